@@ -1,0 +1,1 @@
+"""Where work runs: executors, from one process to a Ray cluster."""

@@ -1,0 +1,1 @@
+"""Arrays: data sets, softmax regression and the packed trainer."""

@@ -1,0 +1,154 @@
+"""The element-wise passes of the packed trainer, each fused into one loop.
+
+In numpy the softmax of a pack is ten passes over the logits; compiled as one
+loop it touches them once while they are in the cache. The arrays are
+class-major: a row of logits is ``z[i, k*M + m]`` for class k and column m, so
+every inner loop runs over contiguous memory in m and becomes vector code.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+f32 = np.float32
+_FLOOR = f32(-40.0)  # exp(-40) = 4e-18 is far below float32's epsilon, far above its denormals
+
+# No reassociation: the result must not depend on how the compiler unrolls.
+_FLAGS = {"contract", "nsz"}
+
+
+@njit(inline="always", fastmath=_FLAGS)
+def _exp(x: np.float32) -> np.float32:
+    """exp(x) for -40 <= x <= 0, within 2 units in the last place.
+
+    The polynomial of Cephes' expf on [-ln 2 / 2, ln 2 / 2] times a power of two
+    put straight into the exponent bits: unlike a call into libm it vectorises.
+    """
+    k = np.floor(x * f32(1.44269504) + f32(0.5))
+    r = x - k * f32(0.693359375)
+    r = r - k * f32(-2.12194440e-4)
+    p = f32(1.9875691500e-4)
+    p = p * r + f32(1.3981999507e-3)
+    p = p * r + f32(8.3334519073e-3)
+    p = p * r + f32(4.1665795894e-2)
+    p = p * r + f32(1.6666665459e-1)
+    p = p * r + f32(5.0000001201e-1)
+    p = p * r * r + r + f32(1.0)
+    power = (np.int32(k) + np.int32(127)) << np.int32(23)
+    return p * np.int32(power).view(np.float32)  # type: ignore[no-any-return]
+
+
+@njit(inline="always", fastmath=_FLAGS)
+def _logits(z: F32, correction: F32, scale: F32, b: F32, last: F32, top: F32) -> None:
+    """Turn one row of products into logits in place; also the last class and the maximum.
+
+    The logits of all classes sum to zero, which gives the class that is not stored.
+    """
+    M = scale.shape[0]
+    for m in range(M):
+        last[m] = f32(0.0)
+    for k in range(b.shape[0]):
+        for m in range(M):
+            logit = (z[k * M + m] - correction[k * M + m]) * scale[m] + b[k, m]
+            z[k * M + m] = logit
+            last[m] -= logit
+    for m in range(M):
+        top[m] = last[m]
+    for k in range(b.shape[0]):
+        for m in range(M):
+            top[m] = max(top[m], z[k * M + m])
+
+
+@njit(inline="always", fastmath=_FLAGS)
+def _exponentials(z: F32, last: F32, top: F32) -> None:
+    """Turn one row of logits into exp(z - top) in place; `last` becomes their sum."""
+    M = top.shape[0]
+    for m in range(M):
+        last[m] = _exp(max(last[m] - top[m], _FLOOR))
+    for k in range(z.shape[0] // M):
+        for m in range(M):
+            e = _exp(max(z[k * M + m] - top[m], _FLOOR))
+            z[k * M + m] = e
+            last[m] += e
+
+
+@njit(cache=True, fastmath=_FLAGS)
+def descend(
+    z: F32, correction: F32, y: I64, scale: F32, next_scale: F32, step: F32, b: F32
+) -> None:
+    """One mini-batch: products become scaled deltas, and the bias takes its step.
+
+    With z = scale * (Z - correction) + b and p = softmax(z):
+    delta' = (p - y) * step / next_scale, so that V <- V - X^T delta' and
+    b <- b - step * sum (p - y).
+
+    Parameters
+    ----------
+    z : ndarray of shape (n, K*M)
+        X V on entry, delta' on return; K = c - 1 stored classes, M columns.
+    correction : ndarray of shape (n, K*M)
+        What earlier mini-batches of the block change in X V.
+    y : ndarray of shape (n,)
+        Labels 0 .. K.
+    scale, next_scale : ndarray of shape (M,)
+        W = scale * V before and after the decay of this step.
+    step : ndarray of shape (M,)
+        Learning rate over n.
+    b : ndarray of shape (K, M)
+        Bias, changed in place.
+    """
+    K, M = b.shape
+    total = np.empty(M, np.float32)
+    top = np.empty(M, np.float32)
+    unit = step / next_scale
+    db = np.zeros((K, M), np.float32)
+    for i in range(z.shape[0]):
+        _logits(z[i], correction[i], scale, b, total, top)
+        _exponentials(z[i], total, top)
+        for m in range(M):
+            total[m] = unit[m] / total[m]
+        for k in range(K):
+            hit = f32(1.0) if y[i] == k else f32(0.0)
+            for m in range(M):
+                delta = z[i, k * M + m] * total[m] - hit * unit[m]
+                z[i, k * M + m] = delta
+                db[k, m] += delta
+    for k in range(K):
+        for m in range(M):
+            b[k, m] -= next_scale[m] * db[k, m]
+
+
+@njit(cache=True, fastmath=_FLAGS)
+def tally(z: F32, y: I64, scale: F32, b: F32, cost: NDArray[np.float64], correct: I64) -> None:
+    """Add each column's cross-entropy and hits over some rows to `cost` and `correct`.
+
+    Parameters
+    ----------
+    z : ndarray of shape (n, K*M)
+        X V; overwritten.
+    y : ndarray of shape (n,)
+    scale : ndarray of shape (M,)
+    b : ndarray of shape (K, M)
+    cost : ndarray of shape (M,), float64
+        Sum of -log p of the labels; not finite where a logit is not.
+    correct : ndarray of shape (M,), int64
+        Number of rows whose label has the largest logit.
+    """
+    K, M = b.shape
+    total = np.empty(M, np.float32)
+    top = np.empty(M, np.float32)
+    own = np.empty(M, np.float32)
+    nothing = np.zeros(z.shape[1], np.float32)
+    for i in range(z.shape[0]):
+        _logits(z[i], nothing, scale, b, total, top)
+        for m in range(M):
+            own[m] = z[i, y[i] * M + m] if y[i] < K else total[m]
+            correct[m] += own[m] == top[m]
+            # The last logit is the sum of the others: 0 * it is nan if any is not finite.
+            cost[m] += f32(0.0) * total[m] + top[m] - own[m]
+        _exponentials(z[i], total, top)
+        for m in range(M):
+            cost[m] += np.log(total[m])

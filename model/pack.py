@@ -1,0 +1,169 @@
+"""The packed trainer: many trajectories of one batch size as one matrix product.
+
+M columns (pairs of learning rate eta and L2 strength alpha) see the same
+mini-batches in the same order, so their weights stand side by side and one
+product serves all. Every column gets the result that training it alone would
+have given, up to the rounding of float32.
+
+Two identities keep the arithmetic small:
+
+* Weights and bias start at zero and every gradient sums to zero over the
+  classes, so the c-th class is minus the sum of the others and is not stored.
+* With W = s V and a scalar s per column, the decay W <- (1 - eta alpha) W costs
+  one multiplication of s.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.block import Block, block_batches
+from model.kernels import tally
+from model.shuffle import epoch_order
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+# Bumped whenever the numbers that training gives may change.
+TRAINER_VERSION = 1
+
+_SCORE_ROWS = 256
+
+
+@dataclass(frozen=True)
+class PackState:
+    """Where M trajectories of one batch size stand after some epochs.
+
+    Attributes
+    ----------
+    batch_size : int
+    seed : int
+        Of the shuffles.
+    epoch : int
+        Epochs done.
+    learning_rate, alpha : ndarray of shape (M,), float64
+    V : ndarray of shape (D, K*M), float32
+        Scaled weights of K = c - 1 classes, class-major: column k*M + m.
+    scale : ndarray of shape (M,), float64
+        W = scale * V.
+    b : ndarray of shape (K, M), float32
+    """
+
+    batch_size: int
+    seed: int
+    epoch: int
+    learning_rate: F64
+    alpha: F64
+    V: F32
+    scale: F64
+    b: F32
+
+    @classmethod
+    def start(
+        cls,
+        batch_size: int,
+        learning_rate: F64,
+        alpha: F64,
+        *,
+        n_features: int,
+        n_classes: int,
+        seed: int,
+    ) -> Self:
+        """Weights and bias at zero, before the first epoch."""
+        M, K = len(learning_rate), n_classes - 1
+        return cls(
+            batch_size=batch_size,
+            seed=seed,
+            epoch=0,
+            learning_rate=np.asarray(learning_rate, np.float64),
+            alpha=np.asarray(alpha, np.float64),
+            V=np.zeros((n_features, K * M), np.float32),
+            scale=np.ones(M),
+            b=np.zeros((K, M), np.float32),
+        )
+
+    @property
+    def width(self) -> int:
+        """Number of columns M."""
+        return len(self.learning_rate)
+
+    def weights(self, column: int) -> tuple[F32, F32]:
+        """Plain weights (D, c) and bias (c,) of one column."""
+        K, M = self.b.shape
+        W = self.V.reshape(-1, K, M)[:, :, column] * np.float32(self.scale[column])
+        b = self.b[:, column]
+        return (
+            np.concatenate([W, -W.sum(axis=1, keepdims=True)], axis=1),
+            np.append(b, -b.sum(dtype=np.float32)),
+        )
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How each column of a pack does on a set of examples.
+
+    Attributes
+    ----------
+    cost : ndarray of shape (M,), float64
+        Mean cross-entropy; not finite where the column has diverged.
+    accuracy : ndarray of shape (M,), float64
+        Fraction of rows whose label has the largest logit.
+    """
+
+    cost: F64
+    accuracy: F64
+
+
+def advance(state: PackState, X: F32, y: I64, until_epoch: int) -> PackState:
+    """Train all columns of a pack up to an epoch.
+
+    A pure function: the same arguments give the same bits, and going there in
+    two calls gives the bits of one.
+
+    Parameters
+    ----------
+    state : PackState
+        Left as it is.
+    X : ndarray of shape (n, D), float32
+        Training images.
+    y : ndarray of shape (n,), int64
+    until_epoch : int
+        At least ``state.epoch``.
+
+    Returns
+    -------
+    PackState
+        With ``epoch == until_epoch``.
+    """
+    if until_epoch < state.epoch:
+        raise ValueError(f"the pack is at epoch {state.epoch}, beyond {until_epoch}")
+    V, scale, b = state.V.copy(), state.scale.copy(), state.b.copy()
+    decay = 1.0 - state.learning_rate * state.alpha
+    batches = block_batches(state.batch_size, decay)
+    block = Block(state.batch_size, batches, X.shape[1], b.shape)
+    with np.errstate(all="ignore"):  # a column may diverge; its cost will say so
+        for epoch in range(state.epoch, until_epoch):
+            order = epoch_order(len(y), state.seed, epoch)
+            for start in range(0, len(y), block.rows):
+                rows = order[start : start + block.rows]
+                block.load(X, y, rows)
+                scale = block.descend(V, scale, b, state.learning_rate, decay)
+    return replace(state, epoch=until_epoch, V=V, scale=scale, b=b)
+
+
+def score(state: PackState, X: F32, y: I64) -> Scores:
+    """Cross-entropy and accuracy of every column on X of shape (n, D), y of shape (n,)."""
+    cost, correct = np.zeros(state.width), np.zeros(state.width, np.int64)
+    scale = state.scale.astype(np.float32)
+    Z = np.empty((_SCORE_ROWS, state.V.shape[1]), np.float32)
+    with np.errstate(all="ignore"):
+        for start in range(0, len(y), _SCORE_ROWS):
+            X_part = X[start : start + _SCORE_ROWS]
+            # A copy, because shared memory is read-only and that is another type to the compiler.
+            y_part = y[start : start + _SCORE_ROWS].copy()
+            z = np.matmul(X_part, state.V, out=Z[: len(y_part)])
+            tally(z, y_part, scale, state.b.copy(), cost, correct)
+    return Scores(cost / len(y), correct / len(y))

@@ -1,0 +1,34 @@
+"""Which rows train, and in which order: pure functions of the seed."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Streams of random numbers that must not overlap: the split and the epochs.
+_SPLIT, _EPOCH = 0, 1
+
+
+def split_order(n: int, seed: int) -> NDArray[np.intp]:
+    """Order in which n examples are laid out before the split.
+
+    Training takes the first part, validation the rest.
+
+    Returns
+    -------
+    ndarray of shape (n,), intp
+        A permutation of 0 .. n-1.
+    """
+    return np.random.default_rng([seed, _SPLIT]).permutation(n)
+
+
+def epoch_order(n: int, seed: int, epoch: int) -> NDArray[np.intp]:
+    """Order in which epoch `epoch` (counted from 0) visits n training examples.
+
+    It depends on nothing but its arguments, so a trajectory can be taken up at
+    any epoch, and all trajectories of a seed see the same order.
+
+    Returns
+    -------
+    ndarray of shape (n,), intp
+        A permutation of 0 .. n-1.
+    """
+    return np.random.default_rng([seed, _EPOCH, epoch]).permutation(n)

@@ -1,0 +1,1 @@
+"""Spaces, trials, plans, the trial log and the command line."""

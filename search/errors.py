@@ -1,0 +1,25 @@
+"""The exceptions that a sweep can raise, next to those of the model."""
+
+from model.errors import PacksweepError, UsageError
+
+
+class ConfigError(UsageError):
+    """A grid cannot be found or read, or its settings break a rule."""
+
+
+class RunFolderError(UsageError):
+    """A run folder does not fit the command: no run, another run, other settings."""
+
+
+class LockedError(UsageError):
+    """Another process is writing to the run folder."""
+
+
+class StoreError(PacksweepError):
+    """The trial log cannot be written, or what it holds cannot be trusted."""
+
+
+class InterruptedSweepError(PacksweepError):
+    """The user or the system stopped the sweep; all that was done is on disk."""
+
+    exit_code = 130

@@ -1,0 +1,167 @@
+"""The grid of hyperparameters: from a trial's number to its params and back."""
+
+import math
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The hyperparameters of one trial.
+
+    Attributes
+    ----------
+    batch_size : int
+        Rows in a mini-batch.
+    learning_rate : float
+        Step length, on raw pixels.
+    epochs : int
+        Passes over the training images.
+    alpha : float
+        Strength of the L2 penalty on the weights.
+    """
+
+    batch_size: int
+    learning_rate: float
+    epochs: int
+    alpha: float
+
+
+AXES = tuple(field.name for field in fields(Params))
+"""The names of the hyperparameters, slowest axis of the grid first."""
+
+# As narrow as the log's columns, so that a column goes there without a copy.
+_DTYPES = {
+    "batch_size": np.int32,
+    "learning_rate": np.float64,
+    "epochs": np.int32,
+    "alpha": np.float64,
+}
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Every combination of the given values, none of them stored.
+
+    Combination number i is the i-th of ``itertools.product(batch_size,
+    learning_rate, epochs, alpha)``: the digits of i in the mixed radix of the
+    four lengths, alpha the last and fastest. This number is the
+    ``trial.number`` of a grid trial, so the order is part of the log's format.
+
+    Attributes
+    ----------
+    batch_size, learning_rate, epochs, alpha : tuple
+        The values of each hyperparameter, without duplicates.
+    """
+
+    batch_size: tuple[int, ...]
+    learning_rate: tuple[float, ...]
+    epochs: tuple[int, ...]
+    alpha: tuple[float, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many values each hyperparameter has, in the order of `AXES`."""
+        return tuple(len(getattr(self, name)) for name in AXES)
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    def __iter__(self) -> Iterator[Params]:
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> Params:
+        """Return the params of one combination, by divmod.
+
+        Parameters
+        ----------
+        number : int
+            From 0 to ``len(self) - 1``. A negative one is no trial number.
+
+        Returns
+        -------
+        Params
+
+        Raises
+        ------
+        IndexError
+            If `number` is out of range.
+        """
+        rest = operator.index(number)
+        if not 0 <= rest < len(self):
+            raise IndexError(self._out_of_range(rest))
+        chosen: dict[str, Any] = {}
+        for name in reversed(AXES):
+            values = getattr(self, name)
+            rest, position = divmod(rest, len(values))
+            chosen[name] = values[position]
+        return Params(**chosen)
+
+    def index(self, params: Params) -> int:
+        """Return the number of a combination: the inverse of ``space[number]``.
+
+        Parameters
+        ----------
+        params : Params
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        ValueError
+            If a value is not one of the grid's.
+        """
+        number = 0
+        for name in AXES:
+            values, value = getattr(self, name), getattr(params, name)
+            if value not in values:
+                raise ValueError(f"{name} = {value} is not in the grid; its values are {values}.")
+            number = number * len(values) + values.index(value)
+        return number
+
+    def columns(self, numbers: NDArray[np.integer] | None = None) -> dict[str, NDArray[Any]]:
+        """Return the params of many combinations at once, as the log stores them.
+
+        Parameters
+        ----------
+        numbers : ndarray of integers, any shape, optional
+            Which combinations; all of them, in order, when left out.
+
+        Returns
+        -------
+        dict of str to ndarray
+            One array in the shape of `numbers` per hyperparameter, in the order
+            of `AXES`: int32 for batch_size and epochs, float64 for the others.
+
+        Raises
+        ------
+        IndexError
+            If a number is out of range.
+        TypeError
+            If `numbers` does not hold integers (a boolean mask, say).
+        """
+        if numbers is None:
+            numbers = np.arange(len(self))
+        if not np.issubdtype(numbers.dtype, np.integer):
+            raise TypeError(f"numbers must be integers, not {numbers.dtype}; try np.flatnonzero.")
+        self._check_range(numbers)
+        positions = np.unravel_index(numbers, self.shape)
+        return {
+            name: np.array(getattr(self, name), dtype=_DTYPES[name])[position]
+            for name, position in zip(AXES, positions, strict=True)
+        }
+
+    def _check_range(self, numbers: NDArray[np.integer]) -> None:
+        wrong = numbers[(numbers < 0) | (numbers >= len(self))]
+        if wrong.size:
+            raise IndexError(self._out_of_range(int(wrong.flat[0])))
+
+    def _out_of_range(self, number: int) -> str:
+        return f"There is no trial {number}: the grid has {len(self)} trials, numbered from 0."
