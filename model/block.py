@@ -22,8 +22,11 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-# Rows of a block, and of one product: see docs/performance.md for the measurement.
+# Rows of a block and of one product: docs/performance.md has the measurement. Look-ahead
+# pays where the products are wide; for a few columns the Gram matrix costs more than it saves.
 BLOCK_ROWS = 64
+NARROW_BLOCK_ROWS = 32
+NARROW = 16
 TILE_ROWS = 128
 
 # A scale beyond these is folded into V. Squared they still fit float32.
@@ -31,7 +34,7 @@ _LARGEST_SCALE = 1e12
 
 
 def block_batches(batch_size: int, decay: F64) -> int:
-    """Mini-batches in a block: as many as `BLOCK_ROWS` holds and every column's scale can stand.
+    """Mini-batches in a block: as many as its rows hold and every column's scale can stand.
 
     Within a block a scale moves by decay^R, which must stay within 1e-12 and
     1e12; a decay near zero (eta alpha near 1) allows no look-ahead.
@@ -42,7 +45,8 @@ def block_batches(batch_size: int, decay: F64) -> int:
     decay : ndarray of shape (M,), float64
         1 - eta alpha of each column.
     """
-    fitting = BLOCK_ROWS // batch_size
+    rows = BLOCK_ROWS if len(decay) >= NARROW else NARROW_BLOCK_ROWS
+    fitting = rows // batch_size
     with np.errstate(divide="ignore"):
         steepest = float(np.abs(np.log(np.abs(decay))).max())
     bearable = math.log(_LARGEST_SCALE) / steepest if steepest else math.inf
@@ -107,7 +111,8 @@ class Block:
             now, then = scales[j : j + 2].astype(np.float32)
             descend(z, correction, self._y[batch], now, then, step, b)
         self._update(X, V, Z)
-        return scales[-1]
+        last: F64 = scales[-1]
+        return last
 
     def _project(self, X: F32, V: F32, Z: F32) -> None:
         """Z = X V."""
@@ -120,7 +125,7 @@ class Block:
         return np.matmul(X, X.T, out=self._gram[:n, :n]) if start else self._gram[:n, :0]
 
     def _update(self, X: F32, V: F32, deltas: F32) -> None:
-        """V <- V - X^T delta', accumulated inside the BLAS call: the transposed views copy nothing."""
+        """V <- V - X^T delta', added up inside the BLAS call; the transposed views copy nothing."""
         for tile in _slices(len(X), TILE_ROWS):
             sgemm(-1.0, deltas[tile].T, X[tile].T, 1.0, V.T, trans_b=True, overwrite_c=True)
 
@@ -136,5 +141,5 @@ def _fold(scale: F64, V: F32, deltas: F32) -> None:
         return
     factor = np.where(bearable, 1.0, scale).astype(np.float32)
     for array in (V, deltas):
-        array *= np.tile(factor, array.shape[1] // len(factor))
+        np.multiply(array, np.tile(factor, array.shape[1] // len(factor)), out=array)
     scale[~bearable] = 1.0

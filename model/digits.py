@@ -24,7 +24,7 @@ def load_digits() -> Dataset:
     0 to 255, so that learning rates for Fashion-MNIST make sense here too.
     """
     # It takes a second to import, which only those who ask for digits should pay.
-    from sklearn import datasets  # noqa: PLC0415
+    from sklearn import datasets
 
     bunch = datasets.load_digits()
     X = _enlarge(bunch.images.astype(np.int64)).reshape(len(bunch.images), -1)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -27,7 +27,8 @@ def log_softmax(Z: Floats) -> Floats:
     ndarray of shape (n, c)
     """
     shifted = Z - Z.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    log_p: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return log_p
 
 
 def cost(W: Floats, b: Floats, X: Floats, y: Ints) -> float:
@@ -135,16 +136,17 @@ class SoftmaxRegression:
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.intp]:
         """Most probable class, shape (n,), of X of shape (n, D)."""
-        return np.argmax(self.predict_proba(X), axis=1)
+        label: NDArray[np.intp] = np.argmax(self.predict_proba(X), axis=1)
+        return label
 
     def cost(self, X: NDArray[Any], y: Ints) -> float:
         """Cross-entropy on X of shape (n, D) and labels y of shape (n,)."""
         return cost(self.W, self.b, np.asarray(X, dtype=self.W.dtype), y)
 
-    def save(self, path: Path) -> None:
+    def save(self, file: Path | BinaryIO) -> None:
         """Write weights and settings as npz."""
         np.savez(
-            path,
+            file,
             W=self.W,
             b=self.b,
             batch_size=self.batch_size,

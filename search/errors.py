@@ -23,3 +23,7 @@ class InterruptedSweepError(PacksweepError):
     """The user or the system stopped the sweep; all that was done is on disk."""
 
     exit_code = 130
+
+
+class NoResultError(PacksweepError):
+    """The sweep is finished, and every trial of it has failed."""

@@ -1,0 +1,46 @@
+"""Ctrl-C once stops at the next safe point, twice at once."""
+
+import os
+import signal
+import sys
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """While it is entered, the first signal is noted and the second ends the process.
+
+    Call it to ask whether the first has come.
+    """
+
+    def __init__(self) -> None:
+        self._noted = False
+        self._before: dict[int, Any] = {}
+
+    def __call__(self) -> bool:
+        """Whether the user or the system has asked to stop."""
+        return self._noted
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._noted:
+            os._exit(130)
+        self._noted = True
+        # The stream may be in the middle of a write: only the descriptor is safe in a handler.
+        os.write(sys.stderr.fileno(), b"\nStopping; once more to leave at once.\n")

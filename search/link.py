@@ -1,0 +1,106 @@
+"""What a worker does: one link of a pack, or the final training."""
+
+import time
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.dataset import Dataset
+from model.errors import DataError
+from model.pack import PackState, Scores, advance, score
+from model.shuffle import split_order
+from search.space import Params
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The images that workers share: training first, validation after it.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, D), float32
+    y : ndarray of shape (n,), int64
+    n_train : int
+        Rows that train the trials; the others score them.
+    n_classes : int
+    """
+
+    X: F32
+    y: I64
+    n_train: int
+    n_classes: int
+
+    @classmethod
+    def from_dataset(cls, data: Dataset, validation_fraction: float, seed: int) -> Self:
+        """Lay the training images out in the order of the split.
+
+        Raises
+        ------
+        DataError
+            If there are too few images for two parts.
+        """
+        n = len(data.y)
+        n_validation = round(n * validation_fraction)
+        if not 0 < n_validation < n:
+            raise DataError(
+                f"{data.name} has {n} training images, of which validation_fraction = "
+                f"{validation_fraction:g} takes {n_validation}; both parts need at least one."
+            )
+        order = split_order(n, seed)
+        X = data.X[order].astype(np.float32, copy=False)
+        return cls(X, data.y[order], n - n_validation, data.n_classes)
+
+
+@dataclass(frozen=True)
+class LinkResult:
+    """What a link returns.
+
+    Attributes
+    ----------
+    state : PackState
+        At the link's checkpoint.
+    scores : Scores
+        On the validation images.
+    started_at, finished_at : float
+        Seconds since 1970 by the worker's clock.
+    trained_epochs : int
+        0 where the state had been trained before and only its scores were lost.
+    """
+
+    state: PackState
+    scores: Scores
+    started_at: float
+    finished_at: float
+    trained_epochs: int
+
+    @property
+    def seconds(self) -> float:
+        """Compute time of the link."""
+        return self.finished_at - self.started_at
+
+
+def run_link(examples: Examples, state: PackState, epoch: int) -> LinkResult:
+    """Train a pack up to `epoch` and score it on the validation images."""
+    started_at = time.time()
+    n = examples.n_train
+    after = advance(state, examples.X[:n], examples.y[:n], epoch)
+    scores = score(after, examples.X[n:], examples.y[n:])
+    return LinkResult(after, scores, started_at, time.time(), epoch - state.epoch)
+
+
+def run_refit(examples: Examples, params: Params, seed: int) -> PackState:
+    """Train the winner on all images, training and validation together."""
+    state = PackState.start(
+        params.batch_size,
+        np.array([params.learning_rate]),
+        np.array([params.alpha]),
+        n_features=examples.X.shape[1],
+        n_classes=examples.n_classes,
+        seed=seed,
+    )
+    return advance(state, examples.X, examples.y, params.epochs)

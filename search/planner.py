@@ -1,0 +1,162 @@
+"""From trials to packs: which trials share a trajectory, which trajectories a product."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+NO_TRIAL = -1
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Trajectories of one batch size that are trained side by side.
+
+    Attributes
+    ----------
+    index : int
+        The pack's place in its plan.
+    batch_size : int
+    learning_rate, alpha : ndarray of shape (M,)
+        One column per trajectory.
+    checkpoints : tuple of int
+        Epochs at which trials are read off, increasing.
+    numbers : ndarray of shape (M, len(checkpoints)), int64
+        Trial numbers; `NO_TRIAL` where a trajectory has none at a checkpoint.
+    """
+
+    index: int
+    batch_size: int
+    learning_rate: F64
+    alpha: F64
+    checkpoints: tuple[int, ...]
+    numbers: I64
+
+    @property
+    def width(self) -> int:
+        """Number of columns M."""
+        return len(self.learning_rate)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of its longest trajectory."""
+        return self.checkpoints[-1]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All packs of a sweep.
+
+    Attributes
+    ----------
+    packs : tuple of Pack
+    """
+
+    packs: tuple[Pack, ...]
+
+    @cached_property
+    def trials(self) -> int:
+        """Number of trials."""
+        return int(sum((pack.numbers != NO_TRIAL).sum() for pack in self.packs))
+
+    @property
+    def trajectories(self) -> int:
+        """Number of columns over all packs."""
+        return sum(pack.width for pack in self.packs)
+
+    @property
+    def links(self) -> int:
+        """Number of tasks that the executor will get."""
+        return sum(len(pack.checkpoints) for pack in self.packs)
+
+    def flops(self, n_rows: int, n_features: int, n_classes: int) -> float:
+        """Floating-point operations of the training products X V and X^T delta.
+
+        A multiplication and an addition for each of rows x features x stored
+        classes x columns, once forward and once backward.
+        """
+        column_epochs = sum(pack.width * pack.epochs for pack in self.packs)
+        return 4.0 * column_epochs * n_rows * n_features * (n_classes - 1)
+
+
+def make_plan(numbers: I64, params: Mapping[str, NDArray[Any]], width: Mapping[int, int]) -> Plan:
+    """Group trials into packs.
+
+    Trials that differ in nothing but their epochs share a trajectory; the
+    trajectories of a batch size are split evenly into packs.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n,), int64
+        Trial numbers, each once.
+    params : mapping of str to ndarray of shape (n,)
+        ``batch_size``, ``learning_rate``, ``epochs`` and ``alpha`` of each; no
+        two trials have the same.
+    width : mapping of int to int
+        Columns that a pack may have, for each batch size.
+
+    Returns
+    -------
+    Plan
+        The same for the same trials in whatever order.
+    """
+    order = np.lexsort([params[k] for k in ("epochs", "alpha", "learning_rate", "batch_size")])
+    numbers, columns = numbers[order], {name: values[order] for name, values in params.items()}
+    trajectory = np.cumsum(_changes(columns, "batch_size", "learning_rate", "alpha")) - 1
+    packs: list[Pack] = []
+    for rows in _runs(_changes(columns, "batch_size")):
+        batch_size = int(columns["batch_size"][rows.start])
+        first = trajectory[rows]
+        count = int(first[-1] - first[0]) + 1
+        bounds = first[0] + _even_bounds(count, width[batch_size])
+        cuts = rows.start + np.searchsorted(first, bounds)
+        for start, stop in pairwise(cuts):
+            part = slice(start, stop)
+            packs.append(_pack(len(packs), numbers[part], _slice(columns, part), trajectory[part]))
+    return Plan(tuple(packs))
+
+
+def _changes(columns: Mapping[str, NDArray[Any]], *names: str) -> NDArray[np.bool_]:
+    """Where a row differs from the one before in any of the named columns."""
+    changed = np.zeros(len(columns[names[0]]), bool)
+    changed[:1] = True
+    for name in names:
+        changed[1:] |= columns[name][1:] != columns[name][:-1]
+    return changed
+
+
+def _runs(changed: NDArray[np.bool_]) -> list[slice]:
+    bounds = [*np.flatnonzero(changed).tolist(), len(changed)]
+    return [slice(a, b) for a, b in pairwise(bounds)]
+
+
+def _even_bounds(count: int, width: int) -> I64:
+    parts = -(-count // width)
+    return np.arange(parts + 1) * count // parts
+
+
+def _slice(columns: Mapping[str, NDArray[Any]], part: slice) -> dict[str, NDArray[Any]]:
+    return {name: values[part] for name, values in columns.items()}
+
+
+def _pack(index: int, numbers: I64, columns: Mapping[str, NDArray[Any]], trajectory: I64) -> Pack:
+    column = trajectory - trajectory[0]
+    first = np.flatnonzero(np.diff(column, prepend=-1))
+    checkpoints, position = np.unique(columns["epochs"], return_inverse=True)
+    table = np.full((len(first), len(checkpoints)), NO_TRIAL, np.int64)
+    table[column, position] = numbers
+    return Pack(
+        index=index,
+        batch_size=int(columns["batch_size"][0]),
+        learning_rate=columns["learning_rate"][first],
+        alpha=columns["alpha"][first],
+        checkpoints=tuple(checkpoints.tolist()),
+        numbers=table,
+    )

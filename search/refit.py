@@ -1,0 +1,103 @@
+"""The winner, trained again on all training images and tested once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cluster.errors import ClusterError
+from cluster.executor import Executor, Lost
+from model.dataset import Dataset
+from model.pack import PackState, score
+from model.softmax import SoftmaxRegression
+from search.errors import InterruptedSweepError
+from search.link import run_refit
+from search.space import Params
+
+MAX_ATTEMPTS = 5
+_WAIT_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """What the final model does on the test images.
+
+    Attributes
+    ----------
+    cost : float
+        Mean cross-entropy.
+    accuracy : float
+        Fraction classified correctly.
+    """
+
+    cost: float
+    accuracy: float
+
+
+def refit(
+    params: Params,
+    seed: int,
+    examples: Any,
+    executor: Executor,
+    interrupted: Callable[[], bool],
+) -> PackState:
+    """Train the winner on training and validation images together.
+
+    Parameters
+    ----------
+    params : Params
+    seed : int
+        Of the shuffles.
+    examples : object
+        What the executor's `share` returned for the `Examples`.
+    executor : Executor
+    interrupted : callable
+
+    Raises
+    ------
+    InterruptedSweepError
+        If `interrupted` said so.
+    ClusterError
+        If its worker is lost again and again.
+    """
+    for attempt in range(MAX_ATTEMPTS):
+        name = f"refit batch={params.batch_size} epochs 0-{params.epochs}"
+        executor.submit(("refit", attempt), name, run_refit, examples, params, seed)
+        state = _await(executor, interrupted)
+        if state is not None:
+            return state
+    raise ClusterError(
+        f"The final training lost its worker {MAX_ATTEMPTS} times. The log is complete; give the "
+        "same command to try again."
+    )
+
+
+def _await(executor: Executor, interrupted: Callable[[], bool]) -> PackState | None:
+    """Return the refitted state, or None where its worker was lost."""
+    while True:
+        for task in executor.wait(_WAIT_SECONDS):
+            if isinstance(task, Lost):
+                return None
+            state: PackState = task.value
+            return state
+        if interrupted():
+            raise InterruptedSweepError("Interrupted.")
+
+
+def final_model(state: PackState, params: Params) -> SoftmaxRegression:
+    """Return a pack of one column as a plain model."""
+    model = SoftmaxRegression(
+        params.batch_size, params.learning_rate, params.epochs, params.alpha, seed=state.seed
+    )
+    model.W, model.b = state.weights(0)
+    return model
+
+
+def test_result(state: PackState, data: Dataset) -> TestResult | None:
+    """Score the final model on the test images, where the data set has any."""
+    if data.X_test is None or data.y_test is None:
+        return None
+    X: Any = data.X_test
+    scores = score(state, X.astype(np.float32), data.y_test)
+    return TestResult(float(scores.cost[0]), float(scores.accuracy[0]))

@@ -1,0 +1,139 @@
+"""The command line: ``python -m search.run --grid full``."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.errors import PacksweepError
+
+_EXAMPLES = """\
+examples:
+  python -m search.run --grid smoke            a few seconds, no network needed
+  python -m search.run --grid full             all 4096 combinations on Fashion-MNIST
+  python -m search.run --grid full --dry-run   what that would do
+  python -m search.run --resume runs/full      go on with an interrupted run
+  python -m search.run --grid ./my.toml --dataset ./my.npz
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process where left out.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
+    """
+    began = time.time()
+    args = _parse(argv)
+    try:
+        _sweep(args, began)
+    except PacksweepError as error:
+        prefix = "" if error.exit_code == 130 else "error: "
+        sys.stderr.write(f"{prefix}{error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted; the same command continues.\n")
+        return 130
+    return 0
+
+
+def _sweep(args: argparse.Namespace, began: float) -> None:
+    # Here, because these take a second to import and --help shall not.
+    from rich.console import Console
+
+    from search.settings import Options
+    from search.sweep import sweep
+
+    options = Options(
+        grid=args.grid or "full",
+        dataset=args.dataset,
+        run_dir=args.resume or args.run_dir,
+        resume=args.resume is not None,
+        fresh=args.fresh,
+        seed=args.seed,
+        executor=args.executor,
+        address=args.address,
+        workers=args.workers,
+        dry_run=args.dry_run,
+        progress=not args.no_progress,
+    )
+    sweep(options, Console(), Console(stderr=True), began)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.resume is not None:
+        args.resume = args.resume or args.run_dir or Path("runs") / (args.grid or "full")
+        for name in ("dataset", "seed", "fresh"):
+            if getattr(args, name) not in (None, False):
+                parser.error(f"--resume takes the run's own settings; leave --{name} out")
+    if args.executor == "serial":
+        for name in ("address", "workers"):
+            if getattr(args, name) is not None:
+                parser.error(f"--executor serial is one process here; leave --{name} out")
+    return args
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.run",
+        description="Sweep the hyperparameters of a softmax classifier, retrain the best "
+        "combination on all training images and test it. The same command continues an "
+        "interrupted run.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    what = parser.add_argument_group("what to search")
+    what.add_argument("--grid", metavar="NAME|FILE", help="shipped grid or TOML file (full)")
+    what.add_argument("--sampler", choices=["grid"], default="grid", help="how to search (grid)")
+    what.add_argument(
+        "--pruner", choices=["none"], default="none", help="what to stop early (none)"
+    )
+    what.add_argument(
+        "--dataset",
+        metavar="NAME|PATH",
+        help="auto, fashion-mnist, digits, an .npz file or a folder of IDX files (the grid's)",
+    )
+    what.add_argument("--seed", type=_seed, metavar="N", help="of split and shuffles (the grid's)")
+    run = parser.add_argument_group("the run")
+    run.add_argument("--run-dir", type=Path, metavar="DIR", help="its folder (runs/<grid name>)")
+    run.add_argument(
+        "--resume", type=Path, nargs="?", const="", metavar="DIR",
+        help="continue the run in DIR with the settings it was started with",
+    )  # fmt: skip
+    run.add_argument("--fresh", action="store_true", help="move an old run aside and start anew")
+    run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    run.add_argument("--no-progress", action="store_true", help="show no progress")
+    where = parser.add_argument_group("where it runs")
+    where.add_argument("--executor", choices=["ray", "serial"], default="ray", help="(ray)")
+    where.add_argument("--address", metavar="ADDR", help="of a Ray cluster to join (starts one)")
+    where.add_argument("--workers", type=_workers, metavar="N", help="tasks at a time (all cores)")
+    return parser
+
+
+def _seed(text: str) -> int:
+    return _whole_number(text, 0)
+
+
+def _workers(text: str) -> int:
+    return _whole_number(text, 1)
+
+
+def _whole_number(text: str, least: int) -> int:
+    if text.isascii() and text.isdigit() and least <= int(text) < 2**63:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

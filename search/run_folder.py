@@ -1,0 +1,230 @@
+"""A run's folder: its layout, its manifest, and its one writer."""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+from search.durable import remove_temporaries, write_atomically
+from search.errors import LockedError, RunFolderError, StoreError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run was started with: enough to continue it, or to repeat it.
+
+    Attributes
+    ----------
+    config : dict
+        The resolved settings.
+    dataset : dict
+        Name and fingerprint.
+    widths : dict of str to int
+        The plan: columns per pack for each batch size.
+    trainer_version : int
+        Of the arithmetic that gives the results.
+    versions : dict of str to str
+        Of Python and the packages, for the record.
+    created_at : str
+        UTC, ISO 8601.
+    schema_version : int
+        Of this folder's layout.
+    """
+
+    config: dict[str, Any]
+    dataset: dict[str, str]
+    widths: dict[str, int]
+    trainer_version: int
+    versions: dict[str, str]
+    created_at: str
+    schema_version: int = SCHEMA_VERSION
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the results, one entry per setting."""
+        return {
+            **self.config["space"],
+            "seed": self.config["seed"],
+            "validation_fraction": self.config["validation_fraction"],
+            "dataset": f"{self.dataset['name']} ({self.dataset['fingerprint']})",
+            "trainer_version": self.trainer_version,
+        }
+
+    @property
+    def widths_by_batch_size(self) -> dict[int, int]:
+        """The widths by number again: the keys of JSON are text."""
+        return {int(batch_size): width for batch_size, width in self.widths.items()}
+
+    def differences(self, other: "Manifest") -> list[str]:
+        """Name the settings in which another manifest differs, with both values."""
+        mine, theirs = self.settings(), other.settings()
+        return [
+            f"{name}: the run has {mine[name]}, the command {theirs[name]}"
+            for name in mine
+            if mine[name] != theirs[name]
+        ]
+
+
+class RunFolder:
+    """Paths and small files of one run.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trials = path / "trials"
+        self.checkpoints = path / "checkpoints"
+        self.model = path / "best_model.npz"
+        self.report = path / "report.html"
+        self.log = path / "sweep.log"
+        self._manifest = path / "manifest.json"
+        self._summary = path / "summary.json"
+
+    @classmethod
+    @contextlib.contextmanager
+    def locked(cls, path: Path, *, fresh: bool = False) -> Iterator[Self]:
+        """Open a folder as its only writer, made where it is missing.
+
+        Parameters
+        ----------
+        path : Path
+        fresh : bool
+            Move a run that is there aside first.
+
+        Raises
+        ------
+        RunFolderError
+            If the folder is something else than a run.
+        LockedError
+            If another process is writing to it.
+        StoreError
+            If the system refuses.
+        """
+        with contextlib.ExitStack() as stack:
+            folder = cls(path)
+            folder._make(stack)
+            if fresh and folder._manifest.exists():
+                path.rename(_aside(path))
+                folder._make(stack)
+            remove_temporaries(path)
+            yield folder
+
+    def _make(self, stack: contextlib.ExitStack) -> None:
+        try:
+            if self.path.exists():
+                self._check_is_run()
+            self.path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_lock(self.path / ".lock"))
+        except OSError as error:
+            raise StoreError(
+                f"The run folder {self.path} cannot be used: {error.strerror}. Choose another "
+                "--run-dir."
+            ) from error
+
+    def _check_is_run(self) -> None:
+        foreign = not self.path.is_dir() or (
+            not self._manifest.exists()
+            and any(not entry.name.startswith(".") for entry in self.path.iterdir())
+        )
+        if foreign:
+            raise RunFolderError(
+                f"{self.path} is not a run folder: it has no manifest.json. Choose another "
+                "--run-dir, or an empty folder."
+            )
+
+    def read_manifest(self) -> Manifest | None:
+        """Return the manifest, or None in a new folder.
+
+        Raises
+        ------
+        RunFolderError
+            If it cannot be read or is of another version.
+        """
+        if not self._manifest.exists():
+            return None
+        try:
+            data = json.loads(self._manifest.read_bytes())
+            version = data["schema_version"]
+            if version == SCHEMA_VERSION:
+                return Manifest(**data)
+            problem = f"has schema version {version}, this program reads {SCHEMA_VERSION}"
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            problem = f"cannot be read ({type(error).__name__}: {error})"
+        raise RunFolderError(
+            f"{self._manifest} {problem}. Choose another --run-dir, or --fresh to move this run "
+            "aside and start anew."
+        )
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Make the manifest durable."""
+        self._write_json(self._manifest, asdict(manifest))
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """Return the summary of a finished run, or None."""
+        try:
+            summary: dict[str, Any] = json.loads(self._summary.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return summary
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Make the summary durable."""
+        self._write_json(self._summary, summary)
+
+    @staticmethod
+    def _write_json(path: Path, data: dict[str, Any]) -> None:
+        text = json.dumps(data, indent=2) + "\n"
+        write_atomically(path, lambda file: file.write(text.encode()))
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, however it ends."""
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise LockedError(
+                f"{path.parent} is being written by {file.read().strip() or 'another process'}. "
+                "Wait for it, stop it, or choose another --run-dir."
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()} since {utc_now()}")
+        file.flush()
+        yield
+
+
+def _aside(path: Path) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    return path.with_name(f"{path.name}.{stamp}")
+
+
+def utc_now() -> str:
+    """Return the time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result may depend on."""
+    packages = ("packsweep", "numpy", "scipy", "numba", "ray", "pyarrow", "scikit-learn")
+    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

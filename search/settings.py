@@ -1,0 +1,116 @@
+"""From the command line to the settings of a run, new or continued."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.dataset import Dataset
+from model.pack import TRAINER_VERSION
+from model.sources import KNOWN
+from search.config import SweepConfig, load_config
+from search.errors import RunFolderError
+from search.run_folder import Manifest, RunFolder, utc_now, versions
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says; None where it says nothing.
+
+    Attributes
+    ----------
+    grid : str
+        Name of a shipped grid, or the path of a file.
+    dataset : str or None
+    run_dir : Path or None
+    resume : bool
+        Take the settings from the run's own manifest.
+    fresh : bool
+        Move an old run aside.
+    seed : int or None
+    executor : str
+        ``ray`` or ``serial``.
+    address : str or None
+        Of a Ray cluster to join.
+    workers : int or None
+    dry_run : bool
+        Print the plan and do nothing.
+    progress : bool
+    """
+
+    grid: str = "full"
+    dataset: str | None = None
+    run_dir: Path | None = None
+    resume: bool = False
+    fresh: bool = False
+    seed: int | None = None
+    executor: str = "ray"
+    address: str | None = None
+    workers: int | None = None
+    dry_run: bool = False
+    progress: bool = True
+
+    @property
+    def run_path(self) -> Path:
+        """The run's folder: as given, or named after the grid."""
+        return self.run_dir or Path("runs") / Path(self.grid).name.removesuffix(".toml")
+
+
+def resolve_config(options: Options) -> SweepConfig:
+    """Return the settings that the command means.
+
+    Raises
+    ------
+    ConfigError
+        If the grid cannot be read or breaks a rule.
+    RunFolderError
+        If a run is to be resumed that is not there.
+    """
+    if options.resume:
+        return _resumed_config(options.run_path)
+    config = load_config(options.grid)
+    given = {"dataset": options.dataset, "seed": options.seed}
+    changed = {key: value for key, value in given.items() if value is not None}
+    return SweepConfig.from_dict({**config.to_dict(), **changed}, source="command line")
+
+
+def _resumed_config(path: Path) -> SweepConfig:
+    manifest = RunFolder(path).read_manifest()
+    if manifest is None:
+        raise RunFolderError(
+            f"There is no run to resume in {path}: it has no manifest.json. Name the run's folder, "
+            "or start one with --grid."
+        )
+    return SweepConfig.from_dict(manifest.config, source=str(path / "manifest.json"))
+
+
+def new_manifest(config: SweepConfig, data: Dataset, widths: dict[int, int]) -> Manifest:
+    """Return the manifest of a run that starts now.
+
+    The data set stands in it as it was found: ``auto`` is resolved, a path is absolute, so that
+    the run can be resumed from anywhere and on the same data.
+    """
+    path = config.dataset not in KNOWN
+    dataset = str(Path(config.dataset).expanduser().resolve()) if path else data.name
+    return Manifest(
+        config={**config.to_dict(), "dataset": dataset},
+        dataset={"name": data.name, "fingerprint": data.fingerprint},
+        widths={str(batch_size): width for batch_size, width in widths.items()},
+        trainer_version=TRAINER_VERSION,
+        versions=versions(),
+        created_at=utc_now(),
+    )
+
+
+def check_same_settings(path: Path, old: Manifest, config: SweepConfig, data: Dataset) -> None:
+    """Refuse to continue a run with other settings.
+
+    Raises
+    ------
+    RunFolderError
+        Naming each setting that differs, with both values.
+    """
+    differences = old.differences(new_manifest(config, data, {}))
+    if differences:
+        raise RunFolderError(
+            "\n  ".join([f"{path} holds a run with other settings:", *differences])
+            + "\nGive the run's own settings, another --run-dir, or --fresh to move it aside."
+        )

@@ -1,0 +1,129 @@
+"""The trial log: one parquet file per finished link, one row per finished trial."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from search.durable import remove_temporaries, write_atomically
+from search.errors import StoreError
+
+COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
+
+_TIME = pa.timestamp("us", tz="UTC")
+_COLUMNS = [
+    ("number", pa.int64(), "Trial number; for a grid its index, last hyperparameter fastest."),
+    ("state", pa.string(), "COMPLETE, PRUNED or FAIL."),
+    ("batch_size", pa.int32(), "Rows per update."),
+    ("learning_rate", pa.float64(), "Step of the descent."),
+    ("epochs", pa.int32(), "Passes over the training images."),
+    ("alpha", pa.float64(), "L2 strength on the weights."),
+    (
+        "val_cost",
+        pa.float64(),
+        "Mean cross-entropy on the validation images; null unless COMPLETE.",
+    ),
+    ("val_accuracy", pa.float64(), "Fraction of them classified correctly; null unless COMPLETE."),
+    (
+        "seconds",
+        pa.float64(),
+        "The trial's share of its link's compute time; they sum to the whole.",
+    ),
+    ("pack", pa.int32(), "Index of the pack that trained the trial."),
+    ("node", pa.string(), "Address of the machine that finished it."),
+    ("started_at", _TIME, "Start of the link that finished it."),
+    ("finished_at", _TIME, "End of the link that finished it."),
+    ("attempt", pa.int32(), "1, or more where workers were lost on that link."),
+    ("error", pa.string(), "Why the trial failed; null unless FAIL."),
+]
+SCHEMA = pa.schema(
+    [pa.field(name, kind, metadata={"description": text}) for name, kind, text in _COLUMNS]
+)
+
+
+class TrialStore:
+    """The log of one run.
+
+    A file is named after its link, so that a link logged twice is the same file:
+    every trial has exactly one row by construction.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing.
+    metadata : mapping of str to str, optional
+        Travels in every file's schema: the data set's name and fingerprint.
+    """
+
+    def __init__(self, folder: Path, metadata: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_temporaries(folder)
+        self._schema = SCHEMA.with_metadata({**(metadata or {})})
+
+    def append(self, pack: int, epoch: int, columns: Mapping[str, Any]) -> None:
+        """Make the rows of one link durable before returning.
+
+        Parameters
+        ----------
+        pack : int
+        epoch : int
+            The checkpoint that the link reached.
+        columns : mapping of str to array
+            One entry for each column of `SCHEMA`; scalars are repeated, times
+            are seconds since 1970, NaN stands for null.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written.
+        """
+        n = len(columns["number"])
+        table = pa.table(
+            [_array(columns[field.name], field.type, n) for field in self._schema],
+            schema=self._schema,
+        )
+        path = self.folder / f"pack-{pack:05d}-epoch-{epoch:06d}.parquet"
+        write_atomically(path, lambda file: pq.write_table(table, file))
+
+    def read(self) -> pa.Table:
+        """Return the whole log, in no particular order.
+
+        Raises
+        ------
+        StoreError
+            If a file is damaged or from another program.
+        """
+        tables = [_read(path) for path in sorted(self.folder.glob("*.parquet"))]
+        return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+    def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
+        """Return some columns of the log as arrays; null numbers become NaN."""
+        table = self.read().select(list(names))
+        return tuple(column.to_numpy() for column in table.columns)
+
+
+def _array(values: Any, kind: pa.DataType, n: int) -> pa.Array:
+    if pa.types.is_string(kind) and not isinstance(values, str):
+        return pa.array(list(values), kind)
+    values = np.broadcast_to(np.asarray(values), (n,))
+    if pa.types.is_timestamp(kind):
+        values = np.rint(values * 1e6).astype("datetime64[us]")
+    if pa.types.is_string(kind):
+        return pa.array(values.tolist(), kind)
+    return pa.array(np.ascontiguousarray(values), kind, from_pandas=True)
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        table = pq.read_table(path, schema=SCHEMA, partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"{path} is damaged or no trial log ({error}). Move this file out of the folder and "
+            "give the same command: its trials are then trained again."
+        ) from error
+    return table.replace_schema_metadata(None)

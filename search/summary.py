@@ -1,0 +1,95 @@
+"""The result of a sweep: as a value for summary.json, and in words."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from model.dataset import Dataset
+from search.planner import Plan
+from search.progress import duration
+from search.refit import TestResult
+from search.space import SearchSpace
+from search.store import COMPLETE, FAIL, PRUNED
+from search.study import Study
+
+
+def make_summary(
+    study: Study,
+    space: SearchSpace,
+    test: TestResult | None,
+    data: Dataset,
+    timing: Mapping[str, float],
+) -> dict[str, Any]:
+    """Return the contents of summary.json for a finished sweep."""
+    best = study.best_trial
+    return {
+        "state": "complete",
+        "trials": {
+            "total": study.total,
+            "complete": study.states[COMPLETE],
+            "pruned": study.states[PRUNED],
+            "failed": study.states[FAIL],
+        },
+        "best": best
+        and {
+            "number": best.number,
+            "params": asdict(space[best.number]),
+            "val_cost": best.value,
+            "val_accuracy": best.accuracy,
+        },
+        "test": test and {"cost": test.cost, "accuracy": test.accuracy},
+        "dataset": {"name": data.name, "fingerprint": data.fingerprint},
+        "timing": dict(timing),
+    }
+
+
+def result_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return settings and figures of the result in their traditional order."""
+    best, test = summary["best"], summary["test"]
+    if best is None:
+        return [("result", "none, every trial has failed")]
+    params = best["params"]
+    lines = [
+        ("best number of epochs", f"{params['epochs']}"),
+        ("best alpha", f"{params['alpha']:g}"),
+        ("best learning rate", f"{params['learning_rate']:g}"),
+        ("best mini-batch size", f"{params['batch_size']}"),
+        ("validation cost", f"{best['val_cost']:.4f}"),
+    ]
+    if test is None:
+        return [*lines, ("test", "the data set has no test images")]
+    return [
+        *lines,
+        ("test cost after retraining", f"{test['cost']:.4f}"),
+        ("test images correct", f"{100 * test['accuracy']:.2f} %"),
+    ]
+
+
+def result_text(summary: Mapping[str, Any], run_dir: str) -> str:
+    """Return what the command prints at the end."""
+    trials, timing = summary["trials"], summary["timing"]
+    counts = ", ".join(f"{trials[k]} {k}" for k in ("complete", "pruned", "failed") if trials[k])
+    return "\n".join(
+        [
+            f"{trials['total']} trials on {summary['dataset']['name']}: {counts}, "
+            f"in {duration(timing['wall_s'])}",
+            "",
+            *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
+            "",
+            f"Log, model and report are in {run_dir}",
+        ]
+    )
+
+
+def plan_text(plan: Plan, workers: int, flops: float) -> str:
+    """Return what a dry run prints."""
+    widths = sorted({pack.width for pack in plan.packs})
+    figures = [
+        ("trials", f"{plan.trials}"),
+        ("trajectories", f"{plan.trajectories} (trials that differ in their epochs share one)"),
+        ("packs", f"{len(plan.packs)}, {widths[0]} to {widths[-1]} trajectories wide"),
+        ("links", f"{plan.links}, one task each"),
+        ("workers", f"{workers}"),
+        ("training products", f"{flops:.3g} floating-point operations"),
+    ]
+    return "\n".join(f"{name:<18} {value}" for name, value in figures)

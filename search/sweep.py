@@ -1,0 +1,248 @@
+"""A sweep from its settings to its report: what the command line runs."""
+
+import logging
+import os
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from cluster.executor import Executor, SerialExecutor
+from model.dataset import Dataset
+from model.pack import PackState
+from model.sources import load_dataset
+from search.checkpoints import Checkpoints
+from search.config import SweepConfig
+from search.durable import write_atomically
+from search.errors import InterruptedSweepError, NoResultError
+from search.interruption import Interruption
+from search.link import Examples
+from search.orchestrator import Orchestrator
+from search.planner import Pack, Plan, make_plan
+from search.progress import make_progress
+from search.refit import TestResult, final_model, refit, test_result
+from search.report import write_report
+from search.run_folder import Manifest, RunFolder
+from search.schedule import open_links
+from search.settings import Options, check_same_settings, new_manifest, resolve_config
+from search.store import TrialStore
+from search.study import Study
+from search.summary import make_summary, plan_text, result_text
+from search.width import choose_widths
+
+log = logging.getLogger(__name__)
+
+
+def sweep(options: Options, out: Console, err: Console, began: float) -> None:
+    """Run, continue or show a sweep.
+
+    Parameters
+    ----------
+    options : Options
+    out, err : Console
+        For the result, and for all that is told on the way.
+    began : float
+        When the command was started, seconds since 1970.
+
+    Raises
+    ------
+    PacksweepError
+        See its subclasses; the message is for the user.
+    """
+    config = resolve_config(options)
+    data = load_dataset(config.dataset, notify=lambda text: err.print(text, markup=False))
+    if options.dry_run:
+        out.print(_dry_run(config, data, options.workers), markup=False, highlight=False)
+        return
+    with RunFolder.locked(options.run_path, fresh=options.fresh) as folder:
+        manifest = folder.read_manifest()
+        if manifest is not None:
+            check_same_settings(folder.path, manifest, config, data)
+        summary = manifest and folder.read_summary()
+        if not summary:
+            with _log_file(folder):
+                summary = Sweep(options, config, data, folder, err, began).run()
+    out.print(result_text(summary, str(folder.path)), markup=False, highlight=False)
+    if summary["best"] is None:
+        raise NoResultError("Every trial diverged. Give lower learning rates or smaller alphas.")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One command's part of a sweep: all of it, or what an earlier one has left."""
+
+    options: Options
+    config: SweepConfig
+    data: Dataset
+    folder: RunFolder
+    err: Console
+    began: float
+
+    def run(self) -> dict[str, Any]:
+        """Do what the log does not hold yet, and return the summary."""
+        with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
+            self._announce(executor)
+            manifest = self._manifest(executor.workers)
+            plan = grid_plan(self.config, manifest.widths_by_batch_size)
+            examples = self._share_examples(executor)
+            try:
+                self._train(plan, executor, examples, interrupted)
+                test = self._refit(executor, examples, interrupted)
+            except InterruptedSweepError as error:
+                raise InterruptedSweepError(self._how_to_continue()) from error
+        summary = make_summary(self.study, self.config.space, test, self.data, self._timing(plan))
+        write_report(self.folder, manifest, self.store, summary)
+        self.folder.write_summary(summary)
+        return summary
+
+    @cached_property
+    def store(self) -> TrialStore:
+        """The run's trial log."""
+        return TrialStore(
+            self.folder.trials,
+            {"dataset": self.data.name, "fingerprint": self.data.fingerprint},
+        )
+
+    @cached_property
+    def study(self) -> Study:
+        """What the log says of the trials, kept up to date while they are trained."""
+        study = Study(len(self.config.space))
+        study.tell(*self.store.columns("number", "val_cost", "val_accuracy"))
+        return study
+
+    def _announce(self, executor: Executor) -> None:
+        done = f", {self.study.finished} of them done" if self.study.finished else ""
+        self._say(
+            f"{self.study.total} trials on {self.data.name}{done}; run folder {self.folder.path}"
+        )
+        if executor.dashboard_url:
+            self._say(f"Ray dashboard: {executor.dashboard_url}")
+
+    def _say(self, text: str) -> None:
+        self.err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _manifest(self, workers: int) -> Manifest:
+        """Return the run's manifest; a new run gets a plan for these workers."""
+        manifest = self.folder.read_manifest()
+        if manifest is None:
+            widths = grid_widths(self.config, workers)
+            manifest = new_manifest(self.config, self.data, widths)
+            self.folder.write_manifest(manifest)
+        return manifest
+
+    def _share_examples(self, executor: Executor) -> Any:
+        seed, fraction = self.config.seed, self.config.validation_fraction
+        return executor.share(Examples.from_dataset(self.data, fraction, seed))
+
+    def _train(
+        self, plan: Plan, executor: Executor, examples: Any, interrupted: Interruption
+    ) -> None:
+        (logged,) = self.store.columns("number")
+        links = open_links(plan, logged)
+        work = sum(link.remaining_work for link in links)
+        quiet = not self.options.progress
+        with make_progress(self.err, self.config.space, self.study, work, quiet=quiet) as observer:
+            Orchestrator(
+                executor, self.store, Checkpoints(self.folder.checkpoints), self.study,
+                self._start, observer, interrupted,
+            ).run(links, examples)  # fmt: skip
+
+    def _start(self, pack: Pack) -> PackState:
+        return PackState.start(
+            pack.batch_size,
+            pack.learning_rate,
+            pack.alpha,
+            n_features=self.data.X.shape[1],
+            n_classes=self.data.n_classes,
+            seed=self.config.seed,
+        )
+
+    def _refit(
+        self, executor: Executor, examples: Any, interrupted: Interruption
+    ) -> TestResult | None:
+        best = self.study.best_trial
+        if best is None:
+            return None
+        self._say("Training the best combination on all training images ...")
+        params = self.config.space[best.number]
+        state = refit(params, self.config.seed, examples, executor, interrupted)
+        write_atomically(self.folder.model, final_model(state, params).save)
+        return test_result(state, self.data)
+
+    def _how_to_continue(self) -> str:
+        return (
+            f"Interrupted. {self.study.finished} of {self.study.total} trials are in the log; "
+            f"continue with:\n  python -m search.run --resume {shlex.quote(str(self.folder.path))}"
+        )
+
+    def _timing(self, plan: Plan) -> dict[str, float]:
+        """Return the figures of this command, but for compute_s, which is the whole run's."""
+        seconds, started, finished = self.store.columns("seconds", "started_at", "finished_at")
+        mine = started.astype("datetime64[us]").astype(np.int64) / 1e6 >= self.began
+        span = (
+            (finished[mine].max() - started[mine].min()) / np.timedelta64(1, "s")
+            if mine.any()
+            else 0.0
+        )
+        flops = training_flops(plan, self.config, self.data)
+        return {
+            "wall_s": time.time() - self.began,
+            "training_s": float(span),
+            "compute_s": float(seconds.sum()),
+            "gflops": flops / 1e9 / float(seconds.sum()),
+        }
+
+
+def _dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
+    workers = workers or len(os.sched_getaffinity(0))
+    plan = grid_plan(config, grid_widths(config, workers))
+    return plan_text(plan, workers, training_flops(plan, config, data))
+
+
+def training_flops(plan: Plan, config: SweepConfig, data: Dataset) -> float:
+    """Return the floating-point operations of the plan's training products."""
+    n = len(data.y)
+    n_train = n - round(n * config.validation_fraction)
+    return plan.flops(n_train, data.X.shape[1], data.n_classes)
+
+
+def grid_widths(config: SweepConfig, workers: int) -> dict[int, int]:
+    """Return the columns per pack for each batch size of a grid."""
+    columns = len(config.space.learning_rate) * len(config.space.alpha)
+    return choose_widths(dict.fromkeys(config.space.batch_size, columns), workers)
+
+
+def grid_plan(config: SweepConfig, widths: dict[int, int]) -> Plan:
+    """Return the plan of a whole grid."""
+    numbers = np.arange(len(config.space))
+    return make_plan(numbers, config.space.columns(numbers), widths)
+
+
+def make_executor(options: Options) -> Executor:
+    """Return the executor that the command asks for."""
+    if options.executor == "serial":
+        return SerialExecutor()
+    from cluster.ray_executor import RayExecutor  # takes half a second, so only when it is needed
+
+    return RayExecutor(options.address, options.workers)
+
+
+@contextmanager
+def _log_file(folder: RunFolder) -> Iterator[None]:
+    """Write what the packages log into the run's folder."""
+    handler = logging.FileHandler(folder.log, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("search")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
