@@ -1,5 +1,6 @@
 """What the orchestrator needs of a place where work runs, and the plainest such place."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -63,6 +64,11 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Give everything back; tasks that still run are abandoned."""
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 class SerialExecutor:

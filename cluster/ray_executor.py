@@ -7,7 +7,7 @@ from typing import Any
 
 from cluster.blas import one_blas_thread
 from cluster.errors import ClusterError
-from cluster.executor import Finished, Lost
+from cluster.executor import Finished, Lost, available_cores
 
 # Before ray is imported: nothing is reported to anybody, and no notice about it printed.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -48,7 +48,7 @@ class RayExecutor:
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:
-            options |= {"num_cpus": workers, "include_dashboard": True}
+            options |= {"num_cpus": workers or available_cores(), "include_dashboard": True}
         try:
             context = ray.init(address=address or "local", **options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:

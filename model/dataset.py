@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model.errors import DataError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Training images with labels, and test images where the source has them.
 

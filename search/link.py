@@ -17,6 +17,11 @@ F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 
+def validation_rows(n: int, fraction: float) -> int:
+    """Return how many of n training images score the trials."""
+    return round(n * fraction)
+
+
 @dataclass(frozen=True)
 class Examples:
     """The images that workers share: training first, validation after it.
@@ -45,7 +50,7 @@ class Examples:
             If there are too few images for two parts.
         """
         n = len(data.y)
-        n_validation = round(n * validation_fraction)
+        n_validation = validation_rows(n, validation_fraction)
         if not 0 < n_validation < n:
             raise DataError(
                 f"{data.name} has {n} training images, of which validation_fraction = "

@@ -1,30 +1,29 @@
 """A sweep from its settings to its report: what the command line runs."""
 
 import logging
-import os
 import shlex
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
-from cluster.executor import Executor, SerialExecutor
+from cluster.executor import Executor, SerialExecutor, available_cores
 from model.dataset import Dataset
 from model.pack import PackState
 from model.sources import load_dataset
 from search.checkpoints import Checkpoints
 from search.config import SweepConfig
+from search.download_progress import DownloadProgress
 from search.durable import write_atomically
 from search.errors import InterruptedSweepError, NoResultError
+from search.grid_plan import grid_plan, grid_widths, training_flops
 from search.interruption import Interruption
 from search.link import Examples
 from search.orchestrator import Orchestrator
-from search.planner import Pack, Plan, make_plan
+from search.planner import Pack, Plan
 from search.progress import make_progress
 from search.refit import TestResult, final_model, refit, test_result
 from search.report import write_report
@@ -34,7 +33,7 @@ from search.settings import Options, check_same_settings, new_manifest, resolve_
 from search.store import TrialStore
 from search.study import Study
 from search.summary import make_summary, plan_text, result_text
-from search.width import choose_widths
+from search.timing import make_timing
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
         See its subclasses; the message is for the user.
     """
     config = resolve_config(options)
-    data = load_dataset(config.dataset, notify=lambda text: err.print(text, markup=False))
+    data = _load(config.dataset, err)
     if options.dry_run:
         out.print(_dry_run(config, data, options.workers), markup=False, highlight=False)
         return
@@ -96,7 +95,9 @@ class Sweep:
                 test = self._refit(executor, examples, interrupted)
             except InterruptedSweepError as error:
                 raise InterruptedSweepError(self._how_to_continue()) from error
-        summary = make_summary(self.study, self.config.space, test, self.data, self._timing(plan))
+        flops = training_flops(plan, self.config, self.data)
+        timing = make_timing(self.store, self.began, flops, executor.workers)
+        summary = make_summary(self.study, self.config.space, test, self.data, timing)
         write_report(self.folder, manifest, self.store, summary)
         self.folder.write_summary(summary)
         return summary
@@ -181,47 +182,16 @@ class Sweep:
             f"continue with:\n  python -m search.run --resume {shlex.quote(str(self.folder.path))}"
         )
 
-    def _timing(self, plan: Plan) -> dict[str, float]:
-        """Return the figures of this command, but for compute_s, which is the whole run's."""
-        seconds, started, finished = self.store.columns("seconds", "started_at", "finished_at")
-        mine = started.astype("datetime64[us]").astype(np.int64) / 1e6 >= self.began
-        span = (
-            (finished[mine].max() - started[mine].min()) / np.timedelta64(1, "s")
-            if mine.any()
-            else 0.0
-        )
-        flops = training_flops(plan, self.config, self.data)
-        return {
-            "wall_s": time.time() - self.began,
-            "training_s": float(span),
-            "compute_s": float(seconds.sum()),
-            "gflops": flops / 1e9 / float(seconds.sum()),
-        }
+
+def _load(dataset: str, err: Console) -> Dataset:
+    with DownloadProgress(err) as progress:
+        return load_dataset(dataset, notify=progress.notify, progress=progress.update)
 
 
 def _dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or available_cores()
     plan = grid_plan(config, grid_widths(config, workers))
     return plan_text(plan, workers, training_flops(plan, config, data))
-
-
-def training_flops(plan: Plan, config: SweepConfig, data: Dataset) -> float:
-    """Return the floating-point operations of the plan's training products."""
-    n = len(data.y)
-    n_train = n - round(n * config.validation_fraction)
-    return plan.flops(n_train, data.X.shape[1], data.n_classes)
-
-
-def grid_widths(config: SweepConfig, workers: int) -> dict[int, int]:
-    """Return the columns per pack for each batch size of a grid."""
-    columns = len(config.space.learning_rate) * len(config.space.alpha)
-    return choose_widths(dict.fromkeys(config.space.batch_size, columns), workers)
-
-
-def grid_plan(config: SweepConfig, widths: dict[int, int]) -> Plan:
-    """Return the plan of a whole grid."""
-    numbers = np.arange(len(config.space))
-    return make_plan(numbers, config.space.columns(numbers), widths)
 
 
 def make_executor(options: Options) -> Executor:

@@ -1,0 +1,51 @@
+"""A bar while a data set is downloaded."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+
+
+class DownloadProgress:
+    """Shows nothing until there is a download; on no terminal, nothing but notices.
+
+    Parameters
+    ----------
+    console : Console
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._tasks:
+            self._bars.stop()
+
+    def notify(self, text: str) -> None:
+        """Print what the user should know."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def update(self, name: str, done: int, total: int | None) -> None:
+        """Move the bar of one file."""
+        if not self._tasks:
+            self._bars.start()
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total)
+        self._bars.update(self._tasks[name], completed=done, total=total)

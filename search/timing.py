@@ -1,0 +1,43 @@
+"""Where the time of a command went, by the log."""
+
+import time
+
+import numpy as np
+
+from search.store import TrialStore
+
+
+def make_timing(store: TrialStore, began: float, flops: float, workers: int) -> dict[str, float]:
+    """Return the figures for the summary.
+
+    Parameters
+    ----------
+    store : TrialStore
+    began : float
+        When the command was started, seconds since 1970.
+    flops : float
+        Floating-point operations of the training products of the whole run.
+    workers : int
+
+    Returns
+    -------
+    dict of str to float
+        Of this command: ``wall_s`` so far, ``startup_s`` to the first link,
+        ``training_s`` from there to the end of the last link (both 0 where it
+        trained nothing), ``workers``. Of the whole run, whatever commands it
+        took: ``compute_s`` on all workers, and ``gflops``, the rate of each.
+    """
+    seconds, *times = store.columns("seconds", "started_at", "finished_at")
+    started, finished = (column.astype("datetime64[us]").astype(np.int64) / 1e6 for column in times)
+    mine = started >= began
+    first = started[mine].min(initial=np.inf) if mine.any() else began
+    last = finished[mine].max(initial=first)
+    compute = float(seconds.sum())
+    return {
+        "wall_s": time.time() - began,
+        "startup_s": float(first - began),
+        "training_s": float(last - first),
+        "workers": workers,
+        "compute_s": compute,
+        "gflops": flops / 1e9 / compute,
+    }
