@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -166,7 +167,8 @@ class SoftmaxRegression:
             If the file is none of `save`'s.
         """
         try:
-            with np.load(path, allow_pickle=False) as saved:
+            # Opened here, because numpy leaves a file open that turns out to be no archive.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 model = cls(
                     batch_size=int(saved["batch_size"]),
                     learning_rate=float(saved["learning_rate"]),
@@ -176,7 +178,7 @@ class SoftmaxRegression:
                     dtype=saved["W"].dtype,
                 )
                 model.W, model.b = saved["W"], saved["b"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
             raise DataError(
                 f"{path} is no saved softmax regression ({error}); give a file that save() wrote."
             ) from error

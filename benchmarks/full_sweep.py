@@ -1,0 +1,81 @@
+"""The whole command on the full grid: time, start-up, memory of driver and workers.
+
+python benchmarks/full_sweep.py            the full grid on all cores
+python benchmarks/full_sweep.py --cores 2
+python benchmarks/full_sweep.py --short    the smoke grid, to see that it works
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from harness import gemm_rate, report
+
+MIB = 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--short", action="store_true")
+    args = parser.parse_args()
+    cores = sorted(os.sched_getaffinity(0))[: args.cores]
+    os.sched_setaffinity(0, cores)
+    before = gemm_rate(cores)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = sweep("smoke" if args.short else "full", Path(folder) / "run")
+    figures |= {"gemm_gflops_before": before, "gemm_gflops_after": gemm_rate(cores)}
+    report(f"full_sweep_{len(cores)}_cores", figures, keep=not args.short)
+
+
+def sweep(grid: str, run: Path) -> dict[str, float]:
+    """Run the command and watch the memory of its processes."""
+    command = [sys.executable, "-m", "search.run", "--grid", grid, "--run-dir", str(run)]
+    start = time.monotonic()
+    with subprocess.Popen(command) as process:
+        driver, workers = watch(process)
+    wall = time.monotonic() - start
+    if process.returncode:
+        sys.exit(f"the sweep failed with exit code {process.returncode}")
+    summary = json.loads((run / "summary.json").read_text())
+    growth = max(driver) - driver[len(driver) // 10] if driver else 0.0
+    return {
+        "command_s": wall,
+        **summary["timing"],
+        "trials": summary["trials"]["complete"],
+        "val_cost": summary["best"]["val_cost"],
+        "test_cost": summary["test"]["cost"],
+        "test_accuracy": summary["test"]["accuracy"],
+        "driver_private_mib": max(driver, default=0.0),
+        "driver_growth_mib": growth,
+        "worker_private_mib": max(workers, default=0.0),
+    }
+
+
+def watch(process: subprocess.Popen[bytes]) -> tuple[list[float], list[float]]:
+    """Sample private memory while links run: the driver's and the largest worker's, in MiB."""
+    driver, workers = [], []
+    tree = psutil.Process(process.pid)
+    while process.poll() is None:
+        time.sleep(0.5)
+        try:
+            advancing = [p for p in tree.children(recursive=True) if "ray::" in p.name()]
+            busy = [p for p in advancing if "IDLE" not in p.name()]
+            if busy:
+                driver.append(tree.memory_full_info().uss / MIB)
+                workers.append(max(p.memory_full_info().uss for p in busy) / MIB)
+        except psutil.Error:
+            continue
+    return driver, workers
+
+
+if __name__ == "__main__":
+    main()

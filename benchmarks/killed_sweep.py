@@ -1,0 +1,86 @@
+"""A sweep killed with SIGKILL at random moments and continued, against an undisturbed one.
+
+python benchmarks/killed_sweep.py            the full grid, five kills
+python benchmarks/killed_sweep.py --short    the smoke grid, two kills
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from harness import report
+
+from search.store import TrialStore
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--short", action="store_true")
+    args = parser.parse_args()
+    grid, kills = ("smoke", 2) if args.short else ("full", args.kills)
+    with tempfile.TemporaryDirectory() as folder:
+        whole, killed = Path(folder) / "whole", Path(folder) / "killed"
+        seconds = run(grid, whole)
+        rng = np.random.default_rng(args.seed)
+        # Moments between the start-up and the time that the rest of the sweep takes.
+        moments = rng.uniform(4, max(5, 2 * seconds / (kills + 1)), kills)
+        attempts = [run(grid, killed, moment) for moment in moments] + [run(grid, killed)]
+        figures = {
+            "kill_moments_s": [round(moment, 1) for moment in moments],
+            "uninterrupted_s": seconds,
+            "killed_total_s": sum(attempts),
+            **compare(whole, killed),
+        }
+    report("killed_sweep", figures, keep=not args.short)
+
+
+def run(grid: str, folder: Path, kill_after: float | None = None) -> float:
+    """Run the command, killed after some seconds, and return how long it took."""
+    command = [sys.executable, "-m", "search.run", "--grid", grid, "--run-dir", str(folder)]
+    start = time.monotonic()
+    process = subprocess.Popen(command)
+    try:
+        process.wait(kill_after)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    else:
+        if process.returncode:
+            sys.exit(f"the sweep failed with exit code {process.returncode}")
+    return time.monotonic() - start
+
+
+def compare(whole: Path, killed: Path) -> dict[str, object]:
+    """Return what a killed and continued run must have in common with an undisturbed one."""
+    tables = [
+        TrialStore(folder / "trials").read().to_pandas().sort_values("number", ignore_index=True)
+        for folder in (whole, killed)
+    ]
+    trained = Counter(
+        match.groups()
+        for match in re.finditer(
+            r"done: (pack \d+), advance .* (epochs \d+-\d+) .* trained [1-9]",
+            (killed / "sweep.log").read_text(),
+        )
+    )
+    return {
+        "rows": len(tables[1]),
+        "each_number_once": bool(tables[1]["number"].is_unique)
+        and len(tables[0]) == len(tables[1]),
+        "costs_bitwise_equal": tables[0]["val_cost"].equals(tables[1]["val_cost"]),
+        "links_trained_twice": sum(count > 1 for count in trained.values()),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""How near the sweep comes to the machine's matrix-product rate.
+
+The floating-point operations of the plan's two training products, over the time and the cores,
+divided by the rate of 2048-cubed float32 products on the same cores, measured just before and
+after. Gram matrices, scoring, softmax and everything else count as time, not as operations.
+
+    python benchmarks/limit.py            the full grid on real data, then single packs
+    python benchmarks/limit.py --short    single packs only, fewer rows
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from full_sweep import sweep
+from harness import gemm_rate, report
+from threadpoolctl import threadpool_limits
+
+from model.pack import PackState, advance
+from model.sources import load_dataset
+from search.config import load_config
+from search.grid_plan import grid_plan, grid_widths, training_flops
+from search.link import Examples
+
+WIDTH = 64
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--short", action="store_true")
+    args = parser.parse_args()
+    cores = sorted(os.sched_getaffinity(0))[: args.cores]
+    os.sched_setaffinity(0, cores)
+    figures = {} if args.short else whole_sweep(cores)
+    figures |= single_packs(rows=6000 if args.short else 24000)
+    report(f"limit_{len(cores)}_cores", figures, keep=not args.short)
+
+
+def whole_sweep(cores: list[int]) -> dict[str, float]:
+    """Fractions of the aggregate rate that the training part and the whole command reach."""
+    config = load_config("full")
+    data = load_dataset("fashion-mnist", notify=print)
+    plan = grid_plan(config, grid_widths(config, len(cores)))
+    flops = training_flops(plan, config, data)
+    before = gemm_rate(cores)
+    with tempfile.TemporaryDirectory() as folder:
+        timing = sweep("full", Path(folder) / "run")
+    rate = (before + gemm_rate(cores)) / 2
+    return {
+        "operations": flops,
+        "gemm_gflops": rate,
+        "training_s": timing["training_s"],
+        "command_s": timing["command_s"],
+        "training_fraction": flops / 1e9 / timing["training_s"] / rate,
+        "command_fraction": flops / 1e9 / timing["command_s"] / rate,
+        "workers_busy": timing["compute_s"] / timing["training_s"] / len(cores),
+    }
+
+
+def single_packs(rows: int) -> dict[str, float]:
+    """Fraction of one core's rate that one pack of 64 reaches, for each batch size of the grid."""
+    config = load_config("full")
+    examples = Examples.from_dataset(load_dataset("fashion-mnist", notify=print), 0.2, 0)
+    X, y = examples.X[:rows], examples.y[:rows]
+    with threadpool_limits(1):
+        return {
+            f"pack_fraction_batch_{batch_size}": pack_fraction(config, batch_size, X, y)
+            for batch_size in config.space.batch_size
+        }
+
+
+def pack_fraction(config, batch_size, X, y) -> float:
+    """Median of five pairs, pack and product in turn, because the machine's speed drifts."""
+    columns = [(r, a) for r in config.space.learning_rate for a in config.space.alpha][:WIDTH]
+    learning_rate, alpha = np.array(columns).T
+    state = PackState.start(
+        batch_size, learning_rate, alpha, n_features=X.shape[1], n_classes=10, seed=0
+    )
+    advance(state, X[:2048], y[:2048], 1)
+    flops = 4 * len(y) * X.shape[1] * 9 * WIDTH
+    fractions = []
+    for _ in range(5):
+        product = gemm_seconds()
+        start = time.perf_counter()
+        advance(state, X, y, 1)
+        seconds = time.perf_counter() - start
+        product = min(product, gemm_seconds())
+        fractions.append(flops / seconds / (2 * 2048**3 / product))
+    return float(np.median(fractions))
+
+
+def gemm_seconds() -> float:
+    """Seconds of one 2048-cubed product on this core, the best of three."""
+    a = np.random.default_rng(0).random((2048, 2048), np.float32)
+    out = np.empty_like(a)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        np.matmul(a, a, out=out)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+if __name__ == "__main__":
+    main()
