@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from model.pack import PackState
-from search.durable import remove_temporaries, write_atomically
+from search.durable import prepare_folder, write_atomically
 from search.planner import Pack
 
 
@@ -22,8 +22,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_temporaries(folder)
+        prepare_folder(folder)
 
     def _path(self, pack: Pack) -> Path:
         return self.folder / f"pack-{pack.index:05d}.npz"
@@ -46,23 +45,30 @@ class Checkpoints:
         else, so it is no error.
         """
         try:
-            with np.load(self._path(pack), allow_pickle=False) as saved:
+            # Opened here, because numpy leaves a file open that is no archive.
+            with self._path(pack).open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 state = PackState(
                     batch_size=int(saved["batch_size"]),
                     seed=int(saved["seed"]),
                     epoch=int(saved["epoch"]),
                     **{name: saved[name] for name in _ARRAYS},
                 )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
             return None
-        fits = np.array_equal(state.learning_rate, pack.learning_rate) and np.array_equal(
-            state.alpha, pack.alpha
-        )
-        return state if fits and state.epoch <= epoch else None
+        return state if _fits(state, pack) and state.epoch <= epoch else None
 
     def remove(self, pack: Pack) -> None:
         """Forget the state of a pack that is finished."""
         self._path(pack).unlink(missing_ok=True)
+
+
+def _fits(state: PackState, pack: Pack) -> bool:
+    """Whether a state is that of a pack's trajectories."""
+    return (
+        state.batch_size == pack.batch_size
+        and np.array_equal(state.learning_rate, pack.learning_rate)
+        and np.array_equal(state.alpha, pack.alpha)
+    )
 
 
 _ARRAYS = ("learning_rate", "alpha", "V", "scale", "b")

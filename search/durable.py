@@ -63,7 +63,20 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Delete what a killed writer left in a folder that we alone write to."""
-    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        leftover.unlink(missing_ok=True)
+def prepare_folder(folder: Path) -> None:
+    """Make a folder that we alone write to, and delete what a killed writer left in it.
+
+    Raises
+    ------
+    StoreError
+        If the system refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+            leftover.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {folder} cannot be used: {error.strerror}. Make room, mend its "
+            "permissions, or choose another --run-dir."
+        ) from error

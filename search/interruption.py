@@ -1,8 +1,10 @@
 """Ctrl-C once stops at the next safe point, twice at once."""
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -43,4 +45,15 @@ class Interruption:
             os._exit(130)
         self._noted = True
         # The stream may be in the middle of a write: only the descriptor is safe in a handler.
-        os.write(sys.stderr.fileno(), b"\nStopping; once more to leave at once.\n")
+        with contextlib.suppress(OSError):  # nobody may be reading any more
+            os.write(sys.stderr.fileno(), b"\nStopping; once more to leave at once.\n")
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end what is inside as Ctrl-C does, by KeyboardInterrupt."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

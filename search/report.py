@@ -17,6 +17,9 @@ from search.summary import result_lines
 
 _TOP = 10
 
+# A cost below this is zero in float32, and has no logarithm.
+_NOTHING = 1e-7
+
 
 def write_report(
     folder: RunFolder, manifest: Manifest, store: TrialStore, summary: Mapping[str, Any]
@@ -78,5 +81,5 @@ def _shade(cost: float, low: float, high: float) -> dict[str, float] | None:
     """Return a cost and how dark its cell is: by its logarithm, for a few costs are huge."""
     if not np.isfinite(cost):
         return None
-    span = np.log(high / low) or 1.0
-    return {"cost": cost, "shade": float(1 - np.log(cost / low) / span)}
+    darkest, own, lightest = np.log(np.maximum([low, cost, high], _NOTHING))
+    return {"cost": cost, "shade": float(1 - (own - darkest) / (lightest - darkest or 1.0))}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.errors import PacksweepError
+from search.interruption import terminable
 
 _EXAMPLES = """\
 examples:
@@ -34,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.time()
     args = _parse(argv)
     try:
-        _sweep(args, began)
+        with terminable():
+            _sweep(args, began)
     except PacksweepError as error:
         prefix = "" if error.exit_code == 130 else "error: "
         sys.stderr.write(f"{prefix}{error}\n")
@@ -53,9 +55,9 @@ def _sweep(args: argparse.Namespace, began: float) -> None:
     from search.sweep import sweep
 
     options = Options(
-        grid=args.grid or "full",
+        grid="full" if args.grid is None else args.grid,
         dataset=args.dataset,
-        run_dir=args.resume or args.run_dir,
+        run_dir=args.resume or args.run_dir,  # without DIR, --resume is False
         resume=args.resume is not None,
         fresh=args.fresh,
         seed=args.seed,
@@ -65,21 +67,25 @@ def _sweep(args: argparse.Namespace, began: float) -> None:
         dry_run=args.dry_run,
         progress=not args.no_progress,
     )
-    sweep(options, Console(), Console(stderr=True), began)
+    # A path may hold what looks like an emoji's name, and must be printed as it is.
+    sweep(options, Console(emoji=False), Console(stderr=True, emoji=False), began)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     args = parser.parse_args(argv)
+    alone: list[tuple[str, tuple[str, ...]]] = []
     if args.resume is not None:
-        args.resume = args.resume or args.run_dir or Path("runs") / (args.grid or "full")
-        for name in ("dataset", "seed", "fresh"):
-            if getattr(args, name) not in (None, False):
-                parser.error(f"--resume takes the run's own settings; leave --{name} out")
+        alone.append(("--resume takes the run's own settings", ("dataset", "seed", "fresh")))
+    if args.resume:
+        alone.append((f"--resume {args.resume} names the run already", ("grid", "run-dir")))
     if args.executor == "serial":
-        for name in ("address", "workers"):
-            if getattr(args, name) is not None:
-                parser.error(f"--executor serial is one process here; leave --{name} out")
+        alone.append(("--executor serial is one process here", ("address", "workers")))
+    for reason, names in alone:
+        for name in names:
+            value = getattr(args, name.replace("-", "_"))
+            if value is not None and value is not False:  # 0 is a seed
+                parser.error(f"{reason}; leave --{name} out")
     return args
 
 
@@ -106,9 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--seed", type=_seed, metavar="N", help="of split and shuffles (the grid's)")
     run = parser.add_argument_group("the run")
-    run.add_argument("--run-dir", type=Path, metavar="DIR", help="its folder (runs/<grid name>)")
+    run.add_argument("--run-dir", type=_folder, metavar="DIR", help="its folder (runs/<grid name>)")
     run.add_argument(
-        "--resume", type=Path, nargs="?", const="", metavar="DIR",
+        "--resume", type=_folder, nargs="?", const=False, metavar="DIR",
         help="continue the run in DIR with the settings it was started with",
     )  # fmt: skip
     run.add_argument("--fresh", action="store_true", help="move an old run aside and start anew")
@@ -121,6 +127,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _folder(text: str) -> Path:
+    try:
+        text.encode()  # the parquet library takes no other paths
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8; rename the folder") from None
+    if not text:
+        raise argparse.ArgumentTypeError("a folder's name cannot be empty")
+    return Path(text)
+
+
 def _seed(text: str) -> int:
     return _whole_number(text, 0)
 
@@ -130,7 +146,7 @@ def _workers(text: str) -> int:
 
 
 def _whole_number(text: str, least: int) -> int:
-    if text.isascii() and text.isdigit() and least <= int(text) < 2**63:
+    if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) < 2**63:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
 

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
-from search.durable import remove_temporaries, write_atomically
+from search.durable import prepare_folder, write_atomically
 from search.errors import LockedError, RunFolderError, StoreError
 
 SCHEMA_VERSION = 1
@@ -114,24 +114,24 @@ class RunFolder:
         """
         with contextlib.ExitStack() as stack:
             folder = cls(path)
-            folder._make(stack)
-            if fresh and folder._manifest.exists():
-                path.rename(_aside(path))
+            try:
                 folder._make(stack)
-            remove_temporaries(path)
+                if fresh and folder._manifest.exists():
+                    path.rename(_aside(path))
+                    folder._make(stack)
+            except OSError as error:
+                raise StoreError(
+                    f"The run folder {path} cannot be used: {error.strerror}. Choose another "
+                    "--run-dir."
+                ) from error
+            prepare_folder(path)
             yield folder
 
     def _make(self, stack: contextlib.ExitStack) -> None:
-        try:
-            if self.path.exists():
-                self._check_is_run()
-            self.path.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(_lock(self.path / ".lock"))
-        except OSError as error:
-            raise StoreError(
-                f"The run folder {self.path} cannot be used: {error.strerror}. Choose another "
-                "--run-dir."
-            ) from error
+        if self.path.exists():
+            self._check_is_run()
+        self.path.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(_lock(self.path / ".lock"))
 
     def _check_is_run(self) -> None:
         foreign = not self.path.is_dir() or (

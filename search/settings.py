@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.dataset import Dataset
+from model.errors import DataError
 from model.pack import TRAINER_VERSION
 from model.sources import KNOWN
 from search.config import SweepConfig, load_config
 from search.errors import RunFolderError
+from search.link import validation_rows
 from search.run_folder import Manifest, RunFolder, utc_now, versions
 
 
@@ -73,7 +75,10 @@ def resolve_config(options: Options) -> SweepConfig:
 
 
 def _resumed_config(path: Path) -> SweepConfig:
-    manifest = RunFolder(path).read_manifest()
+    try:
+        manifest = RunFolder(path).read_manifest()
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be looked at: {error.strerror}.") from error
     if manifest is None:
         raise RunFolderError(
             f"There is no run to resume in {path}: it has no manifest.json. Name the run's folder, "
@@ -98,6 +103,23 @@ def new_manifest(config: SweepConfig, data: Dataset, widths: dict[int, int]) -> 
         versions=versions(),
         created_at=utc_now(),
     )
+
+
+def check_enough_images(config: SweepConfig, data: Dataset) -> None:
+    """Refuse a data set that is too small to be split.
+
+    Raises
+    ------
+    DataError
+        Before anything is started or written.
+    """
+    n, fraction = len(data.y), config.validation_fraction
+    n_validation = validation_rows(n, fraction)
+    if not 0 < n_validation < n:
+        raise DataError(
+            f"{data.name} has {n} training images, of which validation_fraction = {fraction:g} "
+            f"takes {n_validation} for validation; both parts need at least one."
+        )
 
 
 def check_same_settings(path: Path, old: Manifest, config: SweepConfig, data: Dataset) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from search.durable import remove_temporaries, write_atomically
+from search.durable import prepare_folder, write_atomically
 from search.errors import StoreError
 
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
@@ -61,8 +61,7 @@ class TrialStore:
 
     def __init__(self, folder: Path, metadata: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_temporaries(folder)
+        prepare_folder(folder)
         self._schema = SCHEMA.with_metadata({**(metadata or {})})
 
     def append(self, pack: int, epoch: int, columns: Mapping[str, Any]) -> None:
@@ -88,7 +87,7 @@ class TrialStore:
             schema=self._schema,
         )
         path = self.folder / f"pack-{pack:05d}-epoch-{epoch:06d}.parquet"
-        write_atomically(path, lambda file: pq.write_table(table, file))
+        write_atomically(path, lambda file: pq.write_table(table, file, write_page_checksum=True))
 
     def read(self) -> pa.Table:
         """Return the whole log, in no particular order.
@@ -120,10 +119,10 @@ def _array(values: Any, kind: pa.DataType, n: int) -> pa.Array:
 
 def _read(path: Path) -> pa.Table:
     try:
-        table = pq.read_table(path, schema=SCHEMA, partitioning=None)
-    except (pa.ArrowException, OSError) as error:
+        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+        return table.cast(SCHEMA)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(
             f"{path} is damaged or no trial log ({error}). Move this file out of the folder and "
             "give the same command: its trials are then trained again."
         ) from error
-    return table.replace_schema_metadata(None)

@@ -3,7 +3,7 @@
 import logging
 import shlex
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,7 +29,13 @@ from search.refit import TestResult, final_model, refit, test_result
 from search.report import write_report
 from search.run_folder import Manifest, RunFolder
 from search.schedule import open_links
-from search.settings import Options, check_same_settings, new_manifest, resolve_config
+from search.settings import (
+    Options,
+    check_enough_images,
+    check_same_settings,
+    new_manifest,
+    resolve_config,
+)
 from search.store import TrialStore
 from search.study import Study
 from search.summary import make_summary, plan_text, result_text
@@ -56,8 +62,9 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     """
     config = resolve_config(options)
     data = _load(config.dataset, err)
+    check_enough_images(config, data)
     if options.dry_run:
-        out.print(_dry_run(config, data, options.workers), markup=False, highlight=False)
+        _print(out, _dry_run(config, data, options.workers))
         return
     with RunFolder.locked(options.run_path, fresh=options.fresh) as folder:
         manifest = folder.read_manifest()
@@ -67,7 +74,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
         if not summary:
             with _log_file(folder):
                 summary = Sweep(options, config, data, folder, err, began).run()
-    out.print(result_text(summary, str(folder.path)), markup=False, highlight=False)
+    _print(out, result_text(summary, str(folder.path)))
     if summary["best"] is None:
         raise NoResultError("Every trial diverged. Give lower learning rates or smaller alphas.")
 
@@ -86,8 +93,9 @@ class Sweep:
     def run(self) -> dict[str, Any]:
         """Do what the log does not hold yet, and return the summary."""
         with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
-            self._announce(executor)
+            # First of all: what else is in a folder counts only beside a manifest.
             manifest = self._manifest(executor.workers)
+            self._announce(executor)
             plan = grid_plan(self.config, manifest.widths_by_batch_size)
             examples = self._share_examples(executor)
             try:
@@ -126,7 +134,7 @@ class Sweep:
             self._say(f"Ray dashboard: {executor.dashboard_url}")
 
     def _say(self, text: str) -> None:
-        self.err.print(text, markup=False, highlight=False, soft_wrap=True)
+        _print(self.err, text)
 
     def _manifest(self, workers: int) -> Manifest:
         """Return the run's manifest; a new run gets a plan for these workers."""
@@ -177,10 +185,20 @@ class Sweep:
         return test_result(state, self.data)
 
     def _how_to_continue(self) -> str:
+        given = [
+            f"--{name}={value}"
+            for name in ("executor", "address", "workers")
+            if (value := getattr(self.options, name)) not in (None, Options.executor)
+        ]
+        command = ["python", "-m", "search.run", "--resume", str(self.folder.path), *given]
         return (
             f"Interrupted. {self.study.finished} of {self.study.total} trials are in the log; "
-            f"continue with:\n  python -m search.run --resume {shlex.quote(str(self.folder.path))}"
+            f"continue with:\n  {shlex.join(command)}"
         )
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _load(dataset: str, err: Console) -> Dataset:
@@ -206,7 +224,7 @@ def make_executor(options: Options) -> Executor:
 @contextmanager
 def _log_file(folder: RunFolder) -> Iterator[None]:
     """Write what the packages log into the run's folder."""
-    handler = logging.FileHandler(folder.log, encoding="utf-8", delay=True)
+    handler = _LogFile(folder.log, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("search")
     logger.addHandler(handler)
@@ -215,4 +233,12 @@ def _log_file(folder: RunFolder) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """Loses lines on a full disk, of which the trial log tells the user."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing."""

@@ -1,0 +1,245 @@
+"""One contract for every place where work runs."""
+
+import os
+import signal
+import sys
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from cluster.blas import one_blas_thread
+from cluster.errors import ClusterError
+from cluster.executor import Executor, Finished, Lost, SerialExecutor, available_cores
+from model.errors import DataError
+
+RAY = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
+
+
+def start_ray():
+    import ray.cloudpickle
+
+    from cluster.ray_executor import RayExecutor
+
+    # The workers cannot import this module, so its functions travel whole.
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    return RayExecutor(workers=2)
+
+
+@pytest.fixture(scope="module")
+def ray_executor():
+    executor = start_ray()
+    yield executor
+    executor.close()
+
+
+@pytest.fixture(params=["serial", pytest.param("ray", marks=RAY)])
+def executor(request) -> Executor:
+    if request.param == "serial":
+        return SerialExecutor()
+    return request.getfixturevalue("ray_executor")
+
+
+def collect(executor, count):
+    """Wait for so many tasks, a minute at most."""
+    ended, deadline = [], time.monotonic() + 60
+    while len(ended) < count:
+        assert time.monotonic() < deadline
+        ended += executor.wait(0.25)
+    assert len(ended) == count
+    return ended
+
+
+def run(executor, function, *args):
+    """Run one task alone and return its value."""
+    executor.submit("one", "one task", function, *args)
+    (finished,) = collect(executor, 1)
+    assert finished.key == "one"
+    return finished.value
+
+
+# --- Tasks, as the workers get them
+
+
+def double(x):
+    return 2 * x
+
+
+def sleep(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def fail(error):
+    raise error
+
+
+def flags(array):
+    return array.flags.writeable, array.flags.owndata, float(array[-1])
+
+
+def blas_threads():
+    _ = np.ones((8, 8)) @ np.ones((8, 8))
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def die(number):
+    os.kill(os.getpid(), number) if number else os._exit(1)
+
+
+# --- The contract
+
+
+def test_every_result_comes_back_once_with_its_key(executor):
+    keys = [("pack", n) for n in range(6)]
+    for key in keys:
+        executor.submit(key, f"double {key}", double, key[1])
+    ended = collect(executor, len(keys))
+    assert all(isinstance(task, Finished) and task.node for task in ended)
+    assert sorted((task.key, task.value) for task in ended) == [(key, 2 * key[1]) for key in keys]
+    assert executor.wait(0) == []
+
+
+def test_waiting_for_nothing_returns_at_once(executor):
+    assert executor.wait(60) == []
+
+
+def test_a_key_may_be_any_hashable_object_and_comes_back_as_itself(executor):
+    key = object()
+    executor.submit(key, "double", double, 1)
+    (finished,) = collect(executor, 1)
+    assert finished.key is key
+
+
+@pytest.mark.parametrize("error", [DataError("too few images"), ZeroDivisionError("by zero")])
+def test_an_exception_of_a_task_is_raised_as_itself_and_the_executor_goes_on(executor, error):
+    executor.submit("bad", "fail", fail, error)
+    with pytest.raises(type(error), match=str(error)) as caught:
+        collect(executor, 1)
+    assert str(caught.value) == str(error)
+    assert run(executor, double, 4) == 8
+
+
+def test_an_array_that_is_shared_arrives_whole_as_often_as_it_is_used(executor):
+    array = np.arange(100_000, dtype=np.float32)
+    shared = executor.share(array)
+    for _ in range(2):
+        assert run(executor, flags, shared)[2] == 99_999
+
+
+def test_a_task_has_one_blas_thread_however_many_there_were(executor):
+    before = blas_threads()
+    for _ in range(2):
+        threads = run(executor, blas_threads)
+        assert threads
+        assert set(threads) == {1}
+    assert blas_threads() == before
+
+
+def test_tasks_have_workers(executor):
+    assert executor.workers >= 1
+
+
+# --- In this process
+
+
+def test_the_serial_executor_runs_one_task_for_each_wait_in_order():
+    executor = SerialExecutor()
+    for x in (3, 1, 2):
+        executor.submit(x, "double", double, x)
+    assert [executor.wait(0) for _ in range(3)] == [
+        [Finished(x, 2 * x, "localhost")] for x in (3, 1, 2)
+    ]
+
+
+def test_the_serial_executor_shares_the_value_itself():
+    array = np.ones(3)
+    assert SerialExecutor().share(array) is array
+
+
+def test_a_closed_serial_executor_forgets_its_tasks():
+    executor = SerialExecutor()
+    executor.submit("key", "fail", fail, AssertionError("must not run"))
+    executor.close()
+    assert executor.wait(0) == []
+
+
+def test_one_blas_thread_ends_with_its_context():
+    before = blas_threads()
+    with one_blas_thread():
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+
+
+def test_the_available_cores_are_those_of_this_process():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert available_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+# --- On Ray
+
+
+@pytest.mark.ray
+@pytest.mark.xdist_group("ray")
+class TestRay:
+    def test_it_has_the_workers_asked_for_and_a_dashboard(self, ray_executor):
+        assert ray_executor.workers == 2
+        assert ray_executor.dashboard_url.startswith("http://")
+
+    def test_shared_arrays_are_read_where_they_lie_and_cannot_be_written(self, ray_executor):
+        shared = ray_executor.share(np.arange(100_000, dtype=np.float32))
+        writeable, owndata, _ = run(ray_executor, flags, shared)
+        assert (writeable, owndata) == (False, False)
+
+    def test_waiting_ends_with_its_time(self, ray_executor):
+        ray_executor.submit("slow", "sleep", sleep, 1.0)
+        start = time.monotonic()
+        assert ray_executor.wait(0.05) == []
+        assert time.monotonic() - start < 0.9
+        assert collect(ray_executor, 1)[0].value == 1.0
+
+    @pytest.mark.parametrize("number", [0, signal.SIGKILL], ids=["_exit", "SIGKILL"])
+    def test_a_worker_that_dies_is_a_lost_task_and_nothing_else(self, ray_executor, number):
+        ray_executor.submit("dies", "die", die, number)
+        ray_executor.submit("lives", "double", double, 21)
+        ended = {task.key: task for task in collect(ray_executor, 2)}
+        assert isinstance(ended["dies"], Lost)
+        assert ended["dies"].reason.startswith("WorkerCrashedError: ")
+        assert "\n" not in ended["dies"].reason
+        assert ended["lives"].value == 42
+        assert run(ray_executor, double, 1) == 2
+
+    def test_a_lost_task_can_be_submitted_again(self, ray_executor, tmp_path):
+        for kind in (Lost, Finished):
+            ray_executor.submit("again", "die once", die_once, tmp_path / "died")
+            assert [type(task) for task in collect(ray_executor, 1)] == [kind]
+
+    def test_tasks_carry_their_names_where_people_look(self, ray_executor):
+        from ray.util.state import list_tasks
+
+        name = "advance batch=8 epochs 0-5"
+        ray_executor.submit("key", name, double, 1)
+        collect(ray_executor, 1)
+        deadline = time.monotonic() + 15
+        find = partial(
+            list_tasks, address=ray_executor.dashboard_url, filters=[("name", "=", name)]
+        )
+        while not find():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def test_a_cluster_that_cannot_be_started_is_a_cluster_error(self, ray_executor):
+        with pytest.raises(ClusterError, match=r"Cannot use a local Ray cluster: .*serial"):
+            start_ray()  # there is one in this process already
+
+
+def die_once(path):
+    if not path.exists():
+        path.touch()
+        os._exit(1)

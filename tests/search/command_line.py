@@ -1,0 +1,129 @@
+"""What the tests of the command line share: small data, small grids, and the command itself."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from search.run import main
+
+AXES = {
+    "batch_size": [4, 16],
+    "learning_rate": [1e-6, 5e-6],
+    "epochs": [1, 3],
+    "alpha": [0.0, 10.0],
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: its exit code, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def invoke(capfd: pytest.CaptureFixture[str], *args: object) -> Outcome:
+    """Run the command in this process."""
+    capfd.readouterr()
+    try:
+        code = main([str(arg) for arg in args])
+    except SystemExit as end:  # argparse leaves this way
+        code = end.code if isinstance(end.code, int) else 1
+    return Outcome(code, *capfd.readouterr())
+
+
+def start(*args: object, cwd: Path, **options: object) -> subprocess.Popen[str]:
+    """Start the command as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "search.run", *map(str, args)],
+        cwd=cwd, text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 60) -> Outcome:
+    """Wait for a started command; one that does not end is killed, and the test fails."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    finally:
+        end(process)
+    return Outcome(process.returncode, out, err)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kill a started command where it still runs."""
+    with process:  # closes its pipes too
+        process.kill()
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait for something that a started command does."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, f"ended too soon: {process.communicate()}"
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.002)
+
+
+def write_grid(path: Path, dataset: str, **axes: Sequence[float]) -> Path:
+    """Write a grid of 16 trials, or with other values where they are given."""
+    space = "\n".join(f"{name} = {list(values)}" for name, values in (AXES | axes).items())
+    path.write_text(f'dataset = "{dataset}"\n[space]\n{space}\n')
+    return path
+
+
+def write_images(path: Path, rows: int = 60, pixels: int = 12, classes: int = 3) -> Path:
+    """Write images that look like their class, as many for the test."""
+    random = np.random.default_rng(0)
+    looks = random.integers(0, 256, (classes, pixels))
+    y = np.arange(2 * rows) % classes
+    X = np.clip(looks[y] + random.normal(0, 60, (2 * rows, pixels)), 0, 255).astype(np.uint8)
+    np.savez(path, X=X[:rows], y=y[:rows], X_test=X[rows:], y_test=y[rows:])
+    return path
+
+
+def table(run_dir: Path) -> pd.DataFrame:
+    """Read the log of a run, by trial number, as any reader of parquet would."""
+    return pd.read_parquet(run_dir / "trials").sort_values("number", ignore_index=True)
+
+
+def assert_same_results(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Compare what two logs say of each trial, bit for bit."""
+    names = ["number", "state", *AXES, "val_cost", "val_accuracy", "error"]
+    pd.testing.assert_frame_equal(one[names], other[names], check_exact=True)
+
+
+def logged_files(run_dir: Path) -> int:
+    """Count the finished links in the log of a run, which need not be there yet."""
+    return len(list(run_dir.glob("trials/*.parquet")))
+
+
+def trained_links(run_dir: Path) -> list[tuple[str, str]]:
+    """Return (pack, epochs) of each link that was trained, as often as it was."""
+    text = (run_dir / "sweep.log").read_text()
+    pattern = r"done: pack (\d+), advance .* epochs (\d+-\d+) .* trained (\d+) epochs"
+    return [(pack, epochs) for pack, epochs, n in re.findall(pattern, text) if n != "0"]
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Return all files of a folder but the lock, with time and content."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def is_root() -> bool:
+    """Whether permissions do not count and file systems can be mounted."""
+    return os.geteuid() == 0

@@ -1,0 +1,150 @@
+"""The command with Ray: the results of one process, and nothing left behind."""
+
+import fcntl
+import re
+import shutil
+import signal
+import time
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from command_line import (
+    assert_same_results,
+    end,
+    finish,
+    logged_files,
+    start,
+    table,
+    trained_links,
+    wait_until,
+    write_grid,
+    write_images,
+)
+
+from search.run import main
+
+pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
+
+# They notice by themselves that their node is gone, but take a minute for it.
+SLOW_TO_LEAVE = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def alone(tmp_path_factory):
+    """Let these tests have one cluster at a time, whichever processes they run in."""
+    with (tmp_path_factory.getbasetemp().parent / "ray.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with data and a grid of four links of about a second each."""
+    path = tmp_path_factory.mktemp("ray")
+    write_images(path / "data.npz", rows=2500, pixels=784, classes=10)
+    write_grid(
+        path / "slow.toml",
+        "./data.npz",
+        batch_size=[8, 16],
+        learning_rate=[1e-8, 1e-7],
+        epochs=[40, 80],
+        alpha=[0.0, 1.0],
+    )
+    return path
+
+
+@contextmanager
+def sweep(folder, run_dir, grid="./slow.toml"):
+    """Start a sweep with Ray; kill what is left of it in the end."""
+    process = start("--grid", grid, "--run-dir", run_dir, "--workers", 2, cwd=folder)
+    try:
+        yield process
+    finally:
+        family = family_of(process) if process.poll() is None else []
+        end(process)
+        for member in alive(family):
+            member.kill()
+
+
+def family_of(process):
+    """Return the processes that a running command has started, and those that they have."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def alive(processes):
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def assert_gone(family, seconds=20):
+    deadline = time.monotonic() + seconds
+    while left := alive(family):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def title_of(process):
+    """Return what a process of Ray calls itself, or nothing where it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def assert_as_in_one_process(run_dir):
+    """Compare a run with one of the same plan in this process."""
+    serial = run_dir.with_name(f"{run_dir.name}-serial")
+    serial.mkdir()
+    shutil.copy(run_dir / "manifest.json", serial)
+    assert main(["--resume", str(serial), "--executor", "serial", "--no-progress"]) == 0
+    assert_same_results(table(run_dir), table(serial))
+
+
+def test_the_smoke_grid_gives_the_bits_of_one_process_and_names_the_dashboard(folder):
+    with sweep(folder, "smoke", grid="smoke") as process:
+        outcome = finish(process, timeout=120)
+    assert outcome.code == 0, outcome.err
+    assert re.search(r"^Ray dashboard: http://[\d.]+:\d+$", outcome.err, re.MULTILINE)
+    assert "best mini-batch size" in outcome.out
+    assert_as_in_one_process(folder / "smoke")
+
+
+def test_killed_it_leaves_no_process_and_the_same_command_goes_on(folder):
+    run_dir = folder / "killed"
+    with sweep(folder, "killed") as process:
+        wait_until(lambda: logged_files(run_dir) >= 1, process)
+        family = family_of(process)
+        process.kill()
+        assert finish(process).code == -signal.SIGKILL
+    helpers = [member for member in family if title_of(member) in SLOW_TO_LEAVE]
+    try:
+        assert_gone([member for member in family if member not in helpers])
+    finally:
+        for helper in alive(helpers):
+            helper.kill()
+    with sweep(folder, "killed") as process:
+        outcome = finish(process, timeout=120)
+    assert outcome.code == 0, outcome.err
+    assert "of them done" in outcome.err
+    assert len(trained_links(run_dir)) == len(set(trained_links(run_dir)))
+    assert_as_in_one_process(run_dir)
+
+
+def test_a_killed_worker_costs_another_attempt_and_nothing_else(folder):
+    run_dir = folder / "lost"
+    with sweep(folder, "lost") as process:
+        victims = []
+
+        def a_worker_is_busy():
+            victims[:] = [p for p in family_of(process) if "ray::advance" in title_of(p)]
+            return bool(victims)
+
+        wait_until(a_worker_is_busy, process)
+        victims[0].kill()
+        outcome = finish(process, timeout=120)
+    assert outcome.code == 0, outcome.err
+    assert "A worker was lost on 'advance batch=" in outcome.err
+    attempts = table(run_dir).groupby("pack").attempt
+    assert sorted(attempts.max()) == [1, 2]
+    assert (attempts.value_counts() == 4).all()
+    assert_as_in_one_process(run_dir)

@@ -1,0 +1,106 @@
+"""Files that are whole or absent."""
+
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from search.durable import prepare_folder, write_atomically
+from search.errors import StoreError
+
+
+def no_space(descriptor):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_written_and_replaced(tmp_path):
+    path = tmp_path / "file"
+    for content in (b"old and long", b"new"):
+        write_atomically(path, lambda file, content=content: file.write(content))
+        assert path.read_bytes() == content
+    assert names(tmp_path) == ["file"]
+
+
+def test_everybody_may_read_it(tmp_path):
+    write_atomically(tmp_path / "file", lambda file: file.write(b"x"))
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+
+
+def test_a_reader_sees_the_old_file_while_the_new_one_is_written(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def write(file):
+        file.write(b"half of the n")
+        file.flush()
+        assert path.read_bytes() == b"old"
+
+    write_atomically(path, write)
+
+
+def test_file_and_folder_are_flushed_to_the_disk(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda fd: flushed.append(stat.S_ISDIR(os.fstat(fd).st_mode)))
+    write_atomically(tmp_path / "file", lambda file: file.write(b"x"))
+    assert flushed == [False, True]
+
+
+def test_no_space_is_told_with_the_path_and_leaves_the_old_file_alone(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(StoreError, match=r"file could not be written: No space left on device\."):
+        write_atomically(path, lambda file: file.write(b"new"))
+    assert names(tmp_path) == ["file"]
+    assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_any_other_exception_passes_and_leaves_nothing(tmp_path, error):
+    def write(file):
+        file.write(b"half")
+        raise error
+
+    with pytest.raises(error):
+        write_atomically(tmp_path / "file", write)
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_is_not_there_is_a_store_error(tmp_path):
+    with pytest.raises(StoreError, match="No such file or directory"):
+        write_atomically(tmp_path / "gone" / "file", lambda file: file.write(b"x"))
+
+
+def test_what_a_killed_writer_left_is_no_file_and_can_be_removed(tmp_path):
+    code = """if True:
+        import os, pathlib, signal, sys
+        from search.durable import write_atomically
+        def write(file):
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        write_atomically(pathlib.Path(sys.argv[1]), write)
+    """
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
+    assert len(names(tmp_path)) == 2
+    prepare_folder(tmp_path)
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("folder", ["file", "file/folder"])
+def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path, folder):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match=rf"{folder} cannot be used: .*--run-dir"):
+        prepare_folder(tmp_path / folder)

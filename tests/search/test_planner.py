@@ -1,0 +1,202 @@
+"""Plans against brute force: which trial is read off where, and what it costs."""
+
+import itertools
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.config import load_config
+from search.grid_plan import grid_plan, grid_widths
+from search.planner import NO_TRIAL, make_plan
+from search.space import AXES, Params, SearchSpace
+from search.width import WIDEST, choose_widths, row_cost
+
+SPACE = SearchSpace((8, 16, 64), (1e-7, 1e-6, 1e-5), (5, 10, 25, 40), (0.0, 1.0, 10.0, 1e4))
+
+
+def plan_of(numbers, width=WIDEST, space=SPACE):
+    numbers = np.array(numbers, np.int64)
+    return make_plan(numbers, space.columns(numbers), dict.fromkeys(space.batch_size, width))
+
+
+def places(plan):
+    """Return (trial number, what stands where it stands) for every entry of a plan."""
+    return [
+        (
+            int(pack.numbers[m, j]),
+            Params(pack.batch_size, float(pack.learning_rate[m]), epochs, float(pack.alpha[m])),
+        )
+        for pack in plan.packs
+        for m in range(pack.width)
+        for j, epochs in enumerate(pack.checkpoints)
+        if pack.numbers[m, j] != NO_TRIAL
+    ]
+
+
+def trajectories_of(numbers, space=SPACE):
+    """Return the trajectories of each batch size, by brute force."""
+    found = defaultdict(set)
+    for number in numbers:
+        params = space[number]
+        found[params.batch_size].add((params.learning_rate, params.alpha))
+    return found
+
+
+def assert_same(one, other):
+    assert len(one.packs) == len(other.packs)
+    for a, b in zip(one.packs, other.packs, strict=True):
+        assert (a.index, a.batch_size, a.checkpoints) == (b.index, b.batch_size, b.checkpoints)
+        for name in ("learning_rate", "alpha", "numbers"):
+            assert np.array_equal(getattr(a, name), getattr(b, name))
+
+
+def subsets(min_size=1):
+    return st.lists(st.integers(0, len(SPACE) - 1), min_size=min_size, unique=True)
+
+
+widths = st.integers(1, 14)
+
+
+# --- Packs
+
+
+@given(subsets(), widths)
+def test_every_trial_stands_once_where_its_params_are(numbers, width):
+    plan = plan_of(numbers, width)
+    assert sorted(places(plan)) == sorted((number, SPACE[number]) for number in numbers)
+    assert plan.trials == len(numbers)
+
+
+@given(subsets(), widths)
+def test_a_pack_has_no_column_and_no_checkpoint_without_a_trial(numbers, width):
+    for pack in plan_of(numbers, width).packs:
+        assert pack.numbers.shape == (pack.width, len(pack.checkpoints))
+        assert pack.learning_rate.shape == pack.alpha.shape == (pack.width,)
+        assert list(pack.checkpoints) == sorted(set(pack.checkpoints))
+        assert (pack.numbers != NO_TRIAL).any(axis=0).all()
+        assert (pack.numbers != NO_TRIAL).any(axis=1).all()
+
+
+@given(subsets(), widths)
+def test_trajectories_are_split_evenly_into_as_few_packs_as_the_width_allows(numbers, width):
+    plan, expected = plan_of(numbers, width), trajectories_of(numbers)
+    parts = defaultdict(list)
+    for pack in plan.packs:
+        parts[pack.batch_size].append(pack.width)
+    assert parts.keys() == expected.keys()
+    for batch_size, trajectories in expected.items():
+        assert sum(parts[batch_size]) == len(trajectories)
+        assert len(parts[batch_size]) == -(-len(trajectories) // width)
+        assert max(parts[batch_size]) - min(parts[batch_size]) <= 1
+        assert max(parts[batch_size]) <= width
+
+
+@given(subsets(), widths, st.randoms(use_true_random=False))
+def test_the_plan_does_not_depend_on_the_order_of_the_trials(numbers, width, random):
+    shuffled = random.sample(numbers, len(numbers))
+    assert_same(plan_of(numbers, width), plan_of(shuffled, width))
+
+
+@given(subsets(), widths)
+def test_packs_are_numbered_by_their_place(numbers, width):
+    plan = plan_of(numbers, width)
+    assert [pack.index for pack in plan.packs] == list(range(len(plan.packs)))
+
+
+@given(subsets(), widths, st.integers(1, 1000), st.integers(1, 800), st.integers(2, 10))
+def test_figures_of_a_plan_agree_with_a_count(numbers, width, n_rows, n_features, n_classes):
+    plan = plan_of(numbers, width)
+    flops = 0
+    for pack in plan.packs:
+        for _column, _epoch in itertools.product(range(pack.width), range(pack.epochs)):
+            flops += 2 * 2 * n_rows * n_features * (n_classes - 1)
+    assert plan.flops(n_rows, n_features, n_classes) == flops
+    assert plan.trajectories == sum(map(len, trajectories_of(numbers).values()))
+    assert plan.links == sum(len(pack.checkpoints) for pack in plan.packs)
+
+
+def test_a_plan_of_nothing_is_empty():
+    plan = plan_of([])
+    assert (plan.packs, plan.trials, plan.links, plan.flops(1, 1, 2)) == ((), 0, 0, 0.0)
+
+
+def test_the_full_grid_on_four_workers_is_8_packs_of_64_and_64_links():
+    config = load_config("full")
+    plan = grid_plan(config, grid_widths(config, workers=4))
+    assert [pack.width for pack in plan.packs] == [64] * 8
+    assert (plan.trials, plan.trajectories, plan.links) == (4096, 512, 64)
+    assert sorted(places(plan)) == list(enumerate(config.space))
+
+
+def test_a_million_trials_stand_where_their_numbers_say():
+    axis = tuple(range(1, 33))
+    space = SearchSpace(axis, axis, tuple(range(1, 31)), tuple(range(1, 34)))
+    plan = plan_of(np.arange(len(space)), space=space)
+    assert plan.trials == len(space) > 1_000_000
+    seen = np.zeros(len(space), bool)
+    for pack in plan.packs:
+        columns = space.columns(pack.numbers)
+        assert (columns["batch_size"] == pack.batch_size).all()
+        assert (columns["learning_rate"] == pack.learning_rate[:, None]).all()
+        assert (columns["alpha"] == pack.alpha[:, None]).all()
+        assert (columns["epochs"] == pack.checkpoints).all()
+        seen[pack.numbers] = True
+    assert seen.all()
+
+
+def test_numbers_need_not_be_those_of_a_grid():
+    params = {name: np.array([8, 8]) for name in AXES} | {"epochs": np.array([10, 5])}
+    (pack,) = make_plan(np.array([70, 3_000_000_000]), params, {8: 64}).packs
+    assert pack.checkpoints == (5, 10)
+    assert pack.numbers.tolist() == [[3_000_000_000, 70]]
+
+
+# --- Widths
+
+
+def makespan(trajectories, widths, workers):
+    """Return how long evenly split packs take, by the cost model of one row."""
+    costs = []
+    for batch_size, count in trajectories.items():
+        parts = -(-count // widths[batch_size])
+        width = -(-count // parts)
+        costs.append((count / width, row_cost(batch_size, width)))
+    return max(sum(n * c for n, c in costs) / workers, *(c for _, c in costs))
+
+
+sweeps = st.dictionaries(
+    st.sampled_from([8, 16, 32, 64, 128, 256]), st.integers(1, 500), min_size=1
+)
+worker_counts = st.integers(1, 600)
+
+
+@given(sweeps, worker_counts)
+def test_chosen_widths_are_never_slower_than_any_uniform_width(trajectories, workers):
+    chosen = choose_widths(trajectories, workers)
+    fastest = min(
+        makespan(trajectories, dict.fromkeys(trajectories, width), workers)
+        for width in range(1, WIDEST + 1)
+    )
+    assert makespan(trajectories, chosen, workers) == pytest.approx(fastest)
+
+
+@given(sweeps, worker_counts)
+def test_widths_are_possible(trajectories, workers):
+    chosen = choose_widths(trajectories, workers)
+    assert chosen.keys() == trajectories.keys()
+    assert all(1 <= chosen[size] <= min(WIDEST, count) for size, count in trajectories.items())
+
+
+@pytest.mark.parametrize("workers", [8, 16, 32, 64])
+def test_there_are_packs_enough_for_all_workers(workers):
+    config = load_config("full")
+    assert len(grid_plan(config, grid_widths(config, workers)).packs) >= workers
+
+
+def test_more_workers_never_make_wider_packs():
+    trajectories = dict.fromkeys((8, 16, 32, 64, 128, 256, 512, 1024), 64)
+    widths = [max(choose_widths(trajectories, workers).values()) for workers in range(1, 513)]
+    assert widths == sorted(widths, reverse=True)

@@ -1,0 +1,223 @@
+"""What a sweep shows on a terminal, in a pipe, and where nothing shall be shown."""
+
+from io import StringIO
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from search import progress
+from search.planner import make_plan
+from search.progress import (
+    PLAIN_INTERVAL,
+    LiveProgress,
+    PlainProgress,
+    QuietProgress,
+    duration,
+    make_progress,
+)
+from search.schedule import Link, open_links
+from search.space import SearchSpace
+from search.study import Study
+
+SPACE = SearchSpace((1024, 2048), (1.23456e-7, 1e-6), (5, 10), (0.0, 12345.6))
+PLAN = make_plan(np.arange(len(SPACE)), SPACE.columns(), dict.fromkeys(SPACE.batch_size, 4))
+
+
+class Clock:
+    """A clock that stands still until it is told to go on."""
+
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", clock.monotonic)
+    return clock
+
+
+def console(width=200, terminal=False):
+    return Console(
+        width=width,
+        force_terminal=terminal,
+        file=StringIO(),
+        color_system=None,
+        legacy_windows=False,
+        _environ={},
+    )
+
+
+def new_study():
+    study = Study(len(SPACE))
+    study.tell(np.array([], np.int64), np.array([]), np.array([]))
+    return study
+
+
+def links():
+    return [
+        Link(link.pack, link.open[i:])
+        for link in open_links(PLAN, np.array([], np.int64))
+        for i in range(len(link.open))
+    ]
+
+
+def work():
+    return sum(link.work for link in links())
+
+
+def finish(view, link, cost=0.25):
+    """Log a link's trials and tell the view."""
+    numbers = link.pack.numbers[:, link.position]
+    view.study.tell(numbers, np.full(len(numbers), cost), np.full(len(numbers), 0.5))
+    view.advanced(link, view.study)
+
+
+def printed(view):
+    return view.console.file.getvalue()
+
+
+# --- On a terminal
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_no_line_is_longer_than_the_terminal(width):
+    view = LiveProgress(console(width, terminal=True), SPACE, new_study(), work())
+    with view:
+        for link in links():
+            finish(view, link)
+            view._live.refresh()
+    lines = Text.from_ansi(printed(view)).plain.splitlines()
+    assert any("…" in line for line in lines) == (width < 80)
+    assert max(map(cell_len, lines)) <= width
+
+
+def test_a_terminal_shows_bar_count_and_best_and_is_left_clean():
+    view = LiveProgress(console(80, terminal=True), SPACE, new_study(), work())
+    with view:
+        view._live.refresh()
+        assert "no trial yet" in printed(view)
+        finish(view, links()[0])
+        view._live.refresh()
+        assert "4 of 16 trials" in printed(view)
+        assert "best 0.2500: batch 1024, rate 1.23456e-07, epochs 5, alpha 0" in printed(view)
+        assert "\x1b[?25l" in printed(view)
+    assert "\x1b[?25h" in printed(view)  # the cursor is back
+
+
+def test_the_terminal_is_left_clean_after_an_error():
+    view = LiveProgress(console(80, terminal=True), SPACE, new_study(), work())
+    with pytest.raises(ZeroDivisionError), view:
+        raise ZeroDivisionError
+    assert "\x1b[?25h" in printed(view)
+
+
+# --- In a pipe
+
+
+def test_plain_lines_come_at_intervals_and_at_the_end(clock):
+    view, steps = PlainProgress(console(), SPACE, new_study(), work()), links()
+    with view:
+        for link in steps[:-1]:
+            finish(view, link)
+        clock.now += PLAIN_INTERVAL
+        finish(view, steps[-1])
+    first, last = printed(view).splitlines()
+    assert first.startswith("4 of 16 trials")
+    assert last.startswith("16 of 16 trials")
+    assert last.endswith("; best 0.2500: batch 1024, rate 1.23456e-07, epochs 5, alpha 0")
+
+
+def test_plain_lines_hold_no_escapes_and_are_not_wrapped():
+    view = PlainProgress(console(width=40), SPACE, new_study(), work())
+    with view:
+        finish(view, links()[0])
+    assert "\x1b" not in printed(view)
+    assert printed(view).count("\n") == 1
+
+
+def test_a_lost_worker_is_told_by_every_view():
+    for kind in (LiveProgress, PlainProgress, QuietProgress):
+        view = kind(console(), SPACE, new_study(), work())
+        with view:
+            view.lost(links()[0], "OutOfMemory [red]on[/red] node")
+        assert (
+            "A worker was lost on 'advance batch=1024 epochs 0-5 width=4' "
+            "(OutOfMemory [red]on[/red] node); the link is tried again."
+        ) in printed(view)
+
+
+def test_the_quiet_view_tells_nothing_else():
+    view = QuietProgress(console(), SPACE, new_study(), work())
+    with view:
+        for link in links():
+            view.started(link)
+            finish(view, link)
+            view.idle()
+    assert printed(view) == ""
+
+
+@pytest.mark.parametrize(
+    ("terminal", "quiet", "kind"),
+    [
+        (True, False, LiveProgress),
+        (False, False, PlainProgress),
+        (True, True, QuietProgress),
+        (False, True, QuietProgress),
+    ],
+)
+def test_the_view_fits_where_the_output_goes(terminal, quiet, kind):
+    view = make_progress(console(80, terminal), SPACE, new_study(), 1.0, quiet=quiet)
+    assert type(view) is kind
+
+
+# --- Words
+
+
+def test_speed_counts_this_commands_trials_and_the_time_left_its_work(clock):
+    study = new_study()
+    study.tell(np.arange(8), np.ones(8), np.ones(8))  # an earlier command's
+    view = QuietProgress(console(), SPACE, study, 20.0)
+    clock.now += 2
+    assert view.speed == "0 a second, -- left"
+    finish(view, Link(PLAN.packs[1], (0, 1)))
+    view._worked = 5.0
+    assert view.done == "12 of 16 trials"
+    assert view.speed == "2 a second, 6 s left"
+
+
+def test_nothing_is_left_when_all_is_done(clock):
+    view = QuietProgress(console(), SPACE, new_study(), work())
+    clock.now += 2
+    for link in links():
+        finish(view, link)
+    assert view.speed.endswith(", 0 s left")
+
+
+def test_failed_trials_are_never_best():
+    view = QuietProgress(console(), SPACE, new_study(), 1.0)
+    finish(view, links()[0], cost=np.nan)
+    assert (view.best, view.done) == ("no trial yet", "4 of 16 trials")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1:00 min"),
+        (95, "1:35 min"),
+        (3599.4, "59:59 min"),
+        (3599.6, "1:00 h"),
+        (11_220, "3:07 h"),
+        (108_000, "30:00 h"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds, words):
+    assert duration(seconds) == words

@@ -1,0 +1,268 @@
+"""The trial log: what is shown as done is there, whole, for any parquet reader."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search.errors import StoreError
+from search.store import COMPLETE, FAIL, SCHEMA, TrialStore
+
+METADATA = {"dataset": "digits", "fingerprint": "0123456789abcdef"}
+
+
+def rows(numbers=(7, 9), costs=(0.5, np.nan), **replaced):
+    """Return the columns of one link, some of its trials diverged."""
+    costs = np.array(costs, np.float64)
+    finite = np.isfinite(costs)
+    columns = {
+        "number": np.array(numbers, np.int64),
+        "state": np.where(finite, COMPLETE, FAIL),
+        "batch_size": 32,
+        "learning_rate": np.full(len(costs), 5e-7),
+        "epochs": 5,
+        "alpha": np.full(len(costs), 0.1),
+        "val_cost": costs,
+        "val_accuracy": np.where(finite, 0.75, np.nan),
+        "seconds": 0.25,
+        "pack": 3,
+        "node": "10.0.0.1",
+        "started_at": 1_700_000_000.0,
+        "finished_at": 1_700_000_000.123456,
+        "attempt": 2,
+        "error": [None if ok else "diverged" for ok in finite],
+    }
+    return columns | replaced
+
+
+@pytest.fixture
+def store(tmp_path):
+    return TrialStore(tmp_path / "trials", METADATA)
+
+
+def files(store):
+    return sorted(path.name for path in store.folder.iterdir())
+
+
+def numbers(store):
+    return sorted(store.columns("number")[0].tolist())
+
+
+# --- Rows
+
+
+def test_rows_come_back_with_types_times_and_nulls(store):
+    store.append(3, 5, rows())
+    complete, failed = store.read().to_pylist()
+    assert complete == {
+        "number": 7,
+        "state": "COMPLETE",
+        "batch_size": 32,
+        "learning_rate": 5e-7,
+        "epochs": 5,
+        "alpha": 0.1,
+        "val_cost": 0.5,
+        "val_accuracy": 0.75,
+        "seconds": 0.25,
+        "pack": 3,
+        "node": "10.0.0.1",
+        "started_at": datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
+        "finished_at": datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=UTC),
+        "attempt": 2,
+        "error": None,
+    }
+    nulls = {"val_cost": None, "val_accuracy": None}
+    assert failed == complete | nulls | {"number": 9, "state": "FAIL", "error": "diverged"}
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.dictionaries(st.integers(0, 2**63 - 1), st.floats(width=64), min_size=1, max_size=20),
+    st.floats(0, 4e9),
+)
+def test_numbers_and_costs_come_back_bit_for_bit(tmp_path_factory, trials, started_at):
+    store = TrialStore(tmp_path_factory.mktemp("trials"))
+    costs = np.array(list(trials.values()))
+    store.append(0, 5, rows(list(trials), costs, started_at=started_at))
+    number, cost, start = store.columns("number", "val_cost", "started_at")
+    assert dict(zip(number.tolist(), map(repr, cost.tolist()), strict=True)) == {
+        n: repr(c) for n, c in trials.items()
+    }
+    assert start[0] == np.rint(started_at * 1e6).astype("datetime64[us]")
+
+
+def test_an_empty_log_has_all_columns(store):
+    assert store.read().schema.names == SCHEMA.names
+    number, cost = store.columns("number", "val_cost")
+    assert (number.dtype, cost.dtype, len(number), len(cost)) == (np.int64, np.float64, 0, 0)
+
+
+def test_the_log_is_all_links_together(store):
+    for pack, epoch, first in [(0, 5, 0), (0, 10, 2), (1, 5, 4)]:
+        store.append(pack, epoch, rows((first, first + 1)))
+    assert numbers(store) == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_same_link_twice_is_one_set_of_rows(store):
+    store.append(3, 5, rows(attempt=1))
+    store.append(3, 5, rows(attempt=2))
+    assert numbers(store) == [7, 9]
+    assert store.columns("attempt")[0].tolist() == [2, 2]
+
+
+def test_another_store_on_the_folder_sees_the_same(store):
+    store.append(3, 5, rows())
+    assert numbers(TrialStore(store.folder)) == [7, 9]
+
+
+# --- Other readers
+
+
+def test_descriptions_and_the_data_set_travel_in_the_schema(store):
+    store.append(3, 5, rows())
+    (name,) = files(store)
+    schema = pq.read_schema(store.folder / name)
+    assert schema.equals(SCHEMA.with_metadata(METADATA), check_metadata=False)
+    assert schema.metadata == {b"dataset": b"digits", b"fingerprint": b"0123456789abcdef"}
+    for field in schema:
+        assert len(field.metadata[b"description"]) > 10
+
+
+def test_any_reader_can_read_the_log_while_a_writer_is_at_work(store):
+    store.append(3, 5, rows())
+    store.append(3, 10, rows((8, 10), (0.25, 0.75)))
+    (store.folder / ".tmp-of-a-writer").write_bytes(b"PAR1 half a file")
+    dataset = pyarrow.dataset.dataset(store.folder, format="parquet")
+    assert sorted(dataset.to_table()["number"].to_pylist()) == [7, 8, 9, 10]
+    assert pq.read_table(store.folder).num_rows == 4
+    assert numbers(store) == [7, 8, 9, 10]
+
+
+def test_pandas_reads_the_log_while_a_writer_is_at_work(store):
+    pandas = pytest.importorskip("pandas")
+    store.append(3, 5, rows())
+    (store.folder / ".tmp-of-a-writer").write_bytes(b"PAR1 half a file")
+    frame = pandas.read_parquet(store.folder).set_index("number")
+    assert frame.loc[7, "val_cost"] == 0.5
+    assert frame["val_cost"].isna().tolist() == [False, True]
+    assert str(frame["finished_at"].dtype.tz) == "UTC"
+
+
+# --- What may go wrong
+
+
+def test_a_killed_writer_leaves_the_old_rows_and_what_it_left_is_removed(store):
+    store.append(3, 5, rows())
+    code = """if True:
+        import os, pathlib, signal, sys
+        os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+        import test_store
+        test_store.TrialStore(pathlib.Path(sys.argv[1])).append(3, 5, test_store.rows((1, 2)))
+    """
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(store.folder)],
+        env=os.environ | {"PYTHONPATH": path},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(files(store)) == 2
+    assert numbers(store) == [7, 9]
+    again = TrialStore(store.folder)
+    assert files(again) == ["pack-00003-epoch-000005.parquet"]
+    assert numbers(again) == [7, 9]
+
+
+def assert_refuses_and_keeps_the_old_rows(store, new_rows):
+    before = files(store)
+    for epoch in (5, 10):  # replacing a file, and making one
+        with pytest.raises(StoreError, match=r"epoch-0000\d\d.parquet could not be .* No space"):
+            store.append(3, epoch, new_rows)
+        assert files(store) == before
+        assert numbers(store) == [7, 9]
+
+
+def test_without_space_the_old_rows_stay_and_nothing_is_left(store, monkeypatch):
+    def no_space(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store.append(3, 5, rows())
+    monkeypatch.setattr(os, "fsync", no_space)
+    assert_refuses_and_keeps_the_old_rows(store, rows((1, 2)))
+
+
+@contextmanager
+def small_disk(path):
+    """Mount a file system of 128 KiB where the system lets us."""
+    path.mkdir()
+    if os.geteuid() or not shutil.which("mount"):
+        pytest.skip("only root can mount a small file system")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(path)]
+    done = subprocess.run(mount, check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def test_a_full_disk_costs_no_row_and_takes_more_when_there_is_room_again(tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        store = TrialStore(disk / "trials", METADATA)
+        store.append(3, 5, rows())
+        ballast = disk / "ballast"
+        with pytest.raises(OSError, match="No space left"):
+            ballast.write_bytes(bytes(2**20))
+        assert_refuses_and_keeps_the_old_rows(store, rows((1, 2)))
+        ballast.unlink()
+        store.append(3, 10, rows((1, 2)))
+        assert numbers(store) == [1, 2, 7, 9]
+
+
+def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match="file/trials cannot be used"):
+        TrialStore(tmp_path / "file" / "trials")
+
+
+def assert_read_names(store, name):
+    with pytest.raises(StoreError, match=rf"{name} is damaged or no trial log .*Move this file"):
+        store.read()
+
+
+@pytest.mark.parametrize("size", [0, 3, 4, 100, -100, -8, -1])
+def test_a_truncated_file_is_named(store, size):
+    store.append(3, 5, rows())
+    store.append(3, 10, rows((8, 10)))
+    path = store.folder / "pack-00003-epoch-000010.parquet"
+    path.write_bytes(path.read_bytes()[:size])
+    assert_read_names(store, path.name)
+
+
+def test_a_flipped_bit_in_the_rows_is_no_other_cost(store):
+    store.append(3, 5, rows(costs=(0.5, 0.625)))
+    (path,) = store.folder.iterdir()
+    whole = path.read_bytes()
+    at = whole.index(np.float64(0.625).tobytes())
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    assert_read_names(store, path.name)
+
+
+def test_the_parquet_file_of_another_program_is_named(store):
+    store.append(3, 5, rows())
+    pq.write_table(pa.table({"x": [1, 2]}), store.folder / "foreign.parquet")
+    assert_read_names(store, "foreign.parquet")

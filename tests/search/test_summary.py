@@ -1,0 +1,98 @@
+"""The result as a value and in words."""
+
+import json
+
+import numpy as np
+import pytest
+
+from model.dataset import Dataset
+from search import refit
+from search.config import load_config
+from search.grid_plan import grid_plan
+from search.space import SearchSpace
+from search.study import Study
+from search.summary import make_summary, plan_text, result_lines, result_text
+
+SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
+DATA = Dataset("digits", np.zeros((4, 2), np.uint8), np.arange(4))
+TIMING = {"wall_s": 95.0, "compute_s": 300.0}
+TEST = refit.TestResult(0.45584, 0.84256)
+
+
+def summary(costs=(0.5, 0.43361, np.nan), test=TEST, space=SPACE):
+    study = Study(len(space))
+    number = np.arange(len(costs)) + 9
+    study.tell(number, np.array(costs), np.full(len(costs), 0.85))
+    return make_summary(study, space, test, DATA, TIMING)
+
+
+def test_the_summary_holds_what_the_contract_says():
+    assert summary() == {
+        "state": "complete",
+        "trials": {"total": 16, "complete": 2, "pruned": 0, "failed": 1},
+        "best": {
+            "number": 10,
+            "params": {"batch_size": 32, "learning_rate": 5e-7, "epochs": 35, "alpha": 0.1},
+            "val_cost": 0.43361,
+            "val_accuracy": 0.85,
+        },
+        "test": {"cost": 0.45584, "accuracy": 0.84256},
+        "dataset": {"name": "digits", "fingerprint": DATA.fingerprint},
+        "timing": TIMING,
+    }
+
+
+@pytest.mark.parametrize("test", [TEST, None])
+def test_a_summary_survives_json(test):
+    assert json.loads(json.dumps(summary(test=test), allow_nan=False)) == summary(test=test)
+
+
+def test_settings_and_figures_stand_in_their_traditional_order():
+    assert result_lines(summary()) == [
+        ("best number of epochs", "35"),
+        ("best alpha", "0.1"),
+        ("best learning rate", "5e-07"),
+        ("best mini-batch size", "32"),
+        ("validation cost", "0.4336"),
+        ("test cost after retraining", "0.4558"),
+        ("test images correct", "84.26 %"),
+    ]
+
+
+def test_without_test_images_the_result_says_so():
+    lines = result_lines(summary(test=None))
+    assert lines[-1] == ("test", "the data set has no test images")
+    assert len(lines) == 6
+
+
+def test_a_perfect_score_is_a_result_like_any_other():
+    best = summary(costs=(0.0,), test=refit.TestResult(0.0, 1.0))
+    assert best["best"]["val_cost"] == 0.0
+    assert best["test"] == {"cost": 0.0, "accuracy": 1.0}
+    assert ("test images correct", "100.00 %") in result_lines(best)
+
+
+def test_when_every_trial_failed_there_is_no_best():
+    failed = summary(costs=(np.nan,) * 4, test=None)
+    assert (failed["best"], failed["test"], failed["trials"]["failed"]) == (None, None, 4)
+    assert result_lines(failed) == [("result", "none, every trial has failed")]
+    assert "16 trials on digits: 4 failed, in 1:35 min" in result_text(failed, "runs/mine")
+
+
+def test_the_text_counts_shows_the_result_and_says_where_the_files_are():
+    text = result_text(summary(), "runs/mine")
+    assert text.startswith("16 trials on digits: 2 complete, 1 failed, in 1:35 min\n")
+    assert "\n  best learning rate          5e-07\n" in text
+    assert text.endswith("\nLog, model and report are in runs/mine")
+
+
+def test_a_dry_run_shows_the_plan():
+    config = load_config("full")
+    plan = grid_plan(config, dict.fromkeys(config.space.batch_size, 48))
+    lines = plan_text(plan, 4, 1.5e13).splitlines()
+    assert [line.split(maxsplit=1)[0] for line in lines] == [
+        "trials", "trajectories", "packs", "links", "workers", "training",
+    ]  # fmt: skip
+    assert "packs              16, 32 to 32 trajectories wide" in lines
+    assert lines[0].endswith(" 4096")
+    assert lines[-1].endswith(" 1.5e+13 floating-point operations")
