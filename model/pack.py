@@ -167,3 +167,10 @@ def score(state: PackState, X: F32, y: I64) -> Scores:
             z = np.matmul(X_part, state.V, out=Z[: len(y_part)])
             tally(z, y_part, scale, state.b.copy(), cost, correct)
     return Scores(cost / len(y), correct / len(y))
+
+
+def compile_kernels() -> None:
+    """Compile the trainer's loops, or find them in the cache, by training on nothing much."""
+    X, y = np.zeros((2, 1), np.float32), np.array([0, 1])
+    state = PackState.start(1, np.ones(1), np.ones(1), n_features=1, n_classes=2, seed=0)
+    score(advance(state, X, y, 1), X, y)

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
 
 # How long one wait may last: an interruption is noticed between two waits.
-_WAIT_SECONDS = 0.25
+WAIT_SECONDS = 0.25
 
 
 class Observer(Protocol):
@@ -91,7 +91,7 @@ class Orchestrator:
         self._schedule, self._in_flight = Schedule(links), 0
         while len(self._schedule) or self._in_flight:
             self._submit_some(examples)
-            ended = self.executor.wait(_WAIT_SECONDS)
+            ended = self.executor.wait(WAIT_SECONDS)
             for task in ended:
                 self._take(task)
             if not ended:

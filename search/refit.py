@@ -13,14 +13,12 @@ from model.pack import PackState, score
 from model.softmax import SoftmaxRegression
 from search.errors import InterruptedSweepError
 from search.link import run_refit
+from search.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
 from search.space import Params
-
-MAX_ATTEMPTS = 5
-_WAIT_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
-class TestResult:
+class FinalScore:
     """What the final model does on the test images.
 
     Attributes
@@ -76,7 +74,7 @@ def refit(
 def _await(executor: Executor, interrupted: Callable[[], bool]) -> PackState | None:
     """Return the refitted state, or None where its worker was lost."""
     while True:
-        for task in executor.wait(_WAIT_SECONDS):
+        for task in executor.wait(WAIT_SECONDS):
             if isinstance(task, Lost):
                 return None
             state: PackState = task.value
@@ -94,10 +92,10 @@ def final_model(state: PackState, params: Params) -> SoftmaxRegression:
     return model
 
 
-def test_result(state: PackState, data: Dataset) -> TestResult | None:
+def final_score(state: PackState, data: Dataset) -> FinalScore | None:
     """Score the final model on the test images, where the data set has any."""
     if data.X_test is None or data.y_test is None:
         return None
     X: Any = data.X_test
     scores = score(state, X.astype(np.float32), data.y_test)
-    return TestResult(float(scores.cost[0]), float(scores.accuracy[0]))
+    return FinalScore(float(scores.cost[0]), float(scores.accuracy[0]))

@@ -112,6 +112,8 @@ class RunFolder:
         StoreError
             If the system refuses.
         """
+        # Absolute, because --fresh may move the working directory itself aside.
+        path = path.absolute()
         with contextlib.ExitStack() as stack:
             folder = cls(path)
             try:

@@ -7,7 +7,7 @@ from typing import Any
 from model.dataset import Dataset
 from search.planner import Plan
 from search.progress import duration
-from search.refit import TestResult
+from search.refit import FinalScore
 from search.space import SearchSpace
 from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
@@ -16,7 +16,7 @@ from search.study import Study
 def make_summary(
     study: Study,
     space: SearchSpace,
-    test: TestResult | None,
+    test: FinalScore | None,
     data: Dataset,
     timing: Mapping[str, float],
 ) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import logging
 import shlex
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from cluster.executor import Executor, SerialExecutor, available_cores
 from model.dataset import Dataset
-from model.pack import PackState
+from model.pack import PackState, compile_kernels
 from model.sources import load_dataset
 from search.checkpoints import Checkpoints
 from search.config import SweepConfig
@@ -25,7 +26,7 @@ from search.link import Examples
 from search.orchestrator import Orchestrator
 from search.planner import Pack, Plan
 from search.progress import make_progress
-from search.refit import TestResult, final_model, refit, test_result
+from search.refit import FinalScore, final_model, final_score, refit
 from search.report import write_report
 from search.run_folder import Manifest, RunFolder
 from search.schedule import open_links
@@ -74,7 +75,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
         if not summary:
             with _log_file(folder):
                 summary = Sweep(options, config, data, folder, err, began).run()
-    _print(out, result_text(summary, str(folder.path)))
+    _print(out, result_text(summary, str(options.run_path)))
     if summary["best"] is None:
         raise NoResultError("Every trial diverged. Give lower learning rates or smaller alphas.")
 
@@ -92,17 +93,29 @@ class Sweep:
 
     def run(self) -> dict[str, Any]:
         """Do what the log does not hold yet, and return the summary."""
-        with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
-            # First of all: what else is in a folder counts only beside a manifest.
-            manifest = self._manifest(executor.workers)
-            self._announce(executor)
-            plan = grid_plan(self.config, manifest.widths_by_batch_size)
-            examples = self._share_examples(executor)
-            try:
-                self._train(plan, executor, examples, interrupted)
-                test = self._refit(executor, examples, interrupted)
-            except InterruptedSweepError as error:
-                raise InterruptedSweepError(self._how_to_continue()) from error
+        with ThreadPoolExecutor(1) as background:
+            # Meanwhile, because a Ray cluster takes seconds to start.
+            examples = background.submit(self._prepare)
+            with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
+                return self._run_on(executor, executor.share(examples.result()), interrupted)
+
+    def _prepare(self) -> Examples:
+        """Lay the images out, and compile what the workers then find in the cache."""
+        compile_kernels()
+        return Examples.from_dataset(self.data, self.config.validation_fraction, self.config.seed)
+
+    def _run_on(
+        self, executor: Executor, examples: Any, interrupted: Interruption
+    ) -> dict[str, Any]:
+        # First of all: what else is in a folder counts only beside a manifest.
+        manifest = self._manifest(executor.workers)
+        self._announce(executor)
+        plan = grid_plan(self.config, manifest.widths_by_batch_size)
+        try:
+            self._train(plan, executor, examples, interrupted)
+            test = self._refit(executor, examples, interrupted)
+        except InterruptedSweepError as error:
+            raise InterruptedSweepError(self._how_to_continue()) from error
         flops = training_flops(plan, self.config, self.data)
         timing = make_timing(self.store, self.began, flops, executor.workers)
         summary = make_summary(self.study, self.config.space, test, self.data, timing)
@@ -127,9 +140,8 @@ class Sweep:
 
     def _announce(self, executor: Executor) -> None:
         done = f", {self.study.finished} of them done" if self.study.finished else ""
-        self._say(
-            f"{self.study.total} trials on {self.data.name}{done}; run folder {self.folder.path}"
-        )
+        where = f"run folder {self.options.run_path}"
+        self._say(f"{self.study.total} trials on {self.data.name}{done}; {where}")
         if executor.dashboard_url:
             self._say(f"Ray dashboard: {executor.dashboard_url}")
 
@@ -144,10 +156,6 @@ class Sweep:
             manifest = new_manifest(self.config, self.data, widths)
             self.folder.write_manifest(manifest)
         return manifest
-
-    def _share_examples(self, executor: Executor) -> Any:
-        seed, fraction = self.config.seed, self.config.validation_fraction
-        return executor.share(Examples.from_dataset(self.data, fraction, seed))
 
     def _train(
         self, plan: Plan, executor: Executor, examples: Any, interrupted: Interruption
@@ -174,7 +182,7 @@ class Sweep:
 
     def _refit(
         self, executor: Executor, examples: Any, interrupted: Interruption
-    ) -> TestResult | None:
+    ) -> FinalScore | None:
         best = self.study.best_trial
         if best is None:
             return None
@@ -182,7 +190,7 @@ class Sweep:
         params = self.config.space[best.number]
         state = refit(params, self.config.seed, examples, executor, interrupted)
         write_atomically(self.folder.model, final_model(state, params).save)
-        return test_result(state, self.data)
+        return final_score(state, self.data)
 
     def _how_to_continue(self) -> str:
         given = [

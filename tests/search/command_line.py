@@ -66,13 +66,15 @@ def end(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(
+    condition: Callable[[], bool], process: subprocess.Popen[str], pause: float = 0.005
+) -> None:
     """Wait for something that a started command does."""
     deadline = time.monotonic() + 60
     while not condition():
         assert process.poll() is None, f"ended too soon: {process.communicate()}"
         assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.002)
+        time.sleep(pause)
 
 
 def write_grid(path: Path, dataset: str, **axes: Sequence[float]) -> Path:

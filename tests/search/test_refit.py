@@ -53,7 +53,7 @@ def test_the_final_model_is_the_textbooks_on_all_images(losses):
     model = final_model(state, PARAMS)
     np.testing.assert_allclose(model.W, textbook.W, atol=1e-4 * np.abs(textbook.W).max())
     np.testing.assert_allclose(model.b, textbook.b, atol=1e-4 * np.abs(textbook.b).max())
-    tested = refitting.test_result(state, DATA)
+    tested = refitting.final_score(state, DATA)
     X_test = DATA.X_test.astype(np.float32)
     assert tested.cost == pytest.approx(textbook.cost(X_test, Y_TEST), rel=1e-4)
     assert tested.accuracy == np.mean(textbook.predict(X_test) == Y_TEST)
@@ -79,4 +79,4 @@ def test_what_is_done_is_taken_before_an_interruption():
 
 def test_without_test_images_there_is_no_test_result():
     state = refit(PARAMS, 7, EXAMPLES, SerialExecutor(), never)
-    assert refitting.test_result(state, Dataset("tiny", DATA.X, DATA.y)) is None
+    assert refitting.final_score(state, Dataset("tiny", DATA.X, DATA.y)) is None

@@ -16,7 +16,7 @@ from search.summary import make_summary, plan_text, result_lines, result_text
 SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
 DATA = Dataset("digits", np.zeros((4, 2), np.uint8), np.arange(4))
 TIMING = {"wall_s": 95.0, "compute_s": 300.0}
-TEST = refit.TestResult(0.45584, 0.84256)
+TEST = refit.FinalScore(0.45584, 0.84256)
 
 
 def summary(costs=(0.5, 0.43361, np.nan), test=TEST, space=SPACE):
@@ -66,7 +66,7 @@ def test_without_test_images_the_result_says_so():
 
 
 def test_a_perfect_score_is_a_result_like_any_other():
-    best = summary(costs=(0.0,), test=refit.TestResult(0.0, 1.0))
+    best = summary(costs=(0.0,), test=refit.FinalScore(0.0, 1.0))
     assert best["best"]["val_cost"] == 0.0
     assert best["test"] == {"cost": 0.0, "accuracy": 1.0}
     assert ("test images correct", "100.00 %") in result_lines(best)
