@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "scipy", "numba", "ray", "pyarrow", "scikit-learn")
 
 
-def machine() -> dict[str, Any]:
+def machine(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
     """Return what the figures depend on."""
     return {
         "processor": _processor(),
@@ -23,7 +23,7 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "versions": {name: metadata.version(name) for name in packages},
         "date": datetime.now(UTC).date().isoformat(),
     }
 
@@ -59,13 +59,33 @@ def gemm_rate(cores: Sequence[int]) -> float:
     return sum(float(process.communicate()[0]) for process in processes)
 
 
-def report(name: str, figures: dict[str, Any], *, keep: bool) -> None:
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """Lay out one line for each name, one column for each key; a dash where there is no value."""
+    keys = list(dict.fromkeys(key for row in rows.values() for key in row))
+    lines = [["", *keys]]
+    lines += [[name, *(_shown(row.get(key, "-")) for key in keys)] for name, row in rows.items()]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def report(
+    name: str, figures: dict[str, Any], *, keep: bool, packages: Sequence[str] = PACKAGES
+) -> None:
     """Print the figures as a table, and as JSON; keep them in the results folder."""
     width = max(len(key) for key in figures)
     for key, value in figures.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else value
-        print(f"{key:<{width}}  {shown}")
-    text = json.dumps({"machine": machine(), "figures": figures}, indent=2) + "\n"
+        if isinstance(value, dict):
+            print(f"{key}:\n{table(value)}")
+        else:
+            print(f"{key:<{width}}  {_shown(value)}")
+    text = json.dumps({"machine": machine(packages), "figures": figures}, indent=2) + "\n"
     print(text, end="")
     if keep:
         RESULTS.mkdir(exist_ok=True)
