@@ -48,11 +48,30 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise StoreError(
-                f"{path} could not be written: {error.strerror or error}. What was logged before "
-                "is safe; make room or mend the disk, then give the same command to continue."
-            ) from error
+            raise _refused(path, error) from error
         raise
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Rename a file, so that the new name survives whatever follows.
+
+    Raises
+    ------
+    StoreError
+        If the system refuses.
+    """
+    try:
+        source.replace(target)
+        _flush_folder(target.parent)
+    except OSError as error:
+        raise _refused(target, error) from error
+
+
+def _refused(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path} could not be written: {error.strerror or error}. What was logged before "
+        "is safe; make room or mend the disk, then give the same command to continue."
+    )
 
 
 def _flush_folder(folder: Path) -> None:

@@ -9,10 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from search.durable import prepare_folder, write_atomically
+from search.durable import prepare_folder, rename_durably, write_atomically
 from search.errors import StoreError
 
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
+
+# Readers pass over files that begin with a dot.
+_STAGED = ".staged-"
 
 _TIME = pa.timestamp("us", tz="UTC")
 _COLUMNS = [
@@ -64,14 +67,14 @@ class TrialStore:
         prepare_folder(folder)
         self._schema = SCHEMA.with_metadata({**(metadata or {})})
 
-    def append(self, pack: int, epoch: int, columns: Mapping[str, Any]) -> None:
-        """Make the rows of one link durable before returning.
+    def stage(self, pack: int, epoch: int, columns: Mapping[str, Any]) -> None:
+        """Make the rows of one link durable, hidden until `publish`.
 
         Parameters
         ----------
         pack : int
         epoch : int
-            The checkpoint that the link reached.
+            Where the link ended.
         columns : mapping of str to array
             One entry for each column of `SCHEMA`; scalars are repeated, times
             are seconds since 1970, NaN stands for null.
@@ -86,8 +89,32 @@ class TrialStore:
             [_array(columns[field.name], field.type, n) for field in self._schema],
             schema=self._schema,
         )
-        path = self.folder / f"pack-{pack:05d}-epoch-{epoch:06d}.parquet"
-        write_atomically(path, lambda file: pq.write_table(table, file, write_page_checksum=True))
+        write_atomically(
+            self._path(pack, epoch, _STAGED),
+            lambda file: pq.write_table(table, file, write_page_checksum=True),
+        )
+
+    def publish(self, pack: int, epoch: int) -> None:
+        """Show the rows that were staged to every reader.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be renamed.
+        """
+        rename_durably(self._path(pack, epoch, _STAGED), self._path(pack, epoch))
+
+    def staged(self) -> list[tuple[int, int]]:
+        """Return pack and epoch of all rows that are staged and not published."""
+        names = (path.stem.split("-") for path in self.folder.glob(f"{_STAGED}pack-*.parquet"))
+        return sorted((int(name[-3]), int(name[-1])) for name in names)
+
+    def discard(self, pack: int, epoch: int) -> None:
+        """Forget rows that were staged."""
+        self._path(pack, epoch, _STAGED).unlink(missing_ok=True)
+
+    def _path(self, pack: int, epoch: int, prefix: str = "") -> Path:
+        return self.folder / f"{prefix}pack-{pack:05d}-epoch-{epoch:06d}.parquet"
 
     def read(self) -> pa.Table:
         """Return the whole log, in no particular order.
@@ -97,7 +124,7 @@ class TrialStore:
         StoreError
             If a file is damaged or from another program.
         """
-        tables = [_read(path) for path in sorted(self.folder.glob("*.parquet"))]
+        tables = [_read(path) for path in sorted(self.folder.glob("pack-*.parquet"))]
         return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
     def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
