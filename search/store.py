@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from search.durable import prepare_folder, rename_durably, write_atomically
+from search.durable import prepare_folder, rename_durably, write_durably
 from search.errors import StoreError
 
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
@@ -48,6 +49,11 @@ SCHEMA = pa.schema(
 )
 
 
+_FORMAT = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
+
+
 class TrialStore:
     """The log of one run.
 
@@ -76,8 +82,8 @@ class TrialStore:
         epoch : int
             Where the link ended.
         columns : mapping of str to array
-            One entry for each column of `SCHEMA`; scalars are repeated, times
-            are seconds since 1970, NaN stands for null.
+            One entry for each column of `SCHEMA`; scalars are repeated, NaN stands
+            for null, and times are one for all rows, in seconds since 1970.
 
         Raises
         ------
@@ -89,7 +95,8 @@ class TrialStore:
             [_array(columns[field.name], field.type, n) for field in self._schema],
             schema=self._schema,
         )
-        write_atomically(
+        # In place: a part of a hidden file is never trusted, so no rename is needed.
+        write_durably(
             self._path(pack, epoch, _STAGED),
             lambda file: pq.write_table(table, file, write_page_checksum=True),
         )
@@ -116,38 +123,54 @@ class TrialStore:
     def _path(self, pack: int, epoch: int, prefix: str = "") -> Path:
         return self.folder / f"{prefix}pack-{pack:05d}-epoch-{epoch:06d}.parquet"
 
-    def read(self) -> pa.Table:
-        """Return the whole log, in no particular order.
+    def read(self, *names: str) -> pa.Table:
+        """Return the log, in no particular order.
+
+        Parameters
+        ----------
+        *names : str
+            Columns; all of them where none is named.
 
         Raises
         ------
         StoreError
             If a file is damaged or from another program.
         """
-        tables = [_read(path) for path in sorted(self.folder.glob("pack-*.parquet"))]
-        return pa.concat_tables([SCHEMA.empty_table(), *tables])
+        paths = sorted(map(str, self.folder.glob("pack-*.parquet")))
+        wanted = list(names or SCHEMA.names)
+        try:
+            columns = list(dict.fromkeys(["number", "state", *wanted]))
+            table = ds.dataset(paths, SCHEMA, _FORMAT).to_table(columns)
+        except (pa.ArrowException, OSError):
+            table = None
+        # A file of another program shows as rows without a number.
+        if table is None or table["number"].null_count or table["state"].null_count:
+            for path in paths:
+                _check(path)
+        return table.select(wanted)
 
     def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
         """Return some columns of the log as arrays; null numbers become NaN."""
-        table = self.read().select(list(names))
-        return tuple(column.to_numpy() for column in table.columns)
+        return tuple(column.to_numpy() for column in self.read(*names).columns)
 
 
 def _array(values: Any, kind: pa.DataType, n: int) -> pa.Array:
-    if pa.types.is_string(kind) and not isinstance(values, str):
-        return pa.array(list(values), kind)
-    values = np.broadcast_to(np.asarray(values), (n,))
-    if pa.types.is_timestamp(kind):
-        values = np.rint(values * 1e6).astype("datetime64[us]")
-    if pa.types.is_string(kind):
-        return pa.array(values.tolist(), kind)
-    return pa.array(np.ascontiguousarray(values), kind, from_pandas=True)
+    if np.ndim(values) == 0:
+        return pa.repeat(pa.scalar(_microseconds(values, kind), kind), n)
+    return pa.array(values, kind, from_pandas=True)
 
 
-def _read(path: Path) -> pa.Table:
+def _microseconds(value: Any, kind: pa.DataType) -> Any:
+    return round(value * 1e6) if pa.types.is_timestamp(kind) else value
+
+
+def _check(path: str) -> None:
+    """Raise the error that names what is wrong with a file, if anything is."""
     try:
-        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-        return table.cast(SCHEMA)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(SCHEMA):
+                raise ValueError("its columns are not those of a trial log")
+            file.read()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(
             f"{path} is damaged or no trial log ({error}). Move this file out of the folder and "
