@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from platformdirs import user_cache_path
 
 from cluster.executor import Executor, Lost
 from model.pack import TRAINER_VERSION
-from search.cost_model import TYPICAL, CostModel, measure
+from search.cost_model import TYPICAL, CostModel, Line, measure
 from search.durable import write_atomically
 from search.errors import StoreError
 from search.run_folder import versions
@@ -38,11 +39,15 @@ def calibrate(
     """
     shape = (sorted(batch_sizes), n_features, n_classes)
     path = _cache_path([*shape, executor.workers])
-    cached = _read(path)
-    if cached is None:
-        cached = _median(_measured(executor, shape))
-        _write(path, cached)
-    return cached
+    cached = _read(path, batch_sizes)
+    if cached is not None:
+        return cached
+    measured = _measured(executor, shape)
+    if not measured:
+        return TYPICAL  # and the next sweep tries again
+    model = _median(measured)
+    _write(path, model)
+    return model
 
 
 def _measured(executor: Executor, shape: tuple[Any, ...]) -> list[CostModel]:
@@ -54,7 +59,7 @@ def _measured(executor: Executor, shape: tuple[Any, ...]) -> list[CostModel]:
         tasks = executor.wait(_WAIT_SECONDS)
         models += [task.value for task in tasks if not isinstance(task, Lost)]
         ended += len(tasks)
-    return models or [TYPICAL]
+    return models
 
 
 def _median(models: Sequence[CostModel]) -> CostModel:
@@ -74,14 +79,23 @@ def _cache_path(key: Sequence[Any]) -> Path:
     return user_cache_path("packsweep") / f"cost-model-{digest}.json"
 
 
-def _read(path: Path) -> CostModel | None:
+def _read(path: Path, batch_sizes: Sequence[int]) -> CostModel | None:
+    """Return the model that was kept, or None where it is none for these batch sizes."""
     try:
         data = json.loads(path.read_bytes())
-        training = {int(n): (float(a), float(b)) for n, (a, b) in data["training"].items()}
-        fixed, column = data["scoring"]
-        return CostModel(training, (float(fixed), float(column)))
+        model = CostModel(
+            {int(n): _line(line) for n, line in data["training"].items()}, _line(data["scoring"])
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    return model if model.training.keys() == set(batch_sizes) else None
+
+
+def _line(values: Any) -> Line:
+    fixed, column = map(float, values)
+    if not (0 <= fixed < math.inf and 0 <= column < math.inf and fixed + column > 0):
+        raise ValueError(f"{values} are no times")
+    return fixed, column
 
 
 def _write(path: Path, model: CostModel) -> None:

@@ -1,6 +1,6 @@
 """Cutting what is left of a pack into links of about the same length."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Self
 
@@ -18,6 +18,10 @@ from search.schedule import Chain, Link
 # little and that the last ones end together.
 _SHORTEST, _LONGEST = 1.0, 6.0
 _LINKS_PER_WORKER = 16
+
+# Seconds of the driver for a link, to submit it and to make its result durable. One driver
+# feeds all workers, so with many of them links must be longer.
+_HANDLING = 0.03
 
 # How far a link may go beyond its length to reach a checkpoint.
 _SLACK = 1.25
@@ -41,7 +45,8 @@ class LinkCutter:
         self._cost, self._n_train, self._n_validation = cost, n_train, n_validation
         total = sum(self.epoch_seconds(pack) * pack.epochs for pack in plan.packs)
         share = total / workers / _LINKS_PER_WORKER
-        self.target = min(max(share, _SHORTEST), _LONGEST)
+        shortest = max(_SHORTEST, _HANDLING * workers)
+        self.target = min(max(share, shortest), max(_LONGEST, shortest))
 
     @classmethod
     def for_data(
@@ -94,8 +99,26 @@ class LinkCutter:
 def _even_stops(start: int, epoch: int, length: float) -> list[int]:
     """Return `start` and where to stop before `epoch`, if one link is too short for the way."""
     way = epoch - start
-    parts = 1 if way <= _SLACK * length else min(way, max(1, round(way / length)))
+    most = max(1, int(_SLACK * length))
+    # Rounded to the nearest, unless a part would then be too long.
+    parts = max(1, min(way, max(round(way / length), -(-way // most))))
     return [start + way * i // parts for i in range(parts)]
+
+
+def open_positions(plan: Plan, logged: NDArray[np.int64]) -> Iterator[tuple[Pack, tuple[int, ...]]]:
+    """Yield each pack with the checkpoints that have trials without a row.
+
+    Parameters
+    ----------
+    plan : Plan
+    logged : ndarray of shape (n,), int64
+        Numbers of the trials that have their row.
+    """
+    closed = np.zeros(max(pack.numbers.max() for pack in plan.packs) + 2, bool)
+    closed[logged] = True
+    closed[NO_TRIAL] = True  # the last entry, which no trial has
+    for pack in plan.packs:
+        yield pack, tuple(np.flatnonzero(~closed[pack.numbers].all(axis=0)).tolist())
 
 
 def open_chains(
@@ -112,12 +135,8 @@ def open_chains(
         Epoch of a pack's newest state on disk, 0 where there is none.
     cutter : LinkCutter
     """
-    closed = np.zeros(max(pack.numbers.max() for pack in plan.packs) + 2, bool)
-    closed[logged] = True
-    closed[NO_TRIAL] = True  # the last entry, which no trial has
     chains = []
-    for pack in plan.packs:
-        positions = tuple(np.flatnonzero(~closed[pack.numbers].all(axis=0)).tolist())
+    for pack, positions in open_positions(plan, logged):
         if positions:
             epoch = reached(pack)
             # A state beyond the first open checkpoint cannot go back to it.

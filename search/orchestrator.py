@@ -1,8 +1,9 @@
 """Drives the packs of a plan through an executor, logging every finished link."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cluster.errors import ClusterError
@@ -11,6 +12,7 @@ from model.pack import PackState
 from search.checkpoints import Checkpoint, Checkpoints
 from search.errors import InterruptedSweepError
 from search.link import LinkResult, run_link
+from search.links import open_positions
 from search.planner import Pack, Plan
 from search.rows import link_rows
 from search.schedule import Chain, Link, Schedule
@@ -58,6 +60,9 @@ class Orchestrator:
     observer : Observer
     interrupted : callable
         Asked between waits; true stops the sweep.
+    started_at : float
+        When the first link started, seconds since 1970 by its worker's clock;
+        infinite before one has ended.
     """
 
     executor: Executor
@@ -67,6 +72,7 @@ class Orchestrator:
     start: Callable[[Pack], PackState]
     observer: Observer
     interrupted: Callable[[], bool] = lambda: False
+    started_at: float = field(init=False, default=math.inf)
 
     def run(self, chains: Iterable[Chain], examples: Any) -> None:
         """Train and score trials.
@@ -88,6 +94,7 @@ class Orchestrator:
             If the log or a checkpoint cannot be written.
         """
         self._schedule, self._in_flight = Schedule(chains), 0
+        self.started_at = math.inf
         while len(self._schedule) or self._in_flight:
             self._submit_some(examples)
             ended = self.executor.wait(WAIT_SECONDS)
@@ -137,6 +144,7 @@ class Orchestrator:
         The rows are staged, then the state is saved, then the rows are published:
         whenever this is killed, `settle` finds either both or none.
         """
+        self.started_at = min(self.started_at, result.started_at)
         seconds = self._checkpoint(link).unlogged_seconds + result.seconds
         columns = link_rows(link, result, node, seconds)
         index = link.pack.index
@@ -159,14 +167,20 @@ class Orchestrator:
 def settle(plan: Plan, store: TrialStore, checkpoints: Checkpoints) -> None:
     """Finish what a killed command had begun to record.
 
+    Staged rows count where their state was saved, and a pack with all its rows
+    needs no state.
+
     Raises
     ------
     StoreError
-        If the log cannot be written.
+        If the log cannot be read or written.
     """
     for index, epoch in store.staged():
         saved = index < len(plan.packs) and checkpoints.epoch(plan.packs[index]) >= epoch
         (store.publish if saved else store.discard)(index, epoch)
+    for pack, positions in open_positions(plan, store.columns("number")[0]):
+        if not positions:
+            checkpoints.remove(pack)
 
 
 def _queue_length(workers: int) -> int:

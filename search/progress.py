@@ -60,7 +60,8 @@ class Progress:
         self._worked += link.seconds
 
     def lost(self, link: Link, reason: str) -> None:
-        """Say that a worker was lost."""
+        """Say that a worker was lost; its link is handed out again."""
+        self._submitted -= link.seconds
         self.console.print(
             f"A worker was lost on '{link.name}' ({reason}); the link is tried again.",
             style="yellow", markup=False,
@@ -87,7 +88,7 @@ class Progress:
         Links under way count as half done.
         """
         fraction = (self._worked + self._submitted) / 2 / max(self._prediction.compute_s, 1e-9)
-        if self._worked < self._prediction.compute_s / 10:
+        if self._worked <= self._prediction.compute_s / 10:
             return max(self._prediction.training_s - elapsed, 0.0)
         return elapsed * max(1 / fraction - 1, 0.0)
 

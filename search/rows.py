@@ -25,8 +25,12 @@ def link_rows(link: Link, result: LinkResult, node: str, seconds: float) -> dict
     pack = link.pack
     numbers = pack.numbers[:, list(link.positions)]
     column, stop = np.nonzero(numbers != NO_TRIAL)
-    cost = np.array([scores.cost for scores in result.scores])[stop, column]
-    accuracy = np.array([scores.accuracy for scores in result.scores])[stop, column]
+    # Without a stop there is no row, but still a column for each trajectory.
+    cost, accuracy = (
+        np.reshape([getattr(scores, name) for scores in result.scores], (-1, pack.width))
+        for name in ("cost", "accuracy")
+    )
+    cost, accuracy = cost[stop, column], accuracy[stop, column]
     finite = np.isfinite(cost)
     return {
         "number": numbers[column, stop],

@@ -95,7 +95,7 @@ class TrialStore:
             [_array(columns[field.name], field.type, n) for field in self._schema],
             schema=self._schema,
         )
-        # In place: a part of a hidden file is never trusted, so no rename is needed.
+        # In place: `staged` passes over a part of a file, so no rename is needed.
         write_durably(
             self._path(pack, epoch, _STAGED),
             lambda file: pq.write_table(table, file, write_page_checksum=True),
@@ -112,9 +112,20 @@ class TrialStore:
         rename_durably(self._path(pack, epoch, _STAGED), self._path(pack, epoch))
 
     def staged(self) -> list[tuple[int, int]]:
-        """Return pack and epoch of all rows that are staged and not published."""
-        names = (path.stem.split("-") for path in self.folder.glob(f"{_STAGED}pack-*.parquet"))
-        return sorted((int(name[-3]), int(name[-1])) for name in names)
+        """Return pack and epoch of all rows that are staged and not published.
+
+        A file that a killed writer left half-written is none, and removed.
+        """
+        links = []
+        for path in self.folder.glob(f"{_STAGED}pack-*.parquet"):
+            try:
+                _check(str(path))
+            except StoreError:
+                path.unlink(missing_ok=True)
+            else:
+                *_, pack, _, epoch = path.stem.split("-")
+                links.append((int(pack), int(epoch)))
+        return sorted(links)
 
     def discard(self, pack: int, epoch: int) -> None:
         """Forget rows that were staged."""
@@ -136,7 +147,7 @@ class TrialStore:
         StoreError
             If a file is damaged or from another program.
         """
-        paths = sorted(map(str, self.folder.glob("pack-*.parquet")))
+        paths = sorted(map(str, self.folder.glob("[!.]*.parquet")))
         wanted = list(names or SCHEMA.names)
         try:
             columns = list(dict.fromkeys(["number", "state", *wanted]))

@@ -1,6 +1,7 @@
 """A sweep from its settings to its report: what the command line runs."""
 
 import logging
+import math
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -117,12 +118,14 @@ class Sweep:
         settle(plan, self.store, self.checkpoints)
         self._announce(executor)
         try:
-            prediction = self._train(plan, executor, examples, interrupted)
+            prediction, started_at = self._train(plan, executor, examples, interrupted)
             test = self._refit(executor, examples, interrupted)
         except InterruptedSweepError as error:
             raise InterruptedSweepError(self._how_to_continue()) from error
         flops = training_flops(plan, self.config, self.data)
-        timing = make_timing(self.store, self.began, flops, executor.workers, prediction)
+        timing = make_timing(
+            self.store, self.began, started_at, flops, executor.workers, prediction
+        )
         summary = make_summary(self.study, self.config.space, test, self.data, timing)
         write_report(self.folder, manifest, self.store, summary)
         self.folder.write_summary(summary)
@@ -169,11 +172,11 @@ class Sweep:
 
     def _train(
         self, plan: Plan, executor: Executor, examples: Any, interrupted: Interruption
-    ) -> Prediction | None:
-        """Bring the log to its end; return what the remaining links should have taken."""
+    ) -> tuple[Prediction | None, float]:
+        """Bring the log to its end; return what that should have taken, and when it started."""
         (logged,) = self.store.columns("number")
         if len(logged) == plan.trials:
-            return None
+            return None, math.inf
         cost = calibrate(
             executor, self.config.space.batch_size, self.data.X.shape[1], self.data.n_classes
         )
@@ -184,11 +187,12 @@ class Sweep:
         with make_progress(
             self.err, self.config.space, self.study, prediction, quiet=quiet
         ) as observer:
-            Orchestrator(
+            orchestrator = Orchestrator(
                 executor, self.store, self.checkpoints, self.study, self._start, observer,
                 interrupted,
-            ).run(chains, examples)  # fmt: skip
-        return prediction
+            )  # fmt: skip
+            orchestrator.run(chains, examples)
+        return prediction, orchestrator.started_at
 
     def _start(self, pack: Pack) -> PackState:
         return PackState.start(

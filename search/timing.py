@@ -9,7 +9,12 @@ from search.store import TrialStore
 
 
 def make_timing(
-    store: TrialStore, began: float, flops: float, workers: int, prediction: Prediction | None
+    store: TrialStore,
+    began: float,
+    started_at: float,
+    flops: float,
+    workers: int,
+    prediction: Prediction | None,
 ) -> dict[str, float | None]:
     """Return the figures for the summary.
 
@@ -18,6 +23,8 @@ def make_timing(
     store : TrialStore
     began : float
         When the command was started, seconds since 1970.
+    started_at : float
+        When its first link started, with or without rows; infinite where it had none.
     flops : float
         Floating-point operations of the training products of the whole run.
     workers : int
@@ -36,7 +43,7 @@ def make_timing(
     seconds, *times = store.columns("seconds", "started_at", "finished_at")
     started, finished = (column.astype("datetime64[us]").astype(np.int64) / 1e6 for column in times)
     mine = started >= began
-    first = started[mine].min(initial=np.inf) if mine.any() else began
+    first = started[mine].min(initial=started_at) if mine.any() else began
     last = finished[mine].max(initial=first)
     compute = float(seconds.sum())
     return {
