@@ -1,7 +1,7 @@
 """Pack states on disk, so that a killed sweep goes on from its last link."""
 
 import zipfile
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,21 @@ import numpy as np
 from model.pack import PackState
 from search.durable import prepare_folder, write_atomically
 from search.planner import Pack
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a pack stands on disk.
+
+    Attributes
+    ----------
+    state : PackState
+    unlogged_seconds : float
+        Compute time spent on the way since the last checkpoint that has rows.
+    """
+
+    state: PackState
+    unlogged_seconds: float = 0.0
 
 
 class Checkpoints:
@@ -27,21 +42,23 @@ class Checkpoints:
     def _path(self, pack: Pack) -> Path:
         return self.folder / f"pack-{pack.index:05d}.npz"
 
-    def save(self, pack: Pack, state: PackState) -> None:
-        """Replace the pack's state by a newer one.
+    def save(self, pack: Pack, checkpoint: Checkpoint) -> None:
+        """Replace the pack's checkpoint by a newer one.
 
         Raises
         ------
         StoreError
             If it cannot be written.
         """
+        state = checkpoint.state
         arrays = {field.name: getattr(state, field.name) for field in fields(state)}
+        arrays["unlogged_seconds"] = checkpoint.unlogged_seconds
         write_atomically(self._path(pack), lambda file: np.savez(file, **arrays))
 
-    def load(self, pack: Pack, epoch: int) -> PackState | None:
-        """Return the pack's state if it is whole and not beyond `epoch`, else None.
+    def load(self, pack: Pack) -> Checkpoint | None:
+        """Return the pack's checkpoint if it is whole, else None.
 
-        A state that cannot be used costs the time to train it again and nothing
+        One that cannot be used costs the time to train it again and nothing
         else, so it is no error.
         """
         try:
@@ -53,9 +70,15 @@ class Checkpoints:
                     epoch=int(saved["epoch"]),
                     **{name: saved[name] for name in _ARRAYS},
                 )
+                checkpoint = Checkpoint(state, float(saved["unlogged_seconds"]))
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
             return None
-        return state if _fits(state, pack) and state.epoch <= epoch else None
+        return checkpoint if _fits(state, pack) else None
+
+    def epoch(self, pack: Pack) -> int:
+        """Return the epoch of the pack's checkpoint, 0 where there is none."""
+        checkpoint = self.load(pack)
+        return checkpoint.state.epoch if checkpoint else 0
 
     def remove(self, pack: Pack) -> None:
         """Forget the state of a pack that is finished."""

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,28 +31,76 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         If the system refuses, for want of space for example. Nothing is left
         behind and an older `path` stays as it was.
     """
-    temporary = None
+    with _refusals(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX)
+        os.close(descriptor)
+    temporary = Path(name)
+    write_durably(temporary, write, of=path)
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=TEMPORARY_PREFIX, delete=False
-        ) as file:
-            temporary = Path(file.name)
-            write(file)  # type: ignore[arg-type]
+        temporary.chmod(0o644)
+        rename_durably(temporary, path)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def write_durably(
+    path: Path, write: Callable[[BinaryIO], object], *, of: Path | None = None
+) -> None:
+    """Write a file and flush it to the disk; one that cannot be written whole is removed.
+
+    Parameters
+    ----------
+    path : Path
+        Whatever stands there is overwritten, so it is no name that others read.
+    write : callable
+        Gets the open file.
+    of : Path, optional
+        The name for a message, where `path` is a temporary one.
+
+    Raises
+    ------
+    StoreError
+        If the system refuses.
+    """
+    try:
+        with _refusals(of or path), path.open("wb") as file:
+            write(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        _flush_folder(path.parent)
-    except BaseException as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise StoreError(
-                f"{path} could not be written: {error.strerror or error}. What was logged before "
-                "is safe; make room or mend the disk, then give the same command to continue."
-            ) from error
+    except BaseException:
+        _remove(path)
         raise
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Rename a file, so that the new name survives whatever follows.
+
+    Raises
+    ------
+    StoreError
+        If the system refuses.
+    """
+    with _refusals(target):
+        source.replace(target)
+        _flush_folder(target.parent)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Say in the user's terms that the system refuses to write a file."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{path} could not be written: {error.strerror or error}. What was logged before "
+            "is safe; make room or mend the disk, then give the same command to continue."
+        ) from error
 
 
 def _flush_folder(folder: Path) -> None:

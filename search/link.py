@@ -68,17 +68,16 @@ class LinkResult:
     Attributes
     ----------
     state : PackState
-        At the link's checkpoint.
-    scores : Scores
-        On the validation images.
+        At the end of the link.
+    scores : tuple of Scores
+        On the validation images, one for each of the link's stops.
     started_at, finished_at : float
         Seconds since 1970 by the worker's clock.
     trained_epochs : int
-        0 where the state had been trained before and only its scores were lost.
     """
 
     state: PackState
-    scores: Scores
+    scores: tuple[Scores, ...]
     started_at: float
     finished_at: float
     trained_epochs: int
@@ -89,13 +88,18 @@ class LinkResult:
         return self.finished_at - self.started_at
 
 
-def run_link(examples: Examples, state: PackState, epoch: int) -> LinkResult:
-    """Train a pack up to `epoch` and score it on the validation images."""
-    started_at = time.time()
+def run_link(
+    examples: Examples, state: PackState, stops: tuple[int, ...], epoch: int
+) -> LinkResult:
+    """Train a pack up to `epoch`, scoring it on the validation images at each stop."""
+    started_at, first = time.time(), state.epoch
     n = examples.n_train
-    after = advance(state, examples.X[:n], examples.y[:n], epoch)
-    scores = score(after, examples.X[n:], examples.y[n:])
-    return LinkResult(after, scores, started_at, time.time(), epoch - state.epoch)
+    scores = []
+    for stop in stops:
+        state = advance(state, examples.X[:n], examples.y[:n], stop)
+        scores.append(score(state, examples.X[n:], examples.y[n:]))
+    state = advance(state, examples.X[:n], examples.y[:n], epoch)
+    return LinkResult(state, tuple(scores), started_at, time.time(), epoch - first)
 
 
 def run_refit(examples: Examples, params: Params, seed: int) -> PackState:

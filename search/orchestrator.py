@@ -1,21 +1,22 @@
 """Drives the packs of a plan through an executor, logging every finished link."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
-
-import numpy as np
 
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from model.pack import PackState
-from search.checkpoints import Checkpoints
+from search.checkpoints import Checkpoint, Checkpoints
 from search.errors import InterruptedSweepError
 from search.link import LinkResult, run_link
-from search.planner import NO_TRIAL, Pack
-from search.schedule import Link, Schedule
-from search.store import COMPLETE, FAIL, TrialStore
+from search.links import open_positions
+from search.planner import Pack, Plan
+from search.rows import link_rows
+from search.schedule import Chain, Link, Schedule
+from search.store import TrialStore
 from search.study import Study
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,9 @@ class Orchestrator:
     observer : Observer
     interrupted : callable
         Asked between waits; true stops the sweep.
+    started_at : float
+        When the first link started, seconds since 1970 by its worker's clock;
+        infinite before one has ended.
     """
 
     executor: Executor
@@ -68,14 +72,15 @@ class Orchestrator:
     start: Callable[[Pack], PackState]
     observer: Observer
     interrupted: Callable[[], bool] = lambda: False
+    started_at: float = field(init=False, default=math.inf)
 
-    def run(self, links: Iterable[Link], examples: Any) -> None:
+    def run(self, chains: Iterable[Chain], examples: Any) -> None:
         """Train and score trials.
 
         Parameters
         ----------
-        links : iterable of Link
-            The next link of every pack that the log does not complete.
+        chains : iterable of Chain
+            What is left of every pack that the log does not complete.
         examples : object
             What the executor's `share` returned for the `Examples`.
 
@@ -88,7 +93,8 @@ class Orchestrator:
         StoreError
             If the log or a checkpoint cannot be written.
         """
-        self._schedule, self._in_flight = Schedule(links), 0
+        self._schedule, self._in_flight = Schedule(chains), 0
+        self.started_at = math.inf
         while len(self._schedule) or self._in_flight:
             self._submit_some(examples)
             ended = self.executor.wait(WAIT_SECONDS)
@@ -103,10 +109,15 @@ class Orchestrator:
         # A few more than there are workers, so that none waits for this process.
         while len(self._schedule) and self._in_flight < _queue_length(self.executor.workers):
             link = self._schedule.pop()
-            state = self.checkpoints.load(link.pack, link.epoch) or self.start(link.pack)
-            self.executor.submit(link, link.name, run_link, examples, state, link.epoch)
+            state = self._checkpoint(link).state
+            self.executor.submit(link, link.name, run_link, examples, state, link.stops, link.epoch)
             self._in_flight += 1
             self.observer.started(link)
+
+    def _checkpoint(self, link: Link) -> Checkpoint:
+        """Return where the link's pack stands: at the link's start, or at the very beginning."""
+        checkpoint = self.checkpoints.load(link.pack) if link.start_epoch else None
+        return checkpoint or Checkpoint(self.start(link.pack))
 
     def _take(self, task: Finished | Lost) -> None:
         self._in_flight -= 1
@@ -128,45 +139,49 @@ class Orchestrator:
         self.observer.lost(link, reason)
 
     def _record(self, link: Link, result: LinkResult, node: str) -> None:
-        """State first, rows after it: killed between the two, the state is scored again."""
-        self.checkpoints.save(link.pack, result.state)
-        columns = _rows(link, result, node)
-        self.store.append(link.pack.index, link.epoch, columns)
-        if link.is_last:
-            self.checkpoints.remove(link.pack)
+        """Make a link's result durable, then tell of it.
+
+        The rows are staged, then the state is saved, then the rows are published:
+        whenever this is killed, `settle` finds either both or none.
+        """
+        self.started_at = min(self.started_at, result.started_at)
+        seconds = self._checkpoint(link).unlogged_seconds + result.seconds
+        columns = link_rows(link, result, node, seconds)
+        index = link.pack.index
+        if link.positions:
+            self.store.stage(index, link.epoch, columns)
+            seconds = 0.0
+        self.checkpoints.save(link.pack, Checkpoint(result.state, seconds))
+        if link.positions:
+            self.store.publish(index, link.epoch)
         log.info(
             "done: pack %d, %s, trained %d epochs in %.2f s on %s",
-            link.pack.index, link.name, result.trained_epochs, result.seconds, node,
+            index, link.name, result.trained_epochs, result.seconds, node,
         )  # fmt: skip
         self.study.tell(columns["number"], columns["val_cost"], columns["val_accuracy"])
-        self._schedule.done(link)
+        if self._schedule.done(link):
+            self.checkpoints.remove(link.pack)
         self.observer.advanced(link, self.study)
+
+
+def settle(plan: Plan, store: TrialStore, checkpoints: Checkpoints) -> None:
+    """Finish what a killed command had begun to record.
+
+    Staged rows count where their state was saved, and a pack with all its rows
+    needs no state.
+
+    Raises
+    ------
+    StoreError
+        If the log cannot be read or written.
+    """
+    for index, epoch in store.staged():
+        saved = index < len(plan.packs) and checkpoints.epoch(plan.packs[index]) >= epoch
+        (store.publish if saved else store.discard)(index, epoch)
+    for pack, positions in open_positions(plan, store.columns("number")[0]):
+        if not positions:
+            checkpoints.remove(pack)
 
 
 def _queue_length(workers: int) -> int:
     return workers + max(1, workers // 4)
-
-
-def _rows(link: Link, result: LinkResult, node: str) -> dict[str, Any]:
-    """Return the log's rows of the trials that a link finishes."""
-    numbers = link.pack.numbers[:, link.position]
-    columns = np.flatnonzero(numbers != NO_TRIAL)
-    cost, accuracy = result.scores.cost[columns], result.scores.accuracy[columns]
-    finite = np.isfinite(cost)
-    return {
-        "number": numbers[columns],
-        "state": np.where(finite, COMPLETE, FAIL),
-        "batch_size": link.pack.batch_size,
-        "learning_rate": link.pack.learning_rate[columns],
-        "epochs": link.epoch,
-        "alpha": link.pack.alpha[columns],
-        "val_cost": np.where(finite, cost, np.nan),
-        "val_accuracy": np.where(finite, accuracy, np.nan),
-        "seconds": result.seconds / len(columns),
-        "pack": link.pack.index,
-        "node": node,
-        "started_at": result.started_at,
-        "finished_at": result.finished_at,
-        "attempt": link.attempt,
-        "error": [None if ok else "diverged" for ok in finite],
-    }

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from search.prediction import Prediction
 from search.schedule import Link
 from search.space import SearchSpace
 from search.study import Study
@@ -26,13 +27,16 @@ class Progress:
     space : SearchSpace
         To turn the best trial's number into its params.
     study : Study
-    work : float
-        Relative cost of all links to come. Work, not trials, takes the time.
+    prediction : Prediction
+        Of all links to come.
     """
 
-    def __init__(self, console: Console, space: SearchSpace, study: Study, work: float) -> None:
+    def __init__(
+        self, console: Console, space: SearchSpace, study: Study, prediction: Prediction
+    ) -> None:
         self.console, self.study = console, study
-        self._space, self._work, self._worked = space, work, 0.0
+        self._space, self._prediction = space, prediction
+        self._worked = self._submitted = 0.0
         self._start, self._finished_before = time.monotonic(), study.finished
 
     def __enter__(self) -> Self:
@@ -47,15 +51,17 @@ class Progress:
         """Leave the terminal as it was."""
 
     def started(self, link: Link) -> None:
-        """Nothing to tell: what waits for a worker is no progress."""
+        """Count a link that has been handed out."""
+        self._submitted += link.seconds
 
     def advanced(self, link: Link, study: Study) -> None:
         """Count a link whose trials are in the log."""
         del study
-        self._worked += link.work
+        self._worked += link.seconds
 
     def lost(self, link: Link, reason: str) -> None:
-        """Say that a worker was lost."""
+        """Say that a worker was lost; its link is handed out again."""
+        self._submitted -= link.seconds
         self.console.print(
             f"A worker was lost on '{link.name}' ({reason}); the link is tried again.",
             style="yellow", markup=False,
@@ -74,8 +80,17 @@ class Progress:
         """Trials per second and the time left, by the work done in this command."""
         elapsed = time.monotonic() - self._start
         rate = (self.study.finished - self._finished_before) / max(elapsed, 1e-9)
-        left = duration(elapsed * (self._work / self._worked - 1)) if self._worked else "--"
-        return f"{rate:.0f} a second, {left} left"
+        return f"{rate:.0f} a second, {duration(self._seconds_left(elapsed))} left"
+
+    def _seconds_left(self, elapsed: float) -> float:
+        """Return the predicted time at first, then what the pace so far says.
+
+        Links under way count as half done.
+        """
+        fraction = (self._worked + self._submitted) / 2 / max(self._prediction.compute_s, 1e-9)
+        if self._worked <= self._prediction.compute_s / 10:
+            return max(self._prediction.training_s - elapsed, 0.0)
+        return elapsed * max(1 / fraction - 1, 0.0)
 
     @property
     def best(self) -> str:
@@ -136,11 +151,11 @@ class QuietProgress(Progress):
 
 
 def make_progress(
-    console: Console, space: SearchSpace, study: Study, work: float, *, quiet: bool
+    console: Console, space: SearchSpace, study: Study, prediction: Prediction, *, quiet: bool
 ) -> Progress:
     """Return the view that fits where the output goes."""
     kind = QuietProgress if quiet else LiveProgress if console.is_terminal else PlainProgress
-    return kind(console, space, study, work)
+    return kind(console, space, study, prediction)
 
 
 def duration(seconds: float) -> str:

@@ -1,47 +1,42 @@
 """Which link runs next: decisions alone, no input or output."""
 
 import heapq
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from search.planner import NO_TRIAL, Pack, Plan
-from search.width import row_cost
+from search.planner import Pack
 
 
 @dataclass(frozen=True)
 class Link:
-    """One task: bring a pack to its next checkpoint that has trials without a row.
+    """One task: train a pack from one epoch to another, scoring it on the way.
 
     Attributes
     ----------
     pack : Pack
-    open : tuple of int
-        Positions in ``pack.checkpoints`` still to be reached, this link's first.
+    start_epoch, epoch : int
+        From where to where.
+    positions : tuple of int
+        Indices into ``pack.checkpoints`` of the epochs to score, none of them
+        beyond `epoch`; empty for a part of a long way to the next one.
+    seconds : float
+        What it should take, by the cost model.
     attempt : int
         Counted from 1.
     """
 
     pack: Pack
-    open: tuple[int, ...]
+    start_epoch: int
+    epoch: int
+    positions: tuple[int, ...]
+    seconds: float
     attempt: int = 1
 
     @property
-    def position(self) -> int:
-        """Index of the checkpoint that the link goes to."""
-        return self.open[0]
-
-    @property
-    def epoch(self) -> int:
-        """The checkpoint that the link goes to."""
-        return self.pack.checkpoints[self.position]
-
-    @property
-    def start_epoch(self) -> int:
-        """The checkpoint before it, 0 at the beginning."""
-        return self.pack.checkpoints[self.position - 1] if self.position else 0
+    def stops(self) -> tuple[int, ...]:
+        """Epochs at which the pack is scored."""
+        return tuple(self.pack.checkpoints[position] for position in self.positions)
 
     @property
     def name(self) -> str:
@@ -51,41 +46,9 @@ class Link:
             f"width={self.pack.width}"
         )
 
-    @property
-    def work(self) -> float:
-        """Relative cost of this link."""
-        return (self.epoch - self.start_epoch) * row_cost(self.pack.batch_size, self.pack.width)
 
-    @property
-    def remaining_work(self) -> float:
-        """Relative cost of this link and those after it."""
-        epochs = self.pack.epochs - self.start_epoch
-        return epochs * row_cost(self.pack.batch_size, self.pack.width)
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the pack is finished after it."""
-        return len(self.open) == 1
-
-
-def open_links(plan: Plan, logged: NDArray[np.int64]) -> list[Link]:
-    """Return the next link of each pack that the log does not complete.
-
-    Parameters
-    ----------
-    plan : Plan
-    logged : ndarray of shape (n,), int64
-        Numbers of the trials that have their row.
-    """
-    closed = np.zeros(max(pack.numbers.max() for pack in plan.packs) + 2, bool)
-    closed[logged] = True
-    closed[NO_TRIAL] = True  # the last entry, which no trial has
-    links = []
-    for pack in plan.packs:
-        positions = np.flatnonzero(~closed[pack.numbers].all(axis=0))
-        if len(positions):
-            links.append(Link(pack, tuple(positions.tolist())))
-    return links
+Chain = tuple[Link, ...]
+"""The links that a pack has to go, in order."""
 
 
 @dataclass(order=True)
@@ -102,30 +65,39 @@ class Schedule:
 
     Parameters
     ----------
-    links : iterable of Link
-        The next link of every unfinished pack.
+    chains : iterable of sequence of Link
+        What is left of every unfinished pack.
     """
 
-    def __init__(self, links: Iterable[Link]) -> None:
+    def __init__(self, chains: Iterable[Sequence[Link]]) -> None:
         self._waiting: list[_Waiting] = []
-        for link in links:
-            self._push(link)
+        self._later: dict[int, deque[Link]] = {}
+        self._seconds_left: dict[int, float] = {}
+        for chain in chains:
+            index = chain[0].pack.index
+            self._later[index] = deque(chain)
+            self._seconds_left[index] = sum(link.seconds for link in chain)
+            self._push(self._later[index].popleft())
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def _push(self, link: Link) -> None:
-        priority = (-link.remaining_work, link.pack.index)
-        heapq.heappush(self._waiting, _Waiting(priority, link))
+        index = link.pack.index
+        heapq.heappush(self._waiting, _Waiting((-self._seconds_left[index], index), link))
 
     def pop(self) -> Link:
         """Take the link to run next."""
         return heapq.heappop(self._waiting).link
 
-    def done(self, link: Link) -> None:
-        """Let the pack's next link wait, if there is one."""
-        if not link.is_last:
-            self._push(Link(link.pack, link.open[1:]))
+    def done(self, link: Link) -> bool:
+        """Let the pack's next link wait; return whether the pack is finished instead."""
+        later = self._later[link.pack.index]
+        self._seconds_left[link.pack.index] -= link.seconds
+        if later:
+            self._push(later.popleft())
+            return False
+        return True
 
     def lost(self, link: Link) -> None:
         """Let a link wait once more after its worker was lost."""

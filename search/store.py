@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from search.durable import prepare_folder, write_atomically
+from search.durable import prepare_folder, rename_durably, write_durably
 from search.errors import StoreError
 
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
+
+# Readers pass over files that begin with a dot.
+_STAGED = ".staged-"
 
 _TIME = pa.timestamp("us", tz="UTC")
 _COLUMNS = [
@@ -45,6 +49,11 @@ SCHEMA = pa.schema(
 )
 
 
+_FORMAT = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
+
+
 class TrialStore:
     """The log of one run.
 
@@ -64,17 +73,17 @@ class TrialStore:
         prepare_folder(folder)
         self._schema = SCHEMA.with_metadata({**(metadata or {})})
 
-    def append(self, pack: int, epoch: int, columns: Mapping[str, Any]) -> None:
-        """Make the rows of one link durable before returning.
+    def stage(self, pack: int, epoch: int, columns: Mapping[str, Any]) -> None:
+        """Make the rows of one link durable, hidden until `publish`.
 
         Parameters
         ----------
         pack : int
         epoch : int
-            The checkpoint that the link reached.
+            Where the link ended.
         columns : mapping of str to array
-            One entry for each column of `SCHEMA`; scalars are repeated, times
-            are seconds since 1970, NaN stands for null.
+            One entry for each column of `SCHEMA`; scalars are repeated, NaN stands
+            for null, and times are one for all rows, in seconds since 1970.
 
         Raises
         ------
@@ -86,41 +95,93 @@ class TrialStore:
             [_array(columns[field.name], field.type, n) for field in self._schema],
             schema=self._schema,
         )
-        path = self.folder / f"pack-{pack:05d}-epoch-{epoch:06d}.parquet"
-        write_atomically(path, lambda file: pq.write_table(table, file, write_page_checksum=True))
+        # In place: `staged` passes over a part of a file, so no rename is needed.
+        write_durably(
+            self._path(pack, epoch, _STAGED),
+            lambda file: pq.write_table(table, file, write_page_checksum=True),
+        )
 
-    def read(self) -> pa.Table:
-        """Return the whole log, in no particular order.
+    def publish(self, pack: int, epoch: int) -> None:
+        """Show the rows that were staged to every reader.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be renamed.
+        """
+        rename_durably(self._path(pack, epoch, _STAGED), self._path(pack, epoch))
+
+    def staged(self) -> list[tuple[int, int]]:
+        """Return pack and epoch of all rows that are staged and not published.
+
+        A file that a killed writer left half-written is none, and removed.
+        """
+        links = []
+        for path in self.folder.glob(f"{_STAGED}pack-*.parquet"):
+            try:
+                _check(str(path))
+            except StoreError:
+                path.unlink(missing_ok=True)
+            else:
+                *_, pack, _, epoch = path.stem.split("-")
+                links.append((int(pack), int(epoch)))
+        return sorted(links)
+
+    def discard(self, pack: int, epoch: int) -> None:
+        """Forget rows that were staged."""
+        self._path(pack, epoch, _STAGED).unlink(missing_ok=True)
+
+    def _path(self, pack: int, epoch: int, prefix: str = "") -> Path:
+        return self.folder / f"{prefix}pack-{pack:05d}-epoch-{epoch:06d}.parquet"
+
+    def read(self, *names: str) -> pa.Table:
+        """Return the log, in no particular order.
+
+        Parameters
+        ----------
+        *names : str
+            Columns; all of them where none is named.
 
         Raises
         ------
         StoreError
             If a file is damaged or from another program.
         """
-        tables = [_read(path) for path in sorted(self.folder.glob("*.parquet"))]
-        return pa.concat_tables([SCHEMA.empty_table(), *tables])
+        paths = sorted(map(str, self.folder.glob("[!.]*.parquet")))
+        wanted = list(names or SCHEMA.names)
+        try:
+            columns = list(dict.fromkeys(["number", "state", *wanted]))
+            table = ds.dataset(paths, SCHEMA, _FORMAT).to_table(columns)
+        except (pa.ArrowException, OSError):
+            table = None
+        # A file of another program shows as rows without a number.
+        if table is None or table["number"].null_count or table["state"].null_count:
+            for path in paths:
+                _check(path)
+        return table.select(wanted)
 
     def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
         """Return some columns of the log as arrays; null numbers become NaN."""
-        table = self.read().select(list(names))
-        return tuple(column.to_numpy() for column in table.columns)
+        return tuple(column.to_numpy() for column in self.read(*names).columns)
 
 
 def _array(values: Any, kind: pa.DataType, n: int) -> pa.Array:
-    if pa.types.is_string(kind) and not isinstance(values, str):
-        return pa.array(list(values), kind)
-    values = np.broadcast_to(np.asarray(values), (n,))
-    if pa.types.is_timestamp(kind):
-        values = np.rint(values * 1e6).astype("datetime64[us]")
-    if pa.types.is_string(kind):
-        return pa.array(values.tolist(), kind)
-    return pa.array(np.ascontiguousarray(values), kind, from_pandas=True)
+    if np.ndim(values) == 0:
+        return pa.repeat(pa.scalar(_microseconds(values, kind), kind), n)
+    return pa.array(values, kind, from_pandas=True)
 
 
-def _read(path: Path) -> pa.Table:
+def _microseconds(value: Any, kind: pa.DataType) -> Any:
+    return round(value * 1e6) if pa.types.is_timestamp(kind) else value
+
+
+def _check(path: str) -> None:
+    """Raise the error that names what is wrong with a file, if anything is."""
     try:
-        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-        return table.cast(SCHEMA)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(SCHEMA):
+                raise ValueError("its columns are not those of a trial log")
+            file.read()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(
             f"{path} is damaged or no trial log ({error}). Move this file out of the folder and "

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from model.dataset import Dataset
-from search.planner import Plan
 from search.progress import duration
 from search.refit import FinalScore
 from search.space import SearchSpace
@@ -18,7 +17,7 @@ def make_summary(
     space: SearchSpace,
     test: FinalScore | None,
     data: Dataset,
-    timing: Mapping[str, float],
+    timing: Mapping[str, float | None],
 ) -> dict[str, Any]:
     """Return the contents of summary.json for a finished sweep."""
     best = study.best_trial
@@ -76,20 +75,17 @@ def result_text(summary: Mapping[str, Any], run_dir: str) -> str:
             "",
             *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
             "",
+            *_prediction_lines(timing),
             f"Log, model and report are in {run_dir}",
         ]
     )
 
 
-def plan_text(plan: Plan, workers: int, flops: float) -> str:
-    """Return what a dry run prints."""
-    widths = sorted({pack.width for pack in plan.packs})
-    figures = [
-        ("trials", f"{plan.trials}"),
-        ("trajectories", f"{plan.trajectories} (trials that differ in their epochs share one)"),
-        ("packs", f"{len(plan.packs)}, {widths[0]} to {widths[-1]} trajectories wide"),
-        ("links", f"{plan.links}, one task each"),
-        ("workers", f"{workers}"),
-        ("training products", f"{flops:.3g} floating-point operations"),
+def _prediction_lines(timing: Mapping[str, Any]) -> list[str]:
+    predicted, actual = timing["predicted_training_s"], timing["training_s"]
+    if not predicted or not actual:
+        return []
+    error = 100 * (predicted / actual - 1)
+    return [
+        f"Training took {duration(actual)}, predicted were {duration(predicted)} ({error:+.0f} %)"
     ]
-    return "\n".join(f"{name:<18} {value}" for name, value in figures)

@@ -1,6 +1,7 @@
 """A sweep from its settings to its report: what the command line runs."""
 
 import logging
+import math
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from cluster.executor import Executor, SerialExecutor, available_cores
 from model.dataset import Dataset
 from model.pack import PackState, compile_kernels
 from model.sources import load_dataset
+from search.calibration import calibrate
 from search.checkpoints import Checkpoints
 from search.config import SweepConfig
 from search.download_progress import DownloadProgress
@@ -23,13 +26,15 @@ from search.errors import InterruptedSweepError, NoResultError
 from search.grid_plan import grid_plan, grid_widths, training_flops
 from search.interruption import Interruption
 from search.link import Examples
-from search.orchestrator import Orchestrator
+from search.links import LinkCutter, open_chains
+from search.orchestrator import Orchestrator, settle
+from search.plan_text import plan_text
 from search.planner import Pack, Plan
+from search.prediction import Prediction, predict
 from search.progress import make_progress
 from search.refit import FinalScore, final_model, final_score, refit
 from search.report import write_report
 from search.run_folder import Manifest, RunFolder
-from search.schedule import open_links
 from search.settings import (
     Options,
     check_enough_images,
@@ -39,7 +44,7 @@ from search.settings import (
 )
 from search.store import TrialStore
 from search.study import Study
-from search.summary import make_summary, plan_text, result_text
+from search.summary import make_summary, result_text
 from search.timing import make_timing
 
 log = logging.getLogger(__name__)
@@ -109,15 +114,18 @@ class Sweep:
     ) -> dict[str, Any]:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(executor.workers)
-        self._announce(executor)
         plan = grid_plan(self.config, manifest.widths_by_batch_size)
+        settle(plan, self.store, self.checkpoints)
+        self._announce(executor)
         try:
-            self._train(plan, executor, examples, interrupted)
+            prediction, started_at = self._train(plan, executor, examples, interrupted)
             test = self._refit(executor, examples, interrupted)
         except InterruptedSweepError as error:
             raise InterruptedSweepError(self._how_to_continue()) from error
         flops = training_flops(plan, self.config, self.data)
-        timing = make_timing(self.store, self.began, flops, executor.workers)
+        timing = make_timing(
+            self.store, self.began, started_at, flops, executor.workers, prediction
+        )
         summary = make_summary(self.study, self.config.space, test, self.data, timing)
         write_report(self.folder, manifest, self.store, summary)
         self.folder.write_summary(summary)
@@ -130,6 +138,11 @@ class Sweep:
             self.folder.trials,
             {"dataset": self.data.name, "fingerprint": self.data.fingerprint},
         )
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """The states of the run's packs."""
+        return Checkpoints(self.folder.checkpoints)
 
     @cached_property
     def study(self) -> Study:
@@ -159,16 +172,27 @@ class Sweep:
 
     def _train(
         self, plan: Plan, executor: Executor, examples: Any, interrupted: Interruption
-    ) -> None:
+    ) -> tuple[Prediction | None, float]:
+        """Bring the log to its end; return what that should have taken, and when it started."""
         (logged,) = self.store.columns("number")
-        links = open_links(plan, logged)
-        work = sum(link.remaining_work for link in links)
+        if len(logged) == plan.trials:
+            return None, math.inf
+        cost = calibrate(
+            executor, self.config.space.batch_size, self.data.X.shape[1], self.data.n_classes
+        )
+        cutter = LinkCutter.for_data(cost, self.config, self.data, plan, executor.workers)
+        chains = open_chains(plan, logged, self.checkpoints.epoch, cutter)
+        prediction = predict(chains, executor.workers)
         quiet = not self.options.progress
-        with make_progress(self.err, self.config.space, self.study, work, quiet=quiet) as observer:
-            Orchestrator(
-                executor, self.store, Checkpoints(self.folder.checkpoints), self.study,
-                self._start, observer, interrupted,
-            ).run(links, examples)  # fmt: skip
+        with make_progress(
+            self.err, self.config.space, self.study, prediction, quiet=quiet
+        ) as observer:
+            orchestrator = Orchestrator(
+                executor, self.store, self.checkpoints, self.study, self._start, observer,
+                interrupted,
+            )  # fmt: skip
+            orchestrator.run(chains, examples)
+        return prediction, orchestrator.started_at
 
     def _start(self, pack: Pack) -> PackState:
         return PackState.start(
@@ -217,7 +241,10 @@ def _load(dataset: str, err: Console) -> Dataset:
 def _dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
     workers = workers or available_cores()
     plan = grid_plan(config, grid_widths(config, workers))
-    return plan_text(plan, workers, training_flops(plan, config, data))
+    cost = calibrate(SerialExecutor(), config.space.batch_size, data.X.shape[1], data.n_classes)
+    cutter = LinkCutter.for_data(cost, config, data, plan, workers)
+    chains = open_chains(plan, np.array([], np.int64), lambda _: 0, cutter)
+    return plan_text(plan, config, data, cost, chains, workers)
 
 
 def make_executor(options: Options) -> Executor:

@@ -4,10 +4,18 @@ import time
 
 import numpy as np
 
+from search.prediction import Prediction
 from search.store import TrialStore
 
 
-def make_timing(store: TrialStore, began: float, flops: float, workers: int) -> dict[str, float]:
+def make_timing(
+    store: TrialStore,
+    began: float,
+    started_at: float,
+    flops: float,
+    workers: int,
+    prediction: Prediction | None,
+) -> dict[str, float | None]:
     """Return the figures for the summary.
 
     Parameters
@@ -15,28 +23,34 @@ def make_timing(store: TrialStore, began: float, flops: float, workers: int) -> 
     store : TrialStore
     began : float
         When the command was started, seconds since 1970.
+    started_at : float
+        When its first link started, with or without rows; infinite where it had none.
     flops : float
         Floating-point operations of the training products of the whole run.
     workers : int
+    prediction : Prediction or None
+        Of what this command had to train.
 
     Returns
     -------
     dict of str to float
         Of this command: ``wall_s`` so far, ``startup_s`` to the first link,
         ``training_s`` from there to the end of the last link (both 0 where it
-        trained nothing), ``workers``. Of the whole run, whatever commands it
-        took: ``compute_s`` on all workers, and ``gflops``, the rate of each.
+        trained nothing), ``predicted_training_s``, ``workers``. Of the whole
+        run, whatever commands it took: ``compute_s`` on all workers, and
+        ``gflops``, the rate of each.
     """
     seconds, *times = store.columns("seconds", "started_at", "finished_at")
     started, finished = (column.astype("datetime64[us]").astype(np.int64) / 1e6 for column in times)
     mine = started >= began
-    first = started[mine].min(initial=np.inf) if mine.any() else began
+    first = started[mine].min(initial=started_at) if mine.any() else began
     last = finished[mine].max(initial=first)
     compute = float(seconds.sum())
     return {
         "wall_s": time.time() - began,
         "startup_s": float(first - began),
         "training_s": float(last - first),
+        "predicted_training_s": prediction.training_s if prediction else None,
         "workers": workers,
         "compute_s": compute,
         "gflops": flops / 1e9 / compute,

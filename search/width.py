@@ -2,22 +2,10 @@
 
 from collections.abc import Mapping
 
-# Microseconds that one training row costs a pack: a part of its own (gather, Gram
-# matrix, calls) and one per column (the products). Only the ratio matters here.
-# Measured with D = 784 and c = 10; docs/performance.md has the table.
-_ROW_COST = 1.3
-_LOOK_AHEAD_COST = 1.7
-_COLUMN_COST = 0.31
-_LOOK_AHEAD_BELOW = 64
+from search.cost_model import TYPICAL
 
 # Wider packs gain nothing more and make links long.
 WIDEST = 64
-
-
-def row_cost(batch_size: int, width: int) -> float:
-    """Relative cost of one training row for a pack of `width` columns."""
-    look_ahead = _LOOK_AHEAD_COST if batch_size < _LOOK_AHEAD_BELOW else 0.0
-    return _ROW_COST + look_ahead + _COLUMN_COST * width
 
 
 def choose_widths(trajectories: Mapping[int, int], workers: int) -> dict[int, int]:
@@ -26,6 +14,10 @@ def choose_widths(trajectories: Mapping[int, int], workers: int) -> dict[int, in
     Wide packs do less work in all, narrow ones occupy more workers. A pack is a
     chain of links that one worker after another takes up, so a sweep lasts as
     long as its work shared by all workers, or as its longest pack.
+
+    The typical cost model decides, not one measured here: widths change the order
+    of float32 additions, and the same command must give the same bits whatever
+    else the machine was doing while it was measured.
 
     Parameters
     ----------
@@ -52,7 +44,7 @@ def _makespan(trajectories: Mapping[int, int], width: int, workers: int) -> floa
     total = longest = 0.0
     for batch_size, count in trajectories.items():
         even = _even(count, width)
-        cost = row_cost(batch_size, even)
+        cost = TYPICAL.training_row(batch_size, even)
         total += cost * count / even
         longest = max(longest, cost)
     return max(total / workers, longest)

@@ -107,7 +107,7 @@ def assert_same_results(one: pd.DataFrame, other: pd.DataFrame) -> None:
 
 def logged_files(run_dir: Path) -> int:
     """Count the finished links in the log of a run, which need not be there yet."""
-    return len(list(run_dir.glob("trials/*.parquet")))
+    return len(list(run_dir.glob("trials/[!.]*.parquet")))
 
 
 def trained_links(run_dir: Path) -> list[tuple[str, str]]:

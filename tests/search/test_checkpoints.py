@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.pack import PackState
-from search.checkpoints import Checkpoints
+from search.checkpoints import Checkpoint, Checkpoints
 from search.planner import Pack
 
 RATES, ALPHAS = np.array([1e-7, 1e-6]), np.array([0.0, 10.0])
@@ -31,8 +31,11 @@ def checkpoints(tmp_path):
 
 def test_a_state_comes_back_bit_for_bit(checkpoints):
     state = trained()
-    checkpoints.save(PACK, state)
-    loaded = checkpoints.load(PACK, 10)
+    checkpoints.save(PACK, Checkpoint(state, 0.1))
+    checkpoint = checkpoints.load(PACK)
+    loaded = checkpoint.state
+    assert checkpoint.unlogged_seconds == 0.1
+    assert checkpoints.epoch(PACK) == 5
     for field in fields(PackState):
         saved, back = getattr(state, field.name), getattr(loaded, field.name)
         assert type(saved) is type(back)
@@ -45,23 +48,31 @@ def test_a_state_comes_back_bit_for_bit(checkpoints):
 
 def test_the_newest_state_is_kept(checkpoints):
     for epoch in (5, 10):
-        checkpoints.save(PACK, trained(epoch))
-    assert checkpoints.load(PACK, 10).epoch == 10
+        checkpoints.save(PACK, Checkpoint(trained(epoch)))
+    assert checkpoints.load(PACK).state.epoch == checkpoints.epoch(PACK) == 10
     assert len(list(checkpoints.folder.iterdir())) == 1
 
 
 def test_there_is_none_at_first_and_after_remove(checkpoints):
-    assert checkpoints.load(PACK, 10) is None
-    checkpoints.save(PACK, trained())
+    assert checkpoints.load(PACK) is None
+    checkpoints.save(PACK, Checkpoint(trained()))
     checkpoints.remove(PACK)
-    assert checkpoints.load(PACK, 10) is None
+    assert checkpoints.load(PACK) is None
     checkpoints.remove(PACK)
 
 
-@pytest.mark.parametrize(("epoch", "usable"), [(4, False), (5, True), (6, True)])
-def test_a_state_beyond_the_checkpoint_cannot_be_used(checkpoints, epoch, usable):
-    checkpoints.save(PACK, trained(5))
-    assert (checkpoints.load(PACK, epoch) is not None) == usable
+@pytest.mark.parametrize("epoch", [1, 5, 10, 11])
+def test_the_epoch_is_that_of_the_newest_state(checkpoints, epoch):
+    assert checkpoints.epoch(PACK) == 0
+    checkpoints.save(PACK, Checkpoint(trained(12)))
+    checkpoints.save(PACK, Checkpoint(trained(epoch)))
+    assert checkpoints.epoch(PACK) == checkpoints.load(PACK).state.epoch == epoch
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-9, 12345.678])
+def test_the_time_without_rows_comes_back(checkpoints, seconds):
+    checkpoints.save(PACK, Checkpoint(trained(), seconds))
+    assert checkpoints.load(PACK).unlogged_seconds == seconds
 
 
 @pytest.mark.parametrize(
@@ -75,22 +86,23 @@ def test_a_state_beyond_the_checkpoint_cannot_be_used(checkpoints, epoch, usable
     ids=["alpha", "learning rate", "fewer", "batch size"],
 )
 def test_the_state_of_other_trajectories_cannot_be_used(checkpoints, other):
-    checkpoints.save(PACK, trained())
-    assert checkpoints.load(other, 10) is None
+    checkpoints.save(PACK, Checkpoint(trained()))
+    assert checkpoints.load(other) is None
+    assert checkpoints.epoch(other) == 0
 
 
 def test_packs_do_not_share_a_state(checkpoints):
-    checkpoints.save(PACK, trained())
-    assert checkpoints.load(replace(PACK, index=4), 10) is None
+    checkpoints.save(PACK, Checkpoint(trained()))
+    assert checkpoints.load(replace(PACK, index=4)) is None
 
 
 def test_a_state_cut_off_at_any_byte_is_none(checkpoints):
-    checkpoints.save(PACK, trained())
+    checkpoints.save(PACK, Checkpoint(trained()))
     (path,) = checkpoints.folder.iterdir()
     whole = path.read_bytes()
     for size in range(len(whole)):
         path.write_bytes(whole[:size])
-        assert checkpoints.load(PACK, 10) is None
+        assert checkpoints.load(PACK) is None
 
 
 @settings(deadline=None, max_examples=150)
@@ -98,13 +110,16 @@ def test_a_state_cut_off_at_any_byte_is_none(checkpoints):
 def test_a_state_with_a_damaged_byte_is_itself_or_none(tmp_path_factory, data):
     checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"))
     state = trained()
-    checkpoints.save(PACK, state)
+    checkpoints.save(PACK, Checkpoint(state, 0.1))
     (path,) = checkpoints.folder.iterdir()
     damaged = bytearray(path.read_bytes())
     damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(damaged)
-    loaded = checkpoints.load(PACK, 10)
-    if loaded is not None:
+    checkpoint = checkpoints.load(PACK)
+    if checkpoint is not None:
+        loaded = checkpoint.state
+        assert checkpoint.unlogged_seconds == 0.1
+        assert loaded.epoch == checkpoints.epoch(PACK) == state.epoch
         assert loaded.V.tobytes() == state.V.tobytes()
         assert loaded.scale.tobytes() == state.scale.tobytes()
 
@@ -114,7 +129,7 @@ def test_a_state_with_a_damaged_byte_is_itself_or_none(tmp_path_factory, data):
 )
 def test_another_file_in_its_place_is_none(checkpoints, content):
     (checkpoints.folder / "pack-00003.npz").write_bytes(content)
-    assert checkpoints.load(PACK, 10) is None
+    assert checkpoints.load(PACK) is None
 
 
 def test_what_a_killed_writer_left_is_removed(checkpoints):

@@ -26,14 +26,30 @@ from command_line import (
     write_images,
 )
 
+from cluster.executor import SerialExecutor
+from search import calibration
+from search.calibration import calibrate
+from search.cost_model import CostModel
 from search.run import main
 
 SERIAL = ("--executor", "serial", "--no-progress")
 
 
+def pretend(seconds, batch_sizes, pixels, classes):
+    """Let the commands to come believe that a row costs so many seconds."""
+    line = (seconds, 0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            calibration, "measure", lambda *shape: CostModel(dict.fromkeys(shape[0], line), line)
+        )
+        assert calibrate(SerialExecutor(), batch_sizes, pixels, classes).scoring == line
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Return a folder with data and a grid of 288 trials: seconds of training, many links."""
+    # Links of one epoch each, of which every other one finishes trials.
+    pretend(1.0, [8, 16, 64], 784, 10)
     path = tmp_path_factory.mktemp("killed")
     write_images(path / "data.npz", rows=2000, pixels=784, classes=10)
     write_grid(
@@ -54,12 +70,14 @@ def undisturbed(folder):
     data = str(folder / "data.npz")
     assert main(["--grid", grid, "--dataset", data, "--run-dir", run_dir, *SERIAL]) == 0
     assert logged_files(folder / "undisturbed") >= 30
+    assert len(trained_links(folder / "undisturbed")) == 3 * 24
     return table(folder / "undisturbed")
 
 
 @pytest.fixture
 def endless(tmp_path):
     """Start a sweep whose first link takes hours, in a folder with its data."""
+    pretend(1e-12, [4], 12, 3)
     write_images(tmp_path / "data.npz", rows=2000)
     write_grid(tmp_path / "long.toml", "./data.npz", batch_size=[4], epochs=[100_000])
     process = start("--grid", "./long.toml", *SERIAL, cwd=tmp_path)
@@ -91,6 +109,8 @@ def assert_each_once(run_dir, undisturbed):
     assert_same_results(log, undisturbed)
     assert set(Counter(trained_links(run_dir)).values()) <= {1}
     assert not list(run_dir.rglob(".tmp-*"))
+    assert not list(run_dir.rglob(".staged-*"))
+    assert not list((run_dir / "checkpoints").iterdir())
 
 
 @pytest.mark.xdist_group("undisturbed")  # made once for all of them

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from search.durable import prepare_folder, write_atomically
+from search.durable import prepare_folder, rename_durably, write_atomically
 from search.errors import StoreError
 
 
@@ -51,6 +51,22 @@ def test_file_and_folder_are_flushed_to_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda fd: flushed.append(stat.S_ISDIR(os.fstat(fd).st_mode)))
     write_atomically(tmp_path / "file", lambda file: file.write(b"x"))
     assert flushed == [False, True]
+
+
+def test_a_renamed_file_has_one_name_and_its_folder_is_flushed(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda fd: flushed.append(stat.S_ISDIR(os.fstat(fd).st_mode)))
+    (tmp_path / "new").write_bytes(b"new")
+    (tmp_path / "old").write_bytes(b"old")
+    rename_durably(tmp_path / "new", tmp_path / "old")
+    assert names(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_bytes() == b"new"
+    assert flushed == [True]
+
+
+def test_a_file_that_is_not_there_cannot_be_renamed(tmp_path):
+    with pytest.raises(StoreError, match=r"target could not be written: No such file"):
+        rename_durably(tmp_path / "gone", tmp_path / "target")
 
 
 def test_no_space_is_told_with_the_path_and_leaves_the_old_file_alone(tmp_path, monkeypatch):

@@ -13,20 +13,46 @@ from cluster.executor import Lost, SerialExecutor
 from model.dataset import Dataset
 from model.pack import PackState
 from search.checkpoints import Checkpoints
+from search.cost_model import CostModel
 from search.errors import InterruptedSweepError, StoreError
 from search.link import Examples
-from search.orchestrator import MAX_ATTEMPTS, Orchestrator
+from search.links import LinkCutter, open_chains
+from search.orchestrator import MAX_ATTEMPTS, Orchestrator, settle
 from search.planner import make_plan
-from search.schedule import open_links
 from search.space import SearchSpace
 from search.store import COMPLETE, FAIL, TrialStore
 from search.study import Study
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.
-SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (1, 2, 4), (0.0, 1.0, 10.0, 3e36))
+SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (2, 4, 8), (0.0, 1.0, 10.0, 3e36))
 PLAN = make_plan(np.arange(len(SPACE)), SPACE.columns(), {8: 3, 16: 8})
-LINKS = [(pack.index, epoch) for pack in PLAN.packs for epoch in pack.checkpoints]
 SEED = 1
+
+
+def cutter(epochs, plan=PLAN):
+    """Return a cutter whose links take about so many epochs of any pack."""
+    line = (1 / epochs, 0.0)
+    cost = CostModel(dict.fromkeys(SPACE.batch_size, line), (1e-9, 0.0))
+    cut = LinkCutter(cost, 1, 1, plan, 1)
+    cut.target = 1.0
+    return cut
+
+
+def chains_of(cut, logged=(), reached=lambda pack: 0):
+    return open_chains(PLAN, np.array(logged, np.int64), reached, cut)
+
+
+# Several links to each checkpoint; links that pass two of them; one link for each pack.
+SHORT, LONG, LONGEST = cutter(1), cutter(4), cutter(100)
+CUTS = pytest.mark.parametrize("cut", [SHORT, LONG, LONGEST], ids=["short", "long", "longest"])
+
+
+def links_of(cut):
+    return [(link.pack.index, link.epoch) for chain in chains_of(cut) for link in chain]
+
+
+LINKS = links_of(SHORT)
+ROWS = [(pack.index, epoch) for pack in PLAN.packs for epoch in pack.checkpoints]
 
 
 def images():
@@ -47,6 +73,7 @@ class FlakyExecutor:
     def __init__(self, seed=0, loss=0.0, workers=3, cursed=()):
         self.workers = workers
         self.trained = []
+        self.seconds = Counter()
         self.losses = Counter()
         self.most_queued = 0
         self._inner, self._queue = SerialExecutor(), []
@@ -75,6 +102,7 @@ class FlakyExecutor:
         self._inner.submit(*task)
         (finished,) = self._inner.wait(0)
         self.trained.append(((link.pack.index, link.epoch), finished.value.trained_epochs))
+        self.seconds[link.pack.index, link.epoch] += finished.value.seconds
         return finished
 
     def close(self):
@@ -106,14 +134,18 @@ def start(pack):
     )
 
 
-def give_command(folder, executor, interrupted=lambda: False, store=None):
+def give_command(
+    folder, executor, interrupted=lambda: False, store=None, cut=SHORT, checkpoints=None
+):
     """Do what the log in a folder does not hold yet, as every command does."""
     store = store or TrialStore(folder / "trials")
+    checkpoints = checkpoints or Checkpoints(folder / "checkpoints")
+    settle(PLAN, store, checkpoints)
     study, observer = Study(len(SPACE)), Recorder()
     study.tell(*store.columns("number", "val_cost", "val_accuracy"))
-    checkpoints = Checkpoints(folder / "checkpoints")
     orchestrator = Orchestrator(executor, store, checkpoints, study, start, observer, interrupted)
-    orchestrator.run(open_links(PLAN, store.columns("number")[0]), EXAMPLES)
+    chains = chains_of(cut, store.columns("number")[0], checkpoints.epoch)
+    orchestrator.run(chains, EXAMPLES)
     return study, observer
 
 
@@ -136,6 +168,11 @@ def assert_complete(folder, undisturbed):
     assert table(folder) == undisturbed
     assert table(folder)["number"] == list(range(len(SPACE)))
     assert list((folder / "checkpoints").iterdir()) == []
+    assert all(path.name.startswith("pack-") for path in (folder / "trials").iterdir())
+
+
+def logged_seconds(folder):
+    return TrialStore(folder / "trials").columns("seconds")[0].sum()
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +182,11 @@ def undisturbed(tmp_path_factory):
     return table(folder)
 
 
-def interrupt(folder, links, seed=0):
+def interrupt(folder, links, seed=0, cut=SHORT):
     """Stop a sweep after some links and return the executor."""
     executor = FlakyExecutor(seed)
     with pytest.raises(InterruptedSweepError):
-        give_command(folder, executor, lambda: len(executor.trained) >= links)
+        give_command(folder, executor, lambda: len(executor.trained) >= links, cut=cut)
     return executor
 
 
@@ -170,11 +207,12 @@ def test_every_row_holds_its_trials_params_and_scores(tmp_path):
 
 
 def test_the_seconds_of_a_links_trials_add_up_to_the_link(tmp_path):
-    give_command(tmp_path, SerialExecutor())
+    # No link without rows here, whose seconds the next one would have too.
+    give_command(tmp_path, SerialExecutor(), cut=LONG)
     by_link = Counter()
     spans = {}
     for row in TrialStore(tmp_path / "trials").read().to_pylist():
-        link = row["pack"], row["epochs"]
+        link = row["pack"], row["started_at"]
         by_link[link] += row["seconds"]
         spans[link] = (row["finished_at"] - row["started_at"]).total_seconds()
     assert by_link == pytest.approx(spans, abs=3e-6)
@@ -210,7 +248,8 @@ def test_losses_and_order_change_no_bit(undisturbed, tmp_path_factory, seed, los
     assert sorted(executor.trained) == sorted(dict(executor.trained).items())  # each link once
     pack, epochs, attempt = TrialStore(folder / "trials").columns("pack", "epochs", "attempt")
     attempts = dict(zip(zip(pack.tolist(), epochs.tolist(), strict=True), attempt, strict=True))
-    assert attempts == {link: executor.losses[link] + 1 for link in LINKS}
+    assert attempts == {link: executor.losses[link] + 1 for link in ROWS}
+    assert logged_seconds(folder) == pytest.approx(executor.seconds.total())
     assert observer.calls["lost"] == executor.losses.total()
     assert observer.calls["advanced"] == len(LINKS)
     assert observer.calls["started"] == len(LINKS) + executor.losses.total()
@@ -226,15 +265,15 @@ def test_a_few_more_tasks_wait_than_there_are_workers(tmp_path, workers, expecte
 def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
     undisturbed, tmp_path
 ):
-    executor = FlakyExecutor(loss=0.3, cursed=[(0, 2)])
+    executor = FlakyExecutor(loss=0.3, cursed=[(0, 4)])
     with pytest.raises(ClusterError, match=r"lost its worker 5 times.*CrashedError.*continue"):
         give_command(tmp_path, executor)
-    assert executor.losses[0, 2] == MAX_ATTEMPTS
+    assert executor.losses[0, 4] == MAX_ATTEMPTS
     logged = TrialStore(tmp_path / "trials").columns("pack", "epochs")
     links = set(zip(*(column.tolist() for column in logged), strict=True))
     assert links <= {link for link, _ in executor.trained}
-    assert (0, 1) in links
-    assert (0, 2) not in links
+    assert (0, 2) in links
+    assert (0, 4) not in links
     give_command(tmp_path, SerialExecutor())
     assert_complete(tmp_path, undisturbed)
 
@@ -242,10 +281,54 @@ def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
 def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
     executor = SerialExecutor()
     executor.submit = lambda key, name, function, *args: SerialExecutor.submit(
-        executor, key, name, function, *args[:-1], -1
+        executor, key, name, function, *args[:-2], (), -1
     )
     with pytest.raises(ValueError, match="at epoch 0, beyond -1"):
         give_command(tmp_path, executor)
+
+
+# --- However the way is cut
+
+
+def test_links_are_cut_as_the_tests_below_need_it():
+    spans = [
+        [(link.start_epoch, link.epoch, link.stops) for link in chains_of(cut)[0]]
+        for cut in (SHORT, LONG, LONGEST)
+    ]
+    assert spans == [
+        [(n - 1, n, (n,) if n in (2, 4, 8) else ()) for n in range(1, 9)],
+        [(0, 4, (2, 4)), (4, 8, (8,))],
+        [(0, 8, (2, 4, 8))],
+    ]
+
+
+@CUTS
+@pytest.mark.parametrize("loss", [0.0, 0.5])
+def test_links_of_any_length_give_the_same_bits_and_log_all_their_seconds(
+    undisturbed, tmp_path, cut, loss
+):
+    executor = FlakyExecutor(3, loss)
+    give_command(tmp_path, executor, cut=cut)
+    assert_complete(tmp_path, undisturbed)
+    assert sorted(link for link, _ in executor.trained) == sorted(links_of(cut))
+    assert logged_seconds(tmp_path) == pytest.approx(executor.seconds.total())
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([SHORT, LONG, LONGEST]), st.integers(1, 9)), max_size=6))
+def test_each_command_may_cut_the_way_otherwise(undisturbed, tmp_path_factory, commands):
+    folder, seconds, epochs = tmp_path_factory.mktemp("run"), 0.0, 0
+    for seed, (cut, links) in enumerate([*commands, (LONG, 1000)]):
+        executor = FlakyExecutor(seed)
+        try:
+            give_command(folder, executor, lambda e=executor, n=links: len(e.trained) >= n, cut=cut)
+        except InterruptedSweepError:
+            assert links < 1000
+        seconds += executor.seconds.total()
+        epochs += sum(trained for _, trained in executor.trained)
+    assert_complete(folder, undisturbed)
+    assert epochs == sum(pack.epochs for pack in PLAN.packs)
+    assert logged_seconds(folder) == pytest.approx(seconds)
 
 
 # --- Interrupted and continued
@@ -262,6 +345,8 @@ def test_an_interrupted_sweep_continues_bit_for_bit_and_trains_nothing_twice(
     trained = first.trained + second.trained
     assert sorted(link for link, _ in trained) == sorted(LINKS)
     assert sum(epochs for _, epochs in trained) == sum(pack.epochs for pack in PLAN.packs)
+    seconds = first.seconds.total() + second.seconds.total()
+    assert logged_seconds(tmp_path) == pytest.approx(seconds)
 
 
 def test_a_finished_sweep_has_nothing_to_do(undisturbed, tmp_path):
@@ -273,26 +358,99 @@ def test_a_finished_sweep_has_nothing_to_do(undisturbed, tmp_path):
     assert_complete(tmp_path, undisturbed)
 
 
-@pytest.mark.parametrize("crash", [0, 1, 6, len(LINKS) - 1])
-def test_a_state_whose_rows_were_not_written_is_only_scored_again(undisturbed, tmp_path, crash):
-    store = TrialStore(tmp_path / "trials")
-    append, count = store.append, iter(range(len(LINKS)))
+class CrashError(Exception):
+    """Stands for a kill: nothing after it is done."""
 
-    def append_until_crash(*args):
+
+MOMENTS = {
+    "before the rows are staged": (TrialStore, "stage", False),
+    "after the rows are staged": (TrialStore, "stage", True),
+    "before the state is saved": (Checkpoints, "save", False),
+    "after the state is saved": (Checkpoints, "save", True),
+    "before the rows are published": (TrialStore, "publish", False),
+    "after the rows are published": (TrialStore, "publish", True),
+    "before the state is removed": (Checkpoints, "remove", False),
+    "after the state is removed": (Checkpoints, "remove", True),
+}
+
+
+def crash_at(patch, moment, count):
+    """Let the method of a moment end the command at its `count`-th call."""
+    owner, name, after = MOMENTS[moment]
+    method, calls = getattr(owner, name), iter(range(count + 1))
+
+    def crashing(*args):
+        last = next(calls, count) == count
+        if last and not after:
+            raise CrashError
+        method(*args)
+        if last:
+            raise CrashError
+
+    patch.setattr(owner, name, crashing)
+
+
+@CUTS
+@pytest.mark.parametrize("count", [0, 2, 3])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_any_moment_of_recording_a_link_it_continues_bit_for_bit(
+    undisturbed, tmp_path, monkeypatch, moment, count, cut
+):
+    first, second = FlakyExecutor(seed=count), FlakyExecutor(seed=count)
+    with monkeypatch.context() as patch:
+        crash_at(patch, moment, count)
+        with pytest.raises(CrashError):
+            give_command(tmp_path, first, cut=cut)
+    settle(PLAN, TrialStore(tmp_path / "trials"), Checkpoints(tmp_path / "checkpoints"))
+    shown = set(table(tmp_path)["number"])
+    states = Checkpoints(tmp_path / "checkpoints")
+    finished = [pack for pack in PLAN.packs if set(pack.numbers.ravel().tolist()) <= shown]
+    reached = {
+        pack.index: pack.epochs if pack in finished else states.epoch(pack) for pack in PLAN.packs
+    }
+    if "staged" not in moment and moment != "before the state is saved":
+        assert any(reached.values())
+    # Every checkpoint up to the saved state has its rows, and none beyond it.
+    for pack in PLAN.packs:
+        passed = [epoch <= reached[pack.index] for epoch in pack.checkpoints]
+        assert [set(column) <= shown for column in pack.numbers.T.tolist()] == passed
+    give_command(tmp_path, second, cut=cut)
+    assert_complete(tmp_path, undisturbed)
+    # Nothing up to the saved state is trained or scored again, and its time is kept.
+    assert all(epoch > reached[pack] for (pack, epoch), _ in second.trained)
+    for pack in PLAN.packs:
+        trained = [epochs for (index, _), epochs in second.trained if index == pack.index]
+        assert sum(trained) == pack.epochs - reached[pack.index]
+    kept = sum(s for (pack, epoch), s in first.seconds.items() if epoch <= reached[pack])
+    assert logged_seconds(tmp_path) == pytest.approx(kept + second.seconds.total())
+
+
+@pytest.mark.parametrize("crash", [0, 1, 6, len(ROWS) - 1])
+def test_a_state_whose_rows_were_not_published_is_neither_trained_nor_scored_again(
+    undisturbed, tmp_path, crash
+):
+    store = TrialStore(tmp_path / "trials")
+    publish, count = store.publish, iter(range(len(LINKS)))
+
+    def publish_until_crash(*args):
         if next(count) == crash:
             raise StoreError("No space left on device")
-        append(*args)
+        publish(*args)
 
-    store.append = append_until_crash
+    store.publish = publish_until_crash
+    first = FlakyExecutor(workers=1)  # one after the other, as a serial executor would
+    first.wait = lambda timeout: [first._end()]
     with pytest.raises(StoreError):
-        give_command(tmp_path, SerialExecutor(), store=store)
-    assert len(list(store.folder.iterdir())) == crash
-    executor = FlakyExecutor()
-    give_command(tmp_path, executor)
+        give_command(tmp_path, first, store=store)
+    assert len(store.staged()) == 1
+    assert len(list(store.folder.glob("pack-*"))) == crash
+    second = FlakyExecutor()
+    give_command(tmp_path, second)
     assert_complete(tmp_path, undisturbed)
-    trained = [epochs for _, epochs in executor.trained]
-    assert trained.count(0) == 1
-    assert len(trained) == len(LINKS) - crash
+    assert sorted(link for link, _ in first.trained + second.trained) == sorted(LINKS)
+    assert all(epochs == 1 for _, epochs in first.trained + second.trained)
+    seconds = first.seconds.total() + second.seconds.total()
+    assert logged_seconds(tmp_path) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("removed", ["checkpoints", "trials", "both"])
@@ -306,20 +464,20 @@ def test_deleted_files_only_cost_training(undisturbed, tmp_path, removed):
     assert_complete(tmp_path, undisturbed)
 
 
-@pytest.mark.parametrize(("pack", "epoch"), LINKS[-4:])
+@pytest.mark.parametrize(("pack", "epoch"), ROWS[-4:])
 def test_a_deleted_log_file_only_costs_the_training_up_to_it(undisturbed, tmp_path, pack, epoch):
     give_command(tmp_path, SerialExecutor())
     (tmp_path / "trials" / f"pack-{pack:05d}-epoch-{epoch:06d}.parquet").unlink()
     executor = FlakyExecutor()
-    give_command(tmp_path, executor)
+    give_command(tmp_path, executor, cut=LONGEST)
     assert executor.trained == [((pack, epoch), epoch)]
     assert_complete(tmp_path, undisturbed)
 
 
 def test_a_log_file_deleted_behind_the_newest_state_is_trained_again(undisturbed, tmp_path):
-    executor = interrupt(tmp_path, 8)
-    pack = next(pack for (pack, epoch), _ in executor.trained if epoch == 2)
-    (tmp_path / "trials" / f"pack-{pack:05d}-epoch-000001.parquet").unlink()
+    executor = interrupt(tmp_path, 20)
+    pack = next(pack for (pack, epoch), _ in executor.trained if epoch == 4)
+    (tmp_path / "trials" / f"pack-{pack:05d}-epoch-000002.parquet").unlink()
     give_command(tmp_path, FlakyExecutor())
     assert_complete(tmp_path, undisturbed)
 
@@ -337,10 +495,10 @@ def test_a_damaged_checkpoint_only_costs_training(undisturbed, tmp_path):
 def test_another_plan_gives_the_same_costs_up_to_rounding(tmp_path, undisturbed):
     other = make_plan(np.arange(len(SPACE)), SPACE.columns(), {8: 1, 16: 1})
     store, study = TrialStore(tmp_path / "trials"), Study(len(SPACE))
-    links = open_links(other, np.array([], np.int64))
+    chains = open_chains(other, np.array([], np.int64), lambda pack: 0, cutter(2, other))
     Orchestrator(
         SerialExecutor(), store, Checkpoints(tmp_path / "c"), study, start, Recorder()
-    ).run(links, EXAMPLES)
+    ).run(chains, EXAMPLES)
     ours = table(tmp_path)
     assert ours["state"] == undisturbed["state"]
     costs = [np.frombuffer(t["val_cost"]) for t in (ours, undisturbed)]

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.config import load_config
+from search.cost_model import TYPICAL
 from search.grid_plan import grid_plan, grid_widths
 from search.planner import NO_TRIAL, make_plan
 from search.space import AXES, Params, SearchSpace
-from search.width import WIDEST, choose_widths, row_cost
+from search.width import WIDEST, choose_widths
 
 SPACE = SearchSpace((8, 16, 64), (1e-7, 1e-6, 1e-5), (5, 10, 25, 40), (0.0, 1.0, 10.0, 1e4))
 
@@ -163,7 +164,7 @@ def makespan(trajectories, widths, workers):
     for batch_size, count in trajectories.items():
         parts = -(-count // widths[batch_size])
         width = -(-count // parts)
-        costs.append((count / width, row_cost(batch_size, width)))
+        costs.append((count / width, TYPICAL.training_row(batch_size, width)))
     return max(sum(n * c for n, c in costs) / workers, *(c for _, c in costs))
 
 

@@ -1,5 +1,6 @@
 """What a sweep shows on a terminal, in a pipe, and where nothing shall be shown."""
 
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -9,7 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from search import progress
+from search.cost_model import TYPICAL
+from search.links import LinkCutter, open_chains
 from search.planner import make_plan
+from search.prediction import Prediction, predict
 from search.progress import (
     PLAIN_INTERVAL,
     LiveProgress,
@@ -18,7 +22,6 @@ from search.progress import (
     duration,
     make_progress,
 )
-from search.schedule import Link, open_links
 from search.space import SearchSpace
 from search.study import Study
 
@@ -60,20 +63,18 @@ def new_study():
 
 
 def links():
-    return [
-        Link(link.pack, link.open[i:])
-        for link in open_links(PLAN, np.array([], np.int64))
-        for i in range(len(link.open))
-    ]
+    cutter = LinkCutter(TYPICAL, 80_000, 1000, PLAN, 2)  # a link for each checkpoint
+    chains = open_chains(PLAN, np.array([], np.int64), lambda pack: 0, cutter)
+    return [link for chain in chains for link in chain]
 
 
-def work():
-    return sum(link.work for link in links())
+def predicted():
+    return predict([[link] for link in links()], 1)
 
 
 def finish(view, link, cost=0.25):
     """Log a link's trials and tell the view."""
-    numbers = link.pack.numbers[:, link.position]
+    numbers = link.pack.numbers[:, list(link.positions)].ravel()
     view.study.tell(numbers, np.full(len(numbers), cost), np.full(len(numbers), 0.5))
     view.advanced(link, view.study)
 
@@ -87,7 +88,7 @@ def printed(view):
 
 @pytest.mark.parametrize("width", [20, 40, 80])
 def test_no_line_is_longer_than_the_terminal(width):
-    view = LiveProgress(console(width, terminal=True), SPACE, new_study(), work())
+    view = LiveProgress(console(width, terminal=True), SPACE, new_study(), predicted())
     with view:
         for link in links():
             finish(view, link)
@@ -98,7 +99,7 @@ def test_no_line_is_longer_than_the_terminal(width):
 
 
 def test_a_terminal_shows_bar_count_and_best_and_is_left_clean():
-    view = LiveProgress(console(80, terminal=True), SPACE, new_study(), work())
+    view = LiveProgress(console(80, terminal=True), SPACE, new_study(), predicted())
     with view:
         view._live.refresh()
         assert "no trial yet" in printed(view)
@@ -111,7 +112,7 @@ def test_a_terminal_shows_bar_count_and_best_and_is_left_clean():
 
 
 def test_the_terminal_is_left_clean_after_an_error():
-    view = LiveProgress(console(80, terminal=True), SPACE, new_study(), work())
+    view = LiveProgress(console(80, terminal=True), SPACE, new_study(), predicted())
     with pytest.raises(ZeroDivisionError), view:
         raise ZeroDivisionError
     assert "\x1b[?25h" in printed(view)
@@ -121,7 +122,7 @@ def test_the_terminal_is_left_clean_after_an_error():
 
 
 def test_plain_lines_come_at_intervals_and_at_the_end(clock):
-    view, steps = PlainProgress(console(), SPACE, new_study(), work()), links()
+    view, steps = PlainProgress(console(), SPACE, new_study(), predicted()), links()
     with view:
         for link in steps[:-1]:
             finish(view, link)
@@ -134,7 +135,7 @@ def test_plain_lines_come_at_intervals_and_at_the_end(clock):
 
 
 def test_plain_lines_hold_no_escapes_and_are_not_wrapped():
-    view = PlainProgress(console(width=40), SPACE, new_study(), work())
+    view = PlainProgress(console(width=40), SPACE, new_study(), predicted())
     with view:
         finish(view, links()[0])
     assert "\x1b" not in printed(view)
@@ -143,7 +144,7 @@ def test_plain_lines_hold_no_escapes_and_are_not_wrapped():
 
 def test_a_lost_worker_is_told_by_every_view():
     for kind in (LiveProgress, PlainProgress, QuietProgress):
-        view = kind(console(), SPACE, new_study(), work())
+        view = kind(console(), SPACE, new_study(), predicted())
         with view:
             view.lost(links()[0], "OutOfMemory [red]on[/red] node")
         assert (
@@ -153,7 +154,7 @@ def test_a_lost_worker_is_told_by_every_view():
 
 
 def test_the_quiet_view_tells_nothing_else():
-    view = QuietProgress(console(), SPACE, new_study(), work())
+    view = QuietProgress(console(), SPACE, new_study(), predicted())
     with view:
         for link in links():
             view.started(link)
@@ -172,35 +173,79 @@ def test_the_quiet_view_tells_nothing_else():
     ],
 )
 def test_the_view_fits_where_the_output_goes(terminal, quiet, kind):
-    view = make_progress(console(80, terminal), SPACE, new_study(), 1.0, quiet=quiet)
+    view = make_progress(console(80, terminal), SPACE, new_study(), predicted(), quiet=quiet)
     assert type(view) is kind
 
 
 # --- Words
 
 
+def scoring_links():
+    """Return the links that finish trials, one for each checkpoint."""
+    return [link for link in links() if link.positions]
+
+
 def test_speed_counts_this_commands_trials_and_the_time_left_its_work(clock):
     study = new_study()
     study.tell(np.arange(8), np.ones(8), np.ones(8))  # an earlier command's
-    view = QuietProgress(console(), SPACE, study, 20.0)
+    view = QuietProgress(console(), SPACE, study, Prediction(12.0, 20.0, 0.9, {}))
     clock.now += 2
-    assert view.speed == "0 a second, -- left"
-    finish(view, Link(PLAN.packs[1], (0, 1)))
-    view._worked = 5.0
+    assert view.speed == "0 a second, 10 s left"  # as predicted
+    finish(view, scoring_links()[2])
+    view._worked = view._submitted = 5.0
     assert view.done == "12 of 16 trials"
     assert view.speed == "2 a second, 6 s left"
 
 
+def test_links_under_way_count_as_half_done(clock):
+    view = QuietProgress(console(), SPACE, new_study(), Prediction(12.0, 20.0, 0.9, {}))
+    clock.now += 4
+    one = replace(links()[0], seconds=4.0)
+    for _ in range(3):
+        view.started(one)
+    assert view.speed == "0 a second, 8 s left"  # nothing has ended, so as predicted
+    view.advanced(one, view.study)
+    assert view.speed == "0 a second, 6 s left"  # 8 of 20 done after 4 seconds
+
+
+def test_a_link_that_is_tried_again_counts_once(clock):
+    once, again = (
+        QuietProgress(console(), SPACE, new_study(), Prediction(12.0, 20.0, 0.9, {}))
+        for _ in range(2)
+    )
+    clock.now += 4
+    one = replace(links()[0], seconds=4.0)
+    for view, losses in ((once, 0), (again, 3)):
+        view.started(one)
+        for _ in range(losses):
+            view.lost(one, "reason")
+            view.started(one)
+        view.advanced(one, view.study)
+    assert again.speed == once.speed
+
+
+def test_more_time_than_predicted_is_never_less_than_none_left(clock):
+    view = QuietProgress(console(), SPACE, new_study(), Prediction(12.0, 20.0, 0.9, {}))
+    clock.now += 60
+    assert view.speed.endswith(", 0 s left")
+
+
+def test_without_work_no_time_is_left(clock):
+    view = QuietProgress(console(), SPACE, new_study(), Prediction(0.0, 0.0, 0.0, {}))
+    assert view.speed == "0 a second, 0 s left"
+
+
 def test_nothing_is_left_when_all_is_done(clock):
-    view = QuietProgress(console(), SPACE, new_study(), work())
+    view = QuietProgress(console(), SPACE, new_study(), predicted())
     clock.now += 2
     for link in links():
+        view.started(link)
         finish(view, link)
     assert view.speed.endswith(", 0 s left")
 
 
 def test_failed_trials_are_never_best():
-    view = QuietProgress(console(), SPACE, new_study(), 1.0)
+    view = QuietProgress(console(), SPACE, new_study(), predicted())
     finish(view, links()[0], cost=np.nan)
     assert (view.best, view.done) == ("no trial yet", "4 of 16 trials")
 

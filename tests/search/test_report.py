@@ -54,12 +54,13 @@ def write(folder, costs, dataset="digits"):
     costs, number = np.array(costs, np.float64), np.arange(len(SPACE))
     finite, accuracy = np.isfinite(costs), np.linspace(0, 1, len(costs))
     store, folder = TrialStore(folder / "trials"), RunFolder(folder)
-    store.append(0, 5, {
+    store.stage(0, 5, {
         "number": number, "state": np.where(finite, COMPLETE, FAIL), **SPACE.columns(),
         "val_cost": costs, "val_accuracy": np.where(finite, accuracy, np.nan), "seconds": 0.5,
         "pack": 0, "node": "localhost", "started_at": 0.0, "finished_at": 1.0, "attempt": 1,
         "error": [None if ok else "diverged" for ok in finite],
     })  # fmt: skip
+    store.publish(0, 5)
     study = Study(len(SPACE))
     study.tell(number, costs, accuracy)
     data = Dataset(dataset, np.zeros((4, 2), np.uint8), np.arange(4))

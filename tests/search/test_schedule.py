@@ -1,16 +1,18 @@
 """Which link runs next: the rules one by one, and whole sweeps with random luck."""
 
 from collections import defaultdict
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.cost_model import TYPICAL
+from search.links import LinkCutter, open_chains
 from search.planner import NO_TRIAL, make_plan
-from search.schedule import Link, Schedule, open_links
+from search.schedule import Link, Schedule
 from search.space import SearchSpace
-from search.width import row_cost
 
 SPACE = SearchSpace((8, 16), (1e-7, 1e-6, 1e-5), (5, 10, 40), (0.0, 1.0, 10.0))
 NOTHING = np.array([], np.int64)
@@ -32,6 +34,21 @@ def numbers_of(plan):
     return [n for pack in plan.packs for n in pack.numbers.ravel().tolist() if n != NO_TRIAL]
 
 
+def chains_of(plan, logged=NOTHING, n_train=10**6):
+    cutter = LinkCutter(TYPICAL, n_train, 1000, plan, 2)
+    return open_chains(plan, logged, lambda pack: 0, cutter)
+
+
+def checkpoint_chain():
+    """Return one link for each checkpoint of a pack of one trajectory."""
+    (pack,) = plan_of([0, 3, 6], 1).packs
+    cutter = LinkCutter(TYPICAL, 1000, 100, plan_of([0, 3, 6], 1), 1)
+    return tuple(
+        cutter.link(pack, start, epoch, (j,))
+        for j, (start, epoch) in enumerate([(0, 5), (5, 10), (10, 40)])
+    )
+
+
 def drain(schedule):
     return [schedule.pop() for _ in range(len(schedule))]
 
@@ -51,33 +68,43 @@ def test_a_checkpoint_is_open_while_one_of_its_trials_has_no_row(plan, data):
         )
         if positions:
             expected[pack.index] = positions
-    links = open_links(plan, np.array(sorted(logged), np.int64))
-    assert {link.pack.index: link.open for link in links} == expected
-    assert all(link.attempt == 1 for link in links)
+    links = {
+        chain[0].pack.index: chain for chain in chains_of(plan, np.array(sorted(logged), np.int64))
+    }
+    assert {
+        index: tuple(position for link in chain for position in link.positions)
+        for index, chain in links.items()
+    } == expected
+    assert all(link.attempt == 1 for chain in links.values() for link in chain)
 
 
 @given(plans)
 def test_nothing_is_open_when_all_is_logged(plan):
-    assert open_links(plan, np.array(numbers_of(plan))) == []
+    assert chains_of(plan, np.array(numbers_of(plan))) == []
 
 
 @given(plans)
 def test_the_work_of_new_links_is_the_work_of_the_plan(plan):
-    work = sum(link.remaining_work for link in open_links(plan, NOTHING))
-    expected = sum(p.epochs * row_cost(p.batch_size, p.width) for p in plan.packs)
-    np.testing.assert_allclose(work, expected)
+    seconds = sum(link.seconds for chain in chains_of(plan) for link in chain)
+    expected = sum(
+        p.epochs * 10**6 * TYPICAL.training_row(p.batch_size, p.width)
+        + len(p.checkpoints) * 1000 * TYPICAL.scoring_row(p.width)
+        for p in plan.packs
+    )
+    np.testing.assert_allclose(seconds, expected)
 
 
 def test_a_link_says_where_it_starts_and_ends():
-    (pack,) = plan_of([0, 3, 6], 1).packs
-    assert pack.checkpoints == (5, 10, 40)
-    spans = [Link(pack, tuple(range(j, 3))) for j in range(3)]
-    assert [(link.start_epoch, link.epoch, link.is_last) for link in spans] == [
-        (0, 5, False),
-        (5, 10, False),
-        (10, 40, True),
+    chain = checkpoint_chain()
+    assert chain[0].pack.checkpoints == (5, 10, 40)
+    assert [(link.start_epoch, link.epoch, link.stops) for link in chain] == [
+        (0, 5, (5,)),
+        (5, 10, (10,)),
+        (10, 40, (40,)),
     ]
-    assert spans[1].name == "advance batch=8 epochs 5-10 width=1"
+    assert chain[1].name == "advance batch=8 epochs 5-10 width=1"
+    assert Link(chain[0].pack, 0, 40, (0, 2), 1.0).stops == (5, 40)
+    assert Link(chain[0].pack, 0, 3, (), 1.0).stops == ()
 
 
 # --- What comes next
@@ -85,46 +112,69 @@ def test_a_link_says_where_it_starts_and_ends():
 
 def test_the_pack_with_most_work_left_goes_first():
     plan = plan_of(range(len(SPACE)), 4)
-    links = open_links(plan, np.arange(0, len(SPACE), 7))
-    work = [link.remaining_work for link in drain(Schedule(links))]
-    assert len(work) == len(links) > 2
+    chains = chains_of(plan, np.arange(0, len(SPACE), 7))
+    left = {chain[0].pack.index: sum(link.seconds for link in chain) for chain in chains}
+    work = [left[link.pack.index] for link in drain(Schedule(chains))]
+    assert len(work) == len(chains) > 2
     assert work == sorted(work, reverse=True)
 
 
+def test_what_is_left_of_a_pack_counts_not_its_next_link():
+    one, other = (chain[0].pack for chain in chains_of(plan_of(range(len(SPACE) // 2), 5)))
+    schedule = Schedule(
+        [
+            (Link(one, 0, 5, (0,), 5.0), Link(one, 5, 10, (1,), 3.0)),
+            (Link(other, 0, 5, (0,), 1.0), Link(other, 5, 10, (1,), 6.0)),
+        ]
+    )
+    first = schedule.pop()
+    assert first.pack is one
+    schedule.done(first)  # 3 seconds left of 8, so the other pack has more
+    assert schedule.pop().pack is other
+
+
 def test_packs_with_the_same_work_left_go_in_their_order():
-    links = open_links(plan_of(range(len(SPACE) // 2), 3), NOTHING)
-    assert [link.pack.index for link in drain(Schedule(reversed(links)))] == [0, 1, 2]
+    chains = chains_of(plan_of(range(len(SPACE) // 2), 3))
+    assert [link.pack.index for link in drain(Schedule(reversed(chains)))] == [0, 1, 2]
 
 
 def test_a_lost_link_waits_again_with_its_attempts_counted():
-    (link,) = open_links(plan_of([0, 3, 6], 1), NOTHING)
-    schedule = Schedule([])
+    schedule = Schedule([checkpoint_chain()])
+    link = schedule.pop()
     schedule.lost(link)
     again = schedule.pop()
-    assert (again.pack, again.open, again.attempt) == (link.pack, link.open, 2)
+    assert again == replace(link, attempt=2)
     schedule.lost(again)
-    assert schedule.pop().attempt == 3
+    assert schedule.pop() == replace(link, attempt=3)
+
+
+def test_a_lost_link_keeps_its_place_in_the_order():
+    chains = chains_of(plan_of(range(len(SPACE)), 4))
+    schedule = Schedule(chains)
+    order = [link.pack.index for link in drain(schedule)]
+    for chain in chains:
+        schedule.lost(chain[0])
+    assert [link.pack.index for link in drain(schedule)] == order
 
 
 def test_the_link_after_a_retried_one_is_at_its_first_attempt():
-    (link,) = open_links(plan_of([0, 3, 6], 1), NOTHING)
-    schedule = Schedule([])
-    schedule.done(Link(link.pack, link.open, attempt=3))
+    schedule = Schedule([checkpoint_chain()])
+    assert not schedule.done(replace(schedule.pop(), attempt=3))
     following = schedule.pop()
     assert (following.epoch, following.attempt) == (10, 1)
 
 
 def test_nothing_follows_the_last_link():
-    (pack,) = plan_of([0, 3, 6], 1).packs
-    schedule = Schedule([])
-    schedule.done(Link(pack, (2,)))
+    schedule = Schedule([checkpoint_chain()[2:]])
+    assert schedule.done(schedule.pop())
     assert len(schedule) == 0
 
 
-@given(plans, st.integers(0, 2**32), st.integers(1, 5))
-def test_each_link_is_done_once_and_in_order_whatever_is_lost(plan, seed, workers):
+@given(plans, st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([10**3, 10**6, 10**8]))
+def test_each_link_is_done_once_and_in_order_whatever_is_lost(plan, seed, workers, n_train):
+    chains = chains_of(plan, n_train=n_train)
     random = Random(seed)
-    schedule, running = Schedule(open_links(plan, NOTHING)), []
+    schedule, running = Schedule(chains), []
     done, attempts = defaultdict(list), defaultdict(int)
     while len(schedule) or running:
         while len(schedule) and len(running) < workers:
@@ -132,11 +182,13 @@ def test_each_link_is_done_once_and_in_order_whatever_is_lost(plan, seed, worker
             assert link.pack.index not in [other.pack.index for other in running]
             running.append(link)
         link = running.pop(random.randrange(len(running)))
-        attempts[link.pack.index, link.epoch] += 1
-        assert link.attempt == attempts[link.pack.index, link.epoch]
+        first = replace(link, attempt=1)
+        attempts[link.name, link.pack.index, link.positions] += 1
+        assert link.attempt == attempts[link.name, link.pack.index, link.positions]
         if random.random() < 0.3:
             schedule.lost(link)
         else:
-            done[link.pack.index].append(link.epoch)
-            schedule.done(link)
-    assert done == {pack.index: list(pack.checkpoints) for pack in plan.packs}
+            done[link.pack.index].append(first)
+            finished = schedule.done(link)
+            assert finished == (len(done[link.pack.index]) == len(chains[link.pack.index]))
+    assert done == {chain[0].pack.index: list(chain) for chain in chains}

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -53,6 +54,12 @@ def store(tmp_path):
     return TrialStore(tmp_path / "trials", METADATA)
 
 
+def append(store, pack, epoch, columns):
+    """Log the rows of one link."""
+    store.stage(pack, epoch, columns)
+    store.publish(pack, epoch)
+
+
 def files(store):
     return sorted(path.name for path in store.folder.iterdir())
 
@@ -65,7 +72,7 @@ def numbers(store):
 
 
 def test_rows_come_back_with_types_times_and_nulls(store):
-    store.append(3, 5, rows())
+    append(store, 3, 5, rows())
     complete, failed = store.read().to_pylist()
     assert complete == {
         "number": 7,
@@ -96,7 +103,7 @@ def test_rows_come_back_with_types_times_and_nulls(store):
 def test_numbers_and_costs_come_back_bit_for_bit(tmp_path_factory, trials, started_at):
     store = TrialStore(tmp_path_factory.mktemp("trials"))
     costs = np.array(list(trials.values()))
-    store.append(0, 5, rows(list(trials), costs, started_at=started_at))
+    append(store, 0, 5, rows(list(trials), costs, started_at=started_at))
     number, cost, start = store.columns("number", "val_cost", "started_at")
     assert dict(zip(number.tolist(), map(repr, cost.tolist()), strict=True)) == {
         n: repr(c) for n, c in trials.items()
@@ -112,27 +119,77 @@ def test_an_empty_log_has_all_columns(store):
 
 def test_the_log_is_all_links_together(store):
     for pack, epoch, first in [(0, 5, 0), (0, 10, 2), (1, 5, 4)]:
-        store.append(pack, epoch, rows((first, first + 1)))
+        append(store, pack, epoch, rows((first, first + 1)))
     assert numbers(store) == [0, 1, 2, 3, 4, 5]
 
 
 def test_the_same_link_twice_is_one_set_of_rows(store):
-    store.append(3, 5, rows(attempt=1))
-    store.append(3, 5, rows(attempt=2))
+    append(store, 3, 5, rows(attempt=1))
+    append(store, 3, 5, rows(attempt=2))
     assert numbers(store) == [7, 9]
     assert store.columns("attempt")[0].tolist() == [2, 2]
 
 
 def test_another_store_on_the_folder_sees_the_same(store):
-    store.append(3, 5, rows())
+    append(store, 3, 5, rows())
     assert numbers(TrialStore(store.folder)) == [7, 9]
+
+
+# --- Staged, then published
+
+
+def test_staged_rows_are_hidden_from_every_reader_until_they_are_published(store):
+    append(store, 3, 5, rows())
+    store.stage(3, 10, rows((8, 10)))
+    for _ in range(2):  # for this writer and for the next one
+        assert numbers(store) == [7, 9]
+        dataset = pyarrow.dataset.dataset(store.folder, format="parquet")
+        assert sorted(dataset.to_table()["number"].to_pylist()) == [7, 9]
+        assert pq.read_table(store.folder).num_rows == 2
+        assert store.staged() == [(3, 10)]
+        store = TrialStore(store.folder)
+    store.publish(3, 10)
+    assert store.staged() == []
+    assert numbers(store) == [7, 8, 9, 10]
+
+
+def test_discarded_rows_are_gone_and_published_ones_stay(store):
+    append(store, 3, 5, rows())
+    store.stage(3, 5, rows((1, 2)))
+    store.stage(3, 10, rows((8, 10)))
+    for epoch in (5, 10, 10):
+        store.discard(3, epoch)
+    assert store.staged() == []
+    assert files(store) == ["pack-00003-epoch-000005.parquet"]
+    assert numbers(store) == [7, 9]
+
+
+def test_all_that_is_staged_is_named(store):
+    links = [(0, 5), (0, 10), (3, 5), (123_456, 1_234_567)]
+    for pack, epoch in reversed(links):
+        store.stage(pack, epoch, rows())
+    append(store, 4, 5, rows())
+    assert store.staged() == links
+
+
+def test_rows_that_were_not_staged_cannot_be_published(store):
+    with pytest.raises(StoreError, match=r"pack-00003-epoch-000005.parquet could not be written"):
+        store.publish(3, 5)
+
+
+def test_publishing_survives_a_crash_of_the_machine(store, monkeypatch):
+    store.stage(3, 5, rows())
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda fd: flushed.append(stat.S_ISDIR(os.fstat(fd).st_mode)))
+    store.publish(3, 5)
+    assert flushed == [True]
 
 
 # --- Other readers
 
 
 def test_descriptions_and_the_data_set_travel_in_the_schema(store):
-    store.append(3, 5, rows())
+    append(store, 3, 5, rows())
     (name,) = files(store)
     schema = pq.read_schema(store.folder / name)
     assert schema.equals(SCHEMA.with_metadata(METADATA), check_metadata=False)
@@ -142,8 +199,8 @@ def test_descriptions_and_the_data_set_travel_in_the_schema(store):
 
 
 def test_any_reader_can_read_the_log_while_a_writer_is_at_work(store):
-    store.append(3, 5, rows())
-    store.append(3, 10, rows((8, 10), (0.25, 0.75)))
+    append(store, 3, 5, rows())
+    append(store, 3, 10, rows((8, 10), (0.25, 0.75)))
     (store.folder / ".tmp-of-a-writer").write_bytes(b"PAR1 half a file")
     dataset = pyarrow.dataset.dataset(store.folder, format="parquet")
     assert sorted(dataset.to_table()["number"].to_pylist()) == [7, 8, 9, 10]
@@ -153,7 +210,7 @@ def test_any_reader_can_read_the_log_while_a_writer_is_at_work(store):
 
 def test_pandas_reads_the_log_while_a_writer_is_at_work(store):
     pandas = pytest.importorskip("pandas")
-    store.append(3, 5, rows())
+    append(store, 3, 5, rows())
     (store.folder / ".tmp-of-a-writer").write_bytes(b"PAR1 half a file")
     frame = pandas.read_parquet(store.folder).set_index("number")
     assert frame.loc[7, "val_cost"] == 0.5
@@ -165,12 +222,14 @@ def test_pandas_reads_the_log_while_a_writer_is_at_work(store):
 
 
 def test_a_killed_writer_leaves_the_old_rows_and_what_it_left_is_removed(store):
-    store.append(3, 5, rows())
+    append(store, 3, 5, rows())
     code = """if True:
-        import os, pathlib, signal, sys
-        os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+        import os, pathlib, signal, sys, time
+        # The signal may hit another thread first, and this one must not go on.
+        os.fsync = lambda descriptor: (os.kill(os.getpid(), signal.SIGKILL), time.sleep(60))
         import test_store
-        test_store.TrialStore(pathlib.Path(sys.argv[1])).append(3, 5, test_store.rows((1, 2)))
+        store = test_store.TrialStore(pathlib.Path(sys.argv[1]))
+        test_store.append(store, 3, 5, test_store.rows((1, 2)))
     """
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     killed = subprocess.run(
@@ -182,15 +241,31 @@ def test_a_killed_writer_leaves_the_old_rows_and_what_it_left_is_removed(store):
     assert len(files(store)) == 2
     assert numbers(store) == [7, 9]
     again = TrialStore(store.folder)
+    assert numbers(again) == [7, 9]
+    for pack, epoch in again.staged():  # if it came that far
+        again.discard(pack, epoch)
     assert files(again) == ["pack-00003-epoch-000005.parquet"]
     assert numbers(again) == [7, 9]
+
+
+def test_rows_that_were_staged_in_part_are_not_there(store):
+    append(store, 3, 5, rows())
+    store.stage(3, 10, rows((8, 10)))
+    path = store.folder / ".staged-pack-00003-epoch-000010.parquet"
+    whole = path.read_bytes()
+    for size in [*range(0, len(whole), 50), len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        assert store.staged() == []
+        assert files(store) == ["pack-00003-epoch-000005.parquet"]
+    path.write_bytes(whole)
+    assert store.staged() == [(3, 10)]
 
 
 def assert_refuses_and_keeps_the_old_rows(store, new_rows):
     before = files(store)
     for epoch in (5, 10):  # replacing a file, and making one
         with pytest.raises(StoreError, match=r"epoch-0000\d\d.parquet could not be .* No space"):
-            store.append(3, epoch, new_rows)
+            append(store, 3, epoch, new_rows)
         assert files(store) == before
         assert numbers(store) == [7, 9]
 
@@ -199,7 +274,7 @@ def test_without_space_the_old_rows_stay_and_nothing_is_left(store, monkeypatch)
     def no_space(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    store.append(3, 5, rows())
+    append(store, 3, 5, rows())
     monkeypatch.setattr(os, "fsync", no_space)
     assert_refuses_and_keeps_the_old_rows(store, rows((1, 2)))
 
@@ -223,13 +298,13 @@ def small_disk(path):
 def test_a_full_disk_costs_no_row_and_takes_more_when_there_is_room_again(tmp_path):
     with small_disk(tmp_path / "disk") as disk:
         store = TrialStore(disk / "trials", METADATA)
-        store.append(3, 5, rows())
+        append(store, 3, 5, rows())
         ballast = disk / "ballast"
         with pytest.raises(OSError, match="No space left"):
             ballast.write_bytes(bytes(2**20))
         assert_refuses_and_keeps_the_old_rows(store, rows((1, 2)))
         ballast.unlink()
-        store.append(3, 10, rows((1, 2)))
+        append(store, 3, 10, rows((1, 2)))
         assert numbers(store) == [1, 2, 7, 9]
 
 
@@ -246,15 +321,15 @@ def assert_read_names(store, name):
 
 @pytest.mark.parametrize("size", [0, 3, 4, 100, -100, -8, -1])
 def test_a_truncated_file_is_named(store, size):
-    store.append(3, 5, rows())
-    store.append(3, 10, rows((8, 10)))
+    append(store, 3, 5, rows())
+    append(store, 3, 10, rows((8, 10)))
     path = store.folder / "pack-00003-epoch-000010.parquet"
     path.write_bytes(path.read_bytes()[:size])
     assert_read_names(store, path.name)
 
 
 def test_a_flipped_bit_in_the_rows_is_no_other_cost(store):
-    store.append(3, 5, rows(costs=(0.5, 0.625)))
+    append(store, 3, 5, rows(costs=(0.5, 0.625)))
     (path,) = store.folder.iterdir()
     whole = path.read_bytes()
     at = whole.index(np.float64(0.625).tobytes())
@@ -263,6 +338,6 @@ def test_a_flipped_bit_in_the_rows_is_no_other_cost(store):
 
 
 def test_the_parquet_file_of_another_program_is_named(store):
-    store.append(3, 5, rows())
+    append(store, 3, 5, rows())
     pq.write_table(pa.table({"x": [1, 2]}), store.folder / "foreign.parquet")
     assert_read_names(store, "foreign.parquet")

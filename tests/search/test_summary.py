@@ -7,15 +7,18 @@ import pytest
 
 from model.dataset import Dataset
 from search import refit
-from search.config import load_config
-from search.grid_plan import grid_plan
 from search.space import SearchSpace
 from search.study import Study
-from search.summary import make_summary, plan_text, result_lines, result_text
+from search.summary import make_summary, result_lines, result_text
 
 SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
 DATA = Dataset("digits", np.zeros((4, 2), np.uint8), np.arange(4))
-TIMING = {"wall_s": 95.0, "compute_s": 300.0}
+TIMING = {
+    "wall_s": 95.0,
+    "training_s": 80.0,
+    "predicted_training_s": 90.0,
+    "compute_s": 300.0,
+}
 TEST = refit.FinalScore(0.45584, 0.84256)
 
 
@@ -86,13 +89,16 @@ def test_the_text_counts_shows_the_result_and_says_where_the_files_are():
     assert text.endswith("\nLog, model and report are in runs/mine")
 
 
-def test_a_dry_run_shows_the_plan():
-    config = load_config("full")
-    plan = grid_plan(config, dict.fromkeys(config.space.batch_size, 48))
-    lines = plan_text(plan, 4, 1.5e13).splitlines()
-    assert [line.split(maxsplit=1)[0] for line in lines] == [
-        "trials", "trajectories", "packs", "links", "workers", "training",
-    ]  # fmt: skip
-    assert "packs              16, 32 to 32 trajectories wide" in lines
-    assert lines[0].endswith(" 4096")
-    assert lines[-1].endswith(" 1.5e+13 floating-point operations")
+@pytest.mark.parametrize(
+    ("actual", "predicted", "line"),
+    [
+        (80.0, 90.0, "Training took 1:20 min, predicted were 1:30 min (+12 %)"),
+        (100.0, 50.0, "Training took 1:40 min, predicted were 50 s (-50 %)"),
+        (0.0, 50.0, None),
+        (100.0, None, None),
+    ],
+)
+def test_the_text_compares_the_training_with_its_prediction(actual, predicted, line):
+    timing = TIMING | {"training_s": actual, "predicted_training_s": predicted}
+    text = result_text(summary() | {"timing": timing}, "runs/mine")
+    assert [told for told in text.splitlines() if "predicted" in told] == [line] * bool(line)

@@ -1,0 +1,138 @@
+"""What a grid of 1,000,000 trials costs beside the training: plan, log, resume, queries, memory.
+
+Every link of the plan is logged through the real store with made-up scores, so that all but the
+arithmetic happens as in a sweep.
+
+    python benchmarks/ledger.py
+    python benchmarks/ledger.py --short    65,536 trials
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from harness import report
+
+from model.pack import Scores
+from search.cost_model import TYPICAL
+from search.link import LinkResult
+from search.links import LinkCutter, open_chains
+from search.planner import Plan, make_plan
+from search.report import best_by, top_trials
+from search.rows import link_rows
+from search.schedule import Chain
+from search.space import AXES, SearchSpace
+from search.store import TrialStore
+from search.study import Study
+from search.width import choose_widths
+
+T = TypeVar("T")
+WORKERS = 64
+N_TRAIN, N_VALIDATION = 48_000, 12_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--short", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = ledger(make_space(16 if args.short else 50), Path(folder))
+    report("ledger", figures, keep=not args.short)
+
+
+def make_space(rates: int) -> SearchSpace:
+    """Return a grid of 8 x rates x 20 x 125 trials, or about as many for a short run."""
+    alphas = 125 if rates == 50 else 25
+    return SearchSpace(
+        batch_size=tuple(8 << i for i in range(8)),
+        learning_rate=tuple(np.geomspace(5e-8, 1e-5, rates).tolist()),
+        epochs=tuple(range(2, 42, 2)),
+        alpha=(0.0, *np.geomspace(0.01, 1e4, alphas - 1).tolist()),
+    )
+
+
+def ledger(space: SearchSpace, folder: Path) -> dict[str, float]:
+    """Time each part."""
+    (plan, chains), planning = timed(lambda: make_chains(space))
+    store = TrialStore(folder)
+    logging = log_all(store, chains)
+    study, resume = timed(lambda: resumed(space, plan, store))
+    assert study.finished == len(space)
+    names = ("number", "val_cost", "val_accuracy", *AXES)
+    trials, reading = timed(lambda: dict(zip(names, store.columns(*names), strict=True)))
+    _, queries = timed(lambda: (top_trials(trials), best_by(trials, "learning_rate", "alpha")))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # pandas is no part of us
+    _, in_pandas = timed(lambda: pd.read_parquet(folder).nsmallest(10, "val_cost"))
+    return {
+        "trials": len(space),
+        "packs": len(plan.packs),
+        "links": sum(map(len, chains)),
+        "plan_s": planning,
+        "log_us_per_trial": 1e6 * logging / len(space),
+        "read_for_resume_s": resume,
+        "read_for_report_s": reading,
+        "report_queries_s": queries,
+        "pandas_read_and_top_ten_s": in_pandas,
+        "log_mib": sum(path.stat().st_size for path in folder.iterdir()) / 2**20,
+        "peak_memory_mib": peak,
+    }
+
+
+def timed(function: Callable[[], T]) -> tuple[T, float]:
+    start = time.perf_counter()
+    return function(), time.perf_counter() - start
+
+
+def make_chains(space: SearchSpace) -> tuple[Plan, list[Chain]]:
+    """Plan a new run as the command does."""
+    columns = len(space.learning_rate) * len(space.alpha)
+    widths = choose_widths(dict.fromkeys(space.batch_size, columns), WORKERS)
+    numbers = np.arange(len(space))
+    plan = make_plan(numbers, space.columns(numbers), widths)
+    return plan, chains_of(plan, np.array([], np.int64))
+
+
+def chains_of(plan: Plan, logged: np.ndarray) -> list[Chain]:
+    cutter = LinkCutter(TYPICAL, N_TRAIN, N_VALIDATION, plan, WORKERS)
+    return open_chains(plan, logged, lambda _: 0, cutter)
+
+
+def log_all(store: TrialStore, chains: list[Chain]) -> float:
+    """Log every link and return the seconds of the driver for it, waits for the disk included."""
+    rng = np.random.default_rng(0)
+    seconds = 0.0
+    for chain in chains:
+        for link in chain:
+            made_up = tuple(
+                Scores(rng.uniform(0.4, 3, link.pack.width), rng.uniform(0.5, 0.9, link.pack.width))
+                for _ in link.stops
+            )
+            now = time.time()
+            result = LinkResult(None, made_up, now, now, 1)  # type: ignore[arg-type]
+            start = time.perf_counter()
+            columns = link_rows(link, result, "192.0.2.1", 1.0)
+            store.stage(link.pack.index, link.epoch, columns)
+            store.publish(link.pack.index, link.epoch)
+            seconds += time.perf_counter() - start
+    return seconds
+
+
+def resumed(space: SearchSpace, plan: Plan, store: TrialStore) -> Study:
+    """Read the log and find what is left, as a command that continues does."""
+    study = Study(len(space))
+    numbers, costs, accuracies = store.columns("number", "val_cost", "val_accuracy")
+    study.tell(numbers, costs, accuracies)
+    assert not chains_of(plan, numbers)
+    return study
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The cost model of the machines at hand: measured once, kept for the next sweep."""
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from cluster.executor import Executor, Lost
+from model.pack import TRAINER_VERSION
+from search.cost_model import TYPICAL, CostModel, Line, measure
+from search.durable import write_atomically
+from search.errors import StoreError
+from search.run_folder import versions
+
+_WAIT_SECONDS = 20.0
+
+
+def calibrate(
+    executor: Executor, batch_sizes: Sequence[int], n_features: int, n_classes: int
+) -> CostModel:
+    """Return the cost model of the executor's workers.
+
+    All of them measure at the same time, because cores that all work are slower
+    than one alone, and the median counts.
+
+    Parameters
+    ----------
+    executor : Executor
+        Without tasks.
+    batch_sizes : sequence of int
+    n_features, n_classes : int
+    """
+    shape = (sorted(batch_sizes), n_features, n_classes)
+    path = _cache_path([*shape, executor.workers])
+    cached = _read(path, batch_sizes)
+    if cached is not None:
+        return cached
+    measured = _measured(executor, shape)
+    if not measured:
+        return TYPICAL  # and the next sweep tries again
+    model = _median(measured)
+    _write(path, model)
+    return model
+
+
+def _measured(executor: Executor, shape: tuple[Any, ...]) -> list[CostModel]:
+    for worker in range(executor.workers):
+        executor.submit(("calibrate", worker), "calibrate", measure, *shape)
+    models: list[CostModel] = []
+    ended = 0
+    while ended < executor.workers:
+        tasks = executor.wait(_WAIT_SECONDS)
+        models += [task.value for task in tasks if not isinstance(task, Lost)]
+        ended += len(tasks)
+    return models
+
+
+def _median(models: Sequence[CostModel]) -> CostModel:
+    def middle(lines: Sequence[tuple[float, float]]) -> tuple[float, float]:
+        fixed, column = np.median(lines, axis=0).tolist()
+        return fixed, column
+
+    return CostModel(
+        training={n: middle([model.training[n] for model in models]) for n in models[0].training},
+        scoring=middle([model.scoring for model in models]),
+    )
+
+
+def _cache_path(key: Sequence[Any]) -> Path:
+    machine = [platform.node(), platform.machine(), versions(), TRAINER_VERSION]
+    digest = hashlib.sha256(json.dumps([*machine, *key]).encode()).hexdigest()[:16]
+    return user_cache_path("packsweep") / f"cost-model-{digest}.json"
+
+
+def _read(path: Path, batch_sizes: Sequence[int]) -> CostModel | None:
+    """Return the model that was kept, or None where it is none for these batch sizes."""
+    try:
+        data = json.loads(path.read_bytes())
+        model = CostModel(
+            {int(n): _line(line) for n, line in data["training"].items()}, _line(data["scoring"])
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return model if model.training.keys() == set(batch_sizes) else None
+
+
+def _line(values: Any) -> Line:
+    fixed, column = map(float, values)
+    if not (0 <= fixed < math.inf and 0 <= column < math.inf and fixed + column > 0):
+        raise ValueError(f"{values} are no times")
+    return fixed, column
+
+
+def _write(path: Path, model: CostModel) -> None:
+    """Keep the model; where that cannot be, the next sweep measures again."""
+    text = json.dumps(asdict(model))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda file: file.write(text.encode()))
+    except (OSError, StoreError):
+        return

@@ -1,0 +1,21 @@
+"""What all tests share: a cache of their own, and one place that code comes from."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import search
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _surroundings(tmp_path_factory):
+    """Keep tests, and the processes that they start, out of the user's cache.
+
+    These processes run in other folders and shall import the same code all the same.
+    """
+    code = [str(Path(search.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, code)))
+        yield

@@ -1,0 +1,64 @@
+"""What a dry run says."""
+
+import re
+
+import numpy as np
+
+from model.dataset import Dataset
+from search.config import load_config
+from search.cost_model import TYPICAL
+from search.grid_plan import grid_plan, grid_widths
+from search.links import LinkCutter, open_chains
+from search.plan_text import plan_text
+from search.prediction import predict, refit_seconds
+from search.progress import duration
+
+CONFIG = load_config("full")
+DATA = Dataset(
+    "zeros", np.broadcast_to(np.uint8(0), (60_000, 784)), np.arange(60_000, dtype=np.int64) % 10
+)
+
+
+def dry_run(workers=4, cost=TYPICAL):
+    plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
+    cutter = LinkCutter.for_data(cost, CONFIG, DATA, plan, workers)
+    chains = open_chains(plan, np.array([], np.int64), lambda _: 0, cutter)
+    return plan_text(plan, CONFIG, DATA, cost, chains, workers), chains
+
+
+def figures(text):
+    return dict(re.split(r"\s{2,}", line, maxsplit=1) for line in text.splitlines()[:9])
+
+
+def test_a_dry_run_of_the_full_grid_shows_the_plan_and_what_it_takes():
+    text, chains = dry_run()
+    assert [line.split("  ")[0] for line in text.splitlines()[:10]] == [
+        "trials", "trajectories", "packs", "links", "workers", "operations", "training",
+        "final training", "memory", "",
+    ]  # fmt: skip
+    told = figures(text)
+    links = [link for chain in chains for link in chain]
+    assert told["trials"] == "4096"
+    assert told["trajectories"].startswith("512,")
+    assert told["packs"] == "8, of 64 trajectories"
+    assert len(links) == 64
+    assert told["links"] == f"64, the longest {max(link.seconds for link in links):.1f} s"
+    prediction = predict(chains, 4)
+    assert told["workers"] == f"4, busy {prediction.busy:.0%} of the training"
+    assert told["training"] == duration(prediction.training_s)
+    slowest = max(refit_seconds(TYPICAL, params, 60_000) for params in CONFIG.space)
+    assert told["final training"] == f"up to {duration(slowest)}"
+    assert told["memory"].startswith("179 MiB of images")
+    assert "1.7 MiB for a pack's state" in text
+
+
+def test_the_shares_of_the_batch_sizes_are_the_whole():
+    text, _ = dry_run()
+    shares = re.findall(r"^  batch size (\d+) +(\d+)%$", text, re.MULTILINE)
+    assert [int(batch_size) for batch_size, _ in shares] == list(CONFIG.space.batch_size)
+    assert abs(sum(int(share) for _, share in shares) - 100) <= len(shares)
+
+
+def test_more_workers_get_more_packs():
+    assert dry_run(64)[0] != dry_run(4)[0]
+    assert int(figures(dry_run(64)[0])["packs"].split(",")[0]) >= 64

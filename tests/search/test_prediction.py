@@ -1,0 +1,61 @@
+"""What a sweep should take."""
+
+import numpy as np
+import pytest
+
+from search.config import load_config
+from search.cost_model import TYPICAL, CostModel
+from search.grid_plan import grid_plan, grid_widths
+from search.links import LinkCutter, open_chains
+from search.prediction import array_mib, predict, refit_seconds
+from search.space import Params
+
+CONFIG = load_config("full")
+N_TRAIN, N_VALIDATION = 48_000, 12_000
+
+
+def chains_for(workers):
+    plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
+    cutter = LinkCutter(TYPICAL, N_TRAIN, N_VALIDATION, plan, workers)
+    return plan, open_chains(plan, np.array([], np.int64), lambda _: 0, cutter)
+
+
+@pytest.mark.parametrize("workers", [1, 4, 64])
+def test_the_work_is_that_of_every_pack(workers):
+    plan, chains = chains_for(workers)
+    prediction = predict(chains, workers)
+    expected = dict.fromkeys(CONFIG.space.batch_size, 0.0)
+    for pack in plan.packs:
+        training = pack.epochs * N_TRAIN * TYPICAL.training_row(pack.batch_size, pack.width)
+        scoring = N_VALIDATION * TYPICAL.scoring_row(pack.width)
+        expected[pack.batch_size] += training + len(pack.checkpoints) * scoring
+    assert prediction.by_batch_size == pytest.approx(expected)
+    assert prediction.compute_s == pytest.approx(sum(expected.values()))
+    assert prediction.training_s >= prediction.compute_s / workers * (1 - 1e-9)
+    assert prediction.busy == pytest.approx(prediction.compute_s / workers / prediction.training_s)
+
+
+def test_one_worker_takes_the_whole_work():
+    prediction = predict(chains_for(1)[1], 1)
+    assert prediction.training_s == pytest.approx(prediction.compute_s)
+    assert prediction.busy == pytest.approx(1)
+
+
+def test_more_workers_are_faster():
+    times = [predict(chains_for(workers)[1], workers).training_s for workers in (1, 2, 4, 8)]
+    assert times == sorted(times, reverse=True)
+
+
+def test_nothing_left_takes_no_time():
+    prediction = predict([], 4)
+    assert (prediction.training_s, prediction.compute_s, prediction.by_batch_size) == (0, 0, {})
+
+
+def test_the_final_training_is_one_column_on_all_images():
+    cost = CostModel({8: (3.0, 0.5)}, (100.0, 100.0))
+    assert refit_seconds(cost, Params(8, 1e-6, 5, 0.0), 100) == 5 * 100 * 3.5
+
+
+def test_memory_counts_four_bytes_an_entry():
+    assert array_mib(1024, 1024) == 4
+    assert array_mib(512, 1024, 2) == 4

@@ -1,0 +1,49 @@
+"""Where the time went: that of this command, and that of the whole run."""
+
+import math
+
+import numpy as np
+import pytest
+
+from search.prediction import Prediction
+from search.store import COMPLETE, TrialStore
+from search.timing import make_timing
+
+BEGAN = 1_700_000_000.0
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A log of two links: of an earlier command, and of this one."""
+    store = TrialStore(tmp_path / "trials")
+    for pack, started_at, seconds in ((0, BEGAN - 100, 4.0), (1, BEGAN + 10, 6.0)):
+        columns = dict.fromkeys(("learning_rate", "alpha", "val_cost", "val_accuracy"), 0.5)
+        store.stage(pack, 5, {
+            **columns, "number": np.array([pack]), "state": COMPLETE, "batch_size": 8,
+            "epochs": 5, "seconds": seconds, "pack": pack, "node": "localhost",
+            "started_at": started_at, "finished_at": started_at + 5, "attempt": 1, "error": [None],
+        })  # fmt: skip
+        store.publish(pack, 5)
+    return store
+
+
+@pytest.mark.parametrize(("started_at", "startup"), [(BEGAN + 10, 10), (BEGAN + 2, 2)])
+def test_training_starts_with_the_first_link_even_if_that_had_no_rows(store, started_at, startup):
+    prediction = Prediction(14.0, 20.0, 0.9, {})
+    timing = make_timing(store, BEGAN, started_at, 5e9, 2, prediction)
+    assert timing.pop("wall_s") > 15
+    assert timing == {
+        "startup_s": startup,
+        "training_s": 15 - startup,
+        "predicted_training_s": 14.0,
+        "workers": 2,
+        "compute_s": 10.0,
+        "gflops": 0.5,
+    }
+
+
+def test_a_command_that_trained_nothing_has_no_training_and_no_prediction(store):
+    timing = make_timing(store, BEGAN + 50, math.inf, 5e9, 2, None)
+    assert (timing["startup_s"], timing["training_s"]) == (0, 0)
+    assert timing["predicted_training_s"] is None
+    assert timing["compute_s"] == 10.0
