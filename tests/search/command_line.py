@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cluster.executor import SerialExecutor
+from search import calibration
+from search.cost_model import CostModel
 from search.run import main
 
 AXES = {
@@ -92,6 +95,19 @@ def write_images(path: Path, rows: int = 60, pixels: int = 12, classes: int = 3)
     X = np.clip(looks[y] + random.normal(0, 60, (2 * rows, pixels)), 0, 255).astype(np.uint8)
     np.savez(path, X=X[:rows], y=y[:rows], X_test=X[rows:], y_test=y[rows:])
     return path
+
+
+def pretend(
+    seconds: float, batch_sizes: Sequence[int], pixels: int, classes: int, workers: int = 1
+) -> None:
+    """Let the commands to come believe that a row costs so many seconds."""
+    executor, line = SerialExecutor(), (seconds, 0.0)
+    executor.workers = workers
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            calibration, "measure", lambda *shape: CostModel(dict.fromkeys(shape[0], line), line)
+        )
+        assert calibration.calibrate(executor, batch_sizes, pixels, classes).scoring == line
 
 
 def table(run_dir: Path) -> pd.DataFrame:

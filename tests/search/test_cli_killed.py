@@ -18,6 +18,7 @@ from command_line import (
     invoke,
     is_root,
     logged_files,
+    pretend,
     start,
     table,
     trained_links,
@@ -26,23 +27,9 @@ from command_line import (
     write_images,
 )
 
-from cluster.executor import SerialExecutor
-from search import calibration
-from search.calibration import calibrate
-from search.cost_model import CostModel
 from search.run import main
 
 SERIAL = ("--executor", "serial", "--no-progress")
-
-
-def pretend(seconds, batch_sizes, pixels, classes):
-    """Let the commands to come believe that a row costs so many seconds."""
-    line = (seconds, 0.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            calibration, "measure", lambda *shape: CostModel(dict.fromkeys(shape[0], line), line)
-        )
-        assert calibrate(SerialExecutor(), batch_sizes, pixels, classes).scoring == line
 
 
 @pytest.fixture(scope="module")
