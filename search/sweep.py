@@ -73,6 +73,8 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
         _print(out, _dry_run(config, data, options.workers))
         return
     with RunFolder.locked(options.run_path, fresh=options.fresh) as folder:
+        if folder.moved_to:
+            _print(err, f"The old run is kept in {folder.moved_to}")
         manifest = folder.read_manifest()
         if manifest is not None:
             check_same_settings(folder.path, manifest, config, data)
