@@ -36,7 +36,7 @@ def main() -> None:
         moments = rng.uniform(4, max(5, 2 * seconds / (kills + 1)), kills)
         attempts = [run(grid, killed, moment) for moment in moments] + [run(grid, killed)]
         figures = {
-            "kill_moments_s": [round(moment, 1) for moment in moments],
+            "kill_moments_s": [round(float(moment), 1) for moment in moments],
             "uninterrupted_s": seconds,
             "killed_total_s": sum(attempts),
             **compare(whole, killed),

@@ -55,7 +55,9 @@ def whole_sweep(cores: list[int]) -> dict[str, float]:
     return {
         "operations": flops,
         "gemm_gflops": rate,
+        "startup_s": timing["startup_s"],
         "training_s": timing["training_s"],
+        "predicted_training_s": timing["predicted_training_s"],
         "command_s": timing["command_s"],
         "training_fraction": flops / 1e9 / timing["training_s"] / rate,
         "command_fraction": flops / 1e9 / timing["command_s"] / rate,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -15,6 +16,8 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 
+_KNOCK_SECONDS = 5.0
+
 
 def _node_address() -> str:
     address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
@@ -24,6 +27,26 @@ def _node_address() -> str:
 def _run(function: Callable[..., Any], *args: Any) -> tuple[str, Any]:
     with one_blas_thread():
         return _node_address(), function(*args)
+
+
+def _check_reachable(address: str) -> None:
+    """Knock before Ray does, which would try for minutes and fill the terminal.
+
+    Raises
+    ------
+    ClusterError
+        If nothing answers.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdigit():
+        return  # "auto" and the like name no place
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"No Ray cluster answers at {address}: {error}. Check the address (`ray start --head` "
+            "prints it) and that this machine reaches it, or leave --address out."
+        ) from error
 
 
 class RayExecutor:
@@ -46,6 +69,8 @@ class RayExecutor:
     """
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
+        if address is not None:
+            _check_reachable(address)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:
             options |= {"num_cpus": workers or available_cores(), "include_dashboard": True}

@@ -141,10 +141,10 @@ def advance(state: PackState, X: F32, y: I64, until_epoch: int) -> PackState:
     if until_epoch < state.epoch:
         raise ValueError(f"the pack is at epoch {state.epoch}, beyond {until_epoch}")
     V, scale, b = state.V.copy(), state.scale.copy(), state.b.copy()
-    decay = 1.0 - state.learning_rate * state.alpha
-    batches = block_batches(state.batch_size, decay)
-    block = Block(state.batch_size, batches, X.shape[1], b.shape)
     with np.errstate(all="ignore"):  # a column may diverge; its cost will say so
+        decay = 1.0 - state.learning_rate * state.alpha
+        batches = block_batches(state.batch_size, decay)
+        block = Block(state.batch_size, batches, X.shape[1], b.shape)
         for epoch in range(state.epoch, until_epoch):
             order = epoch_order(len(y), state.seed, epoch)
             for start in range(0, len(y), block.rows):

@@ -14,7 +14,7 @@ from platformdirs import user_cache_path
 
 from cluster.executor import Executor, Lost
 from model.pack import TRAINER_VERSION
-from search.cost_model import TYPICAL, CostModel, Line, measure
+from search.cost_model import TYPICAL, CostModel, Line, measure, spread
 from search.durable import write_atomically
 from search.errors import StoreError
 from search.run_folder import versions
@@ -88,7 +88,7 @@ def _read(path: Path, batch_sizes: Sequence[int]) -> CostModel | None:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return model if model.training.keys() == set(batch_sizes) else None
+    return model if model.training.keys() == set(spread(batch_sizes)) else None
 
 
 def _line(values: Any) -> Line:

@@ -12,7 +12,10 @@ from model.pack import PackState, advance, compile_kernels, score
 # A narrow and a wide pack give the two terms of a line.
 _WIDTHS = (4, 64)
 _ROWS = 1024
-_REPEATS = 3
+_REPEATS = 2
+
+# More batch sizes than these tell little more, and a sweep waits for the measurement.
+_MOST_BATCH_SIZES = 4
 
 Line = tuple[float, float]
 """Seconds a row, and seconds a row and column."""
@@ -59,7 +62,7 @@ TYPICAL = CostModel(
 
 
 def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> CostModel:
-    """Measure the core that this runs on, in about a second.
+    """Measure the core that this runs on, in less than a second.
 
     Parameters
     ----------
@@ -82,10 +85,17 @@ def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> Cost
     return CostModel(
         training={
             n: _line([_seconds(advance, pack(n, width), X, y, 1) for width in _WIDTHS])
-            for n in batch_sizes
+            for n in spread(batch_sizes)
         },
         scoring=_line([_seconds(score, pack(1, width), X, y) for width in _WIDTHS]),
     )
+
+
+def spread(batch_sizes: Sequence[int]) -> list[int]:
+    """Return the batch sizes to measure: all of a few, else some from smallest to largest."""
+    distinct = np.unique(batch_sizes)
+    chosen = np.linspace(0, len(distinct) - 1, min(len(distinct), _MOST_BATCH_SIZES))
+    return [int(distinct[round(i)]) for i in chosen]
 
 
 def _seconds(function: Callable[..., object], *args: Any) -> float:

@@ -84,6 +84,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.moved_to: Path | None = None  # the run that --fresh found here
         self.trials = path / "trials"
         self.checkpoints = path / "checkpoints"
         self.model = path / "best_model.npz"
@@ -119,7 +120,7 @@ class RunFolder:
             try:
                 folder._make(stack)
                 if fresh and folder._manifest.exists():
-                    path.rename(_aside(path))
+                    folder.moved_to = path.rename(_aside(path))
                     folder._make(stack)
             except OSError as error:
                 raise StoreError(

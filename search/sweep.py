@@ -73,6 +73,8 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
         _print(out, _dry_run(config, data, options.workers))
         return
     with RunFolder.locked(options.run_path, fresh=options.fresh) as folder:
+        if folder.moved_to:
+            _print(err, f"The old run is kept in {folder.moved_to}")
         manifest = folder.read_manifest()
         if manifest is not None:
             check_same_settings(folder.path, manifest, config, data)
@@ -100,9 +102,11 @@ class Sweep:
         """Do what the log does not hold yet, and return the summary."""
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because a Ray cluster takes seconds to start.
-            examples = background.submit(self._prepare)
+            preparing = background.submit(self._prepare)
             with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
-                return self._run_on(executor, executor.share(examples.result()), interrupted)
+                examples = executor.share(preparing.result())
+                del preparing  # and with it this process's own copy of the images
+                return self._run_on(executor, examples, interrupted)
 
     def _prepare(self) -> Examples:
         """Lay the images out, and compile what the workers then find in the cache."""

@@ -82,7 +82,7 @@ def test_decay_below_at_and_above_one(eta_alpha, batch_size):
     assert_equals_textbook(advance(start(batch_size, columns), X, y, 2), X, y, columns, 2)
 
 
-@pytest.mark.parametrize("eta_alpha", [3.0, 1e9, 1e30])
+@pytest.mark.parametrize("eta_alpha", [3.0, 1e9, 1e30, np.inf])
 def test_divergence_stays_in_its_column(eta_alpha):
     X, y = images(700)
     columns = [(1e-6, 0.1), (1e-6, eta_alpha / 1e-6), (2e-6, 1.0)]

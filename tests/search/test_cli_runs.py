@@ -311,8 +311,10 @@ def test_a_single_changed_pixel_is_noticed(folder, command, run_dir):
 
 def test_fresh_keeps_the_old_run_beside_the_new_one(folder, command, run_dir):
     before = contents(run_dir)
-    assert command("--fresh", "--seed", "1").code == 0
+    outcome = command("--fresh", "--seed", "1")
+    assert outcome.code == 0
     (old,) = [path for path in (folder / "runs").iterdir() if path != run_dir]
+    assert f"The old run is kept in {old}" in outcome.err
     assert contents(old) == before
     assert json.loads((run_dir / "manifest.json").read_text())["config"]["seed"] == 1
     assert command("--resume", old).code == 0
