@@ -72,11 +72,17 @@ def watch(process: subprocess.Popen[bytes]) -> tuple[list[float], list[float]]:
             advancing = [p for p in tree.children(recursive=True) if "ray::" in p.name()]
             busy = [p for p in advancing if "IDLE" not in p.name()]
             if busy:
-                driver.append(tree.memory_full_info().uss / MIB)
-                workers.append(max(p.memory_full_info().uss for p in busy) / MIB)
+                driver.append(private_mib(tree))
+                workers.append(max(map(private_mib, busy)))
         except psutil.Error:
             continue
     return driver, workers
+
+
+def private_mib(process: psutil.Process) -> float:
+    """Return the memory that a process shares with nobody; the object store is shared."""
+    memory = process.memory_info()
+    return (memory.rss - memory.shared) / MIB
 
 
 if __name__ == "__main__":

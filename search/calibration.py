@@ -27,8 +27,8 @@ def calibrate(
 ) -> CostModel:
     """Return the cost model of the executor's workers.
 
-    All of them measure at the same time, because cores that all work are slower
-    than one alone, and the median counts.
+    All of them measure at the same time, as they will work, and the median
+    counts. A `SerialExecutor` measures this process.
 
     Parameters
     ----------
