@@ -83,6 +83,7 @@ def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> Cost
             batch_size, rate, alpha, n_features=n_features, n_classes=n_classes, seed=0
         )
 
+    advance(pack(min(batch_sizes), max(_WIDTHS)), X, y, 1)  # the processor warms up, too
     return CostModel(
         training={
             n: _line([_seconds(advance, pack(n, width), X, y, 1) for width in _WIDTHS])

@@ -11,6 +11,9 @@ from search.space import SearchSpace
 from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
 
+# Seconds; the start of the tasks decides how long less takes.
+_WORTH_PREDICTING = 5.0
+
 
 def make_summary(
     study: Study,
@@ -83,7 +86,7 @@ def result_text(summary: Mapping[str, Any], run_dir: str) -> str:
 
 def _prediction_lines(timing: Mapping[str, Any]) -> list[str]:
     predicted, actual = timing["predicted_training_s"], timing["training_s"]
-    if not predicted or not actual:
+    if not predicted or actual < _WORTH_PREDICTING:
         return []
     error = 100 * (predicted / actual - 1)
     return [
