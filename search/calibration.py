@@ -28,7 +28,7 @@ def calibrate(
     """Return the cost model of the executor's workers.
 
     All of them measure at the same time, as they will work, and the median
-    counts. A `SerialExecutor` measures this process.
+    counts.
 
     Parameters
     ----------

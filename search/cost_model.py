@@ -1,6 +1,5 @@
 """What training costs: a line in the pack's width for each batch size, measured or typical."""
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from model.pack import PackState, advance, compile_kernels, score
 # A narrow and a wide pack give the two terms of a line.
 _WIDTHS = (4, 64)
 _ROWS = 1024
-_REPEATS = 3
+_REPEATS = 2
 
 # More batch sizes than these tell little more, and a sweep waits for the measurement.
 _MOST_BATCH_SIZES = 4
@@ -101,13 +100,13 @@ def spread(batch_sizes: Sequence[int]) -> list[int]:
 
 
 def _seconds(function: Callable[..., object], *args: Any) -> float:
-    """Return the median of a few times: what disturbs this will disturb the sweep as well."""
+    """Return the least of a few times: what disturbs a measurement only ever adds."""
     times = []
     for _ in range(_REPEATS):
         start = time.perf_counter()
         function(*args)
         times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return min(times)
 
 
 def _line(seconds: Sequence[float]) -> Line:

@@ -20,7 +20,6 @@ from model.sources import load_dataset
 from search.calibration import calibrate
 from search.checkpoints import Checkpoints
 from search.config import SweepConfig
-from search.cost_model import CostModel
 from search.download_progress import DownloadProgress
 from search.durable import write_atomically
 from search.errors import InterruptedSweepError, NoResultError
@@ -105,27 +104,17 @@ class Sweep:
             # Meanwhile, because a Ray cluster takes seconds to start.
             preparing = background.submit(self._prepare)
             with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
-                examples, cost = preparing.result()
-                del preparing
-                shared = executor.share(examples)
-                del examples  # and with it this process's own copy of the images
-                return self._run_on(executor, shared, cost, interrupted)
+                examples = executor.share(preparing.result())
+                del preparing  # and with it this process's own copy of the images
+                return self._run_on(executor, examples, interrupted)
 
-    def _prepare(self) -> tuple[Examples, CostModel | None]:
-        """Lay the images out, compile what workers then find in the cache, measure this machine."""
+    def _prepare(self) -> Examples:
+        """Lay the images out, and compile what the workers then find in the cache."""
         compile_kernels()
-        examples = Examples.from_dataset(
-            self.data, self.config.validation_fraction, self.config.seed
-        )
-        elsewhere = self.options.address is not None
-        return examples, None if elsewhere else self._calibrate(SerialExecutor())
-
-    def _calibrate(self, executor: Executor) -> CostModel:
-        _, n_features = self.data.X.shape
-        return calibrate(executor, self.config.space.batch_size, n_features, self.data.n_classes)
+        return Examples.from_dataset(self.data, self.config.validation_fraction, self.config.seed)
 
     def _run_on(
-        self, executor: Executor, examples: Any, cost: CostModel | None, interrupted: Interruption
+        self, executor: Executor, examples: Any, interrupted: Interruption
     ) -> dict[str, Any]:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(executor.workers)
@@ -133,7 +122,7 @@ class Sweep:
         settle(plan, self.store, self.checkpoints)
         self._announce(executor)
         try:
-            prediction, started_at = self._train(plan, executor, examples, cost, interrupted)
+            prediction, started_at = self._train(plan, executor, examples, interrupted)
             test = self._refit(executor, examples, interrupted)
         except InterruptedSweepError as error:
             raise InterruptedSweepError(self._how_to_continue()) from error
@@ -186,18 +175,15 @@ class Sweep:
         return manifest
 
     def _train(
-        self,
-        plan: Plan,
-        executor: Executor,
-        examples: Any,
-        cost: CostModel | None,
-        interrupted: Interruption,
+        self, plan: Plan, executor: Executor, examples: Any, interrupted: Interruption
     ) -> tuple[Prediction | None, float]:
         """Bring the log to its end; return what that should have taken, and when it started."""
         (logged,) = self.store.columns("number")
         if len(logged) == plan.trials:
             return None, math.inf
-        cost = cost or self._calibrate(executor)
+        cost = calibrate(
+            executor, self.config.space.batch_size, self.data.X.shape[1], self.data.n_classes
+        )
         cutter = LinkCutter.for_data(cost, self.config, self.data, plan, executor.workers)
         chains = open_chains(plan, logged, self.checkpoints.epoch, cutter)
         prediction = predict(chains, executor.workers)
