@@ -69,8 +69,7 @@ def watch(process: subprocess.Popen[bytes]) -> tuple[list[float], list[float]]:
     while process.poll() is None:
         time.sleep(0.5)
         try:
-            advancing = [p for p in tree.children(recursive=True) if "ray::" in p.name()]
-            busy = [p for p in advancing if "IDLE" not in p.name()]
+            busy = [p for p in tree.children(recursive=True) if "ray::advance" in p.name()]
             if busy:
                 driver.append(private_mib(tree))
                 workers.append(max(map(private_mib, busy)))
