@@ -73,7 +73,6 @@ class Block:
     ) -> None:
         self.batch_size = batch_size
         self.rows = batch_size * batches
-        self._shape = shape
         width = shape[0] * shape[1]
         self._X = np.empty((self.rows, n_features), np.float32)
         self._Z = np.empty((self.rows, width), np.float32)

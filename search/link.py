@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.dataset import Dataset
-from model.errors import DataError
 from model.pack import PackState, Scores, advance, score
 from model.shuffle import split_order
 from search.space import Params
@@ -42,20 +41,9 @@ class Examples:
 
     @classmethod
     def from_dataset(cls, data: Dataset, validation_fraction: float, seed: int) -> Self:
-        """Lay the training images out in the order of the split.
-
-        Raises
-        ------
-        DataError
-            If there are too few images for two parts.
-        """
+        """Lay the training images out in the order of the split, both parts of which have some."""
         n = len(data.y)
         n_validation = validation_rows(n, validation_fraction)
-        if not 0 < n_validation < n:
-            raise DataError(
-                f"{data.name} has {n} training images, of which validation_fraction = "
-                f"{validation_fraction:g} takes {n_validation}; both parts need at least one."
-            )
         order = split_order(n, seed)
         X = data.X[order].astype(np.float32, copy=False)
         return cls(X, data.y[order], n - n_validation, data.n_classes)

@@ -73,7 +73,7 @@ class Plan:
 
     @property
     def links(self) -> int:
-        """Number of tasks that the executor will get."""
+        """Number of times that a pack is scored: its links, where none is cut or joined."""
         return sum(len(pack.checkpoints) for pack in self.packs)
 
     def flops(self, n_rows: int, n_features: int, n_classes: int) -> float:
