@@ -4,12 +4,15 @@ import tomllib
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from search.config_messages import closest, explain, show
-from search.config_schema import Axes, GridFile, Strict
+from search.config_messages import closest, conflicts, explain, show
+from search.config_schema import Axes, GridFile
 from search.errors import ConfigError
-from search.space import SearchSpace
+from search.range_schema import RANGE_RULES
+from search.sampling_schema import PrunerSettings, SamplerSettings
+from search.space import Range, SearchSpace
+from search.strict import Strict, broken
 
 _MAX_LINES = 8
 
@@ -27,8 +30,10 @@ class SweepConfig(GridFile):
         From it follow the split, the shuffling and the sampler.
     validation_fraction : float
         The part of the training images that scores the trials.
-    space : SearchSpace
-        The grid.
+    sampler : SamplerSettings
+        Who proposes the trials, and how many.
+    pruner : PrunerSettings
+        Who stops trials early.
     """
 
     name: str = Field(
@@ -37,10 +42,27 @@ class SweepConfig(GridFile):
         "because the run's folder is called after it; rename the grid's file",
     )
 
+    @model_validator(mode="after")
+    def _settings_go_together(self) -> Self:
+        found = conflicts(self)
+        if found:
+            raise broken("\n".join(found))  # one error, because pydantic takes one; see _lines
+        return self
+
     @property
     def space(self) -> SearchSpace:
-        """The grid of all combinations."""
+        """The grid of all combinations; a ValueError where an axis is a range."""
         return self.axes.search_space()
+
+    @property
+    def axes_by_name(self) -> dict[str, tuple[float, ...] | Range]:
+        """The values or the range of each hyperparameter, in the order of `AXES`."""
+        return self.axes.by_name()
+
+    @property
+    def total(self) -> int:
+        """How many trials there are: all of the grid, or those asked of the sampler."""
+        return self.sampler.trials or len(self.space)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, ready for JSON; see `from_dict`."""
@@ -89,11 +111,31 @@ def load_config(name_or_path: str) -> SweepConfig:
         If there is no such grid, or its file cannot be read or breaks a rule.
         One message tells all mistakes of a file.
     """
+    return _validated(SweepConfig, read_grid(name_or_path), str(_locate(name_or_path)))
+
+
+def read_grid(name_or_path: str) -> dict[str, Any]:
+    """Read a grid whose settings need not go together yet: others may come on top.
+
+    Parameters
+    ----------
+    name_or_path : str
+        As for `load_config`.
+
+    Returns
+    -------
+    dict
+        For `SweepConfig.from_dict`, each setting checked by itself, defaults included.
+
+    Raises
+    ------
+    ConfigError
+        As for `load_config`, save for settings that do not go together.
+    """
     path = _locate(name_or_path)
     # Without the name at first: it is the file's, so a key "name" in the file is unknown.
     grid = _validated(GridFile, _parse(path), str(path))
-    settings = {**grid.model_dump(by_alias=True), "name": path.name.removesuffix(".toml")}
-    return _validated(SweepConfig, settings, str(path))
+    return {**grid.model_dump(by_alias=True), "name": path.name.removesuffix(".toml")}
 
 
 def known_grids() -> list[str]:
@@ -158,7 +200,7 @@ def _validated(model: type[_Model], data: object, source: str) -> _Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [explain(e, _RULES) for e in error.errors(include_url=False, include_context=False)]
+        lines = _lines(error)
     if len(lines) == 1:
         raise ConfigError(f"{source}: {lines[0]}")
     shown = [f"{source}: {len(lines)} mistakes", *lines[:_MAX_LINES]]
@@ -167,8 +209,19 @@ def _validated(model: type[_Model], data: object, source: str) -> _Model:
     raise ConfigError("\n  ".join(shown))
 
 
-_RULES = {
-    field.alias or name: field.description or ""
-    for model in (SweepConfig, Axes)
-    for name, field in model.model_fields.items()
+def _lines(error: ValidationError) -> list[str]:
+    errors = error.errors(include_url=False, include_context=False)
+    return [line for e in errors for line in explain(e, _RULES).split("\n")]
+
+
+_TABLES: dict[str, type[Strict]] = {
+    "": SweepConfig,
+    "space.": Axes,
+    "sampler.": SamplerSettings,
+    "pruner.": PrunerSettings,
 }
+_RULES = {
+    f"{table}{field.alias or name}": field.description or ""
+    for table, model in _TABLES.items()
+    for name, field in model.model_fields.items()
+} | RANGE_RULES

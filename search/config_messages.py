@@ -4,37 +4,123 @@ import difflib
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic_core import ErrorDetails
 
-from search.config_schema import MAX_TRIALS, GridFile
+from search.config_schema import Axes, GridFile
+from search.range_schema import RangeTable
+from search.sampling_schema import (
+    MAX_TRIALS,
+    PRUNERS,
+    SAMPLERS,
+    UNKNOWN_METHOD,
+    PrunerSettings,
+    SamplerSettings,
+)
 from search.space import AXES
+from search.strict import BROKEN_RULE, Strict
 
 SETTINGS = [field.alias or name for name, field in GridFile.model_fields.items()]
+_KEYS = {
+    "": SETTINGS,
+    "space": list(AXES),
+    "sampler": list(SamplerSettings.model_fields),
+    "pruner": list(PrunerSettings.model_fields),
+}
+_METHODS = {"sampler.name": SAMPLERS, "pruner.name": PRUNERS}
 _MAX_SHOWN = 60
 
 
 def explain(error: ErrorDetails, rules: Mapping[str, str]) -> str:
-    """Say in one line which key breaks which rule, whichever way pydantic put it."""
-    loc, value, kind = error["loc"], error["input"], error["type"]
-    key = next((part for part in reversed(loc) if isinstance(part, str)), None)
-    if key is None:
+    """Say which key breaks which rule, whichever way pydantic put it.
+
+    One line, save for `conflicts`, which are told together.
+    """
+    loc, value, kind = _without_form(error["loc"]), error["input"], error["type"]
+    keys = [part for part in loc if isinstance(part, str)]
+    if kind == BROKEN_RULE:
+        return f"{_dotted(loc)} = {show(value)}: {error['msg']}" if keys else error["msg"]
+    if not keys:
         return f"must be a table with the keys {', '.join(SETTINGS)}, not {show(value)}"
     if kind == "extra_forbidden":
-        return _unknown(key, inside=loc[0] == "space" and len(loc) > 1)
-    if kind == "missing":
-        return f"{_dotted(loc)} is missing: it must be {rules[key]}"
+        return _unknown(keys)
     if kind == "duplicates":
         twice = [v for v, count in Counter(value).items() if count > 1]
         return f"{_dotted(loc)} has duplicate values, {show(twice)}: give each value once"
-    if kind == "too_many":
-        return _too_many(value)
-    return f"{_dotted(loc)} = {show(value)}: {key} must be {rules[key]}"
+    place = ".".join(keys)
+    if kind == "missing":
+        return f"{_dotted(loc)} is missing: it must be {rules[place]}"
+    hint = closest(value, _METHODS[place]) if kind == UNKNOWN_METHOD else ""
+    rule = f"{rules[place]}.{hint}" if hint else rules[place]
+    return f"{_dotted(loc)} = {show(value)}: {keys[-1]} must be {rule}"
 
 
-def _too_many(axes: dict[str, list[float]]) -> str:
-    lengths = [len(axes[name]) for name in AXES]
+def _without_form(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Leave out what pydantic puts behind an axis: whether it took it for a list or a range."""
+    return loc[:2] + loc[3:] if loc[:1] == ("space",) else loc
+
+
+def conflicts(grid: GridFile) -> list[str]:
+    """Say in one line each what does not go together, though each setting is right alone.
+
+    Parameters
+    ----------
+    grid : GridFile
+        The settings with the command line's already among them.
+
+    Returns
+    -------
+    list of str
+        Empty where all is well.
+    """
+    found = list(_pruner_conflicts(grid.pruner))
+    if grid.sampler.name == "grid":
+        return [*_grid_conflicts(grid.sampler, grid.axes), *found]
+    if grid.sampler.trials is None:
+        found.insert(
+            0,
+            f"sampler.trials is missing: the sampler {show(grid.sampler.name)} needs a whole "
+            f"number from 1 to {MAX_TRIALS}; give trials = 500 below [sampler], or --trials 500",
+        )
+    return found
+
+
+def _grid_conflicts(sampler: SamplerSettings, axes: Axes) -> Iterator[str]:
+    for key, value in _given(sampler).items():
+        yield (
+            f'sampler.{key} = {show(value)}: the sampler "grid" tries every combination and takes '
+            f"no {key}; leave it out, or name another sampler, such as --sampler tpe"
+        )
+    lists = {}
+    for name in AXES:
+        axis = getattr(axes, name)
+        if isinstance(axis, RangeTable):
+            yield (
+                f"space.{name} = {show(axis.model_dump(exclude_defaults=True))}: ranges need a "
+                "sampler, such as --sampler tpe --trials 500; give one, or a list of values"
+            )
+        else:
+            lists[name] = len(axis)
+    if len(lists) == len(AXES) and math.prod(lists.values()) > MAX_TRIALS:
+        yield _too_many(list(lists.values()))
+
+
+def _pruner_conflicts(pruner: PrunerSettings) -> Iterator[str]:
+    if pruner.name == "none":
+        for key, value in _given(pruner).items():
+            yield (
+                f'pruner.{key} = {show(value)}: the pruner "none" stops no trial and takes no '
+                f"{key}; leave it out, or name another pruner, such as --pruner halving"
+            )
+
+
+def _given(method: Strict) -> dict[str, object]:
+    """Return what is set besides the name."""
+    return method.model_dump(exclude={"name"}, exclude_defaults=True)
+
+
+def _too_many(lengths: list[int]) -> str:
     product = " x ".join(map(str, lengths))
     return (
         f"space has {product} = {math.prod(lengths)} combinations, more than "
@@ -42,17 +128,23 @@ def _too_many(axes: dict[str, list[float]]) -> str:
     )
 
 
-def _unknown(key: str, inside: bool) -> str:
-    here, there = (list(AXES), SETTINGS) if inside else (SETTINGS, list(AXES))
-    where = " in [space]" if inside else ""
-    if key in there:
-        hint = " Move it above [space]." if inside else " Move it below [space]."
-    else:
-        hint = closest(key, here) or f" The keys here are {', '.join(here)}."
-    return f"unknown key {show(key)}{where}.{hint}"
+def _unknown(keys: list[str]) -> str:
+    table, key = ".".join(keys[:-1]), keys[-1]
+    here = _KEYS.get(table, list(RangeTable.model_fields))
+    where = f" in [{table}]" if table in _KEYS else f" in {table}"
+    hint = closest(key, here) or _elsewhere(key) or f" The keys here are {', '.join(here)}."
+    return f"unknown key {show(key)}{where if table else ''}.{hint}"
 
 
-def closest(word: str, words: list[str]) -> str:
+def _elsewhere(key: str) -> str:
+    """Return a hint at the one table that has this key, if there is one."""
+    tables = [table for table, keys in _KEYS.items() if key in keys]
+    if len(tables) != 1:
+        return ""
+    return f" Move it below [{tables[0]}]." if tables[0] else " Move it to the top of the file."
+
+
+def closest(word: str, words: Sequence[str]) -> str:
     """Return a hint at the most similar of the words, or nothing."""
     close = difflib.get_close_matches(word.lower(), words, n=1)
     return f" Did you mean {close[0]}?" if close else ""

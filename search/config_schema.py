@@ -1,53 +1,59 @@
 """What may stand in a config file: types, ranges and the rule that each key follows."""
 
-from typing import Annotated, Self
+from typing import Annotated, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 
-from search.space import AXES, SearchSpace
+from search.range_schema import (
+    LIMITS,
+    Alpha,
+    AlphaRange,
+    BatchSize,
+    BatchSizeRange,
+    Epochs,
+    EpochsRange,
+    LearningRateRange,
+    Positive,
+    RangeTable,
+)
+from search.sampling_schema import PrunerSettings, SamplerSettings
+from search.space import AXES, Range, SearchSpace
+from search.strict import Strict
 
-MAX_TRIALS = 2**31
-MAX_EPOCHS = 100_000
-_INT32_MAX = 2**31 - 1  # the log keeps batch_size and epochs as int32
-_BatchSize = Annotated[int, Field(ge=1, le=_INT32_MAX)]
-_Epochs = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
-_LearningRate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-# -0.0 passes as >= 0; adding 0.0 drops the sign, which would show in the log.
-_Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(lambda a: a + 0.0)]
+_Number = TypeVar("_Number", bound=float)
+_Table = TypeVar("_Table", bound=RangeTable)
 
 
-class Strict(BaseModel):
-    """Nothing converted, nothing unknown, nothing changed afterwards.
+def _form(values: object) -> str:
+    # An empty table is neither; the rule that it breaks as a list tells of both.
+    return "range" if isinstance(values, dict | RangeTable) and values else "list"
 
-    A field's description is the rule that the user reads when a value breaks it,
-    whatever the way it does so: "KEY must be ...".
-    """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+_Axis = Annotated[
+    Annotated[tuple[_Number, ...], Tag("list")] | Annotated[_Table, Tag("range")],
+    Discriminator(_form),
+]
 
 
 class Axes(Strict):
-    """The table [space]: the values of each hyperparameter."""
+    """The table [space]: the values of each hyperparameter, or the range that they come from."""
 
-    batch_size: tuple[_BatchSize, ...] = Field(
-        description=f"a list of one or more whole numbers from 1 to {_INT32_MAX}, such as [8, 32]"
+    batch_size: _Axis[BatchSize, BatchSizeRange] = Field(
+        description=f"a list of one or more whole numbers {LIMITS['batch_size']}, such as [8, 32], "
+        "or a range such as {low = 8, high = 64, step = 8}"
     )
-    learning_rate: tuple[_LearningRate, ...] = Field(
-        description="a list of one or more finite numbers greater than 0, such as [1e-7, 1e-6]"
+    learning_rate: _Axis[Positive, LearningRateRange] = Field(
+        description="a list of one or more finite numbers greater than 0, such as [1e-7, 1e-6], "
+        "or a range such as {low = 1e-7, high = 1e-5, log = true}"
     )
-    epochs: tuple[_Epochs, ...] = Field(
-        description=f"a list of one or more whole numbers from 1 to {MAX_EPOCHS}, such as [5, 10]"
+    epochs: _Axis[Epochs, EpochsRange] = Field(
+        description=f"a list of one or more whole numbers {LIMITS['epochs']}, such as [5, 10], "
+        "or a range such as {low = 5, high = 40, step = 5}"
     )
-    alpha: tuple[_Alpha, ...] = Field(
-        description="a list of one or more finite numbers, 0 or greater, such as [0, 0.1]"
+    alpha: _Axis[Alpha, AlphaRange] = Field(
+        description="a list of one or more finite numbers, 0 or greater, such as [0, 0.1], "
+        "or a range such as {low = 0.01, high = 100, log = true}"
     )
 
     @field_validator("*", mode="before")
@@ -58,21 +64,34 @@ class Axes(Strict):
     # Not Field(min_length=1): that one also complains of a list with a wrong value.
     @field_validator("*")
     @classmethod
-    def _some_and_distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+    def _some_and_distinct(cls, values: tuple[float, ...] | RangeTable) -> object:
+        if isinstance(values, RangeTable):
+            return values
         if not values:
             raise PydanticCustomError("empty", "empty")
         if len(set(values)) < len(values):
             raise PydanticCustomError("duplicates", "duplicates")
         return values
 
-    @model_validator(mode="after")
-    def _not_too_many(self) -> Self:
-        if len(self.search_space()) > MAX_TRIALS:
-            raise PydanticCustomError("too_many", "too many")
-        return self
+    def by_name(self) -> dict[str, tuple[float, ...] | Range]:
+        """Return the values or the range of each hyperparameter, in the order of `AXES`."""
+        tables = {name: getattr(self, name) for name in AXES}
+        return {
+            name: axis.to_range() if isinstance(axis, RangeTable) else axis
+            for name, axis in tables.items()
+        }
 
     def search_space(self) -> SearchSpace:
-        """Return the grid of these values."""
+        """Return the grid of these values.
+
+        Raises
+        ------
+        ValueError
+            If an axis is a range: there is no list of all combinations then.
+        """
+        for name, axis in self.by_name().items():
+            if isinstance(axis, Range):
+                raise ValueError(f"{name} is a range ({axis}): only lists of values make a grid.")
         return SearchSpace(**{name: getattr(self, name) for name in AXES})
 
 
@@ -89,3 +108,11 @@ class GridFile(Strict):
         0.2, gt=0, lt=1, description="a number between 0 and 1, both excluded, such as 0.2"
     )
     axes: Axes = Field(alias="space", description=f"a table with the keys {', '.join(AXES)}")
+    sampler: SamplerSettings = Field(
+        default_factory=SamplerSettings,
+        description='a table such as {name = "tpe", trials = 500}',
+    )
+    pruner: PrunerSettings = Field(
+        default_factory=PrunerSettings,
+        description='a table such as {name = "halving", interval = 5}',
+    )

@@ -14,9 +14,12 @@ examples:
   python -m search.run --grid smoke            a few seconds, no network needed
   python -m search.run --grid full             all 4096 combinations on Fashion-MNIST
   python -m search.run --grid full --dry-run   what that would do
+  python -m search.run --grid tpe              256 trials that Optuna's TPE chooses
   python -m search.run --resume runs/full      go on with an interrupted run
   python -m search.run --grid ./my.toml --dataset ./my.npz
 """
+# What a run that is there already has settled.
+_SETTLED = ("dataset", "seed", "sampler", "trials", "pruner", "reuse", "fresh")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,10 +59,14 @@ def _sweep(args: argparse.Namespace, began: float) -> None:
 
     options = Options(
         grid="full" if args.grid is None else args.grid,
+        sampler=args.sampler,
+        trials=args.trials,
+        pruner=args.pruner,
         dataset=args.dataset,
         run_dir=args.resume or args.run_dir,  # without DIR, --resume is False
         resume=args.resume is not None,
         fresh=args.fresh,
+        reuse=tuple(args.reuse or ()),
         seed=args.seed,
         executor=args.executor,
         address=args.address,
@@ -76,7 +83,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     alone: list[tuple[str, tuple[str, ...]]] = []
     if args.resume is not None:
-        alone.append(("--resume takes the run's own settings", ("dataset", "seed", "fresh")))
+        alone.append(("--resume takes the run's own settings", _SETTLED))
     if args.resume:
         alone.append((f"--resume {args.resume} names the run already", ("grid", "run-dir")))
     if args.executor == "serial":
@@ -101,10 +108,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = parser.add_argument_group("what to search")
     what.add_argument("--grid", metavar="NAME|FILE", help="shipped grid or TOML file (full)")
-    what.add_argument("--sampler", choices=["grid"], default="grid", help="how to search (grid)")
     what.add_argument(
-        "--pruner", choices=["none"], default="none", help="what to stop early (none)"
-    )
+        "--sampler", metavar="NAME",
+        help="grid, random, qmc, tpe, gp, cmaes or an import path such as "
+        "optuna.samplers.NSGAIISampler (the grid's)",
+    )  # fmt: skip
+    what.add_argument("--trials", type=_positive, metavar="N", help="for the sampler (the grid's)")
+    what.add_argument(
+        "--pruner", metavar="NAME",
+        help="none, median, halving, hyperband or an import path (the grid's)",
+    )  # fmt: skip
     what.add_argument(
         "--dataset",
         metavar="NAME|PATH",
@@ -112,18 +125,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--seed", type=_seed, metavar="N", help="of split and shuffles (the grid's)")
     run = parser.add_argument_group("the run")
-    run.add_argument("--run-dir", type=_folder, metavar="DIR", help="its folder (runs/<grid name>)")
+    run.add_argument(
+        "--run-dir", type=_folder, metavar="DIR",
+        help="its folder (runs/<grid name>, with -<sampler> and -<pruner> where given here)",
+    )  # fmt: skip
     run.add_argument(
         "--resume", type=_folder, nargs="?", const=False, metavar="DIR",
         help="continue the run in DIR with the settings it was started with",
     )  # fmt: skip
     run.add_argument("--fresh", action="store_true", help="move an old run aside and start anew")
+    run.add_argument(
+        "--reuse", type=_folder, action="append", metavar="DIR",
+        help="take finished trials from another run; may be given several times",
+    )  # fmt: skip
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     run.add_argument("--no-progress", action="store_true", help="show no progress")
     where = parser.add_argument_group("where it runs")
     where.add_argument("--executor", choices=["ray", "serial"], default="ray", help="(ray)")
     where.add_argument("--address", metavar="ADDR", help="of a Ray cluster to join (starts one)")
-    where.add_argument("--workers", type=_workers, metavar="N", help="tasks at a time (all cores)")
+    where.add_argument("--workers", type=_positive, metavar="N", help="tasks at a time (all cores)")
     return parser
 
 
@@ -141,7 +161,7 @@ def _seed(text: str) -> int:
     return _whole_number(text, 0)
 
 
-def _workers(text: str) -> int:
+def _positive(text: str) -> int:
     return _whole_number(text, 1)
 
 

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from pprint import pformat
 from typing import Any, Self
 
 from search.durable import prepare_folder, write_atomically
 from search.errors import LockedError, RunFolderError, StoreError
+from search.space import Range
 
 SCHEMA_VERSION = 1
 
@@ -52,7 +54,13 @@ class Manifest:
     def settings(self) -> dict[str, Any]:
         """Return what decides the results, one entry per setting."""
         return {
-            **self.config["space"],
+            **{
+                name: str(Range(**axis)) if isinstance(axis, dict) else axis
+                for name, axis in self.config["space"].items()
+            },
+            # Older runs have no such tables.
+            "sampler": _method_text(self.config.get("sampler", {"name": "grid"})),
+            "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
             "seed": self.config["seed"],
             "validation_fraction": self.config["validation_fraction"],
             "dataset": f"{self.dataset['name']} ({self.dataset['fingerprint']})",
@@ -72,6 +80,15 @@ class Manifest:
             for name in mine
             if mine[name] != theirs[name]
         ]
+
+
+def _method_text(table: dict[str, Any]) -> str:
+    """Write the table [sampler] or [pruner] in one line, without what is not set."""
+    forms = {"trials": "{} trials", "batch": "batch {}", "interval": "interval {}"}
+    parts = [form.format(table[key]) for key, form in forms.items() if table.get(key)]
+    if table.get("options"):
+        parts.append(pformat(table["options"], width=10**6))  # sorted, unlike str
+    return ", ".join([table["name"], *parts])
 
 
 class RunFolder:

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model.dataset import Dataset
 from model.errors import DataError
 from model.pack import TRAINER_VERSION
 from model.sources import KNOWN
-from search.config import SweepConfig, load_config
+from search.config import SweepConfig, read_grid
 from search.errors import RunFolderError
 from search.link import validation_rows
 from search.run_folder import Manifest, RunFolder, utc_now, versions
@@ -36,6 +37,14 @@ class Options:
     dry_run : bool
         Print the plan and do nothing.
     progress : bool
+    sampler : str or None
+        Name or import path.
+    trials : int or None
+        For the sampler.
+    pruner : str or None
+        Name or import path.
+    reuse : tuple of Path
+        Runs to take finished trials from.
     """
 
     grid: str = "full"
@@ -49,11 +58,27 @@ class Options:
     workers: int | None = None
     dry_run: bool = False
     progress: bool = True
+    sampler: str | None = None
+    trials: int | None = None
+    pruner: str | None = None
+    reuse: tuple[Path, ...] = ()
 
     @property
     def run_path(self) -> Path:
-        """The run's folder: as given, or named after the grid."""
-        return self.run_dir or Path("runs") / Path(self.grid).name.removesuffix(".toml")
+        """The run's folder: as given, or named after the grid and how it is searched.
+
+        For ``--grid full --pruner halving`` it is runs/full-halving, beside runs/full.
+        """
+        name = Path(self.grid).name.removesuffix(".toml")
+        methods = [method for method in (self.sampler, self.pruner) if method not in _PLAIN]
+        return self.run_dir or Path("runs") / "-".join([name, *map(_last_part, methods)])
+
+
+_PLAIN = (None, "grid", "none")
+
+
+def _last_part(method: str) -> str:
+    return method.rpartition(".")[2].lower()
 
 
 def resolve_config(options: Options) -> SweepConfig:
@@ -68,10 +93,30 @@ def resolve_config(options: Options) -> SweepConfig:
     """
     if options.resume:
         return _resumed_config(options.run_path)
-    config = load_config(options.grid)
-    given = {"dataset": options.dataset, "seed": options.seed}
-    changed = {key: value for key, value in given.items() if value is not None}
-    return SweepConfig.from_dict({**config.to_dict(), **changed}, source="command line")
+    settings = read_grid(options.grid)
+    changed = {
+        "dataset": options.dataset,
+        "seed": options.seed,
+        "sampler": _changed_sampler(settings["sampler"], options),
+        "pruner": _changed_method(settings["pruner"], options.pruner, "none"),
+    }
+    changed = {key: value for key, value in changed.items() if value not in (None, settings[key])}
+    source = "command line" if changed else options.grid
+    return SweepConfig.from_dict({**settings, **changed}, source)
+
+
+def _changed_sampler(table: dict[str, Any], options: Options) -> dict[str, Any]:
+    table = _changed_method(table, options.sampler, "grid")
+    return table if options.trials is None else {**table, "trials": options.trials}
+
+
+def _changed_method(table: dict[str, Any], name: str | None, plain: str) -> dict[str, Any]:
+    """Return the table [sampler] or [pruner] with another name, without what belongs to the old."""
+    if name is None or name == table["name"]:
+        return table
+    if name == plain:
+        return {"name": name}
+    return {**table, "name": name, "options": {}}
 
 
 def _resumed_config(path: Path) -> SweepConfig:

@@ -44,6 +44,32 @@ _DTYPES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """All numbers of one hyperparameter between two, for samplers that choose freely.
+
+    Whole numbers where the hyperparameter is one.
+
+    Attributes
+    ----------
+    low, high : float
+        The ends, both included.
+    log : bool
+        Whether equal ratios count the same, rather than equal differences.
+    step : float or None
+        Only low, low + step, ..., high; never with `log`.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    def __str__(self) -> str:
+        extra = ", log" if self.log else "" if self.step is None else f", step {self.step}"
+        return f"{self.low} .. {self.high}{extra}"
+
+
 @dataclass(frozen=True)
 class SearchSpace:
     """Every combination of the given values, none of them stored.

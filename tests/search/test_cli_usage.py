@@ -18,7 +18,7 @@ from command_line import (
     write_images,
 )
 
-HEAVY = {"numpy", "ray", "pyarrow", "rich", "pydantic", "scipy", "numba", "sklearn"}
+HEAVY = {"optuna", "numpy", "ray", "pyarrow", "rich", "pydantic", "scipy", "numba", "sklearn"}
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,16 @@ def test_help_shows_the_options_and_examples(capfd):
     assert (outcome.code, outcome.err) == (0, "")
     for option in ("--grid", "--sampler", "--pruner", "--dataset", "--run-dir", "--resume"):
         assert option in outcome.out
-    for option in ("--fresh", "--seed", "--executor", "--address", "--workers", "--dry-run"):
+    for option in (
+        "--trials",
+        "--reuse",
+        "--fresh",
+        "--seed",
+        "--executor",
+        "--address",
+        "--workers",
+        "--dry-run",
+    ):
         assert option in outcome.out
     assert "python -m search.run --grid smoke" in outcome.out
 
@@ -98,8 +107,18 @@ def test_an_unknown_grid_is_refused(refusal, grid):
         (["--gird", "smoke"], "--gird"),
         (["smoke"], "smoke"),
         (["--res"], "--res"),
-        (["--sampler", "crystal-ball"], "crystal-ball"),
-        (["--pruner", "scissors"], "scissors"),
+        (["--sampler", "crystal-ball"], 'sampler.name = "crystal-ball": name must be grid, random'),
+        (["--sampler", "tpee", "--trials", "5"], "Did you mean tpe?"),
+        (["--sampler", ""], 'sampler.name = "": name must be grid'),
+        (["--sampler", "caf\udce9"], "name must be grid"),
+        (["--sampler", "tpe"], "give trials = 500 below [sampler], or --trials 500"),
+        (["--pruner", "scissors"], 'pruner.name = "scissors": name must be none, median'),
+        (["--pruner", "havling"], "Did you mean halving?"),
+        (["--trials", "5"], 'sampler.trials = 5: the sampler "grid" tries every combination'),
+        (["--trials", "0"], "'0' is not a whole number of at least 1"),
+        (["--sampler", "tpe", "--trials", str(2**31 + 1)], "a whole number from 1 to 2147483648"),
+        (["--grid", "tpe", "--sampler", "grid"], "ranges need a sampler, such as --sampler tpe"),
+        (["--reuse", ""], "cannot be empty"),
         (["--executor", "abacus"], "abacus"),
         (["--workers", "0"], "'0' is not a whole number of at least 1"),
         (["--workers", "two"], "'two' is not a whole number"),
@@ -120,7 +139,17 @@ def test_a_wrong_option_is_named(refusal, args, named):
 
 
 @pytest.mark.parametrize(
-    "given", [["--seed", "1"], ["--dataset", "digits"], ["--fresh"], ["--seed", "0"]]
+    "given",
+    [
+        ["--seed", "1"],
+        ["--dataset", "digits"],
+        ["--fresh"],
+        ["--seed", "0"],
+        ["--sampler", "grid"],
+        ["--trials", "5"],
+        ["--pruner", "none"],
+        ["--reuse", "runs/other"],
+    ],
 )
 def test_resuming_takes_no_other_settings(refusal, given):
     assert f"leave {given[0]} out" in refusal("--resume", "runs/tiny", *given)

@@ -239,6 +239,33 @@ def test_differences_name_the_setting_and_both_values():
     ]
 
 
+def test_differences_are_readable_for_samplers_pruners_and_ranges():
+    changed = asdict(MANIFEST)
+    changed["config"]["space"]["alpha"] = {"low": 5e-8, "high": 1e-5, "log": True, "step": None}
+    changed["config"]["space"]["epochs"] = {"low": 5, "high": 40, "log": False, "step": 5}
+    options = {"multivariate": True, "gamma": [1, 2]}
+    changed["config"] |= {
+        "sampler": {"name": "tpe", "trials": 500, "batch": 32, "options": options},
+        "pruner": {"name": "halving", "interval": 5, "options": {}},
+    }
+    assert MANIFEST.differences(Manifest(**changed)) == [
+        "epochs: the run has [5], the command 5 .. 40, step 5",
+        "alpha: the run has [0.0], the command 5e-08 .. 1e-05, log",
+        "sampler: the run has grid, the command tpe, 500 trials, batch 32, "
+        "{'gamma': [1, 2], 'multivariate': True}",
+        "pruner: the run has none, the command halving, interval 5",
+    ]
+
+
+def test_a_run_from_before_samplers_had_the_grid_and_no_pruner():
+    changed = asdict(MANIFEST)
+    changed["config"] |= {
+        "sampler": {"name": "grid", "trials": None, "batch": None, "options": {}},
+        "pruner": {"name": "none", "interval": None, "options": {}},
+    }
+    assert MANIFEST.differences(Manifest(**changed)) == []
+
+
 def test_the_plan_the_versions_and_the_time_are_no_difference():
     other = replace(MANIFEST, widths={"8": 9}, versions={}, created_at="later")
     assert MANIFEST.differences(other) == []
