@@ -90,6 +90,20 @@ class PackState:
         """Number of columns M."""
         return len(self.learning_rate)
 
+    def take(self, columns: I64) -> Self:
+        """Return the state of some of the columns, given by their places in it, increasing."""
+        if len(columns) == self.width:
+            return self
+        K, M = self.b.shape
+        return replace(
+            self,
+            learning_rate=self.learning_rate[columns],
+            alpha=self.alpha[columns],
+            V=self.V.reshape(-1, K, M)[:, :, columns].reshape(len(self.V), -1),
+            scale=self.scale[columns],
+            b=self.b[:, columns],
+        )
+
     def weights(self, column: int) -> tuple[F32, F32]:
         """Plain weights (D, c) and bias (c,) of one column."""
         K, M = self.b.shape

@@ -17,7 +17,7 @@ from model.pack import TRAINER_VERSION
 from search.cost_model import TYPICAL, CostModel, Line, measure, spread
 from search.durable import write_atomically
 from search.errors import StoreError
-from search.run_folder import versions
+from search.manifest import versions
 
 _WAIT_SECONDS = 20.0
 

@@ -1,29 +1,57 @@
 """Pack states on disk, so that a killed sweep goes on from its last link."""
 
 import zipfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.pack import PackState
 from search.durable import prepare_folder, write_atomically
 from search.planner import Pack
 
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a pack stands on disk.
+    """Where a pack stands, and what of the way is in no row yet.
 
     Attributes
     ----------
     state : PackState
-    unlogged_seconds : float
-        Compute time spent on the way since the last checkpoint that has rows.
+    columns : ndarray of int64
+        Which of the pack's columns the state has, increasing.
+    seconds : ndarray of shape (M,), float64
+        Compute time of each of the pack's columns since its last row.
+    reports : ndarray of shape (M, len(pack.checkpoints)), float64
+        Validation cost of each column where it was scored, else NaN.
+    node : str
+        Where its last link ran.
+    started_at, finished_at : float
+        When that was, seconds since 1970.
+    attempt : int
+        Of that link.
     """
 
     state: PackState
-    unlogged_seconds: float = 0.0
+    columns: I64
+    seconds: F64
+    reports: F64
+    node: str = ""
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    attempt: int = 1
+
+    @classmethod
+    def before(cls, pack: Pack, state: PackState) -> Self:
+        """Return where a pack stands before its first epoch."""
+        shape = pack.numbers.shape
+        return cls(state, np.arange(pack.width), np.zeros(shape[0]), np.full(shape, np.nan))
 
 
 class Checkpoints:
@@ -50,9 +78,8 @@ class Checkpoints:
         StoreError
             If it cannot be written.
         """
-        state = checkpoint.state
-        arrays = {field.name: getattr(state, field.name) for field in fields(state)}
-        arrays["unlogged_seconds"] = checkpoint.unlogged_seconds
+        arrays = _values(checkpoint) | _values(checkpoint.state)
+        del arrays["state"]
         write_atomically(self._path(pack), lambda file: np.savez(file, **arrays))
 
     def load(self, pack: Pack) -> Checkpoint | None:
@@ -64,34 +91,52 @@ class Checkpoints:
         try:
             # Opened here, because numpy leaves a file open that is no archive.
             with self._path(pack).open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                state = PackState(
-                    batch_size=int(saved["batch_size"]),
-                    seed=int(saved["seed"]),
-                    epoch=int(saved["epoch"]),
-                    **{name: saved[name] for name in _ARRAYS},
-                )
-                checkpoint = Checkpoint(state, float(saved["unlogged_seconds"]))
+                state = _restored(PackState, saved)
+                checkpoint = _restored(Checkpoint, saved, state=state)
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
             return None
-        return checkpoint if _fits(state, pack) else None
+        return checkpoint if _fits(checkpoint, pack) else None
 
-    def epoch(self, pack: Pack) -> int:
-        """Return the epoch of the pack's checkpoint, 0 where there is none."""
+    def reached(self, pack: Pack) -> tuple[int, I64 | None]:
+        """Return the epoch and the columns of the pack's checkpoint, 0 and None without one."""
         checkpoint = self.load(pack)
-        return checkpoint.state.epoch if checkpoint else 0
+        return (checkpoint.state.epoch, checkpoint.columns) if checkpoint else (0, None)
+
+    def keep_only(self, packs: Iterable[Pack]) -> None:
+        """Forget the states of all other packs."""
+        kept = {self._path(pack) for pack in packs}
+        for path in self.folder.glob("pack-*.npz"):
+            if path not in kept:
+                path.unlink(missing_ok=True)
 
     def remove(self, pack: Pack) -> None:
         """Forget the state of a pack that is finished."""
         self._path(pack).unlink(missing_ok=True)
 
 
-def _fits(state: PackState, pack: Pack) -> bool:
-    """Whether a state is that of a pack's trajectories."""
-    return (
+def _fits(checkpoint: Checkpoint, pack: Pack) -> bool:
+    """Whether a checkpoint is that of a pack's trajectories."""
+    state, columns = checkpoint.state, checkpoint.columns
+    return bool(
         state.batch_size == pack.batch_size
-        and np.array_equal(state.learning_rate, pack.learning_rate)
-        and np.array_equal(state.alpha, pack.alpha)
+        and checkpoint.reports.shape == pack.numbers.shape
+        and len(columns) == state.width
+        and columns[-1] < pack.width
+        and np.array_equal(state.learning_rate, pack.learning_rate[columns])
+        and np.array_equal(state.alpha, pack.alpha[columns])
     )
 
 
-_ARRAYS = ("learning_rate", "alpha", "V", "scale", "b")
+def _values(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+_Value = TypeVar("_Value")
+
+
+def _restored(kind: type[_Value], saved: Mapping[str, Any], **given: Any) -> _Value:
+    """Make a dataclass of saved arrays; those without a dimension become plain values."""
+    names = [field.name for field in fields(kind) if field.name not in given]  # type: ignore[arg-type]
+    arrays = {name: saved[name] for name in names}
+    values = {name: array if array.ndim else array.item() for name, array in arrays.items()}
+    return kind(**values, **given)

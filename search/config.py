@@ -1,5 +1,6 @@
 """Read a grid from TOML, check it, and say what is wrong in the user's own terms."""
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -48,6 +49,20 @@ class SweepConfig(GridFile):
         if found:
             raise broken("\n".join(found))  # one error, because pydantic takes one; see _lines
         return self
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether every combination is tried, and no sampler asked."""
+        return self.sampler.name == "grid"
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Batch sizes that tell what the others cost: all of a list, three of a range."""
+        axis = self.axes_by_name["batch_size"]
+        if not isinstance(axis, Range):
+            return tuple(map(int, axis))
+        low, high = int(axis.low), int(axis.high)
+        return tuple(sorted({low, round(math.sqrt(low * high)), high}))
 
     @property
     def space(self) -> SearchSpace:

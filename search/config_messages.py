@@ -75,6 +75,11 @@ def conflicts(grid: GridFile) -> list[str]:
         Empty where all is well.
     """
     found = list(_pruner_conflicts(grid.pruner))
+    if "seed" in grid.sampler.options:
+        found.append(
+            "sampler.options has a seed, which would be the same whenever the sampler is asked; "
+            "give it beside them, as seed below [sampler]"
+        )
     if grid.sampler.name == "grid":
         return [*_grid_conflicts(grid.sampler, grid.axes), *found]
     if grid.sampler.trials is None:
@@ -137,8 +142,10 @@ def _unknown(keys: list[str]) -> str:
 
 
 def _elsewhere(key: str) -> str:
-    """Return a hint at the one table that has this key, if there is one."""
+    """Return a hint at the one table that has this key, or at the top of the file."""
     tables = [table for table, keys in _KEYS.items() if key in keys]
+    if "" in tables:
+        tables = [""]
     if len(tables) != 1:
         return ""
     return f" Move it below [{tables[0]}]." if tables[0] else " Move it to the top of the file."

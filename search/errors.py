@@ -25,5 +25,9 @@ class InterruptedSweepError(PacksweepError):
     exit_code = 130
 
 
+class SamplerError(PacksweepError):
+    """A sampler could not propose trials."""
+
+
 class NoResultError(PacksweepError):
     """The sweep is finished, and every trial of it has failed."""

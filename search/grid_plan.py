@@ -1,12 +1,11 @@
 """The plan of a whole grid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from model.dataset import Dataset
 from search.config import SweepConfig
-from search.link import validation_rows
 from search.planner import Plan, make_plan
 from search.width import choose_widths
 
@@ -17,14 +16,24 @@ def grid_widths(config: SweepConfig, workers: int) -> dict[int, int]:
     return choose_widths(dict.fromkeys(config.space.batch_size, columns), workers)
 
 
-def grid_plan(config: SweepConfig, widths: Mapping[int, int]) -> Plan:
-    """Return the packs of all combinations, for the widths of `grid_widths`."""
-    numbers = np.arange(len(config.space))
-    return make_plan(numbers, config.space.columns(numbers), widths)
+def grid_plan(
+    config: SweepConfig,
+    widths: Mapping[int, int],
+    numbers: NDArray[np.int64] | None = None,
+    rungs: Sequence[int] = (),
+) -> Plan:
+    """Return the packs of a grid's trials.
 
-
-def training_flops(plan: Plan, config: SweepConfig, data: Dataset) -> float:
-    """Return the floating-point operations of the plan's training products."""
-    n = len(data.y)
-    n_train = n - validation_rows(n, config.validation_fraction)
-    return plan.flops(n_train, data.X.shape[1], data.n_classes)
+    Parameters
+    ----------
+    config : SweepConfig
+    widths : mapping of int to int
+        Of `grid_widths`.
+    numbers : ndarray of int64, optional
+        Which trials are trained; all where left out.
+    rungs : sequence of int
+        Epochs at which they are reported to a pruner.
+    """
+    if numbers is None:
+        numbers = np.arange(len(config.space))
+    return make_plan(numbers, config.space.columns(numbers), widths, rungs)

@@ -1,6 +1,7 @@
 """What a worker does: one link of a pack, or the final training."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -50,22 +51,37 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class LegResult:
+    """What a leg of a link gives.
+
+    Attributes
+    ----------
+    scores : Scores or None
+        Of its scored columns on the validation images; None where it has none.
+    seconds : float
+        Compute time.
+    """
+
+    scores: Scores | None
+    seconds: float
+
+
+@dataclass(frozen=True)
 class LinkResult:
     """What a link returns.
 
     Attributes
     ----------
     state : PackState
-        At the end of the link.
-    scores : tuple of Scores
-        On the validation images, one for each of the link's stops.
+        At the end of the link, of its last leg's columns.
+    legs : tuple of LegResult
     started_at, finished_at : float
         Seconds since 1970 by the worker's clock.
     trained_epochs : int
     """
 
     state: PackState
-    scores: tuple[Scores, ...]
+    legs: tuple[LegResult, ...]
     started_at: float
     finished_at: float
     trained_epochs: int
@@ -76,18 +92,37 @@ class LinkResult:
         return self.finished_at - self.started_at
 
 
-def run_link(
-    examples: Examples, state: PackState, stops: tuple[int, ...], epoch: int
-) -> LinkResult:
-    """Train a pack up to `epoch`, scoring it on the validation images at each stop."""
+Legs = Sequence[tuple[int, I64, I64]]
+"""Epoch, trained and scored columns of each leg."""
+
+
+def run_link(examples: Examples, state: PackState, columns: I64, legs: Legs) -> LinkResult:
+    """Train a pack leg by leg, dropping the columns that go no further.
+
+    Parameters
+    ----------
+    examples : Examples
+    state : PackState
+    columns : ndarray of int64
+        Which of the pack's columns the state has.
+    legs : sequence of (int, ndarray, ndarray)
+        For each leg its last epoch, the columns that it trains and those that
+        are scored at its end.
+    """
     started_at, first = time.time(), state.epoch
     n = examples.n_train
-    scores = []
-    for stop in stops:
-        state = advance(state, examples.X[:n], examples.y[:n], stop)
-        scores.append(score(state, examples.X[n:], examples.y[n:]))
-    state = advance(state, examples.X[:n], examples.y[:n], epoch)
-    return LinkResult(state, tuple(scores), started_at, time.time(), epoch - first)
+    results, before = [], started_at
+    for epoch, trained, scored in legs:
+        state = state.take(np.searchsorted(columns, trained))
+        state, columns = advance(state, examples.X[:n], examples.y[:n], epoch), trained
+        scores = None
+        if len(scored):
+            ending = state.take(np.searchsorted(columns, scored))
+            scores = score(ending, examples.X[n:], examples.y[n:])
+        now = time.time()
+        results.append(LegResult(scores, now - before))
+        before = now
+    return LinkResult(state, tuple(results), started_at, before, state.epoch - first)
 
 
 def run_refit(examples: Examples, params: Params, seed: int) -> PackState:

@@ -1,8 +1,8 @@
-"""Drives the packs of a plan through an executor, logging every finished link."""
+"""Drives links through an executor, logging every one that is finished."""
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,12 +12,12 @@ from model.pack import PackState
 from search.checkpoints import Checkpoint, Checkpoints
 from search.errors import InterruptedSweepError
 from search.link import LinkResult, run_link
-from search.links import open_positions
-from search.planner import Pack, Plan
-from search.rows import link_rows
+from search.planner import Pack
+from search.rows import record
 from search.schedule import Chain, Link, Schedule
-from search.store import TrialStore
+from search.store import TrialStore, link_name, link_of
 from search.study import Study
+from search.wave import Books
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,20 @@ class Observer(Protocol):
         """Tell that nothing has ended for a moment."""
 
 
+class Source(Protocol):
+    """Knows what is to be trained, now and later."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial has its row."""
+
+    def ready(self, timeout: float) -> list[Chain]:
+        """Return chains that can start now, waiting up to `timeout` seconds where none is known."""
+
+    def ended(self, pack: Pack) -> None:
+        """Take notice that a pack's chain is in the log."""
+
+
 @dataclass
 class Orchestrator:
     """Keeps all workers busy until every trial has its row.
@@ -51,10 +65,8 @@ class Orchestrator:
     Attributes
     ----------
     executor : Executor
-    store : TrialStore
-    checkpoints : Checkpoints
-    study : Study
-        Is told every result; knows those that the log holds from before.
+    books : Books
+        The study is told every result; it knows those that the log holds from before.
     start : callable
         Returns the state of a pack before its first epoch.
     observer : Observer
@@ -66,21 +78,19 @@ class Orchestrator:
     """
 
     executor: Executor
-    store: TrialStore
-    checkpoints: Checkpoints
-    study: Study
+    books: Books
     start: Callable[[Pack], PackState]
     observer: Observer
     interrupted: Callable[[], bool] = lambda: False
     started_at: float = field(init=False, default=math.inf)
 
-    def run(self, chains: Iterable[Chain], examples: Any) -> None:
+    def run(self, source: Source, examples: Any) -> None:
         """Train and score trials.
 
         Parameters
         ----------
-        chains : iterable of Chain
-            What is left of every pack that the log does not complete.
+        source : Source
+            Of what the log does not hold yet.
         examples : object
             What the executor's `share` returned for the `Examples`.
 
@@ -93,9 +103,11 @@ class Orchestrator:
         StoreError
             If the log or a checkpoint cannot be written.
         """
-        self._schedule, self._in_flight = Schedule(chains), 0
+        self._source, self._schedule, self._in_flight = source, Schedule(), 0
         self.started_at = math.inf
-        while len(self._schedule) or self._in_flight:
+        while not source.finished:
+            idle = not (self._in_flight or len(self._schedule))
+            self._schedule.add(source.ready(WAIT_SECONDS if idle else 0.0))
             self._submit_some(examples)
             ended = self.executor.wait(WAIT_SECONDS)
             for task in ended:
@@ -109,15 +121,18 @@ class Orchestrator:
         # A few more than there are workers, so that none waits for this process.
         while len(self._schedule) and self._in_flight < _queue_length(self.executor.workers):
             link = self._schedule.pop()
-            state = self._checkpoint(link).state
-            self.executor.submit(link, link.name, run_link, examples, state, link.stops, link.epoch)
+            before = self._checkpoint(link)
+            legs = [(leg.epoch, leg.columns, leg.scored) for leg in link.legs]
+            self.executor.submit(
+                link, link.name, run_link, examples, before.state, before.columns, legs
+            )
             self._in_flight += 1
             self.observer.started(link)
 
     def _checkpoint(self, link: Link) -> Checkpoint:
         """Return where the link's pack stands: at the link's start, or at the very beginning."""
-        checkpoint = self.checkpoints.load(link.pack) if link.start_epoch else None
-        return checkpoint or Checkpoint(self.start(link.pack))
+        checkpoint = self.books.checkpoints.load(link.pack) if link.start_epoch else None
+        return checkpoint or Checkpoint.before(link.pack, self.start(link.pack))
 
     def _take(self, task: Finished | Lost) -> None:
         self._in_flight -= 1
@@ -145,42 +160,44 @@ class Orchestrator:
         whenever this is killed, `settle` finds either both or none.
         """
         self.started_at = min(self.started_at, result.started_at)
-        seconds = self._checkpoint(link).unlogged_seconds + result.seconds
-        columns = link_rows(link, result, node, seconds)
-        index = link.pack.index
-        if link.positions:
-            self.store.stage(index, link.epoch, columns)
-            seconds = 0.0
-        self.checkpoints.save(link.pack, Checkpoint(result.state, seconds))
-        if link.positions:
-            self.store.publish(index, link.epoch)
+        rows, after = record(link, result, node, self._checkpoint(link))
+        name = link_name(link.pack.index, link.epoch)
+        if link.has_trials:
+            self.books.store.stage(name, rows)
+        self.books.checkpoints.save(link.pack, after)
+        if link.has_trials:
+            self.books.store.publish(name)
+            self.books.study.tell(rows)
         log.info(
             "done: pack %d, %s, trained %d epochs in %.2f s on %s",
-            index, link.name, result.trained_epochs, result.seconds, node,
+            link.pack.index, link.name, result.trained_epochs, result.seconds, node,
         )  # fmt: skip
-        self.study.tell(columns["number"], columns["val_cost"], columns["val_accuracy"])
         if self._schedule.done(link):
-            self.checkpoints.remove(link.pack)
-        self.observer.advanced(link, self.study)
+            self._source.ended(link.pack)
+        self.observer.advanced(link, self.books.study)
 
 
-def settle(plan: Plan, store: TrialStore, checkpoints: Checkpoints) -> None:
+def settle(packs: Mapping[int, Pack], store: TrialStore, checkpoints: Checkpoints) -> None:
     """Finish what a killed command had begun to record.
 
-    Staged rows count where their state was saved, and a pack with all its rows
-    needs no state.
+    Staged rows of a link count where its state was saved; others are made again.
+
+    Parameters
+    ----------
+    packs : mapping of int to Pack
+        All that may be unfinished, by their index.
+    store : TrialStore
+    checkpoints : Checkpoints
 
     Raises
     ------
     StoreError
         If the log cannot be read or written.
     """
-    for index, epoch in store.staged():
-        saved = index < len(plan.packs) and checkpoints.epoch(plan.packs[index]) >= epoch
-        (store.publish if saved else store.discard)(index, epoch)
-    for pack, positions in open_positions(plan, store.columns("number")[0]):
-        if not positions:
-            checkpoints.remove(pack)
+    for name in store.staged():
+        index, epoch = link_of(name) or (-1, 0)
+        saved = index in packs and checkpoints.reached(packs[index])[0] >= epoch
+        (store.publish if saved else store.discard)(name)
 
 
 def _queue_length(workers: int) -> int:

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from model.dataset import Dataset
+from search.arithmetic import epochs_flops
 from search.config import SweepConfig
 from search.cost_model import CostModel
-from search.grid_plan import training_flops
 from search.planner import Plan
 from search.prediction import array_mib, predict, refit_seconds
 from search.progress import duration
+from search.rungs import rungs_of
 from search.schedule import Chain
+from search.space import Params, Range
 
 
 def plan_text(
@@ -20,39 +22,56 @@ def plan_text(
     chains: Sequence[Chain],
     workers: int,
 ) -> str:
-    """Return the plan, and the time and memory that it should take."""
+    """Return the plan, and the time and memory that it should take.
+
+    Of a search with a sampler, the plan is that of its first wave.
+    """
     n, n_features = data.X.shape
     prediction = predict(chains, workers)
+    waves = config.total / plan.trials
     widths = sorted({pack.width for pack in plan.packs})
     links = [link for chain in chains for link in chain]
     longest = max(link.seconds for link in links)
-    final = max(refit_seconds(cost, config.space[i], n) for i in _extremes(config))
-    shares = [
-        f"  batch size {batch_size:<6} {seconds / prediction.compute_s:4.0%}"
-        for batch_size, seconds in prediction.by_batch_size.items()
-    ]
+    final = max(refit_seconds(cost, params, n) for params in _extremes(config))
+    # A wave's end leaves no worker idle: the next one is under way by then.
+    training = prediction.training_s if waves == 1 else waves * prediction.compute_s / workers
     figures = [
-        ("trials", f"{plan.trials}"),
-        (
-            "trajectories",
-            f"{plan.trajectories}, shared by trials that differ in epochs alone",
-        ),
+        ("trials", f"{config.total}" + _in_waves(config, plan)),
+        ("trajectories", f"{plan.trajectories}, shared by trials that differ in epochs alone"),
         ("packs", f"{len(plan.packs)}, of {' or '.join(map(str, widths))} trajectories"),
         ("links", f"{len(links)}, the longest {longest:.1f} s"),
         ("workers", f"{workers}, busy {prediction.busy:.0%} of the training"),
-        ("operations", f"{training_flops(plan, config, data):.3g} in the training products"),
-        ("training", duration(prediction.training_s)),
+        (
+            "operations",
+            f"{waves * epochs_flops(plan.column_epochs, config, data):.3g} in the training "
+            "products",
+        ),
+        ("training", duration(training)),
         ("final training", f"up to {duration(final)}"),
         ("memory", f"{array_mib(n, n_features):.0f} MiB of images, once on each machine"),
         ("", f"{array_mib(n_features, widths[-1], data.n_classes - 1):.1f} MiB for a pack's state"),
     ]
+    if rungs := rungs_of(config):
+        at = ", ".join(map(str, rungs))
+        figures.insert(1, ("pruner", f"{config.pruner.name}, at epochs {at}; what it saves is not"))
+        figures.insert(2, ("", "known before, and not taken off the figures below"))
     table = [f"{name:<15} {value}" for name, value in figures]
+    shares = [
+        f"  batch size {batch_size:<6} {seconds / prediction.compute_s:4.0%}"
+        for batch_size, seconds in prediction.by_batch_size.items()
+    ]
     return "\n".join([*table, "where the time goes:", *shares])
 
 
-def _extremes(config: SweepConfig) -> list[int]:
-    """Return trials among which is the one that takes longest: each batch size, most epochs."""
-    space = config.space
-    most = space.epochs.index(max(space.epochs)) * len(space.alpha)
-    per_batch_size = len(space) // len(space.batch_size)
-    return [i * per_batch_size + most for i in range(len(space.batch_size))]
+def _in_waves(config: SweepConfig, plan: Plan) -> str:
+    if config.is_grid:
+        return ""
+    waves = -(-config.total // plan.trials)
+    return f", asked for in {waves} waves; the first one, of {plan.trials}:"
+
+
+def _extremes(config: SweepConfig) -> list[Params]:
+    """Return params among which are those that take longest: each batch size, most epochs."""
+    epochs = config.axes_by_name["epochs"]
+    most = epochs.high if isinstance(epochs, Range) else max(epochs)
+    return [Params(batch_size, 0.0, int(most), 0.0) for batch_size in config.batch_sizes]

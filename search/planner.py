@@ -1,6 +1,6 @@
 """From trials to packs: which trials share a trajectory, which trajectories a product."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -27,9 +27,11 @@ class Pack:
     learning_rate, alpha : ndarray of shape (M,)
         One column per trajectory.
     checkpoints : tuple of int
-        Epochs at which trials are read off, increasing.
+        Epochs at which trials are read off or reported, increasing.
     numbers : ndarray of shape (M, len(checkpoints)), int64
         Trial numbers; `NO_TRIAL` where a trajectory has none at a checkpoint.
+    rungs : tuple of int
+        The checkpoints at which every trajectory that goes on is reported.
     """
 
     index: int
@@ -38,6 +40,7 @@ class Pack:
     alpha: F64
     checkpoints: tuple[int, ...]
     numbers: I64
+    rungs: tuple[int, ...] = ()
 
     @property
     def width(self) -> int:
@@ -45,9 +48,15 @@ class Pack:
         return len(self.learning_rate)
 
     @property
-    def epochs(self) -> int:
-        """Epochs of its longest trajectory."""
-        return self.checkpoints[-1]
+    def epochs(self) -> I64:
+        """Epochs of each trajectory, up to its last trial; shape (M,)."""
+        epochs: I64 = np.where(self.numbers != NO_TRIAL, self.checkpoints, 0).max(axis=1)
+        return epochs
+
+    @property
+    def column_epochs(self) -> int:
+        """Epochs of all trajectories together."""
+        return int(self.epochs.sum())
 
 
 @dataclass(frozen=True)
@@ -76,17 +85,28 @@ class Plan:
         """Number of times that a pack is scored: its links, where none is cut or joined."""
         return sum(len(pack.checkpoints) for pack in self.packs)
 
-    def flops(self, n_rows: int, n_features: int, n_classes: int) -> float:
-        """Floating-point operations of the training products X V and X^T delta.
-
-        A multiplication and an addition for each of rows x features x stored
-        classes x columns, once forward and once backward.
-        """
-        column_epochs = sum(pack.width * pack.epochs for pack in self.packs)
-        return 4.0 * column_epochs * n_rows * n_features * (n_classes - 1)
+    @property
+    def column_epochs(self) -> int:
+        """Epochs of all trajectories together."""
+        return sum(pack.column_epochs for pack in self.packs)
 
 
-def make_plan(numbers: I64, params: Mapping[str, NDArray[Any]], width: Mapping[int, int]) -> Plan:
+def training_flops(column_epochs: int, n_rows: int, n_features: int, n_classes: int) -> float:
+    """Floating-point operations of the products X V and X^T delta.
+
+    A multiplication and an addition for each of rows x features x stored
+    classes, once forward and once backward, in every epoch of every column.
+    """
+    return 4.0 * column_epochs * n_rows * n_features * (n_classes - 1)
+
+
+def make_plan(
+    numbers: I64,
+    params: Mapping[str, NDArray[Any]],
+    width: Mapping[int, int],
+    rungs: Sequence[int] = (),
+    first_pack: int = 0,
+) -> Plan:
     """Group trials into packs.
 
     Trials that differ in nothing but their epochs share a trajectory; the
@@ -101,13 +121,17 @@ def make_plan(numbers: I64, params: Mapping[str, NDArray[Any]], width: Mapping[i
         two trials have the same.
     width : mapping of int to int
         Columns that a pack may have, for each batch size.
+    rungs : sequence of int
+        Epochs at which all trajectories are reported to a pruner, increasing.
+    first_pack : int
+        Index of the first pack.
 
     Returns
     -------
     Plan
         The same for the same trials in whatever order.
     """
-    order = np.lexsort([params[k] for k in ("epochs", "alpha", "learning_rate", "batch_size")])
+    order = _by_trajectory(params)
     numbers, columns = numbers[order], {name: values[order] for name, values in params.items()}
     trajectory = np.cumsum(_changes(columns, "batch_size", "learning_rate", "alpha")) - 1
     packs: list[Pack] = []
@@ -119,8 +143,25 @@ def make_plan(numbers: I64, params: Mapping[str, NDArray[Any]], width: Mapping[i
         cuts = rows.start + np.searchsorted(first, bounds)
         for start, stop in pairwise(cuts):
             part = slice(start, stop)
-            packs.append(_pack(len(packs), numbers[part], _slice(columns, part), trajectory[part]))
+            index = first_pack + len(packs)
+            pack = _pack(index, numbers[part], _slice(columns, part), trajectory[part], rungs)
+            packs.append(pack)
     return Plan(tuple(packs))
+
+
+def _by_trajectory(params: Mapping[str, NDArray[Any]]) -> NDArray[np.intp]:
+    """Return the order in which a trajectory's trials stand together, by their epochs.
+
+    Of a batch size the longest trajectories come first, so that those of a pack
+    end at about the same time.
+    """
+    order = np.lexsort([params[k] for k in ("epochs", "alpha", "learning_rate", "batch_size")])
+    columns = {name: values[order] for name, values in params.items()}
+    starts = _changes(columns, "batch_size", "learning_rate", "alpha")
+    trajectory = np.cumsum(starts) - 1
+    longest = np.zeros(len(order), np.int64)
+    np.maximum.at(longest, trajectory, columns["epochs"])
+    return order[np.lexsort([trajectory, -longest[trajectory], columns["batch_size"]])]
 
 
 def _changes(columns: Mapping[str, NDArray[Any]], *names: str) -> NDArray[np.bool_]:
@@ -146,10 +187,19 @@ def _slice(columns: Mapping[str, NDArray[Any]], part: slice) -> dict[str, NDArra
     return {name: values[part] for name, values in columns.items()}
 
 
-def _pack(index: int, numbers: I64, columns: Mapping[str, NDArray[Any]], trajectory: I64) -> Pack:
+def _pack(
+    index: int,
+    numbers: I64,
+    columns: Mapping[str, NDArray[Any]],
+    trajectory: I64,
+    rungs: Sequence[int],
+) -> Pack:
     column = trajectory - trajectory[0]
     first = np.flatnonzero(np.diff(column, prepend=-1))
-    checkpoints, position = np.unique(columns["epochs"], return_inverse=True)
+    epochs = columns["epochs"]
+    reached = [rung for rung in rungs if rung <= epochs.max()]
+    checkpoints = np.union1d(epochs, np.array(reached, epochs.dtype))
+    position = np.searchsorted(checkpoints, epochs)
     table = np.full((len(first), len(checkpoints)), NO_TRIAL, np.int64)
     table[column, position] = numbers
     return Pack(
@@ -159,4 +209,5 @@ def _pack(index: int, numbers: I64, columns: Mapping[str, NDArray[Any]], traject
         alpha=columns["alpha"][first],
         checkpoints=tuple(checkpoints.tolist()),
         numbers=table,
+        rungs=tuple(reached),
     )

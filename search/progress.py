@@ -10,7 +10,6 @@ from rich.text import Text
 
 from search.prediction import Prediction
 from search.schedule import Link
-from search.space import SearchSpace
 from search.study import Study
 
 # Seconds between two plain lines.
@@ -23,18 +22,13 @@ class Progress:
     Parameters
     ----------
     console : Console
-    space : SearchSpace
-        To turn the best trial's number into its params.
     study : Study
-    prediction : Prediction
-        Of all links to come.
+    prediction : Prediction or None
+        Of all links to come; None where they are not known yet.
     """
 
-    def __init__(
-        self, console: Console, space: SearchSpace, study: Study, prediction: Prediction
-    ) -> None:
-        self.console, self.study = console, study
-        self._space, self._prediction = space, prediction
+    def __init__(self, console: Console, study: Study, prediction: Prediction | None) -> None:
+        self.console, self.study, self._prediction = console, study, prediction
         self._worked = self._submitted = 0.0
         self._start, self._finished_before = time.monotonic(), study.finished
 
@@ -79,11 +73,16 @@ class Progress:
     def _seconds_left(self, elapsed: float) -> float:
         """Return the predicted time at first, then what the pace so far says.
 
-        Links under way count as half done.
+        Links under way count as half done. Of trials that nobody has asked for
+        yet only their number is known.
         """
-        fraction = (self._worked + self._submitted) / 2 / max(self._prediction.compute_s, 1e-9)
-        if self._worked <= self._prediction.compute_s / 10:
-            return max(self._prediction.training_s - elapsed, 0.0)
+        prediction = self._prediction
+        if prediction is None:
+            now = self.study.finished - self._finished_before
+            return elapsed * (self.study.total - self.study.finished) / max(now, 1)
+        fraction = (self._worked + self._submitted) / 2 / max(prediction.compute_s, 1e-9)
+        if self._worked <= prediction.compute_s / 10:
+            return max(prediction.training_s - elapsed, 0.0)
         return elapsed * max(1 / fraction - 1, 0.0)
 
     @property
@@ -92,7 +91,7 @@ class Progress:
         best = self.study.best_trial
         if best is None:
             return "no trial yet"
-        params = self._space[best.number]
+        params = best.params
         return (
             f"best {best.value:.4f}: batch {params.batch_size}, rate {params.learning_rate:g}, "
             f"epochs {params.epochs}, alpha {params.alpha:g}"
@@ -140,11 +139,11 @@ class QuietProgress(Progress):
 
 
 def make_progress(
-    console: Console, space: SearchSpace, study: Study, prediction: Prediction, *, quiet: bool
+    console: Console, study: Study, prediction: Prediction | None, *, quiet: bool
 ) -> Progress:
     """Return the view that fits where the output goes."""
     kind = QuietProgress if quiet else LiveProgress if console.is_terminal else PlainProgress
-    return kind(console, space, study, prediction)
+    return kind(console, study, prediction)
 
 
 def duration(seconds: float) -> str:

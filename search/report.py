@@ -9,8 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from search.durable import write_atomically
+from search.manifest import Manifest
 from search.progress import duration
-from search.run_folder import Manifest, RunFolder
+from search.run_folder import RunFolder
 from search.space import AXES
 from search.store import TrialStore
 from search.summary import result_lines

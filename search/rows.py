@@ -1,17 +1,24 @@
-"""From a link's result to the rows of its trials in the log."""
+"""From a link's result to the rows of its trials in the log, and what is kept for later ones."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from search.checkpoints import Checkpoint
 from search.link import LinkResult
-from search.planner import NO_TRIAL
+from search.planner import NO_TRIAL, Pack
 from search.schedule import Link
-from search.store import COMPLETE, FAIL
+from search.store import COMPLETE, FAIL, PRUNED
+
+Rows = dict[str, Any]
 
 
-def link_rows(link: Link, result: LinkResult, node: str, seconds: float) -> dict[str, Any]:
-    """Return the log's columns for the trials that a link finishes.
+def record(
+    link: Link, result: LinkResult, node: str, before: Checkpoint
+) -> tuple[Rows, Checkpoint]:
+    """Return the log's columns for the trials that a link finishes, and the new checkpoint.
 
     Parameters
     ----------
@@ -19,33 +26,119 @@ def link_rows(link: Link, result: LinkResult, node: str, seconds: float) -> dict
     result : LinkResult
     node : str
         Address of the machine it ran on.
-    seconds : float
-        Compute time that these trials share.
+    before : Checkpoint
+        Where the link's pack stood before it.
+
+    Returns
+    -------
+    rows : dict of str to array or scalar
+        Empty where nothing was scored.
+    after : Checkpoint
     """
-    pack = link.pack
-    numbers = pack.numbers[:, list(link.positions)]
-    column, stop = np.nonzero(numbers != NO_TRIAL)
-    # Without a stop there is no row, but still a column for each trajectory.
-    cost, accuracy = (
-        np.reshape([getattr(scores, name) for scores in result.scores], (-1, pack.width))
-        for name in ("cost", "accuracy")
-    )
-    cost, accuracy = cost[stop, column], accuracy[stop, column]
-    finite = np.isfinite(cost)
-    return {
-        "number": numbers[column, stop],
-        "state": np.where(finite, COMPLETE, FAIL),
-        "batch_size": pack.batch_size,
-        "learning_rate": pack.learning_rate[column],
-        "epochs": np.array(link.stops, np.int32)[stop],
-        "alpha": pack.alpha[column],
-        "val_cost": np.where(finite, cost, np.nan),
-        "val_accuracy": np.where(finite, accuracy, np.nan),
-        "seconds": seconds / max(1, len(column)),
-        "pack": pack.index,
-        "node": node,
-        "started_at": result.started_at,
-        "finished_at": result.finished_at,
-        "attempt": link.attempt,
-        "error": [None if ok else "diverged" for ok in finite],
+    pack, parts = link.pack, []
+    seconds, reports = before.seconds.copy(), before.reports.copy()
+    for leg, ended in zip(link.legs, result.legs, strict=True):
+        seconds[leg.columns] += ended.seconds / len(leg.columns)
+        if ended.scores is None:
+            continue
+        # Infinite where it has diverged: not a number where it was not scored.
+        costs = ended.scores.cost
+        reports[leg.scored, leg.position] = np.where(np.isfinite(costs), costs, np.inf)
+        done = leg.numbers != NO_TRIAL
+        columns = leg.scored[done]
+        cost, accuracy = ended.scores.cost[done], ended.scores.accuracy[done]
+        parts.append(_complete(pack, leg.position, columns, cost, accuracy, seconds))
+        seconds[columns] = 0.0
+    times = (node, result.started_at, result.finished_at, link.attempt)
+    after = Checkpoint(result.state, link.legs[-1].columns, seconds, reports, *times)
+    return _finished(pack, parts, after) if parts else {}, after
+
+
+def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkpoint) -> Rows:
+    """Return the log's columns for the trials of some columns that go no further than a rung.
+
+    Parameters
+    ----------
+    pack : Pack
+    columns : ndarray of int64
+        The pruned columns of the pack.
+    rung : int
+        The epoch that they reached.
+    after : Checkpoint
+        Where the pack stands there.
+    """
+    reached = pack.checkpoints.index(rung)
+    ahead = pack.numbers[columns, reached + 1 :]
+    row, later = np.nonzero(ahead != NO_TRIAL)
+    column = columns[row]
+    share = after.seconds[column] / np.bincount(row, minlength=len(columns))[row]
+    part = _params(pack, column, reached + 1 + later) | {
+        "state": np.full(len(row), PRUNED),
+        "val_cost": np.full(len(row), np.nan),
+        "val_accuracy": np.full(len(row), np.nan),
+        "last_cost": after.reports[column, reached],
+        "last_epoch": np.full(len(row), rung, np.int32),
+        "seconds": share,
+        "error": np.full(len(row), None),
     }
+    return _finished(pack, [part], after)
+
+
+def _complete(
+    pack: Pack,
+    position: int,
+    columns: NDArray[np.int64],
+    cost: NDArray[np.float64],
+    accuracy: NDArray[np.float64],
+    seconds: NDArray[np.float64],
+) -> Rows:
+    """Rows of trials that were trained to their end; a cost that is not finite is a failure."""
+    finite = np.isfinite(cost)
+    cost = np.where(finite, cost, np.nan)
+    return _params(pack, columns, np.full(len(columns), position)) | {
+        "state": np.where(finite, COMPLETE, FAIL),
+        "val_cost": cost,
+        "val_accuracy": np.where(finite, accuracy, np.nan),
+        "last_cost": cost,
+        "last_epoch": np.full(len(columns), pack.checkpoints[position], np.int32),
+        "seconds": seconds[columns],
+        "error": np.array([None if ok else "diverged" for ok in finite.tolist()], object),
+    }
+
+
+def _params(pack: Pack, columns: NDArray[np.int64], positions: NDArray[np.int64]) -> Rows:
+    return {
+        "number": pack.numbers[columns, positions],
+        "batch_size": np.full(len(columns), pack.batch_size, np.int32),
+        "learning_rate": pack.learning_rate[columns],
+        "epochs": np.array(pack.checkpoints, np.int32)[positions],
+        "alpha": pack.alpha[columns],
+        "column": columns,
+    }
+
+
+def _finished(pack: Pack, parts: Sequence[Rows], after: Checkpoint) -> Rows:
+    """Join the parts, and add what is the same for all rows of a link."""
+    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    column, last = rows.pop("column"), rows["last_epoch"]
+    return rows | {
+        "reports": _reports(pack, column, last, after.reports) if pack.rungs else None,
+        "pack": pack.index,
+        "node": after.node,
+        "started_at": after.started_at,
+        "finished_at": after.finished_at,
+        "attempt": after.attempt,
+        "source": None,
+    }
+
+
+def _reports(
+    pack: Pack, column: NDArray[np.int64], last: Any, reports: NDArray[np.float64]
+) -> list[list[tuple[int, float]]]:
+    """Epoch and cost at each checkpoint that a trial has passed, as far as it was scored."""
+    epochs = np.array(pack.checkpoints)
+    passed = ~np.isnan(reports[column]) & (epochs <= np.reshape(last, (-1, 1)))
+    return [
+        list(zip(epochs[mine].tolist(), reports[m, mine].tolist(), strict=True))
+        for m, mine in zip(column.tolist(), passed, strict=True)
+    ]

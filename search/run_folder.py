@@ -4,91 +4,16 @@ import contextlib
 import fcntl
 import json
 import os
-import platform
 import socket
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from pprint import pformat
 from typing import Any, Self
 
 from search.durable import prepare_folder, write_atomically
 from search.errors import LockedError, RunFolderError, StoreError
-from search.space import Range
-
-SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a run was started with: enough to continue it, or to repeat it.
-
-    Attributes
-    ----------
-    config : dict
-        The resolved settings.
-    dataset : dict
-        Name and fingerprint.
-    widths : dict of str to int
-        The plan: columns per pack for each batch size.
-    trainer_version : int
-        Of the arithmetic that gives the results.
-    versions : dict of str to str
-        Of Python and the packages, for the record.
-    created_at : str
-        UTC, ISO 8601.
-    schema_version : int
-        Of this folder's layout.
-    """
-
-    config: dict[str, Any]
-    dataset: dict[str, str]
-    widths: dict[str, int]
-    trainer_version: int
-    versions: dict[str, str]
-    created_at: str
-    schema_version: int = SCHEMA_VERSION
-
-    def settings(self) -> dict[str, Any]:
-        """Return what decides the results, one entry per setting."""
-        return {
-            **{
-                name: str(Range(**axis)) if isinstance(axis, dict) else axis
-                for name, axis in self.config["space"].items()
-            },
-            # Older runs have no such tables.
-            "sampler": _method_text(self.config.get("sampler", {"name": "grid"})),
-            "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
-            "seed": self.config["seed"],
-            "validation_fraction": self.config["validation_fraction"],
-            "dataset": f"{self.dataset['name']} ({self.dataset['fingerprint']})",
-            "trainer_version": self.trainer_version,
-        }
-
-    @property
-    def widths_by_batch_size(self) -> dict[int, int]:
-        """The widths by number again: the keys of JSON are text."""
-        return {int(batch_size): width for batch_size, width in self.widths.items()}
-
-    def differences(self, other: "Manifest") -> list[str]:
-        """Name the settings in which another manifest differs, with both values."""
-        mine, theirs = self.settings(), other.settings()
-        return [
-            f"{name}: the run has {mine[name]}, the command {theirs[name]}"
-            for name in mine
-            if mine[name] != theirs[name]
-        ]
-
-
-def _method_text(table: dict[str, Any]) -> str:
-    """Write the table [sampler] or [pruner] in one line, without what is not set."""
-    forms = {"trials": "{} trials", "batch": "batch {}", "interval": "interval {}"}
-    parts = [form.format(table[key]) for key, form in forms.items() if table.get(key)]
-    if table.get("options"):
-        parts.append(pformat(table["options"], width=10**6))  # sorted, unlike str
-    return ", ".join([table["name"], *parts])
+from search.manifest import SCHEMA_VERSION, Manifest, utc_now
 
 
 class RunFolder:
@@ -104,6 +29,7 @@ class RunFolder:
         self.moved_to: Path | None = None  # the run that --fresh found here
         self.trials = path / "trials"
         self.checkpoints = path / "checkpoints"
+        self.proposals = path / "proposals"
         self.model = path / "best_model.npz"
         self.report = path / "report.html"
         self.log = path / "sweep.log"
@@ -187,6 +113,24 @@ class RunFolder:
             "aside and start anew."
         )
 
+    def existing_manifest(self) -> Manifest:
+        """Return the manifest of a run that must be there.
+
+        Raises
+        ------
+        RunFolderError
+            If there is none.
+        """
+        try:
+            manifest = self.read_manifest()
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be looked at: {error.strerror}.") from error
+        if manifest is None:
+            raise RunFolderError(
+                f"There is no run in {self.path}: it has no manifest.json. Name a run's folder."
+            )
+        return manifest
+
     def write_manifest(self, manifest: Manifest) -> None:
         """Make the manifest durable."""
         self._write_json(self._manifest, asdict(manifest))
@@ -230,21 +174,3 @@ def _lock(path: Path) -> Iterator[None]:
 def _aside(path: Path) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     return path.with_name(f"{path.name}.{stamp}")
-
-
-def utc_now() -> str:
-    """Return the time in UTC, ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a result may depend on."""
-    packages = ("packsweep", "numpy", "scipy", "numba", "ray", "pyarrow", "scikit-learn")
-    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"

@@ -35,6 +35,7 @@ def _plain(options: object) -> object:
     return copy
 
 
+_Seed = Annotated[int, Field(ge=0, lt=2**63)]
 _Trials = Annotated[int, Field(ge=1, le=MAX_TRIALS)]
 _Sampler = Annotated[str, AfterValidator(lambda name: _known_or_path(name, SAMPLERS))]
 _Pruner = Annotated[str, AfterValidator(lambda name: _known_or_path(name, PRUNERS))]
@@ -60,6 +61,8 @@ class SamplerSettings(_Method):
         How many trials to run; None for the grid, which has its own number.
     batch : int or None
         Trials asked for at once; None leaves it to the search.
+    seed : int or None
+        Of the sampler alone; None takes the run's.
     options : dict
         Keyword arguments of the sampler, plain values of JSON.
     """
@@ -75,10 +78,11 @@ class SamplerSettings(_Method):
     batch: _Trials | None = Field(
         default=None, description=f"a whole number from 1 to {MAX_TRIALS}, such as 32"
     )
+    seed: _Seed | None = Field(default=None, description=f"a whole number from 0 to {2**63 - 1}")
     options: _Options = Field(
         default_factory=dict,
         description="a table of finite numbers, text, true or false, lists and tables, "
-        "such as {multivariate = true}",
+        "such as {multivariate = true}; a seed stands beside it, as sampler.seed",
     )
 
 

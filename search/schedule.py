@@ -5,21 +5,20 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from search.legs import Leg
 from search.planner import Pack
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Link:
     """One task: train a pack from one epoch to another, scoring it on the way.
 
     Attributes
     ----------
     pack : Pack
-    start_epoch, epoch : int
-        From where to where.
-    positions : tuple of int
-        Indices into ``pack.checkpoints`` of the epochs to score, none of them
-        beyond `epoch`; empty for a part of a long way to the next one.
+    start_epoch : int
+    legs : tuple of Leg
+        At least one.
     seconds : float
         What it should take, by the cost model.
     attempt : int
@@ -28,22 +27,36 @@ class Link:
 
     pack: Pack
     start_epoch: int
-    epoch: int
-    positions: tuple[int, ...]
+    legs: tuple[Leg, ...]
     seconds: float
     attempt: int = 1
 
     @property
+    def epoch(self) -> int:
+        """Where it ends."""
+        return self.legs[-1].epoch
+
+    @property
+    def width(self) -> int:
+        """Number of columns that it starts with."""
+        return len(self.legs[0].columns)
+
+    @property
     def stops(self) -> tuple[int, ...]:
-        """Epochs at which the pack is scored."""
-        return tuple(self.pack.checkpoints[position] for position in self.positions)
+        """Epochs at which columns are scored."""
+        return tuple(leg.epoch for leg in self.legs if len(leg.scored))
+
+    @property
+    def has_trials(self) -> bool:
+        """Whether a trial ends in it."""
+        return any(leg.has_trials for leg in self.legs)
 
     @property
     def name(self) -> str:
         """What the task is called on a dashboard."""
         return (
             f"advance batch={self.pack.batch_size} epochs {self.start_epoch}-{self.epoch} "
-            f"width={self.pack.width}"
+            f"width={self.width}"
         )
 
 
@@ -69,10 +82,14 @@ class Schedule:
         What is left of every unfinished pack.
     """
 
-    def __init__(self, chains: Iterable[Sequence[Link]]) -> None:
+    def __init__(self, chains: Iterable[Sequence[Link]] = ()) -> None:
         self._waiting: list[_Waiting] = []
         self._later: dict[int, deque[Link]] = {}
         self._seconds_left: dict[int, float] = {}
+        self.add(chains)
+
+    def add(self, chains: Iterable[Sequence[Link]]) -> None:
+        """Let the first links of more chains wait, of packs that have none here."""
         for chain in chains:
             index = chain[0].pack.index
             self._later[index] = deque(chain)
@@ -91,7 +108,7 @@ class Schedule:
         return heapq.heappop(self._waiting).link
 
     def done(self, link: Link) -> bool:
-        """Let the pack's next link wait; return whether the pack is finished instead."""
+        """Let the pack's next link wait; return whether its chain has ended instead."""
         later = self._later[link.pack.index]
         self._seconds_left[link.pack.index] -= link.seconds
         if later:

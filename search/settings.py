@@ -1,5 +1,6 @@
 """From the command line to the settings of a run, new or continued."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from model.sources import KNOWN
 from search.config import SweepConfig, read_grid
 from search.errors import RunFolderError
 from search.link import validation_rows
-from search.run_folder import Manifest, RunFolder, utc_now, versions
+from search.manifest import Manifest, utc_now, versions
+from search.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -120,19 +122,16 @@ def _changed_method(table: dict[str, Any], name: str | None, plain: str) -> dict
 
 
 def _resumed_config(path: Path) -> SweepConfig:
-    try:
-        manifest = RunFolder(path).read_manifest()
-    except OSError as error:
-        raise RunFolderError(f"{path} cannot be looked at: {error.strerror}.") from error
-    if manifest is None:
-        raise RunFolderError(
-            f"There is no run to resume in {path}: it has no manifest.json. Name the run's folder, "
-            "or start one with --grid."
-        )
+    manifest = RunFolder(path).existing_manifest()
     return SweepConfig.from_dict(manifest.config, source=str(path / "manifest.json"))
 
 
-def new_manifest(config: SweepConfig, data: Dataset, widths: dict[int, int]) -> Manifest:
+def new_manifest(
+    config: SweepConfig,
+    data: Dataset,
+    widths: Mapping[int, int] | None = None,
+    reuse: Iterable[Path] = (),
+) -> Manifest:
     """Return the manifest of a run that starts now.
 
     The data set stands in it as it was found: ``auto`` is resolved, a path is absolute, so that
@@ -143,10 +142,11 @@ def new_manifest(config: SweepConfig, data: Dataset, widths: dict[int, int]) -> 
     return Manifest(
         config={**config.to_dict(), "dataset": dataset},
         dataset={"name": data.name, "fingerprint": data.fingerprint},
-        widths={str(batch_size): width for batch_size, width in widths.items()},
+        widths={str(batch_size): width for batch_size, width in (widths or {}).items()},
         trainer_version=TRAINER_VERSION,
         versions=versions(),
         created_at=utc_now(),
+        reuse=[str(folder) for folder in reuse],
     )
 
 
@@ -175,9 +175,10 @@ def check_same_settings(path: Path, old: Manifest, config: SweepConfig, data: Da
     RunFolderError
         Naming each setting that differs, with both values.
     """
-    differences = old.differences(new_manifest(config, data, {}))
+    differences = old.differences(new_manifest(config, data))
     if differences:
         raise RunFolderError(
             "\n  ".join([f"{path} holds a run with other settings:", *differences])
-            + "\nGive the run's own settings, another --run-dir, or --fresh to move it aside."
+            + "\nGive the run's own settings, another --run-dir, or --fresh to move it aside. With "
+            f"--reuse {path} another run takes over its finished trials."
         )

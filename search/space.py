@@ -36,7 +36,7 @@ AXES = tuple(field.name for field in fields(Params))
 """The names of the hyperparameters, slowest axis of the grid first."""
 
 # As narrow as the log's columns, so that a column goes there without a copy.
-_DTYPES = {
+DTYPES = {
     "batch_size": np.int32,
     "learning_rate": np.float64,
     "epochs": np.int32,
@@ -180,7 +180,7 @@ class SearchSpace:
         self._check_range(numbers)
         positions = np.unravel_index(numbers, self.shape)
         return {
-            name: np.array(getattr(self, name), dtype=_DTYPES[name])[position]
+            name: np.array(getattr(self, name), dtype=DTYPES[name])[position]
             for name, position in zip(AXES, positions, strict=True)
         }
 

@@ -1,16 +1,22 @@
-"""The trial log: one parquet file per finished link, one row per finished trial."""
+"""The trial log: a parquet file for each finished link, a row for each finished trial."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from search.config import SweepConfig
 from search.durable import prepare_folder, rename_durably, write_durably
 from search.errors import StoreError
+from search.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from optuna import Study
 
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 
@@ -31,28 +37,75 @@ _COLUMNS = [
         "Mean cross-entropy on the validation images; null unless COMPLETE.",
     ),
     ("val_accuracy", pa.float64(), "Fraction of them classified correctly; null unless COMPLETE."),
+    ("last_cost", pa.float64(), "The newest cost: val_cost, or that at which it was pruned."),
+    ("last_epoch", pa.int32(), "Epochs that were trained: all, or fewer where it was pruned."),
+    (
+        "reports",
+        pa.map_(pa.int32(), pa.float64()),
+        "Cost at each epoch at which a pruner was asked; null without a pruner.",
+    ),
     (
         "seconds",
         pa.float64(),
-        "The trial's share of its link's compute time; they sum to the whole.",
+        "The trial's share of its pack's compute time; they sum to the whole.",
     ),
-    ("pack", pa.int32(), "Index of the pack that trained the trial."),
+    ("pack", pa.int32(), "Index of the pack that trained the trial; null where none did."),
     ("node", pa.string(), "Address of the machine that finished it."),
     ("started_at", _TIME, "Start of the link that finished it."),
     ("finished_at", _TIME, "End of the link that finished it."),
     ("attempt", pa.int32(), "1, or more where workers were lost on that link."),
     ("error", pa.string(), "Why the trial failed; null unless FAIL."),
+    ("source", pa.string(), "Whose result this is where the trial was not trained, else null."),
 ]
 SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"description": text}) for name, kind, text in _COLUMNS]
 )
 
 
+def load_study(run: str | Path) -> "Study":
+    """Return the log of a run, finished or not, as a study of Optuna in memory.
+
+    Its visualisations, its importance analysis and its dashboard work on it.
+    A trial that has no row yet waits, so that the numbers are those of the log.
+
+    Parameters
+    ----------
+    run : str or Path
+        The run's folder.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no run.
+    StoreError
+        If the log cannot be read.
+    """
+    # Here, because Optuna takes a second to import and a grid goes without.
+    from search.tuning.export import as_study
+
+    folder = RunFolder(Path(run))
+    manifest = folder.existing_manifest()
+    config = SweepConfig.from_dict(manifest.config)
+    rows = TrialStore(folder.trials).read().sort_by("number").to_pylist()
+    return as_study(rows, config.axes_by_name, config.name)
+
+
+def link_name(pack: int, epoch: int) -> str:
+    """Return what the file of a link is called: after its pack and the epoch where it ended."""
+    return f"pack-{pack:05d}-epoch-{epoch:06d}"
+
+
+def link_of(name: str) -> tuple[int, int] | None:
+    """Return the pack and the epoch of a link's file, or None for another file."""
+    found = re.fullmatch(r"pack-(\d+)-epoch-(\d+)", name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
 class TrialStore:
     """The log of one run.
 
-    A file is named after its link, so that a link logged twice is the same file:
-    every trial has exactly one row by construction.
+    A file is named after what it tells, such as a link, so that what is logged
+    twice is the same file: every trial has exactly one row by construction.
 
     Parameters
     ----------
@@ -67,17 +120,16 @@ class TrialStore:
         prepare_folder(folder)
         self._schema = SCHEMA.with_metadata({**(metadata or {})})
 
-    def stage(self, pack: int, epoch: int, columns: Mapping[str, Any]) -> None:
-        """Make the rows of one link durable, hidden until `publish`.
+    def stage(self, name: str, columns: Mapping[str, Any]) -> None:
+        """Make rows durable, hidden until `publish`.
 
         Parameters
         ----------
-        pack : int
-        epoch : int
-            Where the link ended.
+        name : str
+            Of what they tell; see `link_name`.
         columns : mapping of str to array
             One entry for each column of `SCHEMA`; scalars are repeated, NaN stands
-            for null, and times are one for all rows, in seconds since 1970.
+            for null, and times are in seconds since 1970.
 
         Raises
         ------
@@ -91,11 +143,11 @@ class TrialStore:
         )
         # In place: `staged` passes over a part of a file, so no rename is needed.
         write_durably(
-            self._path(pack, epoch, _STAGED),
+            self._path(name, _STAGED),
             lambda file: pq.write_table(table, file, write_page_checksum=True),
         )
 
-    def publish(self, pack: int, epoch: int) -> None:
+    def publish(self, name: str) -> None:
         """Show the rows that were staged to every reader.
 
         Raises
@@ -103,30 +155,44 @@ class TrialStore:
         StoreError
             If the file cannot be renamed.
         """
-        rename_durably(self._path(pack, epoch, _STAGED), self._path(pack, epoch))
+        rename_durably(self._path(name, _STAGED), self._path(name))
 
-    def staged(self) -> list[tuple[int, int]]:
-        """Return pack and epoch of all rows that are staged and not published.
+    def write(self, name: str, columns: Mapping[str, Any]) -> None:
+        """Stage rows that wait for nothing else, and publish them.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written.
+        """
+        self.stage(name, columns)
+        self.publish(name)
+
+    def staged(self) -> list[str]:
+        """Return the names of all that is staged and not published.
 
         A file that a killed writer left half-written is none, and removed.
         """
-        links = []
-        for path in self.folder.glob(f"{_STAGED}pack-*.parquet"):
+        names = []
+        for path in self.folder.glob(f"{_STAGED}*.parquet"):
             try:
                 _check(str(path))
             except StoreError:
                 path.unlink(missing_ok=True)
             else:
-                *_, pack, _, epoch = path.stem.split("-")
-                links.append((int(pack), int(epoch)))
-        return sorted(links)
+                names.append(path.stem.removeprefix(_STAGED))
+        return sorted(names)
 
-    def discard(self, pack: int, epoch: int) -> None:
+    def discard(self, name: str) -> None:
         """Forget rows that were staged."""
-        self._path(pack, epoch, _STAGED).unlink(missing_ok=True)
+        self._path(name, _STAGED).unlink(missing_ok=True)
 
-    def _path(self, pack: int, epoch: int, prefix: str = "") -> Path:
-        return self.folder / f"{prefix}pack-{pack:05d}-epoch-{epoch:06d}.parquet"
+    def has(self, name: str) -> bool:
+        """Whether rows of this name are published."""
+        return self._path(name).exists()
+
+    def _path(self, name: str, prefix: str = "") -> Path:
+        return self.folder / f"{prefix}{name}.parquet"
 
     def read(self, *names: str) -> pa.Table:
         """Return the log, in no particular order.
@@ -155,19 +221,26 @@ class TrialStore:
                 _check(path)
         return table.select(wanted)
 
+    def rows(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
+        """Return the rows of some trials in the order of their numbers, null as None."""
+        table = self.read()
+        chosen = np.isin(table["number"].to_numpy(), np.fromiter(numbers, np.int64))
+        rows: list[dict[str, Any]] = table.filter(pa.array(chosen)).sort_by("number").to_pylist()
+        return rows
+
     def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
         """Return some columns of the log as arrays; null numbers become NaN."""
         return tuple(column.to_numpy() for column in self.read(*names).columns)
 
 
 def _array(values: Any, kind: pa.DataType, n: int) -> pa.Array:
+    if pa.types.is_map(kind) and values is not None:
+        return pa.array(values, kind)
+    if pa.types.is_timestamp(kind):
+        values = np.round(np.multiply(values, 1e6)).astype(np.int64).tolist()
     if np.ndim(values) == 0:
-        return pa.repeat(pa.scalar(_microseconds(values, kind), kind), n)
+        return pa.repeat(pa.scalar(values, kind), n)
     return pa.array(values, kind, from_pandas=True)
-
-
-def _microseconds(value: Any, kind: pa.DataType) -> Any:
-    return round(value * 1e6) if pa.types.is_timestamp(kind) else value
 
 
 def _scan(paths: list[str], columns: list[str]) -> pa.Table:

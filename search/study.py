@@ -1,13 +1,18 @@
 """What is known of the trials so far."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.store import COMPLETE, FAIL
+from search.planner import NO_TRIAL
+from search.space import AXES, Params
+
+TOLD = ("number", "state", *AXES, "val_cost", "val_accuracy")
+"""The columns of the log that a study keeps count of."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,7 @@ class BestTrial:
     Attributes
     ----------
     number : int
+    params : Params
     value : float
         Its validation cost.
     accuracy : float
@@ -24,6 +30,7 @@ class BestTrial:
     """
 
     number: int
+    params: Params
     value: float
     accuracy: float
 
@@ -39,29 +46,46 @@ class Study:
     states : Counter
         Final trials by state.
     best_trial : BestTrial or None
+    closed : ndarray of shape (total + 1,), bool
+        Whether a trial has its final row; the last entry, true, is that of `NO_TRIAL`.
     """
 
     total: int
     states: Counter[str] = field(default_factory=Counter)
     best_trial: BestTrial | None = None
+    closed: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.closed = np.zeros(self.total + 1, bool)
+        self.closed[NO_TRIAL] = True
 
     @property
     def finished(self) -> int:
         """Number of trials with a final row."""
         return self.states.total()
 
-    def tell(
-        self, numbers: NDArray[np.int64], values: NDArray[Any], accuracies: NDArray[Any]
-    ) -> None:
-        """Take the validation costs of some trials; one that is not finite has failed."""
-        complete = np.isfinite(values)
-        self.states[COMPLETE] += int(complete.sum())
-        self.states[FAIL] += int((~complete).sum())
-        if not complete.any():
+    def tell(self, rows: Mapping[str, Any]) -> None:
+        """Take the final rows of some trials.
+
+        Parameters
+        ----------
+        rows : mapping of str to array
+            The columns `TOLD` of the log.
+        """
+        self.closed[rows["number"]] = True
+        self.states.update(rows["state"].tolist())
+        complete = np.flatnonzero(np.isfinite(rows["val_cost"]))
+        if not len(complete):
             return
-        numbers, values, accuracies = numbers[complete], values[complete], accuracies[complete]
-        i = np.lexsort([numbers, values])[0]
-        new = BestTrial(int(numbers[i]), float(values[i]), float(accuracies[i]))
+        columns = {name: np.asarray(rows[name])[complete] for name in TOLD}
+        i = np.lexsort([columns["number"], columns["val_cost"]])[0]
+        del columns["state"]
+        new = _trial({name: values[i].item() for name, values in columns.items()})
         old = self.best_trial
         if old is None or (new.value, new.number) < (old.value, old.number):
             self.best_trial = new
+
+
+def _trial(row: Mapping[str, Any]) -> BestTrial:
+    params = Params(**{name: row[name] for name in AXES})
+    return BestTrial(row["number"], params, row["val_cost"], row["val_accuracy"])

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from model.dataset import Dataset
+from search.arithmetic import Arithmetic
 from search.progress import duration
 from search.refit import FinalScore
-from search.space import SearchSpace
 from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
 
@@ -17,10 +17,10 @@ _WORTH_PREDICTING = 5.0
 
 def make_summary(
     study: Study,
-    space: SearchSpace,
     test: FinalScore | None,
     data: Dataset,
     timing: Mapping[str, float | None],
+    work: Arithmetic,
 ) -> dict[str, Any]:
     """Return the contents of summary.json for a finished sweep."""
     best = study.best_trial
@@ -35,13 +35,18 @@ def make_summary(
         "best": best
         and {
             "number": best.number,
-            "params": asdict(space[best.number]),
+            "params": asdict(best.params),
             "val_cost": best.value,
             "val_accuracy": best.accuracy,
         },
         "test": test and {"cost": test.cost, "accuracy": test.accuracy},
         "dataset": {"name": data.name, "fingerprint": data.fingerprint},
         "timing": dict(timing),
+        "arithmetic": {
+            "trained_epochs": work.trained,
+            "unpruned_epochs": work.unpruned,
+            "saved": work.saved,
+        },
     }
 
 
@@ -78,10 +83,20 @@ def result_text(summary: Mapping[str, Any], run_dir: str) -> str:
             "",
             *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
             "",
+            *_saved_lines(summary["arithmetic"]),
             *_prediction_lines(timing),
             f"Log, model and report are in {run_dir}",
         ]
     )
+
+
+def _saved_lines(work: Mapping[str, Any]) -> list[str]:
+    if not work["saved"]:
+        return []
+    return [
+        f"Pruning saved {100 * work['saved']:.0f} % of the arithmetic: {work['trained_epochs']} of "
+        f"{work['unpruned_epochs']} epochs of single trajectories were trained"
+    ]
 
 
 def _prediction_lines(timing: Mapping[str, Any]) -> list[str]:

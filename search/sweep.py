@@ -1,40 +1,42 @@
 """A sweep from its settings to its report: what the command line runs."""
 
-import logging
 import math
 import shlex
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
-from cluster.executor import Executor, SerialExecutor, available_cores
+from cluster.executor import Executor, SerialExecutor
 from model.dataset import Dataset
 from model.pack import PackState, compile_kernels
 from model.sources import load_dataset
+from search.arithmetic import arithmetic, epochs_flops
 from search.calibration import calibrate
 from search.checkpoints import Checkpoints
 from search.config import SweepConfig
 from search.download_progress import DownloadProgress
+from search.dry_run import dry_run
 from search.durable import write_atomically
 from search.errors import InterruptedSweepError, NoResultError
-from search.grid_plan import grid_plan, grid_widths, training_flops
+from search.grid_plan import grid_widths
 from search.interruption import Interruption
 from search.link import Examples
-from search.links import LinkCutter, open_chains
-from search.orchestrator import Orchestrator, settle
-from search.plan_text import plan_text
-from search.planner import Pack, Plan
-from search.prediction import Prediction, predict
+from search.log_file import log_file
+from search.manifest import Manifest
+from search.orchestrator import Orchestrator
+from search.planner import Pack
+from search.prediction import Prediction
 from search.progress import make_progress
+from search.proposal import Proposals
 from search.refit import FinalScore, final_model, final_score, refit
 from search.report import write_report
-from search.run_folder import Manifest, RunFolder
+from search.reuse import ReusedTrials
+from search.run_folder import RunFolder
 from search.settings import (
     Options,
     check_enough_images,
@@ -42,12 +44,12 @@ from search.settings import (
     new_manifest,
     resolve_config,
 )
+from search.source import REUSED, Run, check_methods
 from search.store import TrialStore
 from search.study import Study
 from search.summary import make_summary, result_text
 from search.timing import make_timing
-
-log = logging.getLogger(__name__)
+from search.wave import Books
 
 
 def sweep(options: Options, out: Console, err: Console, began: float) -> None:
@@ -70,7 +72,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     data = _load(config.dataset, err)
     check_enough_images(config, data)
     if options.dry_run:
-        _print(out, _dry_run(config, data, options.workers))
+        _print(out, dry_run(config, data, options.workers))
         return
     with RunFolder.locked(options.run_path, fresh=options.fresh) as folder:
         if folder.moved_to:
@@ -80,7 +82,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
             check_same_settings(folder.path, manifest, config, data)
         summary = manifest and folder.read_summary()
         if not summary:
-            with _log_file(folder):
+            with log_file(folder.log):
                 summary = Sweep(options, config, data, folder, err, began).run()
     _print(out, result_text(summary, str(options.run_path)))
     if summary["best"] is None:
@@ -100,13 +102,15 @@ class Sweep:
 
     def run(self) -> dict[str, Any]:
         """Do what the log does not hold yet, and return the summary."""
+        check_methods(self.config)
+        reused = self._reused()
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because a Ray cluster takes seconds to start.
             preparing = background.submit(self._prepare)
             with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
                 examples = executor.share(preparing.result())
                 del preparing  # and with it this process's own copy of the images
-                return self._run_on(executor, examples, interrupted)
+                return self._run_on(executor, examples, reused, interrupted)
 
     def _prepare(self) -> Examples:
         """Lay the images out, and compile what the workers then find in the cache."""
@@ -114,46 +118,43 @@ class Sweep:
         return Examples.from_dataset(self.data, self.config.validation_fraction, self.config.seed)
 
     def _run_on(
-        self, executor: Executor, examples: Any, interrupted: Interruption
+        self, executor: Executor, examples: Any, reused: ReusedTrials, interrupted: Interruption
     ) -> dict[str, Any]:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(executor.workers)
-        plan = grid_plan(self.config, manifest.widths_by_batch_size)
-        settle(plan, self.store, self.checkpoints)
+        proposals = Proposals(self.folder.proposals)
+        run = Run(self.config, self.data, manifest, self.books, proposals, reused)
+        run.settle()
         self._announce(executor)
         try:
-            prediction, started_at = self._train(plan, executor, examples, interrupted)
+            prediction, started_at = self._train(run, executor, examples, interrupted)
             test = self._refit(executor, examples, interrupted)
         except InterruptedSweepError as error:
             raise InterruptedSweepError(self._how_to_continue()) from error
-        flops = training_flops(plan, self.config, self.data)
+        work = arithmetic(self.books.store)
         timing = make_timing(
-            self.store, self.began, started_at, flops, executor.workers, prediction
-        )
-        summary = make_summary(self.study, self.config.space, test, self.data, timing)
-        write_report(self.folder, manifest, self.store, summary)
+            self.books.store, self.began, started_at,
+            epochs_flops(work.trained, self.config, self.data), executor.workers, prediction,
+        )  # fmt: skip
+        summary = make_summary(self.study, test, self.data, timing, work)
+        write_report(self.folder, manifest, self.books.store, summary)
         self.folder.write_summary(summary)
         return summary
 
     @cached_property
-    def store(self) -> TrialStore:
-        """The run's trial log."""
-        return TrialStore(
-            self.folder.trials,
-            {"dataset": self.data.name, "fingerprint": self.data.fingerprint},
+    def books(self) -> Books:
+        """The run's trial log, the states of its packs, and what is known of its trials."""
+        about = {"dataset": self.data.name, "fingerprint": self.data.fingerprint}
+        return Books(
+            TrialStore(self.folder.trials, about),
+            Checkpoints(self.folder.checkpoints),
+            Study(self.config.total),
         )
 
-    @cached_property
-    def checkpoints(self) -> Checkpoints:
-        """The states of the run's packs."""
-        return Checkpoints(self.folder.checkpoints)
-
-    @cached_property
+    @property
     def study(self) -> Study:
-        """What the log says of the trials, kept up to date while they are trained."""
-        study = Study(len(self.config.space))
-        study.tell(*self.store.columns("number", "val_cost", "val_accuracy"))
-        return study
+        """What is known of the trials."""
+        return self.books.study
 
     def _announce(self, executor: Executor) -> None:
         done = f", {self.study.finished} of them done" if self.study.finished else ""
@@ -169,33 +170,42 @@ class Sweep:
         """Return the run's manifest; a new run gets a plan for these workers."""
         manifest = self.folder.read_manifest()
         if manifest is None:
-            widths = grid_widths(self.config, workers)
-            manifest = new_manifest(self.config, self.data, widths)
+            widths = grid_widths(self.config, workers) if self.config.is_grid else {}
+            manifest = new_manifest(self.config, self.data, widths, self._reuse)
             self.folder.write_manifest(manifest)
         return manifest
 
+    @property
+    def _reuse(self) -> list[Path]:
+        """The runs to reuse: those of the command, which may name the run it moves aside."""
+        own, moved = self.folder.path, self.folder.moved_to
+        absolute = [path.absolute() for path in self.options.reuse]
+        return [moved if moved and path == own else path for path in absolute]
+
+    def _reused(self) -> ReusedTrials:
+        """Read what other runs have trained; first of all, since it may be none of this one's."""
+        manifest = self.folder.read_manifest()
+        if manifest is None:
+            return ReusedTrials(self._reuse, new_manifest(self.config, self.data))
+        done = self.books.store.has(REUSED)
+        return ReusedTrials([] if done else map(Path, manifest.reuse), manifest)
+
     def _train(
-        self, plan: Plan, executor: Executor, examples: Any, interrupted: Interruption
+        self, run: Run, executor: Executor, examples: Any, interrupted: Interruption
     ) -> tuple[Prediction | None, float]:
         """Bring the log to its end; return what that should have taken, and when it started."""
-        (logged,) = self.store.columns("number")
-        if len(logged) == plan.trials:
+        if self.study.finished == self.study.total:
             return None, math.inf
         cost = calibrate(
-            executor, self.config.space.batch_size, self.data.X.shape[1], self.data.n_classes
+            executor, self.config.batch_sizes, self.data.X.shape[1], self.data.n_classes
         )
-        cutter = LinkCutter.for_data(cost, self.config, self.data, plan, executor.workers)
-        chains = open_chains(plan, logged, self.checkpoints.epoch, cutter)
-        prediction = predict(chains, executor.workers)
         quiet = not self.options.progress
-        with make_progress(
-            self.err, self.config.space, self.study, prediction, quiet=quiet
-        ) as observer:
-            orchestrator = Orchestrator(
-                executor, self.store, self.checkpoints, self.study, self._start, observer,
-                interrupted,
-            )  # fmt: skip
-            orchestrator.run(chains, examples)
+        with (
+            run.source(cost, executor.workers) as (source, prediction),
+            make_progress(self.err, self.study, prediction, quiet=quiet) as observer,
+        ):
+            orchestrator = Orchestrator(executor, self.books, self._start, observer, interrupted)
+            orchestrator.run(source, examples)
         return prediction, orchestrator.started_at
 
     def _start(self, pack: Pack) -> PackState:
@@ -215,9 +225,8 @@ class Sweep:
         if best is None:
             return None
         self._say("Training the best combination on all training images ...")
-        params = self.config.space[best.number]
-        state = refit(params, self.config.seed, examples, executor, interrupted)
-        write_atomically(self.folder.model, final_model(state, params).save)
+        state = refit(best.params, self.config.seed, examples, executor, interrupted)
+        write_atomically(self.folder.model, final_model(state, best.params).save)
         return final_score(state, self.data)
 
     def _how_to_continue(self) -> str:
@@ -242,15 +251,6 @@ def _load(dataset: str, err: Console) -> Dataset:
         return load_dataset(dataset, notify=progress.notify, progress=progress.update)
 
 
-def _dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
-    workers = workers or available_cores()
-    plan = grid_plan(config, grid_widths(config, workers))
-    cost = calibrate(SerialExecutor(), config.space.batch_size, data.X.shape[1], data.n_classes)
-    cutter = LinkCutter.for_data(cost, config, data, plan, workers)
-    chains = open_chains(plan, np.array([], np.int64), lambda _: 0, cutter)
-    return plan_text(plan, config, data, cost, chains, workers)
-
-
 def make_executor(options: Options) -> Executor:
     """Return the executor that the command asks for."""
     if options.executor == "serial":
@@ -258,26 +258,3 @@ def make_executor(options: Options) -> Executor:
     from cluster.ray_executor import RayExecutor  # takes half a second, so only when it is needed
 
     return RayExecutor(options.address, options.workers)
-
-
-@contextmanager
-def _log_file(folder: RunFolder) -> Iterator[None]:
-    """Write what the packages log into the run's folder."""
-    handler = _LogFile(folder.log, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("search")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        with suppress(OSError):
-            handler.close()
-
-
-class _LogFile(logging.FileHandler):
-    """Loses lines on a full disk, of which the trial log tells the user."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say nothing."""

@@ -38,7 +38,7 @@ def make_timing(
         ``training_s`` from there to the end of the last link (both 0 where it
         trained nothing), ``predicted_training_s``, ``workers``. Of the whole
         run, whatever commands it took: ``compute_s`` on all workers, and
-        ``gflops``, the rate of each.
+        ``gflops``, the rate of each; None where all was reused.
     """
     seconds, *times = store.columns("seconds", "started_at", "finished_at")
     started, finished = (column.astype("datetime64[us]").astype(np.int64) / 1e6 for column in times)
@@ -53,5 +53,5 @@ def make_timing(
         "predicted_training_s": prediction.training_s if prediction else None,
         "workers": workers,
         "compute_s": compute,
-        "gflops": flops / 1e9 / compute,
+        "gflops": flops / 1e9 / compute if compute else None,
     }

@@ -1,0 +1,44 @@
+"""What a command would do, without doing it."""
+
+import numpy as np
+
+from cluster.executor import SerialExecutor, available_cores
+from model.dataset import Dataset
+from search.calibration import calibrate
+from search.config import SweepConfig
+from search.grid_plan import grid_plan, grid_widths
+from search.links import LinkCutter
+from search.plan_text import plan_text
+from search.planner import Plan
+from search.rungs import rungs_of
+from search.sampled import wave_widths
+from search.source import batch_of, make_tuner
+from search.stage import nothing_reached, open_chains
+
+
+def dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
+    """Return the plan of a new run, and what it should take on some workers.
+
+    Parameters
+    ----------
+    config : SweepConfig
+    data : Dataset
+    workers : int or None
+        All cores of this machine where it is None.
+    """
+    workers = workers or available_cores()
+    plan = _first_plan(config, workers)
+    cost = calibrate(SerialExecutor(), config.batch_sizes, data.X.shape[1], data.n_classes)
+    cutter = LinkCutter.for_data(cost, config, data, plan, workers)
+    none_closed = np.zeros(config.total + 1, bool)
+    none_closed[-1] = True
+    chains = open_chains(plan, none_closed, nothing_reached, cutter)
+    return plan_text(plan, config, data, cost, chains, workers)
+
+
+def _first_plan(config: SweepConfig, workers: int) -> Plan:
+    if config.is_grid:
+        return grid_plan(config, grid_widths(config, workers), rungs=rungs_of(config))
+    proposal = make_tuner(config).ask(0, batch_of(config))
+    proposal.widths = wave_widths(proposal, workers)
+    return proposal.plan(rungs_of(config))

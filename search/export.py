@@ -1,0 +1,65 @@
+"""Copies a run into a storage of Optuna: ``python -m search.export runs/full --storage URL``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from model.errors import PacksweepError
+
+_EXAMPLES = """\
+examples:
+  python -m search.export runs/full --storage sqlite:///trials.db
+  python -m search.export runs/tpe --storage trials.journal --name "first try"
+  optuna-dashboard sqlite:///trials.db
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process where left out.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 wrong usage or input.
+    """
+    args = _parser().parse_args(argv)
+    # Here, because these take a second to import and --help shall not.
+    from search.store import load_study
+    from search.tuning.export import copy_study
+
+    try:
+        study = load_study(args.run)
+        name = args.name or study.study_name
+        copy_study(study, args.storage, name)
+    except PacksweepError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    sys.stdout.write(f"{len(study.trials)} trials are in {args.storage} as {name!r}\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.export",
+        description="Copy the trials of a run, finished or not, into a storage of Optuna, for its "
+        "dashboard and its visualisations.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", metavar="RUN", help="the run's folder")
+    parser.add_argument(
+        "--storage", required=True, metavar="URL",
+        help="database URL (sqlite, PostgreSQL, MySQL), or a journal file (.log or .journal)",
+    )  # fmt: skip
+    parser.add_argument("--name", metavar="NAME", help="of the study (the grid's name)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

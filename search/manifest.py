@@ -1,0 +1,108 @@
+"""What a run was started with."""
+
+import platform
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pprint import pformat
+from typing import Any
+
+from search.space import Range
+
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run was started with: enough to continue it, or to repeat it.
+
+    Attributes
+    ----------
+    config : dict
+        The resolved settings.
+    dataset : dict
+        Name and fingerprint.
+    widths : dict of str to int
+        The plan: columns per pack for each batch size.
+    trainer_version : int
+        Of the arithmetic that gives the results.
+    versions : dict of str to str
+        Of Python and the packages, for the record.
+    created_at : str
+        UTC, ISO 8601.
+    reuse : list of str
+        Folders of the runs whose finished trials this one takes over.
+    schema_version : int
+        Of this folder's layout.
+    """
+
+    config: dict[str, Any]
+    dataset: dict[str, str]
+    widths: dict[str, int]
+    trainer_version: int
+    versions: dict[str, str]
+    created_at: str
+    reuse: list[str] = field(default_factory=list)
+    schema_version: int = SCHEMA_VERSION
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the results, one entry per setting."""
+        return {
+            **{
+                name: str(Range(**axis)) if isinstance(axis, dict) else axis
+                for name, axis in self.config["space"].items()
+            },
+            # Older runs have no such tables.
+            "sampler": _method_text(self.config.get("sampler", {"name": "grid"})),
+            "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
+            "seed": self.config["seed"],
+            "validation_fraction": self.config["validation_fraction"],
+            "dataset": f"{self.dataset['name']} ({self.dataset['fingerprint']})",
+            "trainer_version": self.trainer_version,
+        }
+
+    @property
+    def widths_by_batch_size(self) -> dict[int, int]:
+        """The widths by number again: the keys of JSON are text."""
+        return {int(batch_size): width for batch_size, width in self.widths.items()}
+
+    def differences(self, other: "Manifest") -> list[str]:
+        """Name the settings in which another manifest differs, with both values."""
+        mine, theirs = self.settings(), other.settings()
+        return [
+            f"{name}: the run has {mine[name]}, the command {theirs[name]}"
+            for name in mine
+            if mine[name] != theirs[name]
+        ]
+
+
+def _method_text(table: dict[str, Any]) -> str:
+    """Write the table [sampler] or [pruner] in one line, without what is not set."""
+    forms = {
+        "trials": "{} trials",
+        "batch": "batch {}",
+        "interval": "interval {}",
+        "seed": "seed {}",
+    }
+    parts = [form.format(table[key]) for key, form in forms.items() if table.get(key) is not None]
+    if table.get("options"):
+        parts.append(pformat(table["options"], width=10**6))  # sorted, unlike str
+    return ", ".join([table["name"], *parts])
+
+
+def utc_now() -> str:
+    """Return the time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result may depend on."""
+    packages = ("packsweep", "numpy", "scipy", "numba", "ray", "optuna", "pyarrow", "scikit-learn")
+    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,129 @@
+"""Trials that a sampler has asked for, written down before they are trained."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.durable import prepare_folder, write_atomically
+from search.errors import RunFolderError
+from search.planner import Plan, make_plan
+from search.space import AXES, DTYPES
+
+
+@dataclass
+class Proposal:
+    """The trials of one wave, as a sampler asked for them.
+
+    Attributes
+    ----------
+    index : int
+        Of the wave.
+    first : int
+        Number of its first trial; the others follow.
+    params : list of dict
+        One for each trial.
+    attrs : list of dict
+        What the sampler, and later the pruner, keep with each trial.
+    study_attrs : dict
+        What the sampler keeps with the study.
+    widths : dict of str to int
+        Columns per pack for each batch size.
+    first_pack, n_packs : int
+        Index of its first pack, and how many there are.
+    reused : list of int
+        Numbers of the trials whose results another run had.
+    copies : dict of str to int
+        Trials that repeat an earlier one: their number, and that of the earlier one.
+    told : bool
+        Whether all are finished and the sampler knows it.
+    """
+
+    index: int
+    first: int
+    params: list[dict[str, Any]]
+    attrs: list[dict[str, Any]]
+    study_attrs: dict[str, Any]
+    widths: dict[str, int] = field(default_factory=dict)
+    first_pack: int = 0
+    n_packs: int = 0
+    reused: list[int] = field(default_factory=list)
+    copies: dict[str, int] = field(default_factory=dict)
+    told: bool = False
+
+    @property
+    def numbers(self) -> range:
+        """The trials' numbers."""
+        return range(self.first, self.first + len(self.params))
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return the trials' params as the log stores them."""
+        return {
+            name: np.array([params[name] for params in self.params], DTYPES[name]) for name in AXES
+        }
+
+    def plan(self, rungs: Sequence[int]) -> Plan:
+        """Return the packs of the trials that are to be trained."""
+        numbers = np.array(self.numbers)
+        trained = ~np.isin(numbers, [*map(int, self.copies), *self.reused])
+        return make_plan(
+            numbers[trained],
+            {name: values[trained] for name, values in self.columns().items()},
+            {int(batch_size): width for batch_size, width in self.widths.items()},
+            rungs,
+            self.first_pack,
+        )
+
+
+class Proposals:
+    """All that samplers have asked for in one run.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        prepare_folder(folder)
+
+    def write(self, proposal: Proposal) -> None:
+        """Make a proposal durable, before its trials start and again when they are told.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        text = json.dumps(asdict(proposal), default=_plain)
+        path = self.folder / f"wave-{proposal.index:05d}.json"
+        write_atomically(path, lambda file: file.write(text.encode()))
+
+    def read(self) -> list[Proposal]:
+        """Return all proposals in their order.
+
+        Raises
+        ------
+        RunFolderError
+            If one cannot be read: without it the log's numbers mean nothing to the sampler.
+        """
+        proposals = []
+        for path in sorted(self.folder.glob("wave-*.json")):
+            try:
+                proposals.append(Proposal(**json.loads(path.read_bytes())))
+            except (OSError, ValueError, TypeError) as error:
+                raise RunFolderError(
+                    f"{path} cannot be read ({type(error).__name__}: {error}). Use --fresh to "
+                    "move this run aside and start anew; --reuse takes its finished trials over."
+                ) from error
+        return proposals
+
+
+def _plain(value: Any) -> Any:
+    """Turn a number of numpy's into one of Python's."""
+    return value.item()

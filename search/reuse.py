@@ -1,0 +1,116 @@
+"""Finished trials of other runs, which need not be trained again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.errors import RunFolderError
+from search.manifest import Manifest
+from search.run_folder import RunFolder
+from search.space import AXES
+from search.store import COMPLETE, FAIL, SCHEMA, TrialStore
+
+_KEY = ("dataset", "seed", "validation_fraction", "trainer_version")
+
+Key = tuple[float, ...]
+"""The values of a trial's hyperparameters, in the order of `AXES`."""
+
+
+class ReusedTrials:
+    """The trials of other runs that were trained to their end, by their params.
+
+    A trial's result depends on its params, the data, the seed and the trainer:
+    runs in which one of the others differs are refused.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        Of the other runs; where two have the same trial, the first counts.
+    manifest : Manifest
+        Of this run.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no run, or one of other settings.
+    StoreError
+        If a log cannot be read.
+    """
+
+    def __init__(self, folders: Iterable[Path], manifest: Manifest) -> None:
+        self._rows: dict[Key, dict[str, Any]] = {}
+        for folder in folders:
+            _check_same_key(folder, manifest)
+            for row in _finished(folder):
+                key = tuple(row[name] for name in AXES)
+                self._rows.setdefault(key, row)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(
+        self, numbers: NDArray[np.int64], params: Mapping[str, NDArray[Any]]
+    ) -> dict[str, Any] | None:
+        """Return the log's columns for those trials that are known, None where none is.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (n,), int64
+        params : mapping of str to ndarray of shape (n,)
+            One entry for each of `AXES`.
+        """
+        if not self._rows:
+            return None
+        keys = zip(*(params[name].tolist() for name in AXES), strict=True)
+        known = [
+            self._rows[key] | {"number": number}
+            for number, key in zip(numbers.tolist(), keys, strict=True)
+            if key in self._rows
+        ]
+        return as_columns(known) if known else None
+
+
+def copied(row: Mapping[str, Any], number: int, source: str) -> dict[str, Any]:
+    """Return another trial's row under a new number; it took no time."""
+    return {**row, "number": number, "seconds": 0.0, "pack": None, "source": source}
+
+
+def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Turn rows of the log into the columns that it stores."""
+    columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
+    numbers = {"number": np.int64, "val_cost": np.float64, "val_accuracy": np.float64}
+    arrays = {name: np.array(columns[name], kind) for name, kind in numbers.items()}
+    times = {
+        name: [time.timestamp() for time in columns[name]] for name in ("started_at", "finished_at")
+    }
+    return {**columns, **arrays, **times, "state": np.array(columns["state"])}
+
+
+def _check_same_key(folder: Path, manifest: Manifest) -> None:
+    other = RunFolder(folder).existing_manifest()
+    mine, theirs = manifest.settings(), other.settings()
+    differences = [
+        f"{name}: {theirs[name]} there, {mine[name]} here"
+        for name in _KEY
+        if mine[name] != theirs[name]
+    ]
+    if differences:
+        raise RunFolderError(
+            "\n  ".join([f"The trials of {folder} cannot be reused:", *differences])
+            + "\nGive the same settings, or leave --reuse out."
+        )
+
+
+def _finished(folder: Path) -> list[dict[str, Any]]:
+    trials = RunFolder(folder).trials
+    if not trials.is_dir():
+        return []
+    rows = TrialStore(trials).read().to_pylist()
+    return [
+        copied(row, row["number"], row["source"] or f"{folder.resolve()}, trial {row['number']}")
+        for row in rows
+        if row["state"] in (COMPLETE, FAIL)
+    ]

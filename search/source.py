@@ -1,0 +1,188 @@
+"""What a run trains: the one wave of a grid, or the waves that a sampler asks for."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.dataset import Dataset
+from search.config import SweepConfig
+from search.cost_model import CostModel
+from search.grid_plan import grid_plan
+from search.links import LinkCutter
+from search.manifest import Manifest
+from search.orchestrator import Source, settle
+from search.planner import Plan
+from search.prediction import Prediction, predict
+from search.proposal import Proposals
+from search.reuse import ReusedTrials
+from search.rungs import rungs_of
+from search.sampled import SampledSearch
+from search.stage import open_chains
+from search.study import TOLD
+from search.wave import Books, Pruning, Wave
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from search.tuning.tuner import Tuner
+
+REUSED = "reused"
+"""What a grid's rows from other runs are called in the log."""
+
+# What a sampler is asked for at once, where the settings do not say: packs should be wide, and
+# the sampler should hear of a good part of the trials before it is asked for the rest.
+_SMALLEST_BATCH, _WAVES = 32, 8
+_SMALLEST_POPULATION = 4
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run has to train, by its settings, its log and the runs that it reuses.
+
+    Attributes
+    ----------
+    config : SweepConfig
+    data : Dataset
+    manifest : Manifest
+    books : Books
+    proposals : Proposals
+    reused : ReusedTrials
+    """
+
+    config: SweepConfig
+    data: Dataset
+    manifest: Manifest
+    books: Books
+    proposals: Proposals
+    reused: ReusedTrials
+
+    def settle(self) -> None:
+        """Finish what a killed command had begun to record, and tell the study of the log.
+
+        Raises
+        ------
+        StoreError
+            If the log cannot be read or written.
+        """
+        store, checkpoints = self.books.store, self.books.checkpoints
+        packs = [pack for plan in self._open_plans() for pack in plan.packs]
+        settle({pack.index: pack for pack in packs}, store, checkpoints)
+        self.books.study.tell(dict(zip(TOLD, store.columns(*TOLD), strict=True)))
+        closed = self.books.study.closed
+        # With a pruner, a finished pack still says what the others are compared with.
+        checkpoints.keep_only(p for p in packs if p.rungs or not closed[p.numbers].all())
+
+    def _open_plans(self) -> list[Plan]:
+        if self.config.is_grid:
+            return [self._grid_plan]
+        return [p.plan(self._rungs) for p in self.proposals.read() if not p.told]
+
+    @contextmanager
+    def source(self, cost: CostModel, workers: int) -> Iterator[tuple[Source, Prediction | None]]:
+        """Give what is left to train, and how long it should take.
+
+        That is not known of trials that nobody has asked for yet.
+        """
+        if self.config.is_grid:
+            cutter = self._cutter(self._grid_plan, cost, workers)
+            books = self.books
+            chains = open_chains(
+                self._grid_plan, books.study.closed, books.checkpoints.reached, cutter
+            )
+            wave = Wave(self._grid_plan, cutter, books, self._pruning([], 0))
+            # What a pruner saves is not known either.
+            yield wave, None if self._rungs else predict(chains, workers)
+        else:
+            with self._sampled(cost, workers) as search:
+                search.restore()
+                yield search, None
+
+    @cached_property
+    def _rungs(self) -> tuple[int, ...]:
+        return rungs_of(self.config)
+
+    @cached_property
+    def _grid_plan(self) -> Plan:
+        numbers = np.arange(len(self.config.space))
+        store = self.books.store
+        # Once: what the other run trains from then on may be trained here already.
+        if not store.has(REUSED):
+            rows = self.reused.rows(numbers, self.config.space.columns(numbers))
+            if rows is not None:
+                store.write(REUSED, rows)
+        logged, sources = store.columns("number", "source")
+        reused = [source is not None for source in sources.tolist()]
+        trained = np.setdiff1d(numbers, logged[reused]) if any(reused) else numbers
+        return grid_plan(self.config, self.manifest.widths_by_batch_size, trained, self._rungs)
+
+    def _cutter(self, plan: Plan, cost: CostModel, workers: int) -> LinkCutter:
+        return LinkCutter.for_data(cost, self.config, self.data, plan, workers)
+
+    def _sampled(self, cost: CostModel, workers: int) -> SampledSearch:
+        tuner = make_tuner(self.config)
+
+        def make_wave(plan: Plan, index: int, untold: int) -> Wave:
+            pruning = self._pruning(tuner.history(untold), index)
+            return Wave(plan, self._cutter(plan, cost, workers), self.books, pruning)
+
+        return SampledSearch(
+            tuner, self.config.total, batch_of(self.config), workers, self._rungs, self.books,
+            self.proposals, self.reused, make_wave,
+        )  # fmt: skip
+
+    def _pruning(self, history: Sequence["FrozenTrial"], wave: int) -> Pruning | None:
+        if not self._rungs:
+            return None
+        # Here, because Optuna takes a second to import and a plain grid goes without.
+        from search.tuning.components import make_pruner
+        from search.tuning.pruning import PruningStudy
+
+        settings = self.config.pruner
+        pruner = make_pruner(settings.name, settings.options, self._rungs)
+        return PruningStudy(pruner, history, [self.config.seed, wave])
+
+
+def make_tuner(config: SweepConfig) -> "Tuner":
+    """Return the sampler of a config with a study of its own.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such sampler, or it does not take the options.
+    """
+    from search.tuning.components import distributions
+    from search.tuning.tuner import Tuner
+
+    settings = config.sampler
+    seed = config.seed if settings.seed is None else settings.seed
+    options = dict(settings.options)
+    if settings.name == "cmaes":
+        # All trials of a wave come from one generation, so all of them should count for the next.
+        options.setdefault("popsize", max(_SMALLEST_POPULATION, batch_of(config)))
+    return Tuner(distributions(config.axes_by_name), settings.name, options, seed)
+
+
+def batch_of(config: SweepConfig) -> int:
+    """Return how many trials a sampler is asked for at once."""
+    default = max(_SMALLEST_BATCH, -(-config.total // _WAVES))
+    return min(config.sampler.batch or default, config.total)
+
+
+def check_methods(config: SweepConfig) -> None:
+    """Refuse a sampler or a pruner that is not to be had, before anything is started.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such sampler or pruner, or it does not take its options.
+    """
+    if not config.is_grid:
+        make_tuner(config)
+    if rungs := rungs_of(config):
+        from search.tuning.components import make_pruner
+
+        make_pruner(config.pruner.name, config.pruner.options, rungs)

@@ -1,0 +1,164 @@
+"""Samplers, pruners and distributions of Optuna from the settings of a search."""
+
+import importlib
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+
+from search.errors import ConfigError
+from search.space import Range
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+_SAMPLERS = {
+    "random": "optuna.samplers.RandomSampler",
+    "qmc": "optuna.samplers.QMCSampler",
+    "tpe": "optuna.samplers.TPESampler",
+    "gp": "optuna.samplers.GPSampler",
+    "cmaes": "optuna.samplers.CmaEsSampler",
+}
+_PRUNERS = {
+    "median": "optuna.pruners.MedianPruner",
+    "halving": "optuna.pruners.SuccessiveHalvingPruner",
+    "hyperband": "optuna.pruners.HyperbandPruner",
+}
+
+# What suits trials that are asked for many at a time; the settings' own options go first.
+_SAMPLER_OPTIONS: dict[str, dict[str, Any]] = {
+    "qmc": {"scramble": True},
+    "tpe": {"constant_liar": True},
+}
+
+
+def distributions(axes: Mapping[str, Sequence[Any] | Range]) -> dict[str, BaseDistribution]:
+    """Return what Optuna is asked for, for each hyperparameter.
+
+    A range becomes a distribution of whole numbers or floats. So does a list
+    whose values are evenly spaced, because its order means something to a
+    sampler; any other list is a set of choices.
+    """
+    return {name: _distribution(values) for name, values in axes.items()}
+
+
+def _distribution(values: Sequence[Any] | Range) -> BaseDistribution:
+    if isinstance(values, Range):
+        return _ranged(values.low, values.high, values.log, values.step)
+    steps = np.unique(np.diff(values))
+    if len(steps) == 1 and steps[0] > 0 and all(isinstance(value, int) for value in values):
+        return _ranged(values[0], values[-1], log=False, step=int(steps[0]))
+    return CategoricalDistribution(tuple(values))
+
+
+def _ranged(low: float, high: float, log: bool, step: float | None) -> BaseDistribution:
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log, step=1 if step is None else int(step))
+    return FloatDistribution(float(low), float(high), log=log, step=step)
+
+
+def make_sampler(name: str, options: Mapping[str, Any], seed: int, asked: int = 0) -> BaseSampler:
+    """Return a sampler that goes on after some trials have been asked for.
+
+    Parameters
+    ----------
+    name : str
+        A known name or an import path.
+    options : mapping
+        Keyword arguments.
+    seed : int
+    asked : int
+        Trials before: with the seed they decide the random numbers, so that a
+        continued search draws what an undisturbed one would have drawn.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such sampler, or it does not take these options.
+    """
+    drawn = int(np.random.SeedSequence([seed, asked]).generate_state(1)[0])
+    # A low-discrepancy sequence goes on by its place, which the study keeps, not by another seed.
+    fixed = int(np.random.SeedSequence([seed]).generate_state(1)[0])
+    seeds = {"seed": fixed if "qmc" in name.lower() else drawn}
+    defaults = _SAMPLER_OPTIONS.get(name, {})
+    made: BaseSampler = _made(
+        BaseSampler, "sampler", _SAMPLERS, name, {**seeds, **defaults, **options}
+    )
+    return made
+
+
+def make_pruner(name: str, options: Mapping[str, Any], rungs: Sequence[int]) -> BasePruner:
+    """Return a pruner for trials that are reported at some epochs.
+
+    Successive halving and hyperband count resources in epochs: unless the
+    options say otherwise, the first rung is their least, and a third goes on.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such pruner, or it does not take these options.
+    """
+    defaults: dict[str, Any] = {}
+    if name in ("halving", "hyperband"):
+        defaults = {"min_resource": rungs[0], "reduction_factor": 3}
+    if name == "hyperband":
+        defaults["max_resource"] = rungs[-1]
+    made: BasePruner = _made(BasePruner, "pruner", _PRUNERS, name, {**defaults, **options})
+    return made
+
+
+def _made(
+    base: type[Any], kind: str, known: Mapping[str, str], name: str, options: Mapping[str, Any]
+) -> Any:
+    component = _imported(known.get(name, name), kind)
+    if not (inspect.isclass(component) and issubclass(component, base)):
+        raise ConfigError(f"{kind} {name!r} is no {kind} of Optuna: it must be a {base.__name__}.")
+    arguments = {key: value for key, value in options.items() if _takes(component, key, options)}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some of Optuna's own options are experimental
+            made = component(**arguments)
+            _check_importable(made)
+            return made
+    except ImportError as error:
+        raise ConfigError(
+            f"{kind} {name!r} needs the package {error.name}: install it (pip install "
+            f"{error.name}), or choose another {kind}."
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{kind} {name!r} does not take these options: {error}. Its own are "
+            f"{', '.join(inspect.signature(component).parameters) or 'none'}."
+        ) from error
+
+
+def _takes(component: Callable[..., Any], key: str, options: Mapping[str, Any]) -> bool:
+    """Whether to pass an option on: all but a seed to what knows none."""
+    del options
+    return key != "seed" or "seed" in inspect.signature(component).parameters
+
+
+def _check_importable(made: object) -> None:
+    """Import now what some samplers import when they are first asked."""
+    if isinstance(made, optuna.samplers.GPSampler):
+        importlib.import_module("torch")
+    if isinstance(made, optuna.samplers.CmaEsSampler):
+        importlib.import_module("cmaes")
+
+
+def _imported(path: str, kind: str) -> Any:
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"There is no {kind} {path!r}: {error}.") from error

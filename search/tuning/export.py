@@ -1,0 +1,103 @@
+"""The log of a run as a study of Optuna, in memory or in any of its storages."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from search.errors import ConfigError, StoreError
+from search.space import AXES, Range
+from search.tuning.components import distributions
+
+# What else the log says of a trial.
+_ATTRS = ("val_accuracy", "last_epoch", "seconds", "pack", "node", "attempt", "error", "source")
+
+
+def as_study(
+    rows: Sequence[Mapping[str, Any]],
+    axes: Mapping[str, Sequence[Any] | Range],
+    name: str,
+) -> optuna.Study:
+    """Return a study in memory.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Rows of the log, by their numbers.
+    axes : mapping
+        Values or range of each hyperparameter.
+    name : str
+        Of the study.
+    """
+    study = optuna.create_study(study_name=name, direction="minimize")
+    study.add_trials(_numbered(rows, distributions(axes)))
+    return study
+
+
+def copy_study(study: optuna.Study, storage: str, name: str) -> None:
+    """Copy a study into a storage of Optuna.
+
+    Parameters
+    ----------
+    study : Study
+    storage : str
+        URL of a database, such as ``sqlite:///trials.db``, or the path of a
+        journal file, which ends in ``.log`` or ``.journal``.
+    name : str
+        Under which it is to be found there.
+
+    Raises
+    ------
+    ConfigError
+        If the URL is none, or the storage has a study of that name.
+    StoreError
+        If the storage cannot be written.
+    """
+    try:
+        copy = optuna.create_study(study_name=name, storage=_storage(storage), direction="minimize")
+        copy.add_trials(study.get_trials(deepcopy=False))
+    except DuplicatedStudyError as error:
+        raise ConfigError(
+            f"{storage} has a study called {name!r} already. Give another --name."
+        ) from error
+    except (ArgumentError, ImportError) as error:
+        raise ConfigError(f"{storage} is no storage that can be used: {error}.") from error
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(f"The study cannot be written to {storage}: {error}.") from error
+
+
+def _storage(storage: str) -> Any:
+    if storage.endswith((".log", ".journal")) and "://" not in storage:
+        return JournalStorage(JournalFileBackend(storage))
+    return storage
+
+
+def _numbered(
+    rows: Sequence[Mapping[str, Any]], space: Mapping[str, BaseDistribution]
+) -> Iterator[FrozenTrial]:
+    """Yield a trial for each number up to the last one; those without a row wait."""
+    number = 0
+    for row in rows:
+        for _ in range(number, row["number"]):
+            yield create_trial(state=TrialState.WAITING)
+        yield _trial(row, space)
+        number = row["number"] + 1
+
+
+def _trial(row: Mapping[str, Any], space: Mapping[str, BaseDistribution]) -> FrozenTrial:
+    trial = create_trial(
+        state=TrialState[row["state"]],
+        value=row["val_cost"],
+        params={name: row[name] for name in AXES},
+        distributions=dict(space),
+        intermediate_values=dict(row["reports"] or ()),
+        user_attrs={name: row[name] for name in _ATTRS if row[name] is not None},
+    )
+    trial.datetime_start, trial.datetime_complete = row["started_at"], row["finished_at"]
+    return trial

@@ -1,0 +1,88 @@
+"""Which columns of a wave go on beyond a rung, by a pruner of Optuna."""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from search.wave import Column, Ended
+
+
+class PruningStudy:
+    """Tells a pruner how the columns of one wave fare, and asks it about them.
+
+    It sees the trials of earlier waves that were finished when this one was
+    asked for, and this wave's own reports up to the rung: never what happened
+    to be done by then elsewhere, so that the same search prunes the same
+    trials however fast its workers are.
+
+    Parameters
+    ----------
+    pruner : BasePruner
+    history : sequence of FrozenTrial
+        Finished trials of earlier waves.
+    seed : sequence of int
+        Of the order in which columns are asked about.
+    """
+
+    def __init__(
+        self, pruner: BasePruner, history: Sequence[FrozenTrial], seed: Sequence[int]
+    ) -> None:
+        self._study = optuna.create_study(study_name="pruning", pruner=pruner)
+        self._study.add_trials(history)
+        self._seed = list(seed)
+        self._trials: dict[Column, Trial] = {}
+
+    def decide(
+        self, rung: int, live: Mapping[Column, float], ended: Sequence[Ended]
+    ) -> set[Column]:
+        """Return the columns that go no further.
+
+        Parameters
+        ----------
+        rung : int
+            An epoch, larger than at the last call.
+        live : mapping of column to float
+            Cost of each column that would go on.
+        ended : sequence of Ended
+            Trials that reached their end since the last rung.
+        """
+        for end in ended:
+            self._complete(end)
+        # Successive halving compares with who came before: an order that has nothing to do
+        # with the params keeps the first ones from being favoured for them.
+        order = np.random.default_rng([*self._seed, rung]).permutation(len(live))
+        columns = [sorted(live)[i] for i in order]
+        for column in columns:
+            trial = self._trials.setdefault(column, self._study.ask())
+            trial.report(live[column], rung)
+        pruned = {column for column in columns if self._trials[column].should_prune()}
+        for column in pruned:
+            self._study.tell(self._trials[column], state=TrialState.PRUNED)
+        return pruned
+
+    def attrs(self) -> dict[Column, dict[str, Any]]:
+        """Return what the pruner keeps with each column."""
+        trials = self._study.get_trials(deepcopy=False)
+        return {
+            column: dict(trials[trial.number].system_attrs)
+            for column, trial in self._trials.items()
+        }
+
+    def _complete(self, ended: Ended) -> None:
+        """Let a trial be complete: a column's last one, or a shorter one beside it."""
+        cost = ended.reports[max(ended.reports)]
+        if not math.isfinite(cost):
+            return
+        trial = self._trials.get(ended.column) if ended.last else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if trial is not None:
+                self._study.tell(trial, cost)
+            else:
+                self._study.add_trial(create_trial(value=cost, intermediate_values=ended.reports))

@@ -1,0 +1,129 @@
+"""An Optuna study that proposes trials, many at a time, and is told how they ended."""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.errors import SamplerError
+from search.proposal import Proposal
+from search.tuning.components import make_sampler
+
+_STATES = {state.name: state for state in TrialState}
+
+
+class Tuner:
+    """Asks a sampler for trials.
+
+    The sampler is made anew for every batch of trials, with a seed of its own,
+    and knows nothing but the study: so a search that is continued from its log
+    proposes what it would have proposed undisturbed.
+
+    Parameters
+    ----------
+    distributions : mapping of str to BaseDistribution
+    sampler : str
+        A known name or an import path.
+    options : mapping
+        Keyword arguments of the sampler.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        distributions: Mapping[str, BaseDistribution],
+        sampler: str,
+        options: Mapping[str, Any],
+        seed: int,
+    ) -> None:
+        self._distributions = dict(distributions)
+        self._sampler, self._options, self._seed = sampler, options, seed
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.study = optuna.create_study(sampler=make_sampler(sampler, options, seed))
+
+    def ask(self, index: int, count: int) -> Proposal:
+        """Return the next trials.
+
+        Parameters
+        ----------
+        index : int
+            Of their wave.
+        count : int
+        """
+        first = len(self._trials())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.study.sampler = make_sampler(self._sampler, self._options, self._seed, first)
+            self._ask(count)
+        trials = self._trials()[first:]
+        storage, study = self.study._storage, self.study._study_id
+        return Proposal(
+            index=index,
+            first=first,
+            params=[dict(trial.params) for trial in trials],
+            # A copy, because the study goes on changing its own.
+            attrs=[dict(trial.system_attrs) for trial in trials],
+            study_attrs=dict(storage.get_study_system_attrs(study)),
+        )
+
+    def _ask(self, count: int) -> None:
+        try:
+            for _ in range(count):
+                self.study.ask(self._distributions)
+        except Exception as error:  # whatever a sampler of anybody's raises
+            raise SamplerError(
+                f"The sampler {self._sampler!r} failed: {type(error).__name__}: {error}. What was "
+                "logged is safe; choose another sampler or other options for a new run."
+            ) from error
+
+    def restore(self, proposal: Proposal) -> None:
+        """Take over trials that an earlier command has asked for, as under way.
+
+        Those of all proposals come in their order, and what `tell` says of them
+        after that.
+        """
+        for params, attrs in zip(proposal.params, proposal.attrs, strict=True):
+            self.study.add_trial(
+                create_trial(
+                    state=TrialState.RUNNING,
+                    params=params,
+                    distributions=self._distributions,
+                    system_attrs=attrs,
+                )
+            )
+        for key, value in proposal.study_attrs.items():
+            self.study._storage.set_study_system_attr(self.study._study_id, key, value)
+
+    def tell(
+        self, rows: Iterable[Mapping[str, Any]], attrs: Mapping[int, Mapping[str, Any]]
+    ) -> None:
+        """Take the final rows of trials that were asked for.
+
+        Parameters
+        ----------
+        rows : iterable of dict
+            With the log's number, state, val_cost and reports.
+        attrs : mapping of int to dict
+            What a pruner keeps with trials, by their number.
+        """
+        for row in rows:
+            number, state = row["number"], _STATES[row["state"]]
+            trial = self._trials()[number]
+            storage = self.study._storage
+            for step, value in row["reports"] or ():
+                storage.set_trial_intermediate_value(trial._trial_id, step, value)
+            for key, value in attrs.get(number, {}).items():
+                storage.set_trial_system_attr(trial._trial_id, key, value)
+            value = row["val_cost"] if state is TrialState.COMPLETE else None
+            self.study.tell(number, value, state=state)
+
+    def history(self, before: int) -> list[FrozenTrial]:
+        """Return the finished trials below a number."""
+        return [trial for trial in self._trials()[:before] if trial.state.is_finished()]
+
+    def _trials(self) -> Sequence[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)

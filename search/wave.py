@@ -1,0 +1,168 @@
+"""Trials that are planned together, and how far they may go: up to the next rung."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from search.checkpoints import Checkpoint, Checkpoints
+from search.links import LinkCutter
+from search.planner import NO_TRIAL, Pack, Plan
+from search.rows import pruned_rows
+from search.schedule import Chain
+from search.stage import open_chains
+from search.store import TrialStore, link_name
+from search.study import Study
+
+Column = tuple[int, int]
+"""A pack's index, and the place of a column in it."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial that was trained to its end.
+
+    Attributes
+    ----------
+    column : Column
+    last : bool
+        Whether it is the column's last trial.
+    reports : dict of int to float
+        Its cost at the rungs that it has passed and at its end.
+    """
+
+    column: Column
+    last: bool
+    reports: dict[int, float]
+
+
+class Pruning(Protocol):
+    """Decides which columns of a wave go on."""
+
+    def decide(
+        self, rung: int, live: Mapping[Column, float], ended: Sequence[Ended]
+    ) -> set[Column]:
+        """Return the columns that go no further than a rung."""
+
+    def attrs(self) -> dict[Column, dict[str, Any]]:
+        """Return what is kept with each column for later waves."""
+
+
+@dataclass(frozen=True)
+class Books:
+    """Where a run is written down.
+
+    Attributes
+    ----------
+    store : TrialStore
+    checkpoints : Checkpoints
+    study : Study
+    """
+
+    store: TrialStore
+    checkpoints: Checkpoints
+    study: Study
+
+
+class Wave:
+    """Hands out the chains of a plan, rung by rung where there is a pruner.
+
+    All columns are decided about together, once every pack has reached the
+    rung. A wave that is taken up again replays the decisions: they depend on
+    nothing but the reports.
+
+    Parameters
+    ----------
+    plan : Plan
+    cutter : LinkCutter
+    books : Books
+    pruning : Pruning, optional
+    """
+
+    def __init__(
+        self, plan: Plan, cutter: LinkCutter, books: Books, pruning: Pruning | None = None
+    ) -> None:
+        self.plan, self.pruning = plan, pruning
+        self._cutter, self._books = cutter, books
+        rungs = {rung for pack in plan.packs for rung in pack.rungs} if pruning else set()
+        self._rungs: list[float] = [*sorted(rungs), math.inf]
+        self._below = 0.0
+        self._running: set[int] = set()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial of the plan has its row."""
+        return not self._rungs
+
+    def ready(self, timeout: float = 0.0) -> list[Chain]:
+        """Return the chains that can start now; none while some of a rung are under way."""
+        del timeout
+        while self._rungs and not self._running:
+            chains = open_chains(
+                self.plan, self._books.study.closed, self._books.checkpoints.reached,
+                self._cutter, self._rungs[0],
+            )  # fmt: skip
+            if chains:
+                self._running = {chain[0].pack.index for chain in chains}
+                return chains
+            self._climb()
+        return []
+
+    def ended(self, pack: Pack) -> None:
+        """Take notice that a pack's chain is in the log."""
+        self._running.discard(pack.index)
+        if self.pruning is None:
+            self._books.checkpoints.remove(pack)
+
+    def close(self) -> None:
+        """Forget the states of the packs, which nobody needs any more."""
+        for pack in self.plan.packs:
+            self._books.checkpoints.remove(pack)
+
+    def _climb(self) -> None:
+        rung = self._rungs.pop(0)
+        if self.pruning is not None and math.isfinite(rung):
+            self._decide(self.pruning, int(rung))
+        self._below = rung
+
+    def _decide(self, pruning: Pruning, rung: int) -> None:
+        loaded = [(pack, self._books.checkpoints.load(pack)) for pack in self.plan.packs]
+        states = [(pack, after) for pack, after in loaded if after is not None]
+        live = {k: cost for pack, after in states for k, cost in _live(pack, after, rung)}
+        ended = [
+            trial for pack, after in states for trial in _ended(pack, after, self._below, rung)
+        ]
+        pruned = pruning.decide(rung, live, ended)
+        for pack, after in states:
+            columns = sorted(column for index, column in pruned if index == pack.index)
+            self._prune(pack, columns, rung, after)
+
+    def _prune(self, pack: Pack, columns: list[int], rung: int, after: Checkpoint) -> None:
+        """Write the rows of pruned columns, unless an earlier command did."""
+        if not columns:
+            return
+        rows = pruned_rows(pack, np.array(columns), rung, after)
+        if not self._books.study.closed[rows["number"]].all():
+            self._books.store.write(f"{link_name(pack.index, rung)}-pruned", rows)
+            self._books.study.tell(rows)
+
+
+def _live(pack: Pack, after: Checkpoint, rung: int) -> Iterator[tuple[Column, float]]:
+    """Yield the columns that were reported at a rung and would go beyond it."""
+    if rung in pack.rungs:
+        costs = after.reports[:, pack.checkpoints.index(rung)]
+        for m in np.flatnonzero(~np.isnan(costs) & (pack.epochs > rung)).tolist():
+            yield (pack.index, m), float(costs[m])
+
+
+def _ended(pack: Pack, after: Checkpoint, below: float, rung: int) -> Iterator[Ended]:
+    """Yield the trials that reached their end above one rung and up to another."""
+    for position, epoch in enumerate(pack.checkpoints):
+        if below < epoch <= rung:
+            done = (pack.numbers[:, position] != NO_TRIAL) & ~np.isnan(after.reports[:, position])
+            for m in np.flatnonzero(done).tolist():
+                reports = dict(zip(pack.checkpoints, after.reports[m].tolist(), strict=True))
+                passed = {e: c for e, c in reports.items() if e <= epoch and not math.isnan(c)}
+                yield Ended((pack.index, m), bool(pack.epochs[m] == epoch), passed)
