@@ -21,8 +21,9 @@ from threadpoolctl import threadpool_limits
 
 from model.pack import PackState, advance
 from model.sources import load_dataset
+from search.arithmetic import epochs_flops
 from search.config import load_config
-from search.grid_plan import grid_plan, grid_widths, training_flops
+from search.grid_plan import grid_plan, grid_widths
 from search.link import Examples
 
 WIDTH = 64
@@ -47,7 +48,7 @@ def whole_sweep(cores: list[int]) -> dict[str, float]:
     config = load_config("full")
     data = load_dataset("fashion-mnist", notify=print)
     plan = grid_plan(config, grid_widths(config, len(cores)))
-    flops = training_flops(plan, config, data)
+    flops = epochs_flops(plan.column_epochs, config, data)
     before = gemm_rate(cores)
     with tempfile.TemporaryDirectory() as folder:
         timing = sweep("full", Path(folder) / "run")
