@@ -151,8 +151,7 @@ class SampledSearch:
         """Write down what was asked for, before anything of it is trained."""
         known = self.reused.rows(np.array(proposal.numbers), proposal.columns())
         if known is not None:
-            self.books.store.write(f"wave-{proposal.index:05d}-reused", known)
-            self.books.study.tell(known)
+            self._write(f"wave-{proposal.index:05d}-reused", known)
             proposal.reused = known["number"].tolist()
         proposal.copies = {
             str(number): first
@@ -203,14 +202,19 @@ class SampledSearch:
 
     def _write_copies(self, proposal: Proposal) -> None:
         copies = {int(number): first for number, first in proposal.copies.items()}
-        if self.books.study.closed[list(copies)].all():
+        if not copies:
             return
         firsts = {row["number"]: row for row in self.books.store.rows(copies.values())}
         rows = as_columns(
             [copied(firsts[first], n, f"trial {first}") for n, first in copies.items()]
         )
-        self.books.store.write(f"wave-{proposal.index:05d}-repeated", rows)
-        self.books.study.tell(rows)
+        self._write(f"wave-{proposal.index:05d}-repeated", rows)
+
+    def _write(self, name: str, rows: dict[str, Any]) -> None:
+        """Log rows that took no training, unless a command did so that was killed after it."""
+        if not self.books.store.has(name):
+            self.books.store.write(name, rows)
+            self.books.study.tell(rows)
 
 
 def wave_widths(proposal: Proposal, workers: int) -> dict[str, int]:

@@ -74,7 +74,8 @@ class Run:
         self.books.study.tell(dict(zip(TOLD, store.columns(*TOLD), strict=True)))
         closed = self.books.study.closed
         # With a pruner, a finished pack still says what the others are compared with.
-        checkpoints.keep_only(p for p in packs if p.rungs or not closed[p.numbers].all())
+        compared = bool(self._rungs) and not closed.all()
+        checkpoints.keep_only(p for p in packs if compared or not closed[p.numbers].all())
 
     def _open_plans(self) -> list[Plan]:
         if self.config.is_grid:
@@ -96,6 +97,7 @@ class Run:
             wave = Wave(self._grid_plan, cutter, books, self._pruning([], 0))
             # What a pruner saves is not known either.
             yield wave, None if self._rungs else predict(chains, workers)
+            wave.close()
         else:
             with self._sampled(cost, workers) as search:
                 search.restore()
