@@ -155,12 +155,13 @@ def pruner(name: str) -> dict[str, Any]:
     """Decide about all trajectories of the grid, rung by rung."""
     config = SweepConfig.from_dict({**read_grid("full"), "pruner": {"name": name}})
     space, rungs = config.space, rungs_of(config)
-    study = PruningStudy(make_pruner(name, {}, rungs), [], [0, 0])
     columns: dict[Column, tuple[float, float]] = {
         (i, m): (rate, alpha)
         for i in range(len(space.batch_size))
         for m, (rate, alpha) in enumerate(product(space.learning_rate, space.alpha))
     }
+    numbers = {column: i for i, column in enumerate(columns)}
+    study = PruningStudy(make_pruner(name, {}, rungs), [], numbers, [0, 0])
     # At a rung, the trials of that many epochs have ended: all that were not pruned before.
     rest, asked, seconds = set(columns), [], []
     for position, rung in enumerate(rungs):

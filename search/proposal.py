@@ -85,12 +85,11 @@ class Proposals:
     Parameters
     ----------
     folder : Path
-        Made where it is missing.
+        Made when there is something to write.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        prepare_folder(folder)
 
     def write(self, proposal: Proposal) -> None:
         """Make a proposal durable, before its trials start and again when they are told.
@@ -100,6 +99,8 @@ class Proposals:
         StoreError
             If it cannot be written.
         """
+        if not self.folder.is_dir():
+            prepare_folder(self.folder)
         text = json.dumps(asdict(proposal), default=_plain)
         path = self.folder / f"wave-{proposal.index:05d}.json"
         write_atomically(path, lambda file: file.write(text.encode()))

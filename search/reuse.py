@@ -53,8 +53,8 @@ class ReusedTrials:
 
     def rows(
         self, numbers: NDArray[np.int64], params: Mapping[str, NDArray[Any]]
-    ) -> dict[str, Any] | None:
-        """Return the log's columns for those trials that are known, None where none is.
+    ) -> dict[str, Any]:
+        """Return the log's columns for those trials that are known.
 
         Parameters
         ----------
@@ -63,14 +63,15 @@ class ReusedTrials:
             One entry for each of `AXES`.
         """
         if not self._rows:
-            return None
+            return as_columns([])
         keys = zip(*(params[name].tolist() for name in AXES), strict=True)
-        known = [
-            self._rows[key] | {"number": number}
-            for number, key in zip(numbers.tolist(), keys, strict=True)
-            if key in self._rows
-        ]
-        return as_columns(known) if known else None
+        return as_columns(
+            [
+                self._rows[key] | {"number": number}
+                for number, key in zip(numbers.tolist(), keys, strict=True)
+                if key in self._rows
+            ]
+        )
 
 
 def copied(row: Mapping[str, Any], number: int, source: str) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     times = {
         name: [time.timestamp() for time in columns[name]] for name in ("started_at", "finished_at")
     }
-    return {**columns, **arrays, **times, "state": np.array(columns["state"])}
+    return {**columns, **arrays, **times, "state": np.array(columns["state"], object)}
 
 
 def _check_same_key(folder: Path, manifest: Manifest) -> None:

@@ -150,7 +150,7 @@ class SampledSearch:
     def _start(self, proposal: Proposal) -> Wave:
         """Write down what was asked for, before anything of it is trained."""
         known = self.reused.rows(np.array(proposal.numbers), proposal.columns())
-        if known is not None:
+        if len(known["number"]):
             self._write(f"wave-{proposal.index:05d}-reused", known)
             proposal.reused = known["number"].tolist()
         proposal.copies = {

@@ -11,6 +11,7 @@ import numpy as np
 from model.dataset import Dataset
 from search.config import SweepConfig
 from search.cost_model import CostModel
+from search.errors import ConfigError
 from search.grid_plan import grid_plan
 from search.links import LinkCutter
 from search.manifest import Manifest
@@ -94,7 +95,7 @@ class Run:
             chains = open_chains(
                 self._grid_plan, books.study.closed, books.checkpoints.reached, cutter
             )
-            wave = Wave(self._grid_plan, cutter, books, self._pruning([], 0))
+            wave = Wave(self._grid_plan, cutter, books, self._pruning(self._grid_plan, [], 0))
             # What a pruner saves is not known either.
             yield wave, None if self._rungs else predict(chains, workers)
             wave.close()
@@ -114,7 +115,7 @@ class Run:
         # Once: what the other run trains from then on may be trained here already.
         if not store.has(REUSED):
             rows = self.reused.rows(numbers, self.config.space.columns(numbers))
-            if rows is not None:
+            if self.manifest.reuse:
                 store.write(REUSED, rows)
         logged, sources = store.columns("number", "source")
         reused = [source is not None for source in sources.tolist()]
@@ -128,7 +129,7 @@ class Run:
         tuner = make_tuner(self.config)
 
         def make_wave(plan: Plan, index: int, untold: int) -> Wave:
-            pruning = self._pruning(tuner.history(untold), index)
+            pruning = self._pruning(plan, tuner.history(untold), index)
             return Wave(plan, self._cutter(plan, cost, workers), self.books, pruning)
 
         return SampledSearch(
@@ -136,7 +137,7 @@ class Run:
             self.proposals, self.reused, make_wave,
         )  # fmt: skip
 
-    def _pruning(self, history: Sequence["FrozenTrial"], wave: int) -> Pruning | None:
+    def _pruning(self, plan: Plan, history: Sequence["FrozenTrial"], wave: int) -> Pruning | None:
         if not self._rungs:
             return None
         # Here, because Optuna takes a second to import and a plain grid goes without.
@@ -145,7 +146,12 @@ class Run:
 
         settings = self.config.pruner
         pruner = make_pruner(settings.name, settings.options, self._rungs)
-        return PruningStudy(pruner, history, [self.config.seed, wave])
+        columns = {
+            (pack.index, m): int(number)
+            for pack in plan.packs
+            for m, number in enumerate(pack.numbers.max(axis=1))
+        }
+        return PruningStudy(pruner, history, columns, [self.config.seed, wave])
 
 
 def make_tuner(config: SweepConfig) -> "Tuner":
@@ -184,7 +190,14 @@ def check_methods(config: SweepConfig) -> None:
     """
     if not config.is_grid:
         make_tuner(config)
-    if rungs := rungs_of(config):
-        from search.tuning.components import make_pruner
+    if config.pruner.name == "none":
+        return
+    from search.tuning.components import make_pruner
 
-        make_pruner(config.pruner.name, config.pruner.options, rungs)
+    rungs = rungs_of(config)
+    make_pruner(config.pruner.name, config.pruner.options, rungs or [1])
+    if not rungs:
+        raise ConfigError(
+            f"The pruner {config.pruner.name!r} would never be asked: no trial has epochs beyond "
+            "the first report. Give a smaller pruner.interval, or leave the pruner out."
+        )

@@ -74,6 +74,8 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     if options.dry_run:
         _print(out, dry_run(config, data, options.workers))
         return
+    # A mistake in --reuse is told before --fresh moves anything.
+    ReusedTrials([path.resolve() for path in options.reuse], new_manifest(config, data))
     with RunFolder.locked(options.run_path, fresh=options.fresh) as folder:
         if folder.moved_to:
             _print(err, f"The old run is kept in {folder.moved_to}")
@@ -178,12 +180,12 @@ class Sweep:
     @property
     def _reuse(self) -> list[Path]:
         """The runs to reuse: those of the command, which may name the run it moves aside."""
-        own, moved = self.folder.path, self.folder.moved_to
-        absolute = [path.absolute() for path in self.options.reuse]
-        return [moved if moved and path == own else path for path in absolute]
+        own, moved = self.folder.path.resolve(), self.folder.moved_to
+        paths = [path.resolve() for path in self.options.reuse]
+        return [moved if moved and path == own else path for path in paths]
 
     def _reused(self) -> ReusedTrials:
-        """Read what other runs have trained; first of all, since it may be none of this one's."""
+        """Return what other runs have trained: as the command says, or as the run began."""
         manifest = self.folder.read_manifest()
         if manifest is None:
             return ReusedTrials(self._reuse, new_manifest(self.config, self.data))

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.checkpoints import Checkpoint, Checkpoints
 from search.links import LinkCutter
@@ -15,6 +17,9 @@ from search.schedule import Chain
 from search.stage import open_chains
 from search.store import TrialStore, link_name
 from search.study import Study
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 
 Column = tuple[int, int]
 """A pack's index, and the place of a column in it."""
@@ -128,41 +133,70 @@ class Wave:
         self._below = rung
 
     def _decide(self, pruning: Pruning, rung: int) -> None:
-        loaded = [(pack, self._books.checkpoints.load(pack)) for pack in self.plan.packs]
-        states = [(pack, after) for pack, after in loaded if after is not None]
-        live = {k: cost for pack, after in states for k, cost in _live(pack, after, rung)}
+        states = {pack.index: self._books.checkpoints.load(pack) for pack in self.plan.packs}
+        reports = [(pack, self._reports(pack, states[pack.index])) for pack in self.plan.packs]
+        live = {k: cost for pack, costs in reports for k, cost in _live(pack, costs, rung)}
         ended = [
-            trial for pack, after in states for trial in _ended(pack, after, self._below, rung)
+            trial for pack, costs in reports for trial in _ended(pack, costs, self._below, rung)
         ]
         pruned = pruning.decide(rung, live, ended)
-        for pack, after in states:
+        for pack in self.plan.packs:
             columns = sorted(column for index, column in pruned if index == pack.index)
-            self._prune(pack, columns, rung, after)
+            still_open = ~self._books.study.closed[pack.numbers[columns]].all(axis=1)
+            after = states[pack.index]
+            if after is not None and still_open.any():
+                self._prune(pack, np.array(columns)[still_open], rung, after)
 
-    def _prune(self, pack: Pack, columns: list[int], rung: int, after: Checkpoint) -> None:
-        """Write the rows of pruned columns, unless an earlier command did."""
-        if not columns:
-            return
-        rows = pruned_rows(pack, np.array(columns), rung, after)
-        if not self._books.study.closed[rows["number"]].all():
-            self._books.store.write(f"{link_name(pack.index, rung)}-pruned", rows)
-            self._books.study.tell(rows)
+    def _prune(self, pack: Pack, columns: I64, rung: int, after: Checkpoint) -> None:
+        """Write the rows of pruned columns, beside those of a command that lost their states."""
+        rows = pruned_rows(pack, columns, rung, after)
+        name = f"{link_name(pack.index, rung)}-pruned"
+        while self._books.store.has(name):
+            name += "-again"
+        self._books.store.write(name, rows)
+        self._books.study.tell(rows)
+
+    def _reports(self, pack: Pack, after: Checkpoint | None) -> F64:
+        """Return what was reported of a pack's columns: by its state, or by the log without it."""
+        logged = self._logged.get(pack.index)
+        if after is None:
+            return np.full(pack.numbers.shape, np.nan) if logged is None else logged
+        return after.reports if logged is None else np.fmin(after.reports, logged)
+
+    @cached_property
+    def _logged(self) -> dict[int, F64]:
+        """The reports that the log held of each pack when this command took it up."""
+        closed = self._books.study.closed
+        taken_up = [p for p in self.plan.packs if closed[p.numbers[p.numbers != NO_TRIAL]].any()]
+        numbers = [pack.numbers[pack.numbers != NO_TRIAL] for pack in taken_up]
+        rows = self._books.store.rows(np.concatenate(numbers).tolist()) if numbers else []
+        told = {row["number"]: dict(row["reports"] or ()) for row in rows}
+        return {pack.index: _reports_of(pack, told) for pack in taken_up}
 
 
-def _live(pack: Pack, after: Checkpoint, rung: int) -> Iterator[tuple[Column, float]]:
+def _reports_of(pack: Pack, told: Mapping[int, Mapping[int, float]]) -> F64:
+    reports = np.full(pack.numbers.shape, np.nan)
+    for m, numbers in enumerate(pack.numbers.tolist()):
+        for number in numbers:
+            for epoch, cost in told.get(number, {}).items():
+                reports[m, pack.checkpoints.index(epoch)] = cost
+    return reports
+
+
+def _live(pack: Pack, reports: F64, rung: int) -> Iterator[tuple[Column, float]]:
     """Yield the columns that were reported at a rung and would go beyond it."""
     if rung in pack.rungs:
-        costs = after.reports[:, pack.checkpoints.index(rung)]
+        costs = reports[:, pack.checkpoints.index(rung)]
         for m in np.flatnonzero(~np.isnan(costs) & (pack.epochs > rung)).tolist():
             yield (pack.index, m), float(costs[m])
 
 
-def _ended(pack: Pack, after: Checkpoint, below: float, rung: int) -> Iterator[Ended]:
+def _ended(pack: Pack, reports: F64, below: float, rung: int) -> Iterator[Ended]:
     """Yield the trials that reached their end above one rung and up to another."""
     for position, epoch in enumerate(pack.checkpoints):
         if below < epoch <= rung:
-            done = (pack.numbers[:, position] != NO_TRIAL) & ~np.isnan(after.reports[:, position])
+            done = (pack.numbers[:, position] != NO_TRIAL) & ~np.isnan(reports[:, position])
             for m in np.flatnonzero(done).tolist():
-                reports = dict(zip(pack.checkpoints, after.reports[m].tolist(), strict=True))
-                passed = {e: c for e, c in reports.items() if e <= epoch and not math.isnan(c)}
+                costs = dict(zip(pack.checkpoints, reports[m].tolist(), strict=True))
+                passed = {e: c for e, c in costs.items() if e <= epoch and not math.isnan(c)}
                 yield Ended((pack.index, m), bool(pack.epochs[m] == epoch), passed)

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ _PRUNERS = {
     "halving": "optuna.pruners.SuccessiveHalvingPruner",
     "hyperband": "optuna.pruners.HyperbandPruner",
 }
+
+_SEQUENCES = (optuna.samplers.QMCSampler, optuna.samplers.GridSampler)
 
 # What suits trials that are asked for many at a time; the settings' own options go first.
 _SAMPLER_OPTIONS: dict[str, dict[str, Any]] = {
@@ -87,12 +89,14 @@ def make_sampler(name: str, options: Mapping[str, Any], seed: int, asked: int = 
         If there is no such sampler, or it does not take these options.
     """
     drawn = int(np.random.SeedSequence([seed, asked]).generate_state(1)[0])
-    # A low-discrepancy sequence goes on by its place, which the study keeps, not by another seed.
     fixed = int(np.random.SeedSequence([seed]).generate_state(1)[0])
-    seeds = {"seed": fixed if "qmc" in name.lower() else drawn}
-    defaults = _SAMPLER_OPTIONS.get(name, {})
+    options = {**_SAMPLER_OPTIONS.get(name, {}), **options}
+    component = _component(BaseSampler, "sampler", _SAMPLERS, name)
+    # A sequence goes on by its place, which the study keeps, and not by another seed.
+    seeds = {"seed": fixed if issubclass(component, _SEQUENCES) else drawn}
+    known = inspect.signature(component).parameters
     made: BaseSampler = _made(
-        BaseSampler, "sampler", _SAMPLERS, name, {**seeds, **defaults, **options}
+        component, "sampler", name, {**(seeds if "seed" in known else {}), **options}
     )
     return made
 
@@ -113,23 +117,29 @@ def make_pruner(name: str, options: Mapping[str, Any], rungs: Sequence[int]) -> 
         defaults = {"min_resource": rungs[0], "reduction_factor": 3}
     if name == "hyperband":
         defaults["max_resource"] = rungs[-1]
-    made: BasePruner = _made(BasePruner, "pruner", _PRUNERS, name, {**defaults, **options})
+    component = _component(BasePruner, "pruner", _PRUNERS, name)
+    made: BasePruner = _made(component, "pruner", name, {**defaults, **options})
     return made
 
 
-def _made(
-    base: type[Any], kind: str, known: Mapping[str, str], name: str, options: Mapping[str, Any]
-) -> Any:
-    component = _imported(known.get(name, name), kind)
+def _component(base: type[Any], kind: str, known: Mapping[str, str], name: str) -> type[Any]:
+    path = known.get(name, name)
+    module, _, attribute = path.rpartition(".")
+    try:
+        component: type[Any] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"There is no {kind} {path!r}: {error}.") from error
     if not (inspect.isclass(component) and issubclass(component, base)):
         raise ConfigError(f"{kind} {name!r} is no {kind} of Optuna: it must be a {base.__name__}.")
-    arguments = {key: value for key, value in options.items() if _takes(component, key, options)}
+    return component
+
+
+def _made(component: type[Any], kind: str, name: str, options: Mapping[str, Any]) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some of Optuna's own options are experimental
-            made = component(**arguments)
-            _check_importable(made)
-            return made
+            _check_importable(component)
+            return component(**options)
     except ImportError as error:
         raise ConfigError(
             f"{kind} {name!r} needs the package {error.name}: install it (pip install "
@@ -142,23 +152,9 @@ def _made(
         ) from error
 
 
-def _takes(component: Callable[..., Any], key: str, options: Mapping[str, Any]) -> bool:
-    """Whether to pass an option on: all but a seed to what knows none."""
-    del options
-    return key != "seed" or "seed" in inspect.signature(component).parameters
-
-
-def _check_importable(made: object) -> None:
+def _check_importable(component: type[Any]) -> None:
     """Import now what some samplers import when they are first asked."""
-    if isinstance(made, optuna.samplers.GPSampler):
+    if issubclass(component, optuna.samplers.GPSampler):
         importlib.import_module("torch")
-    if isinstance(made, optuna.samplers.CmaEsSampler):
+    if issubclass(component, optuna.samplers.CmaEsSampler):
         importlib.import_module("cmaes")
-
-
-def _imported(path: str, kind: str) -> Any:
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"There is no {kind} {path!r}: {error}.") from error

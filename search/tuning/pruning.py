@@ -25,18 +25,32 @@ class PruningStudy:
     ----------
     pruner : BasePruner
     history : sequence of FrozenTrial
-        Finished trials of earlier waves.
+        Finished trials of earlier waves: those with the lowest numbers, without a gap.
+    columns : mapping of column to int
+        The number of each column's last trial.
     seed : sequence of int
         Of the order in which columns are asked about.
     """
 
     def __init__(
-        self, pruner: BasePruner, history: Sequence[FrozenTrial], seed: Sequence[int]
+        self,
+        pruner: BasePruner,
+        history: Sequence[FrozenTrial],
+        columns: Mapping[Column, int],
+        seed: Sequence[int],
     ) -> None:
         self._study = optuna.create_study(study_name="pruning", pruner=pruner)
         self._study.add_trials(history)
         self._seed = list(seed)
+        # Under their own numbers, from which hyperband takes their brackets; what else has a
+        # number is filled in by trials that no pruner looks at.
+        by_number = {number: column for column, number in columns.items()}
         self._trials: dict[Column, Trial] = {}
+        for number in range(len(history), max(by_number, default=-1) + 1):
+            if number in by_number:
+                self._trials[by_number[number]] = self._study.ask()
+            else:
+                self._study.add_trial(create_trial(state=TrialState.FAIL))
 
     def decide(
         self, rung: int, live: Mapping[Column, float], ended: Sequence[Ended]
@@ -59,8 +73,7 @@ class PruningStudy:
         order = np.random.default_rng([*self._seed, rung]).permutation(len(live))
         columns = [sorted(live)[i] for i in order]
         for column in columns:
-            trial = self._trials.setdefault(column, self._study.ask())
-            trial.report(live[column], rung)
+            self._trials[column].report(live[column], rung)
         pruned = {column for column in columns if self._trials[column].should_prune()}
         for column in pruned:
             self._study.tell(self._trials[column], state=TrialState.PRUNED)
@@ -79,10 +92,12 @@ class PruningStudy:
         cost = ended.reports[max(ended.reports)]
         if not math.isfinite(cost):
             return
-        trial = self._trials.get(ended.column) if ended.last else None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if trial is not None:
-                self._study.tell(trial, cost)
-            else:
-                self._study.add_trial(create_trial(value=cost, intermediate_values=ended.reports))
+        if ended.last:
+            trial = self._trials[ended.column]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what was reported at a rung already
+                for epoch, value in ended.reports.items():
+                    trial.report(value, epoch)
+            self._study.tell(trial, cost)
+        else:
+            self._study.add_trial(create_trial(value=cost, intermediate_values=ended.reports))

@@ -44,6 +44,8 @@ class Tuner:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.study = optuna.create_study(sampler=make_sampler(sampler, options, seed))
+        # Samplers that have tried everything would stop a loop of Optuna's own, which is not here.
+        setattr(self.study, "stop", lambda: None)  # noqa: B010 - mypy takes no assignment
 
     def ask(self, index: int, count: int) -> Proposal:
         """Return the next trials.

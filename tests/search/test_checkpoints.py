@@ -1,6 +1,6 @@
 """Pack states on disk: bitwise the same, or as if they were not there."""
 
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from search.planner import Pack
 
 RATES, ALPHAS = np.array([1e-7, 1e-6]), np.array([0.0, 10.0])
 PACK = Pack(3, 16, RATES, ALPHAS, (5, 10), np.arange(4).reshape(2, 2))
+BOTH = np.array([0, 1])
 
 
 def trained(epoch=5, seed=2**62):
@@ -24,55 +25,96 @@ def trained(epoch=5, seed=2**62):
     return replace(state, epoch=epoch, V=V, scale=rng.normal(size=2))
 
 
+def checkpoint_of(state, columns=BOTH, seconds=(0.1, 0.2), **times):
+    """Return where a pack stands that was reported once and in part."""
+    reports = np.array([[0.5, np.nan], [np.inf, -0.0]])
+    return Checkpoint(state, columns, np.array(seconds), reports, **times)
+
+
+def assert_same(one, other):
+    """Compare two values of a dataclass bit for bit."""
+    for field in fields(one):
+        saved, back = getattr(one, field.name), getattr(other, field.name)
+        assert type(saved) is type(back)
+        if isinstance(saved, np.ndarray):
+            assert (saved.dtype, saved.shape) == (back.dtype, back.shape)
+            assert saved.tobytes() == back.tobytes()
+        elif is_dataclass(saved):
+            assert_same(saved, back)
+        else:
+            assert saved == back
+
+
 @pytest.fixture
 def checkpoints(tmp_path):
     return Checkpoints(tmp_path / "checkpoints")
 
 
 def test_a_state_comes_back_bit_for_bit(checkpoints):
-    state = trained()
-    checkpoints.save(PACK, Checkpoint(state, 0.1))
-    checkpoint = checkpoints.load(PACK)
-    loaded = checkpoint.state
-    assert checkpoint.unlogged_seconds == 0.1
-    assert checkpoints.epoch(PACK) == 5
-    for field in fields(PackState):
-        saved, back = getattr(state, field.name), getattr(loaded, field.name)
-        assert type(saved) is type(back)
-        if isinstance(saved, np.ndarray):
-            assert (saved.dtype, saved.shape) == (back.dtype, back.shape)
-            assert saved.tobytes() == back.tobytes()
-        else:
-            assert saved == back
+    times = {"node": "10.0.0.1", "started_at": 1.7e9 + 0.1, "finished_at": 1.7e9 + 0.3}
+    for checkpoint in (checkpoint_of(trained()), checkpoint_of(trained(), **times, attempt=3)):
+        checkpoints.save(PACK, checkpoint)
+        assert_same(checkpoints.load(PACK), checkpoint)
+        assert checkpoints.reached(PACK)[0] == 5
+
+
+@pytest.mark.parametrize("columns", [[0], [1], [0, 1]])
+def test_a_state_of_some_columns_says_which(checkpoints, columns):
+    some = np.array(columns)
+    checkpoint = checkpoint_of(trained().take(some), some)
+    checkpoints.save(PACK, checkpoint)
+    assert_same(checkpoints.load(PACK), checkpoint)
+    epoch, reached = checkpoints.reached(PACK)
+    assert (epoch, reached.tolist()) == (5, columns)
+
+
+def test_before_its_first_epoch_a_pack_has_all_columns_and_nothing_behind_it():
+    state = trained(0)
+    checkpoint = Checkpoint.before(PACK, state)
+    assert checkpoint.state is state
+    assert (checkpoint.columns.tolist(), checkpoint.seconds.tolist()) == ([0, 1], [0, 0])
+    assert checkpoint.reports.shape == PACK.numbers.shape
+    assert np.isnan(checkpoint.reports).all()
 
 
 def test_the_newest_state_is_kept(checkpoints):
     for epoch in (5, 10):
-        checkpoints.save(PACK, Checkpoint(trained(epoch)))
-    assert checkpoints.load(PACK).state.epoch == checkpoints.epoch(PACK) == 10
+        checkpoints.save(PACK, checkpoint_of(trained(epoch)))
+    assert checkpoints.load(PACK).state.epoch == checkpoints.reached(PACK)[0] == 10
     assert len(list(checkpoints.folder.iterdir())) == 1
 
 
 def test_there_is_none_at_first_and_after_remove(checkpoints):
     assert checkpoints.load(PACK) is None
-    checkpoints.save(PACK, Checkpoint(trained()))
+    checkpoints.save(PACK, checkpoint_of(trained()))
     checkpoints.remove(PACK)
     assert checkpoints.load(PACK) is None
     checkpoints.remove(PACK)
 
 
+@given(st.sets(st.integers(0, 5)), st.sets(st.integers(0, 5)))
+def test_only_the_states_that_are_to_be_kept_are_kept(tmp_path_factory, saved, kept):
+    checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"))
+    packs = [replace(PACK, index=index) for index in range(6)]
+    for index in saved:
+        checkpoints.save(packs[index], checkpoint_of(trained()))
+    checkpoints.keep_only(packs[index] for index in kept)
+    assert {p.index for p in packs if checkpoints.load(p)} == saved & kept
+    assert len(list(checkpoints.folder.iterdir())) == len(saved & kept)
+
+
 @pytest.mark.parametrize("epoch", [1, 5, 10, 11])
 def test_the_epoch_is_that_of_the_newest_state(checkpoints, epoch):
-    assert checkpoints.epoch(PACK) == 0
-    checkpoints.save(PACK, Checkpoint(trained(12)))
-    checkpoints.save(PACK, Checkpoint(trained(epoch)))
-    assert checkpoints.epoch(PACK) == checkpoints.load(PACK).state.epoch == epoch
+    assert checkpoints.reached(PACK) == (0, None)
+    checkpoints.save(PACK, checkpoint_of(trained(12)))
+    checkpoints.save(PACK, checkpoint_of(trained(epoch)))
+    assert checkpoints.reached(PACK)[0] == checkpoints.load(PACK).state.epoch == epoch
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e-9, 12345.678])
 def test_the_time_without_rows_comes_back(checkpoints, seconds):
-    checkpoints.save(PACK, Checkpoint(trained(), seconds))
-    assert checkpoints.load(PACK).unlogged_seconds == seconds
+    checkpoints.save(PACK, checkpoint_of(trained(), seconds=(seconds, 1.0)))
+    assert checkpoints.load(PACK).seconds.tolist() == [seconds, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -81,23 +123,37 @@ def test_the_time_without_rows_comes_back(checkpoints, seconds):
         replace(PACK, alpha=ALPHAS[::-1]),
         replace(PACK, learning_rate=RATES * 2),
         replace(PACK, learning_rate=RATES[:1], alpha=ALPHAS[:1]),
+        replace(PACK, learning_rate=RATES[:1], alpha=ALPHAS[:1], numbers=PACK.numbers[:1]),
         replace(PACK, batch_size=32),
+        replace(PACK, checkpoints=(5, 7, 10), numbers=np.arange(6).reshape(2, 3)),
     ],
-    ids=["alpha", "learning rate", "fewer", "batch size"],
+    ids=["alpha", "learning rate", "fewer", "fewer trials", "batch size", "checkpoints"],
 )
 def test_the_state_of_other_trajectories_cannot_be_used(checkpoints, other):
-    checkpoints.save(PACK, Checkpoint(trained()))
+    checkpoints.save(PACK, checkpoint_of(trained()))
     assert checkpoints.load(other) is None
-    assert checkpoints.epoch(other) == 0
+    assert checkpoints.reached(other) == (0, None)
+
+
+def test_the_state_of_other_columns_cannot_be_used(checkpoints):
+    one = np.array([1])
+    for state, columns in (
+        (trained().take(one), np.array([0])),  # not these
+        (trained().take(one), np.array([2])),  # more than there are
+        (trained(), one),  # fewer than it has
+    ):
+        checkpoints.save(PACK, checkpoint_of(state, columns))
+        assert checkpoints.load(PACK) is None
+        assert checkpoints.reached(PACK) == (0, None)
 
 
 def test_packs_do_not_share_a_state(checkpoints):
-    checkpoints.save(PACK, Checkpoint(trained()))
+    checkpoints.save(PACK, checkpoint_of(trained()))
     assert checkpoints.load(replace(PACK, index=4)) is None
 
 
 def test_a_state_cut_off_at_any_byte_is_none(checkpoints):
-    checkpoints.save(PACK, Checkpoint(trained()))
+    checkpoints.save(PACK, checkpoint_of(trained()))
     (path,) = checkpoints.folder.iterdir()
     whole = path.read_bytes()
     for size in range(len(whole)):
@@ -109,19 +165,16 @@ def test_a_state_cut_off_at_any_byte_is_none(checkpoints):
 @given(st.data())
 def test_a_state_with_a_damaged_byte_is_itself_or_none(tmp_path_factory, data):
     checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"))
-    state = trained()
-    checkpoints.save(PACK, Checkpoint(state, 0.1))
+    checkpoint = checkpoint_of(trained(), node="10.0.0.1")
+    checkpoints.save(PACK, checkpoint)
     (path,) = checkpoints.folder.iterdir()
     damaged = bytearray(path.read_bytes())
     damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(damaged)
-    checkpoint = checkpoints.load(PACK)
-    if checkpoint is not None:
-        loaded = checkpoint.state
-        assert checkpoint.unlogged_seconds == 0.1
-        assert loaded.epoch == checkpoints.epoch(PACK) == state.epoch
-        assert loaded.V.tobytes() == state.V.tobytes()
-        assert loaded.scale.tobytes() == state.scale.tobytes()
+    loaded = checkpoints.load(PACK)
+    assert checkpoints.reached(PACK)[0] == (loaded.state.epoch if loaded else 0)
+    if loaded is not None:
+        assert_same(loaded, checkpoint)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,9 @@ COLUMNS = {
     "alpha": "double",
     "val_cost": "double",
     "val_accuracy": "double",
+    "last_cost": "double",
+    "last_epoch": "int32",
+    "reports": "map<int32, double ('reports')>",
     "seconds": "double",
     "pack": "int32",
     "node": "string",
@@ -37,6 +40,7 @@ COLUMNS = {
     "finished_at": "timestamp[us, tz=UTC]",
     "attempt": "int32",
     "error": "string",
+    "source": "string",
 }
 SPACE = SearchSpace(**{name: tuple(values) for name, values in AXES.items()})
 
@@ -123,6 +127,10 @@ def test_the_summary_keeps_its_contract(run_dir):
         "name": "data", "fingerprint": summary["dataset"]["fingerprint"]
     }  # fmt: skip
     assert len(summary["dataset"]["fingerprint"]) == 16
+    epochs = max(AXES["epochs"]) * len(log) // len(AXES["epochs"])
+    assert summary["arithmetic"] == {
+        "trained_epochs": epochs, "unpruned_epochs": epochs, "saved": 0.0
+    }  # fmt: skip
     timing = summary["timing"]
     assert timing["compute_s"] == pytest.approx(log.seconds.sum())
     assert timing["wall_s"] >= timing["startup_s"] + timing["training_s"] > 0
@@ -153,6 +161,10 @@ def test_the_log_has_one_row_for_each_trial_with_the_columns_of_the_contract(run
     assert np.isfinite(log.val_cost).all()
     assert log.val_accuracy.between(0, 1).all()
     assert (log.started_at <= log.finished_at).all()
+    assert (log.last_cost == log.val_cost).all()
+    assert (log.last_epoch == log.epochs).all()
+    assert log.reports.isna().all()
+    assert log.source.isna().all()
 
 
 def test_every_trial_has_the_cost_of_a_textbook_training_of_its_own(folder, run_dir):
@@ -224,6 +236,8 @@ def test_a_sweep_in_which_every_trial_diverges_ends_with_1_and_a_complete_log(fo
     assert (log.error == "diverged").all()
     assert log.val_cost.isna().all()
     assert log.val_accuracy.isna().all()
+    assert log.last_cost.isna().all()
+    assert (log.last_epoch == log.epochs).all()
     summary = summary_of(folder / "runs" / "wild")
     assert (summary["best"], summary["test"]) == (None, None)
 

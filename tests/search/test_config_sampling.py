@@ -199,6 +199,7 @@ def configs() -> st.SearchStrategy[dict]:
                     "name": st.sampled_from(["random", "tpe", "a.b"]),
                     "trials": counts(),
                     "batch": st.none() | counts(),
+                    "seed": st.none() | st.integers(0, 2**63 - 1),
                     "options": options(),
                 }
             ),
@@ -402,6 +403,11 @@ def test_wrong_options(message, table, value):
     assert ": options must be a table of finite numbers, text, true or false, lists" in text
 
 
+def test_a_seed_among_the_options_is_refused(message):
+    table = '[sampler]\nname = "tpe"\ntrials = 9\noptions = {seed = 1}'
+    assert "give it beside them, as seed below [sampler]" in message(toml(table))
+
+
 def nested(depth: int) -> list:
     return [nested(depth - 1)] if depth else []
 
@@ -424,7 +430,12 @@ def test_a_sampler_needs_trials(message):
 
 @pytest.mark.parametrize(
     ("key", "value", "shown"),
-    [("trials", "5", "5"), ("batch", "5", "5"), ("options", "{a = 1}", '{"a": 1}')],
+    [
+        ("trials", "5", "5"),
+        ("batch", "5", "5"),
+        ("seed", "5", "5"),
+        ("options", "{a = 1}", '{"a": 1}'),
+    ],
 )
 def test_the_grid_takes_nothing(message, key, value, shown):
     text = message(toml(f"[sampler]\n{key} = {value}"))
@@ -458,7 +469,10 @@ def test_settings_that_do_not_go_together_are_told_at_once(message):
     [
         ("trials = 5\n" + toml(""), 'unknown key "trials". Move it below [sampler].'),
         (toml("interval = 5"), 'unknown key "interval" in [space]. Move it below [pruner].'),
-        (toml("[sampler]\nseed = 1"), '"seed" in [sampler]. Move it to the top of the file.'),
+        (
+            toml('[sampler]\ndataset = "x"'),
+            '"dataset" in [sampler]. Move it to the top of the file.',
+        ),
         (toml("[sampler]\ntrails = 1"), '"trails" in [sampler]. Did you mean trials?'),
         (toml("[pruner]\nzzz = 1"), "in [pruner]. The keys here are name, interval, options."),
     ],

@@ -1,31 +1,51 @@
 """Whatever is lost, killed or deleted on the way, the log ends up bit for bit the same."""
 
+import shutil
 from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
 from cluster.executor import Lost, SerialExecutor
 from model.dataset import Dataset
 from model.pack import PackState
-from search.checkpoints import Checkpoints
+from search.checkpoints import Checkpoint, Checkpoints
+from search.config import load_config
 from search.cost_model import CostModel
 from search.errors import InterruptedSweepError, StoreError
 from search.link import Examples
-from search.links import LinkCutter, open_chains
+from search.links import LinkCutter
 from search.orchestrator import MAX_ATTEMPTS, Orchestrator, settle
-from search.planner import make_plan
+from search.planner import NO_TRIAL, Plan, make_plan
+from search.source import Run
 from search.space import SearchSpace
-from search.store import COMPLETE, FAIL, TrialStore
-from search.study import Study
+from search.stage import nothing_reached, open_chains
+from search.store import COMPLETE, FAIL, TrialStore, link_name
+from search.study import TOLD, BestTrial, Study
+from search.wave import Books, Wave
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.
 SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (2, 4, 8), (0.0, 1.0, 10.0, 3e36))
 PLAN = make_plan(np.arange(len(SPACE)), SPACE.columns(), {8: 3, 16: 8})
+
+
+def uneven_plan():
+    """Return four packs: some columns end on the way, some have no trial at every stop."""
+    ends, packs = [(2, 4, 8), (2,), (4, 8), (2, 4), (8,)], []
+    for columns in (range(3), range(3, 6), range(6, 8), range(8, 16)):
+        kept = [(n, n // 12 * 4 + n % 4) for n in range(len(SPACE))]
+        numbers = np.array([n for n, m in kept if m in columns and SPACE[n].epochs in ends[m % 5]])
+        packs += make_plan(numbers, SPACE.columns(numbers), {8: 3, 16: 8}, (), len(packs)).packs
+    return Plan(tuple(packs))
+
+
+UNEVEN = uneven_plan()
 SEED = 1
 
 
@@ -38,8 +58,8 @@ def cutter(epochs, plan=PLAN):
     return cut
 
 
-def chains_of(cut, logged=(), reached=lambda pack: 0):
-    return open_chains(PLAN, np.array(logged, np.int64), reached, cut)
+def chains_of(cut, plan=PLAN):
+    return open_chains(plan, Study(len(SPACE)).closed, nothing_reached, cut)
 
 
 # Several links to each checkpoint; links that pass two of them; one link for each pack.
@@ -47,8 +67,8 @@ SHORT, LONG, LONGEST = cutter(1), cutter(4), cutter(100)
 CUTS = pytest.mark.parametrize("cut", [SHORT, LONG, LONGEST], ids=["short", "long", "longest"])
 
 
-def links_of(cut):
-    return [(link.pack.index, link.epoch) for chain in chains_of(cut) for link in chain]
+def links_of(cut, plan=PLAN):
+    return [(link.pack.index, link.epoch) for chain in chains_of(cut, plan) for link in chain]
 
 
 LINKS = links_of(SHORT)
@@ -73,6 +93,7 @@ class FlakyExecutor:
     def __init__(self, seed=0, loss=0.0, workers=3, cursed=()):
         self.workers = workers
         self.trained = []
+        self.column_epochs = 0
         self.seconds = Counter()
         self.losses = Counter()
         self.most_queued = 0
@@ -87,7 +108,7 @@ class FlakyExecutor:
         self.most_queued = max(self.most_queued, len(self._queue))
 
     def wait(self, timeout):
-        if self._random.random() < 0.2:
+        if not self._queue or self._random.random() < 0.2:
             return []
         count = self._random.randint(1, len(self._queue))
         return [self._end() for _ in range(count)]
@@ -103,6 +124,8 @@ class FlakyExecutor:
         (finished,) = self._inner.wait(0)
         self.trained.append(((link.pack.index, link.epoch), finished.value.trained_epochs))
         self.seconds[link.pack.index, link.epoch] += finished.value.seconds
+        for epoch in range(link.start_epoch, link.epoch):
+            self.column_epochs += len(next(leg.columns for leg in link.legs if leg.epoch > epoch))
         return finished
 
     def close(self):
@@ -134,26 +157,30 @@ def start(pack):
     )
 
 
-def give_command(
-    folder, executor, interrupted=lambda: False, store=None, cut=SHORT, checkpoints=None
-):
-    """Do what the log in a folder does not hold yet, as every command does."""
+def taken_up(folder, store=None, plan=PLAN):
+    """Return what the log of a folder says, as every command begins."""
     store = store or TrialStore(folder / "trials")
-    checkpoints = checkpoints or Checkpoints(folder / "checkpoints")
-    settle(PLAN, store, checkpoints)
-    study, observer = Study(len(SPACE)), Recorder()
-    study.tell(*store.columns("number", "val_cost", "val_accuracy"))
-    orchestrator = Orchestrator(executor, store, checkpoints, study, start, observer, interrupted)
-    chains = chains_of(cut, store.columns("number")[0], checkpoints.epoch)
-    orchestrator.run(chains, EXAMPLES)
-    return study, observer
+    books = Books(store, Checkpoints(folder / "checkpoints"), Study(len(SPACE)))
+    run = Run(load_config("smoke"), None, None, books, None, None)
+    vars(run)["_grid_plan"] = plan  # instead of that of the config
+    run.settle()
+    return books
+
+
+def give_command(folder, executor, interrupted=lambda: False, store=None, cut=SHORT, plan=PLAN):
+    """Do what the log in a folder does not hold yet, as every command does."""
+    books, observer = taken_up(folder, store, plan), Recorder()
+    source = Wave(plan, cut, books)
+    Orchestrator(executor, books, start, observer, interrupted).run(source, EXAMPLES)
+    assert source.finished
+    return books.study, observer
 
 
 def table(folder):
     """Return the log without what depends on times and luck, sorted by number."""
     names = (
         "number", "state", "batch_size", "learning_rate", "epochs", "alpha", "pack", "error",
-        "val_cost", "val_accuracy",
+        "val_cost", "val_accuracy", "last_cost", "last_epoch", "source",
     )  # fmt: skip
     columns = TrialStore(folder / "trials").columns(*names)
     order = np.argsort(columns[0])
@@ -163,10 +190,11 @@ def table(folder):
     }
 
 
-def assert_complete(folder, undisturbed):
+def assert_complete(folder, undisturbed, plan=PLAN):
     """Check every row, and that nothing else is left."""
     assert table(folder) == undisturbed
-    assert table(folder)["number"] == list(range(len(SPACE)))
+    trials = np.concatenate([pack.numbers.ravel() for pack in plan.packs])
+    assert table(folder)["number"] == sorted(set(trials.tolist()) - {NO_TRIAL})
     assert list((folder / "checkpoints").iterdir()) == []
     assert all(path.name.startswith("pack-") for path in (folder / "trials").iterdir())
 
@@ -182,11 +210,18 @@ def undisturbed(tmp_path_factory):
     return table(folder)
 
 
-def interrupt(folder, links, seed=0, cut=SHORT):
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uneven")
+    give_command(folder, SerialExecutor(), plan=UNEVEN)
+    return table(folder)
+
+
+def interrupt(folder, links, seed=0, cut=SHORT, plan=PLAN):
     """Stop a sweep after some links and return the executor."""
     executor = FlakyExecutor(seed)
     with pytest.raises(InterruptedSweepError):
-        give_command(folder, executor, lambda: len(executor.trained) >= links, cut=cut)
+        give_command(folder, executor, lambda: len(executor.trained) >= links, cut=cut, plan=plan)
     return executor
 
 
@@ -204,6 +239,8 @@ def test_every_row_holds_its_trials_params_and_scores(tmp_path):
         }
         assert row["started_at"] <= row["finished_at"]
         assert (row["node"], row["attempt"]) == ("localhost", 1)
+        assert (row["last_cost"], row["last_epoch"]) == (row["val_cost"], row["epochs"])
+        assert (row["reports"], row["source"]) == (None, None)
 
 
 def test_the_seconds_of_a_links_trials_add_up_to_the_link(tmp_path):
@@ -232,7 +269,30 @@ def test_columns_that_diverge_fail_and_are_never_best(tmp_path):
     assert all(np.isfinite(row["val_cost"]) for row in complete)
     assert study.states == {COMPLETE: len(complete), FAIL: len(failed)}
     best = min(complete, key=lambda row: (row["val_cost"], row["number"]))
-    assert (study.best_trial.number, study.best_trial.value) == (best["number"], best["val_cost"])
+    assert study.best_trial == BestTrial(
+        best["number"], SPACE[best["number"]], best["val_cost"], best["val_accuracy"]
+    )
+    told = Study(len(SPACE))
+    told.tell(dict(zip(TOLD, TrialStore(tmp_path / "trials").columns(*TOLD), strict=True)))
+    assert (told.states, told.best_trial) == (study.states, study.best_trial)
+    assert told.closed.tolist() == study.closed.tolist() == [True] * (len(SPACE) + 1)
+
+
+def test_the_time_of_a_leg_is_shared_by_those_that_it_trains(tmp_path):
+    store, (pack, *_) = TrialStore(tmp_path / "trials"), UNEVEN.packs
+    give_command(tmp_path, SerialExecutor(), store=store, cut=LONGEST, plan=UNEVEN)
+    own = [row for row in store.read().to_pylist() if row["pack"] == pack.index]
+    by_number = {row["number"]: row["seconds"] for row in own}
+    column = [sum(by_number.get(n, 0) for n in row) for row in pack.numbers.tolist()]
+    # Who goes further has all that the others have, of the same legs, and more.
+    order = np.argsort(pack.epochs, kind="stable")
+    for one, other in pairwise(order.tolist()):
+        if pack.epochs[one] == pack.epochs[other]:
+            assert column[one] == pytest.approx(column[other])
+        else:
+            assert column[one] < column[other]
+    span = (own[0]["finished_at"] - own[0]["started_at"]).total_seconds()
+    assert sum(column) == pytest.approx(span, abs=3e-6)
 
 
 # --- Bad luck
@@ -281,7 +341,7 @@ def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
 def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
     executor = SerialExecutor()
     executor.submit = lambda key, name, function, *args: SerialExecutor.submit(
-        executor, key, name, function, *args[:-2], (), -1
+        executor, key, name, function, *args[:-1], [(-1, *args[-1][0][1:])]
     )
     with pytest.raises(ValueError, match="at epoch 0, beyond -1"):
         give_command(tmp_path, executor)
@@ -290,7 +350,10 @@ def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
 # --- However the way is cut
 
 
-def test_links_are_cut_as_the_tests_below_need_it():
+def test_plan_and_links_are_as_the_tests_below_need_them():
+    assert links_of(SHORT, UNEVEN) == LINKS
+    assert {pack.checkpoints for pack in UNEVEN.packs} == {(2, 4, 8)}
+    assert all(len(set(pack.epochs.tolist())) >= 2 for pack in UNEVEN.packs)
     spans = [
         [(link.start_epoch, link.epoch, link.stops) for link in chains_of(cut)[0]]
         for cut in (SHORT, LONG, LONGEST)
@@ -302,32 +365,50 @@ def test_links_are_cut_as_the_tests_below_need_it():
     ]
 
 
+@pytest.fixture(params=["even", "uneven"])
+def planned(request, undisturbed, uneven):
+    """Return a plan and its log: all columns go to the end, or some only on the way."""
+    return {"even": (PLAN, undisturbed), "uneven": (UNEVEN, uneven)}[request.param]
+
+
 @CUTS
 @pytest.mark.parametrize("loss", [0.0, 0.5])
 def test_links_of_any_length_give_the_same_bits_and_log_all_their_seconds(
-    undisturbed, tmp_path, cut, loss
+    planned, tmp_path, cut, loss
 ):
-    executor = FlakyExecutor(3, loss)
-    give_command(tmp_path, executor, cut=cut)
-    assert_complete(tmp_path, undisturbed)
-    assert sorted(link for link, _ in executor.trained) == sorted(links_of(cut))
+    (plan, expected), executor = planned, FlakyExecutor(3, loss)
+    give_command(tmp_path, executor, cut=cut, plan=plan)
+    assert_complete(tmp_path, expected, plan)
+    assert sorted(link for link, _ in executor.trained) == sorted(links_of(cut, plan))
+    assert executor.column_epochs == plan.column_epochs
     assert logged_seconds(tmp_path) == pytest.approx(executor.seconds.total())
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from([SHORT, LONG, LONGEST]), st.integers(1, 9)), max_size=6))
-def test_each_command_may_cut_the_way_otherwise(undisturbed, tmp_path_factory, commands):
-    folder, seconds, epochs = tmp_path_factory.mktemp("run"), 0.0, 0
+commands = st.lists(
+    st.tuples(st.sampled_from([SHORT, LONG, LONGEST]), st.integers(1, 9)), max_size=6
+)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(commands)
+def test_each_command_may_cut_the_way_otherwise(planned, tmp_path_factory, commands):
+    (plan, expected), folder = planned, tmp_path_factory.mktemp("run")
+    seconds, epochs, columns = 0.0, 0, 0
     for seed, (cut, links) in enumerate([*commands, (LONG, 1000)]):
         executor = FlakyExecutor(seed)
+        enough = lambda e=executor, n=links: len(e.trained) >= n  # noqa: E731
         try:
-            give_command(folder, executor, lambda e=executor, n=links: len(e.trained) >= n, cut=cut)
+            give_command(folder, executor, enough, cut=cut, plan=plan)
         except InterruptedSweepError:
             assert links < 1000
         seconds += executor.seconds.total()
         epochs += sum(trained for _, trained in executor.trained)
-    assert_complete(folder, undisturbed)
-    assert epochs == sum(pack.epochs for pack in PLAN.packs)
+        columns += executor.column_epochs
+    assert_complete(folder, expected, plan)
+    assert epochs == sum(pack.checkpoints[-1] for pack in plan.packs)
+    assert columns == plan.column_epochs
     assert logged_seconds(folder) == pytest.approx(seconds)
 
 
@@ -344,7 +425,7 @@ def test_an_interrupted_sweep_continues_bit_for_bit_and_trains_nothing_twice(
     assert_complete(tmp_path, undisturbed)
     trained = first.trained + second.trained
     assert sorted(link for link, _ in trained) == sorted(LINKS)
-    assert sum(epochs for _, epochs in trained) == sum(pack.epochs for pack in PLAN.packs)
+    assert sum(epochs for _, epochs in trained) == sum(p.checkpoints[-1] for p in PLAN.packs)
     seconds = first.seconds.total() + second.seconds.total()
     assert logged_seconds(tmp_path) == pytest.approx(seconds)
 
@@ -394,33 +475,36 @@ def crash_at(patch, moment, count):
 @pytest.mark.parametrize("count", [0, 2, 3])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment_of_recording_a_link_it_continues_bit_for_bit(
-    undisturbed, tmp_path, monkeypatch, moment, count, cut
+    planned, tmp_path, monkeypatch, moment, count, cut
 ):
+    plan, expected = planned
     first, second = FlakyExecutor(seed=count), FlakyExecutor(seed=count)
     with monkeypatch.context() as patch:
         crash_at(patch, moment, count)
         with pytest.raises(CrashError):
-            give_command(tmp_path, first, cut=cut)
-    settle(PLAN, TrialStore(tmp_path / "trials"), Checkpoints(tmp_path / "checkpoints"))
-    shown = set(table(tmp_path)["number"])
-    states = Checkpoints(tmp_path / "checkpoints")
-    finished = [pack for pack in PLAN.packs if set(pack.numbers.ravel().tolist()) <= shown]
+            give_command(tmp_path, first, cut=cut, plan=plan)
+    states = taken_up(tmp_path, plan=plan).checkpoints
+    shown = {*table(tmp_path)["number"], NO_TRIAL}
+    ends = {pack.index: pack.checkpoints[-1] for pack in plan.packs}
+    finished = {p.index for p in plan.packs if set(p.numbers.ravel().tolist()) <= shown}
+    assert all(states.load(pack) is None for pack in plan.packs if pack.index in finished)
     reached = {
-        pack.index: pack.epochs if pack in finished else states.epoch(pack) for pack in PLAN.packs
+        pack.index: ends[pack.index] if pack.index in finished else states.reached(pack)[0]
+        for pack in plan.packs
     }
     if "staged" not in moment and moment != "before the state is saved":
         assert any(reached.values())
     # Every checkpoint up to the saved state has its rows, and none beyond it.
-    for pack in PLAN.packs:
+    for pack in plan.packs:
         passed = [epoch <= reached[pack.index] for epoch in pack.checkpoints]
         assert [set(column) <= shown for column in pack.numbers.T.tolist()] == passed
-    give_command(tmp_path, second, cut=cut)
-    assert_complete(tmp_path, undisturbed)
+    give_command(tmp_path, second, cut=cut, plan=plan)
+    assert_complete(tmp_path, expected, plan)
     # Nothing up to the saved state is trained or scored again, and its time is kept.
     assert all(epoch > reached[pack] for (pack, epoch), _ in second.trained)
-    for pack in PLAN.packs:
-        trained = [epochs for (index, _), epochs in second.trained if index == pack.index]
-        assert sum(trained) == pack.epochs - reached[pack.index]
+    for index, end in ends.items():
+        trained = [epochs for (pack, _), epochs in second.trained if pack == index]
+        assert sum(trained) == end - reached[index]
     kept = sum(s for (pack, epoch), s in first.seconds.items() if epoch <= reached[pack])
     assert logged_seconds(tmp_path) == pytest.approx(kept + second.seconds.total())
 
@@ -482,6 +566,47 @@ def test_a_log_file_deleted_behind_the_newest_state_is_trained_again(undisturbed
     assert_complete(tmp_path, undisturbed)
 
 
+@pytest.mark.parametrize("removed", ["checkpoints", "trials"])
+@pytest.mark.parametrize("links", [2, 5, 7])
+def test_deleted_files_only_cost_training_where_columns_end_on_the_way(
+    uneven, tmp_path, removed, links
+):
+    interrupt(tmp_path, links, links, LONG, UNEVEN)
+    for path in (tmp_path / removed).iterdir():
+        path.unlink()
+    give_command(tmp_path, FlakyExecutor(), plan=UNEVEN)
+    assert_same_up_to_rounding(table(tmp_path), uneven)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+@pytest.mark.parametrize("pack", UNEVEN.packs)
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_of_a_deleted_log_file_only_its_own_columns_are_trained_again(
+    uneven, tmp_path, pack, position
+):
+    give_command(tmp_path, SerialExecutor(), plan=UNEVEN)
+    epoch, lost = pack.checkpoints[position], pack.numbers[:, position] != NO_TRIAL
+    (tmp_path / "trials" / f"{link_name(pack.index, epoch)}.parquet").unlink()
+    executor = FlakyExecutor()
+    give_command(tmp_path, executor, cut=LONGEST, plan=UNEVEN)
+    assert executor.trained == [((pack.index, epoch), epoch)]
+    assert executor.column_epochs == epoch * lost.sum()
+    assert_same_up_to_rounding(table(tmp_path), uneven)
+
+
+def test_a_state_without_the_columns_that_are_open_is_not_used(uneven, tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    for pack in UNEVEN.packs:
+        some = np.flatnonzero(pack.epochs > pack.epochs.min())
+        before = Checkpoint.before(pack, start(pack))
+        state = replace(start(pack).take(some), epoch=2, b=before.state.b[:, some] + 1)
+        checkpoints.save(pack, replace(before, state=state, columns=some))
+    executor = FlakyExecutor()
+    give_command(tmp_path, executor, plan=UNEVEN)
+    assert executor.column_epochs == UNEVEN.column_epochs
+    assert_complete(tmp_path, uneven, UNEVEN)
+
+
 def test_a_damaged_checkpoint_only_costs_training(undisturbed, tmp_path):
     interrupt(tmp_path, 6)
     states = list((tmp_path / "checkpoints").iterdir())
@@ -492,14 +617,48 @@ def test_a_damaged_checkpoint_only_costs_training(undisturbed, tmp_path):
     assert_complete(tmp_path, undisturbed)
 
 
+def assert_same_up_to_rounding(one, other):
+    """Compare two logs that were trained in products of other widths."""
+    rounded = ("val_cost", "last_cost", "val_accuracy")
+    exact = one.keys() - {*rounded, "pack"}
+    assert {name: one[name] for name in exact} == {name: other[name] for name in exact}
+    for name in rounded:
+        ours, theirs = (np.frombuffer(t[name]) for t in (one, other))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=0.1 * (name == "val_accuracy"))
+
+
 def test_another_plan_gives_the_same_costs_up_to_rounding(tmp_path, undisturbed):
     other = make_plan(np.arange(len(SPACE)), SPACE.columns(), {8: 1, 16: 1})
-    store, study = TrialStore(tmp_path / "trials"), Study(len(SPACE))
-    chains = open_chains(other, np.array([], np.int64), lambda pack: 0, cutter(2, other))
-    Orchestrator(
-        SerialExecutor(), store, Checkpoints(tmp_path / "c"), study, start, Recorder()
-    ).run(chains, EXAMPLES)
-    ours = table(tmp_path)
-    assert ours["state"] == undisturbed["state"]
-    costs = [np.frombuffer(t["val_cost"]) for t in (ours, undisturbed)]
-    np.testing.assert_allclose(*costs, rtol=1e-4)
+    give_command(tmp_path, SerialExecutor(), cut=cutter(2, other), plan=other)
+    assert_same_up_to_rounding(table(tmp_path), undisturbed)
+
+
+def test_fewer_trials_give_the_same_costs_up_to_rounding(uneven, undisturbed):
+    kept = np.isin(undisturbed["number"], uneven["number"])
+    assert uneven["number"] == np.array(undisturbed["number"])[kept].tolist()
+    costs = np.frombuffer(undisturbed["val_cost"])[kept]
+    np.testing.assert_allclose(np.frombuffer(uneven["val_cost"]), costs, rtol=1e-4)
+
+
+# --- What counts of what was staged
+
+
+def test_staged_rows_count_where_their_state_was_saved(tmp_path):
+    store, checkpoints = TrialStore(tmp_path / "trials"), Checkpoints(tmp_path / "checkpoints")
+    give_command(tmp_path, SerialExecutor(), cut=LONGEST)
+    (one, other, *_), rows = PLAN.packs, store.folder
+    for pack in (one, other):
+        path = rows / f"{link_name(pack.index, 8)}.parquet"
+        for epoch in (2, 4, 8):
+            shutil.copy(path, rows / f".staged-{link_name(pack.index, epoch)}.parquet")
+        path.unlink()
+    for name in ("reused", link_name(99, 2)):  # what is no link, or of no pack
+        shutil.copy(rows / f"{link_name(2, 8)}.parquet", rows / f".staged-{name}.parquet")
+    state = replace(start(one), epoch=4)
+    checkpoints.save(one, Checkpoint.before(one, state))
+    settle({pack.index: pack for pack in PLAN.packs}, store, checkpoints)
+    assert store.staged() == []
+    shown = {path.stem for path in rows.glob("pack-*")}
+    assert shown >= {link_name(one.index, 2), link_name(one.index, 4)}
+    assert not shown & {link_name(one.index, 8), *(link_name(other.index, e) for e in (2, 4, 8))}
+    assert not list(rows.glob("*reused*")) + list(rows.glob("*99*"))

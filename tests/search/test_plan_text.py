@@ -8,10 +8,12 @@ from model.dataset import Dataset
 from search.config import load_config
 from search.cost_model import TYPICAL
 from search.grid_plan import grid_plan, grid_widths
-from search.links import LinkCutter, open_chains
+from search.links import LinkCutter
 from search.plan_text import plan_text
 from search.prediction import predict, refit_seconds
 from search.progress import duration
+from search.stage import nothing_reached, open_chains
+from search.study import Study
 
 CONFIG = load_config("full")
 DATA = Dataset(
@@ -22,7 +24,7 @@ DATA = Dataset(
 def dry_run(workers=4, cost=TYPICAL):
     plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
     cutter = LinkCutter.for_data(cost, CONFIG, DATA, plan, workers)
-    chains = open_chains(plan, np.array([], np.int64), lambda _: 0, cutter)
+    chains = open_chains(plan, Study(CONFIG.total).closed, nothing_reached, cutter)
     return plan_text(plan, CONFIG, DATA, cost, chains, workers), chains
 
 

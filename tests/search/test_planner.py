@@ -1,6 +1,5 @@
 """Plans against brute force: which trial is read off where, and what it costs."""
 
-import itertools
 from collections import defaultdict
 
 import numpy as np
@@ -11,16 +10,17 @@ from hypothesis import strategies as st
 from search.config import load_config
 from search.cost_model import TYPICAL
 from search.grid_plan import grid_plan, grid_widths
-from search.planner import NO_TRIAL, make_plan
+from search.planner import NO_TRIAL, make_plan, training_flops
 from search.space import AXES, Params, SearchSpace
 from search.width import WIDEST, choose_widths
 
 SPACE = SearchSpace((8, 16, 64), (1e-7, 1e-6, 1e-5), (5, 10, 25, 40), (0.0, 1.0, 10.0, 1e4))
 
 
-def plan_of(numbers, width=WIDEST, space=SPACE):
+def plan_of(numbers, width=WIDEST, space=SPACE, rungs=(), first_pack=0):
     numbers = np.array(numbers, np.int64)
-    return make_plan(numbers, space.columns(numbers), dict.fromkeys(space.batch_size, width))
+    widths = dict.fromkeys(space.batch_size, width)
+    return make_plan(numbers, space.columns(numbers), widths, rungs, first_pack)
 
 
 def places(plan):
@@ -59,25 +59,32 @@ def subsets(min_size=1):
 
 
 widths = st.integers(1, 14)
+rungs = st.sets(st.integers(1, 45)).map(lambda epochs: tuple(sorted(epochs)))
 
 
 # --- Packs
 
 
-@given(subsets(), widths)
-def test_every_trial_stands_once_where_its_params_are(numbers, width):
-    plan = plan_of(numbers, width)
+@given(subsets(), widths, rungs)
+def test_every_trial_stands_once_where_its_params_are(numbers, width, rungs):
+    plan = plan_of(numbers, width, rungs=rungs)
     assert sorted(places(plan)) == sorted((number, SPACE[number]) for number in numbers)
     assert plan.trials == len(numbers)
 
 
-@given(subsets(), widths)
-def test_a_pack_has_no_column_and_no_checkpoint_without_a_trial(numbers, width):
-    for pack in plan_of(numbers, width).packs:
+@given(subsets(), widths, rungs)
+def test_a_pack_has_no_column_and_but_for_rungs_no_checkpoint_without_a_trial(
+    numbers, width, rungs
+):
+    for pack in plan_of(numbers, width, rungs=rungs).packs:
         assert pack.numbers.shape == (pack.width, len(pack.checkpoints))
         assert pack.learning_rate.shape == pack.alpha.shape == (pack.width,)
         assert list(pack.checkpoints) == sorted(set(pack.checkpoints))
-        assert (pack.numbers != NO_TRIAL).any(axis=0).all()
+        has_trials = (pack.numbers != NO_TRIAL).any(axis=0)
+        assert (has_trials | np.isin(pack.checkpoints, pack.rungs)).all()
+        assert has_trials[-1]
+        assert pack.rungs == tuple(rung for rung in rungs if rung <= pack.checkpoints[-1])
+        assert set(pack.rungs) <= set(pack.checkpoints)
         assert (pack.numbers != NO_TRIAL).any(axis=1).all()
 
 
@@ -95,33 +102,50 @@ def test_trajectories_are_split_evenly_into_as_few_packs_as_the_width_allows(num
         assert max(parts[batch_size]) <= width
 
 
+@given(subsets(), widths)
+def test_trajectories_that_end_together_stand_together(numbers, width):
+    lasts = defaultdict(list)
+    for pack in plan_of(numbers, width).packs:
+        lasts[pack.batch_size] += pack.epochs.tolist()
+    for epochs in lasts.values():
+        assert epochs == sorted(epochs, reverse=True)
+
+
 @given(subsets(), widths, st.randoms(use_true_random=False))
 def test_the_plan_does_not_depend_on_the_order_of_the_trials(numbers, width, random):
     shuffled = random.sample(numbers, len(numbers))
     assert_same(plan_of(numbers, width), plan_of(shuffled, width))
 
 
-@given(subsets(), widths)
-def test_packs_are_numbered_by_their_place(numbers, width):
-    plan = plan_of(numbers, width)
-    assert [pack.index for pack in plan.packs] == list(range(len(plan.packs)))
+@given(subsets(), widths, st.integers(0, 100))
+def test_packs_are_numbered_by_their_place(numbers, width, first):
+    plan = plan_of(numbers, width, first_pack=first)
+    assert [pack.index for pack in plan.packs] == [first + i for i in range(len(plan.packs))]
 
 
 @given(subsets(), widths, st.integers(1, 1000), st.integers(1, 800), st.integers(2, 10))
 def test_figures_of_a_plan_agree_with_a_count(numbers, width, n_rows, n_features, n_classes):
     plan = plan_of(numbers, width)
+    longest = defaultdict(int)
+    for params in map(SPACE.__getitem__, numbers):
+        column = params.batch_size, params.learning_rate, params.alpha
+        longest[column] = max(longest[column], params.epochs)
     flops = 0
-    for pack in plan.packs:
-        for _column, _epoch in itertools.product(range(pack.width), range(pack.epochs)):
+    for epochs in longest.values():
+        for _epoch in range(epochs):
             flops += 2 * 2 * n_rows * n_features * (n_classes - 1)
-    assert plan.flops(n_rows, n_features, n_classes) == flops
+    assert training_flops(plan.column_epochs, n_rows, n_features, n_classes) == flops
+    for pack in plan.packs:
+        columns = zip(pack.learning_rate.tolist(), pack.alpha.tolist(), strict=True)
+        assert pack.epochs.tolist() == [longest[pack.batch_size, *column] for column in columns]
+        assert pack.column_epochs == sum(pack.epochs.tolist())
     assert plan.trajectories == sum(map(len, trajectories_of(numbers).values()))
     assert plan.links == sum(len(pack.checkpoints) for pack in plan.packs)
 
 
 def test_a_plan_of_nothing_is_empty():
     plan = plan_of([])
-    assert (plan.packs, plan.trials, plan.links, plan.flops(1, 1, 2)) == ((), 0, 0, 0.0)
+    assert (plan.packs, plan.trials, plan.links, plan.column_epochs) == ((), 0, 0, 0)
 
 
 def test_the_full_grid_on_four_workers_is_8_packs_of_64_and_64_links():

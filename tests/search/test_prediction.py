@@ -1,14 +1,15 @@
 """What a sweep should take."""
 
-import numpy as np
 import pytest
 
 from search.config import load_config
 from search.cost_model import TYPICAL, CostModel
 from search.grid_plan import grid_plan, grid_widths
-from search.links import LinkCutter, open_chains
+from search.links import LinkCutter
 from search.prediction import array_mib, predict, refit_seconds
 from search.space import Params
+from search.stage import nothing_reached, open_chains
+from search.study import Study
 
 CONFIG = load_config("full")
 N_TRAIN, N_VALIDATION = 48_000, 12_000
@@ -17,7 +18,7 @@ N_TRAIN, N_VALIDATION = 48_000, 12_000
 def chains_for(workers):
     plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
     cutter = LinkCutter(TYPICAL, N_TRAIN, N_VALIDATION, plan, workers)
-    return plan, open_chains(plan, np.array([], np.int64), lambda _: 0, cutter)
+    return plan, open_chains(plan, Study(CONFIG.total).closed, nothing_reached, cutter)
 
 
 @pytest.mark.parametrize("workers", [1, 4, 64])
@@ -26,9 +27,9 @@ def test_the_work_is_that_of_every_pack(workers):
     prediction = predict(chains, workers)
     expected = dict.fromkeys(CONFIG.space.batch_size, 0.0)
     for pack in plan.packs:
-        training = pack.epochs * N_TRAIN * TYPICAL.training_row(pack.batch_size, pack.width)
+        epoch = N_TRAIN * TYPICAL.training_row(pack.batch_size, pack.width)
         scoring = N_VALIDATION * TYPICAL.scoring_row(pack.width)
-        expected[pack.batch_size] += training + len(pack.checkpoints) * scoring
+        expected[pack.batch_size] += pack.checkpoints[-1] * epoch + len(pack.checkpoints) * scoring
     assert prediction.by_batch_size == pytest.approx(expected)
     assert prediction.compute_s == pytest.approx(sum(expected.values()))
     assert prediction.training_s >= prediction.compute_s / workers * (1 - 1e-9)

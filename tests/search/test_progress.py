@@ -11,8 +11,8 @@ from rich.text import Text
 
 from search import progress
 from search.cost_model import TYPICAL
-from search.links import LinkCutter, open_chains
-from search.planner import make_plan
+from search.links import LinkCutter
+from search.planner import NO_TRIAL, make_plan
 from search.prediction import Prediction, predict
 from search.progress import (
     PLAIN_INTERVAL,
@@ -23,6 +23,8 @@ from search.progress import (
     make_progress,
 )
 from search.space import SearchSpace
+from search.stage import nothing_reached, open_chains
+from search.store import COMPLETE, FAIL
 from search.study import Study
 
 SPACE = SearchSpace((1024, 2048), (1.23456e-7, 1e-6), (5, 10), (0.0, 12345.6))
@@ -58,13 +60,23 @@ def console(width=200, terminal=False):
 
 def new_study():
     study = Study(len(SPACE))
-    study.tell(np.array([], np.int64), np.array([]), np.array([]))
+    tell(study, [])
     return study
+
+
+def tell(study, numbers, cost=0.25):
+    """Log trials that all have the same cost."""
+    n = len(numbers)
+    numbers = np.array(numbers, np.int64)
+    study.tell({
+        "number": numbers, "state": np.full(n, COMPLETE if np.isfinite(cost) else FAIL),
+        **SPACE.columns(numbers), "val_cost": np.full(n, cost), "val_accuracy": np.full(n, 0.5),
+    })  # fmt: skip
 
 
 def links():
     cutter = LinkCutter(TYPICAL, 80_000, 1000, PLAN, 2)  # a link for each checkpoint
-    chains = open_chains(PLAN, np.array([], np.int64), lambda pack: 0, cutter)
+    chains = open_chains(PLAN, Study(len(SPACE)).closed, nothing_reached, cutter)
     return [link for chain in chains for link in chain]
 
 
@@ -74,8 +86,8 @@ def predicted():
 
 def finish(view, link, cost=0.25):
     """Log a link's trials and tell the view."""
-    numbers = link.pack.numbers[:, list(link.positions)].ravel()
-    view.study.tell(numbers, np.full(len(numbers), cost), np.full(len(numbers), 0.5))
+    numbers = [n for leg in link.legs for n in leg.numbers.tolist() if n != NO_TRIAL]
+    tell(view.study, numbers, cost)
     view.advanced(link, view.study)
 
 
@@ -88,7 +100,7 @@ def printed(view):
 
 @pytest.mark.parametrize("width", [20, 40, 80])
 def test_no_line_is_longer_than_the_terminal(width):
-    view = LiveProgress(console(width, terminal=True), SPACE, new_study(), predicted())
+    view = LiveProgress(console(width, terminal=True), new_study(), predicted())
     with view:
         for link in links():
             finish(view, link)
@@ -99,7 +111,7 @@ def test_no_line_is_longer_than_the_terminal(width):
 
 
 def test_a_terminal_shows_bar_count_and_best_and_is_left_clean():
-    view = LiveProgress(console(80, terminal=True), SPACE, new_study(), predicted())
+    view = LiveProgress(console(80, terminal=True), new_study(), predicted())
     with view:
         view._live.refresh()
         assert "no trial yet" in printed(view)
@@ -112,7 +124,7 @@ def test_a_terminal_shows_bar_count_and_best_and_is_left_clean():
 
 
 def test_the_terminal_is_left_clean_after_an_error():
-    view = LiveProgress(console(80, terminal=True), SPACE, new_study(), predicted())
+    view = LiveProgress(console(80, terminal=True), new_study(), predicted())
     with pytest.raises(ZeroDivisionError), view:
         raise ZeroDivisionError
     assert "\x1b[?25h" in printed(view)
@@ -122,7 +134,7 @@ def test_the_terminal_is_left_clean_after_an_error():
 
 
 def test_plain_lines_come_at_intervals_and_at_the_end(clock):
-    view, steps = PlainProgress(console(), SPACE, new_study(), predicted()), links()
+    view, steps = PlainProgress(console(), new_study(), predicted()), links()
     with view:
         for link in steps[:-1]:
             finish(view, link)
@@ -135,7 +147,7 @@ def test_plain_lines_come_at_intervals_and_at_the_end(clock):
 
 
 def test_plain_lines_hold_no_escapes_and_are_not_wrapped():
-    view = PlainProgress(console(width=40), SPACE, new_study(), predicted())
+    view = PlainProgress(console(width=40), new_study(), predicted())
     with view:
         finish(view, links()[0])
     assert "\x1b" not in printed(view)
@@ -144,7 +156,7 @@ def test_plain_lines_hold_no_escapes_and_are_not_wrapped():
 
 def test_a_lost_worker_is_told_by_every_view():
     for kind in (LiveProgress, PlainProgress, QuietProgress):
-        view = kind(console(), SPACE, new_study(), predicted())
+        view = kind(console(), new_study(), predicted())
         with view:
             view.lost(links()[0], "OutOfMemory [red]on[/red] node")
         assert (
@@ -154,7 +166,7 @@ def test_a_lost_worker_is_told_by_every_view():
 
 
 def test_the_quiet_view_tells_nothing_else():
-    view = QuietProgress(console(), SPACE, new_study(), predicted())
+    view = QuietProgress(console(), new_study(), predicted())
     with view:
         for link in links():
             view.started(link)
@@ -173,7 +185,7 @@ def test_the_quiet_view_tells_nothing_else():
     ],
 )
 def test_the_view_fits_where_the_output_goes(terminal, quiet, kind):
-    view = make_progress(console(80, terminal), SPACE, new_study(), predicted(), quiet=quiet)
+    view = make_progress(console(80, terminal), new_study(), predicted(), quiet=quiet)
     assert type(view) is kind
 
 
@@ -182,13 +194,13 @@ def test_the_view_fits_where_the_output_goes(terminal, quiet, kind):
 
 def scoring_links():
     """Return the links that finish trials, one for each checkpoint."""
-    return [link for link in links() if link.positions]
+    return [link for link in links() if link.stops]
 
 
 def test_speed_counts_this_commands_trials_and_the_time_left_its_work(clock):
     study = new_study()
-    study.tell(np.arange(8), np.ones(8), np.ones(8))  # an earlier command's
-    view = QuietProgress(console(), SPACE, study, Prediction(12.0, 20.0, 0.9, {}))
+    tell(study, range(8), 1.0)  # an earlier command's
+    view = QuietProgress(console(), study, Prediction(12.0, 20.0, 0.9, {}))
     clock.now += 2
     assert view.speed == "0 a second, 10 s left"  # as predicted
     finish(view, scoring_links()[2])
@@ -198,7 +210,7 @@ def test_speed_counts_this_commands_trials_and_the_time_left_its_work(clock):
 
 
 def test_links_under_way_count_as_half_done(clock):
-    view = QuietProgress(console(), SPACE, new_study(), Prediction(12.0, 20.0, 0.9, {}))
+    view = QuietProgress(console(), new_study(), Prediction(12.0, 20.0, 0.9, {}))
     clock.now += 4
     one = replace(links()[0], seconds=4.0)
     for _ in range(3):
@@ -210,8 +222,7 @@ def test_links_under_way_count_as_half_done(clock):
 
 def test_a_link_that_is_tried_again_counts_once(clock):
     once, again = (
-        QuietProgress(console(), SPACE, new_study(), Prediction(12.0, 20.0, 0.9, {}))
-        for _ in range(2)
+        QuietProgress(console(), new_study(), Prediction(12.0, 20.0, 0.9, {})) for _ in range(2)
     )
     clock.now += 4
     one = replace(links()[0], seconds=4.0)
@@ -225,18 +236,19 @@ def test_a_link_that_is_tried_again_counts_once(clock):
 
 
 def test_more_time_than_predicted_is_never_less_than_none_left(clock):
-    view = QuietProgress(console(), SPACE, new_study(), Prediction(12.0, 20.0, 0.9, {}))
+    view = QuietProgress(console(), new_study(), Prediction(12.0, 20.0, 0.9, {}))
     clock.now += 60
     assert view.speed.endswith(", 0 s left")
 
 
 def test_without_work_no_time_is_left(clock):
-    view = QuietProgress(console(), SPACE, new_study(), Prediction(0.0, 0.0, 0.0, {}))
+    view = QuietProgress(console(), new_study(), Prediction(0.0, 0.0, 0.0, {}))
     assert view.speed == "0 a second, 0 s left"
 
 
-def test_nothing_is_left_when_all_is_done(clock):
-    view = QuietProgress(console(), SPACE, new_study(), predicted())
+@pytest.mark.parametrize("prediction", [predicted(), None])
+def test_nothing_is_left_when_all_is_done(clock, prediction):
+    view = QuietProgress(console(), new_study(), prediction)
     clock.now += 2
     for link in links():
         view.started(link)
@@ -244,8 +256,19 @@ def test_nothing_is_left_when_all_is_done(clock):
     assert view.speed.endswith(", 0 s left")
 
 
+def test_of_trials_that_nobody_has_asked_for_yet_only_their_number_counts(clock):
+    study = new_study()
+    tell(study, range(4))  # an earlier command's
+    view = QuietProgress(console(), study, None)
+    assert view.speed == "0 a second, 0 s left"
+    clock.now += 6
+    assert view.speed == "0 a second, 1:12 min left"  # if the first of 12 would end now
+    tell(study, range(4, 10))
+    assert view.speed == "1 a second, 6 s left"
+
+
 def test_failed_trials_are_never_best():
-    view = QuietProgress(console(), SPACE, new_study(), predicted())
+    view = QuietProgress(console(), new_study(), predicted())
     finish(view, links()[0], cost=np.nan)
     assert (view.best, view.done) == ("no trial yet", "4 of 16 trials")
 

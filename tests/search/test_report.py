@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.dataset import Dataset
+from search.arithmetic import Arithmetic
+from search.manifest import Manifest
 from search.report import best_by, top_trials, write_report
-from search.run_folder import Manifest, RunFolder
+from search.run_folder import RunFolder
 from search.space import SearchSpace
 from search.store import COMPLETE, FAIL, TrialStore
 from search.study import Study
@@ -54,17 +56,19 @@ def write(folder, costs, dataset="digits"):
     costs, number = np.array(costs, np.float64), np.arange(len(SPACE))
     finite, accuracy = np.isfinite(costs), np.linspace(0, 1, len(costs))
     store, folder = TrialStore(folder / "trials"), RunFolder(folder)
-    store.stage(0, 5, {
+    columns = {
         "number": number, "state": np.where(finite, COMPLETE, FAIL), **SPACE.columns(),
         "val_cost": costs, "val_accuracy": np.where(finite, accuracy, np.nan), "seconds": 0.5,
         "pack": 0, "node": "localhost", "started_at": 0.0, "finished_at": 1.0, "attempt": 1,
-        "error": [None if ok else "diverged" for ok in finite],
-    })  # fmt: skip
-    store.publish(0, 5)
+        "error": [None if ok else "diverged" for ok in finite], "last_cost": costs,
+        "last_epoch": SPACE.columns()["epochs"], "reports": None, "source": None,
+    }  # fmt: skip
+    store.write("rows", columns)
     study = Study(len(SPACE))
-    study.tell(number, costs, accuracy)
+    study.tell(columns)
     data = Dataset(dataset, np.zeros((4, 2), np.uint8), np.arange(4))
-    summary = make_summary(study, SPACE, None, data, {"wall_s": 1.0, "compute_s": 95.0})
+    work, timing = Arithmetic(120, 120), {"wall_s": 1.0, "compute_s": 95.0}
+    summary = make_summary(study, None, data, timing, work)
     manifest = Manifest({"seed": 42}, {}, {}, 1, {"numpy": "2.0 <beta>"}, "2024-01-01T00:00:00")
     write_report(folder, manifest, store, summary)
     html = folder.report.read_text(encoding="utf-8")

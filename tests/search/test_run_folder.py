@@ -12,7 +12,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from search.errors import LockedError, RunFolderError, StoreError
-from search.run_folder import SCHEMA_VERSION, Manifest, RunFolder, utc_now, versions
+from search.manifest import SCHEMA_VERSION, Manifest, utc_now, versions
+from search.run_folder import RunFolder
 
 MANIFEST = Manifest(
     config={
@@ -203,7 +204,7 @@ def test_a_new_folder_has_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b'{"config": ', b"[]", b"{}", b'{"schema_version": 1}', b"null", b"\xff\xfe"]
+    "content", [b"", b'{"config": ', b"[]", b"{}", b'{"schema_version": 2}', b"null", b"\xff\xfe"]
 )
 def test_a_damaged_manifest_says_so_and_names_the_way_out(tmp_path, content):
     (tmp_path / "manifest.json").write_bytes(content)
@@ -211,10 +212,13 @@ def test_a_damaged_manifest_says_so_and_names_the_way_out(tmp_path, content):
         RunFolder(tmp_path).read_manifest()
 
 
-def test_a_manifest_of_another_version_says_which(tmp_path):
+@pytest.mark.parametrize("version", [1, SCHEMA_VERSION + 1])
+def test_a_manifest_of_another_version_says_which(tmp_path, version):
     folder = make_run(tmp_path)
-    folder.write_manifest(replace(MANIFEST, schema_version=SCHEMA_VERSION + 1))
-    with pytest.raises(RunFolderError, match=r"has schema version 2, this program reads 1\."):
+    folder.write_manifest(replace(MANIFEST, schema_version=version))
+    with pytest.raises(
+        RunFolderError, match=rf"has schema version {version}, this program reads 2\."
+    ):
         folder.read_manifest()
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.legs import Leg
 from search.planner import Pack
 from search.schedule import Link
 from search.simulation import simulate
@@ -19,7 +20,14 @@ def chains_of(seconds):
     chains = []
     for index, times in enumerate(seconds):
         pack = Pack(index, 8, np.zeros(1), np.zeros(1), (len(times),), np.array([[index]]))
-        chains.append(tuple(Link(pack, i, i + 1, (), float(s)) for i, s in enumerate(times)))
+        column, nothing = np.array([0]), np.array([], np.int64)
+        legs = [Leg(pack, i + 1, column, nothing, nothing) for i in range(len(times))]
+        chains.append(
+            tuple(
+                Link(pack, i, (leg,), float(s))
+                for i, (leg, s) in enumerate(zip(legs, times, strict=True))
+            )
+        )
     return chains
 
 

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.errors import StoreError
-from search.store import COMPLETE, FAIL, SCHEMA, TrialStore
+from search.store import COMPLETE, FAIL, PRUNED, SCHEMA, TrialStore, link_name, link_of
 
 METADATA = {"dataset": "digits", "fingerprint": "0123456789abcdef"}
 
@@ -38,6 +38,9 @@ def rows(numbers=(7, 9), costs=(0.5, np.nan), **replaced):
         "alpha": np.full(len(costs), 0.1),
         "val_cost": costs,
         "val_accuracy": np.where(finite, 0.75, np.nan),
+        "last_cost": costs,
+        "last_epoch": 5,
+        "reports": None,
         "seconds": 0.25,
         "pack": 3,
         "node": "10.0.0.1",
@@ -45,6 +48,7 @@ def rows(numbers=(7, 9), costs=(0.5, np.nan), **replaced):
         "finished_at": 1_700_000_000.123456,
         "attempt": 2,
         "error": [None if ok else "diverged" for ok in finite],
+        "source": None,
     }
     return columns | replaced
 
@@ -56,8 +60,7 @@ def store(tmp_path):
 
 def append(store, pack, epoch, columns):
     """Log the rows of one link."""
-    store.stage(pack, epoch, columns)
-    store.publish(pack, epoch)
+    store.write(link_name(pack, epoch), columns)
 
 
 def files(store):
@@ -83,6 +86,9 @@ def test_rows_come_back_with_types_times_and_nulls(store):
         "alpha": 0.1,
         "val_cost": 0.5,
         "val_accuracy": 0.75,
+        "last_cost": 0.5,
+        "last_epoch": 5,
+        "reports": None,
         "seconds": 0.25,
         "pack": 3,
         "node": "10.0.0.1",
@@ -90,8 +96,9 @@ def test_rows_come_back_with_types_times_and_nulls(store):
         "finished_at": datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=UTC),
         "attempt": 2,
         "error": None,
+        "source": None,
     }
-    nulls = {"val_cost": None, "val_accuracy": None}
+    nulls = {"val_cost": None, "val_accuracy": None, "last_cost": None}
     assert failed == complete | nulls | {"number": 9, "state": "FAIL", "error": "diverged"}
 
 
@@ -109,6 +116,31 @@ def test_numbers_and_costs_come_back_bit_for_bit(tmp_path_factory, trials, start
         n: repr(c) for n, c in trials.items()
     }
     assert start[0] == np.rint(started_at * 1e6).astype("datetime64[us]")
+
+
+def test_a_pruned_trial_keeps_its_newest_cost_and_what_was_reported(store):
+    reports = [[(2, 0.75), (4, np.inf)], []]
+    pruned = rows(costs=(np.nan, np.nan), state=PRUNED, last_cost=(0.625, np.inf), last_epoch=4)
+    append(store, 3, 4, pruned | {"reports": reports, "source": "elsewhere, trial 8"})
+    one, other = store.read().to_pylist()
+    assert [row["reports"] for row in (one, other)] == reports
+    assert [row["last_cost"] for row in (one, other)] == [0.625, np.inf]
+    assert (one["state"], one["val_cost"], one["last_epoch"]) == ("PRUNED", None, 4)
+    assert one["source"] == "elsewhere, trial 8"
+
+
+def test_a_trial_that_no_pack_has_trained_has_none(store):
+    store.write("reused", rows(pack=None))
+    assert store.read("pack", "attempt").to_pylist() == [{"pack": None, "attempt": 2}] * 2
+
+
+def test_rows_of_some_trials_come_in_the_order_of_their_numbers(store):
+    append(store, 3, 5, rows((9, 2)))
+    append(store, 3, 10, rows((4, 7)))
+    found = store.rows([7, 9, 4, 100])
+    assert [row["number"] for row in found] == [4, 7, 9]
+    assert found[0] == next(row for row in store.read().to_pylist() if row["number"] == 4)
+    assert store.rows([]) == []
 
 
 def test_an_empty_log_has_all_columns(store):
@@ -140,25 +172,25 @@ def test_another_store_on_the_folder_sees_the_same(store):
 
 def test_staged_rows_are_hidden_from_every_reader_until_they_are_published(store):
     append(store, 3, 5, rows())
-    store.stage(3, 10, rows((8, 10)))
+    store.stage("later", rows((8, 10)))
     for _ in range(2):  # for this writer and for the next one
         assert numbers(store) == [7, 9]
         dataset = pyarrow.dataset.dataset(store.folder, format="parquet")
         assert sorted(dataset.to_table()["number"].to_pylist()) == [7, 9]
         assert pq.read_table(store.folder).num_rows == 2
-        assert store.staged() == [(3, 10)]
+        assert store.staged() == ["later"]
         store = TrialStore(store.folder)
-    store.publish(3, 10)
+    store.publish("later")
     assert store.staged() == []
     assert numbers(store) == [7, 8, 9, 10]
 
 
 def test_discarded_rows_are_gone_and_published_ones_stay(store):
     append(store, 3, 5, rows())
-    store.stage(3, 5, rows((1, 2)))
-    store.stage(3, 10, rows((8, 10)))
-    for epoch in (5, 10, 10):
-        store.discard(3, epoch)
+    store.stage(link_name(3, 5), rows((1, 2)))
+    store.stage("later", rows((8, 10)))
+    for name in (link_name(3, 5), "later", "later"):
+        store.discard(name)
     assert store.staged() == []
     assert files(store) == ["pack-00003-epoch-000005.parquet"]
     assert numbers(store) == [7, 9]
@@ -167,21 +199,34 @@ def test_discarded_rows_are_gone_and_published_ones_stay(store):
 def test_all_that_is_staged_is_named(store):
     links = [(0, 5), (0, 10), (3, 5), (123_456, 1_234_567)]
     for pack, epoch in reversed(links):
-        store.stage(pack, epoch, rows())
+        store.stage(link_name(pack, epoch), rows())
+    store.stage("reused", rows())
     append(store, 4, 5, rows())
-    assert store.staged() == links
+    *names, last = store.staged()
+    assert [link_of(name) for name in names] == links
+    assert (last, link_of(last)) == ("reused", None)
+
+
+@given(st.integers(0, 10**7), st.integers(0, 10**8))
+def test_a_link_is_known_by_its_name(pack, epoch):
+    assert link_of(link_name(pack, epoch)) == (pack, epoch)
+
+
+@pytest.mark.parametrize("name", ["reused", "wave-00001-reused", f"{link_name(3, 5)}-pruned", ""])
+def test_other_names_are_no_link(name):
+    assert link_of(name) is None
 
 
 def test_rows_that_were_not_staged_cannot_be_published(store):
     with pytest.raises(StoreError, match=r"pack-00003-epoch-000005.parquet could not be written"):
-        store.publish(3, 5)
+        store.publish(link_name(3, 5))
 
 
 def test_publishing_survives_a_crash_of_the_machine(store, monkeypatch):
-    store.stage(3, 5, rows())
+    store.stage(link_name(3, 5), rows())
     flushed = []
     monkeypatch.setattr(os, "fsync", lambda fd: flushed.append(stat.S_ISDIR(os.fstat(fd).st_mode)))
-    store.publish(3, 5)
+    store.publish(link_name(3, 5))
     assert flushed == [True]
 
 
@@ -242,15 +287,15 @@ def test_a_killed_writer_leaves_the_old_rows_and_what_it_left_is_removed(store):
     assert numbers(store) == [7, 9]
     again = TrialStore(store.folder)
     assert numbers(again) == [7, 9]
-    for pack, epoch in again.staged():  # if it came that far
-        again.discard(pack, epoch)
+    for name in again.staged():  # if it came that far
+        again.discard(name)
     assert files(again) == ["pack-00003-epoch-000005.parquet"]
     assert numbers(again) == [7, 9]
 
 
 def test_rows_that_were_staged_in_part_are_not_there(store):
     append(store, 3, 5, rows())
-    store.stage(3, 10, rows((8, 10)))
+    store.stage(link_name(3, 10), rows((8, 10)))
     path = store.folder / ".staged-pack-00003-epoch-000010.parquet"
     whole = path.read_bytes()
     for size in [*range(0, len(whole), 50), len(whole) - 1]:
@@ -258,7 +303,7 @@ def test_rows_that_were_staged_in_part_are_not_there(store):
         assert store.staged() == []
         assert files(store) == ["pack-00003-epoch-000005.parquet"]
     path.write_bytes(whole)
-    assert store.staged() == [(3, 10)]
+    assert store.staged() == [link_name(3, 10)]
 
 
 def assert_refuses_and_keeps_the_old_rows(store, new_rows):

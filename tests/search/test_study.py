@@ -1,40 +1,69 @@
 """The study against the whole history of what it was told."""
 
+from collections import Counter
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.store import COMPLETE, FAIL
-from search.study import BestTrial, Study
+from search.planner import NO_TRIAL
+from search.space import SearchSpace
+from search.store import COMPLETE, FAIL, PRUNED
+from search.study import TOLD, BestTrial, Study
 
-values = st.one_of(st.floats(0, 3), st.sampled_from([0.5, 0.5, np.nan, np.inf]))
+SPACE = SearchSpace((8, 16), (1e-7, 1e-6, 1e-5), (5, 10, 40), (0.0, 1.0, 10.0))
+
+values = st.one_of(st.floats(0, 3), st.sampled_from([0.5, 0.5, np.nan, np.inf]), st.just(PRUNED))
 histories = st.lists(st.lists(values, max_size=5), max_size=6)
+
+
+def rows_of(numbers, values):
+    """Return the columns of the log for some trials, by their cost or what they are instead."""
+    value = np.array([np.nan if v == PRUNED else v for v in values], np.float64)
+    rows = {
+        "number": np.array(numbers, np.int64),
+        "state": np.array([state_of(v) for v in values], object),
+        **SPACE.columns(np.array(numbers, np.int64)),
+        "val_cost": value,
+        "val_accuracy": 1 - value,
+    }
+    assert tuple(rows) == TOLD
+    return rows
+
+
+def state_of(value):
+    return PRUNED if value == PRUNED else COMPLETE if np.isfinite(value) else FAIL
 
 
 @given(histories, st.randoms(use_true_random=False))
 def test_counts_and_best_are_those_of_the_whole_history(batches, random):
     numbers = list(range(sum(map(len, batches))))
     random.shuffle(numbers)
-    study, told = Study(100), []
+    study, told = Study(len(SPACE)), []
     for batch in batches:
-        number, value = [numbers.pop() for _ in batch], np.array(batch, np.float64)
+        number = [numbers.pop() for _ in batch]
         told += zip(number, batch, strict=True)
-        study.tell(np.array(number, np.int64), value, 1 - value)
-        finite = [(v, n) for n, v in told if np.isfinite(v)]
-        assert study.states == {COMPLETE: len(finite), FAIL: len(told) - len(finite)}
+        study.tell(rows_of(number, batch))
+        assert study.states == Counter(state_of(v) for _, v in told)
         assert study.finished == len(told)
-        best = min(finite, default=None)
-        assert study.best_trial == (best and BestTrial(best[1], best[0], 1 - best[0]))
+        closed = {n for n, _ in told} | {study.total}
+        assert np.flatnonzero(study.closed).tolist() == sorted(closed)
+        best = min([(v, n) for n, v in told if state_of(v) == COMPLETE], default=None)
+        assert study.best_trial == (
+            best and BestTrial(best[1], SPACE[best[1]], best[0], 1 - best[0])
+        )
 
 
 def test_a_new_study_knows_nothing():
     study = Study(7)
     assert (study.total, study.finished, study.best_trial) == (7, 0, None)
+    assert study.closed.tolist() == [False] * 7 + [True]
+    assert study.closed[NO_TRIAL]
 
 
 def test_the_lowest_number_wins_a_tie_in_whatever_order():
     for order in ([4, 2], [2, 4]):
         study = Study(5)
         for number in order:
-            study.tell(np.array([number]), np.array([0.5]), np.array([0.9]))
-        assert study.best_trial == BestTrial(2, 0.5, 0.9)
+            study.tell(rows_of([number], [0.5]))
+        assert study.best_trial == BestTrial(2, SPACE[2], 0.5, 0.5)

@@ -7,7 +7,9 @@ import pytest
 
 from model.dataset import Dataset
 from search import refit
+from search.arithmetic import Arithmetic
 from search.space import SearchSpace
+from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
 from search.summary import make_summary, result_lines, result_text
 
@@ -20,13 +22,20 @@ TIMING = {
     "compute_s": 300.0,
 }
 TEST = refit.FinalScore(0.45584, 0.84256)
+ALL = Arithmetic(280, 280)
 
 
-def summary(costs=(0.5, 0.43361, np.nan), test=TEST, space=SPACE):
-    study = Study(len(space))
-    number = np.arange(len(costs)) + 9
-    study.tell(number, np.array(costs), np.full(len(costs), 0.85))
-    return make_summary(study, space, test, DATA, TIMING)
+def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL):
+    study = Study(len(SPACE))
+    number = np.arange(len(costs) + pruned) + 9
+    costs = np.array([*costs, *[np.nan] * pruned])
+    state = np.where(np.isfinite(costs), COMPLETE, FAIL)
+    state[len(costs) - pruned :] = PRUNED
+    study.tell({
+        "number": number, "state": state, **SPACE.columns(number), "val_cost": costs,
+        "val_accuracy": np.full(len(costs), 0.85),
+    })  # fmt: skip
+    return make_summary(study, test, DATA, TIMING, work)
 
 
 def test_the_summary_holds_what_the_contract_says():
@@ -42,7 +51,21 @@ def test_the_summary_holds_what_the_contract_says():
         "test": {"cost": 0.45584, "accuracy": 0.84256},
         "dataset": {"name": "digits", "fingerprint": DATA.fingerprint},
         "timing": TIMING,
+        "arithmetic": {"trained_epochs": 280, "unpruned_epochs": 280, "saved": 0.0},
     }
+
+
+def test_the_summary_says_what_was_pruned_and_what_that_saved():
+    told = summary(pruned=4, work=Arithmetic(70, 280))
+    assert told["trials"] == {"total": 16, "complete": 2, "pruned": 4, "failed": 1}
+    assert told["arithmetic"] == {"trained_epochs": 70, "unpruned_epochs": 280, "saved": 0.75}
+    text = result_text(told, "runs/mine")
+    assert text.startswith("16 trials on digits: 2 complete, 4 pruned, 1 failed, in 1:35 min\n")
+    assert (
+        "\nPruning saved 75 % of the arithmetic: 70 of 280 epochs of single trajectories were "
+        "trained\n"
+    ) in text
+    assert "Pruning" not in result_text(summary(), "runs/mine")
 
 
 @pytest.mark.parametrize("test", [TEST, None])

@@ -18,12 +18,12 @@ def store(tmp_path):
     store = TrialStore(tmp_path / "trials")
     for pack, started_at, seconds in ((0, BEGAN - 100, 4.0), (1, BEGAN + 10, 6.0)):
         columns = dict.fromkeys(("learning_rate", "alpha", "val_cost", "val_accuracy"), 0.5)
-        store.stage(pack, 5, {
+        store.write(f"pack {pack}", {
             **columns, "number": np.array([pack]), "state": COMPLETE, "batch_size": 8,
             "epochs": 5, "seconds": seconds, "pack": pack, "node": "localhost",
             "started_at": started_at, "finished_at": started_at + 5, "attempt": 1, "error": [None],
+            "last_cost": 0.5, "last_epoch": 5, "reports": None, "source": None,
         })  # fmt: skip
-        store.publish(pack, 5)
     return store
 
 
@@ -47,3 +47,8 @@ def test_a_command_that_trained_nothing_has_no_training_and_no_prediction(store)
     assert (timing["startup_s"], timing["training_s"]) == (0, 0)
     assert timing["predicted_training_s"] is None
     assert timing["compute_s"] == 10.0
+
+
+def test_without_compute_time_there_is_no_rate(tmp_path):
+    timing = make_timing(TrialStore(tmp_path / "trials"), BEGAN, math.inf, 0.0, 2, None)
+    assert (timing["compute_s"], timing["gflops"]) == (0.0, None)
