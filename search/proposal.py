@@ -90,6 +90,8 @@ class Proposals:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        if folder.is_dir():  # a grid's run has none
+            prepare_folder(folder)
 
     def write(self, proposal: Proposal) -> None:
         """Make a proposal durable, before its trials start and again when they are told.
