@@ -20,16 +20,18 @@ import pandas as pd
 from harness import report
 
 from model.pack import Scores
+from search.checkpoints import Checkpoint
 from search.cost_model import TYPICAL
-from search.link import LinkResult
-from search.links import LinkCutter, open_chains
+from search.link import LegResult, LinkResult
+from search.links import LinkCutter
 from search.planner import Plan, make_plan
 from search.report import best_by, top_trials
-from search.rows import link_rows
+from search.rows import record
 from search.schedule import Chain
 from search.space import AXES, SearchSpace
-from search.store import TrialStore
-from search.study import Study
+from search.stage import nothing_reached, open_chains
+from search.store import TrialStore, link_name
+from search.study import TOLD, Study
 from search.width import choose_widths
 
 T = TypeVar("T")
@@ -97,12 +99,12 @@ def make_chains(space: SearchSpace) -> tuple[Plan, list[Chain]]:
     widths = choose_widths(dict.fromkeys(space.batch_size, columns), WORKERS)
     numbers = np.arange(len(space))
     plan = make_plan(numbers, space.columns(numbers), widths)
-    return plan, chains_of(plan, np.array([], np.int64))
+    return plan, chains_of(plan, Study(len(space)).closed)
 
 
-def chains_of(plan: Plan, logged: np.ndarray) -> list[Chain]:
+def chains_of(plan: Plan, closed: np.ndarray) -> list[Chain]:
     cutter = LinkCutter(TYPICAL, N_TRAIN, N_VALIDATION, plan, WORKERS)
-    return open_chains(plan, logged, lambda _: 0, cutter)
+    return open_chains(plan, closed, nothing_reached, cutter)
 
 
 def log_all(store: TrialStore, chains: list[Chain]) -> float:
@@ -110,17 +112,20 @@ def log_all(store: TrialStore, chains: list[Chain]) -> float:
     rng = np.random.default_rng(0)
     seconds = 0.0
     for chain in chains:
+        after = Checkpoint.before(chain[0].pack, None)  # type: ignore[arg-type]
         for link in chain:
             made_up = tuple(
-                Scores(rng.uniform(0.4, 3, link.pack.width), rng.uniform(0.5, 0.9, link.pack.width))
-                for _ in link.stops
+                LegResult(
+                    Scores(rng.uniform(0.4, 3, n), rng.uniform(0.5, 0.9, n)) if n else None, 1
+                )
+                for n in (len(leg.scored) for leg in link.legs)
             )
             now = time.time()
             result = LinkResult(None, made_up, now, now, 1)  # type: ignore[arg-type]
             start = time.perf_counter()
-            columns = link_rows(link, result, "192.0.2.1", 1.0)
-            store.stage(link.pack.index, link.epoch, columns)
-            store.publish(link.pack.index, link.epoch)
+            rows, after = record(link, result, "192.0.2.1", after)
+            if link.has_trials:
+                store.write(link_name(link.pack.index, link.epoch), rows)
             seconds += time.perf_counter() - start
     return seconds
 
@@ -128,9 +133,8 @@ def log_all(store: TrialStore, chains: list[Chain]) -> float:
 def resumed(space: SearchSpace, plan: Plan, store: TrialStore) -> Study:
     """Read the log and find what is left, as a command that continues does."""
     study = Study(len(space))
-    numbers, costs, accuracies = store.columns("number", "val_cost", "val_accuracy")
-    study.tell(numbers, costs, accuracies)
-    assert not chains_of(plan, numbers)
+    study.tell(dict(zip(TOLD, store.columns(*TOLD), strict=True)))
+    assert not chains_of(plan, study.closed)
     return study
 
 

@@ -40,12 +40,14 @@ from search.calibration import calibrate
 from search.checkpoints import Checkpoints
 from search.config import SweepConfig, load_config
 from search.cost_model import CostModel
-from search.link import LinkResult, validation_rows
+from search.link import LegResult, LinkResult, validation_rows
+from search.links import LinkCutter
 from search.orchestrator import Orchestrator
-from search.planner import Pack
+from search.planner import Pack, Plan
 from search.schedule import Link
 from search.store import TrialStore
 from search.study import Study
+from search.wave import Books, Wave
 
 EPOCHS = (1, 5, 10)
 WIDTHS = (4, 64)
@@ -190,10 +192,12 @@ class InstantExecutor:
 
     def submit(self, key: Link, name: str, function: Callable[..., Any], *args: Any) -> None:
         del name, function
-        _, state, stops, epoch = args
+        _, state, _, legs = args
         scores = Scores(np.ones(state.width), np.ones(state.width))
+        epoch = legs[-1][0]
         now = time.time()
-        result = LinkResult(replace(state, epoch=epoch), (scores,) * len(stops), now, now, 1)
+        ended = (LegResult(scores, 0.0),) * len(legs)
+        result = LinkResult(replace(state, epoch=epoch), ended, now, now, 1)
         self._ended.append(Finished(key, result, "localhost"))
 
     def wait(self, timeout: float) -> list[Finished]:
@@ -212,16 +216,14 @@ class Nobody:
 
 def record_seconds(width: int, folder: Path) -> float:
     """Seconds of the orchestrator for a link: state read, rows staged, saved and published."""
-    packs = [a_pack(index, width) for index in range(PACKS)]
-    chains = [
-        tuple(Link(pack, epoch, epoch + 1, (epoch,), 1.0) for epoch in range(LINKS))
-        for pack in packs
-    ]
+    plan = Plan(tuple(a_pack(index, width) for index in range(PACKS)))
     store, checkpoints = TrialStore(folder / "trials"), Checkpoints(folder / "checkpoints")
-    study = Study(PACKS * LINKS * width)
-    orchestrator = Orchestrator(InstantExecutor(), store, checkpoints, study, a_state, Nobody())
+    books = Books(store, checkpoints, Study(PACKS * LINKS * width))
+    one_row = CostModel({1: (1.0, 0.0)}, (0.0, 0.0))
+    wave = Wave(plan, LinkCutter(one_row, 10, 1, plan, 1), books)  # a link for each checkpoint
+    orchestrator = Orchestrator(InstantExecutor(), books, a_state, Nobody())
     start = time.perf_counter()
-    orchestrator.run(chains, None)
+    orchestrator.run(wave, None)
     return (time.perf_counter() - start) / (PACKS * LINKS)
 
 

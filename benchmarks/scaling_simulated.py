@@ -24,9 +24,11 @@ import numpy as np
 from search.config import SweepConfig, load_config
 from search.cost_model import CostModel
 from search.grid_plan import grid_plan, grid_widths
-from search.links import LinkCutter, open_chains
+from search.links import LinkCutter
 from search.schedule import Chain
 from search.simulation import Simulated, simulate
+from search.stage import nothing_reached, open_chains
+from search.study import Study
 
 WORKERS = (1, 4, 16, 64, 256, 1024)
 GBIT = {"1_gbit": 1, "10_gbit": 10, "25_gbit": 25}
@@ -83,7 +85,7 @@ def planned(
     start = time.perf_counter()
     plan = grid_plan(config, grid_widths(config, workers))
     cutter = LinkCutter(cost, n_train, n_validation, plan, workers)
-    chains = open_chains(plan, np.array([], np.int64), lambda _: 0, cutter)
+    chains = open_chains(plan, Study(plan.trials).closed, nothing_reached, cutter)
     return Planned(chains, workers, time.perf_counter() - start)
 
 
