@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 REUSED = "reused"
 """What a grid's rows from other runs are called in the log."""
 
-# What a sampler is asked for at once, where the settings do not say: packs should be wide, and
-# the sampler should hear of a good part of the trials before it is asked for the rest.
-_SMALLEST_BATCH, _WAVES = 32, 8
+# What a sampler is asked for at once, where the settings do not say: enough for wide packs, and
+# not so many that it hears of nothing before it is asked for the rest.
+_WAVES, _SMALLEST_BATCH, _LARGEST_BATCH = 4, 32, 128
 _SMALLEST_POPULATION = 4
 
 
@@ -176,7 +176,8 @@ def make_tuner(config: SweepConfig) -> "Tuner":
 
 def batch_of(config: SweepConfig) -> int:
     """Return how many trials a sampler is asked for at once."""
-    default = max(_SMALLEST_BATCH, -(-config.total // _WAVES))
+    quarter = -(-config.total // _WAVES)
+    default = min(max(_SMALLEST_BATCH, quarter), _LARGEST_BATCH)
     return min(config.sampler.batch or default, config.total)
 
 
