@@ -12,7 +12,7 @@ from search.plan_text import plan_text
 from search.planner import Plan
 from search.rungs import rungs_of
 from search.sampled import wave_widths
-from search.source import batch_of, check_methods, make_tuner
+from search.source import batch_of, make_tuner
 from search.stage import nothing_reached, open_chains
 
 
@@ -26,7 +26,6 @@ def dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
     workers : int or None
         All cores of this machine where it is None.
     """
-    check_methods(config)
     workers = workers or available_cores()
     plan = _first_plan(config, workers)
     cost = calibrate(SerialExecutor(), config.batch_sizes, data.X.shape[1], data.n_classes)

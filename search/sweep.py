@@ -71,6 +71,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     config = resolve_config(options)
     data = _load(config.dataset, err)
     check_enough_images(config, data)
+    check_methods(config)
     if options.dry_run:
         _print(out, dry_run(config, data, options.workers))
         return
@@ -104,7 +105,6 @@ class Sweep:
 
     def run(self) -> dict[str, Any]:
         """Do what the log does not hold yet, and return the summary."""
-        check_methods(self.config)
         reused = self._reused()
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because a Ray cluster takes seconds to start.
