@@ -1,7 +1,8 @@
 """A sweep killed with SIGKILL at random moments and continued, against an undisturbed one.
 
-python benchmarks/killed_sweep.py            the full grid, five kills
-python benchmarks/killed_sweep.py --short    the smoke grid, two kills
+python benchmarks/killed_sweep.py                                the full grid, five kills
+python benchmarks/killed_sweep.py --grid tpe --pruner halving    a search
+python benchmarks/killed_sweep.py --short                        the smoke grid, two kills
 """
 
 import argparse
@@ -16,41 +17,50 @@ from pathlib import Path
 import numpy as np
 from harness import report
 
+from search.space import AXES
 from search.store import TrialStore
+
+SAME = ("number", "state", *AXES, "val_cost", "last_cost", "last_epoch")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--grid", default="full")
+    parser.add_argument("--pruner", default="none")
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--short", action="store_true")
     args = parser.parse_args()
-    grid, kills = ("smoke", 2) if args.short else ("full", args.kills)
+    grid, kills = ("smoke", 2) if args.short else (args.grid, args.kills)
+    # By name, so that small data is not taken in its place.
+    dataset = "digits" if args.short else "fashion-mnist"
+    command = ["--grid", grid, "--pruner", args.pruner, "--dataset", dataset]
     with tempfile.TemporaryDirectory() as folder:
         whole, killed = Path(folder) / "whole", Path(folder) / "killed"
-        seconds = run(grid, whole)
+        seconds = run(command, whole)
         rng = np.random.default_rng(args.seed)
         # Moments between the start-up and the time that the rest of the sweep takes.
         moments = rng.uniform(4, max(5, 2 * seconds / (kills + 1)), kills)
-        attempts = [run(grid, killed, moment) for moment in moments] + [run(grid, killed)]
+        attempts = [run(command, killed, moment) for moment in moments]
+        attempts.append(run(command, killed))
         figures = {
             "kill_moments_s": [round(float(moment), 1) for moment in moments],
             "uninterrupted_s": seconds,
             "killed_total_s": sum(attempts),
             **compare(whole, killed),
         }
-    report("killed_sweep", figures, keep=not args.short)
+    name = "_".join(["killed", *(n for n in (args.grid, args.pruner) if n not in ("full", "none"))])
+    report(f"{name}_sweep", figures, keep=not args.short)
 
 
-def run(grid: str, folder: Path, kill_after: float | None = None) -> float:
+def run(command: list[str], folder: Path, kill_after: float | None = None) -> float:
     """Run the command, killed after some seconds, and return how long it took."""
-    command = [sys.executable, "-m", "search.run", "--grid", grid, "--run-dir", str(folder)]
-    # By name, so that small data is not taken in its place.
-    command += ["--dataset", "fashion-mnist"] if grid == "full" else []
     start = time.monotonic()
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "search.run", *command, "--run-dir", str(folder)]
+    )
     try:
         process.wait(kill_after)
     except subprocess.TimeoutExpired:
@@ -79,7 +89,7 @@ def compare(whole: Path, killed: Path) -> dict[str, object]:
         "rows": len(tables[1]),
         "each_number_once": bool(tables[1]["number"].is_unique)
         and len(tables[0]) == len(tables[1]),
-        "costs_bitwise_equal": tables[0]["val_cost"].equals(tables[1]["val_cost"]),
+        "costs_bitwise_equal": all(tables[0][name].equals(tables[1][name]) for name in SAME),
         "links_trained_twice": sum(count > 1 for count in trained.values()),
     }
 
