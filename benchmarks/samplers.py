@@ -49,6 +49,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--samplers", nargs="+", default=SAMPLERS, choices=SAMPLERS, metavar="NAME")
     parser.add_argument("--seeds", type=int, help="of each sampler (5; 2 if short)")
     parser.add_argument("--trials", type=int, help="of each search (256; 96 if short)")
     parser.add_argument("--grid-run", type=Path, metavar="DIR", help="a finished run of the grid")
@@ -66,7 +67,7 @@ def main() -> None:
         runs.mkdir(parents=True, exist_ok=True)
         grid, halved = grids(args.grid_run, runs, short=args.short)
         gaps, rows = {}, {}
-        for sampler in SAMPLERS:
+        for sampler in args.samplers:
             print(f"{sampler} ...", flush=True)
             gaps[sampler], rows[sampler] = searches(
                 sampler, seeds, trials, grid, runs, short=args.short
