@@ -1,11 +1,14 @@
 """What can be recorded, and that recording it never hurts."""
 
 import logging
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import cluster
 from cluster.executor import SerialExecutor
 from cluster.metrics import METRICS, PLANNED, TRIALS, NoMetrics
 
@@ -52,3 +55,13 @@ def test_what_fails_is_said_once_and_then_left(monkeypatch, caplog):
             metrics.record(PLANNED, 1)
     assert len(calls) == 1
     assert [record.message for record in caplog.records] == ["No more metrics are recorded"]
+
+
+def test_the_table_of_the_documentation_is_that_of_the_program():
+    text = (Path(cluster.__file__).parents[1] / "docs" / "monitoring.md").read_text()
+    rows = re.findall(
+        r"^\| `(ray_packsweep_\w+)` \| (\w+) \| (.*?) \| (.*) \|$", text, re.MULTILINE
+    )
+    assert rows == [
+        (m.exported, m.kind, ", ".join(f"`{tag}`" for tag in m.tags), m.meaning) for m in METRICS
+    ]
