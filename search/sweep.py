@@ -217,7 +217,7 @@ class Sweep:
         return prediction, orchestrator.started_at
 
     def _metrics(self, executor: Executor) -> MetricsObserver:
-        metrics = executor.metrics(self.folder.path.name)
+        metrics = executor.metrics(self.folder.path.resolve().name)
         flops = partial(epochs_flops, config=self.config, data=self.data)
         return MetricsObserver(metrics, self.study, executor.workers, flops)
 

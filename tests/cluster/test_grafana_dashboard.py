@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from itertools import combinations
 from pathlib import Path
 
@@ -72,3 +74,15 @@ def test_an_expression_asks_for_metrics_that_exist_of_the_chosen_run(expr):
 def test_every_metric_is_shown():
     shown = set().union(*(names_in(target["expr"]) for target in TARGETS))
     assert shown == NAMES
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_prometheus_can_read_every_expression_and_our_settings(tmp_path):
+    exprs = [target["expr"].replace("$__rate_interval", "1m") for target in TARGETS]
+    rules = [{"record": f"r{i}", "expr": expr} for i, expr in enumerate(exprs)]
+    path = tmp_path / "rules.json"  # which is YAML too
+    path.write_text(json.dumps({"groups": [{"name": "all", "rules": rules}]}))
+    settings = FILE.parents[1] / "prometheus.yml"
+    for command in (["check", "rules", path], ["check", "config", settings]):
+        result = subprocess.run(["promtool", *command], capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
