@@ -167,7 +167,7 @@ def test_prometheus_has_read_them(prometheus, seen):
     if prometheus is None:
         pytest.skip("prometheus is not installed")
     query = f'max_over_time({PLANNED.exported}{{run="watched"}}[5m])'
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while not (found := ask(prometheus, query)):
         assert time.monotonic() < deadline
         time.sleep(0.25)
