@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cluster.blas import one_blas_thread
+from cluster.metrics import Metrics, NoMetrics
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,20 @@ class Executor(Protocol):
         """Hand over a large value once; pass what is returned as an argument to tasks."""
 
     def submit(self, key: Hashable, name: str, function: Callable[..., Any], *args: Any) -> None:
-        """Queue ``function(*args)``; `name` is for people to read."""
+        """Queue ``function(*args)``; `name` is for people to read.
+
+        Tasks of a kind have the same words before a colon, and are counted
+        together where there is a dashboard.
+        """
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
         """Return what has ended since the last call, waiting up to `timeout` seconds for it.
 
         An exception that a function raises is raised here.
         """
+
+    def metrics(self, run: str) -> Metrics:
+        """Return where what is measured of a run can be recorded."""
 
     def close(self) -> None:
         """Give everything back; tasks that still run are abandoned."""
@@ -97,6 +105,11 @@ class SerialExecutor:
         key, function, args = self._queue.popleft()
         with one_blas_thread():
             return [Finished(key, function(*args), "localhost")]
+
+    def metrics(self, run: str) -> Metrics:
+        """Return a place where nothing is recorded."""
+        del run
+        return NoMetrics()
 
     def close(self) -> None:
         """Forget what is queued."""

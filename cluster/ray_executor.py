@@ -9,12 +9,17 @@ from typing import Any
 from cluster.blas import one_blas_thread
 from cluster.errors import ClusterError
 from cluster.executor import Finished, Lost, available_cores
+from cluster.metrics import Metrics
 
 # Before ray is imported: nothing is reported to anybody, and no notice about it printed.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+# Metrics are told every two seconds instead of ten: many sweeps take no minute.
+os.environ.setdefault("RAY_metrics_report_interval_ms", "2000")
 
 import ray
+
+from cluster.ray_metrics import RayMetrics
 
 _KNOCK_SECONDS = 5.0
 
@@ -24,7 +29,9 @@ def _node_address() -> str:
     return address
 
 
-def _run(function: Callable[..., Any], *args: Any) -> tuple[str, Any]:
+def _run(detail: str, function: Callable[..., Any], *args: Any) -> tuple[str, Any]:
+    if detail:
+        print(detail, flush=True)  # noqa: T201  (the dashboard shows it on the task's page)
     with one_blas_thread():
         return _node_address(), function(*args)
 
@@ -94,8 +101,12 @@ class RayExecutor:
         return ray.put(value)
 
     def submit(self, key: Hashable, name: str, function: Callable[..., Any], *args: Any) -> None:
-        """Queue a call as a Ray task called `name`."""
-        self._keys[self._task.options(name=name).remote(function, *args)] = key
+        """Queue a call as a Ray task with the name of its kind.
+
+        The dashboard has one bar of progress for all tasks of the same name.
+        """
+        kind, _, detail = name.partition(": ")
+        self._keys[self._task.options(name=kind).remote(detail, function, *args)] = key
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
         """Collect all tasks that have ended, waiting up to `timeout` seconds for one."""
@@ -116,6 +127,10 @@ class RayExecutor:
         except ray.exceptions.RayError as error:
             return Lost(key, f"{type(error).__name__}: {str(error).splitlines()[0]}")
         return Finished(key, value, node)
+
+    def metrics(self, run: str) -> Metrics:
+        """Return Ray's metrics, which Prometheus can read from its agents."""
+        return RayMetrics(run)
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""

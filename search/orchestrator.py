@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -72,6 +73,8 @@ class Orchestrator:
     observer : Observer
     interrupted : callable
         Asked between waits; true stops the sweep.
+    measured : callable
+        Told what a link returned, and the seconds that it took to make that durable.
     started_at : float
         When the first link started, seconds since 1970 by its worker's clock;
         infinite before one has ended.
@@ -82,6 +85,7 @@ class Orchestrator:
     start: Callable[[Pack], PackState]
     observer: Observer
     interrupted: Callable[[], bool] = lambda: False
+    measured: Callable[[Link, LinkResult, float], None] = lambda *_: None
     started_at: float = field(init=False, default=math.inf)
 
     def run(self, source: Source, examples: Any) -> None:
@@ -124,7 +128,7 @@ class Orchestrator:
             before = self._checkpoint(link)
             legs = [(leg.epoch, leg.columns, leg.scored) for leg in link.legs]
             self.executor.submit(
-                link, link.name, run_link, examples, before.state, before.columns, legs
+                link, link.task, run_link, examples, before.state, before.columns, legs
             )
             self._in_flight += 1
             self.observer.started(link)
@@ -161,13 +165,14 @@ class Orchestrator:
         """
         self.started_at = min(self.started_at, result.started_at)
         rows, after = record(link, result, node, self._checkpoint(link))
-        name = link_name(link.pack.index, link.epoch)
+        name, began = link_name(link.pack.index, link.epoch), time.perf_counter()
         if link.has_trials:
             self.books.store.stage(name, rows)
         self.books.checkpoints.save(link.pack, after)
         if link.has_trials:
             self.books.store.publish(name)
             self.books.study.tell(rows)
+        self.measured(link, result, time.perf_counter() - began)
         log.info(
             "done: pack %d, %s, trained %d epochs in %.2f s on %s",
             link.pack.index, link.name, result.trained_epochs, result.seconds, node,

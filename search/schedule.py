@@ -53,11 +53,21 @@ class Link:
 
     @property
     def name(self) -> str:
-        """What the task is called on a dashboard."""
-        return (
-            f"advance batch={self.pack.batch_size} epochs {self.start_epoch}-{self.epoch} "
-            f"width={self.width}"
-        )
+        """What it is called in the log and the terminal."""
+        return f"{self._kind} {self._detail}"
+
+    @property
+    def task(self) -> str:
+        """What its task is called: links with the same batch size are of a kind."""
+        return f"{self._kind}: {self._detail}"
+
+    @property
+    def _kind(self) -> str:
+        return f"advance batch={self.pack.batch_size}"
+
+    @property
+    def _detail(self) -> str:
+        return f"epochs {self.start_epoch}-{self.epoch} width={self.width}"
 
 
 Chain = tuple[Link, ...]

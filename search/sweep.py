@@ -5,7 +5,7 @@ import shlex
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from search.interruption import Interruption
 from search.link import Examples
 from search.log_file import log_file
 from search.manifest import Manifest
+from search.metrics_observer import MetricsObserver
+from search.observers import Observers
 from search.orchestrator import Orchestrator
 from search.planner import Pack
 from search.prediction import Prediction
@@ -204,11 +206,20 @@ class Sweep:
         quiet = not self.options.progress
         with (
             run.source(cost, executor.workers) as (source, prediction),
-            make_progress(self.err, self.study, prediction, quiet=quiet) as observer,
+            make_progress(self.err, self.study, prediction, quiet=quiet) as progress,
         ):
-            orchestrator = Orchestrator(executor, self.books, self._start, observer, interrupted)
+            metrics = self._metrics(executor)
+            orchestrator = Orchestrator(
+                executor, self.books, self._start, Observers(progress, metrics), interrupted,
+                metrics.measured,
+            )  # fmt: skip
             orchestrator.run(source, examples)
         return prediction, orchestrator.started_at
+
+    def _metrics(self, executor: Executor) -> MetricsObserver:
+        metrics = executor.metrics(self.folder.path.resolve().name)
+        flops = partial(epochs_flops, config=self.config, data=self.data)
+        return MetricsObserver(metrics, self.study, executor.workers, flops)
 
     def _start(self, pack: Pack) -> PackState:
         return PackState.start(

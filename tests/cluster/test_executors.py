@@ -220,11 +220,11 @@ class TestRay:
             ray_executor.submit("again", "die once", die_once, tmp_path / "died")
             assert [type(task) for task in collect(ray_executor, 1)] == [kind]
 
-    def test_tasks_carry_their_names_where_people_look(self, ray_executor):
+    def test_tasks_carry_the_names_of_their_kind_where_people_look(self, ray_executor):
         from ray.util.state import list_tasks
 
-        name = "advance batch=8 epochs 0-5"
-        ray_executor.submit("key", name, double, 1)
+        name = "advance batch=8"
+        ray_executor.submit("key", f"{name}: epochs 0-5", double, 1)
         collect(ray_executor, 1)
         deadline = time.monotonic() + 15
         find = partial(
@@ -233,6 +233,14 @@ class TestRay:
         while not find():
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+    def test_a_task_prints_what_tells_it_from_others_of_its_kind(self, ray_executor, capsys):
+        from cluster.ray_executor import _run
+
+        assert _run("epochs 0-5", double, 2)[1] == 4
+        assert capsys.readouterr().out == "epochs 0-5\n"
+        _run("", double, 2)
+        assert capsys.readouterr().out == ""
 
     def test_a_cluster_that_cannot_be_started_is_a_cluster_error(self, ray_executor):
         with pytest.raises(ClusterError, match=r"Cannot use a local Ray cluster: .*serial"):

@@ -347,6 +347,24 @@ def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
         give_command(tmp_path, executor)
 
 
+def test_every_link_is_measured_once_it_is_durable_and_before_it_is_told(tmp_path):
+    books, observer, events = taken_up(tmp_path), Recorder(), []
+    observer.advanced = lambda link, study: events.append(("advanced", link))
+
+    def measured(link, result, seconds):
+        assert not link.has_trials or books.store.has(link_name(link.pack.index, link.epoch))
+        assert result.trained_epochs == link.epoch - link.start_epoch
+        assert seconds > 0
+        events.append(("measured", link))
+
+    executor = FlakyExecutor(loss=0.3)
+    orchestrator = Orchestrator(executor, books, start, observer, measured=measured)
+    orchestrator.run(Wave(PLAN, SHORT, books), EXAMPLES)
+    links = [link for event, link in events if event == "advanced"]
+    assert len(links) == len(LINKS)
+    assert events == [(event, link) for link in links for event in ("measured", "advanced")]
+
+
 # --- However the way is cut
 
 

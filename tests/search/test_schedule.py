@@ -117,6 +117,7 @@ def test_a_link_says_where_it_starts_and_ends():
         (10, 40, (40,)),
     ]
     assert chain[1].name == "advance batch=8 epochs 5-10 width=1"
+    assert chain[1].task == "advance batch=8: epochs 5-10 width=1"
     (five,), (ten,), (forty,) = (link.legs for link in chain)
     nothing = np.array([], np.int64)
     unscored = replace(ten, scored=nothing, numbers=nothing)
