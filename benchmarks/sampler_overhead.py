@@ -36,8 +36,8 @@ from peers.command import packages
 from search.config import SweepConfig, read_grid
 from search.proposal import Proposal
 from search.rungs import rungs_of
-from search.sampled import LAG
-from search.source import batch_of, make_tuner
+from search.sampled import LAG, batch_of
+from search.source import make_tuner
 from search.tuning.components import make_pruner
 from search.tuning.pruning import PruningStudy
 from search.tuning.tuner import Tuner

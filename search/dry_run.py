@@ -11,8 +11,8 @@ from search.links import LinkCutter
 from search.plan_text import plan_text
 from search.planner import Plan
 from search.rungs import rungs_of
-from search.sampled import wave_widths
-from search.source import batch_of, make_tuner
+from search.sampled import batch_of, repeated, wave_widths
+from search.source import make_tuner
 from search.stage import nothing_reached, open_chains
 
 
@@ -40,5 +40,6 @@ def _first_plan(config: SweepConfig, workers: int) -> Plan:
     if config.is_grid:
         return grid_plan(config, grid_widths(config, workers), rungs=rungs_of(config))
     proposal = make_tuner(config).ask(0, batch_of(config))
+    proposal.copies = repeated(proposal, {})
     proposal.widths = wave_widths(proposal, workers)
     return proposal.plan(rungs_of(config))

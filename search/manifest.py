@@ -30,6 +30,8 @@ class Manifest:
         Of Python and the packages, for the record.
     created_at : str
         UTC, ISO 8601.
+    workers : int
+        Tasks at a time when the run began; a search's packs are planned for them.
     reuse : list of str
         Folders of the runs whose finished trials this one takes over.
     schema_version : int
@@ -42,6 +44,7 @@ class Manifest:
     trainer_version: int
     versions: dict[str, str]
     created_at: str
+    workers: int = 1
     reuse: list[str] = field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
 
@@ -52,7 +55,6 @@ class Manifest:
                 name: str(Range(**axis)) if isinstance(axis, dict) else axis
                 for name, axis in self.config["space"].items()
             },
-            # Older runs have no such tables.
             "sampler": _method_text(self.config.get("sampler", {"name": "grid"})),
             "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
             "seed": self.config["seed"],

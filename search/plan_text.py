@@ -10,6 +10,7 @@ from search.planner import Plan
 from search.prediction import array_mib, predict, refit_seconds
 from search.progress import duration
 from search.rungs import rungs_of
+from search.sampled import batch_of
 from search.schedule import Chain
 from search.space import Params, Range
 
@@ -28,7 +29,7 @@ def plan_text(
     """
     n, n_features = data.X.shape
     prediction = predict(chains, workers)
-    waves = config.total / plan.trials
+    waves = config.total / (plan.trials if config.is_grid else batch_of(config))
     widths = sorted({pack.width for pack in plan.packs})
     links = [link for chain in chains for link in chain]
     longest = max(link.seconds for link in links)
@@ -36,7 +37,7 @@ def plan_text(
     # A wave's end leaves no worker idle: the next one is under way by then.
     training = prediction.training_s if waves == 1 else waves * prediction.compute_s / workers
     figures = [
-        ("trials", f"{config.total}" + _in_waves(config, plan)),
+        ("trials", f"{config.total}" + _in_waves(config)),
         ("trajectories", f"{plan.trajectories}, shared by trials that differ in epochs alone"),
         ("packs", f"{len(plan.packs)}, of {' or '.join(map(str, widths))} trajectories"),
         ("links", f"{len(links)}, the longest {longest:.1f} s"),
@@ -63,11 +64,11 @@ def plan_text(
     return "\n".join([*table, "where the time goes:", *shares])
 
 
-def _in_waves(config: SweepConfig, plan: Plan) -> str:
+def _in_waves(config: SweepConfig) -> str:
     if config.is_grid:
         return ""
-    waves = -(-config.total // plan.trials)
-    return f", asked for in {waves} waves; the first one, of {plan.trials}:"
+    batch = batch_of(config)
+    return f", asked for in {-(-config.total // batch)} waves; the first one, of {batch}:"
 
 
 def _extremes(config: SweepConfig) -> list[Params]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.durable import prepare_folder, write_atomically
-from search.errors import RunFolderError
+from search.errors import RunFolderError, SamplerError
 from search.planner import Plan, make_plan
 from search.space import AXES, DTYPES
 
@@ -129,4 +129,9 @@ class Proposals:
 
 def _plain(value: Any) -> Any:
     """Turn a number of numpy's into one of Python's."""
-    return value.item()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise SamplerError(
+        f"The sampler keeps {value!r} with its trials, which cannot be written down as JSON. "
+        "Choose another sampler for a new run."
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from search.store import COMPLETE, FAIL, SCHEMA, TrialStore
 
 _KEY = ("dataset", "seed", "validation_fraction", "trainer_version")
 
+_FROZEN = "trials"
+
 Key = tuple[float, ...]
 """The values of a trial's hyperparameters, in the order of `AXES`."""
 
@@ -22,31 +24,64 @@ Key = tuple[float, ...]
 class ReusedTrials:
     """The trials of other runs that were trained to their end, by their params.
 
-    A trial's result depends on its params, the data, the seed and the trainer:
-    runs in which one of the others differs are refused.
-
     Parameters
     ----------
-    folders : iterable of Path
-        Of the other runs; where two have the same trial, the first counts.
-    manifest : Manifest
-        Of this run.
-
-    Raises
-    ------
-    RunFolderError
-        If there is no run, or one of other settings.
-    StoreError
-        If a log cannot be read.
+    rows : iterable of dict
+        Rows of a log; where two have the same params, the first counts.
     """
 
-    def __init__(self, folders: Iterable[Path], manifest: Manifest) -> None:
-        self._rows: dict[Key, dict[str, Any]] = {}
+    def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._rows: dict[Key, Mapping[str, Any]] = {}
+        for row in rows:
+            self._rows.setdefault(tuple(row[name] for name in AXES), row)
+
+    @classmethod
+    def of_runs(cls, folders: Iterable[Path], manifest: Manifest) -> Self:
+        """Read what other runs have trained so far.
+
+        A trial's result depends on its params, the data, the seed and the
+        trainer: runs in which one of the others differs are refused.
+
+        Parameters
+        ----------
+        folders : iterable of Path
+            Of the other runs.
+        manifest : Manifest
+            Of this run.
+
+        Raises
+        ------
+        RunFolderError
+            If there is no run, or one of other settings.
+        StoreError
+            If a log cannot be read.
+        """
+        rows = []
         for folder in folders:
             _check_same_key(folder, manifest)
-            for row in _finished(folder):
-                key = tuple(row[name] for name in AXES)
-                self._rows.setdefault(key, row)
+            rows += _finished(folder)
+        return cls(rows)
+
+    @classmethod
+    def frozen(cls, folder: Path, manifest: Manifest) -> Self:
+        """Return what the other runs had when this one first asked, and keep it.
+
+        What they train from then on may be trained here as well, and a search
+        that found it would propose other trials.
+
+        Parameters
+        ----------
+        folder : Path
+            Of this run, to keep the rows in.
+        manifest : Manifest
+        """
+        if not manifest.reuse:
+            return cls()
+        store = TrialStore(folder)
+        if not store.has(_FROZEN):
+            known = cls.of_runs(map(Path, manifest.reuse), manifest)
+            store.write(_FROZEN, as_columns(list(known._rows.values())))
+        return cls(store.read().to_pylist())
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -67,7 +102,7 @@ class ReusedTrials:
         keys = zip(*(params[name].tolist() for name in AXES), strict=True)
         return as_columns(
             [
-                self._rows[key] | {"number": number}
+                {**self._rows[key], "number": number}
                 for number, key in zip(numbers.tolist(), keys, strict=True)
                 if key in self._rows
             ]

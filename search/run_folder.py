@@ -30,6 +30,7 @@ class RunFolder:
         self.trials = path / "trials"
         self.checkpoints = path / "checkpoints"
         self.proposals = path / "proposals"
+        self.reused = path / "reused"
         self.model = path / "best_model.npz"
         self.report = path / "report.html"
         self.log = path / "sweep.log"

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from search.config import SweepConfig
 from search.planner import Pack, Plan
 from search.proposal import Proposal, Proposals
 from search.reuse import ReusedTrials, as_columns, copied
@@ -21,12 +22,19 @@ from search.width import choose_widths
 # the workers busy; a sampler that waited for neither would know less.
 LAG = 2
 
+# What a sampler is asked for at once, where the settings do not say: enough for wide packs, and
+# not so many that it hears of nothing before it is asked for the rest.
+_WAVES, _SMALLEST_BATCH, _LARGEST_BATCH = 4, 32, 128
+
 
 class Asker(Protocol):
     """Proposes trials and is told how they ended; see `search.tuning.tuner.Tuner`."""
 
     def ask(self, index: int, count: int) -> Proposal:
         """Return the next trials."""
+
+    def stop(self) -> None:
+        """Let an `ask` that is under way in another thread end soon, whatever it returns."""
 
     def restore(self, proposal: Proposal) -> None:
         """Take over trials that an earlier command has asked for."""
@@ -58,6 +66,7 @@ class SampledSearch:
     batch : int
         Trials of a wave.
     workers : int
+        For whom packs are planned: those that the run began with.
     rungs : tuple of int
         Epochs at which trials are reported to a pruner.
     books : Books
@@ -92,6 +101,7 @@ class SampledSearch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.asker.stop()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def restore(self) -> None:
@@ -100,14 +110,21 @@ class SampledSearch:
         The sampler's study is rebuilt from the log: every trial that was asked
         for, and how it ended where its wave was finished.
         """
-        for proposal in self.proposals.read():
+        proposals = self.proposals.read()
+        told = [n for proposal in proposals if proposal.told for n in proposal.numbers]
+        rows = {row["number"]: row for row in self.books.store.rows(told)}
+        for proposal in proposals:
             self.asker.restore(proposal)
-            self._repeated(proposal)
-            if proposal.told:
+            repeated(proposal, self._first)
+            if self._is_told(proposal):
                 self._asked.append(proposal)
-                self._tell_sampler(proposal)
+                self._tell_sampler(proposal, [rows[n] for n in proposal.numbers])
             else:
                 self._open(proposal)
+
+    def _is_told(self, proposal: Proposal) -> bool:
+        """Whether nothing is left of a proposal, not even because rows of it were taken away."""
+        return proposal.told and bool(self.books.study.closed[list(proposal.numbers)].all())
 
     @property
     def finished(self) -> bool:
@@ -140,7 +157,7 @@ class SampledSearch:
         """Tell the sampler of the oldest wave if it is finished, and ask for another one."""
         if self._asking is not None:
             return
-        due = len(self._active) == LAG or not self._left
+        due = len(self._active) >= LAG or not self._left
         if due and self._active and self._active[0].wave.finished:
             self._tell(self._active.popleft())
         if self._left and len(self._active) < LAG:
@@ -154,9 +171,9 @@ class SampledSearch:
             self._write(f"wave-{proposal.index:05d}-reused", known)
             proposal.reused = known["number"].tolist()
         proposal.copies = {
-            str(number): first
-            for number, first in self._repeated(proposal).items()
-            if number not in proposal.reused
+            number: first
+            for number, first in repeated(proposal, self._first).items()
+            if int(number) not in proposal.reused
         }
         proposal.widths = wave_widths(proposal, self.workers)
         if self._asked:
@@ -169,18 +186,11 @@ class SampledSearch:
     def _open(self, proposal: Proposal) -> Wave:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
+        proposal.reused = [n for n in proposal.reused if self.books.study.closed[n]]
         untold = self._asked[-LAG].first if len(self._asked) >= LAG else 0
         wave = self.make_wave(proposal.plan(self.rungs), proposal.index, untold)
         self._active.append(_Active(proposal, wave))
         return wave
-
-    def _repeated(self, proposal: Proposal) -> dict[int, int]:
-        """Return which trials repeat an earlier one; know the others from now on."""
-        firsts = {
-            number: self._first.setdefault(tuple(params[name] for name in AXES), number)
-            for number, params in zip(proposal.numbers, proposal.params, strict=True)
-        }
-        return {number: first for number, first in firsts.items() if number != first}
 
     def _tell(self, active: _Active) -> None:
         """Finish a wave: rows for repeated trials, the pruner's notes, then the sampler."""
@@ -191,14 +201,14 @@ class SampledSearch:
             for (index, column), attrs in wave.pruning.attrs().items():
                 number = int(packs[index].numbers[column].max())
                 proposal.attrs[number - proposal.first] |= attrs
-        self._tell_sampler(proposal)
+        self._tell_sampler(proposal, self.books.store.rows(proposal.numbers))
         proposal.told = True
         self.proposals.write(proposal)
         wave.close()
 
-    def _tell_sampler(self, proposal: Proposal) -> None:
+    def _tell_sampler(self, proposal: Proposal, rows: list[dict[str, Any]]) -> None:
         attrs = dict(zip(proposal.numbers, proposal.attrs, strict=True))
-        self.asker.tell(self.books.store.rows(proposal.numbers), attrs)
+        self.asker.tell(rows, attrs)
 
     def _write_copies(self, proposal: Proposal) -> None:
         copies = {int(number): first for number, first in proposal.copies.items()}
@@ -223,3 +233,26 @@ def wave_widths(proposal: Proposal, workers: int) -> dict[str, int]:
     trajectories = dict(zip(batch_sizes.tolist(), counts.tolist(), strict=True))
     widths = choose_widths(trajectories, max(1, workers // LAG))
     return {str(batch_size): width for batch_size, width in widths.items()}
+
+
+def repeated(proposal: Proposal, firsts: dict[tuple[float, ...], int]) -> dict[str, int]:
+    """Return which trials repeat an earlier one, as `Proposal.copies` has it.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    firsts : dict of tuple to int
+        The number under which params were first asked for; gets those of the proposal.
+    """
+    numbers = {
+        number: firsts.setdefault(tuple(params[name] for name in AXES), number)
+        for number, params in zip(proposal.numbers, proposal.params, strict=True)
+    }
+    return {str(number): first for number, first in numbers.items() if number != first}
+
+
+def batch_of(config: SweepConfig) -> int:
+    """Return how many trials a sampler is asked for at once."""
+    quarter = -(-config.total // _WAVES)
+    default = min(max(_SMALLEST_BATCH, quarter), _LARGEST_BATCH)
+    return min(config.sampler.batch or default, config.total)

@@ -1,6 +1,6 @@
 """From the command line to the settings of a run, new or continued."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,7 @@ def new_manifest(
     data: Dataset,
     widths: Mapping[int, int] | None = None,
     reuse: Iterable[Path] = (),
+    workers: int = 1,
 ) -> Manifest:
     """Return the manifest of a run that starts now.
 
@@ -146,6 +147,7 @@ def new_manifest(
         trainer_version=TRAINER_VERSION,
         versions=versions(),
         created_at=utc_now(),
+        workers=workers,
         reuse=[str(folder) for folder in reuse],
     )
 
@@ -181,4 +183,20 @@ def check_same_settings(path: Path, old: Manifest, config: SweepConfig, data: Da
             "\n  ".join([f"{path} holds a run with other settings:", *differences])
             + "\nGive the run's own settings, another --run-dir, or --fresh to move it aside. With "
             f"--reuse {path} another run takes over its finished trials."
+        )
+
+
+def check_same_reuse(path: Path, old: Manifest, reuse: Sequence[Path]) -> None:
+    """Refuse to reuse other runs than those that a run began with.
+
+    Raises
+    ------
+    RunFolderError
+        If the command names others; it may name none.
+    """
+    if reuse and [str(folder) for folder in reuse] != old.reuse:
+        began = ", ".join(old.reuse) or "none"
+        raise RunFolderError(
+            f"{path} holds a run that reuses other runs: {began}. Leave --reuse out to continue "
+            "it, or choose another --run-dir."
         )

@@ -21,7 +21,7 @@ from search.prediction import Prediction, predict
 from search.proposal import Proposals
 from search.reuse import ReusedTrials
 from search.rungs import rungs_of
-from search.sampled import SampledSearch
+from search.sampled import SampledSearch, batch_of
 from search.stage import open_chains
 from search.study import TOLD
 from search.wave import Books, Pruning, Wave
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 REUSED = "reused"
 """What a grid's rows from other runs are called in the log."""
 
-# What a sampler is asked for at once, where the settings do not say: enough for wide packs, and
-# not so many that it hears of nothing before it is asked for the rest.
-_WAVES, _SMALLEST_BATCH, _LARGEST_BATCH = 4, 32, 128
+# Of CMA-ES.
 _SMALLEST_POPULATION = 4
 
 
@@ -70,18 +68,26 @@ class Run:
             If the log cannot be read or written.
         """
         store, checkpoints = self.books.store, self.books.checkpoints
-        packs = [pack for plan in self._open_plans() for pack in plan.packs]
-        settle({pack.index: pack for pack in packs}, store, checkpoints)
+        packs = [(pack, told) for plan, told in self._plans() for pack in plan.packs]
+        settle({pack.index: pack for pack, _ in packs}, store, checkpoints)
         self.books.study.tell(dict(zip(TOLD, store.columns(*TOLD), strict=True)))
         closed = self.books.study.closed
         # With a pruner, a finished pack still says what the others are compared with.
         compared = bool(self._rungs) and not closed.all()
-        checkpoints.keep_only(p for p in packs if compared or not closed[p.numbers].all())
+        checkpoints.keep_only(
+            pack
+            for pack, told in packs
+            if (compared and not told) or not closed[pack.numbers].all()
+        )
 
-    def _open_plans(self) -> list[Plan]:
+    def _plans(self) -> list[tuple[Plan, bool]]:
+        """Return all plans there are, and whether they are done with.
+
+        Unless rows were taken away: then what was told is open again.
+        """
         if self.config.is_grid:
-            return [self._grid_plan]
-        return [p.plan(self._rungs) for p in self.proposals.read() if not p.told]
+            return [(self._grid_plan, False)]
+        return [(p.plan(self._rungs), p.told) for p in self.proposals.read()]
 
     @contextmanager
     def source(self, cost: CostModel, workers: int) -> Iterator[tuple[Source, Prediction | None]]:
@@ -112,11 +118,8 @@ class Run:
     def _grid_plan(self) -> Plan:
         numbers = np.arange(len(self.config.space))
         store = self.books.store
-        # Once: what the other run trains from then on may be trained here already.
-        if not store.has(REUSED):
-            rows = self.reused.rows(numbers, self.config.space.columns(numbers))
-            if self.manifest.reuse:
-                store.write(REUSED, rows)
+        if self.manifest.reuse and not store.has(REUSED):
+            store.write(REUSED, self.reused.rows(numbers, self.config.space.columns(numbers)))
         logged, sources = store.columns("number", "source")
         reused = [source is not None for source in sources.tolist()]
         trained = np.setdiff1d(numbers, logged[reused]) if any(reused) else numbers
@@ -133,8 +136,8 @@ class Run:
             return Wave(plan, self._cutter(plan, cost, workers), self.books, pruning)
 
         return SampledSearch(
-            tuner, self.config.total, batch_of(self.config), workers, self._rungs, self.books,
-            self.proposals, self.reused, make_wave,
+            tuner, self.config.total, batch_of(self.config), self.manifest.workers, self._rungs,
+            self.books, self.proposals, self.reused, make_wave,
         )  # fmt: skip
 
     def _pruning(self, plan: Plan, history: Sequence["FrozenTrial"], wave: int) -> Pruning | None:
@@ -172,13 +175,6 @@ def make_tuner(config: SweepConfig) -> "Tuner":
         # All trials of a wave come from one generation, so all of them should count for the next.
         options.setdefault("popsize", max(_SMALLEST_POPULATION, batch_of(config)))
     return Tuner(distributions(config.axes_by_name), settings.name, options, seed)
-
-
-def batch_of(config: SweepConfig) -> int:
-    """Return how many trials a sampler is asked for at once."""
-    quarter = -(-config.total // _WAVES)
-    default = min(max(_SMALLEST_BATCH, quarter), _LARGEST_BATCH)
-    return min(config.sampler.batch or default, config.total)
 
 
 def check_methods(config: SweepConfig) -> None:

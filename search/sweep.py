@@ -22,7 +22,7 @@ from search.config import SweepConfig
 from search.download_progress import DownloadProgress
 from search.dry_run import dry_run
 from search.durable import write_atomically
-from search.errors import InterruptedSweepError, NoResultError
+from search.errors import InterruptedSweepError, NoResultError, StoreError
 from search.grid_plan import grid_widths
 from search.interruption import Interruption
 from search.link import Examples
@@ -42,11 +42,12 @@ from search.run_folder import RunFolder
 from search.settings import (
     Options,
     check_enough_images,
+    check_same_reuse,
     check_same_settings,
     new_manifest,
     resolve_config,
 )
-from search.source import REUSED, Run, check_methods
+from search.source import Run, check_methods
 from search.store import TrialStore
 from search.study import Study
 from search.summary import make_summary, result_text
@@ -78,13 +79,15 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
         _print(out, dry_run(config, data, options.workers))
         return
     # A mistake in --reuse is told before --fresh moves anything.
-    ReusedTrials([path.resolve() for path in options.reuse], new_manifest(config, data))
+    reuse = [path.resolve() for path in options.reuse]
+    ReusedTrials.of_runs(reuse, new_manifest(config, data))
     with RunFolder.locked(options.run_path, fresh=options.fresh) as folder:
         if folder.moved_to:
             _print(err, f"The old run is kept in {folder.moved_to}")
         manifest = folder.read_manifest()
         if manifest is not None:
             check_same_settings(folder.path, manifest, config, data)
+            check_same_reuse(folder.path, manifest, reuse)
         summary = manifest and folder.read_summary()
         if not summary:
             with log_file(folder.log):
@@ -107,14 +110,13 @@ class Sweep:
 
     def run(self) -> dict[str, Any]:
         """Do what the log does not hold yet, and return the summary."""
-        reused = self._reused()
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because a Ray cluster takes seconds to start.
             preparing = background.submit(self._prepare)
             with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
                 examples = executor.share(preparing.result())
                 del preparing  # and with it this process's own copy of the images
-                return self._run_on(executor, examples, reused, interrupted)
+                return self._run_on(executor, examples, interrupted)
 
     def _prepare(self) -> Examples:
         """Lay the images out, and compile what the workers then find in the cache."""
@@ -122,11 +124,12 @@ class Sweep:
         return Examples.from_dataset(self.data, self.config.validation_fraction, self.config.seed)
 
     def _run_on(
-        self, executor: Executor, examples: Any, reused: ReusedTrials, interrupted: Interruption
+        self, executor: Executor, examples: Any, interrupted: Interruption
     ) -> dict[str, Any]:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(executor.workers)
         proposals = Proposals(self.folder.proposals)
+        reused = ReusedTrials.frozen(self.folder.reused, manifest)
         run = Run(self.config, self.data, manifest, self.books, proposals, reused)
         run.settle()
         self._announce(executor)
@@ -175,7 +178,7 @@ class Sweep:
         manifest = self.folder.read_manifest()
         if manifest is None:
             widths = grid_widths(self.config, workers) if self.config.is_grid else {}
-            manifest = new_manifest(self.config, self.data, widths, self._reuse)
+            manifest = new_manifest(self.config, self.data, widths, self._reuse, workers)
             self.folder.write_manifest(manifest)
         return manifest
 
@@ -185,14 +188,6 @@ class Sweep:
         own, moved = self.folder.path.resolve(), self.folder.moved_to
         paths = [path.resolve() for path in self.options.reuse]
         return [moved if moved and path == own else path for path in paths]
-
-    def _reused(self) -> ReusedTrials:
-        """Return what other runs have trained: as the command says, or as the run began."""
-        manifest = self.folder.read_manifest()
-        if manifest is None:
-            return ReusedTrials(self._reuse, new_manifest(self.config, self.data))
-        done = self.books.store.has(REUSED)
-        return ReusedTrials([] if done else map(Path, manifest.reuse), manifest)
 
     def _train(
         self, run: Run, executor: Executor, examples: Any, interrupted: Interruption
@@ -214,6 +209,11 @@ class Sweep:
                 metrics.measured,
             )  # fmt: skip
             orchestrator.run(source, examples)
+        if self.study.finished != self.study.total:
+            raise StoreError(
+                f"{self.study.finished} of {self.study.total} trials have a row, though nothing is "
+                f"left to train: {self.folder.trials} was changed meanwhile. Give the same command."
+            )
         return prediction, orchestrator.started_at
 
     def _metrics(self, executor: Executor) -> MetricsObserver:

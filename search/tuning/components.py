@@ -3,7 +3,8 @@
 import importlib
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from optuna.distributions import (
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from search.errors import ConfigError
+from search.errors import ConfigError, SamplerError
 from search.space import Range
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -36,6 +37,8 @@ _PRUNERS = {
 }
 
 _SEQUENCES = (optuna.samplers.QMCSampler, optuna.samplers.GridSampler)
+
+_EXTRAS = {"gp": "packsweep[gp]"}
 
 # What suits trials that are asked for many at a time; the settings' own options go first.
 _SAMPLER_OPTIONS: dict[str, dict[str, Any]] = {
@@ -67,6 +70,23 @@ def _ranged(low: float, high: float, log: bool, step: float | None) -> BaseDistr
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log=log, step=1 if step is None else int(step))
     return FloatDistribution(float(low), float(high), log=log, step=step)
+
+
+@contextmanager
+def told_as_sampler_error(what: str) -> Iterator[None]:
+    """Say in the user's terms that a sampler or pruner failed, whosever it is.
+
+    Raises
+    ------
+    SamplerError
+    """
+    try:
+        yield
+    except Exception as error:
+        raise SamplerError(
+            f"The {what} failed: {type(error).__name__}: {error}. What was logged is safe; choose "
+            "another one or other options for a new run."
+        ) from error
 
 
 def make_sampler(name: str, options: Mapping[str, Any], seed: int, asked: int = 0) -> BaseSampler:
@@ -127,7 +147,7 @@ def _component(base: type[Any], kind: str, known: Mapping[str, str], name: str) 
     module, _, attribute = path.rpartition(".")
     try:
         component: type[Any] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever a module of anybody's raises
         raise ConfigError(f"There is no {kind} {path!r}: {error}.") from error
     if not (inspect.isclass(component) and issubclass(component, base)):
         raise ConfigError(f"{kind} {name!r} is no {kind} of Optuna: it must be a {base.__name__}.")
@@ -141,11 +161,12 @@ def _made(component: type[Any], kind: str, name: str, options: Mapping[str, Any]
             _check_importable(component)
             return component(**options)
     except ImportError as error:
+        package = _EXTRAS.get(name, error.name) or "that it imports"
         raise ConfigError(
-            f"{kind} {name!r} needs the package {error.name}: install it (pip install "
-            f"{error.name}), or choose another {kind}."
+            f"{kind} {name!r} needs a package that is not installed ({error}): "
+            f"pip install {package!r}, or choose another {kind}."
         ) from error
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # whatever a constructor of anybody's raises
         raise ConfigError(
             f"{kind} {name!r} does not take these options: {error}. Its own are "
             f"{', '.join(inspect.signature(component).parameters) or 'none'}."

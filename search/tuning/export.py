@@ -5,7 +5,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import DuplicatedStudyError
+from optuna.exceptions import DuplicatedStudyError, OptunaError
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -68,7 +68,7 @@ def copy_study(study: optuna.Study, storage: str, name: str) -> None:
         ) from error
     except (ArgumentError, ImportError) as error:
         raise ConfigError(f"{storage} is no storage that can be used: {error}.") from error
-    except (SQLAlchemyError, OSError) as error:
+    except (OptunaError, SQLAlchemyError, OSError, RuntimeError, ValueError) as error:
         raise StoreError(f"The study cannot be written to {storage}: {error}.") from error
 
 

@@ -10,6 +10,7 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from search.tuning.components import told_as_sampler_error
 from search.wave import Column, Ended
 
 
@@ -71,10 +72,12 @@ class PruningStudy:
         # Successive halving compares with who came before: an order that has nothing to do
         # with the params keeps the first ones from being favoured for them.
         order = np.random.default_rng([*self._seed, rung]).permutation(len(live))
-        columns = [sorted(live)[i] for i in order]
+        by_place = sorted(live)
+        columns = [by_place[i] for i in order]
         for column in columns:
             self._trials[column].report(live[column], rung)
-        pruned = {column for column in columns if self._trials[column].should_prune()}
+        with told_as_sampler_error("pruner"):
+            pruned = {column for column in columns if self._trials[column].should_prune()}
         for column in pruned:
             self._study.tell(self._trials[column], state=TrialState.PRUNED)
         return pruned

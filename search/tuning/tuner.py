@@ -1,5 +1,6 @@
 """An Optuna study that proposes trials, many at a time, and is told how they ended."""
 
+import threading
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,9 +9,8 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.errors import SamplerError
 from search.proposal import Proposal
-from search.tuning.components import make_sampler
+from search.tuning.components import make_sampler, told_as_sampler_error
 
 _STATES = {state.name: state for state in TrialState}
 
@@ -41,6 +41,7 @@ class Tuner:
     ) -> None:
         self._distributions = dict(distributions)
         self._sampler, self._options, self._seed = sampler, options, seed
+        self._stopped = threading.Event()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.study = optuna.create_study(sampler=make_sampler(sampler, options, seed))
@@ -73,14 +74,15 @@ class Tuner:
         )
 
     def _ask(self, count: int) -> None:
-        try:
+        with told_as_sampler_error(f"sampler {self._sampler!r}"):
             for _ in range(count):
+                if self._stopped.is_set():
+                    return
                 self.study.ask(self._distributions)
-        except Exception as error:  # whatever a sampler of anybody's raises
-            raise SamplerError(
-                f"The sampler {self._sampler!r} failed: {type(error).__name__}: {error}. What was "
-                "logged is safe; choose another sampler or other options for a new run."
-            ) from error
+
+    def stop(self) -> None:
+        """Let an `ask` that is under way in another thread end after its present trial."""
+        self._stopped.set()
 
     def restore(self, proposal: Proposal) -> None:
         """Take over trials that an earlier command has asked for, as under way.
@@ -121,7 +123,8 @@ class Tuner:
             for key, value in attrs.get(number, {}).items():
                 storage.set_trial_system_attr(trial._trial_id, key, value)
             value = row["val_cost"] if state is TrialState.COMPLETE else None
-            self.study.tell(number, value, state=state)
+            with told_as_sampler_error(f"sampler {self._sampler!r}"):
+                self.study.tell(number, value, state=state)
 
     def history(self, before: int) -> list[FrozenTrial]:
         """Return the finished trials below a number."""
