@@ -1,5 +1,6 @@
 """How a run stands, by its files alone: nothing in its folder is changed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -135,21 +136,21 @@ class RunState:
     def newest_links(self) -> list[EndedLink]:
         """The links that ended last, the newest first."""
         links = self._links
-        key = [links["finished_at"], links["pack"]]
-        order = np.lexsort(key[::-1])[::-1]
-        starts = np.flatnonzero(np.any([np.diff(k[order], prepend=np.nan) != 0 for k in key], 0))
-        stops = [*starts[1:].tolist(), len(order)]
-        return [
-            EndedLink(
-                links["finished_at"][rows[0]].item(),
-                links["batch_size"][rows[0]].item(),
-                links["last_epoch"][rows].max().item(),
-                len(rows),
-                links["node"][rows[0]] or "",
-            )
-            for start, stop in list(zip(starts.tolist(), stops, strict=True))[:_NEWEST]
-            for rows in [order[start:stop]]
-        ]
+        time, pack = links["finished_at"], links["pack"]
+        order = np.lexsort([pack, time])[::-1]
+        changes = (np.diff(time[order]) != 0) | (np.diff(pack[order]) != 0)
+        parts = np.split(order, np.flatnonzero(changes) + 1)[:_NEWEST]
+        return [_link(links, rows) for rows in parts if len(rows)]
+
+
+def _link(links: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]) -> EndedLink:
+    return EndedLink(
+        links["finished_at"][rows[0]].item(),
+        links["batch_size"][rows[0]].item(),
+        links["last_epoch"][rows].max().item(),
+        len(rows),
+        links["node"][rows[0]] or "",
+    )
 
 
 def _since(writer: str | None) -> float:

@@ -22,7 +22,7 @@ def status_lines(state: RunState, width: int | None = None) -> list[str]:
         Of the terminal.
     """
     top = top_lines([as_told(trial) for trial in state.study.top], width)
-    blocks = [_head(state, width), top, _links(state), _continued(state)]
+    blocks = [_head(state, width), top, _links(state, width), _continued(state)]
     lines = [line for block in blocks if block for line in (*block, "")]
     return lines[:-1]
 
@@ -58,12 +58,13 @@ def _pace(state: RunState) -> list[str]:
     return [f"{pace}, about {duration(left)} left"] if state.name == RUNNING else [pace]
 
 
-def _links(state: RunState) -> list[str]:
-    lines = [
+def _links(state: RunState, width: int | None) -> list[str]:
+    texts = [
         f"{datetime.fromtimestamp(link.finished_at, UTC):%H:%M:%S}  batch {link.batch_size}, "
         f"to epoch {link.epoch}, {link.trials} trials, on {link.node}"
         for link in state.newest_links
     ]
+    lines = [line for text in texts for line in wrapped(text, width)]
     return ["The newest links (UTC):", *lines] if lines else []
 
 

@@ -127,7 +127,7 @@ def _next_lines(run_dir: str) -> list[str]:
     """Return commands, which are not broken so that they can be copied."""
     run = shlex.quote(run_dir)
     return [
-        f"To look at: {shlex.quote(run_dir + '/report.html')}, in a browser",
+        f"Open {shlex.quote(run_dir + '/report.html')} in a browser",
         f"Wider: python -m search.run --grid ./wider.toml --reuse {run}",
         f"For Optuna's dashboard: python -m search.export {run} --storage sqlite:///trials.db",
     ]
