@@ -24,7 +24,7 @@ from search.progress import (
 )
 from search.space import SearchSpace
 from search.stage import nothing_reached, open_chains
-from search.store import COMPLETE, FAIL
+from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
 
 SPACE = SearchSpace((1024, 2048), (1.23456e-7, 1e-6), (5, 10), (0.0, 12345.6))
@@ -296,3 +296,27 @@ def test_failed_trials_are_never_best():
 )
 def test_durations_are_said_as_people_say_them(seconds, words):
     assert duration(seconds) == words
+
+
+def test_setbacks_are_counted_and_often_none():
+    view = QuietProgress(console(), new_study(), predicted())
+    assert view.setbacks == ""
+    finish(view, links()[0], cost=np.nan)
+    view.lost(links()[1], "reason")
+    assert view.setbacks == "4 failed, 1 retry"
+    view.lost(links()[1], "reason")
+    view.study.states[PRUNED] += 2
+    assert view.setbacks == "2 pruned, 4 failed, 2 retries"
+
+
+def test_packs_under_way_are_told_with_the_node_of_their_last_link():
+    view = QuietProgress(console(), new_study(), predicted())
+    first, second = [link for link in links() if link.pack.index == 0][:2]
+    view.started(first)
+    assert view.packs == ["batch 1024, epochs 0-5, width 4"]
+    finish(view, first)
+    assert view.packs == []
+    view.started(second)
+    assert view.packs == ["batch 1024, epochs 5-10, width 4, last on 10.0.0.1"]
+    view.lost(second, "reason")
+    assert view.packs == []
