@@ -1,1 +1,37 @@
 """Spaces, trials, plans, the trial log and the command line."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def load(run: "str | Path", kind: str = "pandas") -> Any:
+    """Return the log of a run, finished or not, as a table sorted by trial number.
+
+    Parameters
+    ----------
+    run : str or Path
+        The run's folder.
+    kind : str
+        ``pandas``, ``polars`` or ``pyarrow``: the library whose table it is.
+
+    Returns
+    -------
+    pandas.DataFrame, polars.DataFrame or pyarrow.Table
+
+    Raises
+    ------
+    TableKindError
+        If there is no such kind; a ValueError too.
+    MissingLibraryError
+        If the library is not installed; an ImportError too.
+    RunFolderError
+        If there is no run.
+    StoreError
+        If the log cannot be read.
+    """
+    # Here, because every import of this package passes by and shall stay cheap.
+    from search.loading import load_table
+
+    return load_table(run, kind)

@@ -31,3 +31,11 @@ class SamplerError(PacksweepError):
 
 class NoResultError(PacksweepError):
     """The sweep is finished, and every trial of it has failed."""
+
+
+class TableKindError(UsageError, ValueError):
+    """A table is asked for in a form that there is not."""
+
+
+class MissingLibraryError(UsageError, ImportError):
+    """What was asked for needs a library that is not installed."""

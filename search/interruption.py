@@ -9,15 +9,23 @@ from types import FrameType
 from typing import Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOPPING = "Stopping; once more to leave at once."
 
 
 class Interruption:
     """While it is entered, the first signal is noted and the second ends the process.
 
     Call it to ask whether the first has come.
+
+    Attributes
+    ----------
+    drawn_over : bool
+        Whether a live view is on the terminal, which says itself that it stops: what a
+        handler writes would tear it.
     """
 
     def __init__(self) -> None:
+        self.drawn_over = False
         self._noted = False
         self._before: dict[int, Any] = {}
 
@@ -37,11 +45,18 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         if self._noted:
+            if self.drawn_over:
+                _tell("\x1b[?25h\n")  # the view has hidden the cursor
             os._exit(130)
         self._noted = True
-        # The stream may be in the middle of a write: only the descriptor is safe in a handler.
-        with contextlib.suppress(OSError):  # nobody may be reading any more
-            os.write(sys.stderr.fileno(), b"\nStopping; once more to leave at once.\n")
+        if not self.drawn_over:
+            _tell(f"\n{STOPPING}\n")
+
+
+def _tell(text: str) -> None:
+    # The stream may be in the middle of a write: only the descriptor is safe in a handler.
+    with contextlib.suppress(OSError):  # nobody may be reading any more
+        os.write(sys.stderr.fileno(), text.encode())
 
 
 @contextlib.contextmanager

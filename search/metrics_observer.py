@@ -60,9 +60,9 @@ class MetricsObserver:
         flops = self._flops(_column_epochs(link, result))
         self._pace.add(flops=flops, compute_s=result.seconds)
 
-    def advanced(self, link: Link, study: Study) -> None:
+    def advanced(self, link: Link, study: Study, node: str) -> None:
         """Count a link whose trials are in the log."""
-        del link
+        del link, node
         self._in_flight -= 1
         self._pace.add(trials=study.finished - self._finished)
         self._finished = study.finished

@@ -21,10 +21,10 @@ class Observers:
         for observer in self._observers:
             observer.started(link)
 
-    def advanced(self, link: Link, study: Study) -> None:
+    def advanced(self, link: Link, study: Study, node: str) -> None:
         """Tell that a link is in the log."""
         for observer in self._observers:
-            observer.advanced(link, study)
+            observer.advanced(link, study, node)
 
     def lost(self, link: Link, reason: str) -> None:
         """Tell that a worker was lost and its link will be tried again."""

@@ -35,8 +35,8 @@ class Observer(Protocol):
     def started(self, link: Link) -> None:
         """Tell that a link was handed to the executor."""
 
-    def advanced(self, link: Link, study: Study) -> None:
-        """Tell that a link is in the log."""
+    def advanced(self, link: Link, study: Study, node: str) -> None:
+        """Tell that a link is in the log, and on which machine it ran."""
 
     def lost(self, link: Link, reason: str) -> None:
         """Tell that a worker was lost and its link will be tried again."""
@@ -179,7 +179,7 @@ class Orchestrator:
         )  # fmt: skip
         if self._schedule.done(link):
             self._source.ended(link.pack)
-        self.observer.advanced(link, self.books.study)
+        self.observer.advanced(link, self.books.study, node)
 
 
 def settle(packs: Mapping[int, Pack], store: TrialStore, checkpoints: Checkpoints) -> None:

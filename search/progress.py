@@ -1,16 +1,15 @@
-"""How a sweep shows its progress: a live line on a terminal, plain lines elsewhere."""
+"""How a sweep goes, counted and in words; plain lines of it for pipes and logs."""
 
 import time
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.text import Text
+from rich.console import Console
 
 from search.prediction import Prediction
 from search.schedule import Link
-from search.study import Study
+from search.space import Params
+from search.store import FAIL, PRUNED
+from search.study import BestTrial, Study
 
 # Seconds between two plain lines.
 PLAIN_INTERVAL = 10.0
@@ -31,6 +30,9 @@ class Progress:
         self.console, self.study, self._prediction = console, study, prediction
         self._worked = self._submitted = 0.0
         self._start, self._finished_before = time.monotonic(), study.finished
+        self._under_way: dict[int, Link] = {}  # by their pack
+        self._nodes: dict[int, str] = {}  # where each pack ran last
+        self._retries = 0
 
     def __enter__(self) -> Self:
         return self
@@ -41,18 +43,23 @@ class Progress:
     def started(self, link: Link) -> None:
         """Count a link that has been handed out."""
         self._submitted += link.seconds
+        self._under_way[link.pack.index] = link
 
-    def advanced(self, link: Link, study: Study) -> None:
+    def advanced(self, link: Link, study: Study, node: str) -> None:
         """Count a link whose trials are in the log."""
         del study
         self._worked += link.seconds
+        self._under_way.pop(link.pack.index, None)
+        self._nodes[link.pack.index] = node
 
     def lost(self, link: Link, reason: str) -> None:
         """Say that a worker was lost; its link is handed out again."""
         self._submitted -= link.seconds
+        self._under_way.pop(link.pack.index, None)
+        self._retries += 1
         self.console.print(
             f"A worker was lost on '{link.name}' ({reason}); the link is tried again.",
-            style="yellow", markup=False,
+            style="yellow", markup=False, soft_wrap=True,
         )  # fmt: skip
 
     def idle(self) -> None:
@@ -86,35 +93,32 @@ class Progress:
         return elapsed * max(1 / fraction - 1, 0.0)
 
     @property
+    def setbacks(self) -> str:
+        """Trials that did not reach their end, and links that were tried again; often nothing."""
+        states, retries = self.study.states, self._retries
+        counts = {
+            "pruned": states[PRUNED],
+            "failed": states[FAIL],
+            "retry" if retries == 1 else "retries": retries,
+        }
+        return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+    @property
     def best(self) -> str:
         """Value and params of the best trial so far."""
-        best = self.study.best_trial
-        if best is None:
-            return "no trial yet"
-        params = best.params
-        return (
-            f"best {best.value:.4f}: batch {params.batch_size}, rate {params.learning_rate:g}, "
-            f"epochs {params.epochs}, alpha {params.alpha:g}"
-        )
+        return best_text(self.study.best_trial)
 
-
-class LiveProgress(Progress):
-    """Three lines that are drawn over themselves, cut to the width of the terminal."""
-
-    def __enter__(self) -> Self:
-        self._live = Live(
-            get_renderable=self._render, console=self.console, refresh_per_second=4, transient=True
-        )
-        self._live.start()
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self._live.stop()
-
-    def _render(self) -> RenderableType:
-        lines = (f"{self.done}, {self.speed}", self.best)
-        bar = ProgressBar(total=self.study.total, completed=self.study.finished)
-        return Group(bar, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+    @property
+    def packs(self) -> list[str]:
+        """What each pack under way is doing, and where it ran last."""
+        # A copy at once, because another thread draws than the one that counts.
+        links = sorted(list(self._under_way.values()), key=lambda link: link.pack.index)  # noqa: C414
+        return [
+            f"batch {link.pack.batch_size}, epochs {link.start_epoch}-{link.epoch}, "
+            f"width {link.width}" + (f", last on {node}" if node else "")
+            for link in links
+            for node in [self._nodes.get(link.pack.index)]
+        ]
 
 
 class PlainProgress(Progress):
@@ -122,28 +126,35 @@ class PlainProgress(Progress):
 
     _next = 0.0
 
-    def advanced(self, link: Link, study: Study) -> None:
+    def advanced(self, link: Link, study: Study, node: str) -> None:
         """Count a link, and print a line when it is time or all is done."""
-        super().advanced(link, study)
+        super().advanced(link, study, node)
         now = time.monotonic()
         if now >= self._next or study.finished == study.total:
             self._next = now + PLAIN_INTERVAL
+            counts = ", ".join(filter(None, (self.done, self.speed, self.setbacks)))
             self.console.print(
-                f"{self.done}, {self.speed}; {self.best}", soft_wrap=True, markup=False,
-                highlight=False,
-            )  # fmt: skip
+                f"{counts}; {self.best}", soft_wrap=True, markup=False, highlight=False
+            )
 
 
 class QuietProgress(Progress):
     """Tells nothing but lost workers."""
 
 
-def make_progress(
-    console: Console, study: Study, prediction: Prediction | None, *, quiet: bool
-) -> Progress:
-    """Return the view that fits where the output goes."""
-    kind = QuietProgress if quiet else LiveProgress if console.is_terminal else PlainProgress
-    return kind(console, study, prediction)
+def best_text(best: BestTrial | None) -> str:
+    """Return value and params of the best trial in one line."""
+    if best is None:
+        return "no trial yet"
+    return f"best {best.value:.4f}: {params_text(best.params)}"
+
+
+def params_text(params: Params) -> str:
+    """Return the hyperparameters of a trial in one line."""
+    return (
+        f"batch {params.batch_size}, rate {params.learning_rate:g}, "
+        f"epochs {params.epochs}, alpha {params.alpha:g}"
+    )
 
 
 def duration(seconds: float) -> str:

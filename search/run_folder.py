@@ -1,10 +1,7 @@
 """A run's folder: its layout, its manifest, and its one writer."""
 
 import contextlib
-import fcntl
 import json
-import os
-import socket
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,8 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from search.durable import prepare_folder, write_atomically
-from search.errors import LockedError, RunFolderError, StoreError
-from search.manifest import SCHEMA_VERSION, Manifest, utc_now
+from search.errors import RunFolderError, StoreError
+from search.manifest import SCHEMA_VERSION, Manifest
+from search.run_lock import lock, writer
 
 
 class RunFolder:
@@ -36,6 +34,7 @@ class RunFolder:
         self.log = path / "sweep.log"
         self._manifest = path / "manifest.json"
         self._summary = path / "summary.json"
+        self._lock = path / ".lock"
 
     @classmethod
     @contextlib.contextmanager
@@ -78,7 +77,7 @@ class RunFolder:
         if self.path.exists():
             self._check_is_run()
         self.path.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(_lock(self.path / ".lock"))
+        stack.enter_context(lock(self._lock))
 
     def _check_is_run(self) -> None:
         foreign = not self.path.is_dir() or (
@@ -90,6 +89,11 @@ class RunFolder:
                 f"{self.path} is not a run folder: it has no manifest.json. Choose another "
                 "--run-dir, or an empty folder."
             )
+
+    @property
+    def writer(self) -> str | None:
+        """Which process is writing to it, in words; None where none is."""
+        return writer(self._lock)
 
     def read_manifest(self) -> Manifest | None:
         """Return the manifest, or None in a new folder.
@@ -152,24 +156,6 @@ class RunFolder:
     def _write_json(path: Path, data: dict[str, Any]) -> None:
         text = json.dumps(data, indent=2) + "\n"
         write_atomically(path, lambda file: file.write(text.encode()))
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, however it ends."""
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise LockedError(
-                f"{path.parent} is being written by {file.read().strip() or 'another process'}. "
-                "Wait for it, stop it, or choose another --run-dir."
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()} since {utc_now()}")
-        file.flush()
-        yield
 
 
 def _aside(path: Path) -> Path:

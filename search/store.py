@@ -86,7 +86,7 @@ def load_study(run: str | Path) -> "Study":
     folder = RunFolder(Path(run))
     manifest = folder.existing_manifest()
     config = SweepConfig.from_dict(manifest.config)
-    rows = TrialStore(folder.trials).read().sort_by("number").to_pylist()
+    rows = read_log(folder.trials).sort_by("number").to_pylist()
     return as_study(rows, config.axes_by_name, config.name)
 
 
@@ -195,31 +195,8 @@ class TrialStore:
         return self.folder / f"{prefix}{name}.parquet"
 
     def read(self, *names: str) -> pa.Table:
-        """Return the log, in no particular order.
-
-        Parameters
-        ----------
-        *names : str
-            Columns; all of them where none is named.
-
-        Raises
-        ------
-        StoreError
-            If a file is damaged or from another program.
-        """
-        paths = sorted(map(str, self.folder.glob("[!.]*.parquet")))
-        wanted = list(names or SCHEMA.names)
-        if not paths:
-            return SCHEMA.empty_table().select(wanted)
-        try:
-            table = _scan(paths, list(dict.fromkeys(["number", "state", *wanted])))
-        except (pa.ArrowException, OSError):
-            table = None
-        # A file of another program shows as rows without a number.
-        if table is None or table["number"].null_count or table["state"].null_count:
-            for path in paths:
-                _check(path)
-        return table.select(wanted)
+        """Return the log as `read_log` does."""
+        return read_log(self.folder, *names)
 
     def rows(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
         """Return the rows of some trials in the order of their numbers, null as None."""
@@ -230,7 +207,48 @@ class TrialStore:
 
     def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
         """Return some columns of the log as arrays; null numbers become NaN."""
-        return tuple(column.to_numpy() for column in self.read(*names).columns)
+        return read_columns(self.folder, *names)
+
+
+def read_log(folder: Path, *names: str) -> pa.Table:
+    """Return a log in no particular order, whoever writes it; nothing in its folder is changed.
+
+    Parameters
+    ----------
+    folder : Path
+        That of the log's files; there need not be any yet.
+    *names : str
+        Columns; all of them where none is named.
+
+    Raises
+    ------
+    StoreError
+        If a file is damaged or from another program.
+    """
+    paths = sorted(map(str, folder.glob("[!.]*.parquet")))
+    wanted = list(names or SCHEMA.names)
+    if not paths:
+        return SCHEMA.empty_table().select(wanted)
+    try:
+        table = _scan(paths, list(dict.fromkeys(["number", "state", *wanted])))
+    except (pa.ArrowException, OSError):
+        table = None
+    # A file of another program shows as rows without a number.
+    if table is None or table["number"].null_count or table["state"].null_count:
+        for path in paths:
+            _check(path)
+    return table.select(wanted)
+
+
+def read_columns(folder: Path, *names: str) -> tuple[NDArray[Any], ...]:
+    """Return some columns of a log as arrays; null numbers become NaN.
+
+    Raises
+    ------
+    StoreError
+        As for `read_log`.
+    """
+    return tuple(column.to_numpy() for column in read_log(folder, *names).columns)
 
 
 def _array(values: Any, kind: pa.DataType, n: int) -> pa.Array:

@@ -14,10 +14,13 @@ from search.space import AXES, Params
 TOLD = ("number", "state", *AXES, "val_cost", "val_accuracy")
 """The columns of the log that a study keeps count of."""
 
+TOP = 10
+"""How many of the best trials are kept and shown."""
+
 
 @dataclass(frozen=True)
 class BestTrial:
-    """The trial with the lowest validation cost, the lowest number where several share it.
+    """One of the trials with the lowest validation cost.
 
     Attributes
     ----------
@@ -37,7 +40,7 @@ class BestTrial:
 
 @dataclass
 class Study:
-    """Counts trials by state and keeps the best; flat in the number of trials.
+    """Counts trials by state and keeps the ten best; flat in the number of trials.
 
     Attributes
     ----------
@@ -45,14 +48,15 @@ class Study:
         Trials of the sweep.
     states : Counter
         Final trials by state.
-    best_trial : BestTrial or None
+    top : list of BestTrial
+        The best first; of those with the same cost the lowest number.
     closed : ndarray of shape (total + 1,), bool
         Whether a trial has its final row; the last entry, true, is that of `NO_TRIAL`.
     """
 
     total: int
     states: Counter[str] = field(default_factory=Counter)
-    best_trial: BestTrial | None = None
+    top: list[BestTrial] = field(default_factory=list)
     closed: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,6 +67,11 @@ class Study:
     def finished(self) -> int:
         """Number of trials with a final row."""
         return self.states.total()
+
+    @property
+    def best_trial(self) -> BestTrial | None:
+        """The trial with the lowest validation cost."""
+        return self.top[0] if self.top else None
 
     def tell(self, rows: Mapping[str, Any]) -> None:
         """Take the final rows of some trials.
@@ -77,13 +86,10 @@ class Study:
         complete = np.flatnonzero(np.isfinite(rows["val_cost"]))
         if not len(complete):
             return
-        columns = {name: np.asarray(rows[name])[complete] for name in TOLD}
-        i = np.lexsort([columns["number"], columns["val_cost"]])[0]
-        del columns["state"]
-        new = _trial({name: values[i].item() for name, values in columns.items()})
-        old = self.best_trial
-        if old is None or (new.value, new.number) < (old.value, old.number):
-            self.best_trial = new
+        columns = {name: np.asarray(rows[name])[complete] for name in TOLD if name != "state"}
+        best = np.lexsort([columns["number"], columns["val_cost"]])[:TOP]
+        new = [_trial({name: values[i].item() for name, values in columns.items()}) for i in best]
+        self.top = sorted([*self.top, *new], key=lambda trial: (trial.value, trial.number))[:TOP]
 
 
 def _trial(row: Mapping[str, Any]) -> BestTrial:

@@ -1,15 +1,19 @@
 """The result of a sweep: as a value for summary.json, and in words."""
 
+import shlex
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from model.dataset import Dataset
 from search.arithmetic import Arithmetic
+from search.edges import edge_warnings
 from search.progress import duration
 from search.refit import FinalScore
+from search.space import Range
 from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
+from search.text_table import wrapped
+from search.trial_table import as_told, top_lines
 
 # Seconds; the start of the tasks decides how long less takes.
 _WORTH_PREDICTING = 5.0
@@ -32,13 +36,8 @@ def make_summary(
             "pruned": study.states[PRUNED],
             "failed": study.states[FAIL],
         },
-        "best": best
-        and {
-            "number": best.number,
-            "params": asdict(best.params),
-            "val_cost": best.value,
-            "val_accuracy": best.accuracy,
-        },
+        "best": best and as_told(best),
+        "top": [as_told(trial) for trial in study.top],
         "test": test and {"cost": test.cost, "accuracy": test.accuracy},
         "dataset": {"name": data.name, "fingerprint": data.fingerprint},
         "timing": dict(timing),
@@ -72,8 +71,25 @@ def result_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def result_text(summary: Mapping[str, Any], run_dir: str) -> str:
-    """Return what the command prints at the end."""
+def result_text(
+    summary: Mapping[str, Any],
+    run_dir: str,
+    axes: Mapping[str, tuple[float, ...] | Range],
+    width: int | None = None,
+) -> str:
+    """Return what the command prints at the end.
+
+    Parameters
+    ----------
+    summary : mapping
+        What `make_summary` has returned, now or earlier.
+    run_dir : str
+        As the user calls it.
+    axes : mapping of str to tuple or Range
+        What was searched.
+    width : int, optional
+        Of the terminal, to which what is longer than the old lines is fitted.
+    """
     trials, timing = summary["trials"], summary["timing"]
     counts = ", ".join(f"{trials[k]} {k}" for k in ("complete", "pruned", "failed") if trials[k])
     return "\n".join(
@@ -83,11 +99,38 @@ def result_text(summary: Mapping[str, Any], run_dir: str) -> str:
             "",
             *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
             "",
+            *_more_lines(summary, axes, run_dir, width),
             *_saved_lines(summary["arithmetic"]),
             *_prediction_lines(timing),
             f"Log, model and report are in {run_dir}",
         ]
     )
+
+
+def _more_lines(
+    summary: Mapping[str, Any],
+    axes: Mapping[str, tuple[float, ...] | Range],
+    run_dir: str,
+    width: int | None,
+) -> list[str]:
+    """Return the best trials, what to think of the best one, and what to do next."""
+    if summary["best"] is None:
+        return []
+    # A run of an earlier version has no list of the best.
+    top = top_lines(summary.get("top", []), width)
+    warnings = edge_warnings(summary["best"]["params"], axes)
+    edges = [line for text in warnings for line in wrapped(text, width)]
+    return [line for part in (top, edges, _next_lines(run_dir)) if part for line in (*part, "")]
+
+
+def _next_lines(run_dir: str) -> list[str]:
+    """Return commands, which are not broken so that they can be copied."""
+    run = shlex.quote(run_dir)
+    return [
+        f"Open {shlex.quote(run_dir + '/report.html')} in a browser",
+        f"Wider: python -m search.run --grid ./wider.toml --reuse {run}",
+        f"For Optuna's dashboard: python -m search.export {run} --storage sqlite:///trials.db",
+    ]
 
 
 def _saved_lines(work: Mapping[str, Any]) -> list[str]:

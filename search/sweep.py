@@ -26,6 +26,7 @@ from search.errors import InterruptedSweepError, NoResultError, StoreError
 from search.grid_plan import grid_widths
 from search.interruption import Interruption
 from search.link import Examples
+from search.live_view import make_progress
 from search.log_file import log_file
 from search.manifest import Manifest
 from search.metrics_observer import MetricsObserver
@@ -33,7 +34,6 @@ from search.observers import Observers
 from search.orchestrator import Orchestrator
 from search.planner import Pack
 from search.prediction import Prediction
-from search.progress import make_progress
 from search.proposal import Proposals
 from search.refit import FinalScore, final_model, final_score, refit
 from search.report import write_report
@@ -51,6 +51,7 @@ from search.source import Run, check_methods
 from search.store import TrialStore
 from search.study import Study
 from search.summary import make_summary, result_text
+from search.text_table import text_width
 from search.timing import make_timing
 from search.wave import Books
 
@@ -92,7 +93,8 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
         if not summary:
             with log_file(folder.log):
                 summary = Sweep(options, config, data, folder, err, began).run()
-    _print(out, result_text(summary, str(options.run_path)))
+    run_dir, width = str(options.run_path), text_width(out)
+    _print(out, result_text(summary, run_dir, config.axes_by_name, width))
     if summary["best"] is None:
         raise NoResultError("Every trial diverged. Give lower learning rates or smaller alphas.")
 
@@ -201,7 +203,7 @@ class Sweep:
         quiet = not self.options.progress
         with (
             run.source(cost, executor.workers) as (source, prediction),
-            make_progress(self.err, self.study, prediction, quiet=quiet) as progress,
+            make_progress(self.err, self.study, prediction, interrupted, quiet=quiet) as progress,
         ):
             metrics = self._metrics(executor)
             orchestrator = Orchestrator(

@@ -111,7 +111,7 @@ def test_before_anything_is_done_all_but_the_best_is_there(observer, sink):
 def test_states_and_best_are_those_of_the_study(observer, sink, study):
     study.tell(rows(["COMPLETE", "FAIL", "COMPLETE", "PRUNED"], [0.7, np.nan, 0.4, np.nan]))
     observer.started(LINK)
-    observer.advanced(LINK, study)
+    observer.advanced(LINK, study, "10.0.0.1")
     assert sink.states() == {"COMPLETE": 2, "FAIL": 1, "PRUNED": 1}
     assert sink[BEST] == 0.4
 
@@ -122,14 +122,15 @@ def test_trials_of_an_earlier_command_are_counted_but_are_not_this_ones_pace(sin
     observer.started(LINK)
     clock.now = 2.0
     study.tell(rows(["COMPLETE"] * 4, [0.5] * 4, first=6))
-    observer.advanced(LINK, study)
+    observer.advanced(LINK, study, "10.0.0.1")
     assert sink.states()["COMPLETE"] == 10
     assert sink[TRIALS_RATE] == 2.0
 
 
 def test_no_more_workers_are_busy_than_there_are(observer, sink, study):
     busy = []
-    for tell in [observer.started] * 3 + [lambda link: observer.advanced(link, study)] * 3:
+    ends = [lambda link: observer.advanced(link, study, "10.0.0.1")] * 3
+    for tell in [observer.started] * 3 + ends:
         tell(LINK)
         busy.append(sink[BUSY])
     assert busy == [1, 2, 2, 2, 1, 0]
@@ -152,7 +153,7 @@ def test_the_rate_is_arithmetic_by_compute_time(observer, sink, study):
     for _ in range(2):
         observer.started(LINK)
         observer.measured(LINK, took(4.0, 5), 0.01)
-        observer.advanced(LINK, study)
+        observer.advanced(LINK, study, "10.0.0.1")
     assert sink[GFLOPS] == 5 * 4 / 4.0
 
 
@@ -175,8 +176,13 @@ def test_several_observers_are_told_the_same_in_their_order(study):
 
     both = Observers(Recorder("one"), Recorder("other"))
     both.started(LINK)
-    both.advanced(LINK, study)
+    both.advanced(LINK, study, "10.0.0.1")
     both.lost(LINK, "why")
     both.idle()
-    events = [("started", LINK), ("advanced", LINK, study), ("lost", LINK, "why"), ("idle",)]
+    events = [
+        ("started", LINK),
+        ("advanced", LINK, study, "10.0.0.1"),
+        ("lost", LINK, "why"),
+        ("idle",),
+    ]
     assert told == [(name, *event) for event in events for name in ("one", "other")]

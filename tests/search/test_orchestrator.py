@@ -141,7 +141,7 @@ class Recorder:
     def started(self, link):
         self.calls["started"] += 1
 
-    def advanced(self, link, study):
+    def advanced(self, link, study, node):
         self.calls["advanced"] += 1
 
     def lost(self, link, reason):

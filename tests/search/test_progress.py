@@ -1,5 +1,6 @@
 """What a sweep shows on a terminal, in a pipe, and where nothing shall be shown."""
 
+import re
 from dataclasses import replace
 from io import StringIO
 
@@ -7,24 +8,23 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
-from rich.text import Text
 
 from search import progress
 from search.cost_model import TYPICAL
+from search.interruption import Interruption
 from search.links import LinkCutter
+from search.live_view import LiveProgress, make_progress
 from search.planner import NO_TRIAL, make_plan
 from search.prediction import Prediction, predict
 from search.progress import (
     PLAIN_INTERVAL,
-    LiveProgress,
     PlainProgress,
     QuietProgress,
     duration,
-    make_progress,
 )
 from search.space import SearchSpace
 from search.stage import nothing_reached, open_chains
-from search.store import COMPLETE, FAIL
+from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
 
 SPACE = SearchSpace((1024, 2048), (1.23456e-7, 1e-6), (5, 10), (0.0, 12345.6))
@@ -88,11 +88,15 @@ def finish(view, link, cost=0.25):
     """Log a link's trials and tell the view."""
     numbers = [n for leg in link.legs for n in leg.numbers.tolist() if n != NO_TRIAL]
     tell(view.study, numbers, cost)
-    view.advanced(link, view.study)
+    view.advanced(link, view.study, "10.0.0.1")
 
 
 def printed(view):
     return view.console.file.getvalue()
+
+
+def live(width):
+    return LiveProgress(console(width, terminal=True), new_study(), predicted(), Interruption())
 
 
 # --- On a terminal
@@ -100,23 +104,23 @@ def printed(view):
 
 @pytest.mark.parametrize("width", [20, 40, 80])
 def test_no_line_is_longer_than_the_terminal(width):
-    view = LiveProgress(console(width, terminal=True), new_study(), predicted())
+    view = live(width)
     with view:
         for link in links():
             finish(view, link)
-            view._live.refresh()
-    lines = Text.from_ansi(printed(view)).plain.splitlines()
+            view.draw()
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", printed(view)))
     assert any("…" in line for line in lines) == (width < 80)
     assert max(map(cell_len, lines)) <= width
 
 
 def test_a_terminal_shows_bar_count_and_best_and_is_left_clean():
-    view = LiveProgress(console(80, terminal=True), new_study(), predicted())
+    view = live(80)
     with view:
-        view._live.refresh()
+        view.draw()
         assert "no trial yet" in printed(view)
         finish(view, links()[0])
-        view._live.refresh()
+        view.draw()
         assert "4 of 16 trials" in printed(view)
         assert "best 0.2500: batch 1024, rate 1.23456e-07, epochs 5, alpha 0" in printed(view)
         assert "\x1b[?25l" in printed(view)
@@ -124,7 +128,7 @@ def test_a_terminal_shows_bar_count_and_best_and_is_left_clean():
 
 
 def test_the_terminal_is_left_clean_after_an_error():
-    view = LiveProgress(console(80, terminal=True), new_study(), predicted())
+    view = live(80)
     with pytest.raises(ZeroDivisionError), view:
         raise ZeroDivisionError
     assert "\x1b[?25h" in printed(view)
@@ -156,7 +160,8 @@ def test_plain_lines_hold_no_escapes_and_are_not_wrapped():
 
 def test_a_lost_worker_is_told_by_every_view():
     for kind in (LiveProgress, PlainProgress, QuietProgress):
-        view = kind(console(), new_study(), predicted())
+        extra = (Interruption(),) if kind is LiveProgress else ()
+        view = kind(console(), new_study(), predicted(), *extra)
         with view:
             view.lost(links()[0], "OutOfMemory [red]on[/red] node")
         assert (
@@ -185,7 +190,9 @@ def test_the_quiet_view_tells_nothing_else():
     ],
 )
 def test_the_view_fits_where_the_output_goes(terminal, quiet, kind):
-    view = make_progress(console(80, terminal), new_study(), predicted(), quiet=quiet)
+    view = make_progress(
+        console(80, terminal), new_study(), predicted(), Interruption(), quiet=quiet
+    )
     assert type(view) is kind
 
 
@@ -216,7 +223,7 @@ def test_links_under_way_count_as_half_done(clock):
     for _ in range(3):
         view.started(one)
     assert view.speed == "0 a second, 8 s left"  # nothing has ended, so as predicted
-    view.advanced(one, view.study)
+    view.advanced(one, view.study, "10.0.0.1")
     assert view.speed == "0 a second, 6 s left"  # 8 of 20 done after 4 seconds
 
 
@@ -231,7 +238,7 @@ def test_a_link_that_is_tried_again_counts_once(clock):
         for _ in range(losses):
             view.lost(one, "reason")
             view.started(one)
-        view.advanced(one, view.study)
+        view.advanced(one, view.study, "10.0.0.1")
     assert again.speed == once.speed
 
 
@@ -289,3 +296,27 @@ def test_failed_trials_are_never_best():
 )
 def test_durations_are_said_as_people_say_them(seconds, words):
     assert duration(seconds) == words
+
+
+def test_setbacks_are_counted_and_often_none():
+    view = QuietProgress(console(), new_study(), predicted())
+    assert view.setbacks == ""
+    finish(view, links()[0], cost=np.nan)
+    view.lost(links()[1], "reason")
+    assert view.setbacks == "4 failed, 1 retry"
+    view.lost(links()[1], "reason")
+    view.study.states[PRUNED] += 2
+    assert view.setbacks == "2 pruned, 4 failed, 2 retries"
+
+
+def test_packs_under_way_are_told_with_the_node_of_their_last_link():
+    view = QuietProgress(console(), new_study(), predicted())
+    first, second = [link for link in links() if link.pack.index == 0][:2]
+    view.started(first)
+    assert view.packs == ["batch 1024, epochs 0-5, width 4"]
+    finish(view, first)
+    assert view.packs == []
+    view.started(second)
+    assert view.packs == ["batch 1024, epochs 5-10, width 4, last on 10.0.0.1"]
+    view.lost(second, "reason")
+    assert view.packs == []

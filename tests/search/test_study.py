@@ -54,6 +54,15 @@ def test_counts_and_best_are_those_of_the_whole_history(batches, random):
         )
 
 
+def test_the_ten_best_are_kept_in_order():
+    study, costs = Study(16), [((7 * i) % 16) / 16 for i in range(16)]
+    for start in range(0, 16, 4):
+        study.tell(rows_of(list(range(start, start + 4)), costs[start : start + 4]))
+    assert [(t.value, t.number) for t in study.top] == sorted(zip(costs, range(16), strict=True))[
+        :10
+    ]
+
+
 def test_a_new_study_knows_nothing():
     study = Study(7)
     assert (study.total, study.finished, study.best_trial) == (7, 0, None)

@@ -14,6 +14,7 @@ from search.study import Study
 from search.summary import make_summary, result_lines, result_text
 
 SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
+AXES = {name: getattr(SPACE, name) for name in ("batch_size", "learning_rate", "epochs", "alpha")}
 DATA = Dataset("digits", np.zeros((4, 2), np.uint8), np.arange(4))
 TIMING = {
     "wall_s": 95.0,
@@ -48,6 +49,15 @@ def test_the_summary_holds_what_the_contract_says():
             "val_cost": 0.43361,
             "val_accuracy": 0.85,
         },
+        "top": [
+            {
+                "number": number,
+                "params": {"batch_size": 32, "learning_rate": 5e-7, "epochs": epochs, "alpha": a},
+                "val_cost": cost,
+                "val_accuracy": 0.85,
+            }
+            for number, epochs, a, cost in [(10, 35, 0.1, 0.43361), (9, 30, 1.0, 0.5)]
+        ],
         "test": {"cost": 0.45584, "accuracy": 0.84256},
         "dataset": {"name": "digits", "fingerprint": DATA.fingerprint},
         "timing": TIMING,
@@ -59,13 +69,13 @@ def test_the_summary_says_what_was_pruned_and_what_that_saved():
     told = summary(pruned=4, work=Arithmetic(70, 280))
     assert told["trials"] == {"total": 16, "complete": 2, "pruned": 4, "failed": 1}
     assert told["arithmetic"] == {"trained_epochs": 70, "unpruned_epochs": 280, "saved": 0.75}
-    text = result_text(told, "runs/mine")
+    text = result_text(told, "runs/mine", AXES)
     assert text.startswith("16 trials on digits: 2 complete, 4 pruned, 1 failed, in 1:35 min\n")
     assert (
         "\nPruning saved 75 % of the arithmetic: 70 of 280 epochs of single trajectories were "
         "trained\n"
     ) in text
-    assert "Pruning" not in result_text(summary(), "runs/mine")
+    assert "Pruning" not in result_text(summary(), "runs/mine", AXES)
 
 
 @pytest.mark.parametrize("test", [TEST, None])
@@ -102,11 +112,11 @@ def test_when_every_trial_failed_there_is_no_best():
     failed = summary(costs=(np.nan,) * 4, test=None)
     assert (failed["best"], failed["test"], failed["trials"]["failed"]) == (None, None, 4)
     assert result_lines(failed) == [("result", "none, every trial has failed")]
-    assert "16 trials on digits: 4 failed, in 1:35 min" in result_text(failed, "runs/mine")
+    assert "16 trials on digits: 4 failed, in 1:35 min" in result_text(failed, "runs/mine", AXES)
 
 
 def test_the_text_counts_shows_the_result_and_says_where_the_files_are():
-    text = result_text(summary(), "runs/mine")
+    text = result_text(summary(), "runs/mine", AXES)
     assert text.startswith("16 trials on digits: 2 complete, 1 failed, in 1:35 min\n")
     assert "\n  best learning rate          5e-07\n" in text
     assert text.endswith("\nLog, model and report are in runs/mine")
@@ -123,5 +133,5 @@ def test_the_text_counts_shows_the_result_and_says_where_the_files_are():
 )
 def test_the_text_compares_the_training_with_its_prediction(actual, predicted, line):
     timing = TIMING | {"training_s": actual, "predicted_training_s": predicted}
-    text = result_text(summary() | {"timing": timing}, "runs/mine")
+    text = result_text(summary() | {"timing": timing}, "runs/mine", AXES)
     assert [told for told in text.splitlines() if "predicted" in told] == [line] * bool(line)

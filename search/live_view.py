@@ -1,0 +1,116 @@
+"""How a sweep shows its progress on a terminal, and which view fits where the output goes."""
+
+import contextlib
+import threading
+from typing import Self
+
+from rich.console import Console
+from rich.text import Text
+
+from search.interruption import STOPPING, Interruption
+from search.prediction import Prediction
+from search.progress import PlainProgress, Progress, QuietProgress
+from search.schedule import Link
+from search.screen import Screen
+from search.study import Study
+
+# Seconds between two drawings: also how long a resized terminal waits for one.
+_INTERVAL = 0.25
+_WIDEST_BAR = 80
+
+
+class LiveProgress(Progress):
+    """Lines that are drawn over themselves, and gone in the end.
+
+    Parameters
+    ----------
+    console : Console
+    study : Study
+    prediction : Prediction or None
+        As for `Progress`.
+    interrupted : Interruption
+    """
+
+    def __init__(
+        self, console: Console, study: Study, prediction: Prediction | None,
+        interrupted: Interruption,
+    ) -> None:  # fmt: skip
+        super().__init__(console, study, prediction)
+        self._interrupted, self._screen = interrupted, Screen(console)
+        self._left = threading.Event()
+        # Of its own, because an executor may keep this process busy for seconds.
+        self._drawing = threading.Thread(target=self._draw, name="live view", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._interrupted.drawn_over = True
+        self._drawing.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._left.set()
+        self._drawing.join()
+        self._interrupted.drawn_over = False
+        with contextlib.suppress(OSError):
+            self._screen.clear()
+
+    def lost(self, link: Link, reason: str) -> None:
+        """Say above the lines that a worker was lost; its link is handed out again."""
+        with self._screen.above():
+            super().lost(link, reason)
+
+    def _draw(self) -> None:
+        while True:
+            try:
+                self.draw()
+            except OSError:  # the terminal is gone, which is no reason to stop the sweep
+                return
+            if self._left.wait(_INTERVAL):
+                return
+
+    def draw(self) -> None:
+        """Draw how things stand."""
+        columns, rows = self._screen.size
+        self._screen.draw(self._lines(columns, rows))
+
+    def _lines(self, columns: int, rows: int) -> list[Text]:
+        lines = [
+            self._bar(min(columns, _WIDEST_BAR)),
+            Text(f"{self.done}, {self.speed}"),
+            *(Text(text, style="yellow") for text in [self.setbacks] if text),
+            Text(self.best, style="bold"),
+            *(Text(STOPPING, style="yellow") for _ in range(self._interrupted())),
+        ]
+        return [*lines, *_shortened(self.packs, rows - len(lines))]
+
+    def _bar(self, columns: int) -> Text:
+        """Return the part of the trials that is done, as a bar and in per cent."""
+        done, rest = "#-" if self.console.options.ascii_only else "━─"
+        fraction = self.study.finished / max(self.study.total, 1)
+        length = max(columns - len(" 100 %"), 0)
+        filled = int(length * fraction)
+        percent = f" {int(100 * fraction):3} %"
+        return Text.assemble((done * filled, "green"), (rest * (length - filled), "dim"), percent)
+
+
+def _shortened(packs: list[str], rows: int) -> list[Text]:
+    """Return a line for each pack, as many as there is room for."""
+    if len(packs) > rows:
+        shown = max(rows - 1, 0)
+        packs = [*packs[:shown], f"and {len(packs) - shown} more"]
+    return [Text(f"  {text}", style="dim") for text in packs]
+
+
+def make_progress(
+    console: Console,
+    study: Study,
+    prediction: Prediction | None,
+    interrupted: Interruption,
+    *,
+    quiet: bool,
+) -> Progress:
+    """Return the view that fits where the output goes."""
+    if quiet:
+        return QuietProgress(console, study, prediction)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveProgress(console, study, prediction, interrupted)
+    return PlainProgress(console, study, prediction)

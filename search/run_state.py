@@ -1,0 +1,183 @@
+"""How a run stands, by its files alone: nothing in its folder is changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.config import SweepConfig
+from search.errors import RunFolderError
+from search.manifest import Manifest
+from search.run_folder import RunFolder
+from search.store import read_columns
+from search.study import TOLD, Study
+
+RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
+
+_NEWEST = 5
+_TIMES = ("finished_at", "started_at", "pack", "last_epoch", "batch_size", "node", "source")
+
+
+@dataclass(frozen=True)
+class EndedLink:
+    """A link that is in the log.
+
+    Attributes
+    ----------
+    finished_at : float
+        Seconds since 1970.
+    batch_size : int
+    epoch : int
+        The last one of its trials.
+    trials : int
+    node : str
+        Where it ran.
+    """
+
+    finished_at: float
+    batch_size: int
+    epoch: int
+    trials: int
+    node: str
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What the files of a run said at one moment.
+
+    Attributes
+    ----------
+    folder : RunFolder
+    manifest : Manifest
+    config : SweepConfig
+    summary : dict or None
+        Of a finished run.
+    writer : str or None
+        The process that is writing to it, in words.
+    """
+
+    folder: RunFolder
+    manifest: Manifest
+    config: SweepConfig
+    summary: dict[str, Any] | None
+    writer: str | None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Look at a run, which may be running.
+
+        Raises
+        ------
+        RunFolderError
+            If there is no run, or its manifest cannot be read.
+        ConfigError
+            If the manifest's settings break a rule.
+        """
+        folder = RunFolder(path)
+        manifest = folder.existing_manifest()
+        config = SweepConfig.from_dict(manifest.config, str(path / "manifest.json"))
+        # The writer first: one that ends in between has written its summary by then.
+        writer = folder.writer
+        return cls(folder, manifest, config, folder.read_summary(), writer)
+
+    @property
+    def name(self) -> str:
+        """`RUNNING`, `FINISHED` or `INTERRUPTED`."""
+        if self.summary:
+            return FINISHED
+        return RUNNING if self.writer else INTERRUPTED
+
+    @cached_property
+    def study(self) -> Study:
+        """The counts and the best trials of the log.
+
+        Raises
+        ------
+        StoreError
+            If the log cannot be read.
+        """
+        study = Study(self.config.total)
+        columns = read_columns(self.folder.trials, *TOLD)
+        study.tell(dict(zip(TOLD, columns, strict=True)))
+        return study
+
+    @cached_property
+    def _links(self) -> dict[str, NDArray[Any]]:
+        """Columns of the trials that were trained in this run."""
+        columns = dict(zip(_TIMES, read_columns(self.folder.trials, *_TIMES), strict=True))
+        trained = np.array([source is None for source in columns["source"].tolist()], bool)
+        mine = {name: values[trained] for name, values in columns.items()}
+        for name in ("started_at", "finished_at"):
+            mine[name] = mine[name].astype("datetime64[us]").astype(np.int64) / 1e6
+        return mine
+
+    @property
+    def rate(self) -> float | None:
+        """Trials per second of the command that is running, or else of the whole log."""
+        started, finished = self._links["started_at"], self._links["finished_at"]
+        mine = started >= _since(self.writer)
+        if not mine.any():
+            return None
+        elapsed = finished[mine].max() - started[mine].min()
+        return float(mine.sum() / elapsed) if elapsed > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """What is left at this rate; trials of few epochs end first, so it is a guess."""
+        rate = self.rate
+        return (self.study.total - self.study.finished) / rate if rate else None
+
+    @property
+    def newest_links(self) -> list[EndedLink]:
+        """The links that ended last, the newest first."""
+        links = self._links
+        time, pack = links["finished_at"], links["pack"]
+        order = np.lexsort([pack, time])[::-1]
+        changes = (np.diff(time[order]) != 0) | (np.diff(pack[order]) != 0)
+        parts = np.split(order, np.flatnonzero(changes) + 1)[:_NEWEST]
+        return [_link(links, rows) for rows in parts if len(rows)]
+
+
+def _link(links: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]) -> EndedLink:
+    return EndedLink(
+        links["finished_at"][rows[0]].item(),
+        links["batch_size"][rows[0]].item(),
+        links["last_epoch"][rows].max().item(),
+        len(rows),
+        links["node"][rows[0]] or "",
+    )
+
+
+def _since(writer: str | None) -> float:
+    """Return when a writer began, by what it says of itself."""
+    _, _, since = (writer or "").rpartition(" since ")
+    try:
+        return datetime.fromisoformat(since).timestamp()
+    except ValueError:
+        return -np.inf
+
+
+def run_folders(parent: Path) -> list[Path]:
+    """Return the folders of the runs in a folder, readable or not, the newest last.
+
+    Raises
+    ------
+    RunFolderError
+        If there is none, or the folder cannot be read.
+    """
+    try:
+        manifests = [(path, path / "manifest.json") for path in parent.iterdir()]
+        # A manifest is written once, when its run begins.
+        began = [(m.stat().st_mtime_ns, path) for path, m in manifests if m.is_file()]
+    except OSError as error:
+        raise RunFolderError(
+            f"There are no runs in {parent.resolve()}: {error.strerror}. Name a folder of runs."
+        ) from error
+    if not began:
+        raise RunFolderError(f"There is no run in {parent.resolve()}. Name a folder of runs.")
+    return [path for _, path in sorted(began)]

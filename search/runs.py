@@ -1,0 +1,71 @@
+"""Which runs there are: ``python -m search.runs``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from search.inspection import RUNS, inspected
+
+_EXAMPLES = """\
+examples:
+  python -m search.runs                                   those in runs, the newest last
+  python -m search.runs --compare runs/full runs/wider
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process where left out.
+
+    Returns
+    -------
+    int
+        0 shown, 1 failed, 2 wrong usage or no run.
+    """
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.compare and args.dir:
+        parser.error("--compare names its runs; leave DIR out")
+    return inspected(lambda: _show(args.dir or RUNS, args.compare))
+
+
+def _show(parent: Path, compared: Sequence[Path] | None) -> None:
+    # Here, because these take half a second to import and --help shall not.
+    from rich.console import Console
+
+    from search.comparison import comparison_lines
+    from search.run_list import list_lines
+    from search.run_state import RunState, run_folders
+    from search.text_table import text_width
+
+    width = text_width(Console(emoji=False))
+    if compared:
+        one, other = map(RunState.read, compared)
+        lines = comparison_lines(one, other, width)
+    else:
+        lines = list_lines(run_folders(parent), width)
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.runs",
+        description="List the runs in a folder, the newest last, or compare two of them.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("dir", metavar="DIR", type=Path, nargs="?", help=f"the folder ({RUNS})")
+    parser.add_argument(
+        "--compare", metavar="RUN", type=Path, nargs=2, help="the folders of two runs"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

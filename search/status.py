@@ -1,0 +1,120 @@
+"""How a run stands, from another terminal: ``python -m search.status runs/full``."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.inspection import RUNS, inspected
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_EXAMPLES = """\
+examples:
+  python -m search.status                      the newest run in runs
+  python -m search.status runs/full --watch    again and again until it is finished
+"""
+_SECONDS = 2.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process where left out.
+
+    Returns
+    -------
+    int
+        0 shown, 1 failed, 2 wrong usage or no run.
+    """
+    args = _parser().parse_args(argv)
+    return inspected(lambda: _show(args.run, args.watch))
+
+
+def _show(run: Path | None, seconds: float | None) -> None:
+    # Here, because these take half a second to import and --help shall not.
+    from rich.console import Console
+
+    from search.run_state import run_folders
+
+    console = Console(emoji=False)
+    path = run or run_folders(RUNS)[-1]
+    if seconds is None:
+        _print(console, path)
+        return
+    try:
+        _watch(console, path, seconds)
+    except KeyboardInterrupt:  # the way to leave, and no failure
+        return
+
+
+def _print(console: "Console", path: Path) -> bool:
+    """Print how a run stands once; return whether it is finished."""
+    from search.run_state import FINISHED, RunState
+    from search.status_text import status_lines
+    from search.text_table import text_width
+
+    state = RunState.read(path)
+    sys.stdout.write("\n".join(status_lines(state, text_width(console))) + "\n")
+    sys.stdout.flush()
+    return state.name == FINISHED
+
+
+def _watch(console: "Console", path: Path, seconds: float) -> None:
+    if not console.is_terminal or console.is_dumb_terminal:
+        while not _print(console, path):
+            time.sleep(seconds)
+        return
+    from rich.text import Text
+
+    from search.run_state import FINISHED, RunState
+    from search.screen import Screen
+    from search.status_text import status_lines
+
+    screen = Screen(console)
+    try:
+        while (state := RunState.read(path)).name != FINISHED:
+            screen.draw([Text(line) for line in status_lines(state, screen.size[0])])
+            time.sleep(seconds)
+    finally:
+        screen.clear()
+        _print(console, path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.status",
+        description="Show how a run stands, while it is running or after. Its files are read and "
+        "nothing is changed.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "run", metavar="RUN", type=Path, nargs="?", help="the run's folder (the newest in runs)"
+    )
+    parser.add_argument(
+        "--watch", metavar="SECONDS", type=_seconds, nargs="?", const=_SECONDS,
+        help=f"show it every so often until the run is finished ({_SECONDS:g})",
+    )  # fmt: skip
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.1 to 86400")
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""What is said of a run that is looked at from outside."""
+
+import shlex
+from datetime import UTC, datetime
+
+from search.progress import best_text, duration
+from search.run_state import FINISHED, INTERRUPTED, RUNNING, RunState
+from search.store import COMPLETE, FAIL, PRUNED
+from search.text_table import wrapped
+from search.trial_table import as_told, top_lines
+
+_STATES = {COMPLETE: "complete", PRUNED: "pruned", FAIL: "failed"}
+
+
+def status_lines(state: RunState, width: int | None = None) -> list[str]:
+    """Return how a run stands.
+
+    Parameters
+    ----------
+    state : RunState
+    width : int, optional
+        Of the terminal.
+    """
+    top = top_lines([as_told(trial) for trial in state.study.top], width)
+    blocks = [_head(state, width), top, _links(state, width), _continued(state)]
+    lines = [line for block in blocks if block for line in (*block, "")]
+    return lines[:-1]
+
+
+def _head(state: RunState, width: int | None) -> list[str]:
+    writer = f", {state.writer}" if state.name == RUNNING else ""
+    sentences = [
+        f"{state.folder.path}: {state.name}{writer}",
+        _done(state),
+        *_pace(state),
+        best_text(state.study.best_trial),
+    ]
+    return [line for sentence in sentences for line in wrapped(sentence, width)]
+
+
+def _done(state: RunState) -> str:
+    study = state.study
+    counts = [f"{study.states[name]} {word}" for name, word in _STATES.items()]
+    told = ", ".join(count for count in counts if not count.startswith("0 "))
+    done = f"{study.finished} of {study.total} trials on {state.manifest.dataset['name']}"
+    return f"{done}: {told}" if told else done
+
+
+def _pace(state: RunState) -> list[str]:
+    if state.name == FINISHED and state.summary:
+        return [f"in {duration(state.summary['timing']['wall_s'])}"]
+    if state.name == RUNNING and state.study.finished == state.study.total:
+        return ["training the best combination on all training images"]
+    rate, left = state.rate, state.seconds_left
+    if rate is None or left is None:
+        return []
+    pace = f"{rate:.1f} a second"
+    return [f"{pace}, about {duration(left)} left"] if state.name == RUNNING else [pace]
+
+
+def _links(state: RunState, width: int | None) -> list[str]:
+    texts = [
+        f"{datetime.fromtimestamp(link.finished_at, UTC):%H:%M:%S}  batch {link.batch_size}, "
+        f"to epoch {link.epoch}, {link.trials} trials, on {link.node}"
+        for link in state.newest_links
+    ]
+    lines = [line for text in texts for line in wrapped(text, width)]
+    return ["The newest links (UTC):", *lines] if lines else []
+
+
+def _continued(state: RunState) -> list[str]:
+    if state.name != INTERRUPTED:
+        return []
+    run = shlex.quote(str(state.folder.path))
+    return ["Continue with:", f"  python -m search.run --resume {run}"]

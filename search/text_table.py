@@ -1,0 +1,88 @@
+"""Columns of text that fit a terminal, and lines that are broken between words."""
+
+import textwrap
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+
+_GAPS = (2, 1)
+
+
+def text_width(console: Console) -> int | None:
+    """Return how wide lines may be: None in a pipe, where nothing breaks them."""
+    return console.width if console.is_terminal else None
+
+
+def table_lines(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int | None = None,
+    spare: Sequence[str] = (),
+) -> list[str]:
+    """Return the lines of a table, the first column to the left and numbers to the right.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequence of str
+    width : int, optional
+        Of the terminal; where the table is wider, columns stand closer and
+        then some are left out.
+    spare : sequence of str
+        Names of the columns that may be left out, the first one first.
+    """
+    table = [tuple(header), *map(tuple, rows)]
+    for gap in _GAPS:
+        lines = _aligned(table, gap)
+        if width is None or max(map(cell_len, lines)) <= width:
+            return lines
+    if not spare:
+        return lines
+    kept = [i for i, name in enumerate(header) if name != spare[0]]
+    fewer = [[row[i] for i in kept] for row in table]
+    return table_lines(fewer[0], fewer[1:], width, spare[1:])
+
+
+def _aligned(table: Sequence[Sequence[str]], gap: int) -> list[str]:
+    columns = list(zip(*table, strict=True))
+    return [
+        (" " * gap).join(cells).rstrip()
+        for cells in zip(*(_padded(column, i > 0) for i, column in enumerate(columns)), strict=True)
+    ]
+
+
+def _padded(column: Sequence[str], right: bool) -> list[str]:
+    """Return cells of the same width; text stands to the left, numbers to the right."""
+    width = max(map(cell_len, column))
+    right = right and all(_is_number(cell) for cell in column[1:])
+    blanks = [" " * (width - cell_len(cell)) for cell in column]
+    return [
+        blank + cell if right else cell + blank for cell, blank in zip(column, blanks, strict=True)
+    ]
+
+
+def _is_number(cell: str) -> bool:
+    return cell in ("", "-") or cell.lstrip("+-")[:1].isdigit()
+
+
+def number_text(value: float) -> str:
+    """Return three digits of a number in little room.
+
+    Examples
+    --------
+    >>> number_text(1.2345e-7), number_text(12345.0), number_text(0.5)
+    ('1.23e-7', '12300', '0.5')
+    """
+    text = f"{value:.3g}"
+    mantissa, _, exponent = text.partition("e")
+    if not exponent:
+        return text
+    return f"{float(text):.0f}" if 0 < int(exponent) < 6 else f"{mantissa}e{int(exponent)}"
+
+
+def wrapped(text: str, width: int | None) -> list[str]:
+    """Return a sentence in lines that are broken between words, in one where it may be long."""
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,50 @@
+"""The best trials as a table of text."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from search.study import BestTrial
+from search.text_table import number_text, table_lines
+
+_HEADER = ("trial", "cost", "correct", "batch", "rate", "epochs", "alpha")
+_SPARE = ("correct", "trial")
+
+
+def top_lines(top: Sequence[Mapping[str, Any]], width: int | None = None) -> list[str]:
+    """Return a line for each of the best trials, under a headline and the columns' names.
+
+    Parameters
+    ----------
+    top : sequence of mapping
+        As in summary.json: number, params, val_cost and val_accuracy.
+    width : int, optional
+        Of the terminal.
+    """
+    if not top:
+        return []
+    title = "The best trials:" if len(top) > 1 else "The best trial:"
+    return [title, *table_lines(_HEADER, [_row(trial) for trial in top], width, _SPARE)]
+
+
+def as_told(trial: BestTrial) -> dict[str, Any]:
+    """Return a trial as summary.json has it."""
+    return {
+        "number": trial.number,
+        "params": asdict(trial.params),
+        "val_cost": trial.value,
+        "val_accuracy": trial.accuracy,
+    }
+
+
+def _row(trial: Mapping[str, Any]) -> tuple[str, ...]:
+    params = trial["params"]
+    return (
+        f"{trial['number']}",
+        f"{trial['val_cost']:.4f}",
+        f"{100 * trial['val_accuracy']:.2f} %",
+        f"{params['batch_size']}",
+        number_text(params["learning_rate"]),
+        f"{params['epochs']}",
+        number_text(params["alpha"]),
+    )
