@@ -25,7 +25,8 @@ from search.cost_model import TYPICAL
 from search.link import LegResult, LinkResult
 from search.links import LinkCutter
 from search.planner import Plan, make_plan
-from search.report import best_by, top_trials
+from search.report.pairs import pair_costs
+from search.report.result import top_trials
 from search.rows import record
 from search.schedule import Chain
 from search.space import AXES, SearchSpace
@@ -70,7 +71,10 @@ def ledger(space: SearchSpace, folder: Path) -> dict[str, float]:
     assert study.finished == len(space)
     names = ("number", "val_cost", "val_accuracy", *AXES)
     trials, reading = timed(lambda: dict(zip(names, store.columns(*names), strict=True)))
-    _, queries = timed(lambda: (top_trials(trials), best_by(trials, "learning_rate", "alpha")))
+    axes = (trials["alpha"], trials["learning_rate"])
+    places = [np.unique(values, return_inverse=True)[1] for values in axes]
+    shape = (len(space.learning_rate), len(space.alpha))
+    _, queries = timed(lambda: (top_trials(trials), pair_costs(trials["val_cost"], *places, shape)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # pandas is no part of us
     _, in_pandas = timed(lambda: pd.read_parquet(folder).nsmallest(10, "val_cost"))
     return {

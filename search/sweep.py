@@ -146,7 +146,7 @@ class Sweep:
             epochs_flops(work.trained, self.config, self.data), executor.workers, prediction,
         )  # fmt: skip
         summary = make_summary(self.study, test, self.data, timing, work)
-        write_report(self.folder, manifest, self.books.store, summary)
+        write_report(self.folder, manifest, self.books.store, summary, self.data)
         self.folder.write_summary(summary)
         return summary
 

@@ -1,126 +1,184 @@
 """The report: one file, safe to open, with the best trials first."""
 
-from html.parser import HTMLParser
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reports import FULL, SCRIPT, SPACE, Page, config_of, finished_run, images, write
 
-from model.dataset import Dataset
-from search.arithmetic import Arithmetic
-from search.manifest import Manifest
-from search.report import best_by, top_trials, write_report
-from search.run_folder import RunFolder
-from search.space import SearchSpace
-from search.store import COMPLETE, FAIL, TrialStore
-from search.study import Study
-from search.summary import make_summary
+from search.report import write_report
+from search.report.__main__ import main
+from search.report.result import top_trials
 
-SPACE = SearchSpace((8, 16), (1e-7, 1e-6), (5, 10), (0.0, 1.0))
-SCRIPT = "<script>alert('x')</script>"
-VOID = {"meta", "br", "link"}
-
-
-class Page(HTMLParser):
-    """Reads a page strictly: every tag that is opened is closed in order."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.rows, self.text, self._open = [], [], "", []
-        self.feed(html)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        assert not {"src", "href", "onload"} & dict(attrs).keys()  # needs nothing else
-        if tag not in VOID:
-            self._open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-        if self._open and self._open[-1] in ("td", "th"):
-            self.rows[-1][-1] += data
-
-
-def write(folder, costs, dataset="digits"):
-    """Write the report of a finished run of `SPACE` and read it."""
-    costs, number = np.array(costs, np.float64), np.arange(len(SPACE))
-    finite, accuracy = np.isfinite(costs), np.linspace(0, 1, len(costs))
-    store, folder = TrialStore(folder / "trials"), RunFolder(folder)
-    columns = {
-        "number": number, "state": np.where(finite, COMPLETE, FAIL), **SPACE.columns(),
-        "val_cost": costs, "val_accuracy": np.where(finite, accuracy, np.nan), "seconds": 0.5,
-        "pack": 0, "node": "localhost", "started_at": 0.0, "finished_at": 1.0, "attempt": 1,
-        "error": [None if ok else "diverged" for ok in finite], "last_cost": costs,
-        "last_epoch": SPACE.columns()["epochs"], "reports": None, "source": None,
-    }  # fmt: skip
-    store.write("rows", columns)
-    study = Study(len(SPACE))
-    study.tell(columns)
-    data = Dataset(dataset, np.zeros((4, 2), np.uint8), np.arange(4))
-    work, timing = Arithmetic(120, 120), {"wall_s": 1.0, "compute_s": 95.0}
-    summary = make_summary(study, None, data, timing, work)
-    manifest = Manifest({"seed": 42}, {}, {}, 1, {"numpy": "2.0 <beta>"}, "2024-01-01T00:00:00")
-    write_report(folder, manifest, store, summary)
-    html = folder.report.read_text(encoding="utf-8")
-    return html, Page(html)
+PAIRS = {
+    "pair-batch_size-learning_rate", "pair-batch_size-epochs", "pair-batch_size-alpha",
+    "pair-learning_rate-epochs", "pair-learning_rate-alpha", "pair-epochs-alpha",
+}  # fmt: skip
+LINEAR = np.linspace(1, 2, 16)
 
 
 def test_names_are_escaped(tmp_path):
     folder = tmp_path / "<script>alert(1)"
-    html, page = write(folder, np.ones(16), dataset=SCRIPT)
-    assert "<script" not in html
-    assert "script" not in page.tags
+    folder.mkdir()
+    config = config_of(SPACE, dataset=f"./{SCRIPT}.npz")
+    html, page = write(folder, np.ones(16), images(SCRIPT), config=config)
+    assert page.tags.count("script") == 3
+    assert "alert(" not in html.replace("&lt;script&gt;alert(", "")
     assert "<script>alert(1)" in page.text
     assert f"16 trials on {SCRIPT}" in page.text
+    assert f'dataset = "./{SCRIPT}.npz"' in page.text
+
+
+def test_a_node_that_closes_the_script_stays_text(tmp_path):
+    parts = finished_run(tmp_path, LINEAR)
+    rows = parts[2].read().to_pydict()
+    for i in range(0, 16, 2):
+        rows["node"][i] = "</script><img src=x>"
+    times = {n: [t.timestamp() for t in rows[n]] for n in ("started_at", "finished_at")}
+    parts[2].write("rows", rows | times)
+    write_report(*parts)
+    html = parts[0].report.read_text()
+    assert "<img" not in html
+    assert "&lt;/script&gt;" in str(Page(html).specs["timeline"])  # what plotly shows as text
 
 
 def test_the_page_holds_result_seed_versions_and_fingerprint(tmp_path):
-    _, page = write(tmp_path, np.linspace(1, 2, 16))
+    _, page = write(tmp_path, LINEAR)
     assert ["best number of epochs", "5"] in page.rows
     assert ["validation cost", "1.0000"] in page.rows
-    for text in ("1:35 min of compute time", "seed 42", "numpy 2.0 <beta>", "fingerprint "):
+    for text in ("1:35 min", "seed = 42", "numpy 2.0 <beta>", "fingerprint ", "2024-01-01 00:00"):
         assert text in page.text
+    assert "originally" not in page.text
+
+
+def test_fashion_mnist_stands_beside_what_was_reported_originally(tmp_path):
+    _, page = write(tmp_path, LINEAR, images("fashion-mnist"))
+    assert ["best number of epochs", "5", "35"] in page.rows
+    assert ["validation cost", "1.0000", "0.4336"] in page.rows
+    assert [row[2] for row in page.rows if row[0] == "test images correct"] == ["84.26 %"]
 
 
 def test_the_ten_best_trials_come_sorted(tmp_path):
-    costs = np.roll(np.linspace(1, 2, 16), 5)
+    costs = np.roll(LINEAR, 5)
     costs[7] = np.nan
     _, page = write(tmp_path, costs)
     head = next(i for i, row in enumerate(page.rows) if row[0] == "trial")
     shown = [row[:2] for row in page.rows[head + 1 : head + 11]]
     best = sorted((cost, n) for n, cost in enumerate(costs) if np.isfinite(cost))[:10]
     assert shown == [[str(n), f"{cost:.4f}"] for cost, n in best]
-    assert page.rows[head + 11][0] == r"alpha \ learning_rate"
-
-
-def test_a_pair_of_values_that_always_diverged_says_so(tmp_path):
-    costs = np.where(SPACE.columns()["alpha"] == 1.0, np.nan, 0.5)
-    _, page = write(tmp_path, costs)
-    assert ["1", "diverged", "diverged"] in page.rows
-    assert ["0", "0.5000", "0.5000"] in page.rows
 
 
 @pytest.mark.parametrize("costs", [np.nan, 0.0, 1.0, 1e300])
 def test_all_trials_alike_are_a_report_too(tmp_path, costs):
-    html, _ = write(tmp_path, np.full(16, costs))
-    assert "--s: nan" not in html
-    assert "--s: inf" not in html
+    _, page = write(tmp_path, np.full(16, costs))
+    assert ("best trials" in page.text) == np.isfinite(costs)
+    assert set(page.charts) & PAIRS == (PAIRS if np.isfinite(costs) else set())
 
 
-def test_a_cost_of_zero_is_the_darkest(tmp_path):
-    html, _ = write(tmp_path, [0.0] * 8 + [0.5] * 8)
-    assert '--s: 1.000">0.0000' in html
-    assert '--s: 0.000">0.5000' in html
+def test_every_section_of_a_pruned_grid_has_its_charts(tmp_path):
+    costs = LINEAR.copy()
+    costs[4] = np.nan
+    _, page = write(tmp_path, costs, pruned=(14, 15))
+    expected = {
+        *PAIRS, "trajectories", "parallel", "importance", "states-learning_rate",
+        "states-batch_size", "pruned-at", "confusion", "timeline", "weights-0", "mistake-0",
+    }  # fmt: skip
+    assert expected <= set(page.charts)
+    assert page.specs["pruned-at"]["data"][0]["y"] == [2]
+
+
+def test_a_chart_without_data_is_left_out(tmp_path):
+    _, page = write(tmp_path, LINEAR, has_test=False)
+    assert not {"confusion", "pruned-at", "states-learning_rate", "history"} & set(page.charts)
+    assert "The data set has no test images." in page.text
+
+
+def test_a_hyperparameter_of_one_value_has_no_axis(tmp_path):
+    space = type(SPACE)((8,), (1e-7, 1e-6), (5,), (0.0, 1.0))
+    _, page = write(tmp_path, [1.0, 2.0, 3.0, 4.0], space=space)
+    assert set(page.charts) & PAIRS == {"pair-learning_rate-alpha"}
+    assert "trajectories" not in page.charts
+
+
+def test_images_that_are_no_squares_are_not_shown(tmp_path):
+    _, page = write(tmp_path, LINEAR, images(pixels=5))
+    assert "confusion" in page.charts
+    assert not [name for name in page.charts if name.startswith(("weights", "mistake"))]
+
+
+def test_edges_are_warned_of_where_there_is_something_beyond(tmp_path):
+    _, page = write(tmp_path, LINEAR)  # the first trial is the best: the lowest of everything
+    assert "The best learning rate, 1e-7, lies on the lower edge of its list" in page.text
+    assert "The best epochs, 5, lies on the lower edge" in page.text
+    assert "The best alpha" not in page.text  # no alpha is below zero
+
+
+def test_the_page_of_4096_trials_is_small(tmp_path):
+    costs = np.random.default_rng(0).lognormal(0, 1, 4096)
+    html, _ = write(tmp_path, costs, space=FULL, pruned=range(1000, 1400))
+    assert len(html.encode()) < 8e6
+
+
+def test_colours_are_names_of_the_style_and_numbers_are_finite(tmp_path):
+    html, _ = write(tmp_path, np.where(np.arange(16) % 3, LINEAR, np.nan))
+    assert "NaN" not in html[html.index('id="specs"') : html.index("plotly.js v")]
+    for name in ("--accent", "--cost-5", "--series-7", "--paper"):
+        assert html.count(f"{name}: ") == 2  # light and dark
+
+
+# --- The command
+
+
+def test_the_command_writes_the_report_anew(tmp_path, capfd):
+    data = images()
+    np.savez(tmp_path / "data.npz", X=data.X, y=data.y, X_test=data.X_test, y_test=data.y_test)
+    config = config_of(SPACE, dataset=str(tmp_path / "data.npz"))
+    folder, *_ = finished_run(tmp_path / "run", LINEAR, data, config=config)
+    assert main([str(folder.path)]) == 0
+    assert capfd.readouterr() == (f"The report is in {folder.report}\n", "")
+    assert 'id="confusion"' in folder.report.read_text()
+
+
+def test_the_command_goes_without_a_data_set_that_has_changed(tmp_path, capfd):
+    other = images(classes=4)
+    np.savez(tmp_path / "data.npz", X=other.X, y=other.y, X_test=other.X_test, y_test=other.y_test)
+    config = config_of(SPACE, dataset=str(tmp_path / "data.npz"))
+    folder, *_ = finished_run(tmp_path / "run", LINEAR, config=config)
+    assert main([str(folder.path)]) == 0
+    assert "is not the data set it was" in capfd.readouterr().err
+
+
+def test_the_command_goes_without_a_data_set_that_is_gone(tmp_path, capfd):
+    folder, *_ = finished_run(tmp_path, LINEAR)
+    assert main([str(folder.path)]) == 0
+    assert "The report goes without test images" in capfd.readouterr().err
+    assert "The data set is not at hand" in folder.report.read_text()
+
+
+def test_the_command_refuses_what_is_no_finished_run(tmp_path, capfd):
+    assert main([str(tmp_path)]) == 2
+    assert "There is no run in" in capfd.readouterr().err
+    folder, *_ = finished_run(tmp_path / "run", LINEAR)
+    (folder.path / "summary.json").unlink()
+    assert main([str(folder.path)]) == 2
+    out, err = capfd.readouterr()
+    assert (out, err.count("error: ")) == ("", 1)
+    assert "is not finished" in err
+
+
+def test_help_imports_nothing_that_takes_long():
+    code = (
+        "import sys\nfrom search.report.__main__ import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit as end:\n    print(end.code, sorted(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr.startswith("0 ")
+    for name in ("numpy", "optuna", "pyarrow", "jinja2", "plotly"):
+        assert f"'{name}'" not in done.stderr
 
 
 costs_of_a_log = st.lists(
@@ -133,20 +191,3 @@ def test_the_best_trials_are_those_of_a_sort(costs):
     trials = {"number": np.arange(len(SPACE)), "val_cost": np.array(costs)}
     best = sorted((c, n) for n, c in enumerate(costs) if np.isfinite(c))[:10]
     assert [(t["val_cost"], t["number"]) for t in top_trials(trials)] == best
-
-
-@given(costs_of_a_log)
-def test_each_cell_is_the_lowest_cost_of_its_pair(costs):
-    table = best_by({**SPACE.columns(), "val_cost": np.array(costs)}, "batch_size", "epochs")
-    assert table["columns"] == [8, 16]
-    assert [row["value"] for row in table["rows"]] == [5, 10]
-    for row in table["rows"]:
-        for batch_size, cell in zip(table["columns"], row["cells"], strict=True):
-            pair = [
-                cost
-                for params, cost in zip(SPACE, costs, strict=True)
-                if (params.batch_size, params.epochs) == (batch_size, row["value"])
-            ]
-            finite = [cost for cost in pair if np.isfinite(cost)]
-            assert (cell and cell["cost"]) == (min(finite) if finite else None)
-            assert cell is None or 0 <= cell["shade"] <= 1

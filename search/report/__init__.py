@@ -1,0 +1,43 @@
+"""The report of a run as one HTML file that needs nothing else."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model.dataset import Dataset
+    from search.manifest import Manifest
+    from search.run_folder import RunFolder
+    from search.store import TrialStore
+
+
+def write_report(
+    folder: "RunFolder",
+    manifest: "Manifest",
+    store: "TrialStore",
+    summary: Mapping[str, Any],
+    data: "Dataset | None" = None,
+) -> None:
+    """Write report.html of a finished run.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    manifest : Manifest
+    store : TrialStore
+    summary : mapping
+        The contents of summary.json.
+    data : Dataset, optional
+        What the run was trained on; the section on the final model needs it.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written, or the log not be read.
+    """
+    # Here, because this takes a second to import and --help of the command shall not.
+    from search.durable import write_atomically
+    from search.report.page import render
+    from search.report.run_data import RunData
+
+    html = render(RunData.read(folder, manifest, store, summary, data))
+    write_atomically(folder.report, lambda file: file.write(html.encode()))

@@ -1,0 +1,61 @@
+"""Writes the report of a run anew: ``python -m search.report runs/full``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.errors import PacksweepError
+
+_EXAMPLES = """\
+examples:
+  python -m search.report runs/full
+  python -m search.report runs/full && xdg-open runs/full/report.html
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process where left out.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 wrong usage or input.
+    """
+    args = _parser().parse_args(argv)
+    # Here, because these take a second to import and --help shall not.
+    from search.report.again import write_again
+
+    try:
+        path = write_again(Path(args.run), _notify)
+    except PacksweepError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    sys.stdout.write(f"The report is in {path}\n")
+    return 0
+
+
+def _notify(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.report",
+        description="Write report.html of a finished run anew: one file that opens in a browser, "
+        "without a network.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", metavar="RUN", help="the run's folder")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The report of a run that ended earlier, from its folder alone."""
+
+from pathlib import Path
+
+from model.dataset import Dataset
+from model.errors import PacksweepError
+from model.fashion_mnist import Notify
+from model.sources import load_dataset
+from search.errors import RunFolderError
+from search.manifest import Manifest
+from search.report import write_report
+from search.run_folder import RunFolder
+from search.store import TrialStore
+
+
+def write_again(run: Path, notify: Notify) -> Path:
+    """Write the report of a finished run and return its path.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder.
+    notify : callable
+        Told in words where the data set cannot be had; the report goes without.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no run, or it is not finished.
+    StoreError
+        If the log cannot be read, or the report not be written.
+    """
+    folder = RunFolder(run)
+    manifest, summary = folder.existing_manifest(), folder.read_summary()
+    if summary is None:
+        raise RunFolderError(
+            f"The run in {run} is not finished: it has no summary.json. Finish it with "
+            f"--resume {run}."
+        )
+    data = _same_data(manifest, notify)
+    write_report(folder, manifest, TrialStore(folder.trials), summary, data)
+    return folder.report
+
+
+def _same_data(manifest: Manifest, notify: Notify) -> Dataset | None:
+    """Return the run's data set, if it can be had and is still what it was."""
+    name = manifest.config["dataset"]
+    try:
+        # "auto" may stand for another one today.
+        data = load_dataset(manifest.dataset["name"] if name == "auto" else name, notify=notify)
+    except PacksweepError as error:
+        notify(f"The report goes without test images: {error}")
+        return None
+    if data.fingerprint == manifest.dataset["fingerprint"]:
+        return data
+    notify(f"The report goes without test images: {name} is not the data set it was.")
+    return None

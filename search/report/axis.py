@@ -1,0 +1,124 @@
+"""How one hyperparameter is drawn: where its values lie on an axis, and what is written there."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from search.space import Range
+
+# A list of more values is drawn like a range: they would be lines, not cells.
+_MOST_CATEGORIES = 40
+_MOST_TICKS = 10
+_BINS = 12
+
+# A list or a range that spans more than this looks better by its logarithm.
+_WIDE = 20.0
+
+
+def number_text(value: float) -> str:
+    """Return a number as people write it: 5e-7 rather than 5e-07."""
+    mantissa, _, exponent = f"{value:.4g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One hyperparameter on paper.
+
+    Attributes
+    ----------
+    name : str
+    label : str
+        In words.
+    values : tuple of float or None
+        Those of a list that are few enough to be categories, each with a place of its own.
+    low, high : float
+        The ends.
+    log : bool
+        Whether places are logarithms; never for categories.
+    """
+
+    name: str
+    label: str
+    values: tuple[float, ...] | None
+    low: float
+    high: float
+    log: bool
+
+    @classmethod
+    def of(cls, name: str, axis: Sequence[float] | Range) -> Self:
+        """Return the axis of a hyperparameter's list or range."""
+        label = {"batch_size": "mini-batch size"}.get(name, name.replace("_", " "))
+        if isinstance(axis, Range):
+            return cls(name, label, None, axis.low, axis.high, axis.log)
+        values = tuple(sorted(axis))
+        low, high = values[0], values[-1]
+        if len(values) <= _MOST_CATEGORIES:
+            return cls(name, label, values, low, high, log=False)
+        return cls(name, label, None, low, high, low > 0 and high / low > _WIDE)
+
+    @property
+    def varies(self) -> bool:
+        """Whether there is more than one value."""
+        return self.high > self.low
+
+    def places(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Return where values lie on the axis."""
+        array = np.asarray(values, np.float64)
+        if self.values is not None:
+            return np.searchsorted(self.values, array).astype(np.float64)
+        return np.log10(array) if self.log else array
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The places of both ends."""
+        low, high = self.places([self.low, self.high])
+        return float(low), float(high)
+
+    def ticks(self) -> tuple[list[float], list[str]] | None:
+        """Return places and what is written there; None where any round numbers do."""
+        if self.values is not None:
+            shown = range(0, len(self.values), math.ceil(len(self.values) / _MOST_TICKS))
+            return [float(i) for i in shown], [number_text(self.values[i]) for i in shown]
+        if not self.log:
+            return None
+        values = _round_values(self.low, self.high)
+        return np.log10(values).tolist(), [number_text(value) for value in values]
+
+    def layout(self) -> dict[str, Any]:
+        """Return the axis for a chart."""
+        ticks, (low, high) = self.ticks(), self.span
+        margin = 0.5 if self.values is not None else 0.03 * (high - low)
+        axis = {"title": {"text": self.label}, "range": [low - margin, high + margin]}
+        if ticks is None:
+            return axis
+        return {**axis, "tickvals": ticks[0], "ticktext": ticks[1], "zeroline": False}
+
+    def bins(self, values: NDArray[Any]) -> tuple[NDArray[np.intp], list[str]]:
+        """Return the bar that each value belongs to, and what is written below the bars."""
+        if self.values is not None:
+            return self.places(values).astype(np.intp), [number_text(v) for v in self.values]
+        edges = np.linspace(*self.span, _BINS + 1)
+        index = np.clip(np.searchsorted(edges, self.places(values), "right") - 1, 0, _BINS - 1)
+        shown = 10**edges if self.log else edges
+        texts = [
+            f"{number_text(float(f'{a:.2g}'))} to {number_text(float(f'{b:.2g}'))}"
+            for a, b in pairwise(shown)
+        ]
+        return index, texts
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Return decades, or more where there are few of them."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1,), (1, 3), (1, 2, 5)):
+        values = [float(f"{digit}e{n}") for n in decades for digit in digits]
+        inside = [v for v in values if low * 0.999 <= v <= high * 1.001]
+        if len(inside) >= 4:
+            return inside
+    return inside or [low, high]

@@ -1,0 +1,90 @@
+"""Charts as plain values for plotly's JavaScript.
+
+Its Python classes would check them, and take seconds to import. Colours are names of the page's
+style, such as ``var(--accent)``, so that charts are light or dark as the page is.
+"""
+
+import html
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+INK, MUTED, ACCENT = "var(--ink)", "var(--muted)", "var(--accent)"
+COMPLETE_COLOUR, PRUNED_COLOUR, FAIL_COLOUR = "var(--complete)", "var(--pruned)", "var(--bad)"
+
+COST_SCALE: list[list[Any]] = [[(i / 5) ** 2, f"var(--cost-{i})"] for i in range(6)]
+"""From the lowest cost, near which small differences count most, to the highest."""
+
+SHARE_SCALE = [[0.0, "var(--paper)"], [1.0, "var(--accent)"]]
+SIGN_SCALE = [[0.0, "var(--negative)"], [0.5, "var(--paper)"], [1.0, "var(--positive)"]]
+GREY_SCALE = [[0.0, "#000000"], [1.0, "#ffffff"]]
+
+_SERIES = 8
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart.
+
+    Attributes
+    ----------
+    name : str
+        Of its element in the page.
+    title : str
+    data : list of dict
+        Traces of plotly; those with a ``mode_of_page`` are drawn in that mode only.
+    layout : dict
+    height : int
+        Pixels.
+    note : str
+        A sentence below the title.
+    wide : bool
+        Whether it needs more width than a phone has, and scrolls there.
+    """
+
+    name: str
+    title: str
+    data: list[dict[str, Any]]
+    layout: dict[str, Any] = field(default_factory=dict)
+    height: int = 360
+    note: str = ""
+    wide: bool = False
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What the page's script draws."""
+        return {"data": plain(self.data), "layout": plain(self.layout)}
+
+
+def series(index: int) -> str:
+    """Return one of the colours that tell lines apart."""
+    return f"var(--series-{index % _SERIES})"
+
+
+def text_of(text: object) -> str:
+    """Return text that plotly shows as it is: it reads some markup."""
+    return html.escape(str(text), quote=False)
+
+
+def hover(lines: Iterable[tuple[str, str]]) -> str:
+    """Return the text of a label that appears under the pointer."""
+    return "<br>".join(f"{text_of(name)} {text_of(value)}" for name, value in lines)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it: numbers rounded, null for what is none."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    return value

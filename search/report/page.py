@@ -1,0 +1,122 @@
+"""The page of a report: its sections in their order, as HTML."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from model.errors import PacksweepError
+from search.proposal import Proposals
+from search.report import final_model as model_section
+from search.report.axis import number_text
+from search.report.charts import Chart
+from search.report.final_model import FinalModel, Picture
+from search.report.losses import loss_charts
+from search.report.overview import history_chart, importance_chart, parallel_chart
+from search.report.pairs import MODES, Pairs
+from search.report.result import edge_warnings, figures, result_table, top_trials
+from search.report.run_data import Columns, RunData
+from search.report.settings_text import as_toml
+from search.report.timeline import timeline_chart
+from search.report.trajectories import trajectory_chart
+from search.space import AXES
+from search.store import load_study
+
+
+def render(run: RunData) -> str:
+    """Return the report of a run as one HTML page."""
+    sections = _sections(run)
+    environment = Environment(
+        loader=PackageLoader("search.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number_text
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return environment.get_template("report.html.j2").render(
+        name=run.folder.path.resolve().name,
+        run=run,
+        summary=run.summary,
+        started=_time_text(run.manifest.created_at),
+        specs={chart.name: chart.spec for chart in _charts(sections)},
+        plotly=_plotly(),
+        **sections,
+    )
+
+
+def _sections(run: RunData) -> dict[str, Any]:
+    pairs = Pairs(run)
+    return {
+        "result": result_table(run.summary),
+        "warnings": edge_warnings(run),
+        "figures": figures(run.summary),
+        "top": top_trials(_for_table(run.trials)),
+        "pairs": pairs.charts(),
+        "modes": MODES if pairs.has_modes else {},
+        "clips": pairs.clips,
+        "trajectories": trajectory_chart(run),
+        "parallel": parallel_chart(run),
+        "importance": importance_chart(_importances(run), run.axes),
+        "losses": loss_charts(run),
+        "timeline": timeline_chart(run),
+        "history": history_chart(run, _waves(run)),
+        "settings": as_toml(run.manifest.config),
+        **_model_section(model_section.final_model_of(run)),
+    }
+
+
+def _model_section(final: FinalModel | str) -> dict[str, Any]:
+    if isinstance(final, str):
+        return {"no_model": final, "confusion": None, "weights": [], "mistakes": []}
+    return {
+        "no_model": "",
+        "confusion": model_section.confusion_chart(final),
+        "weights": model_section.weight_pictures(final),
+        "mistakes": model_section.mistake_pictures(final),
+    }
+
+
+def _charts(sections: dict[str, Any]) -> list[Chart]:
+    """Return all charts of the sections, whatever they lie in."""
+    found: list[Chart] = []
+    for value in sections.values():
+        for item in value if isinstance(value, Sequence) else [value]:
+            part = item.chart if isinstance(item, Picture) else item
+            found += [part] if isinstance(part, Chart) else []
+    return found
+
+
+def _for_table(trials: Columns) -> Columns:
+    return {name: trials[name] for name in ("number", "val_cost", "val_accuracy", *AXES)}
+
+
+def _waves(run: RunData) -> list[int]:
+    """Return the first trial of each wave; none where that is not known."""
+    try:
+        return [proposal.first for proposal in Proposals(run.folder.proposals).read()]
+    except PacksweepError:
+        return []
+
+
+def _importances(run: RunData) -> dict[str, float]:
+    # Here, because Optuna takes a second to import and a run without results needs none.
+    if run.summary["best"] is None or not run.varying:
+        return {}
+    from search.tuning.importance import importances
+
+    return importances(load_study(run.folder.path))
+
+
+def _time_text(created_at: str) -> str:
+    """Return an ISO time to the minute, as people write it."""
+    return created_at[:16].replace("T", " ") + " UTC"
+
+
+def _plotly() -> Markup:
+    """Return plotly's own script, which is the one part of the page that is not escaped."""
+    bundle = files("plotly.package_data").joinpath("plotly.min.js").read_text(encoding="utf-8")
+    return Markup(bundle)  # noqa: S704 - a file of an installed package, not of a user

@@ -1,0 +1,179 @@
+"""Cost over each pair of hyperparameters: cells where both are lists, points elsewhere."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.report.axis import Axis, number_text
+from search.report.charts import COST_SCALE, Chart, hover
+from search.report.run_data import Columns, RunData, clip_of, outcomes, thinned
+
+MODES = {"best": "the others at their best", "median": "median over the others"}
+
+_MOST_POINTS = 1500
+_JITTER = 0.5
+_GOLDEN = 0.618034
+
+Floats = NDArray[np.float64]
+
+
+def pair_costs(
+    costs: Floats, column: NDArray[np.intp], row: NDArray[np.intp], shape: tuple[int, int]
+) -> dict[str, Floats]:
+    """Return the lowest and the median cost of each pair of values.
+
+    Parameters
+    ----------
+    costs : ndarray of shape (n,)
+        Infinite where a trial diverged; NaN where it has no result, which counts for nothing.
+    column, row : ndarray of shape (n,)
+        Positions of a trial's values.
+    shape : tuple of int
+        Rows and columns.
+
+    Returns
+    -------
+    dict of str to ndarray
+        A table for each of `MODES`; NaN where a pair has no result.
+    """
+    known = ~np.isnan(costs)
+    cell = (row * shape[1] + column)[known]
+    order = np.lexsort([costs[known], cell])
+    cell, ordered = cell[order], costs[known][order]
+    cells, first, count = np.unique(cell, return_index=True, return_counts=True)
+    tables = {name: np.full(shape, np.nan) for name in MODES}
+    tables["best"].flat[cells] = ordered[first]
+    middle = ordered[first + (count - 1) // 2], ordered[first + count // 2]
+    tables["median"].flat[cells] = (middle[0] + middle[1]) / 2
+    return tables
+
+
+class Pairs:
+    """The charts of all pairs, with one scale of colours for each mode.
+
+    Parameters
+    ----------
+    run : RunData
+    """
+
+    def __init__(self, run: RunData) -> None:
+        self._costs = outcomes(run.trials)
+        self._trials = run.trials
+        self._pairs = list(combinations(run.varying, 2))
+        self._tables = {pair: self._table(*pair) for pair in self._pairs if _are_lists(*pair)}
+        self.clips = self._clips()
+
+    @property
+    def has_modes(self) -> bool:
+        """Whether there is anything to switch."""
+        return bool(self._tables)
+
+    def _table(self, across: Axis, down: Axis) -> dict[str, Floats]:
+        column, row = (
+            axis.places(self._trials[axis.name]).astype(np.intp) for axis in (across, down)
+        )
+        shape = (len(down.values or ()), len(across.values or ()))
+        return pair_costs(self._costs, column, row, shape)
+
+    def _clips(self) -> dict[str, tuple[float, float]]:
+        if not self._tables:
+            return dict.fromkeys(MODES, clip_of(self._costs))
+        tables = self._tables.values()
+        return {m: clip_of(np.concatenate([t[m].ravel() for t in tables])) for m in MODES}
+
+    def charts(self) -> list[Chart]:
+        """Return a chart for each pair; none where every trial failed."""
+        if not np.isfinite(self._costs).any():
+            return []
+        return [self._chart(*pair) for pair in self._pairs]
+
+    def _chart(self, across: Axis, down: Axis) -> Chart:
+        if (across, down) in self._tables:
+            tables = self._tables[across, down]
+            data = [_cells(across, down, mode, tables[mode], self.clips[mode]) for mode in MODES]
+        else:
+            data = [_points(across, down, self._trials, self._costs, self.clips["best"])]
+        return Chart(
+            f"pair-{across.name}-{down.name}",
+            f"{across.label} and {down.label}".capitalize(),
+            data,
+            self._layout(across, down),
+            height=300,
+        )
+
+    def _layout(self, across: Axis, down: Axis) -> dict[str, Any]:
+        cells = (across, down) in self._tables
+        axes = {"xaxis": across.layout(), "yaxis": down.layout()}
+        return {
+            **{name: {**axis, "showgrid": not cells} for name, axis in axes.items()},
+            "margin": {"t": 8},
+            **({"plot_bgcolor": "var(--raised)"} if cells else {}),
+        }
+
+
+def _are_lists(*axes: Axis) -> bool:
+    return all(axis.values is not None for axis in axes)
+
+
+def _cells(
+    across: Axis, down: Axis, mode: str, table: Floats, clip: tuple[float, float]
+) -> dict[str, Any]:
+    return {
+        "type": "heatmap",
+        "mode_of_page": mode,
+        "z": np.where(np.isfinite(table), table, np.nan),
+        "zmin": clip[0],
+        "zmax": clip[1],
+        "customdata": [_texts(across, down, i, costs) for i, costs in enumerate(table.tolist())],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "hoverongaps": True,
+        "colorscale": COST_SCALE,
+        "showscale": False,
+        "xgap": 1,
+        "ygap": 1,
+    }
+
+
+def _texts(across: Axis, down: Axis, i: int, costs: list[float]) -> list[str]:
+    own = (down.label, number_text((down.values or ())[i]))
+    return [
+        hover([(across.label, number_text(value)), own, ("cost", _cost_text(cost))])
+        for value, cost in zip(across.values or (), costs, strict=True)
+    ]
+
+
+def _cost_text(cost: float) -> str:
+    if np.isnan(cost):
+        return "unknown: no trial was trained to its end"
+    return f"{cost:.4f}" if np.isfinite(cost) else "infinite: diverged"
+
+
+def _points(
+    across: Axis, down: Axis, trials: Columns, costs: Floats, clip: tuple[float, float]
+) -> dict[str, Any]:
+    chosen = thinned(costs, _MOST_POINTS)
+    number = trials["number"][chosen]
+    x, y = (_spread(axis, trials[axis.name][chosen], number) for axis in (across, down))
+    marker = {
+        "color": costs[chosen], "cmin": clip[0], "cmax": clip[1], "colorscale": COST_SCALE,
+        "size": 6, "opacity": 0.85, "line": {"width": 0.5, "color": "var(--paper)"},
+    }  # fmt: skip
+    texts = [_point_text(across, down, trials, i, costs[i]) for i in chosen.tolist()]
+    return {
+        "type": "scatter", "mode": "markers", "x": x, "y": y, "marker": marker,
+        "customdata": texts, "hovertemplate": "%{customdata}<extra></extra>", "showlegend": False,
+    }  # fmt: skip
+
+
+def _spread(axis: Axis, values: NDArray[Any], number: NDArray[np.int64]) -> Floats:
+    """Return places, those of a list scattered a little so that points do not hide each other."""
+    if axis.values is None:
+        return axis.places(values)
+    return axis.places(values) + _JITTER * (number * _GOLDEN % 1 - 0.5)
+
+
+def _point_text(across: Axis, down: Axis, trials: Columns, i: int, cost: float) -> str:
+    params = [(axis.label, number_text(trials[axis.name][i])) for axis in (across, down)]
+    return hover([("trial", str(trials["number"][i])), *params, ("cost", f"{cost:.4f}")])

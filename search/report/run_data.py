@@ -1,0 +1,115 @@
+"""What the sections of a report are made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.dataset import Dataset
+from search.config import SweepConfig
+from search.manifest import Manifest
+from search.report.axis import Axis
+from search.run_folder import RunFolder
+from search.space import AXES
+from search.store import FAIL, TrialStore
+
+Columns = Mapping[str, NDArray[Any]]
+"""Columns of the log by name, in the order of the trials' numbers."""
+
+_COLUMNS = (
+    "number", "state", *AXES, "val_cost", "val_accuracy", "last_cost", "last_epoch", "reports",
+    "pack", "node", "started_at", "finished_at", "error", "source",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A finished run as its report sees it.
+
+    Attributes
+    ----------
+    folder : RunFolder
+    manifest : Manifest
+    config : SweepConfig
+    summary : mapping
+        The contents of summary.json.
+    trials : Columns
+    axes : dict of str to Axis
+        One for each hyperparameter.
+    data : Dataset or None
+        None where it is not at hand.
+    """
+
+    folder: RunFolder
+    manifest: Manifest
+    config: SweepConfig
+    summary: Mapping[str, Any]
+    trials: Columns
+    axes: dict[str, Axis]
+    data: Dataset | None
+
+    @classmethod
+    def read(
+        cls,
+        folder: RunFolder,
+        manifest: Manifest,
+        store: TrialStore,
+        summary: Mapping[str, Any],
+        data: Dataset | None,
+    ) -> Self:
+        """Read the log.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be read.
+        """
+        config = SweepConfig.from_dict(manifest.config)
+        columns = store.columns(*_COLUMNS)
+        order = np.argsort(columns[0])
+        trials = {name: column[order] for name, column in zip(_COLUMNS, columns, strict=True)}
+        axes = {name: Axis.of(name, axis) for name, axis in config.axes_by_name.items()}
+        return cls(folder, manifest, config, summary, trials, axes, data)
+
+    @property
+    def varying(self) -> list[Axis]:
+        """The hyperparameters that have more than one value."""
+        return [axis for axis in self.axes.values() if axis.varies]
+
+
+def outcomes(trials: Columns) -> NDArray[np.float64]:
+    """Return the cost of each trial, infinite where it diverged, NaN where it was pruned."""
+    return np.where(trials["state"] == FAIL, np.inf, trials["val_cost"].astype(np.float64))
+
+
+def best_first(costs: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return where the finite costs are, the lowest first, equal ones in their order."""
+    finite = np.flatnonzero(np.isfinite(costs))
+    return finite[np.argsort(costs[finite], kind="stable")]
+
+
+def thinned(costs: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+    """Return at most so many trials with a finite cost, the best last.
+
+    The best tenth of them is kept whole, of the others every so many.
+    """
+    order = best_first(costs)
+    if len(order) > most:
+        kept = most // 10
+        rest = np.linspace(kept, len(order) - 1, most - kept).astype(int)
+        order = np.concatenate([order[:kept], order[rest]])
+    return order[::-1]
+
+
+def clip_of(costs: NDArray[np.float64], quantile: float = 0.8) -> tuple[float, float]:
+    """Return the lowest cost, and one above which all look the same.
+
+    A few trials that nearly diverged would take all colours else.
+    """
+    finite = costs[np.isfinite(costs)]
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(np.quantile(finite, quantile))
+    return low, high if high > low else low + max(abs(low), 1e-6) * 1e-3

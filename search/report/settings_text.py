@@ -1,0 +1,37 @@
+"""The settings of a run as the file that would start it again."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+_TABLES = ("space", "sampler", "pruner")
+
+
+def as_toml(config: Mapping[str, Any]) -> str:
+    """Return the settings of a manifest as TOML.
+
+    Parameters
+    ----------
+    config : mapping
+        What `SweepConfig.to_dict` returned; the name is the file's and left out.
+    """
+    top = [f"{k} = {_value(v)}" for k, v in config.items() if k not in (*_TABLES, "name")]
+    tables = [[f"\n[{name}]", *_lines(config[name])] for name in _TABLES if name in config]
+    return "\n".join([*top, *(line for table in tables for line in table)])
+
+
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    return [f"{_key(k)} = {_value(v)}" for k, v in table.items() if v not in (None, {})]
+
+
+def _key(key: str) -> str:
+    return key if key.isidentifier() and key.isascii() else _value(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(_lines(value))} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    # Strings, numbers, true and false are written as in JSON, save for one character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,134 @@
+"""The links of a run over its workers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from search.progress import duration
+from search.report.charts import Chart, hover, series, text_of
+from search.report.links import Span, links_of
+from search.report.run_data import RunData
+
+# The log file has a link's end when the driver took notice, a little after the worker was free.
+_SLACK = 0.2
+_MOST_SLACK = 0.5
+
+# Seconds without any link after which a later command has continued the run.
+_PAUSE = 60.0
+_GAP = 5.0
+
+Lane = tuple[str, int]
+"""A node, and which of its workers."""
+
+
+def lanes(links: Sequence[Span]) -> list[Lane]:
+    """Return the lane of each link: of its node's, that which has been free the shortest.
+
+    Parameters
+    ----------
+    links : sequence of Span
+        In the order of their starts.
+    """
+    free: dict[str, list[float]] = {}
+    chosen = []
+    for link in links:
+        ends = free.setdefault(link.node, [])
+        start = link.start + min(_MOST_SLACK, _SLACK * (link.end - link.start))
+        idle = [lane for lane, end in enumerate(ends) if end <= start]
+        lane = max(idle, key=ends.__getitem__) if idle else len(ends)
+        ends[lane : lane + 1] = [link.end]
+        chosen.append((link.node, lane))
+    return chosen
+
+
+def without_pauses(links: Sequence[Span]) -> tuple[list[Span], int]:
+    """Return the links from time zero on, long pauses cut out, and how many these were."""
+    shifted: list[Span] = []
+    shift, end, pauses = links[0].start, links[0].start, 0
+    for link in links:
+        if link.start - end > _PAUSE:
+            shift, pauses = shift + link.start - end - _GAP, pauses + 1
+        end = max(end, link.end)
+        shifted.append(replace(link, start=link.start - shift, end=link.end - shift))
+    return shifted, pauses
+
+
+def timeline_chart(run: RunData) -> Chart | None:
+    """Return the chart; None where nothing was trained."""
+    links = links_of(run.trials, run.folder.log)
+    if not links:
+        return None
+    links, pauses = without_pauses(links)
+    chosen = lanes(links)
+    names = _lane_names(sorted(set(chosen)))
+    sizes = sorted({link.batch_size for link in links})
+    bars = [_bars(i, size, links, [names[lane] for lane in chosen]) for i, size in enumerate(sizes)]
+    layout = {
+        "barmode": "overlay", "bargap": 0.2,
+        "xaxis": {"title": {"text": "seconds"}, "range": [0, max(link.end for link in links)]},
+        "yaxis": {"type": "category", "categoryarray": list(names.values())[::-1],
+                  "ticksuffix": " ", "showgrid": False},
+        "legend": {"title": {"text": "mini-batch size"}, "orientation": "h", "y": 1.02,
+                   "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+    }  # fmt: skip
+    note = _busy_note(links, len(names), pauses) + _prediction_note(run.summary["timing"])
+    height = 170 + min(len(names), 64) * 30
+    return Chart("timeline", "Links over workers", bars, layout, height, note)
+
+
+def _lane_names(used: Sequence[Lane]) -> dict[Lane, str]:
+    """Name the lanes; the node is worth telling where there are several."""
+    several = len({node for node, _ in used}) > 1
+    return {
+        lane: f"{text_of(lane[0])}, {lane[1] + 1}" if several else f"worker {lane[1] + 1}"
+        for lane in used
+    }
+
+
+def _bars(index: int, size: int, links: Sequence[Span], lane_names: list[str]) -> dict[str, Any]:
+    mine = [(n, link) for n, link in zip(lane_names, links, strict=True) if link.batch_size == size]
+    return {
+        "type": "bar", "orientation": "h", "name": str(size),
+        "y": [name for name, _ in mine],
+        "base": [link.start for _, link in mine],
+        "x": [link.end - link.start for _, link in mine],
+        "marker": {"color": series(index), "line": {"color": "var(--paper)", "width": 1}},
+        "customdata": [_text(link) for _, link in mine],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }  # fmt: skip
+
+
+def _text(link: Span) -> str:
+    return hover(
+        [
+            ("pack", str(link.pack)),
+            ("mini-batch size", str(link.batch_size)),
+            ("from", f"{link.start:.1f} s to {link.end:.1f} s"),
+            ("on", link.node),
+        ]
+    )
+
+
+def busy_fraction(links: Sequence[Span], workers: int) -> float:
+    """Return how much of the workers' time from the first link to the last was training."""
+    span = max(link.end for link in links) - links[0].start
+    return sum(link.end - link.start for link in links) / (span * workers) if span else 1.0
+
+
+def _busy_note(links: Sequence[Span], workers: int, pauses: int) -> str:
+    busy = 100 * min(1.0, busy_fraction(links, workers))
+    cut = f" {pauses} pauses between commands are cut out." if pauses else ""
+    return (
+        f"One bar is one link, {len(links)} in all; the workers were busy {busy:.0f} % of the "
+        f"time.{cut}"
+    )
+
+
+def _prediction_note(timing: Mapping[str, Any]) -> str:
+    predicted, actual = timing.get("predicted_training_s"), timing.get("training_s")
+    if not predicted or not actual:
+        return ""
+    error = 100 * (predicted / actual - 1)
+    return (
+        f" Training took {duration(actual)}; predicted were {duration(predicted)} ({error:+.0f} %)."
+    )

@@ -1,0 +1,116 @@
+"""Cost against epochs: trials that differ in nothing else are points of one line."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from search.report.axis import number_text
+from search.report.charts import PRUNED_COLOUR, Chart, series
+from search.report.run_data import Columns, RunData
+
+_BEST = 8
+_PRUNED = 24
+
+Key = tuple[float, float, float]
+"""Batch size, learning rate and alpha."""
+
+
+@dataclass
+class Trajectory:
+    """What is known of one line.
+
+    Attributes
+    ----------
+    points : dict of int to float
+        Cost by epoch.
+    best : float
+        The lowest cost of a trial that was trained to its end; infinite without one.
+    pruned : bool
+        Whether a pruner stopped it.
+    """
+
+    points: dict[int, float] = field(default_factory=dict)
+    best: float = np.inf
+    pruned: bool = False
+
+
+def trajectories(trials: Columns) -> dict[Key, Trajectory]:
+    """Return the lines of a log by what their trials have in common."""
+    lines: dict[Key, Trajectory] = {}
+    keys = (trials[name].tolist() for name in ("batch_size", "learning_rate", "alpha"))
+    costs = (trials[name].tolist() for name in ("val_cost", "last_cost", "last_epoch"))
+    rest = (trials["reports"].tolist(), trials["state"].tolist())
+    for *key, cost, last, epoch, reports, state in zip(*keys, *costs, *rest, strict=True):
+        line = lines.setdefault((key[0], key[1], key[2]), Trajectory())
+        line.points.update({**dict(reports or ()), epoch: last})
+        line.best = np.fmin(line.best, cost)
+        line.pruned |= state == "PRUNED"
+    return lines
+
+
+def trajectory_chart(run: RunData) -> Chart | None:
+    """Return the chart of the best lines; None where no line has two points."""
+    lines = trajectories(run.trials)
+    shown = {key: lines[key] for key in _best(lines)}
+    if all(len(_finite(line)) < 2 for line in shown.values()):
+        return None
+    stopped = {key: t for key, t in lines.items() if t.pruned and len(_finite(t)) > 1}
+    last = sorted(stopped, key=lambda key: min(_finite(stopped[key]).values()))[:_PRUNED]
+    pruned = [_pruned_line(lines[key], i == 0) for i, key in enumerate(last) if key not in shown]
+    return Chart(
+        "trajectories",
+        "Cost against epochs",
+        [*pruned, *(_line(i, key, line) for i, (key, line) in enumerate(shown.items()))],
+        _layout(shown),
+        height=460,
+    )
+
+
+def _best(lines: dict[Key, Trajectory]) -> list[Key]:
+    """Return the best lines, of those that differ in alpha alone the best: others lie on it."""
+    by_alpha: dict[tuple[float, float], Key] = {}
+    for key in sorted(lines, key=lambda key: (lines[key].best, key)):
+        if np.isfinite(lines[key].best):
+            by_alpha.setdefault(key[:2], key)
+    return list(by_alpha.values())[:_BEST]
+
+
+def _finite(line: Trajectory) -> dict[int, float]:
+    points = sorted(line.points.items())
+    return {epoch: cost for epoch, cost in points if np.isfinite(cost)}
+
+
+def _layout(shown: dict[Key, Trajectory]) -> dict[str, Any]:
+    """Return a layout that shows the best lines, however high the others begin."""
+    costs = [cost for line in shown.values() for cost in _finite(line).values()]
+    low, high = min(costs), max(costs)
+    margin = 0.06 * (high - low) or 0.01
+    return {
+        "xaxis": {"title": {"text": "epochs"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "validation cost"}, "range": [low - margin, high + margin]},
+        "legend": {
+            "orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0,
+            "entrywidth": 105,
+        },
+    }  # fmt: skip
+
+
+def _line(index: int, key: Key, line: Trajectory) -> dict[str, Any]:
+    points = _finite(line)
+    return {
+        "type": "scatter", "mode": "lines+markers", "name": ", ".join(map(number_text, key)),
+        "x": list(points), "y": list(points.values()),
+        "line": {"color": series(index), "width": 3 if index == 0 else 1.5},
+        "marker": {"size": 6 if index == 0 else 4},
+        "hovertemplate": "%{x} epochs, cost %{y:.4f}<extra>%{fullData.name}</extra>",
+    }  # fmt: skip
+
+
+def _pruned_line(line: Trajectory, first: bool) -> dict[str, Any]:
+    points = _finite(line)
+    return {
+        "type": "scatter", "mode": "lines", "name": "pruned later", "legendgroup": "pruned",
+        "x": list(points), "y": list(points.values()), "showlegend": first,
+        "line": {"color": PRUNED_COLOUR, "width": 1, "dash": "dot"}, "hoverinfo": "skip",
+    }  # fmt: skip

@@ -1,0 +1,142 @@
+"""The report in a real browser: drawn, quiet, offline, light and dark, wide and narrow."""
+
+import shutil
+
+import numpy as np
+import pytest
+from reports import FULL, config_of, finished_run, images
+
+from search.report import write_report
+from search.run import main
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+    pytest.mark.xdist_group("browser"),
+]
+
+DRAWN = "[...document.querySelectorAll('.chart')].every((box) => box.dataset.drawn !== undefined)"
+# What a chart draws that is no axis: marks of a trace, an image, or the lines of a canvas.
+EMPTY = """[...document.querySelectorAll('.chart')].filter((box) => {
+  const marks = box.querySelectorAll('.trace path, .points path, .hm image, .heatmaplayer image');
+  const canvas = [...box.querySelectorAll('canvas')].some((c) => c.width && c.height);
+  return !box.querySelector('svg.main-svg') || !(marks.length || canvas);
+}).map((box) => box.id)"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=["--no-sandbox"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Return a function that opens a report; what it complains of or asks for fails the test."""
+    contexts, complaints = [], []
+
+    def at(path, width=1200, scheme="light"):
+        contexts.append(browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True
+        ))  # fmt: skip
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
+        page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:"))
+                or complaints.append(r.url))  # fmt: skip
+        page.goto(path.resolve().as_uri())
+        page.wait_for_function(DRAWN)
+        return page
+
+    yield at
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    """Write the report of a pruned grid in which something diverged."""
+    costs = np.random.default_rng(0).lognormal(0, 0.5, 4096)
+    costs[::50] = np.nan
+    data = images("fashion-mnist", pixels=784, classes=10)
+    folder = tmp_path_factory.mktemp("grid")
+    parts = finished_run(folder, costs, data, space=FULL, pruned=range(1000, 1400))
+    write_report(*parts)
+    return parts[0].report
+
+
+@pytest.fixture(scope="module")
+def search_report(tmp_path_factory):
+    """Run a small search for real."""
+    folder = tmp_path_factory.mktemp("search")
+    (folder / "small.toml").write_text(
+        'dataset = "digits"\n[space]\nbatch_size = [32, 64]\n'
+        "learning_rate = {low = 1e-6, high = 1e-4, log = true}\nepochs = [2, 4]\n"
+        'alpha = {low = 0.0, high = 10.0}\n[sampler]\nname = "random"\ntrials = 24\nbatch = 8\n'
+    )
+    args = ["--grid", str(folder / "small.toml"), "--run-dir", str(folder / "run")]
+    assert main([*args, "--executor", "serial", "--no-progress"]) == 0
+    return folder / "run" / "report.html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["grid", "search_report"])
+def test_every_chart_is_drawn(opened, request, kind, scheme):
+    page = opened(request.getfixturevalue(kind), scheme=scheme)
+    assert page.locator(".chart").count() > 10
+    assert page.evaluate(EMPTY) == []
+
+
+def test_a_search_shows_its_course(opened, search_report):
+    page = opened(search_report)
+    assert page.locator("#history .main-svg").count() > 0
+    assert page.locator("#pair-learning_rate-alpha .points path").count() == 24
+    assert page.locator("#timeline .point").count() > 0
+
+
+@pytest.mark.parametrize("kind", ["grid", "search_report"])
+def test_a_phone_need_not_scroll_sideways(opened, request, kind):
+    page = opened(request.getfixturevalue(kind), width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.body.scrollWidth") <= 390
+    assert page.evaluate(EMPTY) == []
+
+
+def test_charts_are_as_dark_as_the_page(opened, grid):
+    page = opened(grid)
+    fill = "getComputedStyle(document.querySelector('#importance .xtick text, #importance .ytick "
+    fill += "text')).fill"
+    light = page.evaluate(fill)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{fill} !== '{light}'")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
+
+
+def test_the_switch_shows_other_costs_and_another_scale(opened, grid):
+    page = opened(grid)
+    shown = "document.getElementById('pair-epochs-alpha').data[0].z[3][3]"
+    best = page.evaluate(shown)
+    page.get_by_label("median over the others").check()
+    page.wait_for_function(f"{shown} > {best}")
+    assert page.locator(".scale:visible").get_attribute("data-mode") == "median"
+    page.get_by_label("the others at their best").check()
+    page.wait_for_function(f"{shown} === {best}")
+
+
+def test_hostile_names_are_text(opened, tmp_path):
+    folder = tmp_path / "<img src=x onerror=document.title='hit'>"
+    folder.mkdir()
+    hostile = "</script><script>document.title='hit'</script>"
+    config = config_of(FULL, dataset=f"./{hostile}.npz")
+    parts = finished_run(folder, np.ones(4096), images(hostile), space=FULL, config=config)
+    write_report(*parts)
+    page = opened(parts[0].report)
+    assert page.title() == folder.name
+    assert page.locator("h1").inner_text() == folder.name
+    assert hostile in page.locator("pre").first.inner_text()
