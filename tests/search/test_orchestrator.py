@@ -349,7 +349,7 @@ def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
 
 def test_every_link_is_measured_once_it_is_durable_and_before_it_is_told(tmp_path):
     books, observer, events = taken_up(tmp_path), Recorder(), []
-    observer.advanced = lambda link, study: events.append(("advanced", link))
+    observer.advanced = lambda link, study, node: events.append(("advanced", link))
 
     def measured(link, result, seconds):
         assert not link.has_trials or books.store.has(link_name(link.pack.index, link.epoch))
