@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,10 @@ class Sweep:
         if best is None:
             return None
         self._say("Training the best combination on all training images ...")
-        state = refit(best.params, self.config.seed, examples, executor, interrupted)
+        with ThreadPoolExecutor(1) as background:
+            # Meanwhile, because the report needs it and it takes a second to import.
+            background.submit(import_module, "search.tuning.importance")
+            state = refit(best.params, self.config.seed, examples, executor, interrupted)
         write_atomically(self.folder.model, final_model(state, best.params).save)
         return final_score(state, self.data)
 
