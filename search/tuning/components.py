@@ -176,6 +176,7 @@ def _made(component: type[Any], kind: str, name: str, options: Mapping[str, Any]
 def _check_importable(component: type[Any]) -> None:
     """Import now what some samplers import when they are first asked."""
     if issubclass(component, optuna.samplers.GPSampler):
-        importlib.import_module("torch")
+        # The workers have the cores: its threads would wait for them, minutes in a search.
+        importlib.import_module("torch").set_num_threads(1)
     if issubclass(component, optuna.samplers.CmaEsSampler):
         importlib.import_module("cmaes")
