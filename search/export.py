@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from model.errors import PacksweepError
+from search.inspection import inspected
 
 _EXAMPLES = """\
 examples:
@@ -28,19 +28,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done, 1 failed, 2 wrong usage or input.
     """
     args = _parser().parse_args(argv)
+    return inspected(lambda: _copy(args.run, args.storage, args.name))
+
+
+def _copy(run: str, storage: str, name: str | None) -> None:
     # Here, because these take a second to import and --help shall not.
     from search.store import load_study
     from search.tuning.export import copy_study
 
-    try:
-        study = load_study(args.run)
-        name = args.name or study.study_name
-        copy_study(study, args.storage, name)
-    except PacksweepError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    sys.stdout.write(f"{len(study.trials)} trials are in {args.storage} as {name!r}\n")
-    return 0
+    study = load_study(run)
+    name = name or study.study_name
+    copy_study(study, storage, name)
+    sys.stdout.write(f"{len(study.trials)} trials are in {storage} as {name!r}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""What the commands that only look at runs have in common."""
+"""What the commands that look at runs, and train nothing, have in common."""
 
 import os
 import sys

@@ -83,9 +83,6 @@ class ReusedTrials:
             store.write(_FROZEN, as_columns(list(known._rows.values())))
         return cls(store.read().to_pylist())
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def rows(
         self, numbers: NDArray[np.int64], params: Mapping[str, NDArray[Any]]
     ) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.errors import PacksweepError
+from search.inspection import inspected
 
 _EXAMPLES = """\
 examples:
@@ -28,16 +28,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done, 1 failed, 2 wrong usage or input.
     """
     args = _parser().parse_args(argv)
+    return inspected(lambda: _write(Path(args.run)))
+
+
+def _write(run: Path) -> None:
     # Here, because these take a second to import and --help shall not.
     from search.report.again import write_again
 
-    try:
-        path = write_again(Path(args.run), _notify)
-    except PacksweepError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
+    path = write_again(run, _notify)
     sys.stdout.write(f"The report is in {path}\n")
-    return 0
 
 
 def _notify(text: str) -> None:
