@@ -42,14 +42,15 @@ class Executor(Protocol):
 
     Attributes
     ----------
-    workers : int
-        Tasks that run at the same time.
     dashboard_url : str or None
         Where to watch the tasks.
     """
 
-    workers: int
     dashboard_url: str | None
+
+    @property
+    def workers(self) -> int:
+        """Tasks that can run at the same time; machines may join and leave."""
 
     def share(self, value: Any) -> Any:
         """Hand over a large value once; pass what is returned as an argument to tasks."""

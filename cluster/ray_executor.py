@@ -1,27 +1,21 @@
 """Work on a Ray cluster, local or joined by its address."""
 
-import logging
-import os
-import socket
+import math
+import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from cluster.blas import one_blas_thread
-from cluster.errors import ClusterError
-from cluster.executor import Finished, Lost, available_cores
-from cluster.metrics import Metrics
-
-# Before ray is imported: nothing is reported to anybody, and no notice about it printed.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-# Metrics are told every two seconds instead of ten: many sweeps take no minute.
-os.environ.setdefault("RAY_metrics_report_interval_ms", "2000")
-
 import ray
 
-from cluster.ray_metrics import RayMetrics
+from cluster.blas import one_blas_thread
+from cluster.connection import cluster_address, connect
+from cluster.executor import Finished, Lost
+from cluster.metrics import Metrics
+from cluster.ray_metrics import RayMetrics, RemoteMetrics
+from cluster.versions import Versions, check_versions, library_versions
 
-_KNOCK_SECONDS = 5.0
+# How long the number of workers is believed: a machine may join or leave at any time.
+_COUNT_SECONDS = 0.5
 
 
 def _node_address() -> str:
@@ -29,31 +23,15 @@ def _node_address() -> str:
     return address
 
 
-def _run(detail: str, function: Callable[..., Any], *args: Any) -> tuple[str, Any]:
+def _run(
+    detail: str, versions: Versions, function: Callable[..., Any], *args: Any
+) -> tuple[str, Any]:
+    node = _node_address()
+    check_versions(versions, node)
     if detail:
         print(detail, flush=True)  # noqa: T201  (the dashboard shows it on the task's page)
     with one_blas_thread():
-        return _node_address(), function(*args)
-
-
-def _check_reachable(address: str) -> None:
-    """Knock before Ray does, which would try for minutes and fill the terminal.
-
-    Raises
-    ------
-    ClusterError
-        If nothing answers.
-    """
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if not port.isdigit():
-        return  # "auto" and the like name no place
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise ClusterError(
-            f"No Ray cluster answers at {address}: {error}. Check the address (`ray start --head` "
-            "prints it) and that this machine reaches it, or leave --address out."
-        ) from error
+        return node, function(*args)
 
 
 class RayExecutor:
@@ -65,9 +43,10 @@ class RayExecutor:
     Parameters
     ----------
     address : str, optional
-        A cluster to join; left out, one is started here and ends with `close`.
+        A cluster to join; left out, that of RAY_ADDRESS, or one is started here and ends with
+        `close`.
     workers : int, optional
-        Tasks at the same time; all cores where left out.
+        Tasks at the same time; left out, as many as the cluster has cores at any time.
 
     Raises
     ------
@@ -76,25 +55,23 @@ class RayExecutor:
     """
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
-        if address is not None:
-            _check_reachable(address)
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if address is None:
-            options |= {"num_cpus": workers or available_cores(), "include_dashboard": True}
-        try:
-            context = ray.init(address=address or "local", **options)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            where = f"the Ray cluster at {address}" if address else "a local Ray cluster"
-            raise ClusterError(
-                f"Cannot use {where}: {error}. Check that it runs and can be reached, or use "
-                "--executor serial."
-            ) from error
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self.workers = workers or int(resources.get("CPU", 1))
-        url = context.dashboard_url
-        self.dashboard_url: str | None = f"http://{url}" if url else None
+        self.dashboard_url = connect(cluster_address(address), workers)
+        self._limit = workers
+        self._counted, self._count = -math.inf, 1
         self._task = ray.remote(num_cpus=1, max_retries=0)(_run)
         self._keys: dict[Any, Hashable] = {}
+
+    @property
+    def workers(self) -> int:
+        """Tasks at the same time: as many as was asked for, or all cores that there are now."""
+        if self._limit:
+            return self._limit
+        now = time.monotonic()
+        if now > self._counted + _COUNT_SECONDS:
+            resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+            # One where there is none yet: a cluster that grows on demand has to be asked.
+            self._counted, self._count = now, max(1, int(resources.get("CPU", 0)))
+        return self._count
 
     def share(self, value: Any) -> Any:
         """Put a value into the object store; tasks read its arrays there without a copy."""
@@ -106,7 +83,9 @@ class RayExecutor:
         The dashboard has one bar of progress for all tasks of the same name.
         """
         kind, _, detail = name.partition(": ")
-        self._keys[self._task.options(name=kind).remote(detail, function, *args)] = key
+        self._keys[
+            self._task.options(name=kind).remote(detail, library_versions(), function, *args)
+        ] = key
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
         """Collect all tasks that have ended, waiting up to `timeout` seconds for one."""
@@ -130,7 +109,8 @@ class RayExecutor:
 
     def metrics(self, run: str) -> Metrics:
         """Return Ray's metrics, which Prometheus can read from its agents."""
-        return RayMetrics(run)
+        outside = ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
+        return RemoteMetrics(run) if outside else RayMetrics(run)
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import ray
 from ray.util.metrics import Gauge, Histogram
 
 from cluster.metrics import Metric
@@ -41,6 +42,23 @@ class RayMetrics:
         tags = {"run": self._run} | ({metric.tag: tag} if metric.tag else {})
         series = self._series[metric]
         (series.set if metric.kind == "gauge" else series.observe)(value, tags)
+
+
+class RemoteMetrics:
+    """Records the metrics of a run from outside the cluster, by a process inside it.
+
+    Parameters
+    ----------
+    run : str
+        The value of the tag of that name.
+    """
+
+    def __init__(self, run: str) -> None:
+        self._actor: Any = ray.remote(num_cpus=0, max_restarts=-1)(RayMetrics).remote(run)
+
+    def record(self, metric: Metric, value: float, tag: str = "") -> None:
+        """Set a gauge, or add a value to a histogram, a moment later; never fails."""
+        self._actor.record.remote(metric, value, tag)
 
 
 def _series(metric: Metric) -> Any:

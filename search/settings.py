@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.job import ends_with_job
 from model.dataset import Dataset
 from model.errors import DataError
 from model.pack import TRAINER_VERSION
@@ -150,6 +151,21 @@ def new_manifest(
         workers=workers,
         reuse=[str(folder) for folder in reuse],
     )
+
+
+def check_outlives_job(path: Path) -> None:
+    """Refuse to log a run where a cluster deletes it when its job has ended.
+
+    Raises
+    ------
+    RunFolderError
+        Before anything is started or written.
+    """
+    if ends_with_job(path):
+        raise RunFolderError(
+            f"The run folder {path} is among the files that Ray unpacked for this job, and deletes "
+            "after it. Give --run-dir a full path on the cluster's head, or of a shared store."
+        )
 
 
 def check_enough_images(config: SweepConfig, data: Dataset) -> None:

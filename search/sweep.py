@@ -43,6 +43,7 @@ from search.run_folder import RunFolder
 from search.settings import (
     Options,
     check_enough_images,
+    check_outlives_job,
     check_same_reuse,
     check_same_settings,
     new_manifest,
@@ -73,6 +74,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     PacksweepError
         See its subclasses; the message is for the user.
     """
+    check_outlives_job(options.run_path)
     config = resolve_config(options)
     data = _load(config.dataset, err)
     check_enough_images(config, data)

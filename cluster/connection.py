@@ -1,0 +1,85 @@
+"""Joins a Ray cluster by its address, or starts one on this machine."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from cluster.errors import AddressError, ClusterError
+from cluster.executor import available_cores
+from cluster.job import is_job
+
+_SETTINGS = {
+    # Nothing is reported to anybody, and no notice about it printed.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Metrics are told every two seconds instead of ten: many sweeps take no minute.
+    "RAY_metrics_report_interval_ms": "2000",
+}
+_PACKAGES = ("model", "cluster", "search")
+
+
+def cluster_address(address: str | None) -> str | None:
+    """Return the cluster to join: as given, or Ray's own RAY_ADDRESS, which every job has."""
+    return address or os.environ.get("RAY_ADDRESS") or None
+
+
+def connect(address: str | None, workers: int | None) -> str | None:
+    """Join a cluster or start one.
+
+    Parameters
+    ----------
+    address : str or None
+        As `cluster_address` returns it.
+    workers : int or None
+        Cores of a cluster that is started here; all of this process's where left out.
+
+    Returns
+    -------
+    str or None
+        URL of the dashboard.
+
+    Raises
+    ------
+    AddressError
+        If there is no cluster at the address that this program can work with.
+    ClusterError
+        If none can be started here.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        options |= {"num_cpus": workers or available_cores(), "include_dashboard": True}
+    else:
+        from cluster.knock import knock  # a tenth of a second that a cluster here goes without
+
+        knock(address)
+        options |= {"runtime_env": _code()}
+    try:
+        context = ray.init(address=address or "local", **options)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        if address is None:
+            raise ClusterError(
+                f"Cannot use a local Ray cluster: {reason}. Use --executor serial."
+            ) from error
+        raise AddressError(
+            f"Cannot use the Ray cluster at {address}: {reason}. Check that it runs, can be "
+            "reached, and has the versions of Ray and Python that are here."
+        ) from error
+    url = context.dashboard_url
+    return f"http://{url}" if url else None
+
+
+def _code() -> dict[str, Any]:
+    """Return what makes the cluster's workers run this very code.
+
+    The driver of a job has its code from the job, as the workers have.
+    """
+    if is_job():
+        return {}
+    root = Path(__file__).parent.parent
+    return {"py_modules": [str(root / name) for name in _PACKAGES]}
