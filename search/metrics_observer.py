@@ -29,7 +29,8 @@ class MetricsObserver:
     ----------
     metrics : Metrics
     study : Study
-    workers : int
+    workers : callable
+        Returns how many tasks can run at the same time now.
     flops : callable
         Returns the floating-point operations of some epochs of single trajectories.
     pace : Pace, optional
@@ -39,7 +40,7 @@ class MetricsObserver:
         self,
         metrics: Metrics,
         study: Study,
-        workers: int,
+        workers: Callable[[], int],
         flops: Callable[[int], float],
         pace: Pace | None = None,
     ) -> None:
@@ -88,8 +89,9 @@ class MetricsObserver:
         record(PLANNED, study.total)
         record(TRIALS_RATE, self._pace.trials_per_second)
         record(GFLOPS, self._pace.gflops)
-        record(WORKERS, self._workers)
-        record(BUSY, min(self._in_flight, self._workers))
+        workers = self._workers()
+        record(WORKERS, workers)
+        record(BUSY, min(self._in_flight, workers))
         record(LOST, self._lost)
 
 

@@ -224,7 +224,7 @@ class Sweep:
     def _metrics(self, executor: Executor) -> MetricsObserver:
         metrics = executor.metrics(self.folder.path.resolve().name)
         flops = partial(epochs_flops, config=self.config, data=self.data)
-        return MetricsObserver(metrics, self.study, executor.workers, flops)
+        return MetricsObserver(metrics, self.study, lambda: executor.workers, flops)
 
     def _start(self, pack: Pack) -> PackState:
         return PackState.start(

@@ -198,6 +198,22 @@ class TestRay:
         writeable, owndata, _ = run(ray_executor, flags, shared)
         assert (writeable, owndata) == (False, False)
 
+    def test_workers_are_counted_anew_as_machines_come_and_go(self, monkeypatch):
+        import cluster.ray_executor
+        from cluster.ray_executor import RayExecutor
+
+        cores = {"CPU": 4.0}
+        monkeypatch.setattr(cluster.ray_executor, "connect", lambda *given: None)
+        monkeypatch.setattr("ray.cluster_resources", lambda: cores)
+        monkeypatch.setattr(cluster.ray_executor, "_COUNT_SECONDS", -1.0)
+        executor, limited = RayExecutor("there:1"), RayExecutor("there:1", workers=7)
+        assert executor.workers == 4
+        cores["CPU"] = 6.0
+        assert executor.workers == 6
+        del cores["CPU"]  # a cluster that grows when it is asked for something
+        assert executor.workers == 1
+        assert limited.workers == 7
+
     def test_waiting_ends_with_its_time(self, ray_executor):
         ray_executor.submit("slow", "sleep", sleep, 1.0)
         start = time.monotonic()

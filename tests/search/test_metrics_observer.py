@@ -96,7 +96,7 @@ def clock():
 
 @pytest.fixture
 def observer(sink, study, clock):
-    return MetricsObserver(sink, study, 2, lambda epochs: epochs * 1e9, Pace(clock))
+    return MetricsObserver(sink, study, lambda: 2, lambda epochs: epochs * 1e9, Pace(clock))
 
 
 def test_before_anything_is_done_all_but_the_best_is_there(observer, sink):
@@ -118,7 +118,7 @@ def test_states_and_best_are_those_of_the_study(observer, sink, study):
 
 def test_trials_of_an_earlier_command_are_counted_but_are_not_this_ones_pace(sink, study, clock):
     study.tell(rows(["COMPLETE"] * 6, [0.5] * 6))
-    observer = MetricsObserver(sink, study, 2, float, Pace(clock))
+    observer = MetricsObserver(sink, study, lambda: 2, float, Pace(clock))
     observer.started(LINK)
     clock.now = 2.0
     study.tell(rows(["COMPLETE"] * 4, [0.5] * 4, first=6))
