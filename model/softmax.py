@@ -1,6 +1,7 @@
 """Softmax regression as in a textbook: one configuration, plain, readable, checkable."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, Protocol, Self
 from zipfile import BadZipFile
 

@@ -1,0 +1,85 @@
+"""A server that speaks the protocol of S3, for tests: a process of its own, so that its warnings
+are not the tests'."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class Server:
+    """A running server.
+
+    Parameters
+    ----------
+    endpoint : str
+    """
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+
+    def uri(self, folder):
+        """Return the URI of a folder, its bucket first."""
+        return f"s3://{folder}?endpoint_override={self.endpoint}"
+
+    def _asked(self, path, method="GET"):
+        request = urllib.request.Request(self.endpoint + path, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read()
+
+    def make_bucket(self, name):
+        self._asked(f"/{name}", "PUT")
+
+    def requests(self):
+        """Return the method and the path of each request since the last time."""
+        return [tuple(request) for request in json.loads(self._asked("/-/requests"))]
+
+
+@contextmanager
+def s3_server(latency=0.0):
+    """Start a server that answers after so many seconds, on a free port of this machine."""
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(latency)],
+        stdout=subprocess.PIPE, text=True,
+        env={**os.environ, **ENVIRONMENT},
+    )  # fmt: skip
+    with process:
+        try:
+            yield Server(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        finally:
+            process.kill()
+
+
+def main(latency):
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    application = DomainDispatcherApplication(create_backend_app)
+    requests = []
+
+    def counted(environ, start_response):
+        path = environ["PATH_INFO"]
+        if path == "/-/requests":
+            start_response("200 OK", [("Content-Type", "application/json")])
+            told, requests[:] = json.dumps(requests), []
+            return [told.encode()]
+        requests.append((environ["REQUEST_METHOD"], path))
+        time.sleep(latency)
+        return application(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, counted, threaded=True)
+    print(server.port, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))
