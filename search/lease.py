@@ -164,7 +164,8 @@ class Lease:
         if not self._confirmed:
             time.sleep(max(0.0, self._seen + PAUSE - _now()))
             with self._lock:
-                self._confirm()
+                if not self._confirmed:  # by another thread meanwhile
+                    self._confirm()
         elif _now() - self._seen > _UNSURE:
             self._renew_if_mine()
 

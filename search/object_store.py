@@ -20,10 +20,12 @@ _GS_SECONDS = 10  # after which no further try begins; its pauses grow up to as 
 
 _THREADS = 16
 
+NO_BUCKET = "there is no such bucket; create it first, or name another"
+
 # What the libraries of the stores say, and what is meant.
 _REASONS = (
     (r"NO_SUCH_BUCKET|does not exist.*bucket|bucket.*does not exist",
-     "there is no such bucket; create it first, or name another"),
+     NO_BUCKET),
     (r"ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE_DOES_NOT_MATCH|INVALID_CLIENT_TOKEN|EXPIRED_TOKEN"
      r"|UNRECOGNIZED_CLIENT|MISSING_AUTHENTICATION|HTTP status 40[13]|PERMISSION_DENIED"
      r"|UNAUTHENTICATED|credentials",
@@ -116,9 +118,12 @@ class ObjectStore:
         with _words(self.address.uri(key)):
             return self._files.get_file_info(key)
 
-    def infos(self, keys: Sequence[str]) -> list[Any]:
-        """Return `info` of many objects, asked for at the same time."""
-        return list(self._pool.map(self.info, keys))
+    def lacks_bucket(self) -> bool:
+        """Whether the bucket is not there; false where that is not to be known."""
+        try:
+            return bool(self.info(self.address.bucket).type.name == "NotFound")
+        except OSError:
+            return False
 
     def listed(self, key: str, *, recursive: bool = False) -> list[Any]:
         """Return `info` of all that is in a folder, which need not exist."""

@@ -12,6 +12,7 @@ from search.durable import prepare_folder, write_atomically
 from search.errors import RunFolderError, StoreError
 from search.manifest import SCHEMA_VERSION, Manifest
 from search.moving import MOVED, finish_move, move_aside
+from search.object_store import NO_BUCKET
 from search.remote_path import Place, RemotePath
 from search.run_lock import lock, say_nothing, writer
 
@@ -144,10 +145,15 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be looked at: {error.strerror}.") from error
         if manifest is None:
+            self._check_bucket()
             raise RunFolderError(
                 f"There is no run in {self.path}: it has no manifest.json. Name a run's folder."
             )
         return manifest
+
+    def _check_bucket(self) -> None:
+        if isinstance(self.path, RemotePath) and self.path.store.lacks_bucket():
+            raise RunFolderError(f"{self.path} cannot be looked at: {NO_BUCKET}.")
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Make the manifest durable."""

@@ -50,17 +50,18 @@ class StoreAddress:
         key : str
             The bucket and what is in it, with slashes between.
         """
-        query = "&".join(f"{name}={_shown_option(name, value)}" for name, value in self.options)
+        query = "&".join(f"{name}={quote(value, safe='/:')}" for name, value in self.options)
         user = f"{ANONYMOUS}@" if self.scheme == "gs" and self.user else ""
-        return f"{self.scheme}://{user}{quote(key, safe=_PLAIN)}{'?' if query else ''}{query}"
+        return f"{self.scheme}://{user}{_shown(key)}{'?' if query else ''}{query}"
 
     def option(self, name: str) -> str | None:
         """Return what the URI says of an option, or None."""
         return dict(self.options).get(name)
 
 
-# Kept as they were given; the others would end the path, or be read as something else.
-_PLAIN = "/ !$&'()*+,;=:@~[]{}|<>^`\""
+def _shown(key: str) -> str:
+    """Write a key as it is given, but for what would end the path or be read as something else."""
+    return key.replace("%", "%25").replace("?", "%3F")
 
 
 def is_uri(text: str) -> bool:
@@ -111,10 +112,13 @@ def _login(scheme: str, login: str) -> tuple[str, str]:
         return user, secret
     if scheme == "gs" and (user, secret) in (("", ""), (ANONYMOUS, "")):
         return user, secret
-    raise RunFolderError(
-        "A login in a URI is s3://KEY:SECRET@bucket/folder or gs://anonymous@bucket/folder. "
-        "Leave it out, and the store's own environment variables and files are used."
-    )
+    raise RunFolderError(_LOGIN)
+
+
+_LOGIN = (
+    "A login in a URI is s3://KEY:SECRET@bucket/folder or gs://anonymous@bucket/folder. "
+    "Leave it out, and the store's own environment variables and files are used."
+)
 
 
 def _options(scheme: str, query: str) -> tuple[tuple[str, str], ...]:
@@ -125,15 +129,10 @@ def _options(scheme: str, query: str) -> tuple[tuple[str, str], ...]:
             f"A {scheme}:// URI has no option {_listed(unknown)}; there are "
             f"{_listed(_OPTIONS[scheme])}."
         )
+    if "@" in dict(options).get("endpoint_override", ""):
+        raise RunFolderError(f"An endpoint takes no login. {_LOGIN}")
     return options
 
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
-
-
-def _shown_option(name: str, value: str) -> str:
-    """Write an option's value as a URI has it, without a login in an endpoint."""
-    if name == "endpoint_override":
-        value = re.sub(r"^(\w+://)?[^/]*@", r"\1", value)
-    return quote(value, safe="/:")

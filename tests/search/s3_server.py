@@ -1,6 +1,7 @@
 """A server that speaks the protocol of S3, for tests: a process of its own, so that its warnings
 are not the tests'."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+
+from search.remote_path import place
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -26,22 +29,38 @@ class Server:
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
+        self.bucket = None
+        self._buckets = itertools.count()
+
+    def with_new_bucket(self):
+        """Make an empty bucket, which `uri` and `path` mean from now on."""
+        self.bucket = f"runs-{next(self._buckets)}"
+        self._asked(f"/{self.bucket}", "PUT")
+        self.requests()
+        return self
 
     def uri(self, folder):
-        """Return the URI of a folder, its bucket first."""
-        return f"s3://{folder}?endpoint_override={self.endpoint}"
+        """Return the URI of a folder in the bucket."""
+        return f"s3://{self.bucket}/{folder}?endpoint_override={self.endpoint}"
+
+    def path(self, folder):
+        """Return the same as a path of its own, as another process would have it."""
+        return place(self.uri(folder))
+
+    def names(self, folder):
+        """Return the names of all objects in a folder, but those that stand for folders."""
+        path = self.path(folder)
+        keys = [info.path for info in path.store.listed(path.key, recursive=True) if info.is_file]
+        return sorted(key.removeprefix(f"{path.key}/") for key in keys)
+
+    def requests(self):
+        """Return the method and the path of each request since the last time."""
+        return [tuple(request) for request in json.loads(self._asked("/-/requests"))]
 
     def _asked(self, path, method="GET"):
         request = urllib.request.Request(self.endpoint + path, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.read()
-
-    def make_bucket(self, name):
-        self._asked(f"/{name}", "PUT")
-
-    def requests(self):
-        """Return the method and the path of each request since the last time."""
-        return [tuple(request) for request in json.loads(self._asked("/-/requests"))]
 
 
 @contextmanager
