@@ -68,7 +68,7 @@ def s3_server(latency=0.0):
     """Start a server that answers after so many seconds, on a free port of this machine."""
     process = subprocess.Popen(
         [sys.executable, __file__, str(latency)],
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env={**os.environ, **ENVIRONMENT},
     )  # fmt: skip
     with process:
@@ -96,7 +96,8 @@ def main(latency):
         return application(environ, start_response)
 
     server = make_server("127.0.0.1", 0, counted, threaded=True)
-    print(server.port, flush=True)
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
     server.serve_forever()
 
 

@@ -258,7 +258,7 @@ def refusing(status):
         def do_GET(self):
             self.send_error(status)
 
-        do_HEAD = do_PUT = do_GET
+        do_HEAD = do_PUT = do_GET  # noqa: N815 - the library's names
 
         def log_message(self, *args):
             pass
