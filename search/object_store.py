@@ -199,6 +199,10 @@ class ObjectStore:
             self.guard()
 
 
+class _ToldError(OSError):
+    """An error of a store, in words already."""
+
+
 def _absent(uri: str) -> FileNotFoundError:
     return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), uri)
 
@@ -210,9 +214,11 @@ def _words(uri: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise _absent(uri) from None
+    except _ToldError:
+        raise
     except (OSError, ValueError) as error:
         # Not as its cause: the library's text may hold what shall not be shown.
-        raise OSError(errno.EIO, reason(str(error)), uri) from None
+        raise _ToldError(errno.EIO, reason(str(error)), uri) from None
 
 
 def reason(text: str) -> str:
