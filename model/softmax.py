@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import IO, Any, BinaryIO, Literal, Protocol, Self
 from zipfile import BadZipFile
 
 import numpy as np
@@ -13,6 +13,13 @@ from model.shuffle import epoch_order
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
+
+
+class Openable(Protocol):
+    """The path of a file, wherever that is."""
+
+    def open(self, mode: Literal["rb"]) -> IO[bytes]:
+        """Open the file to be read."""
 
 
 def log_softmax(Z: Floats) -> Floats:
@@ -158,7 +165,7 @@ class SoftmaxRegression:
         )
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Openable) -> Self:
         """Read what `save` wrote.
 
         Raises

@@ -3,16 +3,16 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from search.remote_path import Place
 
 
-def load(run: "str | Path", kind: str = "pandas") -> Any:
+def load(run: "str | Place", kind: str = "pandas") -> Any:
     """Return the log of a run, finished or not, as a table sorted by trial number.
 
     Parameters
     ----------
-    run : str or Path
-        The run's folder.
+    run : str, Path or RemotePath
+        The run's folder; text may be a URI such as ``s3://bucket/folder``.
     kind : str
         ``pandas``, ``polars`` or ``pyarrow``: the library whose table it is.
 

@@ -3,7 +3,6 @@
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from model.pack import PackState
 from search.durable import prepare_folder, write_atomically
 from search.planner import Pack
+from search.remote_path import Place
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -59,15 +59,15 @@ class Checkpoints:
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or RemotePath
         Made where it is missing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Place) -> None:
         self.folder = folder
         prepare_folder(folder)
 
-    def _path(self, pack: Pack) -> Path:
+    def _path(self, pack: Pack) -> Place:
         return self.folder / f"pack-{pack.index:05d}.npz"
 
     def save(self, pack: Pack, checkpoint: Checkpoint) -> None:

@@ -4,23 +4,26 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from search.errors import StoreError
+from search.remote_path import Place, RemotePath
 
 TEMPORARY_PREFIX = ".tmp-"
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(path: Place, write: Callable[[BinaryIO], object]) -> None:
     """Write a file so that a reader, or a later start, sees all of it or nothing.
 
     A unique temporary file in the same folder is written, flushed to the disk
     and renamed; then the folder is flushed, because the rename is its change.
+    A store of objects does that itself: an object is put whole, or not at all.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         Replaced where it exists.
     write : callable
         Gets the open temporary file.
@@ -31,6 +34,9 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         If the system refuses, for want of space for example. Nothing is left
         behind and an older `path` stays as it was.
     """
+    if isinstance(path, RemotePath):
+        _put(path, write)
+        return
     with _refusals(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX)
         os.close(descriptor)
@@ -44,14 +50,22 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise
 
 
+def _put(path: RemotePath, write: Callable[[BinaryIO], object]) -> None:
+    # Into memory first: a stream that an exception closes would publish a part.
+    buffer = BytesIO()
+    write(buffer)
+    with _refusals(path):
+        path.write_bytes(buffer.getvalue())
+
+
 def write_durably(
-    path: Path, write: Callable[[BinaryIO], object], *, of: Path | None = None
+    path: Place, write: Callable[[BinaryIO], object], *, of: Path | None = None
 ) -> None:
     """Write a file and flush it to the disk; one that cannot be written whole is removed.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         Whatever stands there is overwritten, so it is no name that others read.
     write : callable
         Gets the open file.
@@ -63,6 +77,9 @@ def write_durably(
     StoreError
         If the system refuses.
     """
+    if isinstance(path, RemotePath):
+        _put(path, write)
+        return
     try:
         with _refusals(of or path), path.open("wb") as file:
             write(file)
@@ -73,8 +90,16 @@ def write_durably(
         raise
 
 
-def rename_durably(source: Path, target: Path) -> None:
+def rename_durably(source: Place, target: Place) -> None:
     """Rename a file, so that the new name survives whatever follows.
+
+    A store of objects has no renaming: a copy is made and the source deleted. Both are there for
+    a moment, and stay where the process is killed in it.
+
+    Parameters
+    ----------
+    source, target : Path or RemotePath
+        Both of the same kind.
 
     Raises
     ------
@@ -82,8 +107,12 @@ def rename_durably(source: Path, target: Path) -> None:
         If the system refuses.
     """
     with _refusals(target):
-        source.replace(target)
-        _flush_folder(target.parent)
+        if isinstance(source, RemotePath) and isinstance(target, RemotePath):
+            source.store.copy(source.key, target.key)
+            source.store.delete_meanwhile(source.key)
+        elif isinstance(source, Path) and isinstance(target, Path):
+            source.replace(target)
+            _flush_folder(target.parent)
 
 
 def _remove(path: Path) -> None:
@@ -92,7 +121,7 @@ def _remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _refusals(path: Path) -> Iterator[None]:
+def _refusals(path: Place) -> Iterator[None]:
     """Say in the user's terms that the system refuses to write a file."""
     try:
         yield
@@ -111,8 +140,10 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def prepare_folder(folder: Path) -> None:
+def prepare_folder(folder: Place) -> None:
     """Make a folder that we alone write to, and delete what a killed writer left in it.
+
+    One in a store of objects needs neither; its names are learned.
 
     Raises
     ------
@@ -120,6 +151,9 @@ def prepare_folder(folder: Path) -> None:
         If the system refuses.
     """
     try:
+        if isinstance(folder, RemotePath):
+            folder.learn()
+            return
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
             leftover.unlink(missing_ok=True)

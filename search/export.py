@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("run", metavar="RUN", help="the run's folder")
+    parser.add_argument("run", metavar="RUN", help="the run's folder, or its URI")
     parser.add_argument(
         "--storage", required=True, metavar="URL",
         help="database URL (sqlite, PostgreSQL, MySQL), or a journal file (.log or .journal)",

@@ -1,23 +1,23 @@
 """A run's log as a table of the library that its reader likes."""
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 from search.config_messages import show
 from search.errors import MissingLibraryError, TableKindError
+from search.remote_path import Place, place
 from search.run_folder import RunFolder
 from search.store import read_log
 
 _KINDS = ("pandas", "polars", "pyarrow")
 
 
-def load_table(run: str | Path, kind: str) -> Any:
+def load_table(run: str | Place, kind: str) -> Any:
     """Return the log of a run; see `search.load`."""
     if kind not in _KINDS:
         raise TableKindError(f"There is no kind {show(kind)} of table; give {', '.join(_KINDS)}.")
     library = _library(kind)
-    folder = RunFolder(Path(run))
+    folder = RunFolder(place(run))
     folder.existing_manifest()
     table = read_log(folder.trials).sort_by("number")
     if kind == "pandas":

@@ -4,11 +4,60 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from search.errors import LockedError
+from search.remote_path import Place, RemotePath
+from search.repeated import Repeated
+
+# An object cannot be added to, so that a store gets the whole file again; a killed command loses
+# the lines since.
+_SECONDS = 5.0
 
 
 @contextmanager
-def log_file(path: Path) -> Iterator[None]:
-    """Write what the packages log into a file."""
+def log_file(path: Place) -> Iterator[Place]:
+    """Write what the packages log into a file, or an object of a store.
+
+    Yields
+    ------
+    Path
+        Where all that was logged can be read meanwhile.
+    """
+    if not isinstance(path, RemotePath):
+        with _logged(path):
+            yield path
+        return
+    with TemporaryDirectory(prefix="packsweep-") as folder:
+        upload = _Upload(Path(folder) / path.name, path)
+        try:
+            with _logged(upload.file), Repeated(_SECONDS, upload.put):
+                yield upload.file
+        finally:
+            upload.put()
+
+
+class _Upload:
+    """Puts a file that grows into a store, after what stood there before."""
+
+    def __init__(self, file: Path, path: RemotePath) -> None:
+        self.file, self._path = file, path
+        with suppress(FileNotFoundError):
+            file.write_bytes(path.read_bytes())
+        self._size = file.stat().st_size if file.exists() else 0
+
+    def put(self) -> None:
+        """Put the file where it has grown."""
+        # Of a store that refuses, or a run that is another's now, the trial log tells the user.
+        with suppress(OSError, LockedError):
+            content = self.file.read_bytes()
+            if len(content) > self._size:
+                self._path.write_bytes(content)
+                self._size = len(content)
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
     handler = _LogFile(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("search")

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from search.durable import prepare_folder, write_atomically
 from search.errors import RunFolderError, SamplerError
 from search.planner import Plan, make_plan
+from search.remote_path import Place
 from search.space import AXES, DTYPES
 
 
@@ -84,11 +84,11 @@ class Proposals:
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or RemotePath
         Made when there is something to write.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Place) -> None:
         self.folder = folder
         if folder.is_dir():  # a grid's run has none
             prepare_folder(folder)
@@ -116,7 +116,8 @@ class Proposals:
             If one cannot be read: without it the log's numbers mean nothing to the sampler.
         """
         proposals = []
-        for path in sorted(self.folder.glob("wave-*.json")):
+        paths: Sequence[Place] = sorted(self.folder.glob("wave-*.json"))
+        for path in paths:
             try:
                 proposals.append(Proposal(**json.loads(path.read_bytes())))
             except (OSError, ValueError, TypeError) as error:

@@ -1,7 +1,6 @@
 """Finished trials of other runs, which need not be trained again."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from search.errors import RunFolderError
 from search.manifest import Manifest
+from search.remote_path import Place, place
 from search.run_folder import RunFolder
 from search.space import AXES
 from search.store import COMPLETE, FAIL, SCHEMA, TrialStore
@@ -36,7 +36,7 @@ class ReusedTrials:
             self._rows.setdefault(tuple(row[name] for name in AXES), row)
 
     @classmethod
-    def of_runs(cls, folders: Iterable[Path], manifest: Manifest) -> Self:
+    def of_runs(cls, folders: Iterable[Place], manifest: Manifest) -> Self:
         """Read what other runs have trained so far.
 
         A trial's result depends on its params, the data, the seed and the
@@ -44,7 +44,7 @@ class ReusedTrials:
 
         Parameters
         ----------
-        folders : iterable of Path
+        folders : iterable of Path or RemotePath
             Of the other runs.
         manifest : Manifest
             Of this run.
@@ -63,7 +63,7 @@ class ReusedTrials:
         return cls(rows)
 
     @classmethod
-    def frozen(cls, folder: Path, manifest: Manifest) -> Self:
+    def frozen(cls, folder: Place, manifest: Manifest) -> Self:
         """Return what the other runs had when this one first asked, and keep it.
 
         What they train from then on may be trained here as well, and a search
@@ -71,7 +71,7 @@ class ReusedTrials:
 
         Parameters
         ----------
-        folder : Path
+        folder : Path or RemotePath
             Of this run, to keep the rows in.
         manifest : Manifest
         """
@@ -79,7 +79,7 @@ class ReusedTrials:
             return cls()
         store = TrialStore(folder)
         if not store.has(_FROZEN):
-            known = cls.of_runs(map(Path, manifest.reuse), manifest)
+            known = cls.of_runs(map(place, manifest.reuse), manifest)
             store.write(_FROZEN, as_columns(list(known._rows.values())))
         return cls(store.read().to_pylist())
 
@@ -122,7 +122,7 @@ def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**columns, **arrays, **times, "state": np.array(columns["state"], object)}
 
 
-def _check_same_key(folder: Path, manifest: Manifest) -> None:
+def _check_same_key(folder: Place, manifest: Manifest) -> None:
     other = RunFolder(folder).existing_manifest()
     mine, theirs = manifest.settings(), other.settings()
     differences = [
@@ -137,7 +137,7 @@ def _check_same_key(folder: Path, manifest: Manifest) -> None:
         )
 
 
-def _finished(folder: Path) -> list[dict[str, Any]]:
+def _finished(folder: Place) -> list[dict[str, Any]]:
     trials = RunFolder(folder).trials
     if not trials.is_dir():
         return []

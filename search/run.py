@@ -4,10 +4,13 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.errors import PacksweepError
 from search.interruption import terminable
+
+if TYPE_CHECKING:
+    from search.remote_path import Place
 
 _EXAMPLES = """\
 examples:
@@ -127,7 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     run = parser.add_argument_group("the run")
     run.add_argument(
         "--run-dir", type=_folder, metavar="DIR",
-        help="its folder (runs/<grid name>, with -<sampler> and -<pruner> where given here)",
+        help="its folder, or the URI of one in an object store such as s3://bucket/folder "
+        "(runs/<grid name>, with -<sampler> and -<pruner> where given here)",
     )  # fmt: skip
     run.add_argument(
         "--resume", type=_folder, nargs="?", const=False, metavar="DIR",
@@ -147,14 +151,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _folder(text: str) -> Path:
+def _folder(text: str) -> "Place":
     try:
         text.encode()  # the parquet library takes no other paths
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8; rename the folder") from None
     if not text:
         raise argparse.ArgumentTypeError("a folder's name cannot be empty")
-    return Path(text)
+    # Here, because only a URI needs it.
+    from search.remote_path import place
+
+    try:
+        return place(text)
+    except PacksweepError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seed(text: str) -> int:

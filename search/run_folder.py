@@ -2,16 +2,19 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Self
 
+from model.errors import PacksweepError
 from search.durable import prepare_folder, write_atomically
 from search.errors import RunFolderError, StoreError
 from search.manifest import SCHEMA_VERSION, Manifest
-from search.run_lock import lock, writer
+from search.moving import MOVED, finish_move, move_aside
+from search.object_store import NO_BUCKET
+from search.remote_path import Place, RemotePath
+from search.run_lock import lock, say_nothing, writer
 
 
 class RunFolder:
@@ -19,12 +22,12 @@ class RunFolder:
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
-        self.moved_to: Path | None = None  # the run that --fresh found here
+        self.moved_to: Place | None = None  # the run that --fresh found here
         self.trials = path / "trials"
         self.checkpoints = path / "checkpoints"
         self.proposals = path / "proposals"
@@ -38,19 +41,23 @@ class RunFolder:
 
     @classmethod
     @contextlib.contextmanager
-    def locked(cls, path: Path, *, fresh: bool = False) -> Iterator[Self]:
+    def locked(
+        cls, path: Place, *, fresh: bool = False, notify: Callable[[str], None] = say_nothing
+    ) -> Iterator[Self]:
         """Open a folder as its only writer, made where it is missing.
 
         Parameters
         ----------
-        path : Path
+        path : Path or RemotePath
         fresh : bool
             Move a run that is there aside first.
+        notify : callable
+            Told in words what may take some seconds.
 
         Raises
         ------
         RunFolderError
-            If the folder is something else than a run.
+            If the folder is something else than a run, or its store cannot be used.
         LockedError
             If another process is writing to it.
         StoreError
@@ -61,30 +68,37 @@ class RunFolder:
         with contextlib.ExitStack() as stack:
             folder = cls(path)
             try:
-                folder._make(stack)
+                folder._make(stack, notify)
                 if fresh and folder._manifest.exists():
-                    folder.moved_to = path.rename(_aside(path))
-                    folder._make(stack)
+                    folder._move(stack, notify)
+                prepare_folder(path)
             except OSError as error:
-                raise StoreError(
-                    f"The run folder {path} cannot be used: {error.strerror}. Choose another "
-                    "--run-dir."
-                ) from error
-            prepare_folder(path)
+                raise _unusable(path, error) from error
             yield folder
 
-    def _make(self, stack: contextlib.ExitStack) -> None:
+    def _make(self, stack: contextlib.ExitStack, notify: Callable[[str], None]) -> None:
         if self.path.exists():
             self._check_is_run()
-        self.path.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(lock(self._lock))
+        if isinstance(self.path, RemotePath):
+            stack.enter_context(lock(self._lock, notify))
+            finish_move(self.path)
+        else:
+            self.path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock(self._lock))
+
+    def _move(self, stack: contextlib.ExitStack, notify: Callable[[str], None]) -> None:
+        """Move the run that is there aside."""
+        name = f"{self.path.name}.{_stamp()}"
+        if isinstance(self.path, RemotePath):  # the lease stays
+            self.moved_to = move_aside(self.path, self.path.with_name(name))
+        else:
+            self.moved_to = self.path.rename(self.path.with_name(name))
+            self._make(stack, notify)
 
     def _check_is_run(self) -> None:
-        foreign = not self.path.is_dir() or (
-            not self._manifest.exists()
-            and any(not entry.name.startswith(".") for entry in self.path.iterdir())
-        )
-        if foreign:
+        names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else {""}
+        visible = any(not name.startswith(".") for name in names)
+        if visible and not names & {self._manifest.name, MOVED}:
             raise RunFolderError(
                 f"{self.path} is not a run folder: it has no manifest.json. Choose another "
                 "--run-dir, or an empty folder."
@@ -131,10 +145,15 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be looked at: {error.strerror}.") from error
         if manifest is None:
+            self._check_bucket()
             raise RunFolderError(
                 f"There is no run in {self.path}: it has no manifest.json. Name a run's folder."
             )
         return manifest
+
+    def _check_bucket(self) -> None:
+        if isinstance(self.path, RemotePath) and self.path.store.lacks_bucket():
+            raise RunFolderError(f"{self.path} cannot be looked at: {NO_BUCKET}.")
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Make the manifest durable."""
@@ -153,11 +172,17 @@ class RunFolder:
         self._write_json(self._summary, summary)
 
     @staticmethod
-    def _write_json(path: Path, data: dict[str, Any]) -> None:
+    def _write_json(path: Place, data: dict[str, Any]) -> None:
         text = json.dumps(data, indent=2) + "\n"
         write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def _aside(path: Path) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    return path.with_name(f"{path.name}.{stamp}")
+def _unusable(path: Place, error: OSError) -> PacksweepError:
+    text = f"The run folder {path} cannot be used: {error.strerror}."
+    if isinstance(path, RemotePath):  # most often a name or a login that is wrong
+        return RunFolderError(text)
+    return StoreError(f"{text} Choose another --run-dir.")
+
+
+def _stamp() -> str:
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from model.errors import PacksweepError
 from search.progress import duration
+from search.remote_path import Place
 from search.run_state import RunState
 from search.text_table import number_text, table_lines, wrapped
 from search.trial_table import as_told
@@ -22,15 +22,15 @@ class Unreadable:
 
     Attributes
     ----------
-    path : Path
+    path : Path or RemotePath
     reason : str
     """
 
-    path: Path
+    path: Place
     reason: str
 
 
-def look(path: Path) -> tuple[str, ...] | Unreadable:
+def look(path: Place) -> tuple[str, ...] | Unreadable:
     """Return the cells of a run's line, or why there are none."""
     try:
         return _cells(RunState.read(path))
@@ -40,7 +40,7 @@ def look(path: Path) -> tuple[str, ...] | Unreadable:
         return Unreadable(path, f"summary.json cannot be read ({type(error).__name__}: {error})")
 
 
-def list_lines(paths: Sequence[Path], width: int | None = None) -> list[str]:
+def list_lines(paths: Sequence[Place], width: int | None = None) -> list[str]:
     """Return a table of runs, and under it what is wrong with those that cannot be read."""
     seen = [look(path) for path in paths]
     rows = [_unread(run) if isinstance(run, Unreadable) else run for run in seen]

@@ -5,12 +5,14 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from search.errors import LockedError
+from search.lease import Lease, holder
 from search.manifest import utc_now
+from search.remote_path import Place, RemotePath
 
 # Somebody who looks whether there is a writer holds the lock for some microseconds. A writer that
 # starts in just these asks again, so that looking never makes it fail; it would take somebody
@@ -18,20 +20,38 @@ from search.manifest import utc_now
 _TRIES, _PAUSE = 20, 0.01
 
 
-@contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
+def say_nothing(text: str) -> None:
+    """Take notice of what is told, and leave it at that."""
+
+
+def lock(
+    path: Place, notify: Callable[[str], None] = say_nothing
+) -> contextlib.AbstractContextManager[None]:
     """Hold a lock that ends with the process, however it ends.
+
+    In a store of objects it is a lease, which ends some seconds after the process.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         Of the lock's file, made where it is missing.
+    notify : callable
+        Told in words why it takes some seconds to get a lease.
 
     Raises
     ------
     LockedError
         If another process holds it.
     """
+    return Lease(path, _self()).held(notify) if isinstance(path, RemotePath) else _locked(path)
+
+
+def _self() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()} since {utc_now()}"
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
     with path.open("a+") as file:
         if not _taken(file):
             file.seek(0)
@@ -40,7 +60,7 @@ def lock(path: Path) -> Iterator[None]:
                 "Wait for it, stop it, or choose another --run-dir."
             )
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()} since {utc_now()}")
+        file.write(_self())
         file.flush()
         yield
 
@@ -54,14 +74,16 @@ def _taken(file: IO[str]) -> bool:
     return False
 
 
-def writer(path: Path) -> str | None:
+def writer(path: Place) -> str | None:
     """Say which process holds a lock, or None where nobody does; nothing is written.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         Of the lock's file, which need not exist.
     """
+    if isinstance(path, RemotePath):
+        return holder(path)
     try:
         with path.open(errors="replace") as file:
             try:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from search.config import SweepConfig
 from search.errors import RunFolderError
 from search.manifest import Manifest
+from search.remote_path import Place
 from search.run_folder import RunFolder
 from search.store import read_columns
 from search.study import TOLD, Study
@@ -68,7 +68,7 @@ class RunState:
     writer: str | None
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Place) -> Self:
         """Look at a run, which may be running.
 
         Raises
@@ -162,7 +162,7 @@ def _since(writer: str | None) -> float:
         return -np.inf
 
 
-def run_folders(parent: Path) -> list[Path]:
+def run_folders(parent: Place) -> list[Place]:
     """Return the folders of the runs in a folder, readable or not, the newest last.
 
     Raises

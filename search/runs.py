@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from search.inspection import RUNS, inspected
 
@@ -31,24 +30,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.compare and args.dir:
         parser.error("--compare names its runs; leave DIR out")
-    return inspected(lambda: _show(args.dir or RUNS, args.compare))
+    return inspected(lambda: _show(args.dir or str(RUNS), args.compare))
 
 
-def _show(parent: Path, compared: Sequence[Path] | None) -> None:
+def _show(parent: str, compared: Sequence[str] | None) -> None:
     # Here, because these take half a second to import and --help shall not.
     from rich.console import Console
 
     from search.comparison import comparison_lines
+    from search.remote_path import place
     from search.run_list import list_lines
     from search.run_state import RunState, run_folders
     from search.text_table import text_width
 
     width = text_width(Console(emoji=False))
     if compared:
-        one, other = map(RunState.read, compared)
+        one, other = map(RunState.read, map(place, compared))
         lines = comparison_lines(one, other, width)
     else:
-        lines = list_lines(run_folders(parent), width)
+        lines = list_lines(run_folders(place(parent)), width)
     sys.stdout.write("\n".join(lines) + "\n")
 
 
@@ -60,10 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("dir", metavar="DIR", type=Path, nargs="?", help=f"the folder ({RUNS})")
-    parser.add_argument(
-        "--compare", metavar="RUN", type=Path, nargs=2, help="the folders of two runs"
-    )
+    parser.add_argument("dir", metavar="DIR", nargs="?", help=f"the folder or its URI ({RUNS})")
+    parser.add_argument("--compare", metavar="RUN", nargs=2, help="the folders of two runs")
     return parser
 
 

@@ -14,6 +14,7 @@ from search.config import SweepConfig, read_grid
 from search.errors import RunFolderError
 from search.link import validation_rows
 from search.manifest import Manifest, utc_now, versions
+from search.remote_path import Place
 from search.run_folder import RunFolder
 
 
@@ -26,7 +27,7 @@ class Options:
     grid : str
         Name of a shipped grid, or the path of a file.
     dataset : str or None
-    run_dir : Path or None
+    run_dir : Path, RemotePath or None
     resume : bool
         Take the settings from the run's own manifest.
     fresh : bool
@@ -46,13 +47,13 @@ class Options:
         For the sampler.
     pruner : str or None
         Name or import path.
-    reuse : tuple of Path
+    reuse : tuple of Path or RemotePath
         Runs to take finished trials from.
     """
 
     grid: str = "full"
     dataset: str | None = None
-    run_dir: Path | None = None
+    run_dir: Place | None = None
     resume: bool = False
     fresh: bool = False
     seed: int | None = None
@@ -64,10 +65,10 @@ class Options:
     sampler: str | None = None
     trials: int | None = None
     pruner: str | None = None
-    reuse: tuple[Path, ...] = ()
+    reuse: tuple[Place, ...] = ()
 
     @property
-    def run_path(self) -> Path:
+    def run_path(self) -> Place:
         """The run's folder: as given, or named after the grid and how it is searched.
 
         For ``--grid full --pruner halving`` it is runs/full-halving, beside runs/full.
@@ -122,7 +123,7 @@ def _changed_method(table: dict[str, Any], name: str | None, plain: str) -> dict
     return {**table, "name": name, "options": {}}
 
 
-def _resumed_config(path: Path) -> SweepConfig:
+def _resumed_config(path: Place) -> SweepConfig:
     manifest = RunFolder(path).existing_manifest()
     return SweepConfig.from_dict(manifest.config, source=str(path / "manifest.json"))
 
@@ -131,7 +132,7 @@ def new_manifest(
     config: SweepConfig,
     data: Dataset,
     widths: Mapping[int, int] | None = None,
-    reuse: Iterable[Path] = (),
+    reuse: Iterable[Place] = (),
     workers: int = 1,
 ) -> Manifest:
     """Return the manifest of a run that starts now.
@@ -153,7 +154,7 @@ def new_manifest(
     )
 
 
-def check_outlives_job(path: Path) -> None:
+def check_outlives_job(path: Place) -> None:
     """Refuse to log a run where a cluster deletes it when its job has ended.
 
     Raises
@@ -161,7 +162,7 @@ def check_outlives_job(path: Path) -> None:
     RunFolderError
         Before anything is started or written.
     """
-    if ends_with_job(path):
+    if isinstance(path, Path) and ends_with_job(path):
         raise RunFolderError(
             f"The run folder {path} is among the files that Ray unpacked for this job, and deletes "
             "after it. Give --run-dir a full path on the cluster's head, or of a shared store."
@@ -185,7 +186,7 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
         )
 
 
-def check_same_settings(path: Path, old: Manifest, config: SweepConfig, data: Dataset) -> None:
+def check_same_settings(path: Place, old: Manifest, config: SweepConfig, data: Dataset) -> None:
     """Refuse to continue a run with other settings.
 
     Raises
@@ -202,7 +203,7 @@ def check_same_settings(path: Path, old: Manifest, config: SweepConfig, data: Da
         )
 
 
-def check_same_reuse(path: Path, old: Manifest, reuse: Sequence[Path]) -> None:
+def check_same_reuse(path: Place, old: Manifest, reuse: Sequence[Place]) -> None:
     """Refuse to reuse other runs than those that a run began with.
 
     Raises

@@ -4,13 +4,14 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.inspection import RUNS, inspected
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from search.remote_path import Place
 
 _EXAMPLES = """\
 examples:
@@ -37,14 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return inspected(lambda: _show(args.run, args.watch))
 
 
-def _show(run: Path | None, seconds: float | None) -> None:
+def _show(run: str | None, seconds: float | None) -> None:
     # Here, because these take half a second to import and --help shall not.
     from rich.console import Console
 
+    from search.remote_path import place
     from search.run_state import run_folders
 
     console = Console(emoji=False)
-    path = run or run_folders(RUNS)[-1]
+    path = run_folders(RUNS)[-1] if run is None else place(run)
     if seconds is None:
         _print(console, path)
         return
@@ -54,7 +56,7 @@ def _show(run: Path | None, seconds: float | None) -> None:
         return
 
 
-def _print(console: "Console", path: Path) -> bool:
+def _print(console: "Console", path: "Place") -> bool:
     """Print how a run stands once; return whether it is finished."""
     from search.run_state import FINISHED, RunState
     from search.status_text import status_lines
@@ -66,7 +68,7 @@ def _print(console: "Console", path: Path) -> bool:
     return state.name == FINISHED
 
 
-def _watch(console: "Console", path: Path, seconds: float) -> None:
+def _watch(console: "Console", path: "Place", seconds: float) -> None:
     if not console.is_terminal or console.is_dumb_terminal:
         while not _print(console, path):
             time.sleep(seconds)
@@ -97,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "run", metavar="RUN", type=Path, nargs="?", help="the run's folder (the newest in runs)"
+        "run", metavar="RUN", nargs="?", help="the run's folder or its URI (the newest in runs)"
     )
     parser.add_argument(
         "--watch", metavar="SECONDS", type=_seconds, nargs="?", const=_SECONDS,

@@ -1,8 +1,7 @@
 """The trial log: a parquet file for each finished link, a row for each finished trial."""
 
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from search.config import SweepConfig
 from search.durable import prepare_folder, rename_durably, write_durably
 from search.errors import StoreError
+from search.remote_path import Place, RemotePath, place
 from search.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ SCHEMA = pa.schema(
 )
 
 
-def load_study(run: str | Path) -> "Study":
+def load_study(run: str | Place) -> "Study":
     """Return the log of a run, finished or not, as a study of Optuna in memory.
 
     Its visualisations, its importance analysis and its dashboard work on it.
@@ -70,8 +70,8 @@ def load_study(run: str | Path) -> "Study":
 
     Parameters
     ----------
-    run : str or Path
-        The run's folder.
+    run : str, Path or RemotePath
+        The run's folder; text may be a URI.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def load_study(run: str | Path) -> "Study":
     # Here, because Optuna takes a second to import and a grid goes without.
     from search.tuning.export import as_study
 
-    folder = RunFolder(Path(run))
+    folder = RunFolder(place(run))
     manifest = folder.existing_manifest()
     config = SweepConfig.from_dict(manifest.config)
     rows = read_log(folder.trials).sort_by("number").to_pylist()
@@ -109,13 +109,13 @@ class TrialStore:
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or RemotePath
         Made where it is missing.
     metadata : mapping of str to str, optional
         Travels in every file's schema: the data set's name and fingerprint.
     """
 
-    def __init__(self, folder: Path, metadata: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Place, metadata: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         prepare_folder(folder)
         self._schema = SCHEMA.with_metadata({**(metadata or {})})
@@ -176,7 +176,7 @@ class TrialStore:
         names = []
         for path in self.folder.glob(f"{_STAGED}*.parquet"):
             try:
-                _check(str(path))
+                _check(path)
             except StoreError:
                 path.unlink(missing_ok=True)
             else:
@@ -191,7 +191,7 @@ class TrialStore:
         """Whether rows of this name are published."""
         return self._path(name).exists()
 
-    def _path(self, name: str, prefix: str = "") -> Path:
+    def _path(self, name: str, prefix: str = "") -> Place:
         return self.folder / f"{prefix}{name}.parquet"
 
     def read(self, *names: str) -> pa.Table:
@@ -210,12 +210,12 @@ class TrialStore:
         return read_columns(self.folder, *names)
 
 
-def read_log(folder: Path, *names: str) -> pa.Table:
+def read_log(folder: Place, *names: str) -> pa.Table:
     """Return a log in no particular order, whoever writes it; nothing in its folder is changed.
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or RemotePath
         That of the log's files; there need not be any yet.
     *names : str
         Columns; all of them where none is named.
@@ -225,12 +225,12 @@ def read_log(folder: Path, *names: str) -> pa.Table:
     StoreError
         If a file is damaged or from another program.
     """
-    paths = sorted(map(str, folder.glob("[!.]*.parquet")))
+    paths: Sequence[Place] = sorted(folder.glob("[!.]*.parquet"))
     wanted = list(names or SCHEMA.names)
     if not paths:
         return SCHEMA.empty_table().select(wanted)
     try:
-        table = _scan(paths, list(dict.fromkeys(["number", "state", *wanted])))
+        table = _scan(folder, paths, list(dict.fromkeys(["number", "state", *wanted])))
     except (pa.ArrowException, OSError):
         table = None
     # A file of another program shows as rows without a number.
@@ -240,7 +240,7 @@ def read_log(folder: Path, *names: str) -> pa.Table:
     return table.select(wanted)
 
 
-def read_columns(folder: Path, *names: str) -> tuple[NDArray[Any], ...]:
+def read_columns(folder: Place, *names: str) -> tuple[NDArray[Any], ...]:
     """Return some columns of a log as arrays; null numbers become NaN.
 
     Raises
@@ -261,19 +261,27 @@ def _array(values: Any, kind: pa.DataType, n: int) -> pa.Array:
     return pa.array(values, kind, from_pandas=True)
 
 
-def _scan(paths: list[str], columns: list[str]) -> pa.Table:
+def _scan(folder: Place, paths: Sequence[Place], columns: list[str]) -> pa.Table:
     # Here, because it takes a third of a second to import, and a new run has nothing to read.
     import pyarrow.dataset as ds
 
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
     file_format = ds.ParquetFileFormat(default_fragment_scan_options=options)
-    return ds.dataset(paths, SCHEMA, file_format).to_table(columns)
+    if isinstance(folder, RemotePath):
+        # Fetched whole and at the same time: files are small, and a scan would ask four times.
+        contents = folder.store.read_folder(folder.key, [path.name for path in paths])
+        fragments = [file_format.make_fragment(pa.BufferReader(content)) for content in contents]
+        return ds.FileSystemDataset(fragments, SCHEMA, file_format).to_table(columns)
+    return ds.dataset(list(map(str, paths)), SCHEMA, file_format).to_table(columns)
 
 
-def _check(path: str) -> None:
+def _check(path: Place) -> None:
     """Raise the error that names what is wrong with a file, if anything is."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with (
+            path.open("rb") as source,
+            pq.ParquetFile(source, page_checksum_verification=True) as file,
+        ):
             if not file.schema_arrow.equals(SCHEMA):
                 raise ValueError("its columns are not those of a trial log")
             file.read()

@@ -9,6 +9,7 @@ from search.arithmetic import Arithmetic
 from search.edges import edge_warnings
 from search.progress import duration
 from search.refit import FinalScore
+from search.remote_path import Place, RemotePath, place
 from search.space import Range
 from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
@@ -127,10 +128,18 @@ def _next_lines(run_dir: str) -> list[str]:
     """Return commands, which are not broken so that they can be copied."""
     run = shlex.quote(run_dir)
     return [
-        f"Open {shlex.quote(run_dir + '/report.html')} in a browser",
+        _how_to_open(place(run_dir), run_dir),
         f"Wider: python -m search.run --grid ./wider.toml --reuse {run}",
         f"For Optuna's dashboard: python -m search.export {run} --storage sqlite:///trials.db",
     ]
+
+
+def _how_to_open(run: Place, run_dir: str) -> str:
+    if isinstance(run, RemotePath):
+        return (
+            f"Copy {shlex.quote(str(run / 'report.html'))} from the store to open it in a browser"
+        )
+    return f"Open {shlex.quote(run_dir + '/report.html')} in a browser"
 
 
 def _saved_lines(work: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -37,6 +36,7 @@ from search.planner import Pack
 from search.prediction import Prediction
 from search.proposal import Proposals
 from search.refit import FinalScore, final_model, final_score, refit
+from search.remote_path import Place
 from search.report import write_report
 from search.reuse import ReusedTrials
 from search.run_folder import RunFolder
@@ -85,7 +85,8 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     # A mistake in --reuse is told before --fresh moves anything.
     reuse = [path.resolve() for path in options.reuse]
     ReusedTrials.of_runs(reuse, new_manifest(config, data))
-    with RunFolder.locked(options.run_path, fresh=options.fresh) as folder:
+    notify = partial(_print, err)
+    with RunFolder.locked(options.run_path, fresh=options.fresh, notify=notify) as folder:
         if folder.moved_to:
             _print(err, f"The old run is kept in {folder.moved_to}")
         manifest = folder.read_manifest()
@@ -94,7 +95,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
             check_same_reuse(folder.path, manifest, reuse)
         summary = manifest and folder.read_summary()
         if not summary:
-            with log_file(folder.log):
+            with log_file(folder.log) as folder.log:
                 summary = Sweep(options, config, data, folder, err, began).run()
     run_dir, width = str(options.run_path), text_width(out)
     _print(out, result_text(summary, run_dir, config.axes_by_name, width))
@@ -188,7 +189,7 @@ class Sweep:
         return manifest
 
     @property
-    def _reuse(self) -> list[Path]:
+    def _reuse(self) -> list[Place]:
         """The runs to reuse: those of the command, which may name the run it moves aside."""
         own, moved = self.folder.path.resolve(), self.folder.moved_to
         paths = [path.resolve() for path in self.options.reuse]

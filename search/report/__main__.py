@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from search.inspection import inspected
 
@@ -28,14 +27,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done, 1 failed, 2 wrong usage or input.
     """
     args = _parser().parse_args(argv)
-    return inspected(lambda: _write(Path(args.run)))
+    return inspected(lambda: _write(args.run))
 
 
-def _write(run: Path) -> None:
+def _write(run: str) -> None:
     # Here, because these take a second to import and --help shall not.
+    from search.remote_path import place
     from search.report.again import write_again
 
-    path = write_again(run, _notify)
+    path = write_again(place(run), _notify)
     sys.stdout.write(f"The report is in {path}\n")
 
 
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("run", metavar="RUN", help="the run's folder")
+    parser.add_argument("run", metavar="RUN", help="the run's folder, or its URI")
     return parser
 
 

@@ -1,24 +1,23 @@
 """The report of a run that ended earlier, from its folder alone."""
 
-from pathlib import Path
-
 from model.dataset import Dataset
 from model.errors import PacksweepError
 from model.fashion_mnist import Notify
 from model.sources import load_dataset
 from search.errors import RunFolderError
 from search.manifest import Manifest
+from search.remote_path import Place
 from search.report import write_report
 from search.run_folder import RunFolder
 from search.store import TrialStore
 
 
-def write_again(run: Path, notify: Notify) -> Path:
+def write_again(run: Place, notify: Notify) -> Place:
     """Write the report of a finished run and return its path.
 
     Parameters
     ----------
-    run : Path
+    run : Path or RemotePath
         The run's folder.
     notify : callable
         Told in words where the data set cannot be had; the report goes without.

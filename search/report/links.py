@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from io import TextIOWrapper
 
 import numpy as np
 
+from search.remote_path import Place
 from search.report.run_data import Columns
 
 _DONE = re.compile(
@@ -36,7 +37,7 @@ class Span:
     batch_size: int
 
 
-def links_of(trials: Columns, log: Path) -> list[Span]:
+def links_of(trials: Columns, log: Place) -> list[Span]:
     """Return the links in the order of their starts.
 
     A link that finishes no trial has no row: those are told by the log file,
@@ -61,10 +62,10 @@ def links_of_rows(trials: Columns) -> list[Span]:
     ]
 
 
-def links_of_log(path: Path) -> list[Span]:
+def links_of_log(path: Place) -> list[Span]:
     """Return the links that the log file of a run tells of; none without one."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with TextIOWrapper(path.open("rb"), encoding="utf-8", errors="replace") as file:
             return list(_spans(file))
     except OSError:
         return []
