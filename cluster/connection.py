@@ -11,13 +11,10 @@ from cluster.errors import AddressError, ClusterError
 from cluster.executor import available_cores
 from cluster.job import is_job
 
-_SETTINGS = {
-    # Nothing is reported to anybody, and no notice about it printed.
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Metrics are told every two seconds instead of ten: many sweeps take no minute.
-    "RAY_metrics_report_interval_ms": "2000",
-}
+# A pack's state is about two megabytes. Ray keeps results of more than a tenth of one where they
+# were made, to be fetched, and a machine that is told to stop does not wait for that.
+_INLINE_BYTES = 8_000_000
+
 _PACKAGES = ("model", "cluster", "search")
 
 
@@ -48,8 +45,6 @@ def connect(address: str | None, workers: int | None) -> str | None:
     ClusterError
         If none can be started here.
     """
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         options |= {"num_cpus": workers or available_cores(), "include_dashboard": True}
@@ -57,7 +52,8 @@ def connect(address: str | None, workers: int | None) -> str | None:
         from cluster.knock import knock  # a tenth of a second that a cluster here goes without
 
         knock(address)
-        options |= {"runtime_env": _code()}
+        results = {"RAY_max_direct_call_object_size": str(_INLINE_BYTES)}
+        options |= {"runtime_env": {"env_vars": results, **_code()}}
     try:
         context = ray.init(address=address or "local", **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
