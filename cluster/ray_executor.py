@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -13,6 +14,7 @@ from cluster.executor import Finished, Lost
 from cluster.metrics import Metrics
 from cluster.ray_metrics import RayMetrics, RemoteMetrics
 from cluster.versions import Versions, check_versions, library_versions
+from cluster.whereabouts import Whereabouts, started
 
 # How long the number of workers is believed: a machine may join or leave at any time.
 _COUNT_SECONDS = 0.5
@@ -23,9 +25,20 @@ def _node_address() -> str:
     return address
 
 
+@dataclass(frozen=True)
+class _Task:
+    """What was submitted, to be submitted again where a machine never answers."""
+
+    key: Hashable
+    name: str
+    ticket: str
+    call: tuple[Any, ...]
+
+
 def _run(
-    detail: str, versions: Versions, function: Callable[..., Any], *args: Any
+    detail: str, ticket: str, versions: Versions, function: Callable[..., Any], *args: Any
 ) -> tuple[str, Any]:
+    started(ticket)
     node = _node_address()
     check_versions(versions, node)
     if detail:
@@ -58,8 +71,9 @@ class RayExecutor:
         self.dashboard_url = connect(cluster_address(address), workers)
         self._limit = workers
         self._counted, self._count = -math.inf, 1
-        self._task = ray.remote(num_cpus=1, max_retries=0)(_run)
-        self._keys: dict[Any, Hashable] = {}
+        self._remote = ray.remote(num_cpus=1, max_retries=0)(_run)
+        self._tasks: dict[Any, _Task] = {}
+        self._whereabouts, self._gone = Whereabouts(), 0
 
     @property
     def workers(self) -> int:
@@ -82,30 +96,52 @@ class RayExecutor:
 
         The dashboard has one bar of progress for all tasks of the same name.
         """
-        kind, _, detail = name.partition(": ")
-        self._keys[
-            self._task.options(name=kind).remote(detail, library_versions(), function, *args)
-        ] = key
+        self._submit(_Task(key, name, self._whereabouts.ticket(), (function, *args)))
+
+    def _submit(self, task: _Task) -> None:
+        kind, _, detail = task.name.partition(": ")
+        # Some bytes of memory more for each machine that has gone: tasks of another size have a
+        # queue of their own in Ray, and the old one may wait for the answer of that machine.
+        remote = self._remote.options(name=kind, memory=self._gone)
+        self._tasks[remote.remote(detail, task.ticket, library_versions(), *task.call)] = task
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
         """Collect all tasks that have ended, waiting up to `timeout` seconds for one."""
-        if not self._keys:
+        if not self._tasks:
             return []
-        first, _ = ray.wait(list(self._keys), num_returns=1, timeout=timeout)
-        if not first:
-            return []
-        ready, _ = ray.wait(list(self._keys), num_returns=len(self._keys), timeout=0)
-        return [self._collect(reference) for reference in ready]
+        ready, _ = ray.wait(list(self._tasks), num_returns=1, timeout=timeout)
+        if ready:
+            ready, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0)
+        return [self._collect(reference) for reference in ready] + self._give_up()
 
     def _collect(self, reference: Any) -> Finished | Lost:
-        key = self._keys.pop(reference)
+        task = self._tasks.pop(reference)
+        self._whereabouts.forget(task.ticket)
         try:
             node, value = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
             raise error.cause from error
         except ray.exceptions.RayError as error:
-            return Lost(key, f"{type(error).__name__}: {str(error).splitlines()[0]}")
-        return Finished(key, value, node)
+            return Lost(task.key, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        return Finished(task.key, value, node)
+
+    def _give_up(self) -> list[Finished | Lost]:
+        """Return the tasks of machines that are gone; those that wait get into another queue."""
+        gone = self._whereabouts.gone()
+        if not gone:
+            return []
+        self._gone += len(gone)
+        lost: list[Finished | Lost] = []
+        for reference, task in list(self._tasks.items()):
+            node = self._whereabouts.node_of(task.ticket)
+            if node is None:
+                del self._tasks[reference]
+                ray.cancel(reference)
+                self._submit(task)
+            elif node in gone:
+                del self._tasks[reference]
+                lost.append(Lost(task.key, f"the node {node[:8]} is gone"))
+        return lost
 
     def metrics(self, run: str) -> Metrics:
         """Return Ray's metrics, which Prometheus can read from its agents."""
@@ -114,5 +150,5 @@ class RayExecutor:
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
-        self._keys.clear()
+        self._tasks.clear()
         ray.shutdown()

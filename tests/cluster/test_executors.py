@@ -254,9 +254,9 @@ class TestRay:
     def test_a_task_prints_what_tells_it_from_others_of_its_kind(self, ray_executor, capsys):
         from cluster.ray_executor import _run
 
-        assert _run("epochs 0-5", library_versions(), double, 2)[1] == 4
+        assert _run("epochs 0-5", "ticket", library_versions(), double, 2)[1] == 4
         assert capsys.readouterr().out == "epochs 0-5\n"
-        _run("", library_versions(), double, 2)
+        _run("", "ticket", library_versions(), double, 2)
         assert capsys.readouterr().out == ""
 
     def test_a_cluster_that_cannot_be_started_is_a_cluster_error(self, ray_executor):

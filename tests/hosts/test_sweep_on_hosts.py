@@ -81,6 +81,7 @@ def sweep(cluster, folder, run_dir):
 def wait_for_link(host, process):
     """Wait until a host is in mid-link."""
     wait_until(lambda: any("ray::advance" in t for t in host.titles()), process, pause=0.02)
+    time.sleep(0.3)  # a worker has the name of a task before it begins with it
 
 
 def links_of(run_dir):
