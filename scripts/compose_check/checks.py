@@ -110,6 +110,11 @@ def ended(sweep: subprocess.Popen[str]) -> str:
     return output
 
 
+def lost_links(log: str) -> list[str]:
+    """Return the lines of a `sweep.log` that tell of them."""
+    return [line for line in log.splitlines() if " lost: " in line]
+
+
 def complete(stack: Stack, name: str, trials: int, nodes: set[str]) -> str:
     """Every trial has one row, all workers trained some. Returns the run's `sweep.log`."""
     head = stack.containers("head")[0]

@@ -7,8 +7,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+
+from model.pack import PackState
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -116,6 +119,15 @@ def test_a_worker_is_given_the_time_that_it_takes_to_finish():
     worker = SERVICES["worker"]
     drain = worker["environment"]["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]
     assert seconds(worker["stop_grace_period"]) > int(drain)
+
+
+@pytest.mark.parametrize("name", ["head", "worker"])
+def test_what_a_link_returns_is_not_left_on_its_node(name):
+    limit = int(SERVICES[name]["environment"]["RAY_max_direct_call_object_size"])
+    widest = PackState.start(
+        8, np.ones(64), np.ones(64), n_features=784, n_classes=10, seed=0
+    )  # fmt: skip
+    assert 2 * widest.V.nbytes < limit
 
 
 def test_the_sweep_is_a_job_of_the_full_grid_and_starts_when_asked_for():
