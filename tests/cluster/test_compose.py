@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from model.pack import PackState
+from search.width import WIDEST
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -125,7 +126,7 @@ def test_a_worker_is_given_the_time_that_it_takes_to_finish():
 def test_what_a_link_returns_is_not_left_on_its_node(name):
     limit = int(SERVICES[name]["environment"]["RAY_max_direct_call_object_size"])
     widest = PackState.start(
-        8, np.ones(64), np.ones(64), n_features=784, n_classes=10, seed=0
+        8, np.ones(WIDEST), np.ones(WIDEST), n_features=784, n_classes=10, seed=0
     )  # fmt: skip
     assert 2 * widest.V.nbytes < limit
 
