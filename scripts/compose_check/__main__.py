@@ -5,7 +5,9 @@ Where something of that is not there it says so and ends well.
 """
 
 import argparse
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,6 +97,8 @@ def main() -> None:
     parser.add_argument("--cold", action="store_true", help="build the image without the cache")
     parser.add_argument("--remove-images", action="store_true", help="keep no image of the check")
     options = parser.parse_args()
+    # Told to end, it takes its containers down as after any other error.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     compose, chosen = compose_command(), images.settings()
     skipped = reason_to_skip(compose, chosen)
     if compose is None or skipped:
