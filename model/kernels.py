@@ -122,6 +122,22 @@ def descend(
 
 
 @njit(cache=True, fastmath=_FLAGS)
+def add_scaled(total: F32, V: F32, scale: F32) -> None:
+    """Add scale * V to `total`: the weights of every column, one row of features after another.
+
+    Parameters
+    ----------
+    total, V : ndarray of shape (D, K*M)
+    scale : ndarray of shape (M,)
+    """
+    M = scale.shape[0]
+    for d in range(V.shape[0]):
+        for k in range(V.shape[1] // M):
+            for m in range(M):
+                total[d, k * M + m] += scale[m] * V[d, k * M + m]
+
+
+@njit(cache=True, fastmath=_FLAGS)
 def tally(z: F32, y: I64, scale: F32, b: F32, cost: NDArray[np.float64], correct: I64) -> None:
     """Add each column's cross-entropy and hits over some rows to `cost` and `correct`.
 
