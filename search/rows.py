@@ -47,12 +47,13 @@ def record(
         seconds[leg.columns] += ended.seconds / len(leg.columns)
         if not ended.scores:
             continue
+        figures = _figures(ended.scores)
         # Infinite where it has diverged: not a number where it was not scored.
-        costs = ended.scores[select].cost
+        costs = figures[READOUTS[select].cost]
         reports[leg.scored, leg.position] = np.where(np.isfinite(costs), costs, np.inf)
         done = leg.numbers != NO_TRIAL
         columns = leg.scored[done]
-        figures = {name: values[done] for name, values in _figures(ended.scores).items()}
+        figures = {name: values[done] for name, values in figures.items()}
         parts.append(_complete(pack, leg.position, columns, figures, seconds, select))
         seconds[columns] = 0.0
     times = (node, result.started_at, result.finished_at, link.attempt)
@@ -98,9 +99,7 @@ def _complete(
     select: str,
 ) -> Rows:
     """Rows of trials that were trained to their end; a cost that is not finite is a failure."""
-    costs = np.stack([figures[readout.cost] for readout in READOUTS.values()])
-    finite = np.isfinite(costs).all(axis=0)
-    figures = {name: np.where(finite, values, np.nan) for name, values in figures.items()}
+    finite = np.isfinite(figures[READOUTS[select].cost])
     return _params(pack, columns, np.full(len(columns), position)) | {
         "state": np.where(finite, COMPLETE, FAIL),
         **figures,
@@ -112,11 +111,12 @@ def _complete(
 
 
 def _figures(scores: Mapping[str, Scores]) -> Rows:
-    """Costs and accuracies of all readouts under the names that they have in the log."""
+    """Costs and accuracies under their names in the log; what diverges by one has no figures."""
+    finite = np.isfinite([score.cost for score in scores.values()]).all(axis=0)
     pairs = [(READOUTS[name], score) for name, score in scores.items()]
     return {
-        **{readout.cost: score.cost for readout, score in pairs},
-        **{readout.accuracy: score.accuracy for readout, score in pairs},
+        **{readout.cost: np.where(finite, score.cost, np.nan) for readout, score in pairs},
+        **{readout.accuracy: np.where(finite, score.accuracy, np.nan) for readout, score in pairs},
     }
 
 
