@@ -44,7 +44,7 @@ _COLUMNS = [
     (
         "reports",
         pa.map_(pa.int32(), pa.float64()),
-        "Cost at each epoch at which a pruner was asked; null without a pruner.",
+        "Cost, as in last_cost, at each epoch at which a pruner was asked; null without a pruner.",
     ),
     (
         "seconds",

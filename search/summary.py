@@ -162,7 +162,7 @@ def _more_lines(
 
 def _readout_lines(summary: Mapping[str, Any], width: int | None) -> list[str]:
     rows = readout_rows(summary)
-    return table_lines(rows[0], rows[1:], width, ()) if rows else []
+    return table_lines(rows[0], rows[1:], width, rows[0][1:2]) if rows else []
 
 
 def _next_lines(run_dir: str) -> list[str]:
