@@ -43,7 +43,7 @@ class Average:
 
     def add(self, V: F32, scale: F64, b: F32) -> None:
         """Take a reading of W = scale * V and b."""
-        add_scaled(self._W, V, scale.astype(np.float32))
+        add_scaled(self._W, V, np.tile(scale.astype(np.float32), len(b)))
         self._b += b
         self._n += 1
 

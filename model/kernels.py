@@ -123,18 +123,18 @@ def descend(
 
 @njit(cache=True, fastmath=_FLAGS)
 def add_scaled(total: F32, V: F32, scale: F32) -> None:
-    """Add scale * V to `total`: the weights of every column, one row of features after another.
+    """Add scale * V to `total`, one row of features after another.
 
     Parameters
     ----------
     total, V : ndarray of shape (D, K*M)
-    scale : ndarray of shape (M,)
+    scale : ndarray of shape (K*M,)
+        That of each column of V.
     """
-    M = scale.shape[0]
     for d in range(V.shape[0]):
-        for k in range(V.shape[1] // M):
-            for m in range(M):
-                total[d, k * M + m] += scale[m] * V[d, k * M + m]
+        own, more = total[d], V[d]  # with two indices in the loop it is no vector code
+        for j in range(scale.shape[0]):
+            own[j] += scale[j] * more[j]
 
 
 @njit(cache=True, fastmath=_FLAGS)
