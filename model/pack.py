@@ -179,8 +179,9 @@ def advance_averaging(
         The mean of the weights of the epoch that ends there; the state itself where no
         epoch is trained.
     """
-    if until_epoch == state.epoch:
-        return state, state
+    if until_epoch <= state.epoch:
+        same = advance(state, X, y, until_epoch)  # which refuses to go back
+        return same, same
     before = _advance(state, X, y, until_epoch - 1, None)
     average = Average(before.V.shape, before.b.shape)
     last = _advance(before, X, y, until_epoch, average)
