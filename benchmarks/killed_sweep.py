@@ -20,7 +20,7 @@ from harness import report
 from search.space import AXES
 from search.store import TrialStore
 
-SAME = ("number", "state", *AXES, "val_cost", "last_cost", "last_epoch")
+SAME = ("number", "state", *AXES, "val_cost", "val_cost_avg", "last_cost", "last_epoch")
 
 
 def main() -> None:

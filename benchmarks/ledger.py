@@ -25,6 +25,7 @@ from search.cost_model import TYPICAL
 from search.link import LegResult, LinkResult
 from search.links import LinkCutter
 from search.planner import Plan, make_plan
+from search.readout import READOUTS
 from search.report.pairs import pair_costs
 from search.report.result import top_trials
 from search.rows import record
@@ -120,7 +121,12 @@ def log_all(store: TrialStore, chains: list[Chain]) -> float:
         for link in chain:
             made_up = tuple(
                 LegResult(
-                    Scores(rng.uniform(0.4, 3, n), rng.uniform(0.5, 0.9, n)) if n else None, 1
+                    {
+                        name: Scores(rng.uniform(0.4, 3, n), rng.uniform(0.5, 0.9, n))
+                        for name in READOUTS
+                        if n
+                    },
+                    1,
                 )
                 for n in (len(leg.scored) for leg in link.legs)
             )

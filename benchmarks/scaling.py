@@ -44,6 +44,7 @@ from search.link import LegResult, LinkResult, validation_rows
 from search.links import LinkCutter
 from search.orchestrator import Orchestrator
 from search.planner import Pack, Plan
+from search.readout import READOUTS
 from search.schedule import Link
 from search.store import TrialStore
 from search.study import Study
@@ -193,7 +194,7 @@ class InstantExecutor:
     def submit(self, key: Link, name: str, function: Callable[..., Any], *args: Any) -> None:
         del name, function
         _, state, _, legs = args
-        scores = Scores(np.ones(state.width), np.ones(state.width))
+        scores = dict.fromkeys(READOUTS, Scores(np.ones(state.width), np.ones(state.width)))
         epoch = legs[-1][0]
         now = time.time()
         ended = (LegResult(scores, 0.0),) * len(legs)

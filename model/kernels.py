@@ -122,6 +122,22 @@ def descend(
 
 
 @njit(cache=True, fastmath=_FLAGS)
+def add_scaled(total: F32, V: F32, scale: F32) -> None:
+    """Add scale * V to `total`, one row of features after another.
+
+    Parameters
+    ----------
+    total, V : ndarray of shape (D, K*M)
+    scale : ndarray of shape (K*M,)
+        That of each column of V.
+    """
+    for d in range(V.shape[0]):
+        own, more = total[d], V[d]  # with two indices in the loop it is no vector code
+        for j in range(scale.shape[0]):
+            own[j] += scale[j] * more[j]
+
+
+@njit(cache=True, fastmath=_FLAGS)
 def tally(z: F32, y: I64, scale: F32, b: F32, cost: NDArray[np.float64], correct: I64) -> None:
     """Add each column's cross-entropy and hits over some rows to `cost` and `correct`.
 

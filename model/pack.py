@@ -19,6 +19,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from model.average import Average, readings
 from model.block import Block, block_batches
 from model.kernels import tally
 from model.shuffle import epoch_order
@@ -28,7 +29,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 # Bumped whenever the numbers that training gives may change.
-TRAINER_VERSION = 1
+TRAINER_VERSION = 2
 
 _SCORE_ROWS = 256
 
@@ -152,6 +153,45 @@ def advance(state: PackState, X: F32, y: I64, until_epoch: int) -> PackState:
     PackState
         With ``epoch == until_epoch``.
     """
+    return _advance(state, X, y, until_epoch, None)
+
+
+def advance_averaging(
+    state: PackState, X: F32, y: I64, until_epoch: int
+) -> tuple[PackState, PackState]:
+    """Train as `advance` does, to the same bits, and average the weights of the last epoch.
+
+    At a constant learning rate the last weights jitter around the path of the descent; the
+    mean over the tail of the path does not (Polyak and Juditsky, SIAM J. Control Optim. 30,
+    1992; Ruppert, Cornell ORIE report 781, 1988). The tail is the last epoch, read after each
+    `model.average.READING_ROWS` rows of it, or after each mini-batch where these are larger.
+
+    Parameters
+    ----------
+    state, X, y, until_epoch
+        As for `advance`.
+
+    Returns
+    -------
+    last : PackState
+        What `advance` returns.
+    average : PackState
+        The mean of the weights of the epoch that ends there; the state itself where no
+        epoch is trained.
+    """
+    if until_epoch <= state.epoch:
+        same = advance(state, X, y, until_epoch)  # which refuses to go back
+        return same, same
+    before = _advance(state, X, y, until_epoch - 1, None)
+    average = Average(before.V.shape, before.b.shape)
+    last = _advance(before, X, y, until_epoch, average)
+    V, b = average.mean()
+    return last, replace(last, V=V, scale=np.ones_like(last.scale), b=b)
+
+
+def _advance(
+    state: PackState, X: F32, y: I64, until_epoch: int, average: Average | None
+) -> PackState:
     if until_epoch < state.epoch:
         raise ValueError(f"the pack is at epoch {state.epoch}, beyond {until_epoch}")
     V, scale, b = state.V.copy(), state.scale.copy(), state.b.copy()
@@ -161,10 +201,13 @@ def advance(state: PackState, X: F32, y: I64, until_epoch: int) -> PackState:
         block = Block(state.batch_size, batches, X.shape[1], b.shape)
         for epoch in range(state.epoch, until_epoch):
             order = epoch_order(len(y), state.seed, epoch)
-            for start in range(0, len(y), block.rows):
-                rows = order[start : start + block.rows]
-                block.load(X, y, rows)
-                scale = block.descend(V, scale, b, state.learning_rate, decay)
+            # A block never goes beyond a reading, so that averaging changes no bit.
+            for stretch in readings(order, state.batch_size):
+                for start in range(0, len(stretch), block.rows):
+                    block.load(X, y, stretch[start : start + block.rows])
+                    scale = block.descend(V, scale, b, state.learning_rate, decay)
+                if average:
+                    average.add(V, scale, b)
     return replace(state, epoch=until_epoch, V=V, scale=scale, b=b)
 
 
@@ -187,4 +230,6 @@ def compile_kernels() -> None:
     """Compile the trainer's loops, or find them in the cache, by training on nothing much."""
     X, y = np.zeros((2, 1), np.float32), np.array([0, 1])
     state = PackState.start(1, np.ones(1), np.ones(1), n_features=1, n_classes=2, seed=0)
-    score(advance(state, X, y, 1), X, y)
+    last, average = advance_averaging(state, X, y, 1)
+    score(last, X, y)
+    score(average, X, y)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from search.readout import READOUTS
 from search.run_state import RunState
 from search.space import AXES
 from search.store import COMPLETE, read_columns
@@ -23,7 +24,7 @@ class Shared:
     complete : int
         How many of these are complete in both.
     largest : float
-        Relative difference of the validation cost among the complete ones.
+        Relative difference among the complete ones, of the validation cost by any readout.
     apart : int
         How many of these differ by more than `TOLERANCE`.
     """
@@ -39,16 +40,18 @@ def shared_trials(a: RunState, b: RunState) -> Shared:
     mine, theirs = _costs(a), _costs(b)
     keys = mine.keys() & theirs.keys()
     pairs = [(mine[key], theirs[key]) for key in keys]
-    apart = [relative(x, y) for x, y in pairs if x is not None and y is not None]
+    apart = [max(map(relative, x, y)) for x, y in pairs if x is not None and y is not None]
     return Shared(len(keys), len(apart), max(apart, default=0.0), sum(d > TOLERANCE for d in apart))
 
 
-def _costs(state: RunState) -> dict[tuple[float, ...], float | None]:
-    """Return the cost of each trial by its params; None where it is not complete."""
-    names = (*AXES, "state", "val_cost")
-    columns = read_columns(state.folder.trials, *names)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return {tuple(params): cost if ended == COMPLETE else None for *params, ended, cost in rows}
+def _costs(state: RunState) -> dict[tuple[float, ...], tuple[float, ...] | None]:
+    """Return the costs of each trial by its params; None where it is not complete."""
+    names = (*AXES, "state", *(readout.cost for readout in READOUTS.values()))
+    columns = (column.tolist() for column in read_columns(state.folder.trials, *names))
+    n = len(AXES)
+    return {
+        row[:n]: row[n + 1 :] if row[n] == COMPLETE else None for row in zip(*columns, strict=True)
+    }
 
 
 def relative(x: float, y: float) -> float:

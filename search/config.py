@@ -31,6 +31,8 @@ class SweepConfig(GridFile):
         From it follow the split, the shuffling and the sampler.
     validation_fraction : float
         The part of the training images that scores the trials.
+    select : str
+        ``last`` or ``average``: the weights by whose validation cost trials are compared.
     sampler : SamplerSettings
         Who proposes the trials, and how many.
     pruner : PrunerSettings

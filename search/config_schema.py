@@ -1,6 +1,6 @@
 """What may stand in a config file: types, ranges and the rule that each key follows."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
@@ -106,6 +106,10 @@ class GridFile(Strict):
     seed: int = Field(0, ge=0, lt=2**63, description=f"a whole number from 0 to {2**63 - 1}")
     validation_fraction: float = Field(
         0.2, gt=0, lt=1, description="a number between 0 and 1, both excluded, such as 0.2"
+    )
+    select: Literal["last", "average"] = Field(
+        "last",
+        description='"last" or "average": the weights by whose validation cost trials are compared',
     )
     axes: Axes = Field(alias="space", description=f"a table with the keys {', '.join(AXES)}")
     sampler: SamplerSettings = Field(

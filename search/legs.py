@@ -90,8 +90,9 @@ def legs_from(legs: Sequence[Leg], epoch: int, columns: I64 | None) -> tuple[int
         Which of the pack's columns that state has; None where there is no state.
     """
     first = next(leg.epoch for leg in legs if leg.has_trials)
-    # A state beyond the first open trial cannot go back to it, nor bring a dropped column back.
-    usable = columns is not None and epoch <= first and np.isin(legs[0].columns, columns).all()
+    # A state cannot go back to an open trial, nor bring a dropped column back. Where it stands at
+    # the trial's own end, the weights of the epoch before are gone that the average is made of.
+    usable = columns is not None and epoch < first and np.isin(legs[0].columns, columns).all()
     if not usable:
         return 0, list(legs)
-    return epoch, [leg for leg in legs if leg.epoch > epoch or leg.has_trials]
+    return epoch, [leg for leg in legs if leg.epoch > epoch]

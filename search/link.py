@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.dataset import Dataset
-from model.pack import PackState, Scores, advance, score
+from model.pack import PackState, Scores, advance, advance_averaging, score
 from model.shuffle import split_order
+from search.readout import AVERAGE, LAST
 from search.space import Params
 
 F32 = NDArray[np.float32]
@@ -56,13 +57,13 @@ class LegResult:
 
     Attributes
     ----------
-    scores : Scores or None
-        Of its scored columns on the validation images; None where it has none.
+    scores : dict of str to Scores
+        Of its scored columns on the validation images, by readout; empty where it has none.
     seconds : float
         Compute time.
     """
 
-    scores: Scores | None
+    scores: dict[str, Scores]
     seconds: float
 
 
@@ -114,19 +115,28 @@ def run_link(examples: Examples, state: PackState, columns: I64, legs: Legs) -> 
     results, before = [], started_at
     for epoch, trained, scored in legs:
         state = state.take(np.searchsorted(columns, trained))
-        state, columns = advance(state, examples.X[:n], examples.y[:n], epoch), trained
-        scores = None
+        X, y, scores = examples.X[:n], examples.y[:n], {}
         if len(scored):
-            ending = state.take(np.searchsorted(columns, scored))
-            scores = score(ending, examples.X[n:], examples.y[n:])
-        now = time.time()
+            state, average = advance_averaging(state, X, y, epoch)
+            scores = _scores(examples, np.searchsorted(trained, scored), state, average)
+        else:
+            state = advance(state, X, y, epoch)
+        columns, now = trained, time.time()
         results.append(LegResult(scores, now - before))
         before = now
     return LinkResult(state, tuple(results), started_at, before, state.epoch - first)
 
 
-def run_refit(examples: Examples, params: Params, seed: int) -> PackState:
-    """Train the winner on all images, training and validation together."""
+def _scores(
+    examples: Examples, places: I64, last: PackState, average: PackState
+) -> dict[str, Scores]:
+    """Score some columns of a state, by each readout, on the validation images."""
+    X, y = examples.X[examples.n_train :], examples.y[examples.n_train :]
+    return {LAST: score(last.take(places), X, y), AVERAGE: score(average.take(places), X, y)}
+
+
+def run_refit(examples: Examples, params: Params, seed: int) -> dict[str, PackState]:
+    """Train the winner on all images, training and validation together; return each readout."""
     state = PackState.start(
         params.batch_size,
         np.array([params.learning_rate]),
@@ -135,4 +145,5 @@ def run_refit(examples: Examples, params: Params, seed: int) -> PackState:
         n_classes=examples.n_classes,
         seed=seed,
     )
-    return advance(state, examples.X, examples.y, params.epochs)
+    last, average = advance_averaging(state, examples.X, examples.y, params.epochs)
+    return {LAST: last, AVERAGE: average}

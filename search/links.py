@@ -12,6 +12,7 @@ from search.cost_model import CostModel
 from search.legs import Leg
 from search.link import validation_rows
 from search.planner import Pack, Plan
+from search.readout import READOUTS
 from search.schedule import Chain, Link
 
 # A link should be long against the cost of a task, and short enough that a lost one costs
@@ -69,7 +70,8 @@ class LinkCutter:
         for leg in legs:
             seconds += self._training(epoch, leg)
             if len(leg.scored):
-                seconds += self._n_validation * self._cost.scoring_row(len(leg.scored))
+                rows = self._n_validation * len(READOUTS)
+                seconds += rows * self._cost.scoring_row(len(leg.scored))
             epoch = leg.epoch
         return Link(pack, start, tuple(legs), seconds)
 

@@ -7,9 +7,10 @@ from importlib import metadata
 from pprint import pformat
 from typing import Any
 
+from search.readout import LAST
 from search.space import Range
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Manifest:
             },
             "sampler": _method_text(self.config.get("sampler", {"name": "grid"})),
             "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
+            "select": self.config.get("select", LAST),
             "seed": self.config["seed"],
             "validation_fraction": self.config["validation_fraction"],
             "dataset": f"{self.dataset['name']} ({self.dataset['fingerprint']})",

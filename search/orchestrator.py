@@ -164,7 +164,7 @@ class Orchestrator:
         whenever this is killed, `settle` finds either both or none.
         """
         self.started_at = min(self.started_at, result.started_at)
-        rows, after = record(link, result, node, self._checkpoint(link))
+        rows, after = record(link, result, node, self._checkpoint(link), self.books.study.select)
         name, began = link_name(link.pack.index, link.epoch), time.perf_counter()
         if link.has_trials:
             self.books.store.stage(name, rows)

@@ -1,6 +1,6 @@
 """The winner, trained again on all training images and tested once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,8 @@ def refit(
     examples: Any,
     executor: Executor,
     interrupted: Callable[[], bool],
-) -> PackState:
-    """Train the winner on training and validation images together.
+) -> dict[str, PackState]:
+    """Train the winner on training and validation images together; return each readout.
 
     Parameters
     ----------
@@ -62,23 +62,23 @@ def refit(
     for attempt in range(MAX_ATTEMPTS):
         name = f"refit batch={params.batch_size} epochs 0-{params.epochs}"
         executor.submit(("refit", attempt), name, run_refit, examples, params, seed)
-        state = _await(executor, interrupted)
-        if state is not None:
-            return state
+        states = _await(executor, interrupted)
+        if states is not None:
+            return states
     raise ClusterError(
         f"The final training lost its worker {MAX_ATTEMPTS} times. The log is complete; give the "
         "same command to try again."
     )
 
 
-def _await(executor: Executor, interrupted: Callable[[], bool]) -> PackState | None:
-    """Return the refitted state, or None where its worker was lost."""
+def _await(executor: Executor, interrupted: Callable[[], bool]) -> dict[str, PackState] | None:
+    """Return the refitted states, or None where its worker was lost."""
     while True:
         for task in executor.wait(WAIT_SECONDS):
             if isinstance(task, Lost):
                 return None
-            state: PackState = task.value
-            return state
+            states: dict[str, PackState] = task.value
+            return states
         if interrupted():
             raise InterruptedSweepError("Interrupted.")
 
@@ -92,10 +92,13 @@ def final_model(state: PackState, params: Params) -> SoftmaxRegression:
     return model
 
 
-def final_score(state: PackState, data: Dataset) -> FinalScore | None:
-    """Score the final model on the test images, where the data set has any."""
+def final_scores(states: Mapping[str, PackState], data: Dataset) -> dict[str, FinalScore]:
+    """Score each readout on the test images; none where the data set has no such images."""
     if data.X_test is None or data.y_test is None:
-        return None
-    X: Any = data.X_test
-    scores = score(state, X.astype(np.float32), data.y_test)
-    return FinalScore(float(scores.cost[0]), float(scores.accuracy[0]))
+        return {}
+    X, y = data.X_test.astype(np.float32), data.y_test
+    scores = {name: score(state, X, y) for name, state in states.items()}
+    return {
+        name: FinalScore(float(found.cost[0]), float(found.accuracy[0]))
+        for name, found in scores.items()
+    }

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from search.errors import RunFolderError
 from search.manifest import Manifest
+from search.readout import LAST, READOUTS
 from search.remote_path import Place, place
 from search.run_folder import RunFolder
 from search.space import AXES
@@ -59,7 +60,7 @@ class ReusedTrials:
         rows = []
         for folder in folders:
             _check_same_key(folder, manifest)
-            rows += _finished(folder)
+            rows += _finished(folder, manifest)
         return cls(rows)
 
     @classmethod
@@ -114,7 +115,8 @@ def copied(row: Mapping[str, Any], number: int, source: str) -> dict[str, Any]:
 def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Turn rows of the log into the columns that it stores."""
     columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
-    numbers = {"number": np.int64, "val_cost": np.float64, "val_accuracy": np.float64}
+    figures = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
+    numbers = {"number": np.int64, **dict.fromkeys(figures, np.float64)}
     arrays = {name: np.array(columns[name], kind) for name, kind in numbers.items()}
     times = {
         name: [time.timestamp() for time in columns[name]] for name in ("started_at", "finished_at")
@@ -137,13 +139,18 @@ def _check_same_key(folder: Place, manifest: Manifest) -> None:
         )
 
 
-def _finished(folder: Place) -> list[dict[str, Any]]:
+def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
+    """Return the rows that count; what was reported of another readout than this run's does not."""
+    mine, theirs = manifest.config, RunFolder(folder).existing_manifest().config
+    select = mine.get("select", LAST)
+    same = select == theirs.get("select", LAST)
     trials = RunFolder(folder).trials
     if not trials.is_dir():
         return []
     rows = TrialStore(trials).read().to_pylist()
     return [
         copied(row, row["number"], row["source"] or f"{folder.resolve()}, trial {row['number']}")
+        | ({} if same else {"reports": None, "last_cost": row[READOUTS[select].cost]})
         for row in rows
         if row["state"] in (COMPLETE, FAIL)
     ]

@@ -1,22 +1,26 @@
 """From a link's result to the rows of its trials in the log, and what is kept for later ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.pack import Scores
 from search.checkpoints import Checkpoint
 from search.link import LinkResult
 from search.planner import NO_TRIAL, Pack
+from search.readout import LAST, READOUTS
 from search.schedule import Link
 from search.store import COMPLETE, FAIL, PRUNED
 
 Rows = dict[str, Any]
 
+_FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
+
 
 def record(
-    link: Link, result: LinkResult, node: str, before: Checkpoint
+    link: Link, result: LinkResult, node: str, before: Checkpoint, select: str = LAST
 ) -> tuple[Rows, Checkpoint]:
     """Return the log's columns for the trials that a link finishes, and the new checkpoint.
 
@@ -28,6 +32,8 @@ def record(
         Address of the machine it ran on.
     before : Checkpoint
         Where the link's pack stood before it.
+    select : str
+        The readout by which trials are compared and reported.
 
     Returns
     -------
@@ -39,15 +45,16 @@ def record(
     seconds, reports = before.seconds.copy(), before.reports.copy()
     for leg, ended in zip(link.legs, result.legs, strict=True):
         seconds[leg.columns] += ended.seconds / len(leg.columns)
-        if ended.scores is None:
+        if not ended.scores:
             continue
+        figures = _figures(ended.scores)
         # Infinite where it has diverged: not a number where it was not scored.
-        costs = ended.scores.cost
+        costs = figures[READOUTS[select].cost]
         reports[leg.scored, leg.position] = np.where(np.isfinite(costs), costs, np.inf)
         done = leg.numbers != NO_TRIAL
         columns = leg.scored[done]
-        cost, accuracy = ended.scores.cost[done], ended.scores.accuracy[done]
-        parts.append(_complete(pack, leg.position, columns, cost, accuracy, seconds))
+        figures = {name: values[done] for name, values in figures.items()}
+        parts.append(_complete(pack, leg.position, columns, figures, seconds, select))
         seconds[columns] = 0.0
     times = (node, result.started_at, result.finished_at, link.attempt)
     after = Checkpoint(result.state, link.legs[-1].columns, seconds, reports, *times)
@@ -74,8 +81,7 @@ def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkp
     share = after.seconds[column] / np.bincount(row, minlength=len(columns))[row]
     part = _params(pack, column, reached + 1 + later) | {
         "state": np.full(len(row), PRUNED),
-        "val_cost": np.full(len(row), np.nan),
-        "val_accuracy": np.full(len(row), np.nan),
+        **{name: np.full(len(row), np.nan) for name in _FIGURES},
         "last_cost": after.reports[column, reached],
         "last_epoch": np.full(len(row), rung, np.int32),
         "seconds": share,
@@ -88,21 +94,29 @@ def _complete(
     pack: Pack,
     position: int,
     columns: NDArray[np.int64],
-    cost: NDArray[np.float64],
-    accuracy: NDArray[np.float64],
+    figures: Rows,
     seconds: NDArray[np.float64],
+    select: str,
 ) -> Rows:
     """Rows of trials that were trained to their end; a cost that is not finite is a failure."""
-    finite = np.isfinite(cost)
-    cost = np.where(finite, cost, np.nan)
+    finite = np.isfinite(figures[READOUTS[select].cost])
     return _params(pack, columns, np.full(len(columns), position)) | {
         "state": np.where(finite, COMPLETE, FAIL),
-        "val_cost": cost,
-        "val_accuracy": np.where(finite, accuracy, np.nan),
-        "last_cost": cost,
+        **figures,
+        "last_cost": figures[READOUTS[select].cost],
         "last_epoch": np.full(len(columns), pack.checkpoints[position], np.int32),
         "seconds": seconds[columns],
         "error": np.array([None if ok else "diverged" for ok in finite.tolist()], object),
+    }
+
+
+def _figures(scores: Mapping[str, Scores]) -> Rows:
+    """Costs and accuracies under their names in the log; what diverges by one has no figures."""
+    finite = np.isfinite([score.cost for score in scores.values()]).all(axis=0)
+    pairs = [(READOUTS[name], score) for name, score in scores.items()]
+    return {
+        **{readout.cost: np.where(finite, score.cost, np.nan) for readout, score in pairs},
+        **{readout.accuracy: np.where(finite, score.accuracy, np.nan) for readout, score in pairs},
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from model.errors import PacksweepError
 from search.progress import duration
+from search.readout import READOUTS
 from search.remote_path import Place
 from search.run_state import RunState
 from search.text_table import number_text, table_lines, wrapped
@@ -62,7 +63,7 @@ def _cells(state: RunState) -> tuple[str, ...]:
         state.folder.path.name,
         state.name,
         f"{done}/{state.config.total}",
-        f"{best['val_cost']:.4f}" if best else "-",
+        f"{best[READOUTS[state.config.select].cost]:.4f}" if best else "-",
         *(_value(params, name) for name in ("batch_size", "learning_rate", "epochs", "alpha")),
         f"{test['cost']:.4f}" if test else "-",
         f"{100 * test['accuracy']:.2f} %" if test else "-",

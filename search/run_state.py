@@ -101,7 +101,7 @@ class RunState:
         StoreError
             If the log cannot be read.
         """
-        study = Study(self.config.total)
+        study = Study(self.config.total, self.config.select)
         columns = read_columns(self.folder.trials, *TOLD)
         study.tell(dict(zip(TOLD, columns, strict=True)))
         return study

@@ -19,6 +19,7 @@ from search.orchestrator import Source, settle
 from search.planner import Plan
 from search.prediction import Prediction, predict
 from search.proposal import Proposals
+from search.readout import READOUTS
 from search.reuse import ReusedTrials
 from search.rungs import rungs_of
 from search.sampled import SampledSearch, batch_of
@@ -174,7 +175,13 @@ def make_tuner(config: SweepConfig) -> "Tuner":
     if settings.name == "cmaes":
         # All trials of a wave come from one generation, so all of them should count for the next.
         options.setdefault("popsize", max(_SMALLEST_POPULATION, batch_of(config)))
-    return Tuner(distributions(config.axes_by_name), settings.name, options, seed)
+    return Tuner(
+        distributions(config.axes_by_name),
+        settings.name,
+        options,
+        seed,
+        READOUTS[config.select].cost,
+    )
 
 
 def check_methods(config: SweepConfig) -> None:

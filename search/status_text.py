@@ -4,6 +4,7 @@ import shlex
 from datetime import UTC, datetime
 
 from search.progress import best_text, duration
+from search.readout import READOUTS
 from search.run_state import FINISHED, INTERRUPTED, RUNNING, RunState
 from search.store import COMPLETE, FAIL, PRUNED
 from search.text_table import wrapped
@@ -21,7 +22,8 @@ def status_lines(state: RunState, width: int | None = None) -> list[str]:
     width : int, optional
         Of the terminal.
     """
-    top = top_lines([as_told(trial) for trial in state.study.top], width)
+    readout = READOUTS[state.config.select]
+    top = top_lines([as_told(trial) for trial in state.study.top], width, readout)
     blocks = [_head(state, width), top, _links(state, width), _continued(state)]
     lines = [line for block in blocks if block for line in (*block, "")]
     return lines[:-1]

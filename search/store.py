@@ -37,12 +37,14 @@ _COLUMNS = [
         "Mean cross-entropy on the validation images; null unless COMPLETE.",
     ),
     ("val_accuracy", pa.float64(), "Fraction of them classified correctly; null unless COMPLETE."),
-    ("last_cost", pa.float64(), "The newest cost: val_cost, or that at which it was pruned."),
+    ("val_cost_avg", pa.float64(), "val_cost of the average of the last epoch's weights."),
+    ("val_accuracy_avg", pa.float64(), "val_accuracy of the average of the last epoch's weights."),
+    ("last_cost", pa.float64(), "The newest cost by which it is compared; also of a pruned trial."),
     ("last_epoch", pa.int32(), "Epochs that were trained: all, or fewer where it was pruned."),
     (
         "reports",
         pa.map_(pa.int32(), pa.float64()),
-        "Cost at each epoch at which a pruner was asked; null without a pruner.",
+        "Cost, as in last_cost, at each epoch at which a pruner was asked; null without a pruner.",
     ),
     (
         "seconds",
@@ -87,7 +89,7 @@ def load_study(run: str | Place) -> "Study":
     manifest = folder.existing_manifest()
     config = SweepConfig.from_dict(manifest.config)
     rows = read_log(folder.trials).sort_by("number").to_pylist()
-    return as_study(rows, config.axes_by_name, config.name)
+    return as_study(rows, config.axes_by_name, config.name, config.select)
 
 
 def link_name(pack: int, epoch: int) -> str:

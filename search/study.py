@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.planner import NO_TRIAL
+from search.readout import LAST, READOUTS
 from search.space import AXES, Params
 
-TOLD = ("number", "state", *AXES, "val_cost", "val_accuracy")
+_FIGURES = ("val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg")
+TOLD = ("number", "state", *AXES, *_FIGURES)
 """The columns of the log that a study keeps count of."""
 
 TOP = 10
@@ -27,15 +29,20 @@ class BestTrial:
     number : int
     params : Params
     value : float
-        Its validation cost.
-    accuracy : float
-        Fraction of the validation images classified correctly.
+        The validation cost by which it is one of the best.
+    val_cost, val_accuracy : float
+        Validation cost of the last weights, and the fraction of images they classify correctly.
+    val_cost_avg, val_accuracy_avg : float
+        Those of the averaged weights.
     """
 
     number: int
     params: Params
     value: float
-    accuracy: float
+    val_cost: float
+    val_accuracy: float
+    val_cost_avg: float
+    val_accuracy_avg: float
 
 
 @dataclass
@@ -46,6 +53,8 @@ class Study:
     ----------
     total : int
         Trials of the sweep.
+    select : str
+        The readout by which they are compared.
     states : Counter
         Final trials by state.
     top : list of BestTrial
@@ -55,6 +64,7 @@ class Study:
     """
 
     total: int
+    select: str = LAST
     states: Counter[str] = field(default_factory=Counter)
     top: list[BestTrial] = field(default_factory=list)
     closed: NDArray[np.bool_] = field(init=False)
@@ -83,15 +93,20 @@ class Study:
         """
         self.closed[rows["number"]] = True
         self.states.update(rows["state"].tolist())
-        complete = np.flatnonzero(np.isfinite(rows["val_cost"]))
+        selected = READOUTS[self.select].cost
+        complete = np.flatnonzero(np.isfinite(rows[selected]))
         if not len(complete):
             return
         columns = {name: np.asarray(rows[name])[complete] for name in TOLD if name != "state"}
-        best = np.lexsort([columns["number"], columns["val_cost"]])[:TOP]
-        new = [_trial({name: values[i].item() for name, values in columns.items()}) for i in best]
+        best = np.lexsort([columns["number"], columns[selected]])[:TOP]
+        new = [
+            _trial({name: values[i].item() for name, values in columns.items()}, selected)
+            for i in best
+        ]
         self.top = sorted([*self.top, *new], key=lambda trial: (trial.value, trial.number))[:TOP]
 
 
-def _trial(row: Mapping[str, Any]) -> BestTrial:
+def _trial(row: Mapping[str, Any], selected: str) -> BestTrial:
     params = Params(**{name: row[name] for name in AXES})
-    return BestTrial(row["number"], params, row["val_cost"], row["val_accuracy"])
+    figures = {name: row[name] for name in _FIGURES}
+    return BestTrial(row["number"], params, row[selected], **figures)

@@ -2,18 +2,20 @@
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from model.dataset import Dataset
 from search.arithmetic import Arithmetic
 from search.edges import edge_warnings
 from search.progress import duration
+from search.readout import AVERAGE, LAST, READOUTS, Readout
 from search.refit import FinalScore
 from search.remote_path import Place, RemotePath, place
 from search.space import Range
 from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
-from search.text_table import wrapped
+from search.text_table import table_lines, wrapped
 from search.trial_table import as_told, top_lines
 
 # Seconds; the start of the tasks decides how long less takes.
@@ -22,13 +24,13 @@ _WORTH_PREDICTING = 5.0
 
 def make_summary(
     study: Study,
-    test: FinalScore | None,
+    tests: Mapping[str, FinalScore],
     data: Dataset,
     timing: Mapping[str, float | None],
     work: Arithmetic,
 ) -> dict[str, Any]:
     """Return the contents of summary.json for a finished sweep."""
-    best = study.best_trial
+    best, test = study.best_trial, tests.get(study.select)
     return {
         "state": "complete",
         "trials": {
@@ -39,7 +41,9 @@ def make_summary(
         },
         "best": best and as_told(best),
         "top": [as_told(trial) for trial in study.top],
-        "test": test and {"cost": test.cost, "accuracy": test.accuracy},
+        "select": study.select,
+        "test": test and asdict(test),
+        "tests": {name: asdict(score) for name, score in tests.items()},
         "dataset": {"name": data.name, "fingerprint": data.fingerprint},
         "timing": dict(timing),
         "arithmetic": {
@@ -48,6 +52,34 @@ def make_summary(
             "saved": work.saved,
         },
     }
+
+
+def selected(summary: Mapping[str, Any]) -> Readout:
+    """Return the readout by which the trials of a run are compared."""
+    return READOUTS[summary.get("select", LAST)]
+
+
+def readout_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return the best trial's figures by each readout below a header; the selecting one is marked.
+
+    Parameters
+    ----------
+    summary : mapping
+        What `make_summary` has returned; without test figures there are no rows.
+    """
+    best, tests = summary["best"], summary.get("tests", {})
+    if best is None or AVERAGE not in tests:
+        return []
+    rows = [
+        (
+            readout.title + (" *" if readout == selected(summary) else ""),
+            f"{best[readout.cost]:.4f}",
+            f"{tests[name]['cost']:.4f}",
+            f"{100 * tests[name]['accuracy']:.2f} %",
+        )
+        for name, readout in READOUTS.items()
+    ]
+    return [("(* selects)", "validation cost", "test cost", "correct"), *rows]
 
 
 def result_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -61,7 +93,7 @@ def result_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("best alpha", f"{params['alpha']:g}"),
         ("best learning rate", f"{params['learning_rate']:g}"),
         ("best mini-batch size", f"{params['batch_size']}"),
-        ("validation cost", f"{best['val_cost']:.4f}"),
+        ("validation cost", f"{best[selected(summary).cost]:.4f}"),
     ]
     if test is None:
         return [*lines, ("test", "the data set has no test images")]
@@ -118,10 +150,20 @@ def _more_lines(
     if summary["best"] is None:
         return []
     # A run of an earlier version has no list of the best.
-    top = top_lines(summary.get("top", []), width)
+    top = top_lines(summary.get("top", []), width, selected(summary))
     warnings = edge_warnings(summary["best"]["params"], axes)
     edges = [line for text in warnings for line in wrapped(text, width)]
-    return [line for part in (top, edges, _next_lines(run_dir)) if part for line in (*part, "")]
+    return [
+        line
+        for part in (_readout_lines(summary, width), top, edges, _next_lines(run_dir))
+        if part
+        for line in (*part, "")
+    ]
+
+
+def _readout_lines(summary: Mapping[str, Any], width: int | None) -> list[str]:
+    rows = readout_rows(summary)
+    return table_lines(rows[0], rows[1:], width, rows[0][1:2]) if rows else []
 
 
 def _next_lines(run_dir: str) -> list[str]:

@@ -35,7 +35,7 @@ from search.orchestrator import Orchestrator
 from search.planner import Pack
 from search.prediction import Prediction
 from search.proposal import Proposals
-from search.refit import FinalScore, final_model, final_score, refit
+from search.refit import FinalScore, final_model, final_scores, refit
 from search.remote_path import Place
 from search.report import write_report
 from search.reuse import ReusedTrials
@@ -141,7 +141,7 @@ class Sweep:
         self._announce(executor)
         try:
             prediction, started_at = self._train(run, executor, examples, interrupted)
-            test = self._refit(executor, examples, interrupted)
+            tests = self._refit(executor, examples, interrupted)
         except InterruptedSweepError as error:
             raise InterruptedSweepError(self._how_to_continue()) from error
         work = arithmetic(self.books.store)
@@ -149,7 +149,7 @@ class Sweep:
             self.books.store, self.began, started_at,
             epochs_flops(work.trained, self.config, self.data), executor.workers, prediction,
         )  # fmt: skip
-        summary = make_summary(self.study, test, self.data, timing, work)
+        summary = make_summary(self.study, tests, self.data, timing, work)
         write_report(self.folder, manifest, self.books.store, summary, self.data)
         self.folder.write_summary(summary)
         return summary
@@ -161,7 +161,7 @@ class Sweep:
         return Books(
             TrialStore(self.folder.trials, about),
             Checkpoints(self.folder.checkpoints),
-            Study(self.config.total),
+            Study(self.config.total, self.config.select),
         )
 
     @property
@@ -239,17 +239,18 @@ class Sweep:
 
     def _refit(
         self, executor: Executor, examples: Any, interrupted: Interruption
-    ) -> FinalScore | None:
+    ) -> dict[str, FinalScore]:
         best = self.study.best_trial
         if best is None:
-            return None
+            return {}
         self._say("Training the best combination on all training images ...")
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because the report needs it and it takes a second to import.
             background.submit(import_module, "search.tuning.importance")
-            state = refit(best.params, self.config.seed, examples, executor, interrupted)
-        write_atomically(self.folder.model, final_model(state, best.params).save)
-        return final_score(state, self.data)
+            states = refit(best.params, self.config.seed, examples, executor, interrupted)
+        model = final_model(states[self.config.select], best.params)
+        write_atomically(self.folder.model, model.save)
+        return final_scores(states, self.data)
 
     def _how_to_continue(self) -> str:
         given = [

@@ -23,6 +23,7 @@ from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
 from search.space import AXES
 from search.store import load_study
+from search.summary import readout_rows
 
 
 def render(run: RunData) -> str:
@@ -52,6 +53,7 @@ def _sections(run: RunData) -> dict[str, Any]:
     pairs = Pairs(run)
     return {
         "result": result_table(run.summary),
+        "readouts": readout_rows(run.summary),
         "warnings": edge_warnings(run),
         "figures": figures(run.summary),
         "top": top_trials(_for_table(run.trials)),

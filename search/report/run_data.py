@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from model.dataset import Dataset
 from search.config import SweepConfig
 from search.manifest import Manifest
+from search.readout import READOUTS
 from search.report.axis import Axis
 from search.run_folder import RunFolder
 from search.space import AXES
@@ -19,7 +20,8 @@ Columns = Mapping[str, NDArray[Any]]
 """Columns of the log by name, in the order of the trials' numbers."""
 
 _COLUMNS = (
-    "number", "state", *AXES, "val_cost", "val_accuracy", "last_cost", "last_epoch", "reports",
+    "number", "state", *AXES, "val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg",
+    "last_cost", "last_epoch", "reports",
     "pack", "node", "started_at", "finished_at", "error", "source",
 )  # fmt: skip
 
@@ -70,6 +72,9 @@ class RunData:
         columns = store.columns(*_COLUMNS)
         order = np.argsort(columns[0])
         trials = {name: column[order] for name, column in zip(_COLUMNS, columns, strict=True)}
+        # The sections know one readout, under the names of the last weights': that which selects.
+        readout = READOUTS[config.select]
+        trials["val_cost"], trials["val_accuracy"] = trials[readout.cost], trials[readout.accuracy]
         axes = {name: Axis.of(name, axis) for name, axis in config.axes_by_name.items()}
         return cls(folder, manifest, config, summary, trials, axes, data)
 

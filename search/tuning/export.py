@@ -12,17 +12,22 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from search.errors import ConfigError, StoreError
+from search.readout import LAST, READOUTS
 from search.space import AXES, Range
 from search.tuning.components import distributions
 
 # What else the log says of a trial.
-_ATTRS = ("val_accuracy", "last_epoch", "seconds", "pack", "node", "attempt", "error", "source")
+_ATTRS = (
+    "val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg",
+    "last_epoch", "seconds", "pack", "node", "attempt", "error", "source",
+)  # fmt: skip
 
 
 def as_study(
     rows: Sequence[Mapping[str, Any]],
     axes: Mapping[str, Sequence[Any] | Range],
     name: str,
+    select: str = LAST,
 ) -> optuna.Study:
     """Return a study in memory.
 
@@ -34,9 +39,11 @@ def as_study(
         Values or range of each hyperparameter.
     name : str
         Of the study.
+    select : str
+        The readout whose validation cost is a trial's value.
     """
     study = optuna.create_study(study_name=name, direction="minimize")
-    study.add_trials(_numbered(rows, distributions(axes)))
+    study.add_trials(_numbered(rows, distributions(axes), READOUTS[select].cost))
     return study
 
 
@@ -79,21 +86,21 @@ def _storage(storage: str) -> Any:
 
 
 def _numbered(
-    rows: Sequence[Mapping[str, Any]], space: Mapping[str, BaseDistribution]
+    rows: Sequence[Mapping[str, Any]], space: Mapping[str, BaseDistribution], cost: str
 ) -> Iterator[FrozenTrial]:
     """Yield a trial for each number up to the last one; those without a row wait."""
     number = 0
     for row in rows:
         for _ in range(number, row["number"]):
             yield create_trial(state=TrialState.WAITING)
-        yield _trial(row, space)
+        yield _trial(row, space, cost)
         number = row["number"] + 1
 
 
-def _trial(row: Mapping[str, Any], space: Mapping[str, BaseDistribution]) -> FrozenTrial:
+def _trial(row: Mapping[str, Any], space: Mapping[str, BaseDistribution], cost: str) -> FrozenTrial:
     trial = create_trial(
         state=TrialState[row["state"]],
-        value=row["val_cost"],
+        value=row[cost],
         params={name: row[name] for name in AXES},
         distributions=dict(space),
         intermediate_values=dict(row["reports"] or ()),

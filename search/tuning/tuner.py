@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.proposal import Proposal
+from search.readout import LAST, READOUTS
 from search.tuning.components import make_sampler, told_as_sampler_error
 
 _STATES = {state.name: state for state in TrialState}
@@ -30,6 +31,8 @@ class Tuner:
     options : mapping
         Keyword arguments of the sampler.
     seed : int
+    cost : str
+        The column of the log that has the value of a trial.
     """
 
     def __init__(
@@ -38,9 +41,10 @@ class Tuner:
         sampler: str,
         options: Mapping[str, Any],
         seed: int,
+        cost: str = READOUTS[LAST].cost,
     ) -> None:
         self._distributions = dict(distributions)
-        self._sampler, self._options, self._seed = sampler, options, seed
+        self._sampler, self._options, self._seed, self._cost = sampler, options, seed, cost
         self._stopped = threading.Event()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -110,7 +114,7 @@ class Tuner:
         Parameters
         ----------
         rows : iterable of dict
-            With the log's number, state, val_cost and reports.
+            With the log's number, state, costs and reports.
         attrs : mapping of int to dict
             What a pruner keeps with trials, by their number.
         """
@@ -122,7 +126,7 @@ class Tuner:
                 storage.set_trial_intermediate_value(trial._trial_id, step, value)
             for key, value in attrs.get(number, {}).items():
                 storage.set_trial_system_attr(trial._trial_id, key, value)
-            value = row["val_cost"] if state is TrialState.COMPLETE else None
+            value = row[self._cost] if state is TrialState.COMPLETE else None
             with told_as_sampler_error(f"sampler {self._sampler!r}"):
                 self.study.tell(number, value, state=state)
 

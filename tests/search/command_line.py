@@ -117,7 +117,8 @@ def table(run_dir: Path) -> pd.DataFrame:
 
 def assert_same_results(one: pd.DataFrame, other: pd.DataFrame) -> None:
     """Compare what two logs say of each trial, bit for bit."""
-    names = ["number", "state", *AXES, "val_cost", "val_accuracy", "error"]
+    figures = ["val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg"]
+    names = ["number", "state", *AXES, *figures, "error"]
     pd.testing.assert_frame_equal(one[names], other[names], check_exact=True)
 
 

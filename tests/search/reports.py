@@ -11,6 +11,7 @@ from model.softmax import SoftmaxRegression
 from search.arithmetic import Arithmetic
 from search.config import SweepConfig
 from search.manifest import Manifest
+from search.readout import READOUTS
 from search.refit import FinalScore
 from search.report import write_report
 from search.run_folder import RunFolder
@@ -92,6 +93,9 @@ def columns_of(space, costs, pruned=()):
     return {
         "number": np.arange(len(space)), "state": state, **params, "val_cost": shown,
         "val_accuracy": np.where(finite, np.linspace(0, 1, len(costs)), np.nan),
+        # The other way round, so that another trial is the best.
+        "val_cost_avg": 3 - shown,
+        "val_accuracy_avg": np.where(finite, np.linspace(1, 0, len(costs)), np.nan),
         "last_cost": costs, "last_epoch": np.where(pruned, epochs // 2, epochs),
         "reports": reports if pruned.any() else None,
         "seconds": 0.5, "pack": np.searchsorted(space.batch_size, params["batch_size"]),
@@ -112,23 +116,25 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
     """Make a finished run, and return what its report is written from."""
     data = data or images()
     folder = RunFolder(Path(folder))
-    store, study = TrialStore(folder.trials), Study(len(space))
+    config = config or config_of(space)
+    select = config["select"]
+    store, study = TrialStore(folder.trials), Study(len(space), select)
     columns = columns_of(space, costs, pruned)
     store.write("rows", columns)
     study.tell(columns)
-    test = None
+    tests = {}
     if study.best_trial and has_test:
         model = SoftmaxRegression(8, 1e-6, 2, 1.0).fit(data.X, data.y)
         model.save(folder.model)
         accuracy = float(np.mean(model.predict(data.X_test) == data.y_test))
-        test = FinalScore(model.cost(data.X_test, data.y_test), accuracy)
+        tests = dict.fromkeys(READOUTS, FinalScore(0.5, 0.75))
+        tests[select] = FinalScore(model.cost(data.X_test, data.y_test), accuracy)
     timing = {
         "wall_s": 12.0, "training_s": 9.0, "compute_s": 95.0, "workers": 2, "gflops": 3.0,
         "predicted_training_s": 10.0,
     }  # fmt: skip
-    summary = make_summary(study, test, data, timing, Arithmetic(120, 120 + 10 * len(pruned)))
+    summary = make_summary(study, tests, data, timing, Arithmetic(120, 120 + 10 * len(pruned)))
     about = {"name": data.name, "fingerprint": data.fingerprint}
-    config = config or config_of(space)
     manifest = Manifest(config, about, {}, 1, {"numpy": "2.0 <beta>"}, "2024-01-01T00:00:00+00:00")
     folder.write_manifest(manifest)
     folder.write_summary(summary)

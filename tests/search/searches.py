@@ -73,14 +73,17 @@ def assert_same_log(one: pd.DataFrame, other: pd.DataFrame) -> None:
     )
 
 
-def assert_whole(log: pd.DataFrame, total: int) -> None:
+def assert_whole(log: pd.DataFrame, total: int, select: str = "last") -> None:
     """Check that each trial has one row, and each row what its state promises."""
     assert log.number.tolist() == list(range(total))
     complete, pruned = (log[log.state == state] for state in ("COMPLETE", "PRUNED"))
     assert len(complete) + len(pruned) == total
-    assert (complete.val_cost == complete.last_cost).all()
+    figures = ["val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg"]
+    selected = {"last": "val_cost", "average": "val_cost_avg"}[select]
+    assert (complete[selected] == complete.last_cost).all()
     assert (complete.last_epoch == complete.epochs).all()
-    assert pruned[["val_cost", "val_accuracy"]].isna().all(axis=None)
+    assert np.isfinite(complete[figures]).all(axis=None)
+    assert pruned[figures].isna().all(axis=None)
     assert (pruned.last_epoch < pruned.epochs).all()
     assert np.isfinite(log.last_cost).all()
 
@@ -106,6 +109,11 @@ class Textbook:
         order = split_order(len(y), seed)
         self._train, self._validation = order[: -len(y) // 5], order[-len(y) // 5 :]
         self._X, self._y, self._seed = X, y, seed
+
+    @property
+    def parts(self) -> tuple[np.ndarray, ...]:
+        """Images, labels, and which of them train and score."""
+        return self._X, self._y, self._train, self._validation
 
     def cost(self, row: pd.Series, epochs: int) -> float:
         """Return the validation cost of a trial's trajectory after some epochs."""

@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
     pretend(1.0, [8, 16, 64], 784, 10)
     path = tmp_path_factory.mktemp("killed")
     write_images(path / "data.npz", rows=2000, pixels=784, classes=10)
-    write_grid(
+    grid = write_grid(
         path / "medium.toml",
         "./data.npz",
         batch_size=[8, 16, 64],
@@ -47,6 +47,7 @@ def folder(tmp_path_factory):
         epochs=range(2, 26, 2),
         alpha=[0.0, 0.1, 1.0, 10.0],
     )
+    grid.write_text(f'select = "average"\n{grid.read_text()}')
     return path
 
 

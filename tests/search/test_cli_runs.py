@@ -30,6 +30,8 @@ COLUMNS = {
     "alpha": "double",
     "val_cost": "double",
     "val_accuracy": "double",
+    "val_cost_avg": "double",
+    "val_accuracy_avg": "double",
     "last_cost": "double",
     "last_epoch": "int32",
     "reports": "map<int32, double ('reports')>",
@@ -120,8 +122,12 @@ def test_the_summary_keeps_its_contract(run_dir):
         "params": {name: best[name] for name in AXES},
         "val_cost": best.val_cost,
         "val_accuracy": best.val_accuracy,
+        "val_cost_avg": best.val_cost_avg,
+        "val_accuracy_avg": best.val_accuracy_avg,
     }
     assert set(summary["test"]) == {"cost", "accuracy"}
+    assert set(summary["tests"]) == {"last", "average"}
+    assert (summary["select"], summary["tests"]["last"]) == ("last", summary["test"])
     manifest = json.loads((run_dir / "manifest.json").read_text())
     assert summary["dataset"] == manifest["dataset"] == {
         "name": "data", "fingerprint": summary["dataset"]["fingerprint"]

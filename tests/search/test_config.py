@@ -79,8 +79,14 @@ def test_smoke_grid():
     assert (config.name, config.dataset, len(config.space)) == ("smoke", "digits", 16)
 
 
+def test_the_averaged_grid_is_the_full_one_but_for_what_selects():
+    full, averaged = (load_config(name).to_dict() for name in ("full", "full-average"))
+    assert averaged == full | {"name": "full-average", "select": "average"}
+    assert full["select"] == "last"
+
+
 def test_known_grids():
-    assert known_grids() == ["full", "smoke", "tpe"]
+    assert known_grids() == ["full", "full-average", "smoke", "tpe"]
 
 
 def test_names_work_from_any_directory(tmp_path, monkeypatch):
@@ -142,6 +148,7 @@ def configs() -> st.SearchStrategy[dict]:
             "dataset": st.text(st.characters(exclude_categories=["C"]), min_size=1),
             "seed": st.integers(0, 2**63 - 1),
             "validation_fraction": st.floats(0, 1, exclude_min=True, exclude_max=True),
+            "select": st.sampled_from(["last", "average"]),
             "space": st.fixed_dictionaries(
                 {
                     "batch_size": axis(st.integers(1, 2**31 - 1)),
@@ -200,7 +207,7 @@ def test_unknown_name_suggests_and_lists():
     message = refusal("smok")
     assert 'no grid "smok"' in message
     assert "Did you mean smoke?" in message
-    assert "full, smoke" in message
+    assert "full, full-average, smoke" in message
     assert "./my.toml" in message
 
 
@@ -208,7 +215,7 @@ def test_unknown_name_suggests_and_lists():
 def test_unknown_name_that_is_close_to_none(name):
     message = refusal(name)
     assert "Did you mean" not in message
-    assert "full, smoke" in message
+    assert "full, full-average, smoke" in message
 
 
 def test_unknown_name_without_any_grid(tmp_path, monkeypatch):
@@ -353,6 +360,8 @@ def test_the_value_is_shown_as_it_was_written(message):
         ("validation_fraction", "1", "a number between 0 and 1, both excluded"),
         ("validation_fraction", "1.5", "a number between 0 and 1, both excluded"),
         ("validation_fraction", "true", "a number between 0 and 1"),
+        ("select", "true", '"last" or "average": the weights by whose validation cost trials are'),
+        ("select", '"mean"', '"last" or "average": the weights by whose validation cost trials'),
         ("dataset", "3", '"auto", "fashion-mnist", "digits" or the path'),
         ("dataset", '""', '"auto", "fashion-mnist", "digits" or the path'),
     ],

@@ -126,7 +126,7 @@ def test_no_link_is_too_long_and_none_without_need_short(drawn):
         seconds = training(cut, link.start_epoch, link.legs)
         epoch = cut.epoch_seconds(pack, link.width)
         assert seconds <= max(most, epoch * (1 + 1e-9))
-        assert link.seconds == pytest.approx(seconds + len(link.stops) * 1e-6)
+        assert link.seconds == pytest.approx(seconds + len(link.stops) * 2e-6)
     for one, other in pairwise(chain):
         # Two links that follow each other are no single link that was cut for nothing.
         goal = next(leg for leg in legs if leg.epoch > one.epoch)
@@ -172,10 +172,10 @@ def test_at_the_first_open_checkpoint_already_it_is_only_scored():
     assert all(link.epoch > link.start_epoch for link in others)
 
 
-def test_scoring_counts_for_each_checkpoint_that_is_passed():
+def test_scoring_counts_twice_for_each_checkpoint_that_is_passed():
     pack = pack_of([1, 2, 3])
     (link,) = cutter(10, pack, scoring=0.25).cut(pack, 0, legs_of(pack))
-    assert link.seconds == pytest.approx(0.3 + 3 * 0.25)
+    assert link.seconds == pytest.approx(0.3 + 3 * 2 * 0.25)
 
 
 def test_scoring_counts_the_columns_that_are_scored():
@@ -183,7 +183,7 @@ def test_scoring_counts_the_columns_that_are_scored():
     pack.numbers[:2, 0] = NO_TRIAL
     cut = LinkCutter(CostModel({8: (0.01, 0.0)}, (0.0, 0.25)), 1, 1, Plan((pack,)), 1)
     (link,) = cut.cut(pack, 0, legs_of(pack))
-    assert link.seconds == pytest.approx(2 * 0.01 + (1 + 3) * 0.25)
+    assert link.seconds == pytest.approx(2 * 0.01 + (1 + 3) * 2 * 0.25)
 
 
 # --- The length of a link

@@ -73,6 +73,8 @@ def rows(states, costs, first=0):
         "state": np.array(states),
         "val_cost": np.array(costs, float),
         "val_accuracy": np.full(n, 0.5),
+        "val_cost_avg": np.array(costs, float) + 1,
+        "val_accuracy_avg": np.full(n, 0.5),
     }
 
 
@@ -87,6 +89,13 @@ def sink():
 @pytest.fixture
 def study():
     return Study(10)
+
+
+def test_the_best_is_that_of_the_readout_that_selects(sink, clock):
+    study = Study(10, "average")
+    study.tell(rows(["COMPLETE"] * 2, [0.5, 0.25]))
+    MetricsObserver(sink, study, 2, float, Pace(clock)).idle()
+    assert sink[BEST] == 1.25
 
 
 @pytest.fixture

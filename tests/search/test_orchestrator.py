@@ -13,16 +13,19 @@ from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
 from cluster.executor import Lost, SerialExecutor
+from model import average
 from model.dataset import Dataset
-from model.pack import PackState
+from model.pack import PackState, Scores
 from search.checkpoints import Checkpoint, Checkpoints
 from search.config import load_config
 from search.cost_model import CostModel
 from search.errors import InterruptedSweepError, StoreError
-from search.link import Examples
+from search.link import Examples, LegResult, LinkResult
 from search.links import LinkCutter
 from search.orchestrator import MAX_ATTEMPTS, Orchestrator, settle
 from search.planner import NO_TRIAL, Plan, make_plan
+from search.readout import READOUTS
+from search.rows import record
 from search.source import Run
 from search.space import SearchSpace
 from search.stage import nothing_reached, open_chains
@@ -83,6 +86,14 @@ def images():
 
 
 EXAMPLES = images()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _several_readings():
+    """Let an epoch of these few images be read more than once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(average, "READING_ROWS", 16)
+        yield
 
 
 class FlakyExecutor:
@@ -180,7 +191,8 @@ def table(folder):
     """Return the log without what depends on times and luck, sorted by number."""
     names = (
         "number", "state", "batch_size", "learning_rate", "epochs", "alpha", "pack", "error",
-        "val_cost", "val_accuracy", "last_cost", "last_epoch", "source",
+        "val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg", "last_cost", "last_epoch",
+        "source",
     )  # fmt: skip
     columns = TrialStore(folder / "trials").columns(*names)
     order = np.argsort(columns[0])
@@ -262,20 +274,43 @@ def test_columns_that_diverge_fail_and_are_never_best(tmp_path):
     assert failed
     assert {row["alpha"] for row in failed} == {3e36}
     assert {row["error"] for row in failed} == {"diverged"}
-    assert {(row["val_cost"], row["val_accuracy"]) for row in failed} == {(None, None)}
+    figures = ("val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg")
+    assert {row[name] for row in failed for name in figures} == {None}
     complete = [row for row in rows if row["state"] == COMPLETE]
     assert {row["alpha"] for row in complete} >= {0.0, 1.0, 10.0}
     assert {row["error"] for row in complete} == {None}
-    assert all(np.isfinite(row["val_cost"]) for row in complete)
+    assert all(np.isfinite(row[name]) for row in complete for name in figures)
     assert study.states == {COMPLETE: len(complete), FAIL: len(failed)}
     best = min(complete, key=lambda row: (row["val_cost"], row["number"]))
     assert study.best_trial == BestTrial(
-        best["number"], SPACE[best["number"]], best["val_cost"], best["val_accuracy"]
+        best["number"], SPACE[best["number"]], best["val_cost"], *(best[name] for name in figures)
     )
     told = Study(len(SPACE))
     told.tell(dict(zip(TOLD, TrialStore(tmp_path / "trials").columns(*TOLD), strict=True)))
     assert (told.states, told.best_trial) == (study.states, study.best_trial)
     assert told.closed.tolist() == study.closed.tolist() == [True] * (len(SPACE) + 1)
+
+
+@pytest.mark.parametrize("select", READOUTS)
+def test_what_diverges_by_one_readout_alone_has_failed(select):
+    (link, *_), *_ = chains_of(LONGEST)
+    legs = []
+    for leg in link.legs:
+        ones = np.ones(len(leg.scored))
+        good, bad = Scores(ones, ones), Scores(ones.copy(), ones)
+        bad.cost[0] = np.inf
+        other = {"last": "average", "average": "last"}[select]
+        legs.append(LegResult({select: good, other: bad}, 1.0))
+    result = LinkResult(start(link.pack), tuple(legs), 0.0, 1.0, 1)
+    before = Checkpoint.before(link.pack, start(link.pack))
+    rows, after = record(link, result, "here", before, select)
+    failed = np.isin(rows["number"], link.pack.numbers[link.legs[0].scored[0]])
+    assert (rows["state"] == np.where(failed, FAIL, COMPLETE)).all()
+    for readout in READOUTS.values():
+        for name in (readout.cost, readout.accuracy):
+            assert (np.isnan(rows[name]) == failed).all()
+    assert np.isinf(after.reports[link.legs[0].scored[0]]).all()
+    assert (np.delete(after.reports, link.legs[0].scored[0], axis=0) == 1).all()
 
 
 def test_the_time_of_a_leg_is_shared_by_those_that_it_trains(tmp_path):
@@ -637,12 +672,12 @@ def test_a_damaged_checkpoint_only_costs_training(undisturbed, tmp_path):
 
 def assert_same_up_to_rounding(one, other):
     """Compare two logs that were trained in products of other widths."""
-    rounded = ("val_cost", "last_cost", "val_accuracy")
+    rounded = ("val_cost", "val_cost_avg", "last_cost", "val_accuracy", "val_accuracy_avg")
     exact = one.keys() - {*rounded, "pack"}
     assert {name: one[name] for name in exact} == {name: other[name] for name in exact}
     for name in rounded:
         ours, theirs = (np.frombuffer(t[name]) for t in (one, other))
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=0.1 * (name == "val_accuracy"))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=0.1 * ("accuracy" in name))
 
 
 def test_another_plan_gives_the_same_costs_up_to_rounding(tmp_path, undisturbed):
@@ -654,8 +689,9 @@ def test_another_plan_gives_the_same_costs_up_to_rounding(tmp_path, undisturbed)
 def test_fewer_trials_give_the_same_costs_up_to_rounding(uneven, undisturbed):
     kept = np.isin(undisturbed["number"], uneven["number"])
     assert uneven["number"] == np.array(undisturbed["number"])[kept].tolist()
-    costs = np.frombuffer(undisturbed["val_cost"])[kept]
-    np.testing.assert_allclose(np.frombuffer(uneven["val_cost"]), costs, rtol=1e-4)
+    for name in ("val_cost", "val_cost_avg"):
+        costs = np.frombuffer(undisturbed[name])[kept]
+        np.testing.assert_allclose(np.frombuffer(uneven[name]), costs, rtol=1e-4)
 
 
 # --- What counts of what was staged

@@ -28,7 +28,7 @@ def test_the_work_is_that_of_every_pack(workers):
     expected = dict.fromkeys(CONFIG.space.batch_size, 0.0)
     for pack in plan.packs:
         epoch = N_TRAIN * TYPICAL.training_row(pack.batch_size, pack.width)
-        scoring = N_VALIDATION * TYPICAL.scoring_row(pack.width)
+        scoring = 2 * N_VALIDATION * TYPICAL.scoring_row(pack.width)
         expected[pack.batch_size] += pack.checkpoints[-1] * epoch + len(pack.checkpoints) * scoring
     assert prediction.by_batch_size == pytest.approx(expected)
     assert prediction.compute_s == pytest.approx(sum(expected.values()))

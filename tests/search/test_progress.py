@@ -71,6 +71,7 @@ def tell(study, numbers, cost=0.25):
     study.tell({
         "number": numbers, "state": np.full(n, COMPLETE if np.isfinite(cost) else FAIL),
         **SPACE.columns(numbers), "val_cost": np.full(n, cost), "val_accuracy": np.full(n, 0.5),
+        "val_cost_avg": np.full(n, cost + 1), "val_accuracy_avg": np.full(n, 0.5),
     })  # fmt: skip
 
 

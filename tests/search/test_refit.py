@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
+from textbook import averaged
 
 from cluster.errors import ClusterError
 from cluster.executor import Finished, Lost, SerialExecutor
 from model.dataset import Dataset
 from model.softmax import SoftmaxRegression
-from search import refit as refitting
 from search.errors import InterruptedSweepError
 from search.link import Examples
-from search.refit import MAX_ATTEMPTS, final_model, refit
+from search.refit import MAX_ATTEMPTS, final_model, final_scores, refit
 from search.space import Params
 
 PARAMS = Params(batch_size=8, learning_rate=1e-6, epochs=3, alpha=1.0)
@@ -22,7 +22,7 @@ def images(n, seed):
     return np.clip(rng.normal(128, 50, (n, 12)) + 40 * (y[:, None] == np.arange(12) % 3), 0, 255), y
 
 
-X, Y = images(60, 0)
+X, Y = images(600, 0)
 X_TEST, Y_TEST = images(30, 1)
 DATA = Dataset("tiny", X.astype(np.uint8), Y, X_TEST.astype(np.uint8), Y_TEST)
 EXAMPLES = Examples.from_dataset(DATA, 0.25, seed=0)
@@ -47,16 +47,22 @@ def never():
 
 @pytest.mark.parametrize("losses", [0, MAX_ATTEMPTS - 1])
 def test_the_final_model_is_the_textbooks_on_all_images(losses):
-    state = refit(PARAMS, 7, EXAMPLES, LosingExecutor(losses), never)
-    textbook = SoftmaxRegression(8, 1e-6, 3, 1.0, seed=7, dtype=np.float64)
-    textbook.fit(EXAMPLES.X, EXAMPLES.y, 3)
-    model = final_model(state, PARAMS)
-    np.testing.assert_allclose(model.W, textbook.W, atol=1e-4 * np.abs(textbook.W).max())
-    np.testing.assert_allclose(model.b, textbook.b, atol=1e-4 * np.abs(textbook.b).max())
-    tested = refitting.final_score(state, DATA)
+    states = refit(PARAMS, 7, EXAMPLES, LosingExecutor(losses), never)
+    textbooks = {
+        "last": SoftmaxRegression(8, 1e-6, 3, 1.0, seed=7, dtype=np.float64).fit(
+            EXAMPLES.X, EXAMPLES.y, 3
+        ),
+        "average": averaged(8, 1e-6, 3, 1.0, EXAMPLES.X, EXAMPLES.y, 3, seed=7),
+    }
+    tested = final_scores(states, DATA)
+    assert states.keys() == tested.keys() == textbooks.keys()
     X_test = DATA.X_test.astype(np.float32)
-    assert tested.cost == pytest.approx(textbook.cost(X_test, Y_TEST), rel=1e-4)
-    assert tested.accuracy == np.mean(textbook.predict(X_test) == Y_TEST)
+    for name, textbook in textbooks.items():
+        model = final_model(states[name], PARAMS)
+        np.testing.assert_allclose(model.W, textbook.W, atol=1e-4 * np.abs(textbook.W).max())
+        np.testing.assert_allclose(model.b, textbook.b, atol=1e-4 * np.abs(textbook.b).max())
+        assert tested[name].cost == pytest.approx(textbook.cost(X_test, Y_TEST), rel=1e-4)
+        assert tested[name].accuracy == np.mean(textbook.predict(X_test) == Y_TEST)
 
 
 def test_a_final_training_that_always_loses_its_worker_gives_up():
@@ -78,5 +84,5 @@ def test_what_is_done_is_taken_before_an_interruption():
 
 
 def test_without_test_images_there_is_no_test_result():
-    state = refit(PARAMS, 7, EXAMPLES, SerialExecutor(), never)
-    assert refitting.final_score(state, Dataset("tiny", DATA.X, DATA.y)) is None
+    states = refit(PARAMS, 7, EXAMPLES, SerialExecutor(), never)
+    assert final_scores(states, Dataset("tiny", DATA.X, DATA.y)) == {}

@@ -71,6 +71,18 @@ def test_the_ten_best_trials_come_sorted(tmp_path):
     assert shown == [[str(n), f"{cost:.4f}"] for cost, n in best]
 
 
+def test_the_page_of_a_run_that_the_average_selects_shows_its_costs(tmp_path):
+    config = config_of(SPACE, select="average")
+    _, page = write(tmp_path, LINEAR, config=config)
+    assert ["validation cost", f"{3 - LINEAR[-1]:.4f}"] in page.rows
+    head = next(i for i, row in enumerate(page.rows) if row[0] == "trial")
+    assert page.rows[head + 1][:2] == ["15", f"{3 - LINEAR[-1]:.4f}"]
+    (at,) = [i for i, row in enumerate(page.rows) if row[0] == "(* selects)"]
+    assert page.rows[at + 1] == ["last weights", f"{LINEAR[-1]:.4f}", "0.5000", "75.00 %"]
+    assert page.rows[at + 2][:2] == ["averaged weights *", f"{3 - LINEAR[-1]:.4f}"]
+    assert 'select = "average"' in page.text
+
+
 @pytest.mark.parametrize("costs", [np.nan, 0.0, 1.0, 1e300])
 def test_all_trials_alike_are_a_report_too(tmp_path, costs):
     _, page = write(tmp_path, np.full(16, costs))

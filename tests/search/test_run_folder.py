@@ -204,7 +204,7 @@ def test_a_new_folder_has_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b'{"config": ', b"[]", b"{}", b'{"schema_version": 2}', b"null", b"\xff\xfe"]
+    "content", [b"", b'{"config": ', b"[]", b"{}", b'{"schema_version": 3}', b"null", b"\xff\xfe"]
 )
 def test_a_damaged_manifest_says_so_and_names_the_way_out(tmp_path, content):
     (tmp_path / "manifest.json").write_bytes(content)
@@ -217,7 +217,7 @@ def test_a_manifest_of_another_version_says_which(tmp_path, version):
     folder = make_run(tmp_path)
     folder.write_manifest(replace(MANIFEST, schema_version=version))
     with pytest.raises(
-        RunFolderError, match=rf"has schema version {version}, this program reads 2\."
+        RunFolderError, match=rf"has schema version {version}, this program reads 3\."
     ):
         folder.read_manifest()
 

@@ -104,7 +104,7 @@ def test_the_work_of_new_links_is_the_work_of_the_plan(plan):
             expected += 10**6 * TYPICAL.training_row(p.batch_size, width)
         for column in p.numbers.T.tolist():
             ending = sum(n != NO_TRIAL for n in column)
-            expected += 1000 * TYPICAL.scoring_row(ending)
+            expected += 2 * 1000 * TYPICAL.scoring_row(ending)
     np.testing.assert_allclose(seconds, expected)
 
 

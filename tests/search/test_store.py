@@ -38,6 +38,8 @@ def rows(numbers=(7, 9), costs=(0.5, np.nan), **replaced):
         "alpha": np.full(len(costs), 0.1),
         "val_cost": costs,
         "val_accuracy": np.where(finite, 0.75, np.nan),
+        "val_cost_avg": costs / 2,
+        "val_accuracy_avg": np.where(finite, 0.875, np.nan),
         "last_cost": costs,
         "last_epoch": 5,
         "reports": None,
@@ -86,6 +88,8 @@ def test_rows_come_back_with_types_times_and_nulls(store):
         "alpha": 0.1,
         "val_cost": 0.5,
         "val_accuracy": 0.75,
+        "val_cost_avg": 0.25,
+        "val_accuracy_avg": 0.875,
         "last_cost": 0.5,
         "last_epoch": 5,
         "reports": None,
@@ -98,7 +102,8 @@ def test_rows_come_back_with_types_times_and_nulls(store):
         "error": None,
         "source": None,
     }
-    nulls = {"val_cost": None, "val_accuracy": None, "last_cost": None}
+    figures = ("val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg", "last_cost")
+    nulls = dict.fromkeys(figures)
     assert failed == complete | nulls | {"number": 9, "state": "FAIL", "error": "diverged"}
 
 

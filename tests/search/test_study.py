@@ -3,10 +3,12 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search.planner import NO_TRIAL
+from search.readout import READOUTS
 from search.space import SearchSpace
 from search.store import COMPLETE, FAIL, PRUNED
 from search.study import TOLD, BestTrial, Study
@@ -26,6 +28,8 @@ def rows_of(numbers, values):
         **SPACE.columns(np.array(numbers, np.int64)),
         "val_cost": value,
         "val_accuracy": 1 - value,
+        "val_cost_avg": 3 - value,  # whose best is the worst of the others
+        "val_accuracy_avg": value - 2,
     }
     assert tuple(rows) == TOLD
     return rows
@@ -35,11 +39,19 @@ def state_of(value):
     return PRUNED if value == PRUNED else COMPLETE if np.isfinite(value) else FAIL
 
 
+def best_of(number, value, select="last"):
+    figures = {"last": value, "average": 3 - value}
+    return BestTrial(
+        number, SPACE[number], figures[select], value, 1 - value, 3 - value, value - 2
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("select", READOUTS)
 @given(histories, st.randoms(use_true_random=False))
-def test_counts_and_best_are_those_of_the_whole_history(batches, random):
+def test_counts_and_best_are_those_of_the_whole_history(select, batches, random):
     numbers = list(range(sum(map(len, batches))))
     random.shuffle(numbers)
-    study, told = Study(len(SPACE)), []
+    study, told = Study(len(SPACE), select), []
     for batch in batches:
         number = [numbers.pop() for _ in batch]
         told += zip(number, batch, strict=True)
@@ -48,10 +60,9 @@ def test_counts_and_best_are_those_of_the_whole_history(batches, random):
         assert study.finished == len(told)
         closed = {n for n, _ in told} | {study.total}
         assert np.flatnonzero(study.closed).tolist() == sorted(closed)
-        best = min([(v, n) for n, v in told if state_of(v) == COMPLETE], default=None)
-        assert study.best_trial == (
-            best and BestTrial(best[1], SPACE[best[1]], best[0], 1 - best[0])
-        )
+        complete = [best_of(n, v, select) for n, v in told if state_of(v) == COMPLETE]
+        best = min(complete, key=lambda trial: (trial.value, trial.number), default=None)
+        assert study.best_trial == best
 
 
 def test_the_ten_best_are_kept_in_order():
@@ -75,4 +86,4 @@ def test_the_lowest_number_wins_a_tie_in_whatever_order():
         study = Study(5)
         for number in order:
             study.tell(rows_of([number], [0.5]))
-        assert study.best_trial == BestTrial(2, SPACE[2], 0.5, 0.5)
+        assert study.best_trial == best_of(2, 0.5)

@@ -11,7 +11,7 @@ from search.arithmetic import Arithmetic
 from search.space import SearchSpace
 from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
-from search.summary import make_summary, result_lines, result_text
+from search.summary import make_summary, readout_rows, result_lines, result_text
 
 SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
 AXES = {name: getattr(SPACE, name) for name in ("batch_size", "learning_rate", "epochs", "alpha")}
@@ -23,11 +23,12 @@ TIMING = {
     "compute_s": 300.0,
 }
 TEST = refit.FinalScore(0.45584, 0.84256)
+AVERAGED = refit.FinalScore(0.45384, 0.84356)
 ALL = Arithmetic(280, 280)
 
 
-def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL):
-    study = Study(len(SPACE))
+def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL, select="last"):
+    study = Study(len(SPACE), select)
     number = np.arange(len(costs) + pruned) + 9
     costs = np.array([*costs, *[np.nan] * pruned])
     state = np.where(np.isfinite(costs), COMPLETE, FAIL)
@@ -35,8 +36,10 @@ def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL):
     study.tell({
         "number": number, "state": state, **SPACE.columns(number), "val_cost": costs,
         "val_accuracy": np.full(len(costs), 0.85),
+        "val_cost_avg": 0.9 - costs, "val_accuracy_avg": np.full(len(costs), 0.875),
     })  # fmt: skip
-    return make_summary(study, test, DATA, TIMING, work)
+    tests = {} if test is None else {"last": test, "average": AVERAGED}
+    return make_summary(study, tests, DATA, TIMING, work)
 
 
 def test_the_summary_holds_what_the_contract_says():
@@ -48,6 +51,8 @@ def test_the_summary_holds_what_the_contract_says():
             "params": {"batch_size": 32, "learning_rate": 5e-7, "epochs": 35, "alpha": 0.1},
             "val_cost": 0.43361,
             "val_accuracy": 0.85,
+            "val_cost_avg": 0.9 - 0.43361,
+            "val_accuracy_avg": 0.875,
         },
         "top": [
             {
@@ -55,10 +60,17 @@ def test_the_summary_holds_what_the_contract_says():
                 "params": {"batch_size": 32, "learning_rate": 5e-7, "epochs": epochs, "alpha": a},
                 "val_cost": cost,
                 "val_accuracy": 0.85,
+                "val_cost_avg": 0.9 - cost,
+                "val_accuracy_avg": 0.875,
             }
             for number, epochs, a, cost in [(10, 35, 0.1, 0.43361), (9, 30, 1.0, 0.5)]
         ],
+        "select": "last",
         "test": {"cost": 0.45584, "accuracy": 0.84256},
+        "tests": {
+            "last": {"cost": 0.45584, "accuracy": 0.84256},
+            "average": {"cost": 0.45384, "accuracy": 0.84356},
+        },
         "dataset": {"name": "digits", "fingerprint": DATA.fingerprint},
         "timing": TIMING,
         "arithmetic": {"trained_epochs": 280, "unpruned_epochs": 280, "saved": 0.0},
@@ -95,10 +107,54 @@ def test_settings_and_figures_stand_in_their_traditional_order():
     ]
 
 
+def test_what_selects_decides_about_the_best_trial_and_its_figures():
+    told = summary(select="average")
+    assert (told["select"], told["best"]["number"]) == ("average", 9)
+    assert told["test"] == {"cost": 0.45384, "accuracy": 0.84356}
+    assert result_lines(told)[4:] == [
+        ("validation cost", "0.4000"),
+        ("test cost after retraining", "0.4538"),
+        ("test images correct", "84.36 %"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("select", "expected"),
+    [
+        (
+            "last",
+            [
+                ["last weights *", "0.4336", "0.4558", "84.26 %"],
+                ["averaged weights", "0.4664", "0.4538", "84.36 %"],
+            ],
+        ),
+        (
+            "average",
+            [
+                ["last weights", "0.5000", "0.4558", "84.26 %"],
+                ["averaged weights *", "0.4000", "0.4538", "84.36 %"],
+            ],
+        ),
+    ],
+)
+def test_the_text_shows_both_readouts_and_which_of_them_selects(select, expected):
+    told = summary(select=select)
+    header = ["(* selects)", "validation cost", "test cost", "correct"]
+    assert list(map(list, readout_rows(told))) == [header, *expected]
+    for width, left_out in ((None, ()), (45, ("validation cost",))):
+        lines = result_text(told, "runs/mine", AXES, width).splitlines()
+        head = next(i for i, line in enumerate(lines) if line.startswith(header[0]))
+        for line, row in zip(lines[head : head + 3], [header, *expected], strict=True):
+            kept = [cell for name, cell in zip(header, row, strict=True) if name not in left_out]
+            assert " ".join(line.split()) == " ".join(kept)
+            assert len(line) <= (width or 100)
+
+
 def test_without_test_images_the_result_says_so():
     lines = result_lines(summary(test=None))
     assert lines[-1] == ("test", "the data set has no test images")
     assert len(lines) == 6
+    assert readout_rows(summary(test=None)) == []
 
 
 def test_a_perfect_score_is_a_result_like_any_other():

@@ -17,7 +17,8 @@ def store(tmp_path):
     """A log of two links: of an earlier command, and of this one."""
     store = TrialStore(tmp_path / "trials")
     for pack, started_at, seconds in ((0, BEGAN - 100, 4.0), (1, BEGAN + 10, 6.0)):
-        columns = dict.fromkeys(("learning_rate", "alpha", "val_cost", "val_accuracy"), 0.5)
+        names = ("val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg")
+        columns = dict.fromkeys(("learning_rate", "alpha", *names), 0.5)
         store.write(f"pack {pack}", {
             **columns, "number": np.array([pack]), "state": COMPLETE, "batch_size": 8,
             "epochs": 5, "seconds": seconds, "pack": pack, "node": "localhost",

@@ -41,7 +41,8 @@ def row(number, params):
     reports = [(2, cost + 1), (4, cost + 0.5)]
     ends = {3: ("PRUNED", None, reports), 8: ("FAIL", None, None)}
     state, value, reports = ends.get(number % 11, ("COMPLETE", cost, [*reports, (9, cost)]))
-    return {"number": number, "state": state, "val_cost": value, "reports": reports}
+    told = {"number": number, "state": state, "reports": reports}
+    return told | {"val_cost": value, "val_cost_avg": value and -value}
 
 
 def tell(tuner, proposal):
@@ -140,8 +141,10 @@ def test_cma_es_goes_on_with_its_generations():
     assert len(generations) > 2
 
 
-def test_the_study_learns_how_every_trial_ended():
-    tuner, attrs = make_tuner("random"), {3: {"completed_rung_0": 0.25}}
+@pytest.mark.parametrize("cost", ["val_cost", "val_cost_avg"])
+def test_the_study_learns_how_every_trial_ended(cost):
+    tuner = Tuner(distributions(SPACE), "random", {}, 0, cost)
+    attrs = {3: {"completed_rung_0": 0.25}}
     proposal = tuner.ask(0, 12)
     rows = [row(n, p) for n, p in zip(proposal.numbers, proposal.params, strict=True)]
     tuner.tell(rows, attrs)
@@ -153,7 +156,7 @@ def test_the_study_learns_how_every_trial_ended():
         assert trial.system_attrs.items() >= attrs.get(trial.number, {}).items()
         assert trial.params == proposal.params[trial.number]
         if trial.state is optuna.trial.TrialState.COMPLETE:
-            assert trial.value == told["val_cost"]
+            assert trial.value == told[cost]
 
 
 def test_the_history_holds_the_finished_trials_below_a_number():

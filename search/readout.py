@@ -1,0 +1,29 @@
+"""The two ways to read the weights where a trial ends: the last ones, and their average."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Readout:
+    """One way to read the weights.
+
+    Attributes
+    ----------
+    title : str
+        For people.
+    cost, accuracy : str
+        The columns of the log that have its validation cost and accuracy.
+    """
+
+    title: str
+    cost: str
+    accuracy: str
+
+
+LAST, AVERAGE = "last", "average"
+
+READOUTS = {
+    LAST: Readout("last weights", "val_cost", "val_accuracy"),
+    AVERAGE: Readout("averaged weights", "val_cost_avg", "val_accuracy_avg"),
+}
+"""All of them by the name that `select` has in a config; every trial is scored by each."""
