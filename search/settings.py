@@ -48,6 +48,8 @@ class Options:
         Name or import path.
     reuse : tuple of Path
         Runs to take finished trials from.
+    refits : int
+        Final trainings, each with a seed of its own.
     """
 
     grid: str = "full"
@@ -65,6 +67,7 @@ class Options:
     trials: int | None = None
     pruner: str | None = None
     reuse: tuple[Path, ...] = ()
+    refits: int = 1
 
     @property
     def run_path(self) -> Path:
