@@ -111,6 +111,11 @@ class GridFile(Strict):
         "last",
         description='"last" or "average": the weights by whose validation cost trials are compared',
     )
+    features: Literal["raw", "unit", "standardized"] = Field(
+        "raw",
+        description='"raw", "unit" or "standardized": pixels as they are, scaled to 1 at most, or '
+        "each less its mean and over its standard deviation",
+    )
     axes: Axes = Field(alias="space", description=f"a table with the keys {', '.join(AXES)}")
     sampler: SamplerSettings = Field(
         default_factory=SamplerSettings,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.dataset import Dataset
+from model.features import AS_THEY_ARE, RAW, Features, fit_features
 from model.pack import PackState, Scores, advance, advance_averaging, score
 from model.shuffle import split_order
 from search.readout import AVERAGE, LAST
@@ -30,25 +31,32 @@ class Examples:
     Attributes
     ----------
     X : ndarray of shape (n, D), float32
+        What the trainer sees of them.
     y : ndarray of shape (n,), int64
     n_train : int
         Rows that train the trials; the others score them.
     n_classes : int
+    features : Features
+        From their own pixels to X.
     """
 
     X: F32
     y: I64
     n_train: int
     n_classes: int
+    features: Features = AS_THEY_ARE
 
     @classmethod
-    def from_dataset(cls, data: Dataset, validation_fraction: float, seed: int) -> Self:
+    def from_dataset(
+        cls, data: Dataset, validation_fraction: float, seed: int, features: str = RAW
+    ) -> Self:
         """Lay the training images out in the order of the split, both parts of which have some."""
         n = len(data.y)
-        n_validation = validation_rows(n, validation_fraction)
+        n_train = n - validation_rows(n, validation_fraction)
         order = split_order(n, seed)
-        X = data.X[order].astype(np.float32, copy=False)
-        return cls(X, data.y[order], n - n_validation, data.n_classes)
+        fitted = fit_features(features, data.X, order[:n_train])
+        X = fitted.apply(data.X, order)
+        return cls(X, data.y[order], n_train, data.n_classes, fitted)
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,10 @@ def _scores(
 
 
 def run_refit(examples: Examples, params: Params, seed: int) -> dict[str, PackState]:
-    """Train the winner on all images, training and validation together; return each readout."""
+    """Train the winner on all images, training and validation together; return each readout.
+
+    Whatever features it was trained on, what is returned takes raw pixels.
+    """
     state = PackState.start(
         params.batch_size,
         np.array([params.learning_rate]),
@@ -146,4 +157,5 @@ def run_refit(examples: Examples, params: Params, seed: int) -> dict[str, PackSt
         seed=seed,
     )
     last, average = advance_averaging(state, examples.X, examples.y, params.epochs)
-    return {LAST: last, AVERAGE: average}
+    fold = examples.features.fold
+    return {LAST: fold(last), AVERAGE: fold(average)}

@@ -7,6 +7,7 @@ from importlib import metadata
 from pprint import pformat
 from typing import Any
 
+from model.features import RAW
 from search.readout import LAST
 from search.space import Range
 
@@ -59,6 +60,7 @@ class Manifest:
             "sampler": _method_text(self.config.get("sampler", {"name": "grid"})),
             "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
             "select": self.config.get("select", LAST),
+            "features": self.config.get("features", RAW),
             "seed": self.config["seed"],
             "validation_fraction": self.config["validation_fraction"],
             "dataset": f"{self.dataset['name']} ({self.dataset['fingerprint']})",

@@ -1,6 +1,7 @@
 """The winner, trained again on all training images and tested once."""
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,52 +36,61 @@ class FinalScore:
 
 def refit(
     params: Params,
-    seed: int,
+    seeds: Sequence[int],
     examples: Any,
     executor: Executor,
     interrupted: Callable[[], bool],
-) -> dict[str, PackState]:
-    """Train the winner on training and validation images together; return each readout.
+) -> Iterator[tuple[int, dict[str, PackState]]]:
+    """Train the winner on training and validation images together, once with each seed.
 
     Parameters
     ----------
     params : Params
-    seed : int
-        Of the shuffles.
+    seeds : sequence of int
+        Of the shuffles. Trainings with different ones share no mini-batch, so each is a task.
     examples : object
         What the executor's `share` returned for the `Examples`.
     executor : Executor
     interrupted : callable
+
+    Yields
+    ------
+    seed : int
+    states : dict of str to PackState
+        What its training gave, by readout, as soon as it is done.
 
     Raises
     ------
     InterruptedSweepError
         If `interrupted` said so.
     ClusterError
-        If its worker is lost again and again.
+        If the worker of one is lost again and again.
     """
-    for attempt in range(MAX_ATTEMPTS):
-        name = f"refit batch={params.batch_size} epochs 0-{params.epochs}"
-        executor.submit(("refit", attempt), name, run_refit, examples, params, seed)
-        states = _await(executor, interrupted)
-        if states is not None:
-            return states
-    raise ClusterError(
-        f"The final training lost its worker {MAX_ATTEMPTS} times. The log is complete; give the "
-        "same command to try again."
-    )
-
-
-def _await(executor: Executor, interrupted: Callable[[], bool]) -> dict[str, PackState] | None:
-    """Return the refitted states, or None where its worker was lost."""
-    while True:
+    waiting, running = deque((seed, 1) for seed in seeds), 0
+    name = f"refit batch={params.batch_size} epochs 0-{params.epochs}"
+    while waiting or running:
+        while waiting and running < executor.workers:
+            seed, attempt = waiting.popleft()
+            detail = f"{name}: seed {seed}"
+            executor.submit((seed, attempt), detail, run_refit, examples, params, seed)
+            running += 1
         for task in executor.wait(WAIT_SECONDS):
+            running -= 1
             if isinstance(task, Lost):
-                return None
-            states: dict[str, PackState] = task.value
-            return states
-        if interrupted():
+                waiting.append(_next_attempt(*task.key))
+            else:
+                yield task.key[0], task.value
+        if (waiting or running) and interrupted():
             raise InterruptedSweepError("Interrupted.")
+
+
+def _next_attempt(seed: int, attempt: int) -> tuple[int, int]:
+    if attempt == MAX_ATTEMPTS:
+        raise ClusterError(
+            f"The final training lost its worker {MAX_ATTEMPTS} times. The log is complete; give "
+            "the same command to try again."
+        )
+    return seed, attempt + 1
 
 
 def final_model(state: PackState, params: Params) -> SoftmaxRegression:

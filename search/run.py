@@ -74,6 +74,7 @@ def _sweep(args: argparse.Namespace, began: float) -> None:
         executor=args.executor,
         address=args.address,
         workers=args.workers,
+        refits=args.refits,
         dry_run=args.dry_run,
         progress=not args.no_progress,
     )
@@ -141,6 +142,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--reuse", type=_folder, action="append", metavar="DIR",
         help="take finished trials from another run; may be given several times",
+    )  # fmt: skip
+    run.add_argument(
+        "--refits", type=_positive, default=1, metavar="K",
+        help="final trainings with as many seeds, to see how far their test figures spread (1); "
+        "a finished run trains those that it lacks",
     )  # fmt: skip
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     run.add_argument("--no-progress", action="store_true", help="show no progress")

@@ -33,6 +33,7 @@ class RunFolder:
         self.proposals = path / "proposals"
         self.reused = path / "reused"
         self.model = path / "best_model.npz"
+        self.refits = path / "refits.json"
         self.report = path / "report.html"
         self.log = path / "sweep.log"
         self._manifest = path / "manifest.json"

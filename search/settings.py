@@ -49,6 +49,8 @@ class Options:
         Name or import path.
     reuse : tuple of Path or RemotePath
         Runs to take finished trials from.
+    refits : int
+        Final trainings, each with a seed of its own.
     """
 
     grid: str = "full"
@@ -66,6 +68,7 @@ class Options:
     trials: int | None = None
     pruner: str | None = None
     reuse: tuple[Place, ...] = ()
+    refits: int = 1
 
     @property
     def run_path(self) -> Place:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from model.dataset import Dataset
+from model.features import RAW
 from search.arithmetic import Arithmetic
 from search.edges import edge_warnings
 from search.progress import duration
@@ -13,6 +14,7 @@ from search.readout import AVERAGE, LAST, READOUTS, Readout
 from search.refit import FinalScore
 from search.remote_path import Place, RemotePath, place
 from search.space import Range
+from search.spread import spread_rows
 from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
 from search.text_table import table_lines, wrapped
@@ -124,10 +126,12 @@ def result_text(
         Of the terminal, to which what is longer than the old lines is fitted.
     """
     trials, timing = summary["trials"], summary["timing"]
+    features = summary.get("features", RAW)
+    seen = "" if features == RAW else f", {features} features"
     counts = ", ".join(f"{trials[k]} {k}" for k in ("complete", "pruned", "failed") if trials[k])
     return "\n".join(
         [
-            f"{trials['total']} trials on {summary['dataset']['name']}: {counts}, "
+            f"{trials['total']} trials on {summary['dataset']['name']}{seen}: {counts}, "
             f"in {duration(timing['wall_s'])}",
             "",
             *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
@@ -155,15 +159,19 @@ def _more_lines(
     edges = [line for text in warnings for line in wrapped(text, width)]
     return [
         line
-        for part in (_readout_lines(summary, width), top, edges, _next_lines(run_dir))
+        for part in (*_tables(summary, width), top, edges, _next_lines(run_dir))
         if part
         for line in (*part, "")
     ]
 
 
-def _readout_lines(summary: Mapping[str, Any], width: int | None) -> list[str]:
-    rows = readout_rows(summary)
-    return table_lines(rows[0], rows[1:], width, rows[0][1:2]) if rows else []
+def _tables(summary: Mapping[str, Any], width: int | None) -> list[list[str]]:
+    """Return the figures by readout, and their spread over final trainings."""
+    tables = [
+        (readout_rows(summary), ("validation cost",)),
+        (spread_rows(summary), ("smallest", "largest")),
+    ]
+    return [table_lines(rows[0], rows[1:], width, spare) for rows, spare in tables if rows]
 
 
 def _next_lines(run_dir: str) -> list[str]:

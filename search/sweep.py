@@ -21,7 +21,6 @@ from search.checkpoints import Checkpoints
 from search.config import SweepConfig
 from search.download_progress import DownloadProgress
 from search.dry_run import dry_run
-from search.durable import write_atomically
 from search.errors import InterruptedSweepError, NoResultError, StoreError
 from search.grid_plan import grid_widths
 from search.interruption import Interruption
@@ -35,7 +34,7 @@ from search.orchestrator import Orchestrator
 from search.planner import Pack
 from search.prediction import Prediction
 from search.proposal import Proposals
-from search.refit import FinalScore, final_model, final_scores, refit
+from search.refits import Refits, Tests, check_refits, lacks_refits, with_refits
 from search.remote_path import Place
 from search.report import write_report
 from search.reuse import ReusedTrials
@@ -50,6 +49,7 @@ from search.settings import (
     resolve_config,
 )
 from search.source import Run, check_methods
+from search.space import Params
 from search.store import TrialStore
 from search.study import Study
 from search.summary import make_summary, result_text
@@ -79,6 +79,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     data = _load(config.dataset, err)
     check_enough_images(config, data)
     check_methods(config)
+    check_refits(options.refits, data)
     if options.dry_run:
         _print(out, dry_run(config, data, options.workers))
         return
@@ -93,10 +94,10 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
         if manifest is not None:
             check_same_settings(folder.path, manifest, config, data)
             check_same_reuse(folder.path, manifest, reuse)
-        summary = manifest and folder.read_summary()
-        if not summary:
+        summary = folder.read_summary() if manifest else None
+        if not summary or lacks_refits(summary, options.refits):
             with log_file(folder.log) as folder.log:
-                summary = Sweep(options, config, data, folder, err, began).run()
+                summary = Sweep(options, config, data, folder, err, began).run(summary)
     run_dir, width = str(options.run_path), text_width(out)
     _print(out, result_text(summary, run_dir, config.axes_by_name, width))
     if summary["best"] is None:
@@ -114,20 +115,31 @@ class Sweep:
     err: Console
     began: float
 
-    def run(self) -> dict[str, Any]:
-        """Do what the log does not hold yet, and return the summary."""
+    def run(self, finished: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Do what the run's files do not hold yet, and return the summary.
+
+        Parameters
+        ----------
+        finished : dict, optional
+            The summary of a run that lacks nothing but final trainings.
+        """
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because a Ray cluster takes seconds to start.
             preparing = background.submit(self._prepare)
             with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
                 examples = executor.share(preparing.result())
                 del preparing  # and with it this process's own copy of the images
+                if finished:
+                    return self._add_refits(finished, executor, examples, interrupted)
                 return self._run_on(executor, examples, interrupted)
 
     def _prepare(self) -> Examples:
         """Lay the images out, and compile what the workers then find in the cache."""
         compile_kernels()
-        return Examples.from_dataset(self.data, self.config.validation_fraction, self.config.seed)
+        config = self.config
+        return Examples.from_dataset(
+            self.data, config.validation_fraction, config.seed, config.features
+        )
 
     def _run_on(
         self, executor: Executor, examples: Any, interrupted: Interruption
@@ -141,15 +153,39 @@ class Sweep:
         self._announce(executor)
         try:
             prediction, started_at = self._train(run, executor, examples, interrupted)
-            tests = self._refit(executor, examples, interrupted)
+            best = self.study.best_trial
+            tests = self._refit(best.params, executor, examples, interrupted) if best else []
         except InterruptedSweepError as error:
-            raise InterruptedSweepError(self._how_to_continue()) from error
+            done = f"{self.study.finished} of {self.study.total} trials are in the log"
+            raise InterruptedSweepError(self._how_to_continue(done)) from error
         work = arithmetic(self.books.store)
         timing = make_timing(
             self.books.store, self.began, started_at,
             epochs_flops(work.trained, self.config, self.data), executor.workers, prediction,
         )  # fmt: skip
-        summary = make_summary(self.study, tests, self.data, timing, work)
+        summary = make_summary(self.study, tests[0] if tests else {}, self.data, timing, work)
+        summary["features"] = self.config.features
+        return self._write(manifest, with_refits(summary, self.config.seed, tests))
+
+    def _add_refits(
+        self,
+        finished: dict[str, Any],
+        executor: Executor,
+        examples: Any,
+        interrupted: Interruption,
+    ) -> dict[str, Any]:
+        """Repeat the final training of a finished run, of which all else stays as it was."""
+        params = Params(**finished["best"]["params"])
+        try:
+            tests = self._refit(params, executor, examples, interrupted)
+        except InterruptedSweepError as error:
+            done = "The run is finished, and the final trainings that are done are kept"
+            raise InterruptedSweepError(self._how_to_continue(done)) from error
+        summary = with_refits(finished, self.config.seed, tests)
+        return self._write(self.folder.existing_manifest(), summary)
+
+    def _write(self, manifest: Manifest, summary: dict[str, Any]) -> dict[str, Any]:
+        """Write the report, then the summary, which says that all is there."""
         write_report(self.folder, manifest, self.books.store, summary, self.data)
         self.folder.write_summary(summary)
         return summary
@@ -238,31 +274,26 @@ class Sweep:
         )
 
     def _refit(
-        self, executor: Executor, examples: Any, interrupted: Interruption
-    ) -> dict[str, FinalScore]:
-        best = self.study.best_trial
-        if best is None:
-            return {}
-        self._say("Training the best combination on all training images ...")
+        self, params: Params, executor: Executor, examples: Any, interrupted: Interruption
+    ) -> list[Tests]:
+        """Train the winner on all images as often as was asked for; return the test figures."""
+        count = self.options.refits
+        seeds = f" with {count} seeds" if count > 1 else ""
+        self._say(f"Training the best combination on all training images{seeds} ...")
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because the report needs it and it takes a second to import.
             background.submit(import_module, "search.tuning.importance")
-            states = refit(best.params, self.config.seed, examples, executor, interrupted)
-        model = final_model(states[self.config.select], best.params)
-        write_atomically(self.folder.model, model.save)
-        return final_scores(states, self.data)
+            refits = Refits(self.folder, self.data, params, self.config.seed, self.config.select)
+            return refits.train(count, examples, executor, interrupted)
 
-    def _how_to_continue(self) -> str:
+    def _how_to_continue(self, done: str) -> str:
         given = [
             f"--{name}={value}"
-            for name in ("executor", "address", "workers")
-            if (value := getattr(self.options, name)) not in (None, Options.executor)
+            for name in ("executor", "address", "workers", "refits")
+            if (value := getattr(self.options, name)) not in (None, getattr(Options, name))
         ]
         command = ["python", "-m", "search.run", "--resume", str(self.folder.path), *given]
-        return (
-            f"Interrupted. {self.study.finished} of {self.study.total} trials are in the log; "
-            f"continue with:\n  {shlex.join(command)}"
-        )
+        return f"Interrupted. {done}; continue with:\n  {shlex.join(command)}"
 
 
 def _print(console: Console, text: str) -> None:

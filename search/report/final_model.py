@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.dataset import Dataset
 from model.errors import DataError
+from model.features import RAW, STANDARDIZED
 from model.softmax import SoftmaxRegression, log_softmax
 from search.report.charts import GREY_SCALE, SHARE_SCALE, SIGN_SCALE, Chart, hover, text_of
 from search.report.run_data import RunData
@@ -38,6 +39,7 @@ class FinalModel:
     Attributes
     ----------
     W : ndarray of shape (D, c)
+        The weights that are shown.
     X : ndarray of shape (n, D)
         The test images.
     y : ndarray of shape (n,)
@@ -55,15 +57,20 @@ class FinalModel:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, model: SoftmaxRegression, data: Dataset) -> Self | None:
-        """Ask the model about the test images; None where there are none, or others."""
+    def of(cls, model: SoftmaxRegression, data: Dataset, features: str = RAW) -> Self | None:
+        """Ask the model about the test images; None where there are none, or others.
+
+        Of standardized features it shows what a standard deviation of each pixel weighs: the
+        pixels at the rim, nearly always black, have weights beside which no others are seen.
+        """
         X, y = data.X_test, data.y_test
         if X is None or y is None or model.W.shape != (X.shape[1], data.n_classes):
             return None
         fashion = data.name == "fashion-mnist" and data.n_classes == len(_FASHION)
         names = _FASHION if fashion else tuple(map(str, range(data.n_classes)))
         log_p = log_softmax(np.asarray(X, model.W.dtype) @ model.W + model.b)
-        return cls(model.W, X, y, np.nan_to_num(log_p), names)
+        per = X.std(axis=0)[:, None] if features == STANDARDIZED else 1.0
+        return cls(model.W * per, X, y, np.nan_to_num(log_p), names)
 
     @property
     def predicted(self) -> NDArray[np.intp]:
@@ -102,7 +109,8 @@ def final_model_of(run: RunData) -> FinalModel | str:
         model = SoftmaxRegression.load(run.folder.model)
     except DataError:
         return f"{run.folder.model.name} cannot be read, so there is no model to show."
-    return FinalModel.of(model, run.data) or "The final model does not fit the data set."
+    shown = FinalModel.of(model, run.data, run.config.features)
+    return shown or "The final model does not fit the data set."
 
 
 def confusion_chart(final: FinalModel) -> Chart:

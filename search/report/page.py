@@ -22,6 +22,7 @@ from search.report.settings_text import as_toml
 from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
 from search.space import AXES
+from search.spread import spread_rows
 from search.store import load_study
 from search.summary import readout_rows
 
@@ -54,6 +55,7 @@ def _sections(run: RunData) -> dict[str, Any]:
     return {
         "result": result_table(run.summary),
         "readouts": readout_rows(run.summary),
+        "spread": spread_rows(run.summary),
         "warnings": edge_warnings(run),
         "figures": figures(run.summary),
         "top": top_trials(_for_table(run.trials)),

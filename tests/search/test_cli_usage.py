@@ -98,7 +98,9 @@ def test_help_shows_the_options_and_examples(capfd):
 def test_an_unknown_grid_is_refused(refusal, grid):
     message = refusal("--grid", grid, "--executor", "serial")
     assert grid.removeprefix("./") in message
-    assert "full, full-average, smoke" in message or "There is no file" in message
+    assert (
+        "full, full-average, full-standardized, smoke" in message or "There is no file" in message
+    )
 
 
 @pytest.mark.parametrize(

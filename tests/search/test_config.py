@@ -85,8 +85,15 @@ def test_the_averaged_grid_is_the_full_one_but_for_what_selects():
     assert full["select"] == "last"
 
 
+def test_the_standardized_grid_is_as_large_as_the_full_one():
+    full, standardized = load_config("full"), load_config("full-standardized")
+    assert (full.features, standardized.features) == ("raw", "standardized")
+    assert standardized.select == "average"
+    assert standardized.space.shape == full.space.shape
+
+
 def test_known_grids():
-    assert known_grids() == ["full", "full-average", "smoke", "tpe"]
+    assert known_grids() == ["full", "full-average", "full-standardized", "smoke", "tpe"]
 
 
 def test_names_work_from_any_directory(tmp_path, monkeypatch):
@@ -207,7 +214,7 @@ def test_unknown_name_suggests_and_lists():
     message = refusal("smok")
     assert 'no grid "smok"' in message
     assert "Did you mean smoke?" in message
-    assert "full, full-average, smoke" in message
+    assert "full, full-average, full-standardized, smoke" in message
     assert "./my.toml" in message
 
 
@@ -215,7 +222,7 @@ def test_unknown_name_suggests_and_lists():
 def test_unknown_name_that_is_close_to_none(name):
     message = refusal(name)
     assert "Did you mean" not in message
-    assert "full, full-average, smoke" in message
+    assert "full, full-average, full-standardized, smoke" in message
 
 
 def test_unknown_name_without_any_grid(tmp_path, monkeypatch):

@@ -45,9 +45,16 @@ def never():
     return False
 
 
+def trained(executor, interrupted=never):
+    """Train once, with one seed, and return each readout."""
+    ((seed, states),) = refit(PARAMS, [7], EXAMPLES, executor, interrupted)
+    assert seed == 7
+    return states
+
+
 @pytest.mark.parametrize("losses", [0, MAX_ATTEMPTS - 1])
 def test_the_final_model_is_the_textbooks_on_all_images(losses):
-    states = refit(PARAMS, 7, EXAMPLES, LosingExecutor(losses), never)
+    states = trained(LosingExecutor(losses))
     textbooks = {
         "last": SoftmaxRegression(8, 1e-6, 3, 1.0, seed=7, dtype=np.float64).fit(
             EXAMPLES.X, EXAMPLES.y, 3
@@ -67,22 +74,22 @@ def test_the_final_model_is_the_textbooks_on_all_images(losses):
 
 def test_a_final_training_that_always_loses_its_worker_gives_up():
     with pytest.raises(ClusterError, match=r"lost its worker 5 times\. The log is complete"):
-        refit(PARAMS, 7, EXAMPLES, LosingExecutor(MAX_ATTEMPTS), never)
+        trained(LosingExecutor(MAX_ATTEMPTS))
 
 
 def test_an_interruption_ends_the_wait():
     executor = SerialExecutor()
     executor.wait = lambda timeout: []
     with pytest.raises(InterruptedSweepError):
-        refit(PARAMS, 7, EXAMPLES, executor, lambda: True)
+        trained(executor, lambda: True)
 
 
 def test_what_is_done_is_taken_before_an_interruption():
     executor = SerialExecutor()
-    executor.wait = lambda timeout: [Finished(("refit", 0), "state", "localhost")]
-    assert refit(PARAMS, 7, EXAMPLES, executor, lambda: True) == "state"
+    executor.wait = lambda timeout: [Finished((7, 1), "state", "localhost")]
+    assert trained(executor, lambda: True) == "state"
 
 
 def test_without_test_images_there_is_no_test_result():
-    states = refit(PARAMS, 7, EXAMPLES, SerialExecutor(), never)
+    states = trained(SerialExecutor())
     assert final_scores(states, Dataset("tiny", DATA.X, DATA.y)) == {}

@@ -216,6 +216,15 @@ def test_a_model_of_another_shape_is_none():
     assert FinalModel.of(model, images(pixels=5)) is None
 
 
+def test_weights_of_standardized_features_are_shown_by_deviation():
+    data = images()
+    model = SoftmaxRegression(8, 1e-6, 1, 1.0).fit(data.X, data.y)
+    raw, shown = FinalModel.of(model, data, "unit"), FinalModel.of(model, data, "standardized")
+    np.testing.assert_array_equal(raw.W, model.W)
+    np.testing.assert_allclose(shown.W, model.W * data.X_test.std(axis=0)[:, None])
+    np.testing.assert_array_equal(shown.log_p, raw.log_p)
+
+
 # --- Settings, and what goes into the page
 
 
