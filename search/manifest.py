@@ -51,6 +51,7 @@ class Manifest:
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the results, one entry per setting."""
+        folds = self.config.get("folds", 0)
         return {
             **{
                 name: str(Range(**axis)) if isinstance(axis, dict) else axis
@@ -60,7 +61,10 @@ class Manifest:
             "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
             "select": self.config.get("select", LAST),
             "seed": self.config["seed"],
-            "validation_fraction": self.config["validation_fraction"],
+            "seeds": self.config.get("seeds", 1),
+            "folds": folds,
+            # Folds take its part.
+            "validation_fraction": "none" if folds else self.config["validation_fraction"],
             "dataset": f"{self.dataset['name']} ({self.dataset['fingerprint']})",
             "trainer_version": self.trainer_version,
         }

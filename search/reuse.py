@@ -14,7 +14,7 @@ from search.run_folder import RunFolder
 from search.space import AXES
 from search.store import COMPLETE, FAIL, SCHEMA, TrialStore
 
-_KEY = ("dataset", "seed", "validation_fraction", "trainer_version")
+_KEY = ("dataset", "seed", "seeds", "folds", "validation_fraction", "trainer_version")
 
 _FROZEN = "trials"
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from search.config import SweepConfig
 from search.durable import prepare_folder, rename_durably, write_durably
 from search.errors import StoreError
+from search.readout import READOUTS
 from search.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 # Readers pass over files that begin with a dot.
 _STAGED = ".staged-"
 
+_FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
 _TIME = pa.timestamp("us", tz="UTC")
 _COLUMNS = [
     ("number", pa.int64(), "Trial number; for a grid its index, last hyperparameter fastest."),
@@ -39,6 +41,20 @@ _COLUMNS = [
     ("val_accuracy", pa.float64(), "Fraction of them classified correctly; null unless COMPLETE."),
     ("val_cost_avg", pa.float64(), "val_cost of the average of the last epoch's weights."),
     ("val_accuracy_avg", pa.float64(), "val_accuracy of the average of the last epoch's weights."),
+    *(
+        (f"{name}_std", pa.float64(), f"Standard deviation of {name} over the replicates, or null.")
+        for name in _FIGURES
+    ),
+    (
+        "replicates",
+        pa.list_(
+            pa.struct(
+                [("seed", pa.int64()), ("fold", pa.int32())]
+                + [(name, pa.float64()) for name in _FIGURES]
+            )
+        ),
+        "What each training of the trial gave, with several seeds or folds, else null.",
+    ),
     ("last_cost", pa.float64(), "The newest cost by which it is compared; also of a pruned trial."),
     ("last_epoch", pa.int32(), "Epochs that were trained: all, or fewer where it was pruned."),
     (
@@ -113,14 +129,18 @@ class TrialStore:
     ----------
     folder : Path
         Made where it is missing.
-    metadata : mapping of str to str, optional
+    metadata : mapping of str or bytes, optional
         Travels in every file's schema: the data set's name and fingerprint.
     """
 
-    def __init__(self, folder: Path, metadata: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, metadata: Mapping[Any, Any] | None = None) -> None:
         self.folder = folder
         prepare_folder(folder)
         self._schema = SCHEMA.with_metadata({**(metadata or {})})
+
+    def beside(self, name: str) -> Self:
+        """Return another log of the same run, in a folder of that name beside this one's."""
+        return type(self)(self.folder.with_name(name), self._schema.metadata)
 
     def stage(self, name: str, columns: Mapping[str, Any]) -> None:
         """Make rows durable, hidden until `publish`.
@@ -254,7 +274,7 @@ def read_columns(folder: Path, *names: str) -> tuple[NDArray[Any], ...]:
 
 
 def _array(values: Any, kind: pa.DataType, n: int) -> pa.Array:
-    if pa.types.is_map(kind) and values is not None:
+    if pa.types.is_nested(kind) and values is not None:
         return pa.array(values, kind)
     if pa.types.is_timestamp(kind):
         values = np.round(np.multiply(values, 1e6)).astype(np.int64).tolist()

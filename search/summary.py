@@ -12,6 +12,7 @@ from search.progress import duration
 from search.readout import AVERAGE, LAST, READOUTS, Readout
 from search.refit import FinalScore
 from search.space import Range
+from search.spread import cost_text, trainings_lines
 from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
 from search.text_table import table_lines, wrapped
@@ -72,7 +73,7 @@ def readout_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows = [
         (
             readout.title + (" *" if readout == selected(summary) else ""),
-            f"{best[readout.cost]:.4f}",
+            cost_text(best, readout.cost),
             f"{tests[name]['cost']:.4f}",
             f"{100 * tests[name]['accuracy']:.2f} %",
         )
@@ -92,7 +93,7 @@ def result_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("best alpha", f"{params['alpha']:g}"),
         ("best learning rate", f"{params['learning_rate']:g}"),
         ("best mini-batch size", f"{params['batch_size']}"),
-        ("validation cost", f"{best[selected(summary).cost]:.4f}"),
+        ("validation cost", cost_text(best, selected(summary).cost)),
     ]
     if test is None:
         return [*lines, ("test", "the data set has no test images")]
@@ -132,6 +133,7 @@ def result_text(
             *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
             "",
             *_more_lines(summary, axes, run_dir, width),
+            *trainings_lines(summary),
             *_saved_lines(summary["arithmetic"]),
             *_prediction_lines(timing),
             f"Log, model and report are in {run_dir}",

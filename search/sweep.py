@@ -37,6 +37,7 @@ from search.planner import Pack
 from search.prediction import Prediction
 from search.proposal import Proposals
 from search.refit import FinalScore, final_model, final_scores, refit
+from search.replicates import replicates_of
 from search.report import write_report
 from search.reuse import ReusedTrials
 from search.run_folder import RunFolder
@@ -50,6 +51,7 @@ from search.settings import (
     resolve_config,
 )
 from search.source import Run, check_methods
+from search.spread import add_spread
 from search.store import TrialStore
 from search.study import Study
 from search.summary import make_summary, result_text
@@ -126,7 +128,8 @@ class Sweep:
     def _prepare(self) -> Examples:
         """Lay the images out, and compile what the workers then find in the cache."""
         compile_kernels()
-        return Examples.from_dataset(self.data, self.config.validation_fraction, self.config.seed)
+        config = self.config
+        return Examples.from_dataset(self.data, config.scoring_fraction, config.seed, config.folds)
 
     def _run_on(
         self, executor: Executor, examples: Any, interrupted: Interruption
@@ -143,12 +146,13 @@ class Sweep:
             tests = self._refit(executor, examples, interrupted)
         except InterruptedSweepError as error:
             raise InterruptedSweepError(self._how_to_continue()) from error
-        work = arithmetic(self.books.store)
+        work = arithmetic(run.training.store)
         timing = make_timing(
-            self.books.store, self.began, started_at,
+            run.training.store, self.began, started_at,
             epochs_flops(work.trained, self.config, self.data), executor.workers, prediction,
         )  # fmt: skip
         summary = make_summary(self.study, tests, self.data, timing, work)
+        add_spread(summary, self.config, self.books.store)
         write_report(self.folder, manifest, self.books.store, summary, self.data)
         self.folder.write_summary(summary)
         return summary
@@ -210,7 +214,7 @@ class Sweep:
         ):
             metrics = self._metrics(executor)
             orchestrator = Orchestrator(
-                executor, self.books, self._start, Observers(progress, metrics), interrupted,
+                executor, run.training, self._start, Observers(progress, metrics), interrupted,
                 metrics.measured,
             )  # fmt: skip
             orchestrator.run(source, examples)
@@ -233,7 +237,7 @@ class Sweep:
             pack.alpha,
             n_features=self.data.X.shape[1],
             n_classes=self.data.n_classes,
-            seed=self.config.seed,
+            seed=replicates_of(self.config)[pack.replicate].seed,
         )
 
     def _refit(
