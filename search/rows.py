@@ -17,8 +17,6 @@ from search.store import COMPLETE, FAIL, PRUNED
 Rows = dict[str, Any]
 
 _FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
-# Of a trial that is trained several times, its one row has them; a single training has none.
-_OF_REPLICATES = [*(f"{name}_std" for name in _FIGURES), "replicates"]
 
 
 def record(
@@ -145,7 +143,6 @@ def _finished(pack: Pack, parts: Sequence[Rows], after: Checkpoint) -> Rows:
         "finished_at": after.finished_at,
         "attempt": after.attempt,
         "source": None,
-        **dict.fromkeys(_OF_REPLICATES),
     }
 
 

@@ -4,12 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from search.config import SweepConfig
-from search.readout import READOUTS
 from search.replicates import replicates_text
-from search.store import TrialStore
-
-_FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
-_NAMES = (*(f"{name}_std" for name in _FIGURES), "replicates")
+from search.store import OF_REPLICATES, TrialStore
 
 
 def add_spread(summary: dict[str, Any], config: SweepConfig, store: TrialStore) -> None:
@@ -34,7 +30,7 @@ def add_spread(summary: dict[str, Any], config: SweepConfig, store: TrialStore) 
     shown = summary["top"] + ([summary["best"]] if summary["best"] else [])
     rows = {row["number"]: row for row in store.rows(trial["number"] for trial in summary["top"])}
     for trial in shown:
-        trial.update({name: rows[trial["number"]][name] for name in _NAMES})
+        trial.update({name: rows[trial["number"]][name] for name in OF_REPLICATES})
 
 
 def cost_text(trial: Mapping[str, Any], name: str) -> str:

@@ -75,6 +75,9 @@ _COLUMNS = [
     ("error", pa.string(), "Why the trial failed; null unless FAIL."),
     ("source", pa.string(), "Whose result this is where the trial was not trained, else null."),
 ]
+OF_REPLICATES = (*(f"{name}_std" for name in _FIGURES), "replicates")
+"""Columns of trials that are trained several times; rows of others may go without them."""
+
 SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"description": text}) for name, kind, text in _COLUMNS]
 )
@@ -150,15 +153,15 @@ class TrialStore:
         name : str
             Of what they tell; see `link_name`.
         columns : mapping of str to array
-            One entry for each column of `SCHEMA`; scalars are repeated, NaN stands
-            for null, and times are in seconds since 1970.
+            One entry for each column of `SCHEMA`, those of `OF_REPLICATES` perhaps left out;
+            scalars are repeated, NaN stands for null, and times are in seconds since 1970.
 
         Raises
         ------
         StoreError
             If the file cannot be written.
         """
-        n = len(columns["number"])
+        n, columns = len(columns["number"]), dict.fromkeys(OF_REPLICATES) | {**columns}
         table = pa.table(
             [_array(columns[field.name], field.type, n) for field in self._schema],
             schema=self._schema,
