@@ -1,6 +1,7 @@
 """Which replicates are trained, and the rows of the trials that have all of theirs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ def training_books(books: Books, replicates: Sequence[Replicate]) -> Books:
     """
     if len(replicates) == 1:
         return books
-    return Books(books.store.beside(FOLDER), books.checkpoints, ReplicateStudy(books, replicates))
+    study = ReplicateStudy(books, replicates)
+    return replace(books, store=books.store.beside(FOLDER), study=study)
 
 
 class ReplicateStudy(Study):
