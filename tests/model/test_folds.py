@@ -1,7 +1,7 @@
 """Folds part the rows, and training on all but one of them needs no copy of the images."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.pack import PackState, advance, advance_averaging
@@ -10,6 +10,7 @@ from model.shuffle import all_but, fold_rows
 SIZES = st.integers(2, 40).flatmap(lambda k: st.tuples(st.just(k), st.integers(k, 500)))
 
 
+@settings(deadline=None)
 @given(SIZES)
 def test_each_row_is_in_one_fold_and_trains_the_others(sizes):
     folds, n = sizes
