@@ -132,7 +132,9 @@ class Scores:
     accuracy: F64
 
 
-def advance(state: PackState, X: F32, y: I64, until_epoch: int) -> PackState:
+def advance(
+    state: PackState, X: F32, y: I64, until_epoch: int, rows: NDArray[np.intp] | None = None
+) -> PackState:
     """Train all columns of a pack up to an epoch.
 
     A pure function: the same arguments give the same bits, and going there in
@@ -147,17 +149,20 @@ def advance(state: PackState, X: F32, y: I64, until_epoch: int) -> PackState:
     y : ndarray of shape (n,), int64
     until_epoch : int
         At least ``state.epoch``.
+    rows : ndarray of intp, optional
+        Which rows of X and y train, to the bits of ``X[rows]`` and ``y[rows]`` without their
+        copy; all where left out.
 
     Returns
     -------
     PackState
         With ``epoch == until_epoch``.
     """
-    return _advance(state, X, y, until_epoch, None)
+    return _advance(state, X, y, until_epoch, rows, None)
 
 
 def advance_averaging(
-    state: PackState, X: F32, y: I64, until_epoch: int
+    state: PackState, X: F32, y: I64, until_epoch: int, rows: NDArray[np.intp] | None = None
 ) -> tuple[PackState, PackState]:
     """Train as `advance` does, to the same bits, and average the weights of the last epoch.
 
@@ -168,7 +173,7 @@ def advance_averaging(
 
     Parameters
     ----------
-    state, X, y, until_epoch
+    state, X, y, until_epoch, rows
         As for `advance`.
 
     Returns
@@ -182,15 +187,20 @@ def advance_averaging(
     if until_epoch <= state.epoch:
         same = advance(state, X, y, until_epoch)  # which refuses to go back
         return same, same
-    before = _advance(state, X, y, until_epoch - 1, None)
+    before = _advance(state, X, y, until_epoch - 1, rows, None)
     average = Average(before.V.shape, before.b.shape)
-    last = _advance(before, X, y, until_epoch, average)
+    last = _advance(before, X, y, until_epoch, rows, average)
     V, b = average.mean()
     return last, replace(last, V=V, scale=np.ones_like(last.scale), b=b)
 
 
 def _advance(
-    state: PackState, X: F32, y: I64, until_epoch: int, average: Average | None
+    state: PackState,
+    X: F32,
+    y: I64,
+    until_epoch: int,
+    rows: NDArray[np.intp] | None,
+    average: Average | None,
 ) -> PackState:
     if until_epoch < state.epoch:
         raise ValueError(f"the pack is at epoch {state.epoch}, beyond {until_epoch}")
@@ -200,7 +210,7 @@ def _advance(
         batches = block_batches(state.batch_size, decay)
         block = Block(state.batch_size, batches, X.shape[1], b.shape)
         for epoch in range(state.epoch, until_epoch):
-            order = epoch_order(len(y), state.seed, epoch)
+            order = _order(len(y), state.seed, epoch, rows)
             # A block never goes beyond a reading, so that averaging changes no bit.
             for stretch in readings(order, state.batch_size):
                 for start in range(0, len(stretch), block.rows):
@@ -209,6 +219,13 @@ def _advance(
                 if average:
                     average.add(V, scale, b)
     return replace(state, epoch=until_epoch, V=V, scale=scale, b=b)
+
+
+def _order(n: int, seed: int, epoch: int, rows: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    """Return in which order an epoch visits n rows, or those that are named."""
+    if rows is None:
+        return epoch_order(n, seed, epoch)
+    return rows[epoch_order(len(rows), seed, epoch)]
 
 
 def score(state: PackState, X: F32, y: I64) -> Scores:

@@ -32,3 +32,21 @@ def epoch_order(n: int, seed: int, epoch: int) -> NDArray[np.intp]:
         A permutation of 0 .. n-1.
     """
     return np.random.default_rng([seed, _EPOCH, epoch]).permutation(n)
+
+
+def fold_rows(n: int, folds: int, fold: int) -> slice:
+    """Rows of fold `fold` (counted from 0) of n that are laid out in the order of the split.
+
+    The folds follow each other, are as even as they can be and leave no row out.
+
+    Returns
+    -------
+    slice
+        From n fold // folds up to n (fold + 1) // folds.
+    """
+    return slice(n * fold // folds, n * (fold + 1) // folds)
+
+
+def all_but(n: int, left_out: slice) -> NDArray[np.intp]:
+    """All of n rows but those of a slice, in their order."""
+    return np.delete(np.arange(n), left_out)

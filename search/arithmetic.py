@@ -55,5 +55,5 @@ def arithmetic(store: TrialStore) -> Arithmetic:
 
 def epochs_flops(column_epochs: int, config: SweepConfig, data: Dataset) -> float:
     """Return the floating-point operations of some epochs of single trajectories."""
-    n_train = len(data.y) - validation_rows(len(data.y), config.validation_fraction)
+    n_train = len(data.y) - validation_rows(len(data.y), config.scoring_fraction)
     return training_flops(column_epochs, n_train, data.X.shape[1], data.n_classes)

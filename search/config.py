@@ -30,7 +30,11 @@ class SweepConfig(GridFile):
     seed : int
         From it follow the split, the shuffling and the sampler.
     validation_fraction : float
-        The part of the training images that scores the trials.
+        The part of the training images that scores the trials; without folds.
+    seeds : int
+        Shuffles with which every trial is trained.
+    folds : int
+        Parts that score every trial in turn; 0 where `validation_fraction` says which does.
     select : str
         ``last`` or ``average``: the weights by whose validation cost trials are compared.
     sampler : SamplerSettings
@@ -56,6 +60,16 @@ class SweepConfig(GridFile):
     def is_grid(self) -> bool:
         """Whether every combination is tried, and no sampler asked."""
         return self.sampler.name == "grid"
+
+    @property
+    def replicates(self) -> int:
+        """How often every trial is trained: with each seed, on all but each fold."""
+        return self.seeds * (self.folds or 1)
+
+    @property
+    def scoring_fraction(self) -> float:
+        """The part of the training images that scores one training."""
+        return 1 / self.folds if self.folds else self.validation_fraction
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:

@@ -74,7 +74,7 @@ def conflicts(grid: GridFile) -> list[str]:
     list of str
         Empty where all is well.
     """
-    found = list(_pruner_conflicts(grid.pruner))
+    found = [*_pruner_conflicts(grid.pruner), *_replicate_conflicts(grid)]
     if "seed" in grid.sampler.options:
         found.append(
             "sampler.options has a seed, which would be the same whenever the sampler is asked; "
@@ -118,6 +118,20 @@ def _pruner_conflicts(pruner: PrunerSettings) -> Iterator[str]:
                 f'pruner.{key} = {show(value)}: the pruner "none" stops no trial and takes no '
                 f"{key}; leave it out, or name another pruner, such as --pruner halving"
             )
+
+
+def _replicate_conflicts(grid: GridFile) -> Iterator[str]:
+    if grid.seed + grid.seeds > 2**63:
+        yield (
+            f"seed = {grid.seed} leaves no room for seeds = {grid.seeds}: the last of them must be "
+            f"below 2**63; give a smaller seed"
+        )
+    if grid.seeds * (grid.folds or 1) > 1 and grid.pruner.name != "none":
+        yield (
+            f"seeds = {grid.seeds} and folds = {grid.folds} train each trial several times, but "
+            f"the pruner {show(grid.pruner.name)} would judge a single training; leave the pruner "
+            "out, or seeds and folds"
+        )
 
 
 def _given(method: Strict) -> dict[str, object]:

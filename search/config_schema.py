@@ -95,6 +95,10 @@ class Axes(Strict):
         return SearchSpace(**{name: getattr(self, name) for name in AXES})
 
 
+MAX_REPLICATES = 1000
+"""Most seeds, and most folds, of a config."""
+
+
 class GridFile(Strict):
     """What may stand in a config file."""
 
@@ -106,6 +110,15 @@ class GridFile(Strict):
     seed: int = Field(0, ge=0, lt=2**63, description=f"a whole number from 0 to {2**63 - 1}")
     validation_fraction: float = Field(
         0.2, gt=0, lt=1, description="a number between 0 and 1, both excluded, such as 0.2"
+    )
+    seeds: int = Field(
+        1, ge=1, le=MAX_REPLICATES, description=f"a whole number from 1 to {MAX_REPLICATES}"
+    )
+    folds: int = Field(
+        0,
+        ge=0,
+        le=MAX_REPLICATES,
+        description=f"a whole number from 2 to {MAX_REPLICATES}, or 0 for none",
     )
     select: Literal["last", "average"] = Field(
         "last",
@@ -125,3 +138,10 @@ class GridFile(Strict):
         default_factory=PrunerSettings,
         description='a table such as {name = "halving", interval = 5}',
     )
+
+    @field_validator("folds")
+    @classmethod
+    def _none_or_several(cls, folds: int) -> int:
+        if folds == 1:
+            raise PydanticCustomError("one_fold", "one fold")
+        return folds

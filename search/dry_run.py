@@ -10,6 +10,7 @@ from search.grid_plan import grid_plan, grid_widths
 from search.links import LinkCutter
 from search.plan_text import plan_text
 from search.planner import Plan
+from search.replicates import replicated, workers_each
 from search.rungs import rungs_of
 from search.sampled import batch_of, repeated, wave_widths
 from search.source import make_tuner
@@ -27,10 +28,10 @@ def dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
         All cores of this machine where it is None.
     """
     workers = workers or available_cores()
-    plan = _first_plan(config, workers)
+    plan = replicated(_first_plan(config, workers), config.replicates, config.total)
     cost = calibrate(SerialExecutor(), config.batch_sizes, data.X.shape[1], data.n_classes)
     cutter = LinkCutter.for_data(cost, config, data, plan, workers)
-    none_closed = np.zeros(config.total + 1, bool)
+    none_closed = np.zeros(config.total * config.replicates + 1, bool)
     none_closed[-1] = True
     chains = open_chains(plan, none_closed, nothing_reached, cutter)
     return plan_text(plan, config, data, cost, chains, workers)
@@ -41,5 +42,5 @@ def _first_plan(config: SweepConfig, workers: int) -> Plan:
         return grid_plan(config, grid_widths(config, workers), rungs=rungs_of(config))
     proposal = make_tuner(config).ask(0, batch_of(config))
     proposal.copies = repeated(proposal, {})
-    proposal.widths = wave_widths(proposal, workers)
+    proposal.widths = wave_widths(proposal, workers_each(config, workers))
     return proposal.plan(rungs_of(config))

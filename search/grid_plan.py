@@ -7,13 +7,16 @@ from numpy.typing import NDArray
 
 from search.config import SweepConfig
 from search.planner import Plan, make_plan
+from search.replicates import workers_each
 from search.width import choose_widths
 
 
 def grid_widths(config: SweepConfig, workers: int) -> dict[int, int]:
     """Return the columns per pack for each batch size of a grid."""
     columns = len(config.space.learning_rate) * len(config.space.alpha)
-    return choose_widths(dict.fromkeys(config.space.batch_size, columns), workers)
+    return choose_widths(
+        dict.fromkeys(config.space.batch_size, columns), workers_each(config, workers)
+    )
 
 
 def grid_plan(

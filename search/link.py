@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.dataset import Dataset
 from model.features import AS_THEY_ARE, RAW, Features, fit_features
 from model.pack import PackState, Scores, advance, advance_averaging, score
-from model.shuffle import split_order
+from model.shuffle import all_but, fold_rows, split_order
 from search.readout import AVERAGE, LAST
 from search.space import Params
 
@@ -38,6 +38,9 @@ class Examples:
     n_classes : int
     features : Features
         From their own pixels to X.
+    folds : int
+        Parts that score the trials in turn, each by those that train on the others; 0 where
+        `n_train` parts the rows once and for all.
     """
 
     X: F32
@@ -45,10 +48,16 @@ class Examples:
     n_train: int
     n_classes: int
     features: Features = AS_THEY_ARE
+    folds: int = 0
 
     @classmethod
     def from_dataset(
-        cls, data: Dataset, validation_fraction: float, seed: int, features: str = RAW
+        cls,
+        data: Dataset,
+        validation_fraction: float,
+        seed: int,
+        features: str = RAW,
+        folds: int = 0,
     ) -> Self:
         """Lay the training images out in the order of the split, both parts of which have some."""
         n = len(data.y)
@@ -56,7 +65,21 @@ class Examples:
         order = split_order(n, seed)
         fitted = fit_features(features, data.X, order[:n_train])
         X = fitted.apply(data.X, order)
-        return cls(X, data.y[order], n_train, data.n_classes, fitted)
+        return cls(X, data.y[order], n_train, data.n_classes, fitted, folds)
+
+    def training(self, replicate: int) -> tuple[F32, I64, NDArray[np.intp] | None]:
+        """Return images, labels, and which of their rows train a replicate: None for all."""
+        if not self.folds:
+            return self.X[: self.n_train], self.y[: self.n_train], None
+        n = len(self.y)
+        return self.X, self.y, all_but(n, fold_rows(n, self.folds, replicate % self.folds))
+
+    def validation(self, replicate: int) -> tuple[F32, I64]:
+        """Return the images and labels that score a replicate."""
+        if not self.folds:
+            return self.X[self.n_train :], self.y[self.n_train :]
+        rows = fold_rows(len(self.y), self.folds, replicate % self.folds)
+        return self.X[rows], self.y[rows]
 
 
 @dataclass(frozen=True)
@@ -105,7 +128,9 @@ Legs = Sequence[tuple[int, I64, I64]]
 """Epoch, trained and scored columns of each leg."""
 
 
-def run_link(examples: Examples, state: PackState, columns: I64, legs: Legs) -> LinkResult:
+def run_link(
+    examples: Examples, state: PackState, columns: I64, legs: Legs, replicate: int = 0
+) -> LinkResult:
     """Train a pack leg by leg, dropping the columns that go no further.
 
     Parameters
@@ -117,18 +142,21 @@ def run_link(examples: Examples, state: PackState, columns: I64, legs: Legs) -> 
     legs : sequence of (int, ndarray, ndarray)
         For each leg its last epoch, the columns that it trains and those that
         are scored at its end.
+    replicate : int
+        The pack's; it says which rows train and score.
     """
     started_at, first = time.time(), state.epoch
-    n = examples.n_train
+    X, y, rows = examples.training(replicate)
+    validation = examples.validation(replicate)
     results, before = [], started_at
     for epoch, trained, scored in legs:
         state = state.take(np.searchsorted(columns, trained))
-        X, y, scores = examples.X[:n], examples.y[:n], {}
+        scores = {}
         if len(scored):
-            state, average = advance_averaging(state, X, y, epoch)
-            scores = _scores(examples, np.searchsorted(trained, scored), state, average)
+            state, average = advance_averaging(state, X, y, epoch, rows)
+            scores = _scores(validation, np.searchsorted(trained, scored), state, average)
         else:
-            state = advance(state, X, y, epoch)
+            state = advance(state, X, y, epoch, rows)
         columns, now = trained, time.time()
         results.append(LegResult(scores, now - before))
         before = now
@@ -136,10 +164,10 @@ def run_link(examples: Examples, state: PackState, columns: I64, legs: Legs) -> 
 
 
 def _scores(
-    examples: Examples, places: I64, last: PackState, average: PackState
+    validation: tuple[F32, I64], places: I64, last: PackState, average: PackState
 ) -> dict[str, Scores]:
     """Score some columns of a state, by each readout, on the validation images."""
-    X, y = examples.X[examples.n_train :], examples.y[examples.n_train :]
+    X, y = validation
     return {LAST: score(last.take(places), X, y), AVERAGE: score(average.take(places), X, y)}
 
 

@@ -57,7 +57,7 @@ class LinkCutter:
         cls, cost: CostModel, config: SweepConfig, data: Dataset, plan: Plan, workers: int
     ) -> Self:
         """Return the cutter for a data set that is split as the settings say."""
-        n_validation = validation_rows(len(data.y), config.validation_fraction)
+        n_validation = validation_rows(len(data.y), config.scoring_fraction)
         return cls(cost, len(data.y) - n_validation, n_validation, plan, workers)
 
     def epoch_seconds(self, pack: Pack, width: int) -> float:

@@ -52,6 +52,7 @@ class Manifest:
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the results, one entry per setting."""
+        folds = self.config.get("folds", 0)
         return {
             **{
                 name: str(Range(**axis)) if isinstance(axis, dict) else axis
@@ -62,7 +63,10 @@ class Manifest:
             "select": self.config.get("select", LAST),
             "features": self.config.get("features", RAW),
             "seed": self.config["seed"],
-            "validation_fraction": self.config["validation_fraction"],
+            "seeds": self.config.get("seeds", 1),
+            "folds": folds,
+            # Folds take its part.
+            "validation_fraction": "none" if folds else self.config["validation_fraction"],
             "dataset": f"{self.dataset['name']} ({self.dataset['fingerprint']})",
             "trainer_version": self.trainer_version,
         }

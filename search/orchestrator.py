@@ -128,8 +128,9 @@ class Orchestrator:
             before = self._checkpoint(link)
             legs = [(leg.epoch, leg.columns, leg.scored) for leg in link.legs]
             self.executor.submit(
-                link, link.task, run_link, examples, before.state, before.columns, legs
-            )
+                link, link.task, run_link,
+                examples, before.state, before.columns, legs, link.pack.replicate,
+            )  # fmt: skip
             self._in_flight += 1
             self.observer.started(link)
 

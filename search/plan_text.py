@@ -9,6 +9,7 @@ from search.cost_model import CostModel
 from search.planner import Plan
 from search.prediction import array_mib, predict, refit_seconds
 from search.progress import duration
+from search.replicates import replicates_text
 from search.rungs import rungs_of
 from search.sampled import batch_of
 from search.schedule import Chain
@@ -29,7 +30,7 @@ def plan_text(
     """
     n, n_features = data.X.shape
     prediction = predict(chains, workers)
-    waves = config.total / (plan.trials if config.is_grid else batch_of(config))
+    waves = 1 if config.is_grid else config.total / batch_of(config)
     widths = sorted({pack.width for pack in plan.packs})
     links = [link for chain in chains for link in chain]
     longest = max(link.seconds for link in links)
@@ -52,6 +53,10 @@ def plan_text(
         ("memory", f"{array_mib(n, n_features):.0f} MiB of images, once on each machine"),
         ("", f"{array_mib(n_features, widths[-1], data.n_classes - 1):.1f} MiB for a pack's state"),
     ]
+    if config.replicates > 1:
+        figures.insert(
+            1, ("trainings", f"{config.replicates} of each, with {replicates_text(config)}")
+        )
     if rungs := rungs_of(config):
         at = ", ".join(map(str, rungs))
         figures.insert(1, ("pruner", f"{config.pruner.name}, at epochs {at}; what it saves is not"))

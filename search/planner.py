@@ -32,6 +32,8 @@ class Pack:
         Trial numbers; `NO_TRIAL` where a trajectory has none at a checkpoint.
     rungs : tuple of int
         The checkpoints at which every trajectory that goes on is reported.
+    replicate : int
+        Which of the trainings of its trials this is; see `search.replicates`.
     """
 
     index: int
@@ -41,6 +43,7 @@ class Pack:
     checkpoints: tuple[int, ...]
     numbers: I64
     rungs: tuple[int, ...] = ()
+    replicate: int = 0
 
     @property
     def width(self) -> int:

@@ -14,7 +14,9 @@ from search.run_folder import RunFolder
 from search.space import AXES
 from search.store import COMPLETE, FAIL, SCHEMA, TrialStore
 
-_KEY = ("dataset", "features", "seed", "validation_fraction", "trainer_version")
+_KEY = (
+    "dataset", "features", "seed", "seeds", "folds", "validation_fraction", "trainer_version",
+)  # fmt: skip
 
 _FROZEN = "trials"
 

@@ -22,7 +22,7 @@ examples:
   python -m search.run --grid ./my.toml --dataset ./my.npz
 """
 # What a run that is there already has settled.
-_SETTLED = ("dataset", "seed", "sampler", "trials", "pruner", "reuse", "fresh")
+_SETTLED = ("dataset", "seed", "seeds", "sampler", "trials", "pruner", "reuse", "fresh")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,6 +71,7 @@ def _sweep(args: argparse.Namespace, began: float) -> None:
         fresh=args.fresh,
         reuse=tuple(args.reuse or ()),
         seed=args.seed,
+        seeds=args.seeds,
         executor=args.executor,
         address=args.address,
         workers=args.workers,
@@ -128,6 +129,10 @@ def _parser() -> argparse.ArgumentParser:
         help="auto, fashion-mnist, digits, an .npz file or a folder of IDX files (the grid's)",
     )
     what.add_argument("--seed", type=_seed, metavar="N", help="of split and shuffles (the grid's)")
+    what.add_argument(
+        "--seeds", type=_positive, metavar="K",
+        help="train each trial with K shuffles and compare the means (the grid's)",
+    )  # fmt: skip
     run = parser.add_argument_group("the run")
     run.add_argument(
         "--run-dir", type=_folder, metavar="DIR",

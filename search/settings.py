@@ -47,6 +47,8 @@ class Options:
         For the sampler.
     pruner : str or None
         Name or import path.
+    seeds : int or None
+        Shuffles with which every trial is trained.
     reuse : tuple of Path or RemotePath
         Runs to take finished trials from.
     refits : int
@@ -67,6 +69,7 @@ class Options:
     sampler: str | None = None
     trials: int | None = None
     pruner: str | None = None
+    seeds: int | None = None
     reuse: tuple[Place, ...] = ()
     refits: int = 1
 
@@ -104,6 +107,7 @@ def resolve_config(options: Options) -> SweepConfig:
     changed = {
         "dataset": options.dataset,
         "seed": options.seed,
+        "seeds": options.seeds,
         "sampler": _changed_sampler(settings["sampler"], options),
         "pruner": _changed_method(settings["pruner"], options.pruner, "none"),
     }
@@ -181,6 +185,13 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
         Before anything is started or written.
     """
     n, fraction = len(data.y), config.validation_fraction
+    if config.folds:
+        if config.folds > n:
+            raise DataError(
+                f"{data.name} has {n} training images, too few for folds = {config.folds}: each "
+                f"fold needs at least one. Give at most {n} folds."
+            )
+        return
     n_validation = validation_rows(n, fraction)
     if not 0 < n_validation < n:
         raise DataError(

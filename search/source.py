@@ -20,6 +20,8 @@ from search.planner import Plan
 from search.prediction import Prediction, predict
 from search.proposal import Proposals
 from search.readout import READOUTS
+from search.replicate_study import ReplicateStudy, training_books
+from search.replicates import replicated, replicates_of, workers_each
 from search.reuse import ReusedTrials
 from search.rungs import rungs_of
 from search.sampled import SampledSearch, batch_of
@@ -60,6 +62,11 @@ class Run:
     proposals: Proposals
     reused: ReusedTrials
 
+    @cached_property
+    def training(self) -> Books:
+        """Where single trainings are written down, which are trials or replicates of them."""
+        return training_books(self.books, replicates_of(self.config))
+
     def settle(self) -> None:
         """Finish what a killed command had begun to record, and tell the study of the log.
 
@@ -68,11 +75,14 @@ class Run:
         StoreError
             If the log cannot be read or written.
         """
-        store, checkpoints = self.books.store, self.books.checkpoints
+        store, checkpoints = self.training.store, self.training.checkpoints
         packs = [(pack, told) for plan, told in self._plans() for pack in plan.packs]
         settle({pack.index: pack for pack, _ in packs}, store, checkpoints)
-        self.books.study.tell(dict(zip(TOLD, store.columns(*TOLD), strict=True)))
-        closed = self.books.study.closed
+        logged = self.books.store.columns(*TOLD)
+        self.books.study.tell(dict(zip(TOLD, logged, strict=True)))
+        if isinstance(self.training.study, ReplicateStudy):
+            self.training.study.restore(store)
+        closed = self.training.study.closed
         # With a pruner, a finished pack still says what the others are compared with.
         compared = bool(self._rungs) and not closed.all()
         checkpoints.keep_only(
@@ -88,7 +98,10 @@ class Run:
         """
         if self.config.is_grid:
             return [(self._grid_plan, False)]
-        return [(p.plan(self._rungs), p.told) for p in self.proposals.read()]
+        return [(self._replicated(p.plan(self._rungs)), p.told) for p in self.proposals.read()]
+
+    def _replicated(self, plan: Plan) -> Plan:
+        return replicated(plan, self.config.replicates, self.config.total)
 
     @contextmanager
     def source(self, cost: CostModel, workers: int) -> Iterator[tuple[Source, Prediction | None]]:
@@ -98,7 +111,7 @@ class Run:
         """
         if self.config.is_grid:
             cutter = self._cutter(self._grid_plan, cost, workers)
-            books = self.books
+            books = self.training
             chains = open_chains(
                 self._grid_plan, books.study.closed, books.checkpoints.reached, cutter
             )
@@ -124,7 +137,8 @@ class Run:
         logged, sources = store.columns("number", "source")
         reused = [source is not None for source in sources.tolist()]
         trained = np.setdiff1d(numbers, logged[reused]) if any(reused) else numbers
-        return grid_plan(self.config, self.manifest.widths_by_batch_size, trained, self._rungs)
+        widths = self.manifest.widths_by_batch_size
+        return self._replicated(grid_plan(self.config, widths, trained, self._rungs))
 
     def _cutter(self, plan: Plan, cost: CostModel, workers: int) -> LinkCutter:
         return LinkCutter.for_data(cost, self.config, self.data, plan, workers)
@@ -134,10 +148,12 @@ class Run:
 
         def make_wave(plan: Plan, index: int, untold: int) -> Wave:
             pruning = self._pruning(plan, tuner.history(untold), index)
-            return Wave(plan, self._cutter(plan, cost, workers), self.books, pruning)
+            whole = self._replicated(plan)
+            return Wave(whole, self._cutter(whole, cost, workers), self.training, pruning)
 
         return SampledSearch(
-            tuner, self.config.total, batch_of(self.config), self.manifest.workers, self._rungs,
+            tuner, self.config.total, batch_of(self.config),
+            workers_each(self.config, self.manifest.workers), self._rungs,
             self.books, self.proposals, self.reused, make_wave,
         )  # fmt: skip
 

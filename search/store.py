@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from search.config import SweepConfig
 from search.durable import prepare_folder, rename_durably, write_durably
 from search.errors import StoreError
+from search.readout import READOUTS
 from search.remote_path import Place, RemotePath, place
 from search.run_folder import RunFolder
 
@@ -23,6 +24,7 @@ COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 # Readers pass over files that begin with a dot.
 _STAGED = ".staged-"
 
+_FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
 _TIME = pa.timestamp("us", tz="UTC")
 _COLUMNS = [
     ("number", pa.int64(), "Trial number; for a grid its index, last hyperparameter fastest."),
@@ -39,6 +41,20 @@ _COLUMNS = [
     ("val_accuracy", pa.float64(), "Fraction of them classified correctly; null unless COMPLETE."),
     ("val_cost_avg", pa.float64(), "val_cost of the average of the last epoch's weights."),
     ("val_accuracy_avg", pa.float64(), "val_accuracy of the average of the last epoch's weights."),
+    *(
+        (f"{name}_std", pa.float64(), f"Standard deviation of {name} over the replicates, or null.")
+        for name in _FIGURES
+    ),
+    (
+        "replicates",
+        pa.list_(
+            pa.struct(
+                [("seed", pa.int64()), ("fold", pa.int32())]
+                + [(name, pa.float64()) for name in _FIGURES]
+            )
+        ),
+        "What each training of the trial gave, with several seeds or folds, else null.",
+    ),
     ("last_cost", pa.float64(), "The newest cost by which it is compared; also of a pruned trial."),
     ("last_epoch", pa.int32(), "Epochs that were trained: all, or fewer where it was pruned."),
     (
@@ -59,6 +75,9 @@ _COLUMNS = [
     ("error", pa.string(), "Why the trial failed; null unless FAIL."),
     ("source", pa.string(), "Whose result this is where the trial was not trained, else null."),
 ]
+OF_REPLICATES = (*(f"{name}_std" for name in _FIGURES), "replicates")
+"""Columns of trials that are trained several times; rows of others may go without them."""
+
 SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"description": text}) for name, kind, text in _COLUMNS]
 )
@@ -113,14 +132,18 @@ class TrialStore:
     ----------
     folder : Path or RemotePath
         Made where it is missing.
-    metadata : mapping of str to str, optional
+    metadata : mapping of str or bytes, optional
         Travels in every file's schema: the data set's name and fingerprint.
     """
 
-    def __init__(self, folder: Place, metadata: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Place, metadata: Mapping[Any, Any] | None = None) -> None:
         self.folder = folder
         prepare_folder(folder)
         self._schema = SCHEMA.with_metadata({**(metadata or {})})
+
+    def beside(self, name: str) -> Self:
+        """Return another log of the same run, in a folder of that name beside this one's."""
+        return type(self)(self.folder.with_name(name), self._schema.metadata)
 
     def stage(self, name: str, columns: Mapping[str, Any]) -> None:
         """Make rows durable, hidden until `publish`.
@@ -130,15 +153,15 @@ class TrialStore:
         name : str
             Of what they tell; see `link_name`.
         columns : mapping of str to array
-            One entry for each column of `SCHEMA`; scalars are repeated, NaN stands
-            for null, and times are in seconds since 1970.
+            One entry for each column of `SCHEMA`, those of `OF_REPLICATES` perhaps left out;
+            scalars are repeated, NaN stands for null, and times are in seconds since 1970.
 
         Raises
         ------
         StoreError
             If the file cannot be written.
         """
-        n = len(columns["number"])
+        n, columns = len(columns["number"]), dict.fromkeys(OF_REPLICATES) | {**columns}
         table = pa.table(
             [_array(columns[field.name], field.type, n) for field in self._schema],
             schema=self._schema,
@@ -254,7 +277,7 @@ def read_columns(folder: Place, *names: str) -> tuple[NDArray[Any], ...]:
 
 
 def _array(values: Any, kind: pa.DataType, n: int) -> pa.Array:
-    if pa.types.is_map(kind) and values is not None:
+    if pa.types.is_nested(kind) and values is not None:
         return pa.array(values, kind)
     if pa.types.is_timestamp(kind):
         values = np.round(np.multiply(values, 1e6)).astype(np.int64).tolist()

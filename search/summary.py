@@ -13,6 +13,7 @@ from search.progress import duration
 from search.readout import AVERAGE, LAST, READOUTS, Readout
 from search.refit import FinalScore
 from search.remote_path import Place, RemotePath, place
+from search.replicate_spread import cost_text, trainings_lines
 from search.space import Range
 from search.spread import spread_rows
 from search.store import COMPLETE, FAIL, PRUNED
@@ -75,7 +76,7 @@ def readout_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows = [
         (
             readout.title + (" *" if readout == selected(summary) else ""),
-            f"{best[readout.cost]:.4f}",
+            cost_text(best, readout.cost),
             f"{tests[name]['cost']:.4f}",
             f"{100 * tests[name]['accuracy']:.2f} %",
         )
@@ -95,7 +96,7 @@ def result_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("best alpha", f"{params['alpha']:g}"),
         ("best learning rate", f"{params['learning_rate']:g}"),
         ("best mini-batch size", f"{params['batch_size']}"),
-        ("validation cost", f"{best[selected(summary).cost]:.4f}"),
+        ("validation cost", cost_text(best, selected(summary).cost)),
     ]
     if test is None:
         return [*lines, ("test", "the data set has no test images")]
@@ -137,6 +138,7 @@ def result_text(
             *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
             "",
             *_more_lines(summary, axes, run_dir, width),
+            *trainings_lines(summary),
             *_saved_lines(summary["arithmetic"]),
             *_prediction_lines(timing),
             f"Log, model and report are in {run_dir}",

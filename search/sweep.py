@@ -36,6 +36,8 @@ from search.prediction import Prediction
 from search.proposal import Proposals
 from search.refits import Refits, Tests, check_refits, lacks_refits, with_refits
 from search.remote_path import Place
+from search.replicate_spread import add_spread
+from search.replicates import replicates_of
 from search.report import write_report
 from search.reuse import ReusedTrials
 from search.run_folder import RunFolder
@@ -138,7 +140,7 @@ class Sweep:
         compile_kernels()
         config = self.config
         return Examples.from_dataset(
-            self.data, config.validation_fraction, config.seed, config.features
+            self.data, config.scoring_fraction, config.seed, config.features, config.folds
         )
 
     def _run_on(
@@ -158,12 +160,13 @@ class Sweep:
         except InterruptedSweepError as error:
             done = f"{self.study.finished} of {self.study.total} trials are in the log"
             raise InterruptedSweepError(self._how_to_continue(done)) from error
-        work = arithmetic(self.books.store)
+        work = arithmetic(run.training.store)
         timing = make_timing(
-            self.books.store, self.began, started_at,
+            run.training.store, self.began, started_at,
             epochs_flops(work.trained, self.config, self.data), executor.workers, prediction,
         )  # fmt: skip
         summary = make_summary(self.study, tests[0] if tests else {}, self.data, timing, work)
+        add_spread(summary, self.config, self.books.store)
         summary["features"] = self.config.features
         return self._write(manifest, with_refits(summary, self.config.seed, tests))
 
@@ -247,7 +250,7 @@ class Sweep:
         ):
             metrics = self._metrics(executor)
             orchestrator = Orchestrator(
-                executor, self.books, self._start, Observers(progress, metrics), interrupted,
+                executor, run.training, self._start, Observers(progress, metrics), interrupted,
                 metrics.measured,
             )  # fmt: skip
             orchestrator.run(source, examples)
@@ -270,7 +273,7 @@ class Sweep:
             pack.alpha,
             n_features=self.data.X.shape[1],
             n_classes=self.data.n_classes,
-            seed=self.config.seed,
+            seed=replicates_of(self.config)[pack.replicate].seed,
         )
 
     def _refit(

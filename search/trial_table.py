@@ -5,10 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 from search.readout import LAST, READOUTS, Readout
+from search.replicate_spread import std_text
 from search.study import BestTrial
 from search.text_table import number_text, table_lines
 
-_HEADER = ("trial", "cost", "correct", "batch", "rate", "epochs", "alpha")
+_STD = "+-"
+_HEADER = ("trial", "cost", _STD, "correct", "batch", "rate", "epochs", "alpha")
 _SPARE = ("correct", "trial")
 
 
@@ -29,7 +31,11 @@ def top_lines(
     if not top:
         return []
     title = "The best trials:" if len(top) > 1 else "The best trial:"
-    return [title, *table_lines(_HEADER, [_row(trial, readout) for trial in top], width, _SPARE)]
+    rows = [_row(trial, readout) for trial in top]
+    # Without a standard deviation the table has no column for it.
+    kept = [i for i, name in enumerate(_HEADER) if name != _STD or any(row[i] for row in rows)]
+    header, *rows = [tuple(row[i] for i in kept) for row in (_HEADER, *rows)]
+    return [title, *table_lines(header, rows, width, _SPARE)]
 
 
 def as_told(trial: BestTrial) -> dict[str, Any]:
@@ -49,6 +55,7 @@ def _row(trial: Mapping[str, Any], readout: Readout) -> tuple[str, ...]:
     return (
         f"{trial['number']}",
         f"{trial[readout.cost]:.4f}",
+        std_text(trial, readout.cost),
         f"{100 * trial[readout.accuracy]:.2f} %",
         f"{params['batch_size']}",
         number_text(params["learning_rate"]),

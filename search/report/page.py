@@ -95,7 +95,9 @@ def _charts(sections: dict[str, Any]) -> list[Chart]:
 
 
 def _for_table(trials: Columns) -> Columns:
-    return {name: trials[name] for name in ("number", "val_cost", "val_accuracy", *AXES)}
+    return {
+        name: trials[name] for name in ("number", "val_cost", "val_cost_std", "val_accuracy", *AXES)
+    }
 
 
 def _waves(run: RunData) -> list[int]:

@@ -21,7 +21,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 _COLUMNS = (
     "number", "state", *AXES, "val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg",
-    "last_cost", "last_epoch", "reports",
+    "val_cost_std", "val_cost_avg_std", "last_cost", "last_epoch", "reports",
     "pack", "node", "started_at", "finished_at", "error", "source",
 )  # fmt: skip
 
@@ -75,6 +75,7 @@ class RunData:
         # The sections know one readout, under the names of the last weights': that which selects.
         readout = READOUTS[config.select]
         trials["val_cost"], trials["val_accuracy"] = trials[readout.cost], trials[readout.accuracy]
+        trials["val_cost_std"] = trials[f"{readout.cost}_std"]
         axes = {name: Axis.of(name, axis) for name, axis in config.axes_by_name.items()}
         return cls(folder, manifest, config, summary, trials, axes, data)
 

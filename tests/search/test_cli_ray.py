@@ -111,6 +111,18 @@ def test_the_smoke_grid_gives_the_bits_of_one_process_and_names_the_dashboard(fo
     assert_as_in_one_process(folder / "smoke")
 
 
+def test_seeds_and_folds_give_the_bits_of_one_process(folder):
+    top = 'dataset = "./data.npz"\nseeds = 2\nfolds = 2\n'
+    text = (folder / "slow.toml").read_text().replace("[40, 80]", "[1, 2]")
+    (folder / "both.toml").write_text(text.replace('dataset = "./data.npz"\n', top))
+    with sweep(folder, "both", grid="./both.toml") as process:
+        outcome = finish(process, timeout=120)
+    assert outcome.code == 0, outcome.err
+    assert_as_in_one_process(folder / "both")
+    one, other = table(folder / "both"), table(folder / "both-serial")
+    assert [list(x) for x in one.replicates] == [list(x) for x in other.replicates]
+
+
 def test_killed_it_leaves_no_process_and_can_go_on_without_ray(folder, capfd):
     run_dir = folder / "killed"
     with sweep(folder, "killed") as process:

@@ -20,6 +20,7 @@ from command_line import (
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
 from search.space import SearchSpace
+from search.store import OF_REPLICATES
 
 COLUMNS = {
     "number": "int64",
@@ -32,6 +33,12 @@ COLUMNS = {
     "val_accuracy": "double",
     "val_cost_avg": "double",
     "val_accuracy_avg": "double",
+    "val_cost_std": "double",
+    "val_accuracy_std": "double",
+    "val_cost_avg_std": "double",
+    "val_accuracy_avg_std": "double",
+    "replicates": "list<element: struct<seed: int64, fold: int32, val_cost: double, "
+    "val_accuracy: double, val_cost_avg: double, val_accuracy_avg: double>>",
     "last_cost": "double",
     "last_epoch": "int32",
     "reports": "map<int32, double ('reports')>",
@@ -171,6 +178,7 @@ def test_the_log_has_one_row_for_each_trial_with_the_columns_of_the_contract(run
     assert (log.last_epoch == log.epochs).all()
     assert log.reports.isna().all()
     assert log.source.isna().all()
+    assert log[list(OF_REPLICATES)].isna().all(axis=None)
 
 
 def test_every_trial_has_the_cost_of_a_textbook_training_of_its_own(folder, run_dir):

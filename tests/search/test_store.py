@@ -20,7 +20,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.errors import StoreError
-from search.store import COMPLETE, FAIL, PRUNED, SCHEMA, TrialStore, link_name, link_of
+from search.store import (
+    COMPLETE,
+    FAIL,
+    OF_REPLICATES,
+    PRUNED,
+    SCHEMA,
+    TrialStore,
+    link_name,
+    link_of,
+)
 
 METADATA = {"dataset": "digits", "fingerprint": "0123456789abcdef"}
 
@@ -101,6 +110,7 @@ def test_rows_come_back_with_types_times_and_nulls(store):
         "attempt": 2,
         "error": None,
         "source": None,
+        **dict.fromkeys(OF_REPLICATES),
     }
     figures = ("val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg", "last_cost")
     nulls = dict.fromkeys(figures)

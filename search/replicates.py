@@ -1,0 +1,78 @@
+"""Trainings of one trial that differ in their shuffles, or in the images that score them.
+
+A trial of a run with seeds and folds is trained once for each pair of them. Such a training is
+a replicate. Replicate r of trial t is planned, trained and resumed like a trial of its own, with
+the number t + r * total; of the packs, each has one replicate. What a trial's row says is made of
+all its replicates; see `search.replicate_study`.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from search.config import SweepConfig
+from search.planner import NO_TRIAL, Pack, Plan
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """What sets one training of a trial apart from the others.
+
+    Attributes
+    ----------
+    seed : int
+        Of the shuffles.
+    fold : int or None
+        The part of the training images that scores it; None without folds.
+    """
+
+    seed: int
+    fold: int | None
+
+
+def replicates_of(config: SweepConfig) -> list[Replicate]:
+    """Return the replicates that every trial has; of a seed all folds follow each other."""
+    folds = range(config.folds) if config.folds else (None,)
+    seeds = range(config.seed, config.seed + config.seeds)
+    return [Replicate(seed, fold) for seed in seeds for fold in folds]
+
+
+def replicated(plan: Plan, count: int, total: int) -> Plan:
+    """Return a plan for all replicates of the trials of a plan.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the first replicate.
+    count : int
+        Replicates of each trial.
+    total : int
+        Trials of the run.
+
+    Returns
+    -------
+    Plan
+        The packs of each replicate after those of the one before.
+    """
+    n = len(plan.packs)
+    return Plan(tuple(_shifted(pack, r, n, total) for r in range(count) for pack in plan.packs))
+
+
+def _shifted(pack: Pack, replicate: int, packs: int, total: int) -> Pack:
+    numbers = np.where(pack.numbers == NO_TRIAL, NO_TRIAL, pack.numbers + replicate * total)
+    index = pack.index + replicate * packs
+    return replace(pack, index=index, numbers=numbers, replicate=replicate)
+
+
+def workers_each(config: SweepConfig, workers: int) -> int:
+    """Return for how many workers the packs of one replicate are planned: the others share them.
+
+    With fewer of them packs are wider, and do less work in all.
+    """
+    return max(1, workers // config.replicates)
+
+
+def replicates_text(config: SweepConfig) -> str:
+    """Return in words what sets the replicates apart: 3 seeds, 5 folds or both."""
+    counts = {"seeds": config.seeds, "folds": config.folds}
+    return " and ".join(f"{count} {name}" for name, count in counts.items() if count > 1)
