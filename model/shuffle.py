@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-# Streams of random numbers that must not overlap: the split and the epochs.
-_SPLIT, _EPOCH = 0, 1
+# Streams of random numbers that must not overlap: the split, the epochs and the resamples.
+_SPLIT, _EPOCH, _RESAMPLE = 0, 1, 2
 
 
 def split_order(n: int, seed: int) -> NDArray[np.intp]:
@@ -32,3 +32,8 @@ def epoch_order(n: int, seed: int, epoch: int) -> NDArray[np.intp]:
         A permutation of 0 .. n-1.
     """
     return np.random.default_rng([seed, _EPOCH, epoch]).permutation(n)
+
+
+def resample_rng(seed: int) -> np.random.Generator:
+    """Return what draws the resamples of the validation examples."""
+    return np.random.default_rng([seed, _RESAMPLE])

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from model.bootstrap import resample_counts
 from model.dataset import Dataset
 from model.pack import PackState, Scores, advance, advance_averaging, score
 from model.shuffle import split_order
@@ -16,6 +17,7 @@ from search.space import Params
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
 
 
 def validation_rows(n: int, fraction: float) -> int:
@@ -34,21 +36,30 @@ class Examples:
     n_train : int
         Rows that train the trials; the others score them.
     n_classes : int
+    select : str
+        The readout by which trials are compared.
+    counts : ndarray of shape (n - n_train, B), uint8
+        How often each validation image is in each resample of them.
     """
 
     X: F32
     y: I64
     n_train: int
     n_classes: int
+    select: str
+    counts: U8
 
     @classmethod
-    def from_dataset(cls, data: Dataset, validation_fraction: float, seed: int) -> Self:
+    def from_dataset(
+        cls, data: Dataset, validation_fraction: float, seed: int, select: str = LAST
+    ) -> Self:
         """Lay the training images out in the order of the split, both parts of which have some."""
         n = len(data.y)
         n_validation = validation_rows(n, validation_fraction)
         order = split_order(n, seed)
         X = data.X[order].astype(np.float32, copy=False)
-        return cls(X, data.y[order], n - n_validation, data.n_classes)
+        counts = resample_counts(n_validation, seed)
+        return cls(X, data.y[order], n - n_validation, data.n_classes, select, counts)
 
 
 @dataclass(frozen=True)
@@ -130,9 +141,16 @@ def run_link(examples: Examples, state: PackState, columns: I64, legs: Legs) -> 
 def _scores(
     examples: Examples, places: I64, last: PackState, average: PackState
 ) -> dict[str, Scores]:
-    """Score some columns of a state, by each readout, on the validation images."""
+    """Score some columns of a state, by each readout, on the validation images.
+
+    The readout that selects is scored on the resamples of them too.
+    """
     X, y = examples.X[examples.n_train :], examples.y[examples.n_train :]
-    return {LAST: score(last.take(places), X, y), AVERAGE: score(average.take(places), X, y)}
+    counts = {examples.select: examples.counts}
+    states = {LAST: last, AVERAGE: average}
+    return {
+        name: score(state.take(places), X, y, counts.get(name)) for name, state in states.items()
+    }
 
 
 def run_refit(examples: Examples, params: Params, seed: int) -> dict[str, PackState]:
