@@ -25,8 +25,9 @@ from search.dry_run import dry_run
 from search.durable import write_atomically
 from search.errors import InterruptedSweepError, NoResultError, StoreError
 from search.grid_plan import grid_widths
+from search.indistinguishable import find_indistinguishable
 from search.interruption import Interruption
-from search.link import Examples
+from search.link import Examples, validation_rows
 from search.live_view import make_progress
 from search.log_file import log_file
 from search.manifest import Manifest
@@ -38,6 +39,7 @@ from search.prediction import Prediction
 from search.proposal import Proposals
 from search.refit import FinalScore, final_model, final_scores, refit
 from search.report import write_report
+from search.resamples import Resamples
 from search.reuse import ReusedTrials
 from search.run_folder import RunFolder
 from search.settings import (
@@ -126,7 +128,9 @@ class Sweep:
     def _prepare(self) -> Examples:
         """Lay the images out, and compile what the workers then find in the cache."""
         compile_kernels()
-        return Examples.from_dataset(self.data, self.config.validation_fraction, self.config.seed)
+        return Examples.from_dataset(
+            self.data, self.config.validation_fraction, self.config.seed, self.config.select
+        )
 
     def _run_on(
         self, executor: Executor, examples: Any, interrupted: Interruption
@@ -134,6 +138,7 @@ class Sweep:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(executor.workers)
         proposals = Proposals(self.folder.proposals)
+        self.books.resamples.take_over(manifest)
         reused = ReusedTrials.frozen(self.folder.reused, manifest)
         run = Run(self.config, self.data, manifest, self.books, proposals, reused)
         run.settle()
@@ -149,6 +154,7 @@ class Sweep:
             epochs_flops(work.trained, self.config, self.data), executor.workers, prediction,
         )  # fmt: skip
         summary = make_summary(self.study, tests, self.data, timing, work)
+        summary["indistinguishable"] = self._indistinguishable()
         write_report(self.folder, manifest, self.books.store, summary, self.data)
         self.folder.write_summary(summary)
         return summary
@@ -161,6 +167,7 @@ class Sweep:
             TrialStore(self.folder.trials, about),
             Checkpoints(self.folder.checkpoints),
             Study(self.config.total, self.config.select),
+            Resamples(self.folder.resamples),
         )
 
     @property
@@ -250,6 +257,11 @@ class Sweep:
         model = final_model(states[self.config.select], best.params)
         write_atomically(self.folder.model, model.save)
         return final_scores(states, self.data)
+
+    def _indistinguishable(self) -> dict[str, Any] | None:
+        images = validation_rows(len(self.data.y), self.config.validation_fraction)
+        books = self.books
+        return find_indistinguishable(books.store, books.resamples, self.study, images)
 
     def _how_to_continue(self) -> str:
         given = [
