@@ -1,4 +1,4 @@
-"""Costs on resamples against losses that are drawn one by one, and how often pairs are told apart."""
+"""Costs on resamples against losses drawn one by one, and how often pairs are told apart."""
 
 import numpy as np
 import pytest
