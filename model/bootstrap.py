@@ -22,8 +22,8 @@ RESAMPLES = 1000
 TAIL = 0.05
 """How often a trial that is as good as the best one is told apart from it."""
 
-# Times the standard error of a cost. The quantile of a paired difference is at most 1.645 times
-# the sum of both standard errors, however the two costs are correlated.
+# Times the standard error of a cost, twice 1.645: the quantile of a paired difference is about
+# 1.645 times its error, which is at most the sum of both, however the two costs are correlated.
 _FAR = 3.3
 
 # A count beyond this does not occur: of an example it is about Poisson with mean 1.
