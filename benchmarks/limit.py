@@ -12,6 +12,7 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from full_sweep import sweep
 from harness import gemm_rate, report
 from threadpoolctl import threadpool_limits
 
-from model.pack import PackState, advance
+from model.pack import PackState, advance, score
 from model.sources import load_dataset
 from search.arithmetic import epochs_flops
 from search.config import load_config
@@ -27,6 +28,7 @@ from search.grid_plan import grid_plan, grid_widths
 from search.link import Examples
 
 WIDTH = 64
+EPOCHS = 5  # between two checkpoints of the full grid
 
 
 def main() -> None:
@@ -40,6 +42,7 @@ def main() -> None:
     os.sched_setaffinity(0, cores)
     figures = {} if args.short else whole_sweep(cores)
     figures |= single_packs(rows=6000 if args.short else 24000)
+    figures |= resampling()
     report(f"limit_{len(cores)}_cores", figures, keep=not args.short)
 
 
@@ -96,6 +99,45 @@ def pack_fraction(config, batch_size, X, y) -> float:
         product = min(product, gemm_seconds())
         fractions.append(flops / seconds / (2 * 2048**3 / product))
     return float(np.median(fractions))
+
+
+def resampling() -> dict[str, float]:
+    """What the costs on resamples take at a checkpoint: median of five pairs, with and without."""
+    config = load_config("full")
+    examples = Examples.from_dataset(load_dataset("fashion-mnist", notify=print), 0.2, 0)
+    X, y = examples.X[: examples.n_train], examples.y[: examples.n_train]
+    X_val, y_val = examples.X[examples.n_train :], examples.y[examples.n_train :]
+    columns = [(r, a) for r in config.space.learning_rate for a in config.space.alpha][:WIDTH]
+    state = PackState.start(
+        32, *np.array(columns).T, n_features=X.shape[1], n_classes=10, seed=0
+    )  # fmt: skip
+    with threadpool_limits(1):
+        state = advance(state, X[:6000], y[:6000], 1)
+        pairs = [
+            (
+                seconds_of(lambda: score(state, X_val, y_val)),
+                seconds_of(lambda: score(state, X_val, y_val, examples.counts)),
+                seconds_of(lambda: advance(state, X[:6000], y[:6000], 2)),
+            )
+            for _ in range(5)
+        ]
+    epoch_rows = len(y) / 6000
+    more = [(with_it - without) for without, with_it, _ in pairs]
+    shares = [
+        extra / (EPOCHS * epoch_rows * training + 2 * without)
+        for extra, (without, _, training) in zip(more, pairs, strict=True)
+    ]
+    return {
+        "resampling_s_per_checkpoint": float(np.median(more)),
+        "resampling_fraction": float(np.median(shares)),
+    }
+
+
+def seconds_of(function: Callable[[], object]) -> float:
+    """Seconds of this process alone, because the parts are short and machines are shared."""
+    start = time.process_time()
+    function()
+    return time.process_time() - start
 
 
 def gemm_seconds() -> float:

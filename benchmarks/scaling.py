@@ -34,6 +34,7 @@ from scaling_simulated import DriverCost, planned, run_locally, simulated
 
 from cluster.executor import Finished
 from cluster.ray_executor import RayExecutor
+from model.bootstrap import RESAMPLES
 from model.pack import PackState, Scores
 from model.sources import load_dataset
 from search.calibration import calibrate
@@ -45,6 +46,7 @@ from search.links import LinkCutter
 from search.orchestrator import Orchestrator
 from search.planner import Pack, Plan
 from search.readout import READOUTS
+from search.resamples import Resamples
 from search.schedule import Link
 from search.store import TrialStore
 from search.study import Study
@@ -194,7 +196,8 @@ class InstantExecutor:
     def submit(self, key: Link, name: str, function: Callable[..., Any], *args: Any) -> None:
         del name, function
         _, state, _, legs = args
-        scores = dict.fromkeys(READOUTS, Scores(np.ones(state.width), np.ones(state.width)))
+        ones, resampled = np.ones(state.width), np.ones((state.width, RESAMPLES), np.float32)
+        scores = dict.fromkeys(READOUTS, Scores(ones, ones, resampled))
         epoch = legs[-1][0]
         now = time.time()
         ended = (LegResult(scores, 0.0),) * len(legs)
@@ -219,7 +222,8 @@ def record_seconds(width: int, folder: Path) -> float:
     """Seconds of the orchestrator for a link: state read, rows staged, saved and published."""
     plan = Plan(tuple(a_pack(index, width) for index in range(PACKS)))
     store, checkpoints = TrialStore(folder / "trials"), Checkpoints(folder / "checkpoints")
-    books = Books(store, checkpoints, Study(PACKS * LINKS * width))
+    resamples = Resamples(folder / "resamples")
+    books = Books(store, checkpoints, Study(PACKS * LINKS * width), resamples)
     one_row = CostModel({1: (1.0, 0.0)}, (0.0, 0.0))
     wave = Wave(plan, LinkCutter(one_row, 10, 1, plan, 1), books)  # a link for each checkpoint
     orchestrator = Orchestrator(InstantExecutor(), books, a_state, Nobody())

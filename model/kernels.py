@@ -138,7 +138,9 @@ def add_scaled(total: F32, V: F32, scale: F32) -> None:
 
 
 @njit(cache=True, fastmath=_FLAGS)
-def tally(z: F32, y: I64, scale: F32, b: F32, cost: NDArray[np.float64], correct: I64) -> None:
+def tally(
+    z: F32, y: I64, scale: F32, b: F32, cost: NDArray[np.float64], correct: I64, losses: F32
+) -> None:
     """Add each column's cross-entropy and hits over some rows to `cost` and `correct`.
 
     Parameters
@@ -152,6 +154,8 @@ def tally(z: F32, y: I64, scale: F32, b: F32, cost: NDArray[np.float64], correct
         Sum of -log p of the labels; not finite where a logit is not.
     correct : ndarray of shape (M,), int64
         Number of rows whose label has the largest logit.
+    losses : ndarray of shape (n, M)
+        Becomes -log p of each row's label.
     """
     K, M = b.shape
     total = np.empty(M, np.float32)
@@ -164,7 +168,11 @@ def tally(z: F32, y: I64, scale: F32, b: F32, cost: NDArray[np.float64], correct
             own[m] = z[i, y[i] * M + m] if y[i] < K else total[m]
             correct[m] += own[m] == top[m]
             # The last logit is the sum of the others: 0 * it is nan if any is not finite.
-            cost[m] += f32(0.0) * total[m] + top[m] - own[m]
+            behind = f32(0.0) * total[m] + top[m] - own[m]
+            losses[i, m] = behind
+            cost[m] += behind
         _exponentials(z[i], total, top)
         for m in range(M):
-            cost[m] += np.log(total[m])
+            normaliser = np.log(total[m])
+            losses[i, m] += normaliser
+            cost[m] += normaliser

@@ -13,7 +13,8 @@ Two identities keep the arithmetic small:
   one multiplication of s.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -27,6 +28,7 @@ from model.shuffle import epoch_order
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
 
 # Bumped whenever the numbers that training gives may change.
 TRAINER_VERSION = 2
@@ -126,10 +128,13 @@ class Scores:
         Mean cross-entropy; not finite where the column has diverged.
     accuracy : ndarray of shape (M,), float64
         Fraction of rows whose label has the largest logit.
+    resampled : ndarray of shape (M, B), float32
+        Cost on each resample of the examples; B is 0 where none was asked for.
     """
 
     cost: F64
     accuracy: F64
+    resampled: F32 = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
 
 def advance(
@@ -228,19 +233,41 @@ def _order(n: int, seed: int, epoch: int, rows: NDArray[np.intp] | None) -> NDAr
     return rows[epoch_order(len(rows), seed, epoch)]
 
 
-def score(state: PackState, X: F32, y: I64) -> Scores:
-    """Cross-entropy and accuracy of every column on X of shape (n, D), y of shape (n,)."""
+def score(state: PackState, X: F32, y: I64, counts: U8 | None = None) -> Scores:
+    """Cross-entropy and accuracy of every column.
+
+    Parameters
+    ----------
+    state : PackState
+    X : ndarray of shape (n, D), float32
+    y : ndarray of shape (n,), int64
+    counts : ndarray of shape (n, B), uint8, optional
+        How often each example is in each of B resamples, on which the cost is wanted too.
+    """
+    counts = np.empty((len(y), 0), np.uint8) if counts is None else counts
     cost, correct = np.zeros(state.width), np.zeros(state.width, np.int64)
+    resampled = np.zeros((state.width, counts.shape[1]), np.float32)
+    with np.errstate(all="ignore"):
+        for rows, losses in _tallied(state, X, y, cost, correct):
+            resampled += losses.T @ counts[rows].astype(np.float32)
+    return Scores(cost / len(y), correct / len(y), resampled / np.float32(len(y)))
+
+
+def _tallied(
+    state: PackState, X: F32, y: I64, cost: F64, correct: I64
+) -> Iterator[tuple[slice, F32]]:
+    """Tally all rows, some at a time; yield which, and the loss of each in every column."""
     scale = state.scale.astype(np.float32)
     Z = np.empty((_SCORE_ROWS, state.V.shape[1]), np.float32)
-    with np.errstate(all="ignore"):
-        for start in range(0, len(y), _SCORE_ROWS):
-            X_part = X[start : start + _SCORE_ROWS]
-            # A copy, because shared memory is read-only and that is another type to the compiler.
-            y_part = y[start : start + _SCORE_ROWS].copy()
-            z = np.matmul(X_part, state.V, out=Z[: len(y_part)])
-            tally(z, y_part, scale, state.b.copy(), cost, correct)
-    return Scores(cost / len(y), correct / len(y))
+    losses = np.empty((_SCORE_ROWS, state.width), np.float32)
+    for start in range(0, len(y), _SCORE_ROWS):
+        rows = slice(start, start + _SCORE_ROWS)
+        # A copy, because shared memory is read-only and that is another type to the compiler.
+        y_part = y[rows].copy()
+        n = len(y_part)
+        z = np.matmul(X[rows], state.V, out=Z[:n])
+        tally(z, y_part, scale, state.b.copy(), cost, correct, losses[:n])
+        yield rows, losses[:n]
 
 
 def compile_kernels() -> None:

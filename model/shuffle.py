@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-# Streams of random numbers that must not overlap: the split and the epochs.
-_SPLIT, _EPOCH = 0, 1
+# Streams of random numbers that must not overlap: the split, the epochs and the resamples.
+_SPLIT, _EPOCH, _RESAMPLE = 0, 1, 2
 
 
 def split_order(n: int, seed: int) -> NDArray[np.intp]:
@@ -50,3 +50,8 @@ def fold_rows(n: int, folds: int, fold: int) -> slice:
 def all_but(n: int, left_out: slice) -> NDArray[np.intp]:
     """All of n rows but those of a slice, in their order."""
     return np.delete(np.arange(n), left_out)
+
+
+def resample_rng(seed: int) -> np.random.Generator:
+    """Return what draws the resamples of the validation examples."""
+    return np.random.default_rng([seed, _RESAMPLE])

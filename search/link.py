@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from model.bootstrap import resample_counts
 from model.dataset import Dataset
 from model.features import AS_THEY_ARE, RAW, Features, fit_features
 from model.pack import PackState, Scores, advance, advance_averaging, score
@@ -17,6 +18,7 @@ from search.space import Params
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
 
 
 def validation_rows(n: int, fraction: float) -> int:
@@ -36,6 +38,11 @@ class Examples:
     n_train : int
         Rows that train the trials; the others score them.
     n_classes : int
+    select : str
+        The readout by which trials are compared.
+    counts : ndarray of shape (n - n_train, B), uint8, or None
+        How often each validation image is in each resample of them; None where costs on resamples
+        are not wanted.
     features : Features
         From their own pixels to X.
     folds : int
@@ -47,6 +54,8 @@ class Examples:
     y: I64
     n_train: int
     n_classes: int
+    select: str = LAST
+    counts: U8 | None = None
     features: Features = AS_THEY_ARE
     folds: int = 0
 
@@ -56,8 +65,11 @@ class Examples:
         data: Dataset,
         validation_fraction: float,
         seed: int,
+        select: str = LAST,
         features: str = RAW,
         folds: int = 0,
+        *,
+        resampled: bool = True,
     ) -> Self:
         """Lay the training images out in the order of the split, both parts of which have some."""
         n = len(data.y)
@@ -65,7 +77,8 @@ class Examples:
         order = split_order(n, seed)
         fitted = fit_features(features, data.X, order[:n_train])
         X = fitted.apply(data.X, order)
-        return cls(X, data.y[order], n_train, data.n_classes, fitted, folds)
+        counts = resample_counts(n - n_train, seed) if resampled else None
+        return cls(X, data.y[order], n_train, data.n_classes, select, counts, fitted, folds)
 
     def training(self, replicate: int) -> tuple[F32, I64, NDArray[np.intp] | None]:
         """Return images, labels, and which of their rows train a replicate: None for all."""
@@ -147,14 +160,13 @@ def run_link(
     """
     started_at, first = time.time(), state.epoch
     X, y, rows = examples.training(replicate)
-    validation = examples.validation(replicate)
     results, before = [], started_at
     for epoch, trained, scored in legs:
         state = state.take(np.searchsorted(columns, trained))
         scores = {}
         if len(scored):
             state, average = advance_averaging(state, X, y, epoch, rows)
-            scores = _scores(validation, np.searchsorted(trained, scored), state, average)
+            scores = _scores(examples, replicate, np.searchsorted(trained, scored), state, average)
         else:
             state = advance(state, X, y, epoch, rows)
         columns, now = trained, time.time()
@@ -164,11 +176,18 @@ def run_link(
 
 
 def _scores(
-    validation: tuple[F32, I64], places: I64, last: PackState, average: PackState
+    examples: Examples, replicate: int, places: I64, last: PackState, average: PackState
 ) -> dict[str, Scores]:
-    """Score some columns of a state, by each readout, on the validation images."""
-    X, y = validation
-    return {LAST: score(last.take(places), X, y), AVERAGE: score(average.take(places), X, y)}
+    """Score some columns of a state, by each readout, on the validation images.
+
+    The readout that selects is scored on the resamples of them too.
+    """
+    X, y = examples.validation(replicate)
+    counts = {examples.select: examples.counts}
+    states = {LAST: last, AVERAGE: average}
+    return {
+        name: score(state.take(places), X, y, counts.get(name)) for name, state in states.items()
+    }
 
 
 def run_refit(examples: Examples, params: Params, seed: int) -> dict[str, PackState]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from model.pack import PackState
@@ -14,6 +16,8 @@ from search.checkpoints import Checkpoint, Checkpoints
 from search.errors import InterruptedSweepError
 from search.link import LinkResult, run_link
 from search.planner import Pack
+from search.readout import READOUTS
+from search.resamples import resampled_of
 from search.rows import record
 from search.schedule import Chain, Link, Schedule
 from search.store import TrialStore, link_name, link_of
@@ -169,6 +173,7 @@ class Orchestrator:
         name, began = link_name(link.pack.index, link.epoch), time.perf_counter()
         if link.has_trials:
             self.books.store.stage(name, rows)
+            self._keep_resampled(name, link, result, rows)
         self.books.checkpoints.save(link.pack, after)
         if link.has_trials:
             self.books.store.publish(name)
@@ -181,6 +186,17 @@ class Orchestrator:
         if self._schedule.done(link):
             self._source.ended(link.pack)
         self.observer.advanced(link, self.books.study, node)
+
+    def _keep_resampled(
+        self, name: str, link: Link, result: LinkResult, rows: Mapping[str, Any]
+    ) -> None:
+        study, resamples = self.books.study, self.books.resamples
+        if resamples is None:
+            return
+        so_far = study.best_trial.value if study.best_trial else math.inf
+        best = np.fmin.reduce(rows[READOUTS[study.select].cost], initial=so_far)
+        part = resampled_of(link, result, study.select)
+        resamples.save(name, part, float(best))
 
 
 def settle(packs: Mapping[int, Pack], store: TrialStore, checkpoints: Checkpoints) -> None:

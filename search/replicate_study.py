@@ -37,7 +37,7 @@ def training_books(books: Books, replicates: Sequence[Replicate]) -> Books:
     if len(replicates) == 1:
         return books
     study = ReplicateStudy(books, replicates)
-    return replace(books, store=books.store.beside(FOLDER), study=study)
+    return replace(books, store=books.store.beside(FOLDER), study=study, resamples=None)
 
 
 class ReplicateStudy(Study):

@@ -30,6 +30,7 @@ class RunFolder:
         self.moved_to: Place | None = None  # the run that --fresh found here
         self.trials = path / "trials"
         self.checkpoints = path / "checkpoints"
+        self.resamples = path / "resamples"
         self.proposals = path / "proposals"
         self.reused = path / "reused"
         self.model = path / "best_model.npz"

@@ -23,8 +23,9 @@ from search.download_progress import DownloadProgress
 from search.dry_run import dry_run
 from search.errors import InterruptedSweepError, NoResultError, StoreError
 from search.grid_plan import grid_widths
+from search.indistinguishable import find_indistinguishable
 from search.interruption import Interruption
-from search.link import Examples
+from search.link import Examples, validation_rows
 from search.live_view import make_progress
 from search.log_file import log_file
 from search.manifest import Manifest
@@ -39,6 +40,7 @@ from search.remote_path import Place
 from search.replicate_spread import add_spread
 from search.replicates import replicates_of
 from search.report import write_report
+from search.resamples import Resamples
 from search.reuse import ReusedTrials
 from search.run_folder import RunFolder
 from search.settings import (
@@ -140,7 +142,13 @@ class Sweep:
         compile_kernels()
         config = self.config
         return Examples.from_dataset(
-            self.data, config.scoring_fraction, config.seed, config.features, config.folds
+            self.data,
+            config.scoring_fraction,
+            config.seed,
+            config.select,
+            config.features,
+            config.folds,
+            resampled=config.replicates == 1,
         )
 
     def _run_on(
@@ -149,6 +157,7 @@ class Sweep:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(executor.workers)
         proposals = Proposals(self.folder.proposals)
+        self._resamples.take_over(manifest)
         reused = ReusedTrials.frozen(self.folder.reused, manifest)
         run = Run(self.config, self.data, manifest, self.books, proposals, reused)
         run.settle()
@@ -167,6 +176,7 @@ class Sweep:
         )  # fmt: skip
         summary = make_summary(self.study, tests[0] if tests else {}, self.data, timing, work)
         add_spread(summary, self.config, self.books.store)
+        summary["indistinguishable"] = self._indistinguishable()
         summary["features"] = self.config.features
         return self._write(manifest, with_refits(summary, self.config.seed, tests))
 
@@ -201,7 +211,12 @@ class Sweep:
             TrialStore(self.folder.trials, about),
             Checkpoints(self.folder.checkpoints),
             Study(self.config.total, self.config.select),
+            self._resamples if self.config.replicates == 1 else None,
         )
+
+    @cached_property
+    def _resamples(self) -> Resamples:
+        return Resamples(self.folder.resamples)
 
     @property
     def study(self) -> Study:
@@ -288,6 +303,12 @@ class Sweep:
             background.submit(import_module, "search.tuning.importance")
             refits = Refits(self.folder, self.data, params, self.config.seed, self.config.select)
             return refits.train(count, examples, executor, interrupted)
+
+    def _indistinguishable(self) -> dict[str, Any] | None:
+        if self.config.replicates > 1:
+            return None  # their spread says it
+        images = validation_rows(len(self.data.y), self.config.validation_fraction)
+        return find_indistinguishable(self.books.store, self._resamples, self.study, images)
 
     def _how_to_continue(self, done: str) -> str:
         given = [

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from search.checkpoints import Checkpoint, Checkpoints
 from search.links import LinkCutter
 from search.planner import NO_TRIAL, Pack, Plan
+from search.resamples import Resamples
 from search.rows import pruned_rows
 from search.schedule import Chain
 from search.stage import open_chains
@@ -64,11 +65,14 @@ class Books:
     store : TrialStore
     checkpoints : Checkpoints
     study : Study
+    resamples : Resamples or None
+        None where trials have replicates.
     """
 
     store: TrialStore
     checkpoints: Checkpoints
     study: Study
+    resamples: Resamples | None = None
 
 
 class Wave:

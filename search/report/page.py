@@ -19,6 +19,7 @@ from search.report.pairs import MODES, Pairs
 from search.report.result import edge_warnings, figures, result_table, top_trials
 from search.report.run_data import Columns, RunData
 from search.report.settings_text import as_toml
+from search.report.ties import tie_chart, tie_rows, tie_sentences
 from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
 from search.space import AXES
@@ -59,6 +60,9 @@ def _sections(run: RunData) -> dict[str, Any]:
         "warnings": edge_warnings(run),
         "figures": figures(run.summary),
         "top": top_trials(_for_table(run.trials)),
+        "tie_sentences": tie_sentences(run.summary),
+        "tie_rows": tie_rows(run.summary),
+        "tie_chart": tie_chart(run.summary),
         "pairs": pairs.charts(),
         "modes": MODES if pairs.has_modes else {},
         "clips": pairs.clips,

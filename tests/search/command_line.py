@@ -1,5 +1,6 @@
 """What the tests of the command line share: small data, small grids, and the command itself."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -113,6 +115,12 @@ def pretend(
 def table(run_dir: Path) -> pd.DataFrame:
     """Read the log of a run, by trial number, as any reader of parquet would."""
     return pd.read_parquet(run_dir / "trials").sort_values("number", ignore_index=True)
+
+
+def tied(run_dir: Path) -> dict[str, Any]:
+    """Return what the summary of a run says of trials that cannot be told from the best one."""
+    found: dict[str, Any] = json.loads((run_dir / "summary.json").read_text())["indistinguishable"]
+    return found
 
 
 def assert_same_results(one: pd.DataFrame, other: pd.DataFrame) -> None:

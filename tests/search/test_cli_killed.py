@@ -21,6 +21,7 @@ from command_line import (
     pretend,
     start,
     table,
+    tied,
     trained_links,
     wait_until,
     write_grid,
@@ -120,6 +121,7 @@ def test_killed_at_five_moments_the_same_command_ends_as_if_undisturbed(folder, 
     assert outcome.code == 0
     assert re.search(r"288 trials on data, \d+ of them done", outcome.err)
     assert_each_once(run_dir, undisturbed)
+    assert tied(run_dir) == tied(folder / "undisturbed")
 
 
 @pytest.mark.xdist_group("undisturbed")

@@ -20,11 +20,13 @@ from search.checkpoints import Checkpoint, Checkpoints
 from search.config import load_config
 from search.cost_model import CostModel
 from search.errors import InterruptedSweepError, StoreError
+from search.indistinguishable import find_indistinguishable
 from search.link import Examples, LegResult, LinkResult
 from search.links import LinkCutter
 from search.orchestrator import MAX_ATTEMPTS, Orchestrator, settle
 from search.planner import NO_TRIAL, Plan, make_plan
 from search.readout import READOUTS
+from search.resamples import Resamples
 from search.rows import record
 from search.source import Run
 from search.space import SearchSpace
@@ -171,7 +173,12 @@ def start(pack):
 def taken_up(folder, store=None, plan=PLAN):
     """Return what the log of a folder says, as every command begins."""
     store = store or TrialStore(folder / "trials")
-    books = Books(store, Checkpoints(folder / "checkpoints"), Study(len(SPACE)))
+    books = Books(
+        store,
+        Checkpoints(folder / "checkpoints"),
+        Study(len(SPACE)),
+        Resamples(folder / "resamples"),
+    )
     run = Run(load_config("smoke"), None, None, books, None, None)
     vars(run)["_grid_plan"] = plan  # instead of that of the config
     run.settle()
@@ -197,9 +204,18 @@ def table(folder):
     columns = TrialStore(folder / "trials").columns(*names)
     order = np.argsort(columns[0])
     return {
+        "tied": tied(folder),
+    } | {
         name: column[order].tobytes() if column.dtype == np.float64 else column[order].tolist()
         for name, column in zip(names, columns, strict=True)
     }
+
+
+def tied(folder):
+    """Return which trials of a log cannot be told from the best of them."""
+    store, study = TrialStore(folder / "trials"), Study(len(SPACE))
+    study.tell(dict(zip(TOLD, store.columns(*TOLD), strict=True)))
+    return find_indistinguishable(store, Resamples(folder / "resamples"), study, 15)
 
 
 def assert_complete(folder, undisturbed, plan=PLAN):
@@ -501,6 +517,7 @@ MOMENTS = {
     "after the rows are staged": (TrialStore, "stage", True),
     "before the state is saved": (Checkpoints, "save", False),
     "after the state is saved": (Checkpoints, "save", True),
+    "after the resampled costs are kept": (Resamples, "save", True),
     "before the rows are published": (TrialStore, "publish", False),
     "after the rows are published": (TrialStore, "publish", True),
     "before the state is removed": (Checkpoints, "remove", False),
@@ -545,7 +562,8 @@ def test_killed_at_any_moment_of_recording_a_link_it_continues_bit_for_bit(
         pack.index: ends[pack.index] if pack.index in finished else states.reached(pack)[0]
         for pack in plan.packs
     }
-    if "staged" not in moment and moment != "before the state is saved":
+    early = ("before the state is saved", "after the resampled costs are kept")
+    if "staged" not in moment and moment not in early:
         assert any(reached.values())
     # Every checkpoint up to the saved state has its rows, and none beyond it.
     for pack in plan.packs:
@@ -673,7 +691,7 @@ def test_a_damaged_checkpoint_only_costs_training(undisturbed, tmp_path):
 def assert_same_up_to_rounding(one, other):
     """Compare two logs that were trained in products of other widths."""
     rounded = ("val_cost", "val_cost_avg", "last_cost", "val_accuracy", "val_accuracy_avg")
-    exact = one.keys() - {*rounded, "pack"}
+    exact = one.keys() - {*rounded, "pack", "tied"}
     assert {name: one[name] for name in exact} == {name: other[name] for name in exact}
     for name in rounded:
         ours, theirs = (np.frombuffer(t[name]) for t in (one, other))

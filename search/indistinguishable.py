@@ -1,0 +1,211 @@
+"""Which trials cannot be told from the best one, as a value and in words."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bootstrap import RESAMPLES, TAIL, differences
+from search.readout import READOUTS
+from search.resamples import Key, Resampled, Resamples
+from search.space import AXES, Params
+from search.store import TrialStore
+from search.study import BestTrial, Study
+from search.text_table import number_text, wrapped
+
+SHOWN = 30
+"""How many of them are named, the best ones."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a trial compares with the best one over the resamples.
+
+    Attributes
+    ----------
+    cost : float
+        On the validation images themselves.
+    interval : tuple of float
+        Of the difference to the best one, from 5 % to 95 % of the resamples.
+    chance : float
+        Fraction of the resamples in which it is at least as good.
+    """
+
+    cost: float
+    interval: tuple[float, float]
+    chance: float
+
+    @property
+    def open(self) -> bool:
+        """Whether it cannot be told from the best one."""
+        return self.interval[0] <= 0
+
+
+def find_indistinguishable(
+    store: TrialStore, resamples: Resamples, study: Study, images: int
+) -> dict[str, Any] | None:
+    """Return what summary.json says of the trials that cannot be told from the best one.
+
+    It depends on the rows of the log and the resampled costs of the trials near the best
+    one, so neither on the order of the links nor on an interruption.
+
+    Parameters
+    ----------
+    store : TrialStore
+    resamples : Resamples
+    study : Study
+        That knows all of the log.
+    images : int
+        On which the trials are compared.
+
+    Returns
+    -------
+    dict or None
+        None where no trial is complete; ``count`` is None where the best one has no resampled
+        costs. Trials with the same params are told once.
+    """
+    best = study.best_trial
+    if best is None:
+        return None
+    told = {"level": 1 - TAIL, "resamples": RESAMPLES, "images": images}
+    found = _comparisons(resamples, best)
+    if _key(best.params) not in found:
+        return told | {"count": None, "not_compared": None, "trials": [], "simplest": None}
+    rows = _cheap_rows(store, READOUTS[study.select].cost, found)
+    tied = [(key, number) for key, number in rows if key in found and found[key].open]
+    last = max(found[key].cost for key, _ in tied)
+    trials = [_told(number, key, found[key], best) for key, number in tied]
+    return told | {
+        "count": len(trials) - 1,
+        "not_compared": sum(cost <= last for (key, _), cost in rows.items() if key not in found),
+        "trials": [trial for trial in trials if trial["number"] != best.number][:SHOWN],
+        "simplest": min(trials, key=_simplicity),
+    }
+
+
+def _comparisons(resamples: Resamples, best: BestTrial) -> dict[Key, Comparison]:
+    """Compare all that is near the best trial with it; nothing where it has no resampled costs."""
+    own = _costs_of(resamples, _key(best.params))
+    found: dict[Key, Comparison] = {}
+    for part in resamples.parts() if own is not None else ():
+        kept = part.near(best.value)
+        for key, comparison in zip(kept.keys, _compared(kept, own), strict=True):
+            found.setdefault(key, comparison)
+    return found
+
+
+def _costs_of(resamples: Resamples, key: Key) -> NDArray[np.float32] | None:
+    for part in resamples.parts():
+        if key in part.keys:
+            costs: NDArray[np.float32] = part.resampled[part.keys.index(key)]
+            return costs
+    return None
+
+
+def _compared(part: Resampled, own: Any) -> Iterator[Comparison]:
+    if not len(part.cost):
+        return
+    gaps = differences(part.resampled, own)
+    columns = (part.cost, gaps.low, gaps.high, gaps.chance)
+    for cost, low, high, chance in zip(*(column.tolist() for column in columns), strict=True):
+        yield Comparison(cost, (low, high), chance)
+
+
+def _cheap_rows(
+    store: TrialStore, selected: str, found: Mapping[Key, Comparison]
+) -> dict[tuple[Key, int], float]:
+    """Return the costs of all that costs no more than the last that cannot be told apart.
+
+    The best ones come first; of those with the same params there is the first trial alone.
+    """
+    limit = max(comparison.cost for comparison in found.values() if comparison.open)
+    number, *params, cost = store.columns("number", *AXES, selected)
+    order = np.lexsort([number, cost])
+    order = order[cost[order] <= limit]  # not a number is not
+    keys = np.column_stack([values[order] for values in params]).astype(np.float64).tolist()
+    first: dict[Key, tuple[int, float]] = {}
+    for key, i in zip(map(tuple, keys), order.tolist(), strict=True):
+        first.setdefault(key, (int(number[i]), float(cost[i])))
+    return {(key, n): c for key, (n, c) in first.items()}
+
+
+def _key(params: Params) -> Key:
+    return tuple(float(getattr(params, name)) for name in AXES)
+
+
+def _told(number: int, key: Key, comparison: Comparison, best: BestTrial) -> dict[str, Any]:
+    """Return a trial as summary.json has it."""
+    batch_size, learning_rate, epochs, alpha = key
+    return {
+        "number": number,
+        "params": asdict(Params(int(batch_size), learning_rate, int(epochs), alpha)),
+        "cost": comparison.cost,
+        "difference": comparison.cost - best.value,
+        "interval": list(comparison.interval),
+        "chance": comparison.chance,
+    }
+
+
+def _simplicity(trial: Mapping[str, Any]) -> tuple[float, ...]:
+    """Fewest epochs first, then the largest mini-batches; then the lowest cost."""
+    params = trial["params"]
+    return (params["epochs"], -params["batch_size"], trial["cost"], trial["number"])
+
+
+def indistinguishable_lines(summary: Mapping[str, Any], width: int | None) -> list[str]:
+    """Return what the result says of them; nothing of a run of an earlier version.
+
+    Parameters
+    ----------
+    summary : mapping
+        The contents of summary.json.
+    width : int, optional
+        Of the terminal.
+    """
+    told = summary.get("indistinguishable")
+    return [line for text in sentences(told, summary["best"]) for line in wrapped(text, width)]
+
+
+def sentences(told: Mapping[str, Any] | None, best: Mapping[str, Any]) -> list[str]:
+    """Say how many trials cannot be told from the best, which is the simplest, what is missing."""
+    if told is None:
+        return []
+    if told["count"] is None:
+        return ["The best trial is compared with no other: its losses are not in this run."]
+    return [
+        f"{_amount(told['count'])} be told from the best one on these {told['images']:,} "
+        f"validation images ({100 * told['level']:.0f} %, paired bootstrap).",
+        *_simplest(told, best),
+        *_missing(told["not_compared"]),
+    ]
+
+
+def _amount(count: int) -> str:
+    return {0: "Every other trial can", 1: "1 other trial cannot"}.get(
+        count, f"{count:,} other trials cannot"
+    )
+
+
+def _simplest(told: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:
+    trial = told["simplest"]
+    if not told["count"]:
+        return []
+    if trial["number"] == best["number"]:
+        return ["None of them is simpler than the best one."]
+    params = trial["params"]
+    return [
+        f"The simplest of them: {params['epochs']} epochs, mini-batch size {params['batch_size']}, "
+        f"learning rate {number_text(params['learning_rate'])}, alpha "
+        f"{number_text(params['alpha'])} (trial {trial['number']}, cost {trial['cost']:.4f})."
+    ]
+
+
+def _missing(count: int) -> list[str]:
+    if not count:
+        return []
+    return [
+        f"{count:,} more of such costs are not compared: their losses are not in this run, "
+        "because they were trained in another one or files were taken away."
+    ]

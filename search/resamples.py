@@ -1,0 +1,163 @@
+"""Costs on resamples of the validation images, kept of the trials that are near the best."""
+
+import logging
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bootstrap import RESAMPLES, near
+from search.durable import prepare_folder, write_atomically
+from search.link import LinkResult
+from search.manifest import Manifest
+from search.planner import NO_TRIAL
+from search.readout import LAST
+from search.remote_path import Place, place
+from search.run_folder import RunFolder
+from search.schedule import Link
+from search.space import AXES
+
+log = logging.getLogger(__name__)
+
+Key = tuple[float, ...]
+"""The values of a trial's hyperparameters, in the order of `AXES`."""
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Costs of some trials on the resamples.
+
+    Attributes
+    ----------
+    params : ndarray of shape (m, 4), float64
+        In the order of `AXES`. They name a trial in every run that takes it over.
+    cost : ndarray of shape (m,), float64
+        On the validation images, by the readout that selects.
+    resampled : ndarray of shape (m, B), float32
+    """
+
+    params: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    resampled: NDArray[np.float32]
+
+    def near(self, best: float) -> Self:
+        """Return those of the trials that may be as good as one with the best cost."""
+        kept = near(self.cost, self.resampled, best)
+        return type(self)(self.params[kept], self.cost[kept], self.resampled[kept])
+
+    @property
+    def keys(self) -> list[Key]:
+        """The params as they are looked up."""
+        return [tuple(row) for row in self.params.tolist()]
+
+
+def resampled_of(link: Link, result: LinkResult, select: str) -> Resampled:
+    """Return the resampled costs of the trials that end in a link, at least one."""
+    parts = [
+        (leg, ended.scores[select], leg.numbers != NO_TRIAL)
+        for leg, ended in zip(link.legs, result.legs, strict=True)
+        if ended.scores
+    ]
+    columns = [(leg.scored[done], leg.epoch) for leg, _, done in parts]
+    return Resampled(
+        np.concatenate([_params(link, places, epoch) for places, epoch in columns]),
+        np.concatenate([scores.cost[done] for _, scores, done in parts]),
+        np.concatenate([scores.resampled[done] for _, scores, done in parts]),
+    )
+
+
+def _params(link: Link, places: NDArray[np.int64], epoch: int) -> NDArray[np.float64]:
+    values: Mapping[str, Any] = {
+        "batch_size": link.pack.batch_size,
+        "learning_rate": link.pack.learning_rate[places],
+        "epochs": epoch,
+        "alpha": link.pack.alpha[places],
+    }
+    columns = [np.broadcast_to(values[name], len(places)) for name in AXES]
+    return np.column_stack(columns).astype(np.float64)
+
+
+class Resamples:
+    """What one run keeps, a file for each link that had trials near the best so far.
+
+    Parameters
+    ----------
+    folder : Path or RemotePath
+        Made where it is missing.
+    """
+
+    def __init__(self, folder: Place) -> None:
+        self.folder = folder
+        prepare_folder(folder)
+
+    def save(self, name: str, part: Resampled, best: float) -> None:
+        """Make durable what may be as good as the best trial so far.
+
+        The best cost only falls, so nothing is left out that is near the best in the end.
+
+        Parameters
+        ----------
+        name : str
+            Of the link; written twice it is written once.
+        part : Resampled
+        best : float
+            The lowest cost so far, those of the part among them.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        kept = part.near(best)
+        if len(kept.cost):
+            arrays: Mapping[str, Any] = {f.name: getattr(kept, f.name) for f in fields(kept)}
+            write_atomically(self.folder / f"{name}.npz", lambda file: np.savez(file, **arrays))
+
+    def parts(self) -> Iterator[Resampled]:
+        """Yield what is kept, a file at a time, the run's own ones first.
+
+        One that cannot be used leaves its trials without a comparison, so it is no error.
+        """
+        for path in sorted(self.folder.glob("[!.]*.npz")):
+            part = _read(path)
+            if part is None:
+                log.warning("not used: %s is damaged or of another version", path)
+            else:
+                yield part
+
+    def take_over(self, manifest: Manifest) -> None:
+        """Copy what the reused runs have, where they compare by the same readout.
+
+        Their resamples are those of this run: data, split and seed are the same.
+
+        Raises
+        ------
+        StoreError
+            If a file cannot be written.
+        """
+        for index, path in enumerate(manifest.reuse):
+            other = RunFolder(place(path))
+            theirs = other.read_manifest()
+            if theirs and theirs.config.get("select", LAST) == manifest.config.get("select", LAST):
+                for source in other.resamples.glob("[!.]*.npz"):
+                    self._copy(source, self.folder / f"reused-{index:03d}-{source.name}")
+
+    @staticmethod
+    def _copy(source: Place, target: Place) -> None:
+        if not target.exists():
+            write_atomically(target, lambda file: file.write(source.read_bytes()))
+
+
+def _read(path: Place) -> Resampled | None:
+    try:
+        # Opened here, because numpy leaves a file open that is no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            part = Resampled(**{field.name: saved[field.name] for field in fields(Resampled)})
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
+        return None
+    m = len(part.cost)
+    fits = part.params.shape == (m, len(AXES)) and part.resampled.shape == (m, RESAMPLES)
+    return part if fits else None
