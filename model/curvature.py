@@ -62,12 +62,6 @@ class PenalisedCost:
         """The penalty's second derivative, shape (D+1,): alpha, and 0 for the bias."""
         return np.append(np.full(self.X.shape[1], float(self.alpha)), 0.0)
 
-    @property
-    def pixel_scale(self) -> float:
-        """Root of the mean square of a pixel."""
-        squares = np.diag(self.second_moment)[:-1]
-        return float(np.sqrt(squares.mean()))
-
     @cached_property
     def second_moment(self) -> F64:
         """(1/n) sum_i x_i x_i^T, shape (D+1, D+1)."""
@@ -107,8 +101,8 @@ def bound(cost: PenalisedCost) -> Solve:
     return lambda gradient: linalg.cho_solve(factor, gradient.T).T
 
 
-def hessian(cost: PenalisedCost, p: F64, damping: float = 0.0) -> Solve:
-    """Solve with the Hessian at the point with probabilities p, plus damping on its diagonal.
+def hessian(cost: PenalisedCost, p: F64) -> Solve:
+    """Solve with the Hessian at the point with probabilities p.
 
     It is the sum over pairs of classes k < l and images of p_k p_l (e_k - e_l)(e_k - e_l)^T times
     x x^T. Most images are torn between few classes, so a tenth to a quarter of these terms is
@@ -118,7 +112,7 @@ def hessian(cost: PenalisedCost, p: F64, damping: float = 0.0) -> Solve:
     of D + 1 parameters, one matrix of 400 MB for ten classes and 784 pixels.
     """
     blocks, size = cost.n_classes - 1, len(cost.penalty)
-    straight = np.diag((cost.penalty + damping) / cost.n_classes)
+    straight = np.diag(cost.penalty / cost.n_classes)
     H = np.zeros((blocks, size, blocks, size))
     for k, m in combinations(range(cost.n_classes), 2):
         pair = _pair(cost, p[k] * p[m]) + straight

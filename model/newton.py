@@ -17,7 +17,6 @@ from model.errors import DataError, PacksweepError
 F64 = NDArray[np.float64]
 
 _PATIENCE = 50  # products of a step; half of what making a factor costs
-_DAMPING = 3e-4  # per gradient norm and pixel scale: tails far ahead are not followed at once
 _LONGEST = 300  # products of a step where no factor may be made
 
 
@@ -113,11 +112,12 @@ def softmax_optimum(
 
     With alpha = 0 the infimum need not be attained. A pixel that is blank in all images of a class
     can always lower the cost: its weight for that class goes to minus infinity, and the cost to
-    its infimum like an exponential. (Fashion-MNIST has 66 such pixels.) The gradient vanishes on
-    that way, so the criterion is met all the same: what comes back is a point whose cost is
-    within rounding of the infimum's, and whose weights say where the criterion stopped rather than
-    where an optimum is. Where pixels depend on each other linearly, the weights are not unique
-    either; the probabilities are.
+    its infimum like an exponential. The gradient vanishes on that way, so the criterion still has
+    a meaning: what comes back is a point on the way, whose weights say where the criterion stopped
+    rather than where an optimum is. Images that can be separated take few steps. On Fashion-MNIST,
+    which has 66 such pixels and cannot be separated, Newton's steps become short, and 1e-6 is not
+    reached in `max_iterations`; take a small alpha instead, such as 0.01. Where pixels depend on
+    each other linearly, the weights are not unique either; the probabilities are.
 
     Products use the threads that numpy has; the caller decides how many.
     """
@@ -159,19 +159,16 @@ class _Newton:
         self._go_to(self.T + self._length(V) * V)
         self.iterations += 1
         if not solved and self.may_factorise and self.norm > wanted:
-            self.precondition = hessian(self.cost, self.p, self._damping())
+            self.precondition = hessian(self.cost, self.p)
             self.factorisations += 1
-
-    def _damping(self) -> float:
-        return _DAMPING * self.cost.pixel_scale * self.norm
 
     def _direction(self, wanted: float) -> tuple[F64, bool]:
         """Solve H V = -gradient as far as it pays; also whether that was in time."""
-        shape, size, damping = self.T.shape, self.T.size, self._damping()
+        shape, size = self.T.shape, self.T.size
 
         def product(v: F64) -> F64:
             self.products += 1
-            return self.cost.hessian_product(self.p, v.reshape(shape)).ravel() + damping * v
+            return self.cost.hessian_product(self.p, v.reshape(shape)).ravel()
 
         # Near the optimum ever closer, so that the steps keep Newton's speed, but no closer
         # than the criterion asks.
