@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Dataset:
     y_test: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        _check(f"{self.name}: training", self.X, self.y)
+        check_images(f"{self.name}: training", self.X, self.y)
         if self.n_classes < 2:
             raise DataError(
                 f"{self.name}: every training label is 0; a classifier needs at least two classes."
@@ -52,7 +53,7 @@ class Dataset:
             self._check_test(self.X_test, self.y_test)
 
     def _check_test(self, X: NDArray[np.generic], y: NDArray[np.int64]) -> None:
-        _check(f"{self.name}: test", X, y)
+        check_images(f"{self.name}: test", X, y)
         if X.shape[1] != self.X.shape[1]:
             raise DataError(
                 f"{self.name}: test images have {X.shape[1]} pixels, training images "
@@ -80,7 +81,8 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
-def _check(what: str, X: NDArray[np.generic], y: NDArray[np.int64]) -> None:
+def check_images(what: str, X: NDArray[Any], y: NDArray[Any]) -> None:
+    """Raise `DataError` unless X of shape (n, D) is finite and y of shape (n,) holds labels."""
     if X.ndim != 2 or y.shape != (X.shape[0],) or not len(y):
         raise DataError(
             f"{what} images have the shape {X.shape} and labels {y.shape}; expected (n, pixels) "
