@@ -121,7 +121,8 @@ class Resamples:
 
         One that cannot be used leaves its trials without a comparison, so it is no error.
         """
-        for path in sorted(self.folder.glob("[!.]*.npz")):
+        paths: list[Place] = list(self.folder.glob("[!.]*.npz"))
+        for path in sorted(paths, key=str):
             part = _read(path)
             if part is None:
                 log.warning("not used: %s is damaged or of another version", path)
