@@ -44,11 +44,24 @@ def network(tmp_path_factory):
 def cluster(network, folder):
     """Return a cluster with its head alone."""
     head = network.host()
-    with patch("platform.node", lambda: head.name):  # the commands run there
-        for workers in range(1, 5):
-            pretend(1.25e-5, BATCH_SIZES, 784, 10, workers=workers)
+    _measured(head)
     with RayCluster(network, folder, head) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def laptop(network):
+    """Return a host that is no part of the cluster."""
+    host = network.host()
+    _measured(host)
+    return host
+
+
+def _measured(host):
+    """Let commands that run on a host know already what their arithmetic costs."""
+    with patch("platform.node", lambda: host.name):
+        for workers in range(1, 5):
+            pretend(1.25e-5, BATCH_SIZES, 784, 10, workers=workers)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from typing import Any, Self
 from network import Host, Network, child_of
 
 PORT = 6379
+CLIENT_PORT = 10001  # of the head, for commands on machines outside
 
 # How a node is started: the command that the documentation gives, and less than it takes.
 NODE = [

@@ -94,7 +94,7 @@ def study():
 def test_the_best_is_that_of_the_readout_that_selects(sink, clock):
     study = Study(10, "average")
     study.tell(rows(["COMPLETE"] * 2, [0.5, 0.25]))
-    MetricsObserver(sink, study, 2, float, Pace(clock)).idle()
+    MetricsObserver(sink, study, lambda: 2, float, Pace(clock)).idle()
     assert sink[BEST] == 1.25
 
 
