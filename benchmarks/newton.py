@@ -5,8 +5,9 @@
     python benchmarks/newton.py --short              digits, to see that it works
 
 Alphas go from the largest to the smallest, each from the optimum of the one before; its seconds are
-its own. 0 is left out, because it has no optimum on these images (see model/newton.py). The peer starts from zero, and so does Newton's method for that comparison. Test figures
-are on the 10,000 test images; costs are without the penalty.
+its own. 0 is left out, because it has no optimum on these images (see model/newton.py). The peer starts
+from zero, and so does Newton's method for that comparison. Test figures are on the 10,000 test
+images; costs are without the penalty.
 
 The peer is scikit-learn's LogisticRegression with lbfgs, the same cost and penalty, on raw pixels
 and on pixels over 255 with the penalty converted (standardised pixels would be penalised unequally:
