@@ -105,7 +105,7 @@ def hessian(cost: PenalisedCost, p: F64) -> Solve:
     """Solve with the Hessian at the point with probabilities p.
 
     It is the sum over pairs of classes k < l and images of p_k p_l (e_k - e_l)(e_k - e_l)^T times
-    x x^T. Most images are torn between few classes, so a tenth to a quarter of these terms is
+    x x^T. Most images are torn between few classes, so a third of these terms or less is
     above the floor; the others together are bounded by the floor times S.
 
     The last class is left out of the solution, which is then shifted to sum to zero: c - 1 blocks
