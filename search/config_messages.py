@@ -132,6 +132,12 @@ def _replicate_conflicts(grid: GridFile) -> Iterator[str]:
             f"the pruner {show(grid.pruner.name)} would judge a single training; leave the pruner "
             "out, or seeds and folds"
         )
+    if grid.folds and grid.features == "standardized":
+        yield (
+            f'folds = {grid.folds} and features = "standardized" do not go together: means and '
+            "deviations are those of one training part, and each fold has another; leave folds out, "
+            'or take features = "unit" or "raw"'
+        )
 
 
 def _given(method: Strict) -> dict[str, object]:
