@@ -135,7 +135,7 @@ def _replicate_conflicts(grid: GridFile) -> Iterator[str]:
     if grid.folds and grid.features == "standardized":
         yield (
             f'folds = {grid.folds} and features = "standardized" do not go together: means and '
-            "deviations are those of one training part, and each fold has another; leave folds out, "
+            "deviations are of one training part, and each fold has another; leave folds out, "
             'or take features = "unit" or "raw"'
         )
 
