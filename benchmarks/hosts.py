@@ -8,7 +8,7 @@ Both clusters run one sweep each by turns, and the ratio is that of the medians.
 full one's batch sizes and half of its other values; a grid of one epoch
 goes before, so that the cost model is measured and the workers are warm.
 
-    python benchmarks/hosts.py            about ten minutes, as root, with the machine to itself
+    python benchmarks/hosts.py            about seven minutes, as root, with the machine to itself
     python benchmarks/hosts.py --short    one pair on small data, to see that it works
 """
 
@@ -35,7 +35,7 @@ from network import Network, why_not  # noqa: E402
 from ray_cluster import RayCluster  # noqa: E402
 
 EPOCHS = (10, 20, 30, 40)
-CORES, PAIRS = 3, 5
+CORES, PAIRS = 3, 3
 
 
 def main() -> None:
