@@ -136,7 +136,7 @@ def _replicate_conflicts(grid: GridFile) -> Iterator[str]:
         yield (
             f'folds = {grid.folds} and features = "standardized" do not go together: means and '
             "deviations are of one training part, and each fold has another; leave folds out, "
-            'or take features = "unit" or "raw"'
+            'or take features = "raw", or "unit" for images of bytes'
         )
 
 

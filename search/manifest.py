@@ -13,6 +13,11 @@ from search.space import Range
 
 SCHEMA_VERSION = 3
 
+# The settings that a trial's result depends on, beside its params.
+REUSE_KEY = (
+    "dataset", "features", "seed", "seeds", "folds", "validation_fraction", "trainer_version",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Manifest:

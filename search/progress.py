@@ -130,7 +130,7 @@ class PlainProgress(Progress):
         """Count a link, and print a line when it is time or all is done."""
         super().advanced(link, study, node)
         now = time.monotonic()
-        if now >= self._next or study.finished == study.total:
+        if now >= self._next or self.study.finished == self.study.total:
             self._next = now + PLAIN_INTERVAL
             counts = ", ".join(filter(None, (self.done, self.speed, self.setbacks)))
             self.console.print(

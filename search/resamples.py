@@ -148,8 +148,7 @@ class Resamples:
 
     @staticmethod
     def _copy(source: Place, target: Place) -> None:
-        if not target.exists():
-            write_atomically(target, lambda file: file.write(source.read_bytes()))
+        write_atomically(target, lambda file: file.write(source.read_bytes()))
 
 
 def _read(path: Place) -> Resampled | None:

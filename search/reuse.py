@@ -1,22 +1,18 @@
 """Finished trials of other runs, which need not be trained again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.errors import RunFolderError
-from search.manifest import Manifest
+from search.manifest import REUSE_KEY, Manifest
 from search.readout import LAST, READOUTS
 from search.remote_path import Place, place
 from search.run_folder import RunFolder
 from search.space import AXES
 from search.store import COMPLETE, FAIL, SCHEMA, TrialStore
-
-_KEY = (
-    "dataset", "features", "seed", "seeds", "folds", "validation_fraction", "trainer_version",
-)  # fmt: skip
 
 _FROZEN = "trials"
 
@@ -66,7 +62,9 @@ class ReusedTrials:
         return cls(rows)
 
     @classmethod
-    def frozen(cls, folder: Place, manifest: Manifest) -> Self:
+    def frozen(
+        cls, folder: Place, manifest: Manifest, keep_too: Callable[[], None] = lambda: None
+    ) -> Self:
         """Return what the other runs had when this one first asked, and keep it.
 
         What they train from then on may be trained here as well, and a search
@@ -77,12 +75,16 @@ class ReusedTrials:
         folder : Path or RemotePath
             Of this run, to keep the rows in.
         manifest : Manifest
+        keep_too : callable
+            Takes over what else of the other runs belongs to the rows. Called again where a
+            command was killed before the rows were kept, and never after that.
         """
         if not manifest.reuse:
             return cls()
         store = TrialStore(folder)
         if not store.has(_FROZEN):
             known = cls.of_runs(map(place, manifest.reuse), manifest)
+            keep_too()
             store.write(_FROZEN, as_columns(list(known._rows.values())))
         return cls(store.read().to_pylist())
 
@@ -131,7 +133,7 @@ def _check_same_key(folder: Place, manifest: Manifest) -> None:
     mine, theirs = manifest.settings(), other.settings()
     differences = [
         f"{name}: {theirs[name]} there, {mine[name]} here"
-        for name in _KEY
+        for name in REUSE_KEY
         if mine[name] != theirs[name]
     ]
     if differences:

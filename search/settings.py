@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cluster.job import ends_with_job
 from model.dataset import Dataset
 from model.errors import DataError
@@ -13,7 +15,7 @@ from model.sources import KNOWN
 from search.config import SweepConfig, read_grid
 from search.errors import RunFolderError
 from search.link import validation_rows
-from search.manifest import Manifest, utc_now, versions
+from search.manifest import REUSE_KEY, Manifest, utc_now, versions
 from search.remote_path import Place
 from search.run_folder import RunFolder
 
@@ -77,11 +79,13 @@ class Options:
     def run_path(self) -> Place:
         """The run's folder: as given, or named after the grid and how it is searched.
 
-        For ``--grid full --pruner halving`` it is runs/full-halving, beside runs/full.
+        For ``--grid full --pruner halving`` it is runs/full-halving, beside runs/full, and for
+        ``--grid full --seeds 3`` runs/full-seeds3.
         """
         name = Path(self.grid).name.removesuffix(".toml")
         methods = [method for method in (self.sampler, self.pruner) if method not in _PLAIN]
-        return self.run_dir or Path("runs") / "-".join([name, *map(_last_part, methods)])
+        seeds = [f"seeds{self.seeds}"] if self.seeds and self.seeds > 1 else []
+        return self.run_dir or Path("runs") / "-".join([name, *map(_last_part, methods), *seeds])
 
 
 _PLAIN = (None, "grid", "none")
@@ -186,6 +190,12 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
     """
     n, fraction = len(data.y), config.validation_fraction
     if config.folds:
+        if config.features == "unit" and data.X.dtype != np.uint8:
+            raise DataError(
+                f'folds = {config.folds} and features = "unit" go together for images of bytes '
+                f"alone: the largest value of {data.name}, of {data.X.dtype}, would be that of "
+                "one training part, and each fold has another. Leave folds out, or features."
+            )
         if config.folds > n:
             raise DataError(
                 f"{data.name} has {n} training images, too few for folds = {config.folds}: each "
@@ -208,12 +218,16 @@ def check_same_settings(path: Place, old: Manifest, config: SweepConfig, data: D
     RunFolderError
         Naming each setting that differs, with both values.
     """
-    differences = old.differences(new_manifest(config, data))
+    new = new_manifest(config, data)
+    differences = old.differences(new)
     if differences:
+        mine, theirs = new.settings(), old.settings()
+        reusable = all(mine[name] == theirs[name] for name in REUSE_KEY)
+        hint = f" With --reuse {path} another run takes over its finished trials."
         raise RunFolderError(
             "\n  ".join([f"{path} holds a run with other settings:", *differences])
-            + "\nGive the run's own settings, another --run-dir, or --fresh to move it aside. With "
-            f"--reuse {path} another run takes over its finished trials."
+            + "\nGive the run's own settings, another --run-dir, or --fresh to move it aside."
+            + hint * reusable
         )
 
 

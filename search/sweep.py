@@ -157,8 +157,9 @@ class Sweep:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(executor.workers)
         proposals = Proposals(self.folder.proposals)
-        self._resamples.take_over(manifest)
-        reused = ReusedTrials.frozen(self.folder.reused, manifest)
+        reused = ReusedTrials.frozen(
+            self.folder.reused, manifest, partial(self._take_resamples, manifest)
+        )
         run = Run(self.config, self.data, manifest, self.books, proposals, reused)
         run.settle()
         self._announce(executor)
@@ -213,6 +214,10 @@ class Sweep:
             Study(self.config.total, self.config.select),
             self._resamples if self.config.replicates == 1 else None,
         )
+
+    def _take_resamples(self, manifest: Manifest) -> None:
+        if self.books.resamples is not None:
+            self.books.resamples.take_over(manifest)
 
     @cached_property
     def _resamples(self) -> Resamples:
