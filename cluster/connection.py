@@ -18,18 +18,14 @@ _INLINE_BYTES = 8_000_000
 _PACKAGES = ("model", "cluster", "search")
 
 
-def cluster_address(address: str | None) -> str | None:
-    """Return the cluster to join: as given, or Ray's own RAY_ADDRESS, which every job has."""
-    return address or os.environ.get("RAY_ADDRESS") or None
-
-
 def connect(address: str | None, workers: int | None) -> str | None:
     """Join a cluster or start one.
 
     Parameters
     ----------
     address : str or None
-        As `cluster_address` returns it.
+        Of a cluster; left out, that of Ray's own RAY_ADDRESS, which every job has, or one is
+        started here.
     workers : int or None
         Cores of a cluster that is started here; all of this process's where left out.
 
@@ -45,8 +41,20 @@ def connect(address: str | None, workers: int | None) -> str | None:
     ClusterError
         If none can be started here.
     """
+    place = address or os.environ.get("RAY_ADDRESS")
+    try:
+        return _connect(place, workers)
+    except AddressError as error:
+        if address is not None:
+            raise
+        raise AddressError(f"{error} ({place} is RAY_ADDRESS; unset it to work here alone.)") from (
+            error
+        )
+
+
+def _connect(address: str | None, workers: int | None) -> str | None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
+    if not address:
         options |= {"num_cpus": workers or available_cores(), "include_dashboard": True}
     else:
         from cluster.knock import knock  # a tenth of a second that a cluster here goes without
@@ -58,7 +66,7 @@ def connect(address: str | None, workers: int | None) -> str | None:
         context = ray.init(address=address or "local", **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())
-        if address is None:
+        if not address:
             raise ClusterError(
                 f"Cannot use a local Ray cluster: {reason}. Use --executor serial."
             ) from error

@@ -2,14 +2,16 @@
 
 import math
 import time
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 
 from cluster.blas import one_blas_thread
-from cluster.connection import cluster_address, connect
+from cluster.connection import connect
+from cluster.errors import ClusterError
 from cluster.executor import Finished, Lost
 from cluster.metrics import Metrics
 from cluster.ray_metrics import RayMetrics, RemoteMetrics
@@ -47,6 +49,18 @@ def _run(
         return node, function(*args)
 
 
+@contextmanager
+def _in_reach() -> Iterator[None]:
+    """Say in the user's terms that a command outside the cluster has lost its connection."""
+    try:
+        yield
+    except ConnectionError as error:
+        raise ClusterError(
+            f"The cluster is out of reach: {error}. What was logged is safe; the same command "
+            "continues when it can be reached."
+        ) from error
+
+
 class RayExecutor:
     """Runs tasks as Ray tasks of one core each.
 
@@ -68,7 +82,7 @@ class RayExecutor:
     """
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
-        self.dashboard_url = connect(cluster_address(address), workers)
+        self.dashboard_url = connect(address, workers)
         self._limit = workers
         self._counted, self._count = -math.inf, 1
         self._remote = ray.remote(num_cpus=1, max_retries=0)(_run)
@@ -82,7 +96,8 @@ class RayExecutor:
             return self._limit
         now = time.monotonic()
         if now > self._counted + _COUNT_SECONDS:
-            resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+            with _in_reach():
+                resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
             # One where there is none yet: a cluster that grows on demand has to be asked.
             self._counted, self._count = now, max(1, int(resources.get("CPU", 0)))
         return self._count
@@ -96,7 +111,8 @@ class RayExecutor:
 
         The dashboard has one bar of progress for all tasks of the same name.
         """
-        self._submit(_Task(key, name, self._whereabouts.ticket(), (function, *args)))
+        with _in_reach():
+            self._submit(_Task(key, name, self._whereabouts.ticket(), (function, *args)))
 
     def _submit(self, task: _Task) -> None:
         kind, _, detail = task.name.partition(": ")
@@ -109,10 +125,11 @@ class RayExecutor:
         """Collect all tasks that have ended, waiting up to `timeout` seconds for one."""
         if not self._tasks:
             return []
-        ready, _ = ray.wait(list(self._tasks), num_returns=1, timeout=timeout)
-        if ready:
-            ready, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0)
-        return [self._collect(reference) for reference in ready] + self._give_up()
+        with _in_reach():
+            ready, _ = ray.wait(list(self._tasks), num_returns=1, timeout=timeout)
+            if ready:
+                ready, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0)
+            return [self._collect(reference) for reference in ready] + self._give_up()
 
     def _collect(self, reference: Any) -> Finished | Lost:
         task = self._tasks.pop(reference)
@@ -134,14 +151,21 @@ class RayExecutor:
         lost: list[Finished | Lost] = []
         for reference, task in list(self._tasks.items()):
             node = self._whereabouts.node_of(task.ticket)
-            if node is None:
-                del self._tasks[reference]
-                ray.cancel(reference)
-                self._submit(task)
+            if ray.wait([reference], timeout=0)[0]:  # it ended before its machine did
+                lost.append(self._collect(reference))
             elif node in gone:
-                del self._tasks[reference]
-                lost.append(Lost(task.key, f"the node {node[:8]} is gone"))
+                self._drop(reference)
+                lost.append(Lost(task.key, f"the node {node} is gone"))
+            elif node is None:
+                self._drop(reference)
+                # Under a new ticket: the old one may yet be used by a machine that comes back.
+                self._submit(replace(task, ticket=self._whereabouts.ticket()))
         return lost
+
+    def _drop(self, reference: Any) -> None:
+        """Take no more notice of a task, which need not run any longer."""
+        self._whereabouts.forget(self._tasks.pop(reference).ticket)
+        ray.cancel(reference)
 
     def metrics(self, run: str) -> Metrics:
         """Return Ray's metrics, which Prometheus can read from its agents."""

@@ -1,6 +1,7 @@
 """Metrics that Ray's agents collect and Prometheus reads from them."""
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -58,7 +59,8 @@ class RemoteMetrics:
 
     def record(self, metric: Metric, value: float, tag: str = "") -> None:
         """Set a gauge, or add a value to a histogram, a moment later; never fails."""
-        self._actor.record.remote(metric, value, tag)
+        with suppress(Exception):  # whatever it is, a sweep shall not end by it
+            self._actor.record.remote(metric, value, tag)
 
 
 def _series(metric: Metric) -> Any:

@@ -1,6 +1,6 @@
 """Where tasks run, and which machines are gone.
 
-Ray learns within half a minute that a machine is silent, but what its driver has asked of that
+Ray learns within about a minute that a machine is silent, but what its driver has asked of that
 machine waits for an answer for many minutes: nothing closes the connection when power or network
 fail. So every task writes down where it has started, in the cluster's own table, and whoever waits
 for tasks looks which machines the cluster has given up.

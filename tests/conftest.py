@@ -18,4 +18,5 @@ def _surroundings(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, code)))
+        patch.delenv("RAY_ADDRESS", raising=False)
         yield

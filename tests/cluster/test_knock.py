@@ -13,6 +13,7 @@ from ray._private.authentication_test_utils import reset_auth_token_state
 from ray.core.generated import gcs_service_pb2 as gcs
 
 import cluster.knock
+from cluster.connection import connect
 from cluster.errors import AddressError
 from cluster.knock import knock
 
@@ -125,3 +126,12 @@ def test_a_dashboards_address_is_explained():
 @pytest.mark.parametrize("address", ["auto", "local", "some-name"])
 def test_names_are_left_to_ray(address):
     knock(address)
+
+
+def test_an_address_of_the_environment_is_named_as_such(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "http://h:8265")
+    with pytest.raises(AddressError, match=r"is a dashboard.*http://h:8265 is RAY_ADDRESS; unset"):
+        connect(None, None)
+    with pytest.raises(AddressError, match=r"is a dashboard") as refused:
+        connect("http://other:8265", None)
+    assert "RAY_ADDRESS" not in str(refused.value)

@@ -22,7 +22,7 @@ NODE = [
     "--include-log-monitor=false",
 ]  # fmt: skip
 
-# A host that does not answer is given up after about three seconds, not half a minute. No worker is
+# A host that does not answer is given up after about three seconds, not a minute. No worker is
 # started before it is needed.
 PATIENCE = {
     "RAY_health_check_initial_delay_ms": "1000",
