@@ -20,7 +20,7 @@ F64 = NDArray[np.float64]
 GRADIENT_NORM = 1e-6
 """Where a point counts as the optimum."""
 
-MAX_ITERATIONS = 30
+MAX_ITERATIONS = 20
 """Newton steps, so that an alpha without an optimum ends; a number of seconds would let the
 machine decide what is found."""
 

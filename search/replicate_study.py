@@ -113,7 +113,7 @@ class ReplicateStudy(Study):
         replicate, trial = np.divmod(rows["number"], self._trials)
         self.closed[rows["number"]] = True
         self._seconds[replicate, trial] = rows["seconds"]
-        self._train_cost[replicate, trial] = rows["train_cost"]
+        self._train_cost[replicate, trial] = rows.get("train_cost", np.nan)
         for name, values in self._figures.items():
             values[replicate, trial] = rows[name]
 
