@@ -221,7 +221,8 @@ class Sweep:
 
     def _find(self, optima: Optima, interrupted: Interruption) -> list[AlphaOptimum]:
         if optima.left:
-            self._say(f"Finding the optimum of {optima.left} alphas ...")
+            alphas = "1 alpha" if optima.left == 1 else f"{optima.left} alphas"
+            self._say(f"Finding the optimum of {alphas} ...")
         return optima.finish(interrupted)
 
     def _with_optima(

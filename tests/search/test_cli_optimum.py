@@ -14,6 +14,7 @@ from command_line import (
     write_grid,
     write_images,
 )
+from reports import Page
 from searches import Textbook, refused, write_search
 from textbook import averaged
 
@@ -105,7 +106,54 @@ def test_each_trial_has_the_textbooks_training_cost_above_its_optimum(folder, co
     assert "The optimum of each alpha on the training images:\n" in outcome.out
     assert "The best trial ends " in outcome.out
     assert "no training cost" not in outcome.out
-    assert "The optimality gap" in (folder / "runs/tiny/report.html").read_text()
+
+
+def test_the_report_has_the_table_and_the_smallest_gaps(folder, command):
+    assert command("--optimum").code == 0
+    page = Page((folder / "runs/tiny/report.html").read_text(encoding="utf-8"))
+    assert "The optimality gap" in page.text
+    (head,) = [i for i, row in enumerate(page.rows) if row[:3] == ["alpha", "cost", "gradient"]]
+    told = result_of(folder / "runs/tiny")["optimum"]["alphas"]
+    assert [row[:2] for row in page.rows[head + 1 : head + 3]] == [
+        [f"{row['alpha']:g}", f"{row['cost']:.4f}"] for row in told
+    ]
+    log = table(folder / "runs/tiny")
+    log["gap"] = log.train_cost - log.alpha.map({row["alpha"]: row["cost"] for row in told})
+    for name in ("learning_rate", "batch_size", "epochs"):
+        for line, alpha in zip(page.specs[f"gap-{name}"]["data"], (0.1, 1000.0), strict=True):
+            smallest = log[log.alpha == alpha].groupby(name).gap.min()
+            np.testing.assert_allclose(line["y"], smallest, rtol=1e-4)
+    assert "gap-alpha" not in page.charts
+
+
+def test_without_training_costs_the_report_has_the_table_alone(folder, command):
+    assert command().code == 0
+    report = folder / "runs/tiny/report.html"
+    assert "The optimality gap" not in report.read_text(encoding="utf-8")
+    assert command("--optimum").code == 0
+    page = Page(report.read_text(encoding="utf-8"))
+    assert "The optimality gap" in page.text
+    assert not [name for name in page.charts if name.startswith("gap-")]
+
+
+def test_killed_in_the_middle_it_finds_what_is_missing(folder, command, sought, monkeypatch):
+    assert command("--optimum", "--run-dir", "whole").code == 0
+    original = optima.find_optimum
+
+    def find_optimum(examples, alpha):
+        if alpha == 1000.0:
+            raise MemoryError
+        return original(examples, alpha)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optima, "find_optimum", find_optimum)
+        with pytest.raises(MemoryError):
+            command("--optimum")
+    sought.clear()
+    assert command("--optimum").code == 0
+    assert sought == [1000.0]
+    assert result_of(folder / "runs/tiny") == result_of(folder / "whole")
+    assert_same_results(table(folder / "runs/tiny"), table(folder / "whole"))
 
 
 def test_nothing_else_depends_on_it(folder, command, sought):
