@@ -131,24 +131,22 @@ def optimum_sentences(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _gap(train_cost: float | None, own: Mapping[str, Any]) -> str:
-    alpha = number_text(own["alpha"])
+    optimum = f"the optimum of its alpha {number_text(own['alpha'])}"
     if train_cost is None:
-        return (
-            f"How far the best trial ends above the optimum of its alpha {alpha} is not known: it "
-            "has no training cost."
-        )
+        return f"How far the best trial ends above {optimum} is not known: it has no training cost."
     gap = train_cost - own["cost"]
     amount = "less than 0.0001" if abs(gap) < 1e-4 else f"{gap:.4f}"
-    least = "" if own["converged"] else "at least "
-    text = (
-        f"The best trial ends {least}{amount} above the optimum of its alpha {alpha}: its training "
-        f"cost with the penalty is {train_cost:.4f}, the optimum's {own['cost']:.4f}"
-    )
-    if own["converged"]:
-        return f"{text}."
+    least, bound = ("", "") if own["converged"] else ("at least ", _bound(own))
     return (
-        f"{text} or less (Newton's method ended at a gradient of {own['gradient_norm']:.0e}, "
-        f"{GRADIENT_NORM:.0e} was wanted)."
+        f"The best trial ends {least}{amount} above {optimum}: its training cost with the penalty "
+        f"is {train_cost:.4f}, the optimum's {own['cost']:.4f}{bound}."
+    )
+
+
+def _bound(own: Mapping[str, Any]) -> str:
+    return (
+        f" or less (Newton's method ended at a gradient of {own['gradient_norm']:.0e}, "
+        f"{GRADIENT_NORM:.0e} was wanted)"
     )
 
 
@@ -163,19 +161,29 @@ def _reading(value: float, own: Mapping[str, Any], lead: Mapping[str, Any]) -> s
             f"{there}, no better than the trial's {value:.4f}: going on to an optimum of these "
             "alphas would not lower the validation cost."
         )
-    room = f"the trial's is {value:.4f}, that of its own alpha's optimum {own['val_cost']:.4f}"
-    by_training, by_alpha = value - own["val_cost"], own["val_cost"] - lead["val_cost"]
+    return (
+        f"{there}; the trial's is {value:.4f}, that of its own alpha's optimum "
+        f"{own['val_cost']:.4f}. {_verdict(value, own['val_cost'], lead['val_cost'])}"
+    )
+
+
+def _verdict(value: float, own: float, lead: float) -> str:
+    by_training, by_alpha = value - own, own - lead
+    if by_training <= 0:
+        return (
+            "That points to the alpha: training on at this one would not lower the validation "
+            f"cost, the optimum of the other would, by {value - lead:.4f}."
+        )
+    parts = (
+        f"{by_training:.4f} of the difference is on the way to the optimum, {by_alpha:.4f} between "
+        "the alphas."
+    )
     if by_training >= by_alpha:
         return (
-            f"{there}; {room}. That points to too little training, or to the jitter of its steps, "
-            f"rather than to the alpha: {by_training:.4f} of the difference is on the way to the "
-            f"optimum, {by_alpha:.4f} between the alphas."
+            "That points to too little training, or to the jitter of its steps, rather than to "
+            f"the alpha: {parts}"
         )
-    return (
-        f"{there}; {room}. That points to the alpha rather than to too little training: "
-        f"{by_alpha:.4f} of the difference is between the alphas, {by_training:.4f} on the way to "
-        "the optimum."
-    )
+    return f"That points to the alpha rather than to too little training: {parts}"
 
 
 def _missing(told: Mapping[str, Any]) -> list[str]:

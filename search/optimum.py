@@ -17,7 +17,7 @@ from search.remote_path import Place
 
 F64 = NDArray[np.float64]
 
-GRADIENT_NORM = 1e-6
+GRADIENT_NORM = 1e-5
 """Where a point counts as the optimum."""
 
 MAX_ITERATIONS = 20

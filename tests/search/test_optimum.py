@@ -69,7 +69,9 @@ def test_it_is_newtons_optimum_of_what_trains_the_trials(features):
     data, examples = tiny(features)
     found = find_optimum(examples, 10.0)
     n = examples.n_train
-    newton = softmax_optimum(examples.X[:n], examples.y[:n], 10.0, 3)
+    newton = softmax_optimum(
+        examples.X[:n], examples.y[:n], 10.0, 3, gradient_norm=module.GRADIENT_NORM
+    )
     assert found.converged
     assert (found.cost, found.gradient_norm) == (newton.penalised_cost, newton.gradient_norm)
     validation = examples.X[n:].astype(np.float64)
