@@ -73,6 +73,11 @@ class Features:
             b = state.b - state.scale * drift
             return replace(state, V=V.astype(np.float32), b=b.astype(np.float32))
 
+    def fold_weights(self, W: F64, b: F64) -> tuple[F64, F64]:
+        """Return weights (D, c) and bias (c,) that give on raw pixels what W and b give on x'."""
+        folded = W * self.scale[:, None]
+        return folded, b - (self.shift[:, None] * folded).sum(axis=0)
+
 
 AS_THEY_ARE = Features(np.zeros(1), np.ones(1))
 """The transform that changes no bit."""

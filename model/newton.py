@@ -20,10 +20,6 @@ _PATIENCE = 50  # products of a step; half of what making a factor costs
 _LONGEST = 300  # products of a step where no factor may be made
 
 
-class ConvergenceError(PacksweepError):
-    """The optimum was not reached in the steps that were allowed."""
-
-
 @dataclass(frozen=True, eq=False)
 class Optimum:
     """Where the penalised cost has its minimum, and what it took to get there.
@@ -52,6 +48,20 @@ class Optimum:
     iterations: int
     hessian_products: int
     factorisations: int
+
+
+class ConvergenceError(PacksweepError):
+    """The optimum was not reached in the steps that were allowed.
+
+    Attributes
+    ----------
+    reached : Optimum
+        Where the steps have led; its cost is above the least there is.
+    """
+
+    def __init__(self, message: str, reached: Optimum) -> None:
+        super().__init__(message)
+        self.reached = reached
 
 
 def softmax_optimum(
@@ -104,7 +114,7 @@ def softmax_optimum(
     DataError
         If shapes disagree, a value is not finite, a label or alpha is out of range.
     ConvergenceError
-        If `max_iterations` do not reach `gradient_norm`.
+        If `max_iterations` do not reach `gradient_norm`; it has the point that they reached.
 
     Notes
     -----
@@ -129,7 +139,8 @@ def softmax_optimum(
         if newton.iterations == max_iterations:
             raise ConvergenceError(
                 f"After {max_iterations} Newton steps the gradient norm is {newton.norm:.1e}; "
-                f"{gradient_norm:.1e} was asked for. Allow more steps or a larger norm."
+                f"{gradient_norm:.1e} was asked for. Allow more steps or a larger norm.",
+                newton.optimum(),
             )
         newton.step(gradient_norm)
     return newton.optimum()

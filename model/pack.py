@@ -270,6 +270,23 @@ def _tallied(
         yield rows, losses[:n]
 
 
+def penalty(state: PackState) -> F64:
+    """L2 penalty (alpha/2) sum W^2 of every column, over all c classes.
+
+    Returns
+    -------
+    ndarray of shape (M,), float64
+        Not finite where the column has diverged.
+    """
+    K, M = state.b.shape
+    V = state.V.reshape(-1, K, M).astype(np.float64)
+    with np.errstate(all="ignore"):
+        # The last class, which is minus the sum of the others, has weights too.
+        squares = (V**2).sum(axis=(0, 1)) + (V.sum(axis=1) ** 2).sum(axis=0)
+        penalties: F64 = state.alpha / 2 * state.scale**2 * squares
+    return penalties
+
+
 def compile_kernels() -> None:
     """Compile the trainer's loops, or find them in the cache, by training on nothing much."""
     X, y = np.zeros((2, 1), np.float32), np.array([0, 1])

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from model.bootstrap import resample_counts
 from model.dataset import Dataset
 from model.features import AS_THEY_ARE, RAW, Features, fit_features
-from model.pack import PackState, Scores, advance, advance_averaging, score
+from model.pack import PackState, Scores, advance, advance_averaging, penalty, score
 from model.shuffle import all_but, fold_rows, split_order
 from search.readout import AVERAGE, LAST
 from search.space import Params
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 
@@ -48,6 +49,8 @@ class Examples:
     folds : int
         Parts that score the trials in turn, each by those that train on the others; 0 where
         `n_train` parts the rows once and for all.
+    train_costs : bool
+        Whether the cost on the training part is wanted too; not with folds.
     """
 
     X: F32
@@ -58,6 +61,7 @@ class Examples:
     counts: U8 | None = None
     features: Features = AS_THEY_ARE
     folds: int = 0
+    train_costs: bool = False
 
     @classmethod
     def from_dataset(
@@ -70,6 +74,7 @@ class Examples:
         folds: int = 0,
         *,
         resampled: bool = True,
+        train_costs: bool = False,
     ) -> Self:
         """Lay the training images out in the order of the split, both parts of which have some."""
         n = len(data.y)
@@ -78,7 +83,8 @@ class Examples:
         fitted = fit_features(features, data.X, order[:n_train])
         X = fitted.apply(data.X, order)
         counts = resample_counts(n - n_train, seed) if resampled else None
-        return cls(X, data.y[order], n_train, data.n_classes, select, counts, fitted, folds)
+        y = data.y[order]
+        return cls(X, y, n_train, data.n_classes, select, counts, fitted, folds, train_costs)
 
     def training(self, replicate: int) -> tuple[F32, I64, NDArray[np.intp] | None]:
         """Return images, labels, and which of their rows train a replicate: None for all."""
@@ -105,10 +111,14 @@ class LegResult:
         Of its scored columns on the validation images, by readout; empty where it has none.
     seconds : float
         Compute time.
+    train_cost : ndarray of shape (scored,), float64, or None
+        Of its scored columns on the training images, penalty included, by the readout that
+        selects; None where it is not wanted.
     """
 
     scores: dict[str, Scores]
     seconds: float
+    train_cost: F64 | None = None
 
 
 @dataclass(frozen=True)
@@ -163,31 +173,40 @@ def run_link(
     results, before = [], started_at
     for epoch, trained, scored in legs:
         state = state.take(np.searchsorted(columns, trained))
-        scores = {}
+        scores, train_cost = {}, None
         if len(scored):
             state, average = advance_averaging(state, X, y, epoch, rows)
-            scores = _scores(examples, replicate, np.searchsorted(trained, scored), state, average)
+            places = np.searchsorted(trained, scored)
+            readouts = {LAST: state.take(places), AVERAGE: average.take(places)}
+            scores = _scores(examples, replicate, readouts)
+            train_cost = _train_cost(examples, readouts[examples.select])
         else:
             state = advance(state, X, y, epoch, rows)
         columns, now = trained, time.time()
-        results.append(LegResult(scores, now - before))
+        results.append(LegResult(scores, now - before, train_cost))
         before = now
     return LinkResult(state, tuple(results), started_at, before, state.epoch - first)
 
 
 def _scores(
-    examples: Examples, replicate: int, places: I64, last: PackState, average: PackState
+    examples: Examples, replicate: int, readouts: dict[str, PackState]
 ) -> dict[str, Scores]:
-    """Score some columns of a state, by each readout, on the validation images.
+    """Score each readout on the validation images.
 
     The readout that selects is scored on the resamples of them too.
     """
     X, y = examples.validation(replicate)
     counts = {examples.select: examples.counts}
-    states = {LAST: last, AVERAGE: average}
-    return {
-        name: score(state.take(places), X, y, counts.get(name)) for name, state in states.items()
-    }
+    return {name: score(state, X, y, counts.get(name)) for name, state in readouts.items()}
+
+
+def _train_cost(examples: Examples, state: PackState) -> F64 | None:
+    """Return what training descends: the cost on the training images, penalty included."""
+    if not examples.train_costs:
+        return None
+    X, y, _ = examples.training(0)
+    cost: F64 = score(state, X, y).cost + penalty(state)
+    return cost
 
 
 def run_refit(examples: Examples, params: Params, seed: int) -> dict[str, PackState]:

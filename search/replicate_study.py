@@ -15,7 +15,7 @@ from search.study import Study
 from search.wave import Books
 
 _FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
-_KEPT = ("number", "seconds", *_FIGURES)
+_KEPT = ("number", "seconds", "train_cost", *_FIGURES)
 
 FOLDER = "replicates"
 """What the log of the replicates is called, beside the trial log."""
@@ -63,6 +63,7 @@ class ReplicateStudy(Study):
         self.states = books.study.states
         shape = (len(self._replicates), self._trials)
         self._seconds = np.zeros(shape)
+        self._train_cost = np.full(shape, np.nan)
         self._figures = {name: np.full(shape, np.nan) for name in _FIGURES}
 
     def restore(self, store: TrialStore) -> None:
@@ -112,6 +113,7 @@ class ReplicateStudy(Study):
         replicate, trial = np.divmod(rows["number"], self._trials)
         self.closed[rows["number"]] = True
         self._seconds[replicate, trial] = rows["seconds"]
+        self._train_cost[replicate, trial] = rows.get("train_cost", np.nan)
         for name, values in self._figures.items():
             values[replicate, trial] = rows[name]
 
@@ -140,6 +142,7 @@ class ReplicateStudy(Study):
             **means,
             **{name: np.where(finite, values, np.nan) for name, values in stds.items()},
             "last_cost": means[READOUTS[self.select].cost],
+            "train_cost": np.where(finite, self._train_cost[:, trials].mean(axis=0), np.nan),
             "seconds": self._seconds[:, trials].sum(axis=0),
             "error": np.array([None if ok else "diverged" for ok in finite.tolist()], object),
             "replicates": _listed(self._replicates, parts),

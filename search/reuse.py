@@ -143,6 +143,11 @@ def _check_same_key(folder: Place, manifest: Manifest) -> None:
         )
 
 
+def _of_other_readout(row: Mapping[str, Any], cost: str) -> dict[str, Any]:
+    """Return what a row says in a run that compares by a cost of this name."""
+    return {"reports": None, "train_cost": None, "last_cost": row[cost]}
+
+
 def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
     """Return the rows that count; what was reported of another readout than this run's does not."""
     mine, theirs = manifest.config, RunFolder(folder).existing_manifest().config
@@ -154,7 +159,7 @@ def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
     rows = TrialStore(trials).read().to_pylist()
     return [
         copied(row, row["number"], row["source"] or f"{folder.resolve()}, trial {row['number']}")
-        | ({} if same else {"reports": None, "last_cost": row[READOUTS[select].cost]})
+        | ({} if same else _of_other_readout(row, READOUTS[select].cost))
         for row in rows
         if row["state"] in (COMPLETE, FAIL)
     ]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.pack import Scores
 from search.checkpoints import Checkpoint
-from search.link import LinkResult
+from search.link import LegResult, LinkResult
 from search.planner import NO_TRIAL, Pack
 from search.readout import LAST, READOUTS
 from search.schedule import Link
@@ -47,7 +47,7 @@ def record(
         seconds[leg.columns] += ended.seconds / len(leg.columns)
         if not ended.scores:
             continue
-        figures = _figures(ended.scores)
+        figures = _figures(ended.scores) | {"train_cost": _train_cost(ended)}
         # Infinite where it has diverged: not a number where it was not scored.
         costs = figures[READOUTS[select].cost]
         reports[leg.scored, leg.position] = np.where(np.isfinite(costs), costs, np.inf)
@@ -118,6 +118,13 @@ def _figures(scores: Mapping[str, Scores]) -> Rows:
         **{readout.cost: np.where(finite, score.cost, np.nan) for readout, score in pairs},
         **{readout.accuracy: np.where(finite, score.accuracy, np.nan) for readout, score in pairs},
     }
+
+
+def _train_cost(ended: LegResult) -> NDArray[np.float64]:
+    """Return the cost that training descends: not a number where it is not wanted or finite."""
+    if ended.train_cost is None:
+        return np.full(len(next(iter(ended.scores.values())).cost), np.nan)
+    return np.where(np.isfinite(ended.train_cost), ended.train_cost, np.nan)
 
 
 def _params(pack: Pack, columns: NDArray[np.int64], positions: NDArray[np.int64]) -> Rows:

@@ -76,6 +76,7 @@ def _sweep(args: argparse.Namespace, began: float) -> None:
         address=args.address,
         workers=args.workers,
         refits=args.refits,
+        optimum=args.optimum,
         dry_run=args.dry_run,
         progress=not args.no_progress,
     )
@@ -152,6 +153,11 @@ def _parser() -> argparse.ArgumentParser:
         "--refits", type=_positive, default=1, metavar="K",
         help="final trainings with as many seeds, to see how far their test figures spread (1); "
         "a finished run trains those that it lacks",
+    )  # fmt: skip
+    run.add_argument(
+        "--optimum", action="store_true",
+        help="find the exact optimum of each alpha too, and how far trials end above it; a "
+        "finished run finds those that it lacks",
     )  # fmt: skip
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     run.add_argument("--no-progress", action="store_true", help="show no progress")

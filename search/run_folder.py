@@ -31,6 +31,7 @@ class RunFolder:
         self.trials = path / "trials"
         self.checkpoints = path / "checkpoints"
         self.resamples = path / "resamples"
+        self.optimum = path / "optimum"
         self.proposals = path / "proposals"
         self.reused = path / "reused"
         self.model = path / "best_model.npz"

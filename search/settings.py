@@ -55,6 +55,8 @@ class Options:
         Runs to take finished trials from.
     refits : int
         Final trainings, each with a seed of its own.
+    optimum : bool
+        Find the optimum of each alpha, and how far trials are from it.
     """
 
     grid: str = "full"
@@ -74,6 +76,7 @@ class Options:
     seeds: int | None = None
     reuse: tuple[Place, ...] = ()
     refits: int = 1
+    optimum: bool = False
 
     @property
     def run_path(self) -> Place:

@@ -55,6 +55,12 @@ _COLUMNS = [
         ),
         "What each training of the trial gave, with several seeds or folds, else null.",
     ),
+    (
+        "train_cost",
+        pa.float64(),
+        "Cost on the training images, penalty included, of the weights that select; null without "
+        "--optimum.",
+    ),
     ("last_cost", pa.float64(), "The newest cost by which it is compared; also of a pruned trial."),
     ("last_epoch", pa.int32(), "Epochs that were trained: all, or fewer where it was pruned."),
     (
@@ -77,6 +83,8 @@ _COLUMNS = [
 ]
 OF_REPLICATES = (*(f"{name}_std" for name in _FIGURES), "replicates")
 """Columns of trials that are trained several times; rows of others may go without them."""
+
+_OPTIONAL = (*OF_REPLICATES, "train_cost")
 
 SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"description": text}) for name, kind, text in _COLUMNS]
@@ -153,15 +161,16 @@ class TrialStore:
         name : str
             Of what they tell; see `link_name`.
         columns : mapping of str to array
-            One entry for each column of `SCHEMA`, those of `OF_REPLICATES` perhaps left out;
-            scalars are repeated, NaN stands for null, and times are in seconds since 1970.
+            One entry for each column of `SCHEMA`, those of `OF_REPLICATES` and ``train_cost``
+            perhaps left out; scalars are repeated, NaN stands for null, and times are in
+            seconds since 1970.
 
         Raises
         ------
         StoreError
             If the file cannot be written.
         """
-        n, columns = len(columns["number"]), dict.fromkeys(OF_REPLICATES) | {**columns}
+        n, columns = len(columns["number"]), dict.fromkeys(_OPTIONAL) | {**columns}
         table = pa.table(
             [_array(columns[field.name], field.type, n) for field in self._schema],
             schema=self._schema,

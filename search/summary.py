@@ -10,6 +10,7 @@ from model.features import RAW
 from search.arithmetic import Arithmetic
 from search.edges import edge_warnings
 from search.indistinguishable import indistinguishable_lines
+from search.optimality_gap import optimum_lines
 from search.progress import duration
 from search.readout import AVERAGE, LAST, READOUTS, Readout
 from search.refit import FinalScore
@@ -160,10 +161,10 @@ def _more_lines(
     top = top_lines(summary.get("top", []), width, selected(summary))
     warnings = edge_warnings(summary["best"]["params"], axes)
     edges = [line for text in warnings for line in wrapped(text, width)]
-    tied = indistinguishable_lines(summary, width)
+    tied, optima = indistinguishable_lines(summary, width), optimum_lines(summary, width)
     return [
         line
-        for part in (*_tables(summary, width), top, tied, edges, _next_lines(run_dir))
+        for part in (*_tables(summary, width), top, tied, optima, edges, _next_lines(run_dir))
         if part
         for line in (*part, "")
     ]

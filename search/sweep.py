@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from search.log_file import log_file
 from search.manifest import Manifest
 from search.metrics_observer import MetricsObserver
 from search.observers import Observers
+from search.optima import Optima, alphas_of
+from search.optimality_gap import lacks_optimum, optimum_told
+from search.optimum import AlphaOptimum
 from search.orchestrator import Orchestrator
 from search.planner import Pack
 from search.prediction import Prediction
@@ -84,6 +88,8 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     check_enough_images(config, data)
     check_methods(config)
     check_refits(options.refits, data)
+    if options.optimum:
+        alphas_of(config)  # refuses what has no such optima
     if options.dry_run:
         _print(out, dry_run(config, data, options.workers))
         return
@@ -99,13 +105,18 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
             check_same_settings(folder.path, manifest, config, data)
             check_same_reuse(folder.path, manifest, reuse)
         summary = folder.read_summary() if manifest else None
-        if not summary or lacks_refits(summary, options.refits):
+        if not summary or lacks(summary, options):
             with log_file(folder.log) as folder.log:
                 summary = Sweep(options, config, data, folder, err, began).run(summary)
     run_dir, width = str(options.run_path), text_width(out)
     _print(out, result_text(summary, run_dir, config.axes_by_name, width))
     if summary["best"] is None:
         raise NoResultError("Every trial diverged. Give lower learning rates or smaller alphas.")
+
+
+def lacks(summary: dict[str, Any], options: Options) -> bool:
+    """Whether a finished run has less than is asked for."""
+    return lacks_refits(summary, options.refits) or (options.optimum and lacks_optimum(summary))
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ class Sweep:
         Parameters
         ----------
         finished : dict, optional
-            The summary of a run that lacks nothing but final trainings.
+            The summary of a run that lacks nothing but final trainings or optima.
         """
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because a Ray cluster takes seconds to start.
@@ -133,9 +144,10 @@ class Sweep:
             with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
                 examples = executor.share(preparing.result())
                 del preparing  # and with it this process's own copy of the images
+                optima = self._optima(executor, examples)
                 if finished:
-                    return self._add_refits(finished, executor, examples, interrupted)
-                return self._run_on(executor, examples, interrupted)
+                    return self._add(finished, optima, examples, interrupted)
+                return self._run_on(executor, optima, examples, interrupted)
 
     def _prepare(self) -> Examples:
         """Lay the images out, and compile what the workers then find in the cache."""
@@ -149,10 +161,16 @@ class Sweep:
             config.features,
             config.folds,
             resampled=config.replicates == 1,
+            train_costs=self.options.optimum,
         )
 
+    def _optima(self, executor: Executor, examples: Any) -> Optima:
+        """Return the executor of all but the calibration, which finds optima if that is asked."""
+        alphas = alphas_of(self.config) if self.options.optimum else ()
+        return Optima(executor, self.folder.optimum, alphas, examples)
+
     def _run_on(
-        self, executor: Executor, examples: Any, interrupted: Interruption
+        self, executor: Executor, optima: Optima, examples: Any, interrupted: Interruption
     ) -> dict[str, Any]:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(executor.workers)
@@ -164,9 +182,10 @@ class Sweep:
         run.settle()
         self._announce(executor)
         try:
-            prediction, started_at = self._train(run, executor, examples, interrupted)
+            prediction, started_at = self._train(run, executor, optima, examples, interrupted)
             best = self.study.best_trial
-            tests = self._refit(best.params, executor, examples, interrupted) if best else []
+            tests = self._refit(best.params, optima, examples, interrupted) if best else []
+            found = self._find(optima, interrupted)
         except InterruptedSweepError as error:
             done = f"{self.study.finished} of {self.study.total} trials are in the log"
             raise InterruptedSweepError(self._how_to_continue(done)) from error
@@ -179,24 +198,42 @@ class Sweep:
         add_spread(summary, self.config, self.books.store)
         summary["indistinguishable"] = self._indistinguishable()
         summary["features"] = self.config.features
-        return self._write(manifest, with_refits(summary, self.config.seed, tests))
+        summary = with_refits(summary, self.config.seed, tests)
+        return self._write(manifest, self._with_optima(summary, found))
 
-    def _add_refits(
+    def _add(
         self,
-        finished: dict[str, Any],
-        executor: Executor,
+        summary: dict[str, Any],
+        optima: Optima,
         examples: Any,
         interrupted: Interruption,
     ) -> dict[str, Any]:
-        """Repeat the final training of a finished run, of which all else stays as it was."""
-        params = Params(**finished["best"]["params"])
+        """Add what a finished run lacks; all else stays as it was."""
         try:
-            tests = self._refit(params, executor, examples, interrupted)
+            if lacks_refits(summary, self.options.refits):
+                params = Params(**summary["best"]["params"])
+                tests = self._refit(params, optima, examples, interrupted)
+                summary = with_refits(summary, self.config.seed, tests)
+            found = self._find(optima, interrupted)
         except InterruptedSweepError as error:
-            done = "The run is finished, and the final trainings that are done are kept"
+            done = "The run is finished, and what is done of the rest is kept"
             raise InterruptedSweepError(self._how_to_continue(done)) from error
-        summary = with_refits(finished, self.config.seed, tests)
-        return self._write(self.folder.existing_manifest(), summary)
+        return self._write(self.folder.existing_manifest(), self._with_optima(summary, found))
+
+    def _find(self, optima: Optima, interrupted: Interruption) -> list[AlphaOptimum]:
+        if optima.left:
+            alphas = "1 alpha" if optima.left == 1 else f"{optima.left} alphas"
+            self._say(f"Finding the optimum of {alphas} ...")
+        return optima.finish(interrupted)
+
+    def _with_optima(
+        self, summary: dict[str, Any], found: Sequence[AlphaOptimum]
+    ) -> dict[str, Any]:
+        """Return a summary with the optima, where they are asked for and there is a best trial."""
+        if not found or not summary["best"]:
+            return summary
+        told = optimum_told(found, self.data, self.books.store, summary["best"])
+        return {**summary, "optimum": told}
 
     def _write(self, manifest: Manifest, summary: dict[str, Any]) -> dict[str, Any]:
         """Write the report, then the summary, which says that all is there."""
@@ -255,7 +292,12 @@ class Sweep:
         return [moved if moved and path == own else path for path in paths]
 
     def _train(
-        self, run: Run, executor: Executor, examples: Any, interrupted: Interruption
+        self,
+        run: Run,
+        executor: Executor,
+        optima: Optima,
+        examples: Any,
+        interrupted: Interruption,
     ) -> tuple[Prediction | None, float]:
         """Bring the log to its end; return what that should have taken, and when it started."""
         if self.study.finished == self.study.total:
@@ -270,7 +312,7 @@ class Sweep:
         ):
             metrics = self._metrics(executor)
             orchestrator = Orchestrator(
-                executor, run.training, self._start, Observers(progress, metrics), interrupted,
+                optima, run.training, self._start, Observers(progress, metrics), interrupted,
                 metrics.measured,
             )  # fmt: skip
             orchestrator.run(source, examples)
@@ -320,7 +362,7 @@ class Sweep:
             f"--{name}={value}"
             for name in ("executor", "address", "workers", "refits")
             if (value := getattr(self.options, name)) not in (None, getattr(Options, name))
-        ]
+        ] + ["--optimum"] * self.options.optimum
         command = ["python", "-m", "search.run", "--resume", str(self.folder.path), *given]
         return f"Interrupted. {done}; continue with:\n  {shlex.join(command)}"
 

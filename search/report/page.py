@@ -8,12 +8,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from model.errors import PacksweepError
+from search.optimality_gap import optimum_sentences
 from search.proposal import Proposals
 from search.report import final_model as model_section
 from search.report.axis import number_text
 from search.report.charts import Chart
 from search.report.final_model import FinalModel, Picture
 from search.report.losses import loss_charts
+from search.report.optimum import gap_charts, optimum_table
 from search.report.overview import history_chart, importance_chart, parallel_chart
 from search.report.pairs import MODES, Pairs
 from search.report.result import edge_warnings, figures, result_table, top_trials
@@ -63,6 +65,9 @@ def _sections(run: RunData) -> dict[str, Any]:
         "tie_sentences": tie_sentences(run.summary),
         "tie_rows": tie_rows(run.summary),
         "tie_chart": tie_chart(run.summary),
+        "optimum_table": optimum_table(run.summary),
+        "optimum_sentences": optimum_sentences(run.summary),
+        "gap_charts": gap_charts(run),
         "pairs": pairs.charts(),
         "modes": MODES if pairs.has_modes else {},
         "clips": pairs.clips,

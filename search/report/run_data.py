@@ -21,7 +21,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 _COLUMNS = (
     "number", "state", *AXES, "val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg",
-    "val_cost_std", "val_cost_avg_std", "last_cost", "last_epoch", "reports",
+    "val_cost_std", "val_cost_avg_std", "train_cost", "last_cost", "last_epoch", "reports",
     "pack", "node", "started_at", "finished_at", "error", "source",
 )  # fmt: skip
 

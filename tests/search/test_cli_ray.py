@@ -57,9 +57,9 @@ def folder(tmp_path_factory):
 
 
 @contextmanager
-def sweep(folder, run_dir, grid="./slow.toml"):
+def sweep(folder, run_dir, grid="./slow.toml", *more):
     """Start a sweep with Ray; kill what is left of it in the end."""
-    process = start("--grid", grid, "--run-dir", run_dir, "--workers", 2, cwd=folder)
+    process = start("--grid", grid, "--run-dir", run_dir, "--workers", 2, *more, cwd=folder)
     try:
         yield process
     finally:
@@ -109,6 +109,21 @@ def test_the_smoke_grid_gives_the_bits_of_one_process_and_names_the_dashboard(fo
     assert re.search(r"^Ray dashboard: http://[\d.]+:\d+$", outcome.err, re.MULTILINE)
     assert "best mini-batch size" in outcome.out
     assert_as_in_one_process(folder / "smoke")
+
+
+def test_optima_are_found_beside_links(folder):
+    write_images(folder / "small.npz")
+    text = (folder / "slow.toml").read_text().replace("data.npz", "small.npz")
+    (folder / "gap.toml").write_text(text)
+    with sweep(folder, "gap", "./gap.toml", "--optimum") as process:
+        outcome = finish(process, timeout=120)
+    assert outcome.code == 0, outcome.err
+    assert "The best trial ends " in outcome.out
+    assert {path.name for path in (folder / "gap/optimum").iterdir()} == {
+        "alpha-0.0.npz", "alpha-1.0.npz",
+    }  # fmt: skip
+    assert table(folder / "gap").train_cost.notna().all()
+    assert_as_in_one_process(folder / "gap")
 
 
 def test_seeds_and_folds_give_the_bits_of_one_process(folder):

@@ -95,6 +95,18 @@ def test_a_sweep_in_a_store_ends_as_one_on_a_disk(s3, command, undisturbed, capf
     assert puts <= {".lock", ""}
 
 
+def test_optima_are_kept_in_a_store(s3, command, capfd):
+    args = (*command, "--run-dir", s3.uri("runs/tiny"), "--optimum")
+    first = invoke(capfd, *args)
+    assert first.code == 0, first.err
+    kept = {"optimum/alpha-0.0.npz", "optimum/alpha-10.0.npz"}
+    assert kept <= {*s3.names("runs/tiny")}
+    (place(s3.uri("runs/tiny")) / "summary.json").unlink()
+    s3.requests()
+    assert invoke(capfd, *args).code == 0
+    assert not [path for method, path in s3.requests() if method == "PUT" and "/optimum/" in path]
+
+
 def test_a_link_costs_three_requests_that_are_waited_for(s3, command, capfd):
     assert invoke(capfd, *command, "--run-dir", s3.uri("runs/tiny")).code == 0
     requests = s3.requests()

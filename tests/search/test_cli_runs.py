@@ -39,6 +39,7 @@ COLUMNS = {
     "val_accuracy_avg_std": "double",
     "replicates": "list<element: struct<seed: int64, fold: int32, val_cost: double, "
     "val_accuracy: double, val_cost_avg: double, val_accuracy_avg: double>>",
+    "train_cost": "double",
     "last_cost": "double",
     "last_epoch": "int32",
     "reports": "map<int32, double ('reports')>",

@@ -99,6 +99,7 @@ def test_rows_come_back_with_types_times_and_nulls(store):
         "val_accuracy": 0.75,
         "val_cost_avg": 0.25,
         "val_accuracy_avg": 0.875,
+        "train_cost": None,
         "last_cost": 0.5,
         "last_epoch": 5,
         "reports": None,

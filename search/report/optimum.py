@@ -1,0 +1,101 @@
+"""The optima of the alphas, and how far trials end above them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.optimality_gap import ROUNDING, gaps, optimum_rows
+from search.report.axis import Axis, number_text
+from search.report.charts import Chart, series
+from search.report.run_data import RunData
+
+_AXES = ("learning_rate", "batch_size", "epochs")
+
+# As many as there are colours that tell lines apart.
+_MOST_LINES = 8
+
+
+@dataclass(frozen=True)
+class OptimumTable:
+    """The table of optima.
+
+    Attributes
+    ----------
+    header : tuple of str
+    rows : list of tuple of str
+        One for each alpha.
+    has_bounds : bool
+        Whether a cost is only known to be above the optimum's.
+    """
+
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    has_bounds: bool
+
+
+def optimum_table(summary: Mapping[str, Any]) -> OptimumTable | None:
+    """Return the table; None where no optima were asked for."""
+    told = summary.get("optimum")
+    if not told:
+        return None
+    header, *rows = optimum_rows(told)
+    return OptimumTable(header, rows, not all(row["converged"] for row in told["alphas"]))
+
+
+def gap_charts(run: RunData) -> list[Chart]:
+    """Return a chart of the smallest gaps for each hyperparameter that varies but alpha."""
+    told = run.summary.get("optimum")
+    if not told or not told["with_train_cost"]:
+        return []
+    found = gaps(run.trials["alpha"], run.trials["train_cost"].astype(np.float64), told)
+    return [
+        _chart(run.axes[name], run, np.fmax(found, ROUNDING))
+        for name in _AXES
+        if run.axes[name].varies
+    ]
+
+
+def smallest(index: NDArray[np.intp], found: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+    """Return the smallest gap of the trials in each bin, NaN where none is known."""
+    least = np.full(bins, np.inf)
+    np.fmin.at(least, index, found)
+    return np.where(np.isfinite(least), least, np.nan)
+
+
+def _chart(axis: Axis, run: RunData, found: NDArray[np.float64]) -> Chart:
+    index, texts = axis.bins(run.trials[axis.name])
+    of_best = run.summary["best"]["params"]["alpha"]
+    lines = []
+    for i, row in enumerate(_shown(run.summary["optimum"]["alphas"], of_best)):
+        mine = run.trials["alpha"] == row["alpha"]
+        least = smallest(index[mine], found[mine], len(texts))
+        lines.append(_line(i, row, texts, least, row["alpha"] == of_best))
+    layout = {
+        "xaxis": {"title": {"text": axis.label}, "type": "category", "showgrid": False},
+        "yaxis": {"title": {"text": "gap to the optimum"}, "type": "log", "exponentformat": "e"},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    }
+    return Chart(f"gap-{axis.name}", f"By {axis.label}", lines, layout, height=360)
+
+
+def _shown(rows: list[dict[str, Any]], of_best: float) -> list[dict[str, Any]]:
+    """Return as many alphas as can be told apart: those nearest to the best trial's in order."""
+    place = next(i for i, row in enumerate(rows) if row["alpha"] == of_best)
+    first = min(max(place - _MOST_LINES // 2, 0), max(len(rows) - _MOST_LINES, 0))
+    return rows[first : first + _MOST_LINES]
+
+
+def _line(
+    index: int, row: Mapping[str, Any], x: list[str], y: NDArray[np.float64], thick: bool
+) -> dict[str, Any]:
+    least = "" if row["converged"] else "at least "
+    return {
+        "type": "scatter", "mode": "lines+markers", "name": f"alpha {number_text(row['alpha'])}",
+        "x": x, "y": y,
+        "line": {"color": series(index), "width": 3 if thick else 1.5},
+        "marker": {"size": 6 if thick else 4},
+        "hovertemplate": "%{x}: " + least + "%{y:.2g}<extra>%{fullData.name}</extra>",
+    }  # fmt: skip

@@ -1,0 +1,193 @@
+"""Optima as tasks beside others: found once, whatever is lost, and to Newton's own figures."""
+
+import numpy as np
+import pytest
+
+from cluster.errors import ClusterError
+from cluster.executor import Lost, SerialExecutor
+from model.dataset import Dataset
+from model.newton import softmax_optimum
+from model.pack import PackState, advance, penalty
+from model.softmax import cost
+from search import optimum as module
+from search.config import SweepConfig
+from search.errors import ConfigError, InterruptedSweepError
+from search.link import Examples
+from search.optima import MAX_ATTEMPTS, Optima, alphas_of
+from search.optimum import find_optimum, load_optimum, save_optimum, score_weights
+
+ALPHAS = (1.0, 100.0, 1e4)
+
+
+def tiny(features="raw"):
+    random = np.random.default_rng(0)
+    X, y = random.integers(0, 256, (60, 6), np.uint8), np.arange(60) % 3
+    X[:, 5] = 9  # standardized, it is nothing
+    data = Dataset("tiny", X, y, X[:20], np.roll(y[:20], 1))
+    return data, Examples.from_dataset(data, 0.25, 1, features=features)
+
+
+DATA, EXAMPLES = tiny()
+
+
+class Workers(SerialExecutor):
+    """Pretends to have some workers; counts the tasks at a time, and loses as many of an alpha."""
+
+    def __init__(self, workers=1, losses=None):
+        super().__init__()
+        self.workers, self.losses, self.most, self.order = workers, losses or {}, 0, []
+
+    def submit(self, key, name, function, *args):
+        super().submit(key, name, function, *args)
+        self.most = max(self.most, len(self._queue))
+        if name.startswith("optimum: "):
+            self.order.append(key.alpha)
+
+    def wait(self, timeout):
+        ended = super().wait(timeout)
+        return [self._lost(task) or task for task in ended]
+
+    def _lost(self, task):
+        alpha = getattr(task.key, "alpha", None)
+        self.losses[alpha] = self.losses.get(alpha, 0) - 1
+        return Lost(task.key, "WorkerCrashedError") if self.losses[alpha] >= 0 else None
+
+
+def never():
+    return False
+
+
+def assert_same(one, other):
+    for name in ("alpha", "cost", "gradient_norm", "converged", "val_cost", "val_accuracy"):
+        assert getattr(one, name) == getattr(other, name)
+    np.testing.assert_array_equal(one.W, other.W)
+    np.testing.assert_array_equal(one.b, other.b)
+
+
+@pytest.mark.parametrize("features", ["raw", "unit", "standardized"])
+def test_it_is_newtons_optimum_of_what_trains_the_trials(features):
+    data, examples = tiny(features)
+    found = find_optimum(examples, 10.0)
+    n = examples.n_train
+    newton = softmax_optimum(
+        examples.X[:n], examples.y[:n], 10.0, 3, gradient_norm=module.GRADIENT_NORM
+    )
+    assert found.converged
+    assert (found.cost, found.gradient_norm) == (newton.penalised_cost, newton.gradient_norm)
+    validation = examples.X[n:].astype(np.float64)
+    expected = cost(newton.W, newton.b, validation, examples.y[n:])
+    assert found.val_cost == pytest.approx(expected, 1e-12)
+    logits = validation @ newton.W + newton.b
+    assert found.val_accuracy == np.mean(logits.argmax(axis=1) == examples.y[n:])
+    # Folded, it says the same of the pixels as they come.
+    of_pixels = score_weights(found.W, found.b, data.X_test, data.y_test)
+    seen = examples.features.apply(data.X_test).astype(np.float64)
+    assert of_pixels.cost == pytest.approx(cost(newton.W, newton.b, seen, data.y_test), 1e-5)
+
+
+def test_one_that_is_not_reached_is_a_bound(monkeypatch):
+    best = find_optimum(EXAMPLES, 0.01)
+    monkeypatch.setattr(module, "MAX_ITERATIONS", 2)
+    found = find_optimum(EXAMPLES, 0.01)
+    assert not found.converged
+    assert found.gradient_norm > module.GRADIENT_NORM
+    assert found.cost > best.cost
+
+
+def test_no_descent_ends_below_it():
+    n = EXAMPLES.n_train
+    X, y = EXAMPLES.X[:n], EXAMPLES.y[:n]
+    alphas = np.array(ALPHAS)
+    optima = np.array([find_optimum(EXAMPLES, alpha).cost for alpha in ALPHAS])
+    for rate in (1e-7, 1e-6, 1e-5):
+        state = PackState.start(
+            15, np.full(3, rate), alphas, n_features=X.shape[1], n_classes=3, seed=0
+        )
+        for epochs in (1, 20, 400):
+            state = advance(state, X, y, epochs)
+            trained = [cost(*map(np.float64, state.weights(m)), X, y) for m in range(3)]
+            assert (trained + penalty(state) - optima > -1e-6).all()
+
+
+def test_a_penalty_is_that_of_all_classes():
+    state = PackState.start(
+        8, np.full(3, 1e-6), np.array(ALPHAS), n_features=6, n_classes=3, seed=0
+    )
+    state = advance(state, EXAMPLES.X, EXAMPLES.y, 3)
+    expected = [
+        alpha / 2 * (state.weights(m)[0].astype(np.float64) ** 2).sum()
+        for m, alpha in enumerate(ALPHAS)
+    ]
+    np.testing.assert_allclose(penalty(state), expected, rtol=1e-5)
+
+
+def test_files_keep_it_whole_and_others_are_none(tmp_path):
+    found, path = find_optimum(EXAMPLES, 1.0), tmp_path / "alpha.npz"
+    save_optimum(path, found)
+    assert_same(load_optimum(path, 1.0), found)
+    assert load_optimum(path, 2.0) is None
+    assert load_optimum(tmp_path / "none.npz", 1.0) is None
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:100], whole[:-30]):
+        path.write_bytes(damaged)
+        assert load_optimum(path, 1.0) is None
+
+
+def test_other_tasks_come_back_and_optima_are_kept(tmp_path):
+    inner = Workers()
+    optima = Optima(inner, tmp_path / "optimum", ALPHAS, EXAMPLES)
+    optima.submit("mine", "other: task", abs, -3)
+    ended = optima.wait(0) + optima.wait(0)
+    assert [(task.key, task.value) for task in ended] == [("mine", 3)]
+    assert [optimum.alpha for optimum in optima.finish(never)] == list(ALPHAS)
+    assert inner.order == list(ALPHAS)
+    again = Optima(Workers(), tmp_path / "optimum", (*ALPHAS, 5.0), EXAMPLES)
+    assert again.left == 1
+    for one, other in zip(ALPHAS, (1.0, 100.0, 1e4), strict=True):
+        assert_same(again.found[one], find_optimum(EXAMPLES, other))
+
+
+@pytest.mark.parametrize(("workers", "beside", "most"), [(1, 1, 1), (4, 3, 1), (8, 6, 2)])
+def test_few_run_beside_links_and_all_afterwards(tmp_path, workers, beside, most):
+    inner = Workers(workers)
+    optima = Optima(inner, tmp_path, range(1, 9), EXAMPLES)
+    assert optima.workers == workers
+    inner.wait = lambda timeout: []  # nothing ends
+    optima.wait(0)
+    assert (inner.most, optima.workers) == (most, beside)
+    optima.wait(0)
+    assert inner.most == most
+    del inner.wait
+    optima.finish(never)
+    assert inner.most == workers
+
+
+def test_a_lost_worker_is_tried_again(tmp_path):
+    inner = Workers(losses={100.0: MAX_ATTEMPTS - 1})
+    assert len(Optima(inner, tmp_path, ALPHAS, EXAMPLES).finish(never)) == 3
+    assert inner.order.count(100.0) == MAX_ATTEMPTS
+    cursed = Optima(Workers(losses={5.0: MAX_ATTEMPTS}), tmp_path, (5.0,), EXAMPLES)
+    with pytest.raises(ClusterError, match="alpha 5 lost its worker 5 times"):
+        cursed.finish(never)
+
+
+def test_an_interruption_keeps_what_is_found(tmp_path):
+    optima = Optima(Workers(), tmp_path, ALPHAS, EXAMPLES)
+    with pytest.raises(InterruptedSweepError):
+        optima.finish(lambda: True)
+    assert Optima(Workers(), tmp_path, ALPHAS, EXAMPLES).left == 2
+
+
+def config(alpha, **more):
+    space = {"batch_size": [8], "learning_rate": [1e-6], "epochs": [1], "alpha": alpha}
+    data = {"name": "x", "dataset": "./data.npz", "seed": 0, "space": space, **more}
+    return SweepConfig.from_dict(data)
+
+
+def test_alphas_are_a_list_on_one_training_part():
+    assert alphas_of(config([10, 0, 1.0], seeds=2)) == (0.0, 1.0, 10.0)
+    with pytest.raises(ConfigError, match=r"there are 3\. Leave --optimum out, or folds"):
+        alphas_of(config([1], folds=3))
+    sampled = config({"low": 0.0, "high": 10.0}, sampler={"name": "random", "trials": 4})
+    with pytest.raises(ConfigError, match=r"alpha is a range from 0 to 10\. Give alpha as a list"):
+        alphas_of(sampled)
