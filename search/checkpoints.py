@@ -3,13 +3,14 @@
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from io import BytesIO
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
-from search.durable import prepare_folder, write_atomically
+from search.durable import prepare_folder, read_whole, write_atomically
 from search.planner import Pack
 from search.remote_path import Place
 
@@ -87,10 +88,17 @@ class Checkpoints:
 
         One that cannot be used costs the time to train it again and nothing
         else, so it is no error.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be fetched, so that it may well be whole.
         """
+        content = read_whole(self._path(pack))
+        if content is None:
+            return None
         try:
-            # Opened here, because numpy leaves a file open that is no archive.
-            with self._path(pack).open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            with np.load(BytesIO(content), allow_pickle=False) as saved:
                 state = _restored(PackState, saved)
                 checkpoint = _restored(Checkpoint, saved, state=state)
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):

@@ -8,10 +8,39 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from search.errors import StoreError
+from search.errors import ObjectStoreError, StoreError
 from search.remote_path import Place, RemotePath
 
 TEMPORARY_PREFIX = ".tmp-"
+
+
+def read_whole(path: Place) -> bytes | None:
+    """Return what a file holds, or None where there is none.
+
+    Whoever judges a file has its bytes: one that cannot be fetched is neither absent nor damaged.
+
+    Parameters
+    ----------
+    path : Path or RemotePath
+
+    Raises
+    ------
+    StoreError
+        If the system refuses, or the store does not answer.
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except IsADirectoryError:  # a file's name, and nothing in it
+        return b""
+    except ObjectStoreError:  # which says it in the store's terms
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"{path} could not be read: {error.strerror or error}. Nothing was changed; mend the "
+            "disk or the file's permissions, then give the same command to continue."
+        ) from error
 
 
 def write_atomically(path: Place, write: Callable[[BinaryIO], object]) -> None:
@@ -126,9 +155,10 @@ def _refusals(path: Place) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        first = "" if isinstance(path, RemotePath) else "make room or mend the disk, then "
         raise StoreError(
             f"{path} could not be written: {error.strerror or error}. What was logged before "
-            "is safe; make room or mend the disk, then give the same command to continue."
+            f"is safe; {first}give the same command to continue."
         ) from error
 
 
@@ -150,10 +180,10 @@ def prepare_folder(folder: Place) -> None:
     StoreError
         If the system refuses.
     """
+    if isinstance(folder, RemotePath):
+        folder.learn()
+        return
     try:
-        if isinstance(folder, RemotePath):
-            folder.learn()
-            return
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
             leftover.unlink(missing_ok=True)

@@ -19,6 +19,20 @@ class StoreError(PacksweepError):
     """The trial log cannot be written, or what it holds cannot be trusted."""
 
 
+class ObjectStoreError(StoreError, OSError):
+    """An object store does not do what it was asked; nothing is known of its objects then.
+
+    It is an error of the system, for those who use a store as they use a disk, with the reason
+    in words as its `strerror`. Where nobody has a better message, its text is one.
+    """
+
+    def __str__(self) -> str:
+        return (
+            f"{self.filename} cannot be used: {self.strerror}. What was logged before is safe; "
+            "give the same command to continue."
+        )
+
+
 class InterruptedSweepError(PacksweepError):
     """The user or the system stopped the sweep; all that was done is on disk."""
 

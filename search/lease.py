@@ -82,6 +82,7 @@ class Lease:
         self._lock = threading.Lock()
         self._confirmed = False
         self._lost: str | None = None
+        self._asked = 0.0  # when the last sign of life was sent, and when it had arrived
         self._seen = 0.0
 
     @contextlib.contextmanager
@@ -129,8 +130,9 @@ class Lease:
     def _renew(self) -> None:
         self._mine = replace(self._mine, beats=self._mine.beats + 1)
         content = json.dumps(asdict(self._mine)).encode()
+        asked = _now()
         self._path.store.write(self._path.key, content, guarded=False)
-        self._seen = _now()
+        self._asked, self._seen = asked, _now()
 
     def _beat(self) -> None:
         # A store that does not answer for a moment is asked again at the next beat; before that
@@ -166,7 +168,8 @@ class Lease:
             with self._lock:
                 if not self._confirmed:  # by another thread meanwhile
                     self._confirm()
-        elif _now() - self._seen > _UNSURE:
+        # By when it was sent: others may have seen it at once, and the answer have taken long.
+        elif _now() - self._asked > _UNSURE:
             self._renew_if_mine()
 
     def _release(self) -> None:

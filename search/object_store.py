@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+from search.errors import ObjectStoreError
 from search.store_address import StoreAddress
 from search.writer_memory import WriterMemory
 
@@ -199,26 +200,22 @@ class ObjectStore:
             self.guard()
 
 
-class _ToldError(OSError):
-    """An error of a store, in words already."""
-
-
 def _absent(uri: str) -> FileNotFoundError:
     return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), uri)
 
 
 @contextmanager
 def _words(uri: str) -> Iterator[None]:
-    """Raise errors of the store's library as those of a file system, with a reason in words."""
+    """Raise errors of the store's library as our own, with a reason in words."""
     try:
         yield
     except FileNotFoundError:
         raise _absent(uri) from None
-    except _ToldError:
+    except ObjectStoreError:
         raise
     except (OSError, ValueError) as error:
         # Not as its cause: the library's text may hold what shall not be shown.
-        raise _ToldError(errno.EIO, reason(str(error)), uri) from None
+        raise ObjectStoreError(errno.EIO, reason(str(error)), uri) from None
 
 
 def reason(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.durable import prepare_folder, write_atomically
+from search.durable import prepare_folder, read_whole, write_atomically
 from search.errors import RunFolderError, SamplerError
 from search.planner import Plan, make_plan
 from search.remote_path import Place
@@ -113,14 +113,16 @@ class Proposals:
         Raises
         ------
         RunFolderError
-            If one cannot be read: without it the log's numbers mean nothing to the sampler.
+            If one is damaged: without it the log's numbers mean nothing to the sampler.
+        StoreError
+            If one cannot be fetched.
         """
         proposals = []
         paths: Sequence[Place] = sorted(self.folder.glob("wave-*.json"))
         for path in paths:
             try:
-                proposals.append(Proposal(**json.loads(path.read_bytes())))
-            except (OSError, ValueError, TypeError) as error:
+                proposals.append(Proposal(**json.loads(read_whole(path) or b"")))
+            except (ValueError, TypeError) as error:
                 raise RunFolderError(
                     f"{path} cannot be read ({type(error).__name__}: {error}). Use --fresh to "
                     "move this run aside and start anew; --reuse takes its finished trials over."

@@ -8,7 +8,7 @@ from typing import Any
 
 from cluster.executor import Executor
 from model.dataset import Dataset
-from search.durable import write_atomically
+from search.durable import read_whole, write_atomically
 from search.errors import RunFolderError
 from search.refit import FinalScore, final_model, final_scores, refit
 from search.run_folder import RunFolder
@@ -110,15 +110,22 @@ class Refits:
         return [done[seed] for seed in seeds]
 
     def done(self) -> dict[int, Tests]:
-        """Return the figures that are written down; what cannot be read is trained again."""
+        """Return the figures that are written down; what is damaged is trained again.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be fetched.
+        """
+        content = read_whole(self.folder.refits) or b""
         try:
-            saved = json.loads(self.folder.refits.read_bytes())
+            saved = json.loads(content)
             found: dict[int, Tests] = {
                 int(seed): {name: FinalScore(**score) for name, score in tests.items()}
                 for seed, tests in saved["tests"].items()
             }
             same = saved["params"] == asdict(self.params)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return {}
         if not self.folder.model.exists():
             found.pop(self.seed, None)

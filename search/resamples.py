@@ -2,20 +2,21 @@
 
 import logging
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from io import BytesIO
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, near
-from search.durable import prepare_folder, write_atomically
+from search.durable import prepare_folder, read_whole, write_atomically
 from search.link import LinkResult
 from search.manifest import Manifest
 from search.planner import NO_TRIAL
 from search.readout import LAST
-from search.remote_path import Place, place
+from search.remote_path import Place
 from search.run_folder import RunFolder
 from search.schedule import Link
 from search.space import AXES
@@ -120,6 +121,11 @@ class Resamples:
         """Yield what is kept, a file at a time, the run's own ones first.
 
         One that cannot be used leaves its trials without a comparison, so it is no error.
+
+        Raises
+        ------
+        StoreError
+            If one cannot be fetched.
         """
         paths: list[Place] = list(self.folder.glob("[!.]*.npz"))
         for path in sorted(paths, key=str):
@@ -129,18 +135,25 @@ class Resamples:
             else:
                 yield part
 
-    def take_over(self, manifest: Manifest) -> None:
+    def take_over(self, runs: Iterable[Place], manifest: Manifest) -> None:
         """Copy what the reused runs have, where they compare by the same readout.
 
         Their resamples are those of this run: data, split and seed are the same.
 
+        Parameters
+        ----------
+        runs : iterable of Path or RemotePath
+            Folders of the reused runs.
+        manifest : Manifest
+            Of this run.
+
         Raises
         ------
         StoreError
-            If a file cannot be written.
+            If a file cannot be read or written.
         """
-        for index, path in enumerate(manifest.reuse):
-            other = RunFolder(place(path))
+        for index, path in enumerate(runs):
+            other = RunFolder(path)
             theirs = other.read_manifest()
             if theirs and theirs.config.get("select", LAST) == manifest.config.get("select", LAST):
                 for source in other.resamples.glob("[!.]*.npz"):
@@ -148,13 +161,17 @@ class Resamples:
 
     @staticmethod
     def _copy(source: Place, target: Place) -> None:
-        write_atomically(target, lambda file: file.write(source.read_bytes()))
+        content = read_whole(source)
+        if content is not None:
+            write_atomically(target, lambda file: file.write(content))
 
 
 def _read(path: Place) -> Resampled | None:
+    content = read_whole(path)
+    if content is None:
+        return None
     try:
-        # Opened here, because numpy leaves a file open that is no archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+        with np.load(BytesIO(content), allow_pickle=False) as saved:
             part = Resampled(**{field.name: saved[field.name] for field in fields(Resampled)})
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
         return None

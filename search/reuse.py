@@ -63,7 +63,11 @@ class ReusedTrials:
 
     @classmethod
     def frozen(
-        cls, folder: Place, manifest: Manifest, keep_too: Callable[[], None] = lambda: None
+        cls,
+        folder: Place,
+        manifest: Manifest,
+        given: Iterable[Place],
+        keep_too: Callable[[Sequence[Place]], None],
     ) -> Self:
         """Return what the other runs had when this one first asked, and keep it.
 
@@ -75,6 +79,9 @@ class ReusedTrials:
         folder : Path or RemotePath
             Of this run, to keep the rows in.
         manifest : Manifest
+        given : iterable of Path or RemotePath
+            The other runs as the command names them, perhaps with a login, which the manifest
+            does not hold.
         keep_too : callable
             Takes over what else of the other runs belongs to the rows. Called again where a
             command was killed before the rows were kept, and never after that.
@@ -83,8 +90,9 @@ class ReusedTrials:
             return cls()
         store = TrialStore(folder)
         if not store.has(_FROZEN):
-            known = cls.of_runs(map(place, manifest.reuse), manifest)
-            keep_too()
+            runs = _places(manifest.reuse, given)
+            known = cls.of_runs(runs, manifest)
+            keep_too(runs)
             store.write(_FROZEN, as_columns(list(known._rows.values())))
         return cls(store.read().to_pylist())
 
@@ -126,6 +134,12 @@ def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         name: [time.timestamp() for time in columns[name]] for name in ("started_at", "finished_at")
     }
     return {**columns, **arrays, **times, "state": np.array(columns["state"], object)}
+
+
+def _places(texts: Iterable[str], given: Iterable[Place]) -> list[Place]:
+    """Return the paths that texts name, those of them that are given as they are given."""
+    known = {str(path): path for path in given}
+    return [known.get(text) or place(text) for text in texts]
 
 
 def _check_same_key(folder: Place, manifest: Manifest) -> None:

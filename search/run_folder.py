@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from model.errors import PacksweepError
-from search.durable import prepare_folder, write_atomically
-from search.errors import RunFolderError, StoreError
+from search.durable import prepare_folder, read_whole, write_atomically
+from search.errors import ObjectStoreError, RunFolderError, StoreError
 from search.manifest import SCHEMA_VERSION, Manifest
 from search.moving import MOVED, finish_move, move_aside
 from search.object_store import NO_BUCKET
@@ -118,17 +118,20 @@ class RunFolder:
         Raises
         ------
         RunFolderError
-            If it cannot be read or is of another version.
+            If it is damaged or of another version.
+        StoreError
+            If it cannot be fetched.
         """
-        if not self._manifest.exists():
+        content = read_whole(self._manifest)
+        if content is None:
             return None
         try:
-            data = json.loads(self._manifest.read_bytes())
+            data = json.loads(content)
             version = data["schema_version"]
             if version == SCHEMA_VERSION:
                 return Manifest(**data)
             problem = f"has schema version {version}, this program reads {SCHEMA_VERSION}"
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             problem = f"cannot be read ({type(error).__name__}: {error})"
         raise RunFolderError(
             f"{self._manifest} {problem}. Choose another --run-dir, or --fresh to move this run "
@@ -145,7 +148,7 @@ class RunFolder:
         """
         try:
             manifest = self.read_manifest()
-        except OSError as error:
+        except ObjectStoreError as error:
             raise RunFolderError(f"{self.path} cannot be looked at: {error.strerror}.") from error
         if manifest is None:
             self._check_bucket()
@@ -163,10 +166,16 @@ class RunFolder:
         self._write_json(self._manifest, asdict(manifest))
 
     def read_summary(self) -> dict[str, Any] | None:
-        """Return the summary of a finished run, or None."""
+        """Return the summary of a finished run, or None.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be fetched.
+        """
         try:
-            summary: dict[str, Any] = json.loads(self._summary.read_bytes())
-        except (OSError, ValueError):
+            summary: dict[str, Any] | None = json.loads(read_whole(self._summary) or b"null")
+        except ValueError:
             return None
         return summary
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from search.config import SweepConfig
-from search.durable import prepare_folder, rename_durably, write_durably
-from search.errors import StoreError
+from search.durable import prepare_folder, read_whole, rename_durably, write_durably
+from search.errors import ObjectStoreError, StoreError
 from search.readout import READOUTS
 from search.remote_path import Place, RemotePath, place
 from search.run_folder import RunFolder
@@ -206,15 +206,19 @@ class TrialStore:
         """Return the names of all that is staged and not published.
 
         A file that a killed writer left half-written is none, and removed.
+
+        Raises
+        ------
+        StoreError
+            If a file cannot be fetched; it stays.
         """
         names = []
         for path in self.folder.glob(f"{_STAGED}*.parquet"):
-            try:
-                _check(path)
-            except StoreError:
-                path.unlink(missing_ok=True)
-            else:
+            content = read_whole(path)
+            if content is not None and _problem(content) is None:
                 names.append(path.stem.removeprefix(_STAGED))
+            else:
+                path.unlink(missing_ok=True)
         return sorted(names)
 
     def discard(self, name: str) -> None:
@@ -257,7 +261,7 @@ def read_log(folder: Place, *names: str) -> pa.Table:
     Raises
     ------
     StoreError
-        If a file is damaged or from another program.
+        If a file is damaged or from another program, or cannot be fetched.
     """
     paths: Sequence[Place] = sorted(folder.glob("[!.]*.parquet"))
     wanted = list(names or SCHEMA.names)
@@ -265,12 +269,17 @@ def read_log(folder: Place, *names: str) -> pa.Table:
         return SCHEMA.empty_table().select(wanted)
     try:
         table = _scan(folder, paths, list(dict.fromkeys(["number", "state", *wanted])))
-    except (pa.ArrowException, OSError):
-        table = None
+    except ObjectStoreError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        _check(paths)
+        raise StoreError(
+            f"The log in {folder} could not be read ({error}), though each of its files can be. "
+            "Give the same command again."
+        ) from error
     # A file of another program shows as rows without a number.
-    if table is None or table["number"].null_count or table["state"].null_count:
-        for path in paths:
-            _check(path)
+    if table["number"].null_count or table["state"].null_count:
+        _check(paths)
     return table.select(wanted)
 
 
@@ -309,18 +318,25 @@ def _scan(folder: Place, paths: Sequence[Place], columns: list[str]) -> pa.Table
     return ds.dataset(list(map(str, paths)), SCHEMA, file_format).to_table(columns)
 
 
-def _check(path: Place) -> None:
-    """Raise the error that names what is wrong with a file, if anything is."""
+def _check(paths: Iterable[Place]) -> None:
+    """Raise the error that names the first file with which something is wrong, if there is one."""
+    for path in paths:
+        problem = _problem(read_whole(path) or b"")
+        if problem is not None:
+            raise StoreError(
+                f"{path} is damaged or no trial log ({problem}). Move this file out of the folder "
+                "and give the same command: its trials are then trained again."
+            ) from problem
+
+
+def _problem(content: bytes) -> Exception | None:
+    """Return what is wrong with the content of a file, if anything is."""
+    source = pa.BufferReader(content)
     try:
-        with (
-            path.open("rb") as source,
-            pq.ParquetFile(source, page_checksum_verification=True) as file,
-        ):
+        with pq.ParquetFile(source, page_checksum_verification=True) as file:
             if not file.schema_arrow.equals(SCHEMA):
-                raise ValueError("its columns are not those of a trial log")
+                return ValueError("its columns are not those of a trial log")
             file.read()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(
-            f"{path} is damaged or no trial log ({error}). Move this file out of the folder and "
-            "give the same command: its trials are then trained again."
-        ) from error
+        return error
+    return None

@@ -176,7 +176,7 @@ class Sweep:
         manifest = self._manifest(executor.workers)
         proposals = Proposals(self.folder.proposals)
         reused = ReusedTrials.frozen(
-            self.folder.reused, manifest, partial(self._take_resamples, manifest)
+            self.folder.reused, manifest, self._reuse, partial(self._take_resamples, manifest)
         )
         run = Run(self.config, self.data, manifest, self.books, proposals, reused)
         run.settle()
@@ -252,9 +252,9 @@ class Sweep:
             self._resamples if self.config.replicates == 1 else None,
         )
 
-    def _take_resamples(self, manifest: Manifest) -> None:
+    def _take_resamples(self, manifest: Manifest, runs: Sequence[Place]) -> None:
         if self.books.resamples is not None:
-            self.books.resamples.take_over(manifest)
+            self.books.resamples.take_over(runs, manifest)
 
     @cached_property
     def _resamples(self) -> Resamples:

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 from contextlib import suppress
 
@@ -25,7 +26,7 @@ from command_line import (
 import search
 from search import lease, object_store, sweep
 from search.durable import write_atomically
-from search.errors import RunFolderError
+from search.errors import ObjectStoreError, RunFolderError
 from search.object_store import ObjectStore
 from search.remote_path import place
 from search.run_folder import RunFolder
@@ -152,7 +153,11 @@ def test_trials_of_a_run_in_a_store_are_reused(s3, command, undisturbed, capfd):
     assert log.source.tolist() == [f"{uri}, trial {number}" for number in range(16)]
 
 
-def test_no_login_is_shown_or_written_down(s3, command, capfd):
+def test_no_login_is_shown_or_written_down_and_none_is_lost(s3, command, capfd, monkeypatch):
+    connected, users = object_store._s3, []
+    monkeypatch.setattr(
+        object_store, "_s3", lambda address: users.append(address.user) or connected(address)
+    )
     secret = "wJalrXUtnFEMI%2FK7MDENG"
     login = s3.uri("runs/tiny").replace("s3://", f"s3://AKIAKEY:{secret}@")
     other = login.replace("/tiny", "/other")
@@ -165,6 +170,7 @@ def test_no_login_is_shown_or_written_down(s3, command, capfd):
         invoke(capfd, "--resume", login.replace("/tiny", "/none")),
     ]
     assert [outcome.code for outcome in outcomes] == [0, 0, 2, 2, 2, 2]
+    assert set(users) == {"AKIAKEY"}
     texts = [text for outcome in outcomes for text in (outcome.out, outcome.err)]
     texts += [(s3.path("runs") / name).read_bytes().decode("latin1") for name in s3.names("runs")]
     for text in texts:
@@ -362,6 +368,58 @@ def test_a_run_that_is_not_there_ends_with_one_message(s3, look, capfd):
         err = capfd.readouterr().err
         assert err.startswith("error: ")
         assert said in err
+
+
+class Requests:
+    """Counts what a store is asked for, and lets none of it through after a number of times."""
+
+    def __init__(self, monkeypatch):
+        self.left, self._lock = None, threading.Lock()
+        for name in ("fetched", "info", "listed", "write", "copy", "delete"):
+            monkeypatch.setattr(ObjectStore, name, self._counted(getattr(ObjectStore, name)))
+        monkeypatch.setattr(lease, "BEAT", 1000.0)
+
+    def _counted(self, ask):
+        def counted(store, key, *args, **options):
+            with self._lock:
+                if self.left is not None:
+                    self.left -= 1
+                    if self.left < 0:
+                        raise ObjectStoreError(5, "it is away", store.address.uri(key))
+            return ask(store, key, *args, **options)
+
+        return counted
+
+
+def test_a_store_that_goes_away_ends_with_one_message_and_the_run_goes_on(
+    s3, folder, undisturbed, capfd, monkeypatch
+):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sweep, "write_report", write_small_report)
+    write_grid(folder / "pack.toml", "./data.npz", batch_size=[4])
+    command = ("--grid", "./pack.toml", *SERIAL, "--run-dir", s3.uri("runs/away"))
+    requests, ends = Requests(monkeypatch), []
+    for number in itertools.count(1, 3):  # each command comes further than the one before
+        requests.left = number
+        outcome = invoke(capfd, *command)
+        if outcome.code == 0:
+            break
+        said = outcome.err.splitlines()[-1]
+        assert said.startswith("error: ")
+        assert "it is away" in said
+        assert "disk" not in said
+        assert "damaged" not in said
+        ends.append(outcome.code)
+        _forget_lease(s3.path("runs/away/.lock"))
+    requests.left = None
+    assert set(ends) == {1, 2}
+    assert_same_results(log_of(s3.uri("runs/away")), undisturbed[undisturbed.batch_size == 4])
+
+
+def _forget_lease(path):
+    """Save the time in which the next command would watch it; what left it is this process."""
+    with suppress(FileNotFoundError):
+        path.store._files.delete_file(path.key)
 
 
 def test_a_store_that_does_not_answer_ends_with_one_message(command, capfd, monkeypatch):

@@ -6,10 +6,11 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from search.durable import prepare_folder, rename_durably, write_atomically
+from search.durable import prepare_folder, read_whole, rename_durably, write_atomically
 from search.errors import StoreError
 
 
@@ -27,6 +28,20 @@ def test_a_file_is_written_and_replaced(tmp_path):
         write_atomically(path, lambda file, content=content: file.write(content))
         assert path.read_bytes() == content
     assert names(tmp_path) == ["file"]
+
+
+def test_a_file_is_read_whole_or_absent_or_not_to_be_judged(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"x")
+    assert read_whole(tmp_path / "file") == b"x"
+    assert read_whole(tmp_path) == b""
+    assert read_whole(tmp_path / "gone") is read_whole(tmp_path / "file" / "gone") is None
+
+    def broken(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "read_bytes", broken)
+    with pytest.raises(StoreError, match=r"file could not be read: Input/output error\. .*mend"):
+        read_whole(tmp_path / "file")
 
 
 def test_everybody_may_read_it(tmp_path):

@@ -161,6 +161,26 @@ def test_a_writer_that_slept_asks_before_it_writes(s3, monkeypatch):
     assert s3.names("run") == ["before"]
 
 
+def test_a_sign_of_life_that_took_long_to_arrive_is_old_when_it_does(s3, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT", 1000.0)
+    monkeypatch.setattr(lease, "_UNSURE", 8.0)
+    path, late = s3.path("run/.lock"), [0.0]
+    now, put = lease._now, type(path.store).write
+    monkeypatch.setattr(lease, "_now", lambda: now() + late[0])
+    mine = Lease(path, "process 1")
+    with mine.held(nothing):
+        write(path.with_name("before"))
+        with monkeypatch.context() as patch:
+            patch.setattr(type(path.store), "write", lambda *args, **options: (
+                put(*args, **options), late.append(late.pop() + 10.0)
+            ))  # fmt: skip
+            mine._renew()
+        s3.path("run/.lock").unlink()  # another has taken over, ended and left
+        with pytest.raises(LockedError, match="another process, which has ended since"):
+            write(path.with_name("after"))
+    assert s3.names("run") == ["before"]
+
+
 def test_a_store_that_is_away_stops_the_writer_and_nothing_else(s3, monkeypatch):
     path = s3.path("run/.lock")
     with Lease(path, "process 1").held(nothing):

@@ -7,13 +7,21 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from search import object_store
+from search.checkpoints import Checkpoints
 from search.durable import prepare_folder, rename_durably, write_atomically, write_durably
-from search.errors import LockedError, RunFolderError, StoreError
-from search.object_store import reason
+from search.errors import LockedError, ObjectStoreError, RunFolderError, StoreError
+from search.object_store import ObjectStore, reason
+from search.planner import Pack
+from search.proposal import Proposals
+from search.refits import Refits
 from search.remote_path import RemotePath, place
+from search.resamples import Resamples
+from search.run_folder import RunFolder
+from search.store import TrialStore, read_log
 from search.writer_memory import WriterMemory
 
 pytestmark = pytest.mark.xdist_group("s3")
@@ -289,8 +297,14 @@ def test_a_login_that_is_refused_says_where_another_can_be_given(s3, status):
 def test_a_bucket_that_is_not_there_is_named_with_the_way_out(s3):
     path = place(f"s3://no-such-bucket/run?endpoint_override={s3.endpoint}")
     assert "no such bucket; create it" in failure(lambda: path.write_bytes(b"x"))
-    with pytest.raises(StoreError, match=r"s3://no-such-bucket/run\?.* could not be written"):
+    with pytest.raises(
+        StoreError, match=r"s3://no-such-bucket/run\?.* could not be written"
+    ) as told:
         write_atomically(path, lambda file: file.write(b"x"))
+    assert str(told.value).endswith(
+        "What was logged before is safe; give the same command to continue."
+    )
+    assert "disk" not in str(told.value)
 
 
 def test_a_store_that_does_not_answer_is_not_waited_for_long(s3, monkeypatch):
@@ -302,6 +316,36 @@ def test_a_store_that_does_not_answer_is_not_waited_for_long(s3, monkeypatch):
         )
         assert "the store does not answer" in failure(path.exists)
     assert "the store does not answer" in failure(path.exists)
+
+
+READERS = {
+    "trials/.staged-a.parquet": lambda run: TrialStore(run / "trials").staged(),
+    "trials/a.parquet": lambda run: read_log(run / "trials"),
+    "checkpoints/pack-00003.npz": lambda run: Checkpoints(run / "checkpoints").load(PACK),
+    "resamples/a.npz": lambda run: list(Resamples(run / "resamples").parts()),
+    "proposals/wave-00000.json": lambda run: Proposals(run / "proposals").read(),
+    "manifest.json": lambda run: RunFolder(run).read_manifest(),
+    "summary.json": lambda run: RunFolder(run).read_summary(),
+    "refits.json": lambda run: Refits(RunFolder(run), None, None, 0, "last").done(),
+}
+PACK = Pack(3, 16, np.ones(1), np.ones(1), (5,), np.zeros((1, 1), np.int64))
+
+
+def away(store, key):
+    raise ObjectStoreError(errno.EIO, "the store does not answer", store.address.uri(key))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_a_store_does_not_give_is_neither_absent_nor_damaged(s3, monkeypatch, name):
+    (s3.path("run") / name).write_bytes(b"perhaps whole")
+    monkeypatch.setattr(ObjectStore, "fetched", away)
+    with pytest.raises(StoreError) as told:
+        READERS[name](s3.path("run"))
+    assert str(told.value) == (
+        f"{s3.path('run') / name} cannot be used: the store does not answer. What was logged "
+        "before is safe; give the same command to continue."
+    )
+    assert s3.names("run") == [name]
 
 
 @pytest.mark.parametrize(
