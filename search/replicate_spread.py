@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from search.config import SweepConfig
+from search.log_reading import OF_REPLICATES
 from search.replicates import replicates_text
-from search.store import OF_REPLICATES, TrialStore
+from search.store import TrialStore
 
 
 def add_spread(summary: dict[str, Any], config: SweepConfig, store: TrialStore) -> None:

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.errors import RunFolderError
+from search.log_reading import SCHEMA
 from search.manifest import REUSE_KEY, Manifest
 from search.readout import LAST, READOUTS
 from search.remote_path import Place, place
 from search.run_folder import RunFolder
 from search.space import AXES
-from search.store import COMPLETE, FAIL, SCHEMA, TrialStore
+from search.store import COMPLETE, FAIL, TrialStore
 
 _FROZEN = "trials"
 

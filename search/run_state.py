@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from search.config import SweepConfig
 from search.errors import RunFolderError
+from search.log_reading import read_columns
 from search.manifest import Manifest
 from search.remote_path import Place
 from search.run_folder import RunFolder
-from search.store import read_columns
 from search.study import TOLD, Study
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
