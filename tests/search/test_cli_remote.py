@@ -24,7 +24,7 @@ from command_line import (
 )
 
 import search
-from search import lease, object_store, sweep
+from search import ending, lease, object_store
 from search.durable import write_atomically
 from search.errors import ObjectStoreError, RunFolderError
 from search.object_store import ObjectStore
@@ -250,7 +250,7 @@ def killed(writes, number, capfd, *args):
 
 def test_killed_between_any_two_writes_it_goes_on(s3, folder, undisturbed, capfd, monkeypatch):
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sweep, "write_report", write_small_report)
+    monkeypatch.setattr(ending, "write_report", write_small_report)
     write_grid(folder / "pack.toml", "./data.npz", batch_size=[4])
     undisturbed = undisturbed[undisturbed.batch_size == 4]
     command = ("--grid", "./pack.toml", *SERIAL)
@@ -395,7 +395,7 @@ def test_a_store_that_goes_away_ends_with_one_message_and_the_run_goes_on(
     s3, folder, undisturbed, capfd, monkeypatch
 ):
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sweep, "write_report", write_small_report)
+    monkeypatch.setattr(ending, "write_report", write_small_report)
     write_grid(folder / "pack.toml", "./data.npz", batch_size=[4])
     command = ("--grid", "./pack.toml", *SERIAL, "--run-dir", s3.uri("runs/away"))
     requests, ends = Requests(monkeypatch), []

@@ -1,0 +1,101 @@
+"""What a sweep has before it trains: its images, its manifest, its books, its executor."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from cluster.executor import Executor, SerialExecutor
+from model.dataset import Dataset
+from model.pack import compile_kernels
+from model.sources import load_dataset
+from search.checkpoints import Checkpoints
+from search.config import SweepConfig
+from search.download_progress import DownloadProgress
+from search.grid_plan import grid_widths
+from search.link import Examples
+from search.manifest import Manifest
+from search.remote_path import Place
+from search.resamples import Resamples
+from search.run_folder import RunFolder
+from search.settings import Options, new_manifest
+from search.store import TrialStore
+from search.study import Study
+from search.wave import Books
+
+
+def load(dataset: str, err: Console) -> Dataset:
+    """Return a data set, and show its download where it takes one.
+
+    Raises
+    ------
+    PacksweepError
+        As for `model.sources.load_dataset`.
+    """
+    with DownloadProgress(err) as progress:
+        return load_dataset(dataset, notify=progress.notify, progress=progress.update)
+
+
+def make_executor(options: Options) -> Executor:
+    """Return the executor that the command asks for."""
+    if options.executor == "serial":
+        return SerialExecutor()
+    from cluster.ray_executor import RayExecutor  # takes half a second, so only when it is needed
+
+    return RayExecutor(options.address, options.workers)
+
+
+def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Examples:
+    """Lay the images out, and compile what the workers then find in the cache."""
+    compile_kernels()
+    return Examples.from_dataset(
+        data,
+        config.scoring_fraction,
+        config.seed,
+        config.select,
+        config.features,
+        config.folds,
+        resampled=config.replicates == 1,
+        train_costs=train_costs,
+    )
+
+
+def runs_to_reuse(options: Options, folder: RunFolder) -> list[Place]:
+    """Return the runs that the command names, one of which may be the run that it moves aside."""
+    own, moved = folder.path.resolve(), folder.moved_to
+    paths = [path.resolve() for path in options.reuse]
+    return [moved if moved and path == own else path for path in paths]
+
+
+def read_or_write_manifest(
+    folder: RunFolder, config: SweepConfig, data: Dataset, reuse: Sequence[Place], workers: int
+) -> Manifest:
+    """Return the run's manifest; a new run gets a plan for these workers.
+
+    Raises
+    ------
+    RunFolderError
+        If it cannot be read or written.
+    """
+    manifest = folder.read_manifest()
+    if manifest is None:
+        widths = grid_widths(config, workers) if config.is_grid else {}
+        manifest = new_manifest(config, data, widths, reuse, workers)
+        folder.write_manifest(manifest)
+    return manifest
+
+
+def open_books(config: SweepConfig, data: Dataset, folder: RunFolder) -> Books:
+    """Return the run's trial log, the states of its packs, and a study that knows no trial yet.
+
+    Raises
+    ------
+    PacksweepError
+        If a folder of theirs cannot be made.
+    """
+    about = {"dataset": data.name, "fingerprint": data.fingerprint}
+    return Books(
+        TrialStore(folder.trials, about),
+        Checkpoints(folder.checkpoints),
+        Study(config.total, config.select),
+        Resamples(folder.resamples) if config.replicates == 1 else None,
+    )

@@ -1,0 +1,113 @@
+"""All that is left of a run's trials is trained, and those who watch are told."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+
+from cluster.executor import Executor
+from model.pack import PackState
+from search.arithmetic import epochs_flops
+from search.calibration import calibrate
+from search.errors import StoreError
+from search.interruption import Interruption
+from search.live_view import make_progress
+from search.metrics_observer import MetricsObserver
+from search.observers import Observers
+from search.optima import Optima
+from search.orchestrator import Orchestrator
+from search.planner import Pack
+from search.prediction import Prediction
+from search.replicates import replicates_of
+from search.run_folder import RunFolder
+from search.source import Run
+
+
+@dataclass(frozen=True)
+class Training:
+    """Brings the log of a run to its end.
+
+    Attributes
+    ----------
+    run : Run
+    folder : RunFolder
+    err : Console
+        For what is told on the way.
+    quiet : bool
+        Whether no progress is shown.
+    """
+
+    run: Run
+    folder: RunFolder
+    err: Console
+    quiet: bool
+
+    def train(
+        self, executor: Executor, optima: Optima, examples: Any, interrupted: Interruption
+    ) -> tuple[Prediction | None, float]:
+        """Train what the log lacks; return what that should have taken, and when it started.
+
+        Parameters
+        ----------
+        executor : Executor
+            Of the calibration.
+        optima : Optima
+            Of the links.
+        examples : object
+            What the executor's `share` returned for the `Examples`.
+        interrupted : Interruption
+
+        Returns
+        -------
+        prediction : Prediction or None
+        started_at : float
+            Seconds since 1970; infinite where nothing was left to train.
+
+        Raises
+        ------
+        InterruptedSweepError
+            If it is interrupted; what is in the log stays there.
+        StoreError
+            If the log lacks a row though nothing is left to train.
+        """
+        run, study = self.run, self.run.books.study
+        if study.finished == study.total:
+            return None, math.inf
+        cost = calibrate(executor, run.config.batch_sizes, run.data.X.shape[1], run.data.n_classes)
+        with (
+            run.source(cost, executor.workers) as (source, prediction),
+            make_progress(self.err, study, prediction, interrupted, quiet=self.quiet) as progress,
+        ):
+            metrics = self._metrics(executor)
+            orchestrator = Orchestrator(
+                optima, run.training, self._start, Observers(progress, metrics), interrupted,
+                metrics.measured,
+            )  # fmt: skip
+            orchestrator.run(source, examples)
+        self._check_complete()
+        return prediction, orchestrator.started_at
+
+    def _metrics(self, executor: Executor) -> MetricsObserver:
+        metrics = executor.metrics(self.folder.path.resolve().name)
+        flops = partial(epochs_flops, config=self.run.config, data=self.run.data)
+        return MetricsObserver(metrics, self.run.books.study, lambda: executor.workers, flops)
+
+    def _start(self, pack: Pack) -> PackState:
+        return PackState.start(
+            pack.batch_size,
+            pack.learning_rate,
+            pack.alpha,
+            n_features=self.run.data.X.shape[1],
+            n_classes=self.run.data.n_classes,
+            seed=replicates_of(self.run.config)[pack.replicate].seed,
+        )
+
+    def _check_complete(self) -> None:
+        study = self.run.books.study
+        if study.finished != study.total:
+            raise StoreError(
+                f"{study.finished} of {study.total} trials have a row, though nothing is left to "
+                f"train: {self.folder.trials} was changed meanwhile. Give the same command."
+            )
