@@ -248,7 +248,7 @@ def test_what_cannot_be_loaded_is_said_in_one_message(run_dir, monkeypatch):
     with pytest.raises(ImportError, match="A table of polars needs polars, which cannot") as caught:
         search.load(run_dir, "polars")
     assert isinstance(caught.value, PacksweepError)
-    assert loading.load_table(run_dir, "pandas").shape == (16, 26)
+    assert loading.load_table(run_dir, "pandas").shape == (16, 27)
 
 
 def test_the_examples_of_the_page_run(run_dir, capfd):
