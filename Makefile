@@ -1,6 +1,8 @@
 # make sweep and make test are all that a fresh clone needs; `make help` lists the rest.
 PYTHON ?= python3
 BIN := .venv/bin
+# More than there are cores on small machines: tests of clusters and servers mostly wait.
+TESTERS ?= 4
 # Build tools are pinned too, which a -c option would not reach.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -18,7 +20,7 @@ smoke: .venv/run  ## sweep 16 combinations on small data, in seconds
 	$(BIN)/python -m search.run --grid smoke
 
 test: .venv/dev  ## run the tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadgroup
 
 check: .venv/dev  ## lint, types, import contract
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from search.errors import LockedError
+from search.errors import LockedError, ObjectStoreError
 from search.remote_path import RemotePath
 from search.repeated import Repeated
 
@@ -125,7 +125,8 @@ class Lease:
             if found != first:
                 raise _taken(self._path, found)
             time.sleep(min(1.0, STALE / 10))
-            found = _read(self._path)
+            with suppress(ObjectStoreError):  # the lease may go while it is read; it is asked again
+                found = _read(self._path)
 
     def _renew(self) -> None:
         self._mine = replace(self._mine, beats=self._mine.beats + 1)

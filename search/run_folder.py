@@ -150,6 +150,8 @@ class RunFolder:
             manifest = self.read_manifest()
         except ObjectStoreError as error:
             raise RunFolderError(f"{self.path} cannot be looked at: {error.strerror}.") from error
+        except StoreError as error:
+            raise RunFolderError(f"There is no run that can be read: {error}") from error
         if manifest is None:
             self._check_bucket()
             raise RunFolderError(
