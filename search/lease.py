@@ -125,7 +125,9 @@ class Lease:
             if found != first:
                 raise _taken(self._path, found)
             time.sleep(min(1.0, STALE / 10))
-            with suppress(ObjectStoreError):  # the lease may go while it is read; it is asked again
+            with contextlib.suppress(
+                ObjectStoreError
+            ):  # the lease may go while it is read; it is asked again
                 found = _read(self._path)
 
     def _renew(self) -> None:

@@ -42,9 +42,9 @@ def both(cluster, small, large):
 @pytest.fixture(scope="module")
 def assert_as_in_one_process(folder):
     """Return what compares a run with one of the same plan in this process."""
-    serial = folder / "serial"
 
-    def check(run_dir):
+    def check(run_dir, name="serial"):
+        serial = folder / name
         if not serial.exists():
             serial.mkdir()
             shutil.copy(run_dir / "manifest.json", serial)
@@ -156,7 +156,7 @@ def test_a_host_that_comes_late_takes_its_share_of_a_laptops_sweep(
     large.kill()
     large.boot()
     cluster.wait_for_cores({small: 1})
-    grid = ["--grid", "./grid.toml", "--run-dir", "late"]
+    grid = ["--grid", "./long.toml", "--run-dir", "late"]
     address = f"ray://{cluster.head.address}:{CLIENT_PORT}"
     with command(cluster, folder, *grid, "--address", address, host=laptop) as process:
         wait_for_link(small, process, folder / "late")
@@ -164,7 +164,7 @@ def test_a_host_that_comes_late_takes_its_share_of_a_laptops_sweep(
         outcome = finish(process, timeout=120)
     assert outcome.code == 0, outcome.err
     assert links_of(folder / "late")[large.address] >= 1
-    assert_as_in_one_process(folder / "late")
+    assert_as_in_one_process(folder / "late", "serial-long")
 
 
 def test_a_killed_command_continues_on_the_same_cluster(

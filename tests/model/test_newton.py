@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from model import newton, softmax
 from model.digits import load_digits
@@ -13,6 +14,13 @@ from model.least_squares import newton_step
 from model.newton import ConvergenceError, softmax_optimum, step_length
 
 seeds = st.integers(0, 2**31)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Leave the other cores to the other tests."""
+    with threadpool_limits(1):
+        yield
 
 
 def regression(seed, rank, condition, n=20, n_features=8):
