@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 from network import NOWHERE, Network, why_not
@@ -20,7 +21,7 @@ print("closed" if connection.recv(1) == b"" else "data", flush=True)
 
 @pytest.fixture
 def pair(tmp_path):
-    with Network([tmp_path]) as network:
+    with Network([tmp_path, Path(sys.prefix)]) as network:
         yield network.host(), network.host()
 
 
