@@ -23,17 +23,16 @@ from model.pack import Scores
 from search.checkpoints import Checkpoint
 from search.cost_model import TYPICAL
 from search.link import LegResult, LinkResult
-from search.links import LinkCutter
+from search.links import Chain, LinkCutter
 from search.planner import Plan, make_plan
-from search.readout import READOUTS
+from search.readout import READOUTS, TOLD
 from search.report.pairs import pair_costs
 from search.report.result import top_trials
 from search.rows import record
-from search.schedule import Chain
 from search.space import AXES, SearchSpace
 from search.stage import nothing_reached, open_chains
 from search.store import TrialStore, link_name
-from search.study import TOLD, Study
+from search.study import Study
 from search.width import choose_widths
 
 T = TypeVar("T")

@@ -22,10 +22,10 @@ from threadpoolctl import threadpool_limits
 
 from model.pack import PackState, advance, score
 from model.sources import load_dataset
-from search.arithmetic import epochs_flops
 from search.config import load_config
 from search.grid_plan import grid_plan, grid_widths
 from search.link import Examples
+from search.prediction import epochs_flops
 
 WIDTH = 64
 EPOCHS = 5  # between two checkpoints of the full grid

@@ -33,14 +33,12 @@ import numpy as np
 from harness import report
 from peers.command import packages
 
-from search.config import SweepConfig, read_grid
+from search.config import SweepConfig, batch_of, read_grid, rungs_of
 from search.proposal import Proposal
-from search.rungs import rungs_of
-from search.sampled import LAG, batch_of
-from search.source import make_tuner
+from search.sampled import LAG
 from search.tuning.components import make_pruner
 from search.tuning.pruning import PruningStudy
-from search.tuning.tuner import Tuner
+from search.tuning.tuner import Tuner, make_tuner
 from search.wave import Column, Ended
 
 NEEDS = {"gp": "torch", "cmaes": "cmaes"}

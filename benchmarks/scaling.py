@@ -37,20 +37,20 @@ from cluster.ray_executor import RayExecutor
 from model.bootstrap import RESAMPLES
 from model.pack import PackState, Scores
 from model.sources import load_dataset
+from search.books import Books
 from search.calibration import calibrate
 from search.checkpoints import Checkpoints
 from search.config import SweepConfig, load_config
 from search.cost_model import CostModel
 from search.link import LegResult, LinkResult, validation_rows
-from search.links import LinkCutter
+from search.links import Link, LinkCutter
 from search.orchestrator import Orchestrator
 from search.planner import Pack, Plan
 from search.readout import READOUTS
 from search.resamples import Resamples
-from search.schedule import Link
 from search.store import TrialStore
 from search.study import Study
-from search.wave import Books, Wave
+from search.wave import Wave
 
 EPOCHS = (1, 5, 10)
 WIDTHS = (4, 64)

@@ -24,8 +24,7 @@ import numpy as np
 from search.config import SweepConfig, load_config
 from search.cost_model import CostModel
 from search.grid_plan import grid_plan, grid_widths
-from search.links import LinkCutter
-from search.schedule import Chain
+from search.links import Chain, LinkCutter
 from search.simulation import Simulated, simulate
 from search.stage import nothing_reached, open_chains
 from search.study import Study

@@ -4,10 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.dataset import Dataset
-from search.config import SweepConfig
-from search.link import validation_rows
-from search.planner import training_flops
 from search.store import TrialStore
 
 
@@ -51,9 +47,3 @@ def arithmetic(store: TrialStore) -> Arithmetic:
     starts = np.flatnonzero(changed)
     sums = [int(np.maximum.reduceat(x[own][order], starts).sum()) for x in (trained, epochs)]
     return Arithmetic(*sums)
-
-
-def epochs_flops(column_epochs: int, config: SweepConfig, data: Dataset) -> float:
-    """Return the floating-point operations of some epochs of single trajectories."""
-    n_train = len(data.y) - validation_rows(len(data.y), config.scoring_fraction)
-    return training_flops(column_epochs, n_train, data.X.shape[1], data.n_classes)

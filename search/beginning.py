@@ -8,19 +8,14 @@ from cluster.executor import Executor, SerialExecutor
 from model.dataset import Dataset
 from model.pack import compile_kernels
 from model.sources import load_dataset
-from search.checkpoints import Checkpoints
 from search.config import SweepConfig
 from search.download_progress import DownloadProgress
 from search.grid_plan import grid_widths
 from search.link import Examples
-from search.manifest import Manifest
+from search.manifest import Manifest, new_manifest
 from search.remote_path import Place
-from search.resamples import Resamples
 from search.run_folder import RunFolder
-from search.settings import Options, new_manifest
-from search.store import TrialStore
-from search.study import Study
-from search.wave import Books
+from search.settings import Options
 
 
 def load(dataset: str, err: Console) -> Dataset:
@@ -82,20 +77,3 @@ def read_or_write_manifest(
         manifest = new_manifest(config, data, widths, reuse, workers)
         folder.write_manifest(manifest)
     return manifest
-
-
-def open_books(config: SweepConfig, data: Dataset, folder: RunFolder) -> Books:
-    """Return the run's trial log, the states of its packs, and a study that knows no trial yet.
-
-    Raises
-    ------
-    PacksweepError
-        If a folder of theirs cannot be made.
-    """
-    about = {"dataset": data.name, "fingerprint": data.fingerprint}
-    return Books(
-        TrialStore(folder.trials, about),
-        Checkpoints(folder.checkpoints),
-        Study(config.total, config.select),
-        Resamples(folder.resamples) if config.replicates == 1 else None,
-    )

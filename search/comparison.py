@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.log_reading import read_columns
-from search.readout import READOUTS
+from search.readout import COMPLETE, READOUTS
 from search.run_state import RunState
 from search.space import AXES
-from search.store import COMPLETE
 from search.text_table import table_lines, wrapped
 
 # Where training is stable, another plan changes a cost by less than this.

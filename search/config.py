@@ -256,3 +256,46 @@ _RULES = {
     for table, model in _TABLES.items()
     for name, field in model.model_fields.items()
 } | RANGE_RULES
+
+# Seeds are below this, as in a config.
+_SEEDS = 2**63
+
+
+def refit_seeds(seed: int, count: int) -> list[int]:
+    """Return the seeds of the final trainings: the run's own and those that follow it."""
+    return [(seed + i) % _SEEDS for i in range(count)]
+
+
+# Where nothing says otherwise, a trial is reported this often on its way.
+_REPORTS = 8
+
+
+def rungs_of(config: SweepConfig) -> tuple[int, ...]:
+    """Return the epochs at which trials are reported to the pruner, increasing.
+
+    The multiples of the pruner's interval, below the most epochs that there can
+    be. Without an interval they are a grid's own epochs, at which its trials are
+    scored anyway, and an eighth of the longest way elsewhere.
+    """
+    if config.pruner.name == "none":
+        return ()
+    epochs, interval = config.axes_by_name["epochs"], config.pruner.interval
+    if isinstance(epochs, Range):
+        most, own = int(epochs.high), []
+    else:
+        most, own = int(max(epochs)), sorted(map(int, epochs))[:-1]
+    if own and interval is None:
+        return tuple(own)
+    return tuple(range(step := interval or max(1, most // _REPORTS), most, step))
+
+
+# What a sampler is asked for at once, where the settings do not say: enough for wide packs, and
+# not so many that it hears of nothing before it is asked for the rest.
+_WAVES, _SMALLEST_BATCH, _LARGEST_BATCH = 4, 32, 128
+
+
+def batch_of(config: SweepConfig) -> int:
+    """Return how many trials a sampler is asked for at once."""
+    quarter = -(-config.total // _WAVES)
+    default = min(max(_SMALLEST_BATCH, quarter), _LARGEST_BATCH)
+    return min(config.sampler.batch or default, config.total)

@@ -5,16 +5,15 @@ import numpy as np
 from cluster.executor import SerialExecutor, available_cores
 from model.dataset import Dataset
 from search.calibration import calibrate
-from search.config import SweepConfig
+from search.config import SweepConfig, batch_of, rungs_of
 from search.grid_plan import grid_plan, grid_widths
 from search.links import LinkCutter
 from search.plan_text import plan_text
-from search.planner import Plan
-from search.replicates import replicated, workers_each
-from search.rungs import rungs_of
-from search.sampled import batch_of, repeated, wave_widths
-from search.source import make_tuner
+from search.planner import Plan, replicated
+from search.replicates import workers_each
+from search.sampled import repeated, wave_widths
 from search.stage import nothing_reached, open_chains
+from search.tuning.tuner import make_tuner
 
 
 def dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:

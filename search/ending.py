@@ -10,6 +10,7 @@ from typing import Any
 
 from model.dataset import Dataset
 from search.arithmetic import Arithmetic
+from search.books import Books
 from search.config import SweepConfig
 from search.errors import InterruptedSweepError
 from search.indistinguishable import find_indistinguishable
@@ -18,15 +19,14 @@ from search.manifest import Manifest
 from search.optima import Optima
 from search.optimality_gap import optimum_told
 from search.optimum import AlphaOptimum
-from search.refits import Refits, Tests, lacks_refits, with_refits
+from search.refits import Refits, Tests
 from search.replicate_spread import add_spread
 from search.report import write_report
 from search.run_folder import RunFolder
 from search.settings import Options
 from search.space import Params
 from search.study import BestTrial
-from search.summary import make_summary
-from search.wave import Books
+from search.summary import lacks_refits, make_summary, with_refits
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,21 @@
 """What a run was started with."""
 
 import platform
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from pprint import pformat
 from typing import Any
 
+from model.dataset import Dataset
 from model.features import RAW
+from model.pack import TRAINER_VERSION
+from model.sources import KNOWN
+from search.config import SweepConfig
 from search.readout import LAST
+from search.remote_path import Place
 from search.space import Range
 
 SCHEMA_VERSION = 3
@@ -121,3 +128,29 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def new_manifest(
+    config: SweepConfig,
+    data: Dataset,
+    widths: Mapping[int, int] | None = None,
+    reuse: Iterable[Place] = (),
+    workers: int = 1,
+) -> Manifest:
+    """Return the manifest of a run that starts now.
+
+    The data set stands in it as it was found: ``auto`` is resolved, a path is absolute, so that
+    the run can be resumed from anywhere and on the same data.
+    """
+    path = config.dataset not in KNOWN
+    dataset = str(Path(config.dataset).expanduser().resolve()) if path else data.name
+    return Manifest(
+        config={**config.to_dict(), "dataset": dataset},
+        dataset={"name": data.name, "fingerprint": data.fingerprint},
+        widths={str(batch_size): width for batch_size, width in (widths or {}).items()},
+        trainer_version=TRAINER_VERSION,
+        versions=versions(),
+        created_at=utc_now(),
+        workers=workers,
+        reuse=[str(folder) for folder in reuse],
+    )

@@ -16,9 +16,9 @@ from cluster.metrics import (
     Metrics,
 )
 from search.link import LinkResult
+from search.links import Link
 from search.pace import Pace
-from search.schedule import Link
-from search.store import COMPLETE, FAIL, PRUNED
+from search.readout import COMPLETE, FAIL, PRUNED
 from search.study import Study
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from model.dataset import Dataset
 from search.optimum import GRADIENT_NORM, AlphaOptimum, score_weights
-from search.readout import LAST, READOUTS
-from search.store import COMPLETE, TrialStore
+from search.readout import COMPLETE, LAST, READOUTS
+from search.store import TrialStore
 from search.text_table import number_text, table_lines, wrapped
 
 _TOLD = [field.name for field in fields(AlphaOptimum) if field.name not in ("W", "b")]

@@ -12,17 +12,17 @@ import numpy as np
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from model.pack import PackState
-from search.checkpoints import Checkpoint, Checkpoints
+from search.books import Books
+from search.checkpoints import Checkpoint
 from search.errors import InterruptedSweepError
 from search.link import LinkResult, run_link
+from search.links import Chain, Link
 from search.planner import Pack
 from search.readout import READOUTS
-from search.resamples import resampled_of
-from search.rows import record
-from search.schedule import Chain, Link, Schedule
-from search.store import TrialStore, link_name, link_of
+from search.rows import record, resampled_of
+from search.schedule import Schedule
+from search.store import link_name
 from search.study import Study
-from search.wave import Books
 
 log = logging.getLogger(__name__)
 
@@ -197,29 +197,6 @@ class Orchestrator:
         best = np.fmin.reduce(rows[READOUTS[study.select].cost], initial=so_far)
         part = resampled_of(link, result, study.select)
         resamples.save(name, part, float(best))
-
-
-def settle(packs: Mapping[int, Pack], store: TrialStore, checkpoints: Checkpoints) -> None:
-    """Finish what a killed command had begun to record.
-
-    Staged rows of a link count where its state was saved; others are made again.
-
-    Parameters
-    ----------
-    packs : mapping of int to Pack
-        All that may be unfinished, by their index.
-    store : TrialStore
-    checkpoints : Checkpoints
-
-    Raises
-    ------
-    StoreError
-        If the log cannot be read or written.
-    """
-    for name in store.staged():
-        index, epoch = link_of(name) or (-1, 0)
-        saved = index in packs and checkpoints.reached(packs[index])[0] >= epoch
-        (store.publish if saved else store.discard)(name)
 
 
 def _queue_length(workers: int) -> int:

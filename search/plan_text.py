@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 
 from model.dataset import Dataset
-from search.arithmetic import epochs_flops
-from search.config import SweepConfig
+from search.config import SweepConfig, batch_of, rungs_of
 from search.cost_model import CostModel
+from search.links import Chain
 from search.planner import Plan
-from search.prediction import array_mib, predict, refit_seconds
+from search.prediction import array_mib, epochs_flops, predict, refit_seconds
 from search.progress import duration
 from search.replicates import replicates_text
-from search.rungs import rungs_of
-from search.sampled import batch_of
-from search.schedule import Chain
 from search.space import Params, Range
 
 

@@ -1,7 +1,7 @@
 """From trials to packs: which trials share a trajectory, which trajectories a product."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -92,15 +92,6 @@ class Plan:
     def column_epochs(self) -> int:
         """Epochs of all trajectories together."""
         return sum(pack.column_epochs for pack in self.packs)
-
-
-def training_flops(column_epochs: int, n_rows: int, n_features: int, n_classes: int) -> float:
-    """Floating-point operations of the products X V and X^T delta.
-
-    A multiplication and an addition for each of rows x features x stored
-    classes, once forward and once backward, in every epoch of every column.
-    """
-    return 4.0 * column_epochs * n_rows * n_features * (n_classes - 1)
 
 
 def make_plan(
@@ -214,3 +205,30 @@ def _pack(
         numbers=table,
         rungs=tuple(reached),
     )
+
+
+def replicated(plan: Plan, count: int, total: int) -> Plan:
+    """Return a plan for all replicates of the trials of a plan.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the first replicate.
+    count : int
+        Replicates of each trial.
+    total : int
+        Trials of the run.
+
+    Returns
+    -------
+    Plan
+        The packs of each replicate after those of the one before.
+    """
+    n = len(plan.packs)
+    return Plan(tuple(_shifted(pack, r, n, total) for r in range(count) for pack in plan.packs))
+
+
+def _shifted(pack: Pack, replicate: int, packs: int, total: int) -> Pack:
+    numbers = np.where(pack.numbers == NO_TRIAL, NO_TRIAL, pack.numbers + replicate * total)
+    index = pack.index + replicate * packs
+    return replace(pack, index=index, numbers=numbers, replicate=replicate)

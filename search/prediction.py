@@ -5,8 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.dataset import Dataset
+from search.config import SweepConfig
 from search.cost_model import CostModel
-from search.schedule import Chain
+from search.link import validation_rows
+from search.links import Chain
 from search.simulation import simulate
 from search.space import Params
 
@@ -53,3 +56,18 @@ def refit_seconds(cost: CostModel, params: Params, n_rows: int) -> float:
 def array_mib(*shape: int) -> float:
     """Memory of a float32 array in MiB."""
     return math.prod(shape) * 4 / 2**20
+
+
+def training_flops(column_epochs: int, n_rows: int, n_features: int, n_classes: int) -> float:
+    """Floating-point operations of the products X V and X^T delta.
+
+    A multiplication and an addition for each of rows x features x stored
+    classes, once forward and once backward, in every epoch of every column.
+    """
+    return 4.0 * column_epochs * n_rows * n_features * (n_classes - 1)
+
+
+def epochs_flops(column_epochs: int, config: SweepConfig, data: Dataset) -> float:
+    """Return the floating-point operations of some epochs of single trajectories."""
+    n_train = len(data.y) - validation_rows(len(data.y), config.scoring_fraction)
+    return training_flops(column_epochs, n_train, data.X.shape[1], data.n_classes)

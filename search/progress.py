@@ -5,10 +5,10 @@ from typing import Self
 
 from rich.console import Console
 
+from search.links import Link
 from search.prediction import Prediction
-from search.schedule import Link
+from search.readout import FAIL, PRUNED
 from search.space import Params
-from search.store import FAIL, PRUNED
 from search.study import BestTrial, Study
 
 # Seconds between two plain lines.

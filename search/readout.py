@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from search.space import AXES
+
 
 @dataclass(frozen=True)
 class Readout:
@@ -27,3 +29,9 @@ READOUTS = {
     AVERAGE: Readout("averaged weights", "val_cost_avg", "val_accuracy_avg"),
 }
 """All of them by the name that `select` has in a config; every trial is scored by each."""
+
+COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
+
+FIGURES = ("val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg")
+TOLD = ("number", "state", *AXES, *FIGURES)
+"""The columns of the log that a study keeps count of."""

@@ -2,52 +2,22 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from cluster.executor import Executor
 from model.dataset import Dataset
+from search.config import refit_seeds
 from search.durable import read_whole, write_atomically
-from search.errors import RunFolderError
 from search.refit import FinalScore, final_model, final_scores, refit
 from search.run_folder import RunFolder
 from search.space import Params
-from search.spread import spread
 
 log = logging.getLogger(__name__)
 
 Tests = Mapping[str, FinalScore]
 """What a final training gives on the test images, by readout."""
-
-# Seeds are below this, as in a config.
-_SEEDS = 2**63
-
-
-def _seeds(seed: int, count: int) -> list[int]:
-    """Return the seeds of the final trainings: the run's own and those that follow it."""
-    return [(seed + i) % _SEEDS for i in range(count)]
-
-
-def lacks_refits(summary: Mapping[str, Any], count: int) -> bool:
-    """Whether a finished run has fewer final trainings than are asked for."""
-    refits = summary.get("refits")  # an earlier version knew of one
-    return summary["best"] is not None and count > (len(refits["seeds"]) if refits else 1)
-
-
-def check_refits(count: int, data: Dataset) -> None:
-    """Refuse to repeat a final training of which there is nothing to measure.
-
-    Raises
-    ------
-    RunFolderError
-        If there are no test images.
-    """
-    if count > 1 and data.X_test is None:
-        raise RunFolderError(
-            f"--refits {count} compares final trainings by their test figures, and {data.name} has "
-            "no test images. Leave --refits out, or give a data set with X_test and y_test."
-        )
 
 
 @dataclass(frozen=True)
@@ -97,7 +67,7 @@ class Refits:
         StoreError
             If the model or the figures cannot be written.
         """
-        done, seeds = self.done(), _seeds(self.seed, count)
+        done, seeds = self.done(), refit_seeds(self.seed, count)
         missing = [seed for seed in seeds if seed not in done]
         for seed, states in refit(self.params, missing, examples, executor, interrupted):
             if seed == self.seed:  # first, as its figures say that the model is there
@@ -138,26 +108,3 @@ class Refits:
         }
         text = json.dumps({"params": asdict(self.params), "tests": tests}, indent=2) + "\n"
         write_atomically(self.folder.refits, lambda file: file.write(text.encode()))
-
-
-def with_refits(summary: Mapping[str, Any], seed: int, tests: Sequence[Tests]) -> dict[str, Any]:
-    """Return a run's summary with the test figures of its final trainings.
-
-    Parameters
-    ----------
-    summary : mapping
-    seed : int
-        Of the run.
-    tests : sequence of mapping
-        What each final training gave, the run's own first; none where no trial won.
-    """
-    if not tests:
-        return {**summary, "refits": None}
-    first = {name: asdict(score) for name, score in tests[0].items()}
-    test = first.get(summary["select"])
-    return {
-        **summary,
-        "test": test,
-        "tests": first,
-        "refits": spread(_seeds(seed, len(tests)), tests),
-    }

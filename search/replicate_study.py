@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.readout import READOUTS
+from search.books import Books
+from search.readout import COMPLETE, FAIL, READOUTS
 from search.replicates import Replicate
 from search.reuse import as_columns
-from search.store import COMPLETE, FAIL, TrialStore
+from search.store import TrialStore
 from search.study import Study
-from search.wave import Books
 
 _FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
 _KEPT = ("number", "seconds", "train_cost", *_FIGURES)

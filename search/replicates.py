@@ -6,12 +6,9 @@ the number t + r * total; of the packs, each has one replicate. What a trial's r
 all its replicates; see `search.replicate_study`.
 """
 
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from search.config import SweepConfig
-from search.planner import NO_TRIAL, Pack, Plan
 
 
 @dataclass(frozen=True)
@@ -35,33 +32,6 @@ def replicates_of(config: SweepConfig) -> list[Replicate]:
     folds = range(config.folds) if config.folds else (None,)
     seeds = range(config.seed, config.seed + config.seeds)
     return [Replicate(seed, fold) for seed in seeds for fold in folds]
-
-
-def replicated(plan: Plan, count: int, total: int) -> Plan:
-    """Return a plan for all replicates of the trials of a plan.
-
-    Parameters
-    ----------
-    plan : Plan
-        Of the first replicate.
-    count : int
-        Replicates of each trial.
-    total : int
-        Trials of the run.
-
-    Returns
-    -------
-    Plan
-        The packs of each replicate after those of the one before.
-    """
-    n = len(plan.packs)
-    return Plan(tuple(_shifted(pack, r, n, total) for r in range(count) for pack in plan.packs))
-
-
-def _shifted(pack: Pack, replicate: int, packs: int, total: int) -> Pack:
-    numbers = np.where(pack.numbers == NO_TRIAL, NO_TRIAL, pack.numbers + replicate * total)
-    index = pack.index + replicate * packs
-    return replace(pack, index=index, numbers=numbers, replicate=replicate)
 
 
 def workers_each(config: SweepConfig, workers: int) -> int:

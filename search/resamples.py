@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, near
 from search.durable import prepare_folder, read_whole, write_atomically
-from search.link import LinkResult
 from search.manifest import Manifest
-from search.planner import NO_TRIAL
 from search.readout import LAST
 from search.remote_path import Place
 from search.run_folder import RunFolder
-from search.schedule import Link
 from search.space import AXES
 
 log = logging.getLogger(__name__)
@@ -53,32 +50,6 @@ class Resampled:
     def keys(self) -> list[Key]:
         """The params as they are looked up."""
         return [tuple(row) for row in self.params.tolist()]
-
-
-def resampled_of(link: Link, result: LinkResult, select: str) -> Resampled:
-    """Return the resampled costs of the trials that end in a link, at least one."""
-    parts = [
-        (leg, ended.scores[select], leg.numbers != NO_TRIAL)
-        for leg, ended in zip(link.legs, result.legs, strict=True)
-        if ended.scores
-    ]
-    columns = [(leg.scored[done], leg.epoch) for leg, _, done in parts]
-    return Resampled(
-        np.concatenate([_params(link, places, epoch) for places, epoch in columns]),
-        np.concatenate([scores.cost[done] for _, scores, done in parts]),
-        np.concatenate([scores.resampled[done] for _, scores, done in parts]),
-    )
-
-
-def _params(link: Link, places: NDArray[np.int64], epoch: int) -> NDArray[np.float64]:
-    values: Mapping[str, Any] = {
-        "batch_size": link.pack.batch_size,
-        "learning_rate": link.pack.learning_rate[places],
-        "epochs": epoch,
-        "alpha": link.pack.alpha[places],
-    }
-    columns = [np.broadcast_to(values[name], len(places)) for name in AXES]
-    return np.column_stack(columns).astype(np.float64)
 
 
 class Resamples:

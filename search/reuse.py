@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from search.errors import RunFolderError
 from search.log_reading import SCHEMA
 from search.manifest import REUSE_KEY, Manifest
-from search.readout import LAST, READOUTS
+from search.readout import COMPLETE, FAIL, LAST, READOUTS
 from search.remote_path import Place, place
 from search.run_folder import RunFolder
 from search.space import AXES
-from search.store import COMPLETE, FAIL, TrialStore
+from search.store import TrialStore
 
 _FROZEN = "trials"
 

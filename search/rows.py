@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from model.pack import Scores
 from search.checkpoints import Checkpoint
 from search.link import LegResult, LinkResult
+from search.links import Link
 from search.planner import NO_TRIAL, Pack
-from search.readout import LAST, READOUTS
-from search.schedule import Link
-from search.store import COMPLETE, FAIL, PRUNED
+from search.readout import COMPLETE, FAIL, LAST, PRUNED, READOUTS
+from search.resamples import Resampled
+from search.space import AXES
 
 Rows = dict[str, Any]
 
@@ -163,3 +164,29 @@ def _reports(
         list(zip(epochs[mine].tolist(), reports[m, mine].tolist(), strict=True))
         for m, mine in zip(column.tolist(), passed, strict=True)
     ]
+
+
+def resampled_of(link: Link, result: LinkResult, select: str) -> Resampled:
+    """Return the resampled costs of the trials that end in a link, at least one."""
+    parts = [
+        (leg, ended.scores[select], leg.numbers != NO_TRIAL)
+        for leg, ended in zip(link.legs, result.legs, strict=True)
+        if ended.scores
+    ]
+    columns = [(leg.scored[done], leg.epoch) for leg, _, done in parts]
+    return Resampled(
+        np.concatenate([_params_of(link, places, epoch) for places, epoch in columns]),
+        np.concatenate([scores.cost[done] for _, scores, done in parts]),
+        np.concatenate([scores.resampled[done] for _, scores, done in parts]),
+    )
+
+
+def _params_of(link: Link, places: NDArray[np.int64], epoch: int) -> NDArray[np.float64]:
+    values: Mapping[str, Any] = {
+        "batch_size": link.pack.batch_size,
+        "learning_rate": link.pack.learning_rate[places],
+        "epochs": epoch,
+        "alpha": link.pack.alpha[places],
+    }
+    columns = [np.broadcast_to(values[name], len(places)) for name in AXES]
+    return np.column_stack(columns).astype(np.float64)

@@ -13,9 +13,10 @@ from search.config import SweepConfig
 from search.errors import RunFolderError
 from search.log_reading import read_columns
 from search.manifest import Manifest
+from search.readout import TOLD
 from search.remote_path import Place
 from search.run_folder import RunFolder
-from search.study import TOLD, Study
+from search.study import Study
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
 

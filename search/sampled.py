@@ -9,22 +9,18 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from search.config import SweepConfig
+from search.books import Books
+from search.links import Chain
 from search.planner import Pack, Plan
 from search.proposal import Proposal, Proposals
 from search.reuse import ReusedTrials, as_columns, copied
-from search.schedule import Chain
 from search.space import AXES
-from search.wave import Books, Wave
+from search.wave import Wave
 from search.width import choose_widths
 
 # Waves under way at a time. While the packs of one reach their ends, those of the other keep
 # the workers busy; a sampler that waited for neither would know less.
 LAG = 2
-
-# What a sampler is asked for at once, where the settings do not say: enough for wide packs, and
-# not so many that it hears of nothing before it is asked for the rest.
-_WAVES, _SMALLEST_BATCH, _LARGEST_BATCH = 4, 32, 128
 
 
 class Asker(Protocol):
@@ -249,10 +245,3 @@ def repeated(proposal: Proposal, firsts: dict[tuple[float, ...], int]) -> dict[s
         for number, params in zip(proposal.numbers, proposal.params, strict=True)
     }
     return {str(number): first for number, first in numbers.items() if number != first}
-
-
-def batch_of(config: SweepConfig) -> int:
-    """Return how many trials a sampler is asked for at once."""
-    quarter = -(-config.total // _WAVES)
-    default = min(max(_SMALLEST_BATCH, quarter), _LARGEST_BATCH)
-    return min(config.sampler.batch or default, config.total)

@@ -5,73 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from search.legs import Leg
-from search.planner import Pack
-
-
-@dataclass(frozen=True, eq=False)
-class Link:
-    """One task: train a pack from one epoch to another, scoring it on the way.
-
-    Attributes
-    ----------
-    pack : Pack
-    start_epoch : int
-    legs : tuple of Leg
-        At least one.
-    seconds : float
-        What it should take, by the cost model.
-    attempt : int
-        Counted from 1.
-    """
-
-    pack: Pack
-    start_epoch: int
-    legs: tuple[Leg, ...]
-    seconds: float
-    attempt: int = 1
-
-    @property
-    def epoch(self) -> int:
-        """Where it ends."""
-        return self.legs[-1].epoch
-
-    @property
-    def width(self) -> int:
-        """Number of columns that it starts with."""
-        return len(self.legs[0].columns)
-
-    @property
-    def stops(self) -> tuple[int, ...]:
-        """Epochs at which columns are scored."""
-        return tuple(leg.epoch for leg in self.legs if len(leg.scored))
-
-    @property
-    def has_trials(self) -> bool:
-        """Whether a trial ends in it."""
-        return any(leg.has_trials for leg in self.legs)
-
-    @property
-    def name(self) -> str:
-        """What it is called in the log and the terminal."""
-        return f"{self._kind} {self._detail}"
-
-    @property
-    def task(self) -> str:
-        """What its task is called: links with the same batch size are of a kind."""
-        return f"{self._kind}: {self._detail}"
-
-    @property
-    def _kind(self) -> str:
-        return f"advance batch={self.pack.batch_size}"
-
-    @property
-    def _detail(self) -> str:
-        return f"epochs {self.start_epoch}-{self.epoch} width={self.width}"
-
-
-Chain = tuple[Link, ...]
-"""The links that a pack has to go, in order."""
+from search.links import Link
 
 
 @dataclass(order=True)

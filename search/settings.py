@@ -1,6 +1,6 @@
 """From the command line to the settings of a run, new or continued."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,13 @@ import numpy as np
 from cluster.job import ends_with_job
 from model.dataset import Dataset
 from model.errors import DataError
-from model.pack import TRAINER_VERSION
-from model.sources import KNOWN
-from search.config import SweepConfig, read_grid
-from search.errors import RunFolderError
+from search.config import SweepConfig, read_grid, rungs_of
+from search.errors import ConfigError, RunFolderError
 from search.link import validation_rows
-from search.manifest import REUSE_KEY, Manifest, utc_now, versions
+from search.manifest import REUSE_KEY, Manifest, new_manifest
 from search.remote_path import Place
 from search.run_folder import RunFolder
+from search.tuning.tuner import make_tuner
 
 
 @dataclass(frozen=True)
@@ -142,32 +141,6 @@ def _resumed_config(path: Place) -> SweepConfig:
     return SweepConfig.from_dict(manifest.config, source=str(path / "manifest.json"))
 
 
-def new_manifest(
-    config: SweepConfig,
-    data: Dataset,
-    widths: Mapping[int, int] | None = None,
-    reuse: Iterable[Place] = (),
-    workers: int = 1,
-) -> Manifest:
-    """Return the manifest of a run that starts now.
-
-    The data set stands in it as it was found: ``auto`` is resolved, a path is absolute, so that
-    the run can be resumed from anywhere and on the same data.
-    """
-    path = config.dataset not in KNOWN
-    dataset = str(Path(config.dataset).expanduser().resolve()) if path else data.name
-    return Manifest(
-        config={**config.to_dict(), "dataset": dataset},
-        dataset={"name": data.name, "fingerprint": data.fingerprint},
-        widths={str(batch_size): width for batch_size, width in (widths or {}).items()},
-        trainer_version=TRAINER_VERSION,
-        versions=versions(),
-        created_at=utc_now(),
-        workers=workers,
-        reuse=[str(folder) for folder in reuse],
-    )
-
-
 def check_outlives_job(path: Place) -> None:
     """Refuse to log a run where a cluster deletes it when its job has ended.
 
@@ -247,4 +220,42 @@ def check_same_reuse(path: Place, old: Manifest, reuse: Sequence[Place]) -> None
         raise RunFolderError(
             f"{path} holds a run that reuses other runs: {began}. Leave --reuse out to continue "
             "it, or choose another --run-dir."
+        )
+
+
+def check_methods(config: SweepConfig) -> None:
+    """Refuse a sampler or a pruner that is not to be had, before anything is started.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such sampler or pruner, or it does not take its options.
+    """
+    if not config.is_grid:
+        make_tuner(config)
+    if config.pruner.name == "none":
+        return
+    from search.tuning.components import make_pruner
+
+    rungs = rungs_of(config)
+    make_pruner(config.pruner.name, config.pruner.options, rungs or [1])
+    if not rungs:
+        raise ConfigError(
+            f"The pruner {config.pruner.name!r} would never be asked: no trial has epochs beyond "
+            "the first report. Give a smaller pruner.interval, or leave the pruner out."
+        )
+
+
+def check_refits(count: int, data: Dataset) -> None:
+    """Refuse to repeat a final training of which there is nothing to measure.
+
+    Raises
+    ------
+    RunFolderError
+        If there are no test images.
+    """
+    if count > 1 and data.X_test is None:
+        raise RunFolderError(
+            f"--refits {count} compares final trainings by their test figures, and {data.name} has "
+            "no test images. Leave --refits out, or give a data set with X_test and y_test."
         )

@@ -4,7 +4,8 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from search.schedule import Link, Schedule
+from search.links import Link
+from search.schedule import Schedule
 
 
 @dataclass(frozen=True)

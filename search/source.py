@@ -9,36 +9,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.dataset import Dataset
-from search.config import SweepConfig
+from search.books import Books, settle
+from search.config import SweepConfig, batch_of, rungs_of
 from search.cost_model import CostModel
-from search.errors import ConfigError
 from search.grid_plan import grid_plan
 from search.links import LinkCutter
 from search.manifest import Manifest
-from search.orchestrator import Source, settle
-from search.planner import Plan
+from search.orchestrator import Source
+from search.planner import Plan, replicated
 from search.prediction import Prediction, predict
 from search.proposal import Proposals
-from search.readout import READOUTS
+from search.readout import TOLD
 from search.replicate_study import ReplicateStudy, training_books
-from search.replicates import replicated, replicates_of, workers_each
+from search.replicates import replicates_of, workers_each
 from search.reuse import ReusedTrials
-from search.rungs import rungs_of
-from search.sampled import SampledSearch, batch_of
+from search.sampled import SampledSearch
 from search.stage import open_chains
-from search.study import TOLD
-from search.wave import Books, Pruning, Wave
+from search.tuning.tuner import make_tuner
+from search.wave import Pruning, Wave
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from search.tuning.tuner import Tuner
 
 REUSED = "reused"
 """What a grid's rows from other runs are called in the log."""
-
-# Of CMA-ES.
-_SMALLEST_POPULATION = 4
 
 
 @dataclass(frozen=True)
@@ -172,52 +167,3 @@ class Run:
             for m, number in enumerate(pack.numbers.max(axis=1))
         }
         return PruningStudy(pruner, history, columns, [self.config.seed, wave])
-
-
-def make_tuner(config: SweepConfig) -> "Tuner":
-    """Return the sampler of a config with a study of its own.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such sampler, or it does not take the options.
-    """
-    from search.tuning.components import distributions
-    from search.tuning.tuner import Tuner
-
-    settings = config.sampler
-    seed = config.seed if settings.seed is None else settings.seed
-    options = dict(settings.options)
-    if settings.name == "cmaes":
-        # All trials of a wave come from one generation, so all of them should count for the next.
-        options.setdefault("popsize", max(_SMALLEST_POPULATION, batch_of(config)))
-    return Tuner(
-        distributions(config.axes_by_name),
-        settings.name,
-        options,
-        seed,
-        READOUTS[config.select].cost,
-    )
-
-
-def check_methods(config: SweepConfig) -> None:
-    """Refuse a sampler or a pruner that is not to be had, before anything is started.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such sampler or pruner, or it does not take its options.
-    """
-    if not config.is_grid:
-        make_tuner(config)
-    if config.pruner.name == "none":
-        return
-    from search.tuning.components import make_pruner
-
-    rungs = rungs_of(config)
-    make_pruner(config.pruner.name, config.pruner.options, rungs or [1])
-    if not rungs:
-        raise ConfigError(
-            f"The pruner {config.pruner.name!r} would never be asked: no trial has epochs beyond "
-            "the first report. Give a smaller pruner.interval, or leave the pruner out."
-        )

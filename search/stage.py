@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.legs import legs_from, open_legs
-from search.links import LinkCutter
+from search.links import Chain, LinkCutter
 from search.planner import Pack, Plan
-from search.schedule import Chain
 
 Reached = Callable[[Pack], tuple[int, NDArray[np.int64] | None]]
 """Epoch and columns of a pack's newest state; 0 and None where there is none."""

@@ -4,9 +4,8 @@ import shlex
 from datetime import UTC, datetime
 
 from search.progress import best_text, duration
-from search.readout import READOUTS
+from search.readout import COMPLETE, FAIL, PRUNED, READOUTS
 from search.run_state import FINISHED, INTERRUPTED, RUNNING, RunState
-from search.store import COMPLETE, FAIL, PRUNED
 from search.text_table import wrapped
 from search.trial_table import as_told, top_lines
 

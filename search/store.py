@@ -2,56 +2,21 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from search.config import SweepConfig
 from search.durable import prepare_folder, read_whole, rename_durably, write_durably
 from search.log_reading import OF_REPLICATES, SCHEMA, log_problem, read_columns, read_log
-from search.remote_path import Place, place
-from search.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    from optuna import Study
-
-COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
+from search.remote_path import Place
 
 # Readers pass over files that begin with a dot.
 _STAGED = ".staged-"
 
 _OPTIONAL = (*OF_REPLICATES, "train_cost")
-
-
-def load_study(run: str | Place) -> "Study":
-    """Return the log of a run, finished or not, as a study of Optuna in memory.
-
-    Its visualisations, its importance analysis and its dashboard work on it.
-    A trial that has no row yet waits, so that the numbers are those of the log.
-
-    Parameters
-    ----------
-    run : str, Path or RemotePath
-        The run's folder; text may be a URI.
-
-    Raises
-    ------
-    RunFolderError
-        If there is no run.
-    StoreError
-        If the log cannot be read.
-    """
-    # Here, because Optuna takes a second to import and a grid goes without.
-    from search.tuning.export import as_study
-
-    folder = RunFolder(place(run))
-    manifest = folder.existing_manifest()
-    config = SweepConfig.from_dict(manifest.config)
-    rows = read_log(folder.trials).sort_by("number").to_pylist()
-    return as_study(rows, config.axes_by_name, config.name, config.select)
 
 
 def link_name(pack: int, epoch: int) -> str:

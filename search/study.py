@@ -9,12 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.planner import NO_TRIAL
-from search.readout import LAST, READOUTS
+from search.readout import FIGURES, LAST, READOUTS, TOLD
 from search.space import AXES, Params
-
-_FIGURES = ("val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg")
-TOLD = ("number", "state", *AXES, *_FIGURES)
-"""The columns of the log that a study keeps count of."""
 
 TOP = 10
 """How many of the best trials are kept and shown."""
@@ -108,5 +104,5 @@ class Study:
 
 def _trial(row: Mapping[str, Any], selected: str) -> BestTrial:
     params = Params(**{name: row[name] for name in AXES})
-    figures = {name: row[name] for name in _FIGURES}
+    figures = {name: row[name] for name in FIGURES}
     return BestTrial(row["number"], params, row[selected], **figures)

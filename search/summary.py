@@ -1,24 +1,25 @@
 """The result of a sweep: as a value for summary.json, and in words."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from model.dataset import Dataset
 from model.features import RAW
 from search.arithmetic import Arithmetic
+from search.config import refit_seeds
 from search.edges import edge_warnings
 from search.indistinguishable import indistinguishable_lines
 from search.optimality_gap import optimum_lines
 from search.progress import duration
-from search.readout import AVERAGE, LAST, READOUTS, Readout
+from search.readout import AVERAGE, COMPLETE, FAIL, LAST, PRUNED, READOUTS, Readout
 from search.refit import FinalScore
+from search.refits import Tests
 from search.remote_path import Place, RemotePath, place
 from search.replicate_spread import cost_text, trainings_lines
 from search.space import Range
-from search.spread import spread_rows
-from search.store import COMPLETE, FAIL, PRUNED
+from search.spread import spread, spread_rows
 from search.study import Study
 from search.text_table import table_lines, wrapped
 from search.trial_table import as_told, top_lines
@@ -214,3 +215,32 @@ def _prediction_lines(timing: Mapping[str, Any]) -> list[str]:
     return [
         f"Training took {duration(actual)}, predicted were {duration(predicted)} ({error:+.0f} %)"
     ]
+
+
+def lacks_refits(summary: Mapping[str, Any], count: int) -> bool:
+    """Whether a finished run has fewer final trainings than are asked for."""
+    refits = summary.get("refits")  # an earlier version knew of one
+    return summary["best"] is not None and count > (len(refits["seeds"]) if refits else 1)
+
+
+def with_refits(summary: Mapping[str, Any], seed: int, tests: Sequence[Tests]) -> dict[str, Any]:
+    """Return a run's summary with the test figures of its final trainings.
+
+    Parameters
+    ----------
+    summary : mapping
+    seed : int
+        Of the run.
+    tests : sequence of mapping
+        What each final training gave, the run's own first; none where no trial won.
+    """
+    if not tests:
+        return {**summary, "refits": None}
+    first = {name: asdict(score) for name, score in tests[0].items()}
+    test = first.get(summary["select"])
+    return {
+        **summary,
+        "test": test,
+        "tests": first,
+        "refits": spread(refit_seeds(seed, len(tests)), tests),
+    }

@@ -11,45 +11,39 @@ from rich.console import Console
 
 from cluster.executor import Executor
 from model.dataset import Dataset
-from search.arithmetic import arithmetic, epochs_flops
-from search.beginning import (
-    load,
-    make_executor,
-    open_books,
-    prepare,
-    read_or_write_manifest,
-    runs_to_reuse,
-)
+from search.arithmetic import arithmetic
+from search.beginning import load, make_executor, prepare, read_or_write_manifest, runs_to_reuse
+from search.books import Books, open_books
 from search.config import SweepConfig
 from search.dry_run import dry_run
 from search.ending import Ending
 from search.errors import NoResultError
 from search.interruption import Interruption
 from search.log_file import log_file
-from search.manifest import Manifest
+from search.manifest import Manifest, new_manifest
 from search.optima import Optima, alphas_of
 from search.optimality_gap import lacks_optimum
+from search.prediction import epochs_flops
 from search.proposal import Proposals
-from search.refits import check_refits, lacks_refits
 from search.remote_path import Place
 from search.reuse import ReusedTrials
 from search.run_folder import RunFolder
 from search.settings import (
     Options,
     check_enough_images,
+    check_methods,
     check_outlives_job,
+    check_refits,
     check_same_reuse,
     check_same_settings,
-    new_manifest,
     resolve_config,
 )
-from search.source import Run, check_methods
+from search.source import Run
 from search.study import Study
-from search.summary import result_text
+from search.summary import lacks_refits, result_text
 from search.text_table import text_width
 from search.timing import make_timing
 from search.training import Training
-from search.wave import Books
 
 
 def sweep(options: Options, out: Console, err: Console, began: float) -> None:

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from cluster.executor import Executor
 from model.pack import PackState
-from search.arithmetic import epochs_flops
 from search.calibration import calibrate
 from search.errors import StoreError
 from search.interruption import Interruption
@@ -19,7 +18,7 @@ from search.observers import Observers
 from search.optima import Optima
 from search.orchestrator import Orchestrator
 from search.planner import Pack
-from search.prediction import Prediction
+from search.prediction import Prediction, epochs_flops
 from search.replicates import replicates_of
 from search.run_folder import RunFolder
 from search.source import Run

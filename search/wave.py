@@ -9,15 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from search.checkpoints import Checkpoint, Checkpoints
-from search.links import LinkCutter
+from search.books import Books
+from search.checkpoints import Checkpoint
+from search.links import Chain, LinkCutter
 from search.planner import NO_TRIAL, Pack, Plan
-from search.resamples import Resamples
 from search.rows import pruned_rows
-from search.schedule import Chain
 from search.stage import open_chains
-from search.store import TrialStore, link_name
-from search.study import Study
+from search.store import link_name
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -54,25 +52,6 @@ class Pruning(Protocol):
 
     def attrs(self) -> dict[Column, dict[str, Any]]:
         """Return what is kept with each column for later waves."""
-
-
-@dataclass(frozen=True)
-class Books:
-    """Where a run is written down.
-
-    Attributes
-    ----------
-    store : TrialStore
-    checkpoints : Checkpoints
-    study : Study
-    resamples : Resamples or None
-        None where trials have replicates.
-    """
-
-    store: TrialStore
-    checkpoints: Checkpoints
-    study: Study
-    resamples: Resamples | None = None
 
 
 class Wave:

@@ -26,8 +26,8 @@ from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
 from search.space import AXES
 from search.spread import spread_rows
-from search.store import load_study
 from search.summary import readout_rows
+from search.tuning.export import load_study
 
 
 def render(run: RunData) -> str:

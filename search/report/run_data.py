@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from model.dataset import Dataset
 from search.config import SweepConfig
 from search.manifest import Manifest
-from search.readout import READOUTS
+from search.readout import FAIL, READOUTS
 from search.report.axis import Axis
 from search.run_folder import RunFolder
 from search.space import AXES
-from search.store import FAIL, TrialStore
+from search.store import TrialStore
 
 Columns = Mapping[str, NDArray[Any]]
 """Columns of the log by name, in the order of the trials' numbers."""

@@ -1,7 +1,7 @@
 """The log of a run as a study of Optuna, in memory or in any of its storages."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -11,10 +11,18 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from search.config import SweepConfig
 from search.errors import ConfigError, StoreError
+from search.log_reading import read_log
 from search.readout import LAST, READOUTS
+from search.remote_path import Place, place
+from search.run_folder import RunFolder
 from search.space import AXES, Range
 from search.tuning.components import distributions
+
+if TYPE_CHECKING:
+    from optuna import Study
+
 
 # What else the log says of a trial.
 _ATTRS = (
@@ -108,3 +116,31 @@ def _trial(row: Mapping[str, Any], space: Mapping[str, BaseDistribution], cost: 
     )
     trial.datetime_start, trial.datetime_complete = row["started_at"], row["finished_at"]
     return trial
+
+
+def load_study(run: str | Place) -> "Study":
+    """Return the log of a run, finished or not, as a study of Optuna in memory.
+
+    Its visualisations, its importance analysis and its dashboard work on it.
+    A trial that has no row yet waits, so that the numbers are those of the log.
+
+    Parameters
+    ----------
+    run : str, Path or RemotePath
+        The run's folder; text may be a URI.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no run.
+    StoreError
+        If the log cannot be read.
+    """
+    # Here, because Optuna takes a second to import and a grid goes without.
+    from search.tuning.export import as_study
+
+    folder = RunFolder(place(run))
+    manifest = folder.existing_manifest()
+    config = SweepConfig.from_dict(manifest.config)
+    rows = read_log(folder.trials).sort_by("number").to_pylist()
+    return as_study(rows, config.axes_by_name, config.name, config.select)

@@ -9,6 +9,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.config import SweepConfig, batch_of
 from search.proposal import Proposal
 from search.readout import LAST, READOUTS
 from search.tuning.components import make_sampler, told_as_sampler_error
@@ -136,3 +137,33 @@ class Tuner:
 
     def _trials(self) -> Sequence[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
+
+
+# Of CMA-ES.
+_SMALLEST_POPULATION = 4
+
+
+def make_tuner(config: SweepConfig) -> "Tuner":
+    """Return the sampler of a config with a study of its own.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such sampler, or it does not take the options.
+    """
+    from search.tuning.components import distributions
+    from search.tuning.tuner import Tuner
+
+    settings = config.sampler
+    seed = config.seed if settings.seed is None else settings.seed
+    options = dict(settings.options)
+    if settings.name == "cmaes":
+        # All trials of a wave come from one generation, so all of them should count for the next.
+        options.setdefault("popsize", max(_SMALLEST_POPULATION, batch_of(config)))
+    return Tuner(
+        distributions(config.axes_by_name),
+        settings.name,
+        options,
+        seed,
+        READOUTS[config.select].cost,
+    )

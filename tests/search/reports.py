@@ -11,12 +11,12 @@ from model.softmax import SoftmaxRegression
 from search.arithmetic import Arithmetic
 from search.config import SweepConfig
 from search.manifest import Manifest
-from search.readout import READOUTS
+from search.readout import COMPLETE, FAIL, PRUNED, READOUTS
 from search.refit import FinalScore
 from search.report import write_report
 from search.run_folder import RunFolder
 from search.space import AXES, SearchSpace
-from search.store import COMPLETE, FAIL, PRUNED, TrialStore
+from search.store import TrialStore
 from search.study import Study
 from search.summary import make_summary
 

@@ -30,7 +30,7 @@ from search.errors import ObjectStoreError, RunFolderError
 from search.object_store import ObjectStore
 from search.remote_path import place
 from search.run_folder import RunFolder
-from search.store import load_study
+from search.tuning.export import load_study
 
 pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("quick_lease")]
 

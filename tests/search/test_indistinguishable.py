@@ -12,11 +12,12 @@ from model.bootstrap import RESAMPLES, resample_counts
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
 from search.indistinguishable import SHOWN, find_indistinguishable, sentences
-from search.readout import AVERAGE, LAST, READOUTS
+from search.log_reading import SCHEMA
+from search.readout import AVERAGE, COMPLETE, FAIL, LAST, READOUTS
 from search.report.ties import tie_chart, tie_rows, tie_sentences
 from search.resamples import Resampled, Resamples
 from search.space import AXES, SearchSpace
-from search.store import COMPLETE, FAIL, SCHEMA, TrialStore
+from search.store import TrialStore
 from search.study import Study
 
 SERIAL = ("--executor", "serial", "--no-progress")

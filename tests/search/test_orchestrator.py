@@ -16,6 +16,7 @@ from cluster.executor import Lost, SerialExecutor
 from model import average
 from model.dataset import Dataset
 from model.pack import PackState, Scores
+from search.books import Books, settle
 from search.checkpoints import Checkpoint, Checkpoints
 from search.config import load_config
 from search.cost_model import CostModel
@@ -23,17 +24,17 @@ from search.errors import InterruptedSweepError, StoreError
 from search.indistinguishable import find_indistinguishable
 from search.link import Examples, LegResult, LinkResult
 from search.links import LinkCutter
-from search.orchestrator import MAX_ATTEMPTS, Orchestrator, settle
+from search.orchestrator import MAX_ATTEMPTS, Orchestrator
 from search.planner import NO_TRIAL, Plan, make_plan
-from search.readout import READOUTS
+from search.readout import COMPLETE, FAIL, READOUTS, TOLD
 from search.resamples import Resamples
 from search.rows import record
 from search.source import Run
 from search.space import SearchSpace
 from search.stage import nothing_reached, open_chains
-from search.store import COMPLETE, FAIL, TrialStore, link_name
-from search.study import TOLD, BestTrial, Study
-from search.wave import Books, Wave
+from search.store import TrialStore, link_name
+from search.study import BestTrial, Study
+from search.wave import Wave
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.
 SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (2, 4, 8), (0.0, 1.0, 10.0, 3e36))

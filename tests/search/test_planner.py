@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from search.config import load_config
 from search.cost_model import TYPICAL
 from search.grid_plan import grid_plan, grid_widths
-from search.planner import NO_TRIAL, make_plan, training_flops
+from search.planner import NO_TRIAL, make_plan
+from search.prediction import training_flops
 from search.space import AXES, Params, SearchSpace
 from search.width import WIDEST, choose_widths
 

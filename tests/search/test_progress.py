@@ -22,9 +22,9 @@ from search.progress import (
     QuietProgress,
     duration,
 )
+from search.readout import COMPLETE, FAIL, PRUNED
 from search.space import SearchSpace
 from search.stage import nothing_reached, open_chains
-from search.store import COMPLETE, FAIL, PRUNED
 from search.study import Study
 
 SPACE = SearchSpace((1024, 2048), (1.23456e-7, 1e-6), (5, 10), (0.0, 12345.6))

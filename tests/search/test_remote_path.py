@@ -14,6 +14,7 @@ from search import object_store
 from search.checkpoints import Checkpoints
 from search.durable import prepare_folder, rename_durably, write_atomically, write_durably
 from search.errors import LockedError, ObjectStoreError, RunFolderError, StoreError
+from search.log_reading import read_log
 from search.object_store import ObjectStore, reason
 from search.planner import Pack
 from search.proposal import Proposals
@@ -21,7 +22,7 @@ from search.refits import Refits
 from search.remote_path import RemotePath, place
 from search.resamples import Resamples
 from search.run_folder import RunFolder
-from search.store import TrialStore, read_log
+from search.store import TrialStore
 from search.writer_memory import WriterMemory
 
 pytestmark = pytest.mark.xdist_group("s3")

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
+from search.books import Books
 from search.checkpoints import Checkpoints
 from search.config import load_config
-from search.planner import NO_TRIAL, make_plan
-from search.readout import READOUTS
+from search.planner import NO_TRIAL, make_plan, replicated
+from search.readout import READOUTS, TOLD
 from search.replicate_study import ReplicateStudy, training_books
-from search.replicates import Replicate, replicated, replicates_of, workers_each
+from search.replicates import Replicate, replicates_of, workers_each
 from search.space import SearchSpace
 from search.store import TrialStore
-from search.study import TOLD, Study
-from search.wave import Books
+from search.study import Study
 
 SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (2, 4), (0.0, 1.0))
 TOTAL = len(SPACE)

@@ -4,9 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config import SweepConfig
-from search.rungs import rungs_of
-from search.sampled import batch_of
+from search.config import SweepConfig, batch_of, rungs_of
 
 SPACE = {"batch_size": [8], "learning_rate": [1e-6], "epochs": [5, 10, 40], "alpha": [0.0]}
 TO_40 = {"low": 5, "high": 40}

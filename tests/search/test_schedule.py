@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from search.cost_model import TYPICAL
 from search.legs import open_legs
-from search.links import LinkCutter
+from search.links import Link, LinkCutter
 from search.planner import NO_TRIAL, make_plan
-from search.schedule import Link, Schedule
+from search.schedule import Schedule
 from search.space import SearchSpace
 from search.stage import nothing_reached, open_chains
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.legs import Leg
+from search.links import Link
 from search.planner import Pack
-from search.schedule import Link
 from search.simulation import simulate
 
 chains_of_seconds = st.lists(

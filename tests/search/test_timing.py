@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from search.prediction import Prediction
-from search.store import COMPLETE, TrialStore
+from search.readout import COMPLETE
+from search.store import TrialStore
 from search.timing import make_timing
 
 BEGAN = 1_700_000_000.0

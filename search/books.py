@@ -1,0 +1,72 @@
+"""Where a run is written down: the trial log, the states of packs, and the best so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from model.dataset import Dataset
+from search.checkpoints import Checkpoints
+from search.config import SweepConfig
+from search.planner import Pack
+from search.resamples import Resamples
+from search.run_folder import RunFolder
+from search.store import TrialStore, link_of
+from search.study import Study
+
+
+@dataclass(frozen=True)
+class Books:
+    """Where a run is written down.
+
+    Attributes
+    ----------
+    store : TrialStore
+    checkpoints : Checkpoints
+    study : Study
+    resamples : Resamples or None
+        None where trials have replicates.
+    """
+
+    store: TrialStore
+    checkpoints: Checkpoints
+    study: Study
+    resamples: Resamples | None = None
+
+
+def settle(packs: Mapping[int, Pack], store: TrialStore, checkpoints: Checkpoints) -> None:
+    """Finish what a killed command had begun to record.
+
+    Staged rows of a link count where its state was saved; others are made again.
+
+    Parameters
+    ----------
+    packs : mapping of int to Pack
+        All that may be unfinished, by their index.
+    store : TrialStore
+    checkpoints : Checkpoints
+
+    Raises
+    ------
+    StoreError
+        If the log cannot be read or written.
+    """
+    for name in store.staged():
+        index, epoch = link_of(name) or (-1, 0)
+        saved = index in packs and checkpoints.reached(packs[index])[0] >= epoch
+        (store.publish if saved else store.discard)(name)
+
+
+def open_books(config: SweepConfig, data: Dataset, folder: RunFolder) -> Books:
+    """Return the run's trial log, the states of its packs, and a study that knows no trial yet.
+
+    Raises
+    ------
+    PacksweepError
+        If a folder of theirs cannot be made.
+    """
+    about = {"dataset": data.name, "fingerprint": data.fingerprint}
+    return Books(
+        TrialStore(folder.trials, about),
+        Checkpoints(folder.checkpoints),
+        Study(config.total, config.select),
+        Resamples(folder.resamples) if config.replicates == 1 else None,
+    )
