@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from search.durable import read_whole
 from search.errors import ObjectStoreError, StoreError
-from search.readout import READOUTS
+from search.readout import FIGURES
 from search.remote_path import Place, RemotePath
 
-_FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
 _TIME = pa.timestamp("us", tz="UTC")
 _COLUMNS = [
     ("number", pa.int64(), "Trial number; for a grid its index, last hyperparameter fastest."),
@@ -31,14 +30,14 @@ _COLUMNS = [
     ("val_accuracy_avg", pa.float64(), "val_accuracy of the average of the last epoch's weights."),
     *(
         (f"{name}_std", pa.float64(), f"Standard deviation of {name} over the replicates, or null.")
-        for name in _FIGURES
+        for name in FIGURES
     ),
     (
         "replicates",
         pa.list_(
             pa.struct(
                 [("seed", pa.int64()), ("fold", pa.int32())]
-                + [(name, pa.float64()) for name in _FIGURES]
+                + [(name, pa.float64()) for name in FIGURES]
             )
         ),
         "What each training of the trial gave, with several seeds or folds, else null.",
@@ -69,7 +68,7 @@ _COLUMNS = [
     ("error", pa.string(), "Why the trial failed; null unless FAIL."),
     ("source", pa.string(), "Whose result this is where the trial was not trained, else null."),
 ]
-OF_REPLICATES = (*(f"{name}_std" for name in _FIGURES), "replicates")
+OF_REPLICATES = (*(f"{name}_std" for name in FIGURES), "replicates")
 """Columns of trials that are trained several times; rows of others may go without them."""
 
 SCHEMA = pa.schema(

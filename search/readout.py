@@ -32,6 +32,8 @@ READOUTS = {
 
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 
-FIGURES = ("val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg")
+FIGURES = tuple(name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy))
+"""The columns of the log that have a trial's costs and accuracies."""
+
 TOLD = ("number", "state", *AXES, *FIGURES)
 """The columns of the log that a study keeps count of."""

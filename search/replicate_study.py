@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.books import Books
-from search.readout import COMPLETE, FAIL, READOUTS
+from search.readout import COMPLETE, FAIL, FIGURES, READOUTS
 from search.replicates import Replicate
 from search.reuse import as_columns
 from search.store import TrialStore
 from search.study import Study
 
-_FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
-_KEPT = ("number", "seconds", "train_cost", *_FIGURES)
+_KEPT = ("number", "seconds", "train_cost", *FIGURES)
 
 FOLDER = "replicates"
 """What the log of the replicates is called, beside the trial log."""
@@ -64,7 +63,7 @@ class ReplicateStudy(Study):
         shape = (len(self._replicates), self._trials)
         self._seconds = np.zeros(shape)
         self._train_cost = np.full(shape, np.nan)
-        self._figures = {name: np.full(shape, np.nan) for name in _FIGURES}
+        self._figures = {name: np.full(shape, np.nan) for name in FIGURES}
 
     def restore(self, store: TrialStore) -> None:
         """Take over what earlier commands have trained, and log what they have not.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from search.errors import RunFolderError
 from search.log_reading import SCHEMA
 from search.manifest import REUSE_KEY, Manifest
-from search.readout import COMPLETE, FAIL, LAST, READOUTS
+from search.readout import COMPLETE, FAIL, FIGURES, LAST, READOUTS
 from search.remote_path import Place, place
 from search.run_folder import RunFolder
 from search.space import AXES
@@ -128,8 +128,7 @@ def copied(row: Mapping[str, Any], number: int, source: str) -> dict[str, Any]:
 def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Turn rows of the log into the columns that it stores."""
     columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
-    figures = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
-    numbers = {"number": np.int64, **dict.fromkeys(figures, np.float64)}
+    numbers = {"number": np.int64, **dict.fromkeys(FIGURES, np.float64)}
     arrays = {name: np.array(columns[name], kind) for name, kind in numbers.items()}
     times = {
         name: [time.timestamp() for time in columns[name]] for name in ("started_at", "finished_at")

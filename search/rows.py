@@ -11,13 +11,11 @@ from search.checkpoints import Checkpoint
 from search.link import LegResult, LinkResult
 from search.links import Link
 from search.planner import NO_TRIAL, Pack
-from search.readout import COMPLETE, FAIL, LAST, PRUNED, READOUTS
+from search.readout import COMPLETE, FAIL, FIGURES, LAST, PRUNED, READOUTS
 from search.resamples import Resampled
 from search.space import AXES
 
 Rows = dict[str, Any]
-
-_FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
 
 
 def record(
@@ -82,7 +80,7 @@ def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkp
     share = after.seconds[column] / np.bincount(row, minlength=len(columns))[row]
     part = _params(pack, column, reached + 1 + later) | {
         "state": np.full(len(row), PRUNED),
-        **{name: np.full(len(row), np.nan) for name in _FIGURES},
+        **{name: np.full(len(row), np.nan) for name in FIGURES},
         "last_cost": after.reports[column, reached],
         "last_epoch": np.full(len(row), rung, np.int32),
         "seconds": share,

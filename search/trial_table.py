@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from search.readout import LAST, READOUTS, Readout
+from search.readout import FIGURES, LAST, READOUTS, Readout
 from search.replicate_spread import std_text
 from search.study import BestTrial
 from search.text_table import number_text, table_lines
@@ -43,10 +43,7 @@ def as_told(trial: BestTrial) -> dict[str, Any]:
     return {
         "number": trial.number,
         "params": asdict(trial.params),
-        "val_cost": trial.val_cost,
-        "val_accuracy": trial.val_accuracy,
-        "val_cost_avg": trial.val_cost_avg,
-        "val_accuracy_avg": trial.val_accuracy_avg,
+        **{name: getattr(trial, name) for name in FIGURES},
     }
 
 

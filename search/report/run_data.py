@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model.dataset import Dataset
 from search.config import SweepConfig
 from search.manifest import Manifest
-from search.readout import FAIL, READOUTS
+from search.readout import FAIL, FIGURES, READOUTS
 from search.report.axis import Axis
 from search.run_folder import RunFolder
 from search.space import AXES
@@ -20,7 +20,7 @@ Columns = Mapping[str, NDArray[Any]]
 """Columns of the log by name, in the order of the trials' numbers."""
 
 _COLUMNS = (
-    "number", "state", *AXES, "val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg",
+    "number", "state", *AXES, *FIGURES,
     "val_cost_std", "val_cost_avg_std", "train_cost", "last_cost", "last_epoch", "reports",
     "pack", "node", "started_at", "finished_at", "error", "source",
 )  # fmt: skip

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from search.config import SweepConfig
 from search.errors import ConfigError, StoreError
 from search.log_reading import read_log
-from search.readout import LAST, READOUTS
+from search.readout import FIGURES, LAST, READOUTS
 from search.remote_path import Place, place
 from search.run_folder import RunFolder
 from search.space import AXES, Range
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 # What else the log says of a trial.
 _ATTRS = (
-    "val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg",
-    "last_epoch", "seconds", "pack", "node", "attempt", "error", "source",
+    *FIGURES, "last_epoch", "seconds", "pack", "node", "attempt", "error", "source",
 )  # fmt: skip
 
 
