@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.remote_path import Place
+    from search.storage.place import Place
 
 
 def load(run: "str | Place", kind: str = "pandas") -> Any:

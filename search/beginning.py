@@ -13,9 +13,9 @@ from search.download_progress import DownloadProgress
 from search.grid_plan import grid_widths
 from search.link import Examples
 from search.manifest import Manifest, new_manifest
-from search.remote_path import Place
 from search.run_folder import RunFolder
 from search.settings import Options
+from search.storage.place import Place
 
 
 def load(dataset: str, err: Console) -> Dataset:

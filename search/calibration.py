@@ -15,9 +15,9 @@ from platformdirs import user_cache_path
 from cluster.executor import Executor, Lost
 from model.pack import TRAINER_VERSION
 from search.cost_model import TYPICAL, CostModel, Line, measure, spread
-from search.durable import write_atomically
 from search.errors import StoreError
 from search.manifest import versions
+from search.storage.durable import write_atomically
 
 _WAIT_SECONDS = 20.0
 

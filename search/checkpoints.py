@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
-from search.durable import prepare_folder, read_whole, write_atomically
 from search.planner import Pack
-from search.remote_path import Place
+from search.storage.durable import prepare_folder, read_whole, write_atomically
+from search.storage.place import Place
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]

@@ -7,7 +7,7 @@ from search.log_reading import read_columns
 from search.readout import COMPLETE, READOUTS
 from search.run_state import RunState
 from search.space import AXES
-from search.text_table import table_lines, wrapped
+from search.text import table_lines, wrapped
 
 # Where training is stable, another plan changes a cost by less than this.
 TOLERANCE = 1e-4

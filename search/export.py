@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from search.inspection import inspected
+from search.command import inspected
 
 _EXAMPLES = """\
 examples:

@@ -13,7 +13,7 @@ from search.resamples import Key, Resampled, Resamples
 from search.space import AXES, Params
 from search.store import TrialStore
 from search.study import BestTrial, Study
-from search.text_table import number_text, wrapped
+from search.text import number_text, wrapped
 
 SHOWN = 30
 """How many of them are named, the best ones."""

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Self
 
@@ -57,13 +56,3 @@ def _tell(text: str) -> None:
     # The stream may be in the middle of a write: only the descriptor is safe in a handler.
     with contextlib.suppress(OSError):  # nobody may be reading any more
         os.write(sys.stderr.fileno(), text.encode())
-
-
-@contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM end what is inside as Ctrl-C does, by KeyboardInterrupt."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

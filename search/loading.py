@@ -6,8 +6,8 @@ from typing import Any
 from search.config_messages import show
 from search.errors import MissingLibraryError, TableKindError
 from search.log_reading import read_log
-from search.remote_path import Place, place
 from search.run_folder import RunFolder
+from search.storage.place import Place, place
 
 _KINDS = ("pandas", "polars", "pyarrow")
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from search.durable import read_whole
 from search.errors import ObjectStoreError, StoreError
 from search.readout import FIGURES
-from search.remote_path import Place, RemotePath
+from search.storage.durable import read_whole
+from search.storage.place import Place, RemotePath
 
 _TIME = pa.timestamp("us", tz="UTC")
 _COLUMNS = [

@@ -3,7 +3,6 @@
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from pprint import pformat
@@ -15,8 +14,9 @@ from model.pack import TRAINER_VERSION
 from model.sources import KNOWN
 from search.config import SweepConfig
 from search.readout import LAST
-from search.remote_path import Place
 from search.space import Range
+from search.storage.place import Place
+from search.text import utc_now
 
 SCHEMA_VERSION = 3
 
@@ -110,11 +110,6 @@ def _method_text(table: dict[str, Any]) -> str:
     if table.get("options"):
         parts.append(pformat(table["options"], width=10**6))  # sorted, unlike str
     return ", ".join([table["name"], *parts])
-
-
-def utc_now() -> str:
-    """Return the time in UTC, ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def versions() -> dict[str, str]:

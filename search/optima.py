@@ -8,12 +8,12 @@ from typing import Any
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from search.config import SweepConfig
-from search.durable import prepare_folder
 from search.errors import ConfigError, InterruptedSweepError
 from search.optimum import AlphaOptimum, find_optimum, load_optimum, save_optimum
 from search.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
-from search.remote_path import Place
 from search.space import Range
+from search.storage.durable import prepare_folder
+from search.storage.place import Place
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from model.dataset import Dataset
 from search.optimum import GRADIENT_NORM, AlphaOptimum, score_weights
 from search.readout import COMPLETE, LAST, READOUTS
 from search.store import TrialStore
-from search.text_table import number_text, table_lines, wrapped
+from search.text import number_text, table_lines, wrapped
 
 _TOLD = [field.name for field in fields(AlphaOptimum) if field.name not in ("W", "b")]
 

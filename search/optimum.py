@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from model.newton import ConvergenceError, softmax_optimum
 from model.softmax import cost, log_softmax
-from search.durable import write_atomically
 from search.link import Examples
 from search.refit import FinalScore
-from search.remote_path import Place
+from search.storage.durable import write_atomically
+from search.storage.place import Place
 
 F64 = NDArray[np.float64]
 

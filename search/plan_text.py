@@ -8,9 +8,9 @@ from search.cost_model import CostModel
 from search.links import Chain
 from search.planner import Plan
 from search.prediction import array_mib, epochs_flops, predict, refit_seconds
-from search.progress import duration
 from search.replicates import replicates_text
 from search.space import Params, Range
+from search.text import duration
 
 
 def plan_text(

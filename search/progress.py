@@ -10,6 +10,7 @@ from search.prediction import Prediction
 from search.readout import FAIL, PRUNED
 from search.space import Params
 from search.study import BestTrial, Study
+from search.text import duration
 
 # Seconds between two plain lines.
 PLAIN_INTERVAL = 10.0
@@ -155,19 +156,3 @@ def params_text(params: Params) -> str:
         f"batch {params.batch_size}, rate {params.learning_rate:g}, "
         f"epochs {params.epochs}, alpha {params.alpha:g}"
     )
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people say them: 42 s, 1:35 min, 3:07 h.
-
-    Examples
-    --------
-    >>> duration(95)
-    '1:35 min'
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.durable import prepare_folder, read_whole, write_atomically
 from search.errors import RunFolderError, SamplerError
 from search.planner import Plan, make_plan
-from search.remote_path import Place
 from search.space import AXES, DTYPES
+from search.storage.durable import prepare_folder, read_whole, write_atomically
+from search.storage.place import Place
 
 
 @dataclass

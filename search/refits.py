@@ -9,10 +9,10 @@ from typing import Any
 from cluster.executor import Executor
 from model.dataset import Dataset
 from search.config import refit_seeds
-from search.durable import read_whole, write_atomically
 from search.refit import FinalScore, final_model, final_scores, refit
 from search.run_folder import RunFolder
 from search.space import Params
+from search.storage.durable import read_whole, write_atomically
 
 log = logging.getLogger(__name__)
 

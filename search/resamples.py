@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, near
-from search.durable import prepare_folder, read_whole, write_atomically
 from search.manifest import Manifest
 from search.readout import LAST
-from search.remote_path import Place
 from search.run_folder import RunFolder
 from search.space import AXES
+from search.storage.durable import prepare_folder, read_whole, write_atomically
+from search.storage.place import Place
 
 log = logging.getLogger(__name__)
 

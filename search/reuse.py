@@ -10,9 +10,9 @@ from search.errors import RunFolderError
 from search.log_reading import SCHEMA
 from search.manifest import REUSE_KEY, Manifest
 from search.readout import COMPLETE, FAIL, FIGURES, LAST, READOUTS
-from search.remote_path import Place, place
 from search.run_folder import RunFolder
 from search.space import AXES
+from search.storage.place import Place, place
 from search.store import TrialStore
 
 _FROZEN = "trials"

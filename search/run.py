@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from model.errors import PacksweepError
-from search.interruption import terminable
+from search.command import terminable
 
 if TYPE_CHECKING:
-    from search.remote_path import Place
+    from search.storage.place import Place
 
 _EXAMPLES = """\
 examples:
@@ -176,7 +176,7 @@ def _folder(text: str) -> "Place":
     if not text:
         raise argparse.ArgumentTypeError("a folder's name cannot be empty")
     # Here, because only a URI needs it.
-    from search.remote_path import place
+    from search.storage.place import place
 
     try:
         return place(text)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from model.errors import PacksweepError
-from search.durable import prepare_folder, read_whole, write_atomically
 from search.errors import ObjectStoreError, RunFolderError, StoreError
 from search.manifest import SCHEMA_VERSION, Manifest
 from search.moving import MOVED, finish_move, move_aside
-from search.object_store import NO_BUCKET
-from search.remote_path import Place, RemotePath
-from search.run_lock import lock, say_nothing, writer
+from search.storage.durable import prepare_folder, read_whole, write_atomically
+from search.storage.lock import lock, say_nothing, writer
+from search.storage.object_store import NO_BUCKET
+from search.storage.place import Place, RemotePath
 
 
 class RunFolder:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import PacksweepError
-from search.progress import duration
 from search.readout import READOUTS
-from search.remote_path import Place
 from search.run_state import RunState
-from search.text_table import number_text, table_lines, wrapped
+from search.storage.place import Place
+from search.text import duration, number_text, table_lines, wrapped
 from search.trial_table import as_told
 
 _HEADER = ("run", "state", "trials", "cost", "batch", "rate", "epochs", "alpha", "test cost",

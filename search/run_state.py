@@ -14,8 +14,8 @@ from search.errors import RunFolderError
 from search.log_reading import read_columns
 from search.manifest import Manifest
 from search.readout import TOLD
-from search.remote_path import Place
 from search.run_folder import RunFolder
+from search.storage.place import Place
 from search.study import Study
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"

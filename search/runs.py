@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from search.inspection import RUNS, inspected
+from search.command import RUNS, inspected
 
 _EXAMPLES = """\
 examples:
@@ -38,10 +38,10 @@ def _show(parent: str, compared: Sequence[str] | None) -> None:
     from rich.console import Console
 
     from search.comparison import comparison_lines
-    from search.remote_path import place
     from search.run_list import list_lines
     from search.run_state import RunState, run_folders
-    from search.text_table import text_width
+    from search.storage.place import place
+    from search.text import text_width
 
     width = text_width(Console(emoji=False))
     if compared:

@@ -14,8 +14,8 @@ from search.config import SweepConfig, read_grid, rungs_of
 from search.errors import ConfigError, RunFolderError
 from search.link import validation_rows
 from search.manifest import REUSE_KEY, Manifest, new_manifest
-from search.remote_path import Place
 from search.run_folder import RunFolder
+from search.storage.place import Place
 from search.tuning.tuner import make_tuner
 
 

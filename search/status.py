@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.inspection import RUNS, inspected
+from search.command import RUNS, inspected
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.remote_path import Place
+    from search.storage.place import Place
 
 _EXAMPLES = """\
 examples:
@@ -42,8 +42,8 @@ def _show(run: str | None, seconds: float | None) -> None:
     # Here, because these take half a second to import and --help shall not.
     from rich.console import Console
 
-    from search.remote_path import place
     from search.run_state import run_folders
+    from search.storage.place import place
 
     console = Console(emoji=False)
     path = run_folders(RUNS)[-1] if run is None else place(run)
@@ -60,7 +60,7 @@ def _print(console: "Console", path: "Place") -> bool:
     """Print how a run stands once; return whether it is finished."""
     from search.run_state import FINISHED, RunState
     from search.status_text import status_lines
-    from search.text_table import text_width
+    from search.text import text_width
 
     state = RunState.read(path)
     sys.stdout.write("\n".join(status_lines(state, text_width(console))) + "\n")

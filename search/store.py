@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from search.durable import prepare_folder, read_whole, rename_durably, write_durably
 from search.log_reading import OF_REPLICATES, SCHEMA, log_problem, read_columns, read_log
-from search.remote_path import Place
+from search.storage.durable import prepare_folder, read_whole, rename_durably, write_durably
+from search.storage.place import Place
 
 # Readers pass over files that begin with a dot.
 _STAGED = ".staged-"

@@ -12,16 +12,15 @@ from search.config import refit_seeds
 from search.edges import edge_warnings
 from search.indistinguishable import indistinguishable_lines
 from search.optimality_gap import optimum_lines
-from search.progress import duration
 from search.readout import AVERAGE, COMPLETE, FAIL, LAST, PRUNED, READOUTS, Readout
 from search.refit import FinalScore
 from search.refits import Tests
-from search.remote_path import Place, RemotePath, place
 from search.replicate_spread import cost_text, trainings_lines
 from search.space import Range
 from search.spread import spread, spread_rows
+from search.storage.place import Place, RemotePath, place
 from search.study import Study
-from search.text_table import table_lines, wrapped
+from search.text import duration, table_lines, wrapped
 from search.trial_table import as_told, top_lines
 
 # Seconds; the start of the tasks decides how long less takes.

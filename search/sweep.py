@@ -25,7 +25,6 @@ from search.optima import Optima, alphas_of
 from search.optimality_gap import lacks_optimum
 from search.prediction import epochs_flops
 from search.proposal import Proposals
-from search.remote_path import Place
 from search.reuse import ReusedTrials
 from search.run_folder import RunFolder
 from search.settings import (
@@ -39,9 +38,10 @@ from search.settings import (
     resolve_config,
 )
 from search.source import Run
+from search.storage.place import Place
 from search.study import Study
 from search.summary import lacks_refits, result_text
-from search.text_table import text_width
+from search.text import text_width
 from search.timing import make_timing
 from search.training import Training
 

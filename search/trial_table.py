@@ -7,7 +7,7 @@ from typing import Any
 from search.readout import FIGURES, LAST, READOUTS, Readout
 from search.replicate_spread import std_text
 from search.study import BestTrial
-from search.text_table import number_text, table_lines
+from search.text import number_text, table_lines
 
 _STD = "+-"
 _HEADER = ("trial", "cost", _STD, "correct", "batch", "rate", "epochs", "alpha")

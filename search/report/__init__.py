@@ -35,9 +35,9 @@ def write_report(
         If it cannot be written, or the log not be read.
     """
     # Here, because this takes a second to import and --help of the command shall not.
-    from search.durable import write_atomically
     from search.report.page import render
     from search.report.run_data import RunData
+    from search.storage.durable import write_atomically
 
     html = render(RunData.read(folder, manifest, store, summary, data))
     write_atomically(folder.report, lambda file: file.write(html.encode()))

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from search.inspection import inspected
+from search.command import inspected
 
 _EXAMPLES = """\
 examples:
@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _write(run: str) -> None:
     # Here, because these take a second to import and --help shall not.
-    from search.remote_path import place
     from search.report.again import write_again
+    from search.storage.place import place
 
     path = write_again(place(run), _notify)
     sys.stdout.write(f"The report is in {path}\n")

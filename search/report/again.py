@@ -6,9 +6,9 @@ from model.fashion_mnist import Notify
 from model.sources import load_dataset
 from search.errors import RunFolderError
 from search.manifest import Manifest
-from search.remote_path import Place
 from search.report import write_report
 from search.run_folder import RunFolder
+from search.storage.place import Place
 from search.store import TrialStore
 
 

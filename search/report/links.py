@@ -8,8 +8,8 @@ from io import TextIOWrapper
 
 import numpy as np
 
-from search.remote_path import Place
 from search.report.run_data import Columns
+from search.storage.place import Place
 
 _DONE = re.compile(
     r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) INFO done: pack (\d+), advance batch=(\d+) .*"

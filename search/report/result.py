@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from search.progress import duration
 from search.report.axis import Axis, number_text
 from search.report.run_data import Columns, RunData, best_first
 from search.summary import result_lines
+from search.text import duration
 
 _TOP = 10
 

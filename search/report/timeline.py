@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from search.progress import duration
 from search.report.charts import Chart, hover, series, text_of
 from search.report.links import Span, links_of
 from search.report.run_data import RunData
+from search.text import duration
 
 # The log file has a link's end when the driver took notice, a little after the worker was free.
 _SLACK = 0.2

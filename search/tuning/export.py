@@ -15,9 +15,9 @@ from search.config import SweepConfig
 from search.errors import ConfigError, StoreError
 from search.log_reading import read_log
 from search.readout import FIGURES, LAST, READOUTS
-from search.remote_path import Place, place
 from search.run_folder import RunFolder
 from search.space import AXES, Range
+from search.storage.place import Place, place
 from search.tuning.components import distributions
 
 if TYPE_CHECKING:

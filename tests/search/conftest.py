@@ -23,7 +23,7 @@ def s3(_s3_server, monkeypatch, request):
 @pytest.fixture
 def quick_lease(monkeypatch):
     """Let writers of this process show in tenths of a second that they live."""
-    from search import lease
+    from search.storage import lease
 
     for name, seconds in {"BEAT": 0.1, "STALE": 0.8, "PAUSE": 0.02, "_UNSURE": 0.3}.items():
         monkeypatch.setattr(lease, name, seconds)

@@ -17,9 +17,9 @@ import search
 from model.errors import PacksweepError
 from search import loading
 from search.run_folder import RunFolder
-from search.run_lock import writer
 from search.runs import main as runs
 from search.status import main as status
+from search.storage.lock import writer
 
 DOCS = Path(search.__file__).parents[1] / "docs" / "query.md"
 SERIAL = ("--executor", "serial", "--no-progress")

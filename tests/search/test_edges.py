@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from search.edges import edge_warnings
 from search.space import Range
 from search.summary import result_lines
-from search.text_table import number_text, table_lines, wrapped
+from search.text import number_text, table_lines, wrapped
 from search.trial_table import top_lines
 
 INSIDE = {

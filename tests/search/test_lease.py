@@ -9,10 +9,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from search import lease
-from search.durable import write_atomically
 from search.errors import LockedError, StoreError
-from search.lease import Lease, holder
+from search.storage import lease
+from search.storage.durable import write_atomically
+from search.storage.lease import Lease, holder
 
 pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("quick_lease")]
 

@@ -11,9 +11,9 @@ from search.grid_plan import grid_plan, grid_widths
 from search.links import LinkCutter
 from search.plan_text import plan_text
 from search.prediction import predict, refit_seconds
-from search.progress import duration
 from search.stage import nothing_reached, open_chains
 from search.study import Study
+from search.text import duration
 
 CONFIG = load_config("full")
 DATA = Dataset(

@@ -16,16 +16,12 @@ from search.links import LinkCutter
 from search.live_view import LiveProgress, make_progress
 from search.planner import NO_TRIAL, make_plan
 from search.prediction import Prediction, predict
-from search.progress import (
-    PLAIN_INTERVAL,
-    PlainProgress,
-    QuietProgress,
-    duration,
-)
+from search.progress import PLAIN_INTERVAL, PlainProgress, QuietProgress
 from search.readout import COMPLETE, FAIL, PRUNED
 from search.space import SearchSpace
 from search.stage import nothing_reached, open_chains
 from search.study import Study
+from search.text import duration
 
 SPACE = SearchSpace((1024, 2048), (1.23456e-7, 1e-6), (5, 10), (0.0, 12345.6))
 PLAN = make_plan(np.arange(len(SPACE)), SPACE.columns(), dict.fromkeys(SPACE.batch_size, 4))

@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search import object_store
 from search.checkpoints import Checkpoints
-from search.durable import prepare_folder, rename_durably, write_atomically, write_durably
 from search.errors import LockedError, ObjectStoreError, RunFolderError, StoreError
 from search.log_reading import read_log
-from search.object_store import ObjectStore, reason
 from search.planner import Pack
 from search.proposal import Proposals
 from search.refits import Refits
-from search.remote_path import RemotePath, place
 from search.resamples import Resamples
 from search.run_folder import RunFolder
+from search.storage import object_store
+from search.storage.durable import prepare_folder, rename_durably, write_atomically, write_durably
+from search.storage.object_store import ObjectStore, reason
+from search.storage.place import RemotePath, place
+from search.storage.writer_memory import WriterMemory
 from search.store import TrialStore
-from search.writer_memory import WriterMemory
 
 pytestmark = pytest.mark.xdist_group("s3")
 
@@ -245,7 +245,7 @@ def test_what_the_one_writer_has_learned_and_written_is_not_asked_for_again(s3):
 
 
 def test_a_memory_forgets_what_was_not_used_for_longest(monkeypatch):
-    monkeypatch.setattr("search.writer_memory._BYTES", 10)
+    monkeypatch.setattr("search.storage.writer_memory._BYTES", 10)
     memory = WriterMemory()
     for key in "abc":
         memory.keep(key, key.encode() * 3)

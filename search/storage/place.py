@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from search.errors import RunFolderError
-from search.object_store import ObjectStore
-from search.store_address import is_uri, parse_uri
+from search.storage.address import is_uri, parse_uri
+from search.storage.object_store import ObjectStore
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from search.errors import LockedError, ObjectStoreError
-from search.remote_path import RemotePath
-from search.repeated import Repeated
+from search.storage.place import RemotePath
+from search.storage.repeated import Repeated
 
 BEAT = 4.0
 """Seconds between two signs of life."""

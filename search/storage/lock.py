@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO
 
 from search.errors import LockedError
-from search.lease import Lease, holder
-from search.manifest import utc_now
-from search.remote_path import Place, RemotePath
+from search.storage.lease import Lease, holder
+from search.storage.place import Place, RemotePath
+from search.text import utc_now
 
 # Somebody who looks whether there is a writer holds the lock for some microseconds. A writer that
 # starts in just these asks again, so that looking never makes it fail; it would take somebody

@@ -1,7 +1,8 @@
-"""Columns of text that fit a terminal, and lines that are broken between words."""
+"""Figures and sentences for people: times, numbers, tables, lines that fit a terminal."""
 
 import textwrap
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -86,3 +87,24 @@ def wrapped(text: str, width: int | None) -> list[str]:
     if width is None:
         return [text]
     return textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: 42 s, 1:35 min, 3:07 h.
+
+    Examples
+    --------
+    >>> duration(95)
+    '1:35 min'
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+
+
+def utc_now() -> str:
+    """Return the time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,8 +1,10 @@
-"""What the commands that look at runs, and train nothing, have in common."""
+"""What all commands have in common: how they end, and what they tell of a mistake."""
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from model.errors import PacksweepError
@@ -24,3 +26,13 @@ def inspected(look: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end what is inside as Ctrl-C does, by KeyboardInterrupt."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

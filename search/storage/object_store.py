@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from search.errors import ObjectStoreError
-from search.store_address import StoreAddress
-from search.writer_memory import WriterMemory
+from search.storage.address import StoreAddress
+from search.storage.writer_memory import WriterMemory
 
 # A store that does not answer is told of within half a minute: three tries of this length, and
 # the pauses between them.
