@@ -20,9 +20,9 @@ import pandas as pd
 from harness import report
 
 from model.pack import Scores
+from model.speed import TYPICAL
+from model.tasks import LegResult, LinkResult
 from search.checkpoints import Checkpoint
-from search.cost_model import TYPICAL
-from search.link import LegResult, LinkResult
 from search.links import Chain, LinkCutter
 from search.planner import Plan, make_plan
 from search.readout import READOUTS, TOLD

@@ -20,11 +20,11 @@ from full_sweep import sweep
 from harness import gemm_rate, report
 from threadpoolctl import threadpool_limits
 
+from model.data.sources import load_dataset
 from model.pack import PackState, advance, score
-from model.sources import load_dataset
+from model.tasks import Examples
 from search.config import load_config
 from search.grid_plan import grid_plan, grid_widths
-from search.link import Examples
 from search.prediction import epochs_flops
 
 WIDTH = 64

@@ -28,9 +28,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from model.dataset import Dataset
-from model.digits import load_digits
-from model.fashion_mnist import load_fashion_mnist
+from model.data.dataset import Dataset
+from model.data.digits import load_digits
+from model.data.fashion_mnist import load_fashion_mnist
 from model.newton import Optimum, softmax_optimum
 from model.softmax import cost, log_softmax
 

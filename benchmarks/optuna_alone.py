@@ -38,9 +38,9 @@ from harness import gemm_rate, report
 from numpy.typing import NDArray
 from peers.command import RANGES, SHORT_RANGES, packages, run_command, write_config
 
-from model.sources import load_dataset
+from model.data.sources import load_dataset
+from model.tasks import Examples
 from search.config import load_config
-from search.link import Examples
 
 Columns = dict[str, NDArray[Any]]
 

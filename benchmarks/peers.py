@@ -67,9 +67,9 @@ from peers.sample import (
 )
 from peers.task import Outcome, Task, Trial
 
-from model.sources import load_dataset
+from model.data.sources import load_dataset
+from model.tasks import Examples
 from search.config import SweepConfig, load_config
-from search.link import Examples
 from search.space import SearchSpace
 from search.store import TrialStore
 

@@ -19,11 +19,11 @@ import numpy as np
 from harness import report
 from threadpoolctl import threadpool_limits
 
+from model.data.sources import load_dataset
 from model.pack import PackState, advance, advance_averaging, compile_kernels, score
-from model.sources import load_dataset
+from model.tasks import Examples
 from search.config import load_config
 from search.grid_plan import grid_plan, grid_widths
-from search.link import Examples
 
 WIDTH, EPOCHS = 64, 5
 READINGS = (1, 256, 512, 1024)

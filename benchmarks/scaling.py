@@ -35,14 +35,15 @@ from scaling_simulated import DriverCost, planned, run_locally, simulated
 from cluster.executor import Finished
 from cluster.ray_executor import RayExecutor
 from model.bootstrap import RESAMPLES
+from model.data.sources import load_dataset
 from model.pack import PackState, Scores
-from model.sources import load_dataset
+from model.shuffle import validation_rows
+from model.speed import CostModel
+from model.tasks import LegResult, LinkResult
 from search.books import Books
 from search.calibration import calibrate
 from search.checkpoints import Checkpoints
 from search.config import SweepConfig, load_config
-from search.cost_model import CostModel
-from search.link import LegResult, LinkResult, validation_rows
 from search.links import Link, LinkCutter
 from search.orchestrator import Orchestrator
 from search.planner import Pack, Plan

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from model.speed import CostModel
 from search.config import SweepConfig, load_config
-from search.cost_model import CostModel
 from search.grid_plan import grid_plan, grid_widths
 from search.links import Chain, LinkCutter
 from search.simulation import Simulated, simulate

@@ -20,8 +20,8 @@ import numpy as np
 from harness import report
 from threadpoolctl import threadpool_limits
 
-from model.sources import load_dataset
-from search.link import Examples, run_refit
+from model.data.sources import load_dataset
+from model.tasks import Examples, run_refit
 from search.readout import READOUTS
 from search.refit import final_scores
 from search.run_folder import RunFolder
@@ -66,7 +66,7 @@ def trained(params: Params, seed: int) -> dict[str, float]:
     data = load_dataset("fashion-mnist", notify=print)
     with threadpool_limits(1):
         start = time.process_time()
-        states = run_refit(Examples.from_dataset(data, 0.2, seed), params, seed)
+        states = run_refit(Examples.from_dataset(data, 0.2, seed), asdict(params), seed)
         seconds = time.process_time() - start
         tests = final_scores(states, data)
     return {

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import softmax
 
 from model.curvature import PenalisedCost, bound, hessian
-from model.dataset import check_images
+from model.data.dataset import check_images
 from model.errors import DataError, PacksweepError
 
 F64 = NDArray[np.float64]

@@ -55,3 +55,8 @@ def all_but(n: int, left_out: slice) -> NDArray[np.intp]:
 def resample_rng(seed: int) -> np.random.Generator:
     """Return what draws the resamples of the validation examples."""
     return np.random.default_rng([seed, _RESAMPLE])
+
+
+def validation_rows(n: int, fraction: float) -> int:
+    """Return how many of n training images score the trials."""
+    return round(n * fraction)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from cluster.executor import Executor, SerialExecutor
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.data.sources import load_dataset
 from model.pack import compile_kernels
-from model.sources import load_dataset
+from model.tasks import Examples
 from search.config import SweepConfig
 from search.download_progress import DownloadProgress
 from search.grid_plan import grid_widths
-from search.link import Examples
 from search.manifest import Manifest, new_manifest
 from search.run_folder import RunFolder
 from search.settings import Options

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from search.checkpoints import Checkpoints
 from search.config import SweepConfig
 from search.planner import Pack

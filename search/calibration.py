@@ -14,7 +14,7 @@ from platformdirs import user_cache_path
 
 from cluster.executor import Executor, Lost
 from model.pack import TRAINER_VERSION
-from search.cost_model import TYPICAL, CostModel, Line, measure, spread
+from model.speed import TYPICAL, CostModel, Line, measure, spread
 from search.errors import StoreError
 from search.manifest import versions
 from search.storage.durable import write_atomically

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cluster.executor import SerialExecutor, available_cores
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from search.calibration import calibrate
 from search.config import SweepConfig, batch_of, rungs_of
 from search.grid_plan import grid_plan, grid_widths

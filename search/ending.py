@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.optimum import AlphaOptimum
+from model.shuffle import validation_rows
+from model.tasks import FinalScores
 from search.arithmetic import Arithmetic
 from search.books import Books
 from search.config import SweepConfig
 from search.errors import InterruptedSweepError
 from search.indistinguishable import find_indistinguishable
-from search.link import validation_rows
 from search.manifest import Manifest
 from search.optima import Optima
 from search.optimality_gap import optimum_told
-from search.optimum import AlphaOptimum
-from search.refits import Refits, Tests
+from search.refits import Refits
 from search.replicate_spread import add_spread
 from search.report import write_report
 from search.run_folder import RunFolder
@@ -35,13 +36,13 @@ class LastTasks:
 
     Attributes
     ----------
-    tests : sequence of Tests
+    tests : sequence of FinalScores
         Of each final training; none where every trial diverged.
     optima : sequence of AlphaOptimum
         None where they are not asked for.
     """
 
-    tests: Sequence[Tests]
+    tests: Sequence[FinalScores]
     optima: Sequence[AlphaOptimum]
 
 
@@ -137,7 +138,7 @@ class Ending:
             found = self._find()
         return self._write(self.folder.existing_manifest(), self._with_optima(summary, found))
 
-    def _refit(self, params: Params) -> list[Tests]:
+    def _refit(self, params: Params) -> list[FinalScores]:
         """Train the winner on all images as often as was asked for; return the test figures."""
         count = self.options.refits
         seeds = f" with {count} seeds" if count > 1 else ""

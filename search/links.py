@@ -7,11 +7,11 @@ from typing import Self
 
 import numpy as np
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.shuffle import validation_rows
+from model.speed import CostModel
 from search.config import SweepConfig
-from search.cost_model import CostModel
 from search.legs import Leg
-from search.link import validation_rows
 from search.planner import Pack, Plan
 from search.readout import READOUTS
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.data.sources import KNOWN
 from model.features import RAW
 from model.pack import TRAINER_VERSION
-from model.sources import KNOWN
+from model.tasks import LAST
 from search.config import SweepConfig
-from search.readout import LAST
 from search.space import Range
 from search.storage.place import Place
 from search.text import utc_now

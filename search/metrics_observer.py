@@ -15,7 +15,7 @@ from cluster.metrics import (
     WORKERS,
     Metrics,
 )
-from search.link import LinkResult
+from model.tasks import LinkResult
 from search.links import Link
 from search.pace import Pace
 from search.readout import COMPLETE, FAIL, PRUNED

@@ -7,9 +7,10 @@ from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
+from model.optimum import AlphaOptimum, find_optimum
 from search.config import SweepConfig
 from search.errors import ConfigError, InterruptedSweepError
-from search.optimum import AlphaOptimum, find_optimum, load_optimum, save_optimum
+from search.optimum import load_optimum, save_optimum
 from search.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
 from search.space import Range
 from search.storage.durable import prepare_folder

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dataset import Dataset
-from search.optimum import GRADIENT_NORM, AlphaOptimum, score_weights
-from search.readout import COMPLETE, LAST, READOUTS
+from model.data.dataset import Dataset
+from model.optimum import GRADIENT_NORM, AlphaOptimum, score_weights
+from model.tasks import LAST
+from search.readout import COMPLETE, READOUTS
 from search.store import TrialStore
 from search.text import number_text, table_lines, wrapped
 

@@ -12,10 +12,10 @@ import numpy as np
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from model.pack import PackState
+from model.tasks import LinkResult, run_link
 from search.books import Books
 from search.checkpoints import Checkpoint
 from search.errors import InterruptedSweepError
-from search.link import LinkResult, run_link
 from search.links import Chain, Link
 from search.planner import Pack
 from search.readout import READOUTS

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.speed import CostModel
 from search.config import SweepConfig, batch_of, rungs_of
-from search.cost_model import CostModel
 from search.links import Chain
 from search.planner import Plan
 from search.prediction import array_mib, epochs_flops, predict, refit_seconds

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.shuffle import validation_rows
+from model.speed import CostModel
 from search.config import SweepConfig
-from search.cost_model import CostModel
-from search.link import validation_rows
 from search.links import Chain
 from search.simulation import simulate
 from search.space import Params

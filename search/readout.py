@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from model.tasks import AVERAGE, LAST
 from search.space import AXES
 
 
@@ -21,8 +22,6 @@ class Readout:
     cost: str
     accuracy: str
 
-
-LAST, AVERAGE = "last", "average"
 
 READOUTS = {
     LAST: Readout("last weights", "val_cost", "val_accuracy"),

@@ -2,36 +2,20 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Lost
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from model.pack import PackState, score
 from model.softmax import SoftmaxRegression
+from model.tasks import FinalScore, run_refit
 from search.errors import InterruptedSweepError
-from search.link import run_refit
 from search.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
 from search.space import Params
-
-
-@dataclass(frozen=True)
-class FinalScore:
-    """What the final model does on the test images.
-
-    Attributes
-    ----------
-    cost : float
-        Mean cross-entropy.
-    accuracy : float
-        Fraction classified correctly.
-    """
-
-    cost: float
-    accuracy: float
 
 
 def refit(
@@ -72,7 +56,7 @@ def refit(
         while waiting and running < executor.workers:
             seed, attempt = waiting.popleft()
             detail = f"{name}: seed {seed}"
-            executor.submit((seed, attempt), detail, run_refit, examples, params, seed)
+            executor.submit((seed, attempt), detail, run_refit, examples, asdict(params), seed)
             running += 1
         for task in executor.wait(WAIT_SECONDS):
             running -= 1

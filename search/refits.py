@@ -7,17 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cluster.executor import Executor
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.tasks import FinalScore, FinalScores
 from search.config import refit_seeds
-from search.refit import FinalScore, final_model, final_scores, refit
+from search.refit import final_model, final_scores, refit
 from search.run_folder import RunFolder
 from search.space import Params
 from search.storage.durable import read_whole, write_atomically
 
 log = logging.getLogger(__name__)
-
-Tests = Mapping[str, FinalScore]
-"""What a final training gives on the test images, by readout."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Refits:
 
     def train(
         self, count: int, examples: Any, executor: Executor, interrupted: Callable[[], bool]
-    ) -> list[Tests]:
+    ) -> list[FinalScores]:
         """Train what is missing of the first `count`, and return what each gives.
 
         Parameters
@@ -79,7 +77,7 @@ class Refits:
             log.info("final training done: seed %d", seed)
         return [done[seed] for seed in seeds]
 
-    def done(self) -> dict[int, Tests]:
+    def done(self) -> dict[int, FinalScores]:
         """Return the figures that are written down; what is damaged is trained again.
 
         Raises
@@ -90,7 +88,7 @@ class Refits:
         content = read_whole(self.folder.refits) or b""
         try:
             saved = json.loads(content)
-            found: dict[int, Tests] = {
+            found: dict[int, FinalScores] = {
                 int(seed): {name: FinalScore(**score) for name, score in tests.items()}
                 for seed, tests in saved["tests"].items()
             }
@@ -101,7 +99,7 @@ class Refits:
             found.pop(self.seed, None)
         return found if same else {}
 
-    def _write(self, done: Mapping[int, Tests]) -> None:
+    def _write(self, done: Mapping[int, FinalScores]) -> None:
         tests = {
             str(seed): {name: asdict(score) for name, score in scores.items()}
             for seed, scores in sorted(done.items())

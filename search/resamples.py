@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, near
+from model.tasks import LAST
 from search.manifest import Manifest
-from search.readout import LAST
 from search.run_folder import RunFolder
 from search.space import AXES
 from search.storage.durable import prepare_folder, read_whole, write_atomically

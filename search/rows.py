@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import Scores
+from model.tasks import LAST, LegResult, LinkResult
 from search.checkpoints import Checkpoint
-from search.link import LegResult, LinkResult
 from search.links import Link
 from search.planner import NO_TRIAL, Pack
-from search.readout import COMPLETE, FAIL, FIGURES, LAST, PRUNED, READOUTS
+from search.readout import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS
 from search.resamples import Resampled
 from search.space import AXES
 

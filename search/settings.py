@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from cluster.job import ends_with_job
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from model.errors import DataError
+from model.shuffle import validation_rows
 from search.config import SweepConfig, read_grid, rungs_of
 from search.errors import ConfigError, RunFolderError
-from search.link import validation_rows
 from search.manifest import REUSE_KEY, Manifest, new_manifest
 from search.run_folder import RunFolder
 from search.storage.place import Place

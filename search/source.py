@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.speed import CostModel
 from search.books import Books, settle
 from search.config import SweepConfig, batch_of, rungs_of
-from search.cost_model import CostModel
 from search.grid_plan import grid_plan
 from search.links import LinkCutter
 from search.manifest import Manifest

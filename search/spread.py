@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from model.tasks import FinalScore
 from search.readout import READOUTS
-from search.refit import FinalScore
 
 _FIGURES = {"cost": ("test cost", "{:.4f}", 1.0), "accuracy": ("correct", "{:.2f} %", 100.0)}
 _STATISTICS = ("mean", "std", "smallest", "largest")

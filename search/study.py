@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.tasks import LAST
 from search.planner import NO_TRIAL
-from search.readout import FIGURES, LAST, READOUTS, TOLD
+from search.readout import FIGURES, READOUTS, TOLD
 from search.space import AXES, Params
 
 TOP = 10

@@ -5,16 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from model.features import RAW
+from model.tasks import AVERAGE, LAST, FinalScore, FinalScores
 from search.arithmetic import Arithmetic
 from search.config import refit_seeds
 from search.edges import edge_warnings
 from search.indistinguishable import indistinguishable_lines
 from search.optimality_gap import optimum_lines
-from search.readout import AVERAGE, COMPLETE, FAIL, LAST, PRUNED, READOUTS, Readout
-from search.refit import FinalScore
-from search.refits import Tests
+from search.readout import COMPLETE, FAIL, PRUNED, READOUTS, Readout
 from search.replicate_spread import cost_text, trainings_lines
 from search.space import Range
 from search.spread import spread, spread_rows
@@ -222,7 +221,9 @@ def lacks_refits(summary: Mapping[str, Any], count: int) -> bool:
     return summary["best"] is not None and count > (len(refits["seeds"]) if refits else 1)
 
 
-def with_refits(summary: Mapping[str, Any], seed: int, tests: Sequence[Tests]) -> dict[str, Any]:
+def with_refits(
+    summary: Mapping[str, Any], seed: int, tests: Sequence[FinalScores]
+) -> dict[str, Any]:
     """Return a run's summary with the test figures of its final trainings.
 
     Parameters

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from cluster.executor import Executor
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from search.arithmetic import arithmetic
 from search.beginning import load, make_executor, prepare, read_or_write_manifest, runs_to_reuse
 from search.books import Books, open_books

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from search.readout import FIGURES, LAST, READOUTS, Readout
+from model.tasks import LAST
+from search.readout import FIGURES, READOUTS, Readout
 from search.replicate_spread import std_text
 from search.study import BestTrial
 from search.text import number_text, table_lines

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from search.cost_model import TYPICAL
+from model.speed import TYPICAL
 
 # Wider packs gain nothing more and make links long.
 WIDEST = 64

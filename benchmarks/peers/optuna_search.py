@@ -19,10 +19,10 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from model.sources import load_dataset
+from model.data.sources import load_dataset
+from model.tasks import Examples
 from peers.task import Trial, train
 from search.config import SweepConfig, load_config
-from search.link import Examples
 from search.space import Params, Range
 
 _STUDY = "search"

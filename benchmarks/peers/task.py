@@ -8,7 +8,7 @@ import numpy as np
 
 from cluster.blas import one_blas_thread
 from model.softmax import SoftmaxRegression
-from search.link import Examples
+from model.tasks import Examples
 from search.space import Params, SearchSpace
 
 

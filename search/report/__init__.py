@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from model.dataset import Dataset
+    from model.data.dataset import Dataset
     from search.manifest import Manifest
     from search.run_folder import RunFolder
     from search.store import TrialStore

@@ -1,9 +1,9 @@
 """The report of a run that ended earlier, from its folder alone."""
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.data.fashion_mnist import Notify
+from model.data.sources import load_dataset
 from model.errors import PacksweepError
-from model.fashion_mnist import Notify
-from model.sources import load_dataset
 from search.errors import RunFolderError
 from search.manifest import Manifest
 from search.report import write_report

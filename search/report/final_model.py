@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from model.errors import DataError
 from model.features import RAW, STANDARDIZED
 from model.softmax import SoftmaxRegression, log_softmax

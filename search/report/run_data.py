@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from search.config import SweepConfig
 from search.manifest import Manifest
 from search.readout import FAIL, FIGURES, READOUTS

@@ -9,9 +9,10 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from model.tasks import LAST
 from search.config import SweepConfig, batch_of
 from search.proposal import Proposal
-from search.readout import LAST, READOUTS
+from search.readout import READOUTS
 from search.tuning.components import make_sampler, told_as_sampler_error
 
 _STATES = {state.name: state for state in TrialState}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from model import download as module
-from model.download import DownloadError, download
+from model.data import download as module
+from model.data.download import DownloadError, download
 
 BODY = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from model.data.idx import read_idx, read_idx_folder
 from model.errors import DataError
-from model.idx import read_idx, read_idx_folder
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 LABELS = np.array([0, 1], dtype=np.uint8)

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from model import newton, softmax
-from model.digits import load_digits
+from model.data.digits import load_digits
 from model.errors import DataError
 from model.least_squares import newton_step
 from model.newton import ConvergenceError, softmax_optimum, step_length

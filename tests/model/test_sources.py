@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model import fashion_mnist
-from model.download import DownloadError
+from model.data import fashion_mnist
+from model.data.download import DownloadError
+from model.data.sources import load_dataset
 from model.errors import DataError
-from model.sources import load_dataset
 
 GIVEN = os.environ.get("FASHION_MNIST_DIR", "")
 needs_fashion_mnist = pytest.mark.skipif(

@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from cluster.executor import SerialExecutor
+from model.speed import CostModel
 from search import calibration
-from search.cost_model import CostModel
 from search.run import main
 
 AXES = {

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from model.softmax import SoftmaxRegression
+from model.tasks import FinalScore
 from search.arithmetic import Arithmetic
 from search.config import SweepConfig
 from search.manifest import Manifest
 from search.readout import COMPLETE, FAIL, PRUNED, READOUTS
-from search.refit import FinalScore
 from search.report import write_report
 from search.run_folder import RunFolder
 from search.space import AXES, SearchSpace

@@ -4,9 +4,9 @@ import pytest
 from platformdirs import user_cache_path
 
 from cluster.executor import Lost, SerialExecutor
+from model.speed import TYPICAL, CostModel
 from search import calibration
 from search.calibration import calibrate
-from search.cost_model import TYPICAL, CostModel
 
 SHAPE = ([8, 4], 12, 3)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.cost_model import TYPICAL, CostModel, measure
+from model.speed import TYPICAL, CostModel, measure
 
 MODEL = CostModel({8: (3.0, 0.5), 64: (1.0, 0.25)}, (0.5, 0.125))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.cost_model import CostModel
+from model.speed import CostModel
 from search.legs import legs_from, open_legs
 from search.links import LinkCutter
 from search.planner import NO_TRIAL, Plan, make_plan

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.speed import TYPICAL, CostModel
 from search.config import load_config
-from search.cost_model import TYPICAL, CostModel
 from search.grid_plan import grid_plan, grid_widths
 from search.legs import open_legs
 from search.links import LinkCutter

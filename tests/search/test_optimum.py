@@ -5,16 +5,17 @@ import pytest
 
 from cluster.errors import ClusterError
 from cluster.executor import Lost, SerialExecutor
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from model.newton import softmax_optimum
+from model.optimum import find_optimum, score_weights
 from model.pack import PackState, advance, penalty
 from model.softmax import cost
+from model.tasks import Examples
 from search import optimum as module
 from search.config import SweepConfig
 from search.errors import ConfigError, InterruptedSweepError
-from search.link import Examples
 from search.optima import MAX_ATTEMPTS, Optima, alphas_of
-from search.optimum import find_optimum, load_optimum, save_optimum, score_weights
+from search.optimum import load_optimum, save_optimum
 
 ALPHAS = (1.0, 100.0, 1e4)
 

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from cluster.errors import ClusterError
 from cluster.executor import Lost, SerialExecutor
 from model import average
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from model.pack import PackState, Scores
+from model.speed import CostModel
+from model.tasks import Examples, LegResult, LinkResult
 from search.books import Books, settle
 from search.checkpoints import Checkpoint, Checkpoints
 from search.config import load_config
-from search.cost_model import CostModel
 from search.errors import InterruptedSweepError, StoreError
 from search.indistinguishable import find_indistinguishable
-from search.link import Examples, LegResult, LinkResult
 from search.links import LinkCutter
 from search.orchestrator import MAX_ATTEMPTS, Orchestrator
 from search.planner import NO_TRIAL, Plan, make_plan

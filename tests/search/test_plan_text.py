@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.speed import TYPICAL
 from search.config import load_config
-from search.cost_model import TYPICAL
 from search.grid_plan import grid_plan, grid_widths
 from search.links import LinkCutter
 from search.plan_text import plan_text

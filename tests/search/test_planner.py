@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.speed import TYPICAL
 from search.config import load_config
-from search.cost_model import TYPICAL
 from search.grid_plan import grid_plan, grid_widths
 from search.planner import NO_TRIAL, make_plan
 from search.prediction import training_flops

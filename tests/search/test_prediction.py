@@ -2,8 +2,8 @@
 
 import pytest
 
+from model.speed import TYPICAL, CostModel
 from search.config import load_config
-from search.cost_model import TYPICAL, CostModel
 from search.grid_plan import grid_plan, grid_widths
 from search.links import LinkCutter
 from search.prediction import array_mib, predict, refit_seconds

@@ -9,8 +9,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from model.speed import TYPICAL
 from search import progress
-from search.cost_model import TYPICAL
 from search.interruption import Interruption
 from search.links import LinkCutter
 from search.live_view import LiveProgress, make_progress

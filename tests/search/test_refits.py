@@ -1,14 +1,17 @@
 """Several final trainings on an executor: how many at a time, and what is lost on the way."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 from cluster.errors import ClusterError
 from cluster.executor import Lost, SerialExecutor
-from model.dataset import Dataset
+from model.data.dataset import Dataset
+from model.tasks import Examples, run_refit
 from search.errors import InterruptedSweepError
-from search.link import Examples, run_refit
-from search.refit import MAX_ATTEMPTS, refit
+from search.orchestrator import MAX_ATTEMPTS
+from search.refit import refit
 from search.space import Params
 
 PARAMS = Params(batch_size=8, learning_rate=1e-6, epochs=1, alpha=1.0)
@@ -51,7 +54,7 @@ def test_as_many_run_at_a_time_as_there_are_workers(workers, most):
     assert executor.most == most
     assert sorted(found) == [0, 1, 2, 3, 4]
     for seed, states in found.items():
-        alone = run_refit(EXAMPLES, PARAMS, seed)
+        alone = run_refit(EXAMPLES, asdict(PARAMS), seed)
         for name, state in states.items():
             np.testing.assert_array_equal(state.V, alone[name].V)
 

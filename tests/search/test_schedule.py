@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.cost_model import TYPICAL
+from model.speed import TYPICAL
 from search.legs import open_legs
 from search.links import Link, LinkCutter
 from search.planner import NO_TRIAL, make_plan

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.refit import FinalScore
+from model.tasks import FinalScore
 from search.spread import spread, spread_rows
 
 figures = st.lists(

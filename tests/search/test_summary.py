@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from search import refit
 from search.arithmetic import Arithmetic
 from search.readout import COMPLETE, FAIL, PRUNED

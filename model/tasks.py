@@ -1,30 +1,29 @@
 """What a worker does: one link of a pack, or the final training."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import resample_counts
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from model.features import AS_THEY_ARE, RAW, Features, fit_features
 from model.pack import PackState, Scores, advance, advance_averaging, penalty, score
-from model.shuffle import all_but, fold_rows, split_order
-from search.readout import AVERAGE, LAST
-from search.space import Params
+from model.shuffle import all_but, fold_rows, split_order, validation_rows
+
+LAST, AVERAGE = "last", "average"
+"""The two ways to read a trial's weights where it ends: the last ones, and their average."""
+
+READOUT_NAMES = (LAST, AVERAGE)
+
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
-
-
-def validation_rows(n: int, fraction: float) -> int:
-    """Return how many of n training images score the trials."""
-    return round(n * fraction)
 
 
 @dataclass(frozen=True)
@@ -209,19 +208,47 @@ def _train_cost(examples: Examples, state: PackState) -> F64 | None:
     return cost
 
 
-def run_refit(examples: Examples, params: Params, seed: int) -> dict[str, PackState]:
+def run_refit(examples: Examples, params: Mapping[str, Any], seed: int) -> dict[str, PackState]:
     """Train the winner on all images, training and validation together; return each readout.
 
     Whatever features it was trained on, what is returned takes raw pixels.
+
+    Parameters
+    ----------
+    examples : Examples
+    params : mapping
+        The winner's ``batch_size``, ``learning_rate``, ``epochs`` and ``alpha``.
+    seed : int
+        Of the shuffles.
     """
     state = PackState.start(
-        params.batch_size,
-        np.array([params.learning_rate]),
-        np.array([params.alpha]),
+        params["batch_size"],
+        np.array([params["learning_rate"]]),
+        np.array([params["alpha"]]),
         n_features=examples.X.shape[1],
         n_classes=examples.n_classes,
         seed=seed,
     )
-    last, average = advance_averaging(state, examples.X, examples.y, params.epochs)
+    last, average = advance_averaging(state, examples.X, examples.y, params["epochs"])
     fold = examples.features.fold
     return {LAST: fold(last), AVERAGE: fold(average)}
+
+
+@dataclass(frozen=True)
+class FinalScore:
+    """What the final model does on the test images.
+
+    Attributes
+    ----------
+    cost : float
+        Mean cross-entropy.
+    accuracy : float
+        Fraction classified correctly.
+    """
+
+    cost: float
+    accuracy: float
+
+
+FinalScores = Mapping[str, FinalScore]
+"""What a final training gives on the test images, by readout."""

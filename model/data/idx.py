@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 from model.errors import DataError
 
 _UNSIGNED_BYTE = 0x08

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dataset import Dataset
+from model.data.dataset import Dataset
 
 _SIDE, _BIG_SIDE = 8, 28
 _LEVELS = 16

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from model.dataset import Dataset
-from model.download import DownloadError, download, file_sha256
+from model.data.dataset import Dataset
+from model.data.download import DownloadError, download, file_sha256
+from model.data.idx import read_idx_folder
 from model.errors import DataError
-from model.idx import read_idx_folder
 
 FILES = {
     "train-images-idx3-ubyte.gz": (

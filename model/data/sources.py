@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dataset import Dataset
-from model.digits import load_digits
-from model.download import DownloadError
+from model.data.dataset import Dataset
+from model.data.digits import load_digits
+from model.data.download import DownloadError
+from model.data.fashion_mnist import FileProgress, Notify, load_fashion_mnist
+from model.data.idx import read_idx_folder
 from model.errors import DataError
-from model.fashion_mnist import FileProgress, Notify, load_fashion_mnist
-from model.idx import read_idx_folder
 
 KNOWN = ("auto", "fashion-mnist", "digits")
 """The names that `load_dataset` understands next to paths."""

@@ -1,0 +1,1 @@
+"""Data sets as checked values, and where they come from."""
