@@ -25,7 +25,7 @@ from statistics import median
 
 from harness import report
 
-from search.config import load_config
+from search.config.config import load_config
 from search.store import TrialStore
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from harness import report
 
-from search.space import AXES
+from search.config.space import AXES
 from search.store import TrialStore
 
 SAME = ("number", "state", *AXES, "val_cost", "val_cost_avg", "last_cost", "last_epoch")

@@ -23,13 +23,13 @@ from model.pack import Scores
 from model.speed import TYPICAL
 from model.tasks import LegResult, LinkResult
 from search.checkpoints import Checkpoint
+from search.config.space import AXES, SearchSpace
 from search.links import Chain, LinkCutter
 from search.planner import Plan, make_plan
 from search.readout import READOUTS, TOLD
 from search.report.pairs import pair_costs
 from search.report.result import top_trials
 from search.rows import record
-from search.space import AXES, SearchSpace
 from search.stage import nothing_reached, open_chains
 from search.store import TrialStore, link_name
 from search.study import Study

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from model.data.sources import load_dataset
 from model.pack import PackState, advance, score
 from model.tasks import Examples
-from search.config import load_config
+from search.config.config import load_config
 from search.grid_plan import grid_plan, grid_widths
 from search.prediction import epochs_flops
 

@@ -69,8 +69,8 @@ from peers.task import Outcome, Task, Trial
 
 from model.data.sources import load_dataset
 from model.tasks import Examples
-from search.config import SweepConfig, load_config
-from search.space import SearchSpace
+from search.config.config import SweepConfig, load_config
+from search.config.space import SearchSpace
 from search.store import TrialStore
 
 SHORT_GRID = Path(__file__).parent / "peers" / "short.toml"

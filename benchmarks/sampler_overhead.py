@@ -33,7 +33,7 @@ import numpy as np
 from harness import report
 from peers.command import packages
 
-from search.config import SweepConfig, batch_of, read_grid, rungs_of
+from search.config.config import SweepConfig, read_grid
 from search.proposal import Proposal
 from search.sampled import LAG
 from search.tuning.components import make_pruner
@@ -80,7 +80,7 @@ def settings(name: str, trials: int) -> SweepConfig:
 def sampler(name: str, trials: int) -> dict[str, Any]:
     """Go through a search as `search.sampled.SampledSearch` does, then rebuild it."""
     config = settings(name, trials)
-    batch = batch_of(config)
+    batch = config.wave_size
     tuner, waves, ask, tell = make_tuner(config), [], [], []
     for index, first in enumerate(range(0, trials, batch)):
         if index >= LAG:
@@ -152,7 +152,7 @@ def cost(params: dict[str, Any]) -> float:
 def pruner(name: str) -> dict[str, Any]:
     """Decide about all trajectories of the grid, rung by rung."""
     config = SweepConfig.from_dict({**read_grid("full"), "pruner": {"name": name}})
-    space, rungs = config.space, rungs_of(config)
+    space, rungs = config.space, config.rungs
     columns: dict[Column, tuple[float, float]] = {
         (i, m): (rate, alpha)
         for i in range(len(space.batch_size))

@@ -43,7 +43,7 @@ from model.tasks import LegResult, LinkResult
 from search.books import Books
 from search.calibration import calibrate
 from search.checkpoints import Checkpoints
-from search.config import SweepConfig, load_config
+from search.config.config import SweepConfig, load_config
 from search.links import Link, LinkCutter
 from search.orchestrator import Orchestrator
 from search.planner import Pack, Plan

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from model.speed import CostModel
-from search.config import SweepConfig, load_config
+from search.config.config import SweepConfig, load_config
 from search.grid_plan import grid_plan, grid_widths
 from search.links import Chain, LinkCutter
 from search.simulation import Simulated, simulate

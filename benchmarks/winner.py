@@ -22,10 +22,10 @@ from threadpoolctl import threadpool_limits
 
 from model.data.sources import load_dataset
 from model.tasks import Examples, run_refit
+from search.config.space import Params
 from search.readout import READOUTS
 from search.refit import final_scores
 from search.run_folder import RunFolder
-from search.space import Params
 
 
 def main() -> None:

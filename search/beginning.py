@@ -9,7 +9,7 @@ from model.data.dataset import Dataset
 from model.data.sources import load_dataset
 from model.pack import compile_kernels
 from model.tasks import Examples
-from search.config import SweepConfig
+from search.config.config import SweepConfig
 from search.download_progress import DownloadProgress
 from search.grid_plan import grid_widths
 from search.manifest import Manifest, new_manifest

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from model.data.dataset import Dataset
 from search.checkpoints import Checkpoints
-from search.config import SweepConfig
+from search.config.config import SweepConfig
 from search.planner import Pack
 from search.resamples import Resamples
 from search.run_folder import RunFolder

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from search.config.space import AXES
 from search.log_reading import read_columns
 from search.readout import COMPLETE, READOUTS
 from search.run_state import RunState
-from search.space import AXES
 from search.text import table_lines, wrapped
 
 # Where training is stable, another plan changes a cost by less than this.

@@ -5,7 +5,7 @@ import numpy as np
 from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
 from search.calibration import calibrate
-from search.config import SweepConfig, batch_of, rungs_of
+from search.config.config import SweepConfig
 from search.grid_plan import grid_plan, grid_widths
 from search.links import LinkCutter
 from search.plan_text import plan_text
@@ -38,8 +38,8 @@ def dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
 
 def _first_plan(config: SweepConfig, workers: int) -> Plan:
     if config.is_grid:
-        return grid_plan(config, grid_widths(config, workers), rungs=rungs_of(config))
-    proposal = make_tuner(config).ask(0, batch_of(config))
+        return grid_plan(config, grid_widths(config, workers), rungs=config.rungs)
+    proposal = make_tuner(config).ask(0, config.wave_size)
     proposal.copies = repeated(proposal, {})
     proposal.widths = wave_widths(proposal, workers_each(config, workers))
-    return proposal.plan(rungs_of(config))
+    return proposal.plan(config.rungs)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from search.space import Range
+from search.config.space import Range
 
 NAMES = {
     "epochs": "number of epochs",

@@ -14,7 +14,8 @@ from model.shuffle import validation_rows
 from model.tasks import FinalScores
 from search.arithmetic import Arithmetic
 from search.books import Books
-from search.config import SweepConfig
+from search.config.config import SweepConfig
+from search.config.space import Params
 from search.errors import InterruptedSweepError
 from search.indistinguishable import find_indistinguishable
 from search.manifest import Manifest
@@ -25,7 +26,6 @@ from search.replicate_spread import add_spread
 from search.report import write_report
 from search.run_folder import RunFolder
 from search.settings import Options
-from search.space import Params
 from search.study import BestTrial
 from search.summary import lacks_refits, make_summary, with_refits
 
@@ -118,7 +118,7 @@ class Ending:
         add_spread(summary, self.config, self.books.store)
         summary["indistinguishable"] = self._indistinguishable()
         summary["features"] = self.config.features
-        summary = with_refits(summary, self.config.seed, tests)
+        summary = with_refits(summary, self.config.refit_seeds(len(tests)), tests)
         return self._write(manifest, self._with_optima(summary, last.optima))
 
     def add(self, summary: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Ending:
         ):
             if lacks_refits(summary, self.options.refits):
                 tests = self._refit(Params(**summary["best"]["params"]))
-                summary = with_refits(summary, self.config.seed, tests)
+                summary = with_refits(summary, self.config.refit_seeds(len(tests)), tests)
             found = self._find()
         return self._write(self.folder.existing_manifest(), self._with_optima(summary, found))
 
@@ -146,7 +146,7 @@ class Ending:
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because the report needs it and it takes a second to import.
             background.submit(import_module, "search.tuning.importance")
-            refits = Refits(self.folder, self.data, params, self.config.seed, self.config.select)
+            refits = Refits(self.folder, self.data, params, self.config)
             return refits.train(count, self.examples, self.optima, self.interrupted)
 
     def _find(self) -> list[AlphaOptimum]:

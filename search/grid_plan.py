@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config import SweepConfig
+from search.config.config import SweepConfig
 from search.planner import Plan, make_plan
 from search.replicates import workers_each
 from search.width import choose_widths

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, TAIL, differences
+from search.config.space import AXES, Params
 from search.readout import READOUTS
 from search.resamples import Key, Resampled, Resamples
-from search.space import AXES, Params
 from search.store import TrialStore
 from search.study import BestTrial, Study
 from search.text import number_text, wrapped

@@ -10,7 +10,7 @@ import numpy as np
 from model.data.dataset import Dataset
 from model.shuffle import validation_rows
 from model.speed import CostModel
-from search.config import SweepConfig
+from search.config.config import SweepConfig
 from search.legs import Leg
 from search.planner import Pack, Plan
 from search.readout import READOUTS

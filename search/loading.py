@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from search.config_messages import show
+from search.config.messages import show
 from search.errors import MissingLibraryError, TableKindError
 from search.log_reading import read_log
 from search.run_folder import RunFolder

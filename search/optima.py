@@ -8,11 +8,11 @@ from typing import Any
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from model.optimum import AlphaOptimum, find_optimum
-from search.config import SweepConfig
+from search.config.config import SweepConfig
+from search.config.space import Range
 from search.errors import ConfigError, InterruptedSweepError
 from search.optimum import load_optimum, save_optimum
 from search.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
-from search.space import Range
 from search.storage.durable import prepare_folder
 from search.storage.place import Place
 

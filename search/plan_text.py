@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from model.data.dataset import Dataset
 from model.speed import CostModel
-from search.config import SweepConfig, batch_of, rungs_of
+from search.config.config import SweepConfig
+from search.config.replicates import replicates_text
+from search.config.space import Params, Range
 from search.links import Chain
 from search.planner import Plan
 from search.prediction import array_mib, epochs_flops, predict, refit_seconds
-from search.replicates import replicates_text
-from search.space import Params, Range
 from search.text import duration
 
 
@@ -27,7 +27,7 @@ def plan_text(
     """
     n, n_features = data.X.shape
     prediction = predict(chains, workers)
-    waves = 1 if config.is_grid else config.total / batch_of(config)
+    waves = 1 if config.is_grid else config.total / config.wave_size
     widths = sorted({pack.width for pack in plan.packs})
     links = [link for chain in chains for link in chain]
     longest = max(link.seconds for link in links)
@@ -54,7 +54,7 @@ def plan_text(
         figures.insert(
             1, ("trainings", f"{config.replicates} of each, with {replicates_text(config)}")
         )
-    if rungs := rungs_of(config):
+    if rungs := config.rungs:
         at = ", ".join(map(str, rungs))
         figures.insert(1, ("pruner", f"{config.pruner.name}, at epochs {at}; what it saves is not"))
         figures.insert(2, ("", "known before, and not taken off the figures below"))
@@ -69,7 +69,7 @@ def plan_text(
 def _in_waves(config: SweepConfig) -> str:
     if config.is_grid:
         return ""
-    batch = batch_of(config)
+    batch = config.wave_size
     return f", asked for in {-(-config.total // batch)} waves; the first one, of {batch}:"
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from model.data.dataset import Dataset
 from model.shuffle import validation_rows
 from model.speed import CostModel
-from search.config import SweepConfig
+from search.config.config import SweepConfig
+from search.config.space import Params
 from search.links import Chain
 from search.simulation import simulate
-from search.space import Params
 
 
 @dataclass(frozen=True)

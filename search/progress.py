@@ -5,10 +5,10 @@ from typing import Self
 
 from rich.console import Console
 
+from search.config.space import Params
 from search.links import Link
 from search.prediction import Prediction
 from search.readout import FAIL, PRUNED
-from search.space import Params
 from search.study import BestTrial, Study
 from search.text import duration
 

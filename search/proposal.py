@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search.config.space import AXES, DTYPES
 from search.errors import RunFolderError, SamplerError
 from search.planner import Plan, make_plan
-from search.space import AXES, DTYPES
 from search.storage.durable import prepare_folder, read_whole, write_atomically
 from search.storage.place import Place
 

@@ -13,9 +13,9 @@ from model.data.dataset import Dataset
 from model.pack import PackState, score
 from model.softmax import SoftmaxRegression
 from model.tasks import FinalScore, run_refit
+from search.config.space import Params
 from search.errors import InterruptedSweepError
 from search.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
-from search.space import Params
 
 
 def refit(

@@ -9,10 +9,10 @@ from typing import Any
 from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.tasks import FinalScore, FinalScores
-from search.config import refit_seeds
+from search.config.config import SweepConfig
+from search.config.space import Params
 from search.refit import final_model, final_scores, refit
 from search.run_folder import RunFolder
-from search.space import Params
 from search.storage.durable import read_whole, write_atomically
 
 log = logging.getLogger(__name__)
@@ -31,17 +31,14 @@ class Refits:
     data : Dataset
     params : Params
         Of the winner; figures of another one do not count.
-    seed : int
-        Of the run. Its final training gives the final model.
-    select : str
-        The readout that does.
+    config : SweepConfig
+        The training with the run's own seed gives the final model, from the readout that selects.
     """
 
     folder: RunFolder
     data: Dataset
     params: Params
-    seed: int
-    select: str
+    config: SweepConfig
 
     def train(
         self, count: int, examples: Any, executor: Executor, interrupted: Callable[[], bool]
@@ -65,12 +62,12 @@ class Refits:
         StoreError
             If the model or the figures cannot be written.
         """
-        done, seeds = self.done(), refit_seeds(self.seed, count)
+        done, seeds = self.done(), self.config.refit_seeds(count)
         missing = [seed for seed in seeds if seed not in done]
         for seed, states in refit(self.params, missing, examples, executor, interrupted):
-            if seed == self.seed:  # first, as its figures say that the model is there
+            if seed == self.config.seed:  # first, as its figures say that the model is there
                 write_atomically(
-                    self.folder.model, final_model(states[self.select], self.params).save
+                    self.folder.model, final_model(states[self.config.select], self.params).save
                 )
             done[seed] = final_scores(states, self.data)
             self._write(done)
@@ -96,7 +93,7 @@ class Refits:
         except (ValueError, KeyError, TypeError, AttributeError):
             return {}
         if not self.folder.model.exists():
-            found.pop(self.seed, None)
+            found.pop(self.config.seed, None)
         return found if same else {}
 
     def _write(self, done: Mapping[int, FinalScores]) -> None:

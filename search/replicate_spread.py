@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from search.config import SweepConfig
+from search.config.config import SweepConfig
+from search.config.replicates import replicates_text
 from search.log_reading import OF_REPLICATES
-from search.replicates import replicates_text
 from search.store import TrialStore
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.books import Books
+from search.config.replicates import Replicate
 from search.readout import COMPLETE, FAIL, FIGURES, READOUTS
-from search.replicates import Replicate
 from search.reuse import as_columns
 from search.store import TrialStore
 from search.study import Study

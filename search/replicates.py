@@ -6,32 +6,7 @@ the number t + r * total; of the packs, each has one replicate. What a trial's r
 all its replicates; see `search.replicate_study`.
 """
 
-from dataclasses import dataclass
-
-from search.config import SweepConfig
-
-
-@dataclass(frozen=True)
-class Replicate:
-    """What sets one training of a trial apart from the others.
-
-    Attributes
-    ----------
-    seed : int
-        Of the shuffles.
-    fold : int or None
-        The part of the training images that scores it; None without folds.
-    """
-
-    seed: int
-    fold: int | None
-
-
-def replicates_of(config: SweepConfig) -> list[Replicate]:
-    """Return the replicates that every trial has; of a seed all folds follow each other."""
-    folds = range(config.folds) if config.folds else (None,)
-    seeds = range(config.seed, config.seed + config.seeds)
-    return [Replicate(seed, fold) for seed in seeds for fold in folds]
+from search.config.config import SweepConfig
 
 
 def workers_each(config: SweepConfig, workers: int) -> int:
@@ -40,9 +15,3 @@ def workers_each(config: SweepConfig, workers: int) -> int:
     With fewer of them packs are wider, and do less work in all.
     """
     return max(1, workers // config.replicates)
-
-
-def replicates_text(config: SweepConfig) -> str:
-    """Return in words what sets the replicates apart: 3 seeds, 5 folds or both."""
-    counts = {"seeds": config.seeds, "folds": config.folds}
-    return " and ".join(f"{count} {name}" for name, count in counts.items() if count > 1)

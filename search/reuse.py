@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tasks import LAST
+from search.config.space import AXES
 from search.errors import RunFolderError
 from search.log_reading import SCHEMA
 from search.manifest import REUSE_KEY, Manifest
 from search.readout import COMPLETE, FAIL, FIGURES, READOUTS
 from search.run_folder import RunFolder
-from search.space import AXES
 from search.storage.place import Place, place
 from search.store import TrialStore
 

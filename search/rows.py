@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from model.pack import Scores
 from model.tasks import LAST, LegResult, LinkResult
 from search.checkpoints import Checkpoint
+from search.config.space import AXES
 from search.links import Link
 from search.planner import NO_TRIAL, Pack
 from search.readout import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS
 from search.resamples import Resampled
-from search.space import AXES
 
 Rows = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config import SweepConfig
+from search.config.config import SweepConfig
 from search.errors import RunFolderError
 from search.log_reading import read_columns
 from search.manifest import Manifest

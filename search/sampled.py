@@ -10,11 +10,11 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from search.books import Books
+from search.config.space import AXES
 from search.links import Chain
 from search.planner import Pack, Plan
 from search.proposal import Proposal, Proposals
 from search.reuse import ReusedTrials, as_columns, copied
-from search.space import AXES
 from search.wave import Wave
 from search.width import choose_widths
 

@@ -11,7 +11,7 @@ from cluster.job import ends_with_job
 from model.data.dataset import Dataset
 from model.errors import DataError
 from model.shuffle import validation_rows
-from search.config import SweepConfig, read_grid, rungs_of
+from search.config.config import SweepConfig, read_grid
 from search.errors import ConfigError, RunFolderError
 from search.manifest import REUSE_KEY, Manifest, new_manifest
 from search.run_folder import RunFolder
@@ -237,7 +237,7 @@ def check_methods(config: SweepConfig) -> None:
         return
     from search.tuning.components import make_pruner
 
-    rungs = rungs_of(config)
+    rungs = config.rungs
     make_pruner(config.pruner.name, config.pruner.options, rungs or [1])
     if not rungs:
         raise ConfigError(

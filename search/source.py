@@ -11,7 +11,8 @@ import numpy as np
 from model.data.dataset import Dataset
 from model.speed import CostModel
 from search.books import Books, settle
-from search.config import SweepConfig, batch_of, rungs_of
+from search.config.config import SweepConfig
+from search.config.replicates import replicates_of
 from search.grid_plan import grid_plan
 from search.links import LinkCutter
 from search.manifest import Manifest
@@ -21,7 +22,7 @@ from search.prediction import Prediction, predict
 from search.proposal import Proposals
 from search.readout import TOLD
 from search.replicate_study import ReplicateStudy, training_books
-from search.replicates import replicates_of, workers_each
+from search.replicates import workers_each
 from search.reuse import ReusedTrials
 from search.sampled import SampledSearch
 from search.stage import open_chains
@@ -121,7 +122,7 @@ class Run:
 
     @cached_property
     def _rungs(self) -> tuple[int, ...]:
-        return rungs_of(self.config)
+        return self.config.rungs
 
     @cached_property
     def _grid_plan(self) -> Plan:
@@ -147,7 +148,7 @@ class Run:
             return Wave(whole, self._cutter(whole, cost, workers), self.training, pruning)
 
         return SampledSearch(
-            tuner, self.config.total, batch_of(self.config),
+            tuner, self.config.total, self.config.wave_size,
             workers_each(self.config, self.manifest.workers), self._rungs,
             self.books, self.proposals, self.reused, make_wave,
         )  # fmt: skip

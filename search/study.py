@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tasks import LAST
+from search.config.space import AXES, Params
 from search.planner import NO_TRIAL
 from search.readout import FIGURES, READOUTS, TOLD
-from search.space import AXES, Params
 
 TOP = 10
 """How many of the best trials are kept and shown."""

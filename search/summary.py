@@ -9,13 +9,12 @@ from model.data.dataset import Dataset
 from model.features import RAW
 from model.tasks import AVERAGE, LAST, FinalScore, FinalScores
 from search.arithmetic import Arithmetic
-from search.config import refit_seeds
+from search.config.space import Range
 from search.edges import edge_warnings
 from search.indistinguishable import indistinguishable_lines
 from search.optimality_gap import optimum_lines
 from search.readout import COMPLETE, FAIL, PRUNED, READOUTS, Readout
 from search.replicate_spread import cost_text, trainings_lines
-from search.space import Range
 from search.spread import spread, spread_rows
 from search.storage.place import Place, RemotePath, place
 from search.study import Study
@@ -222,15 +221,15 @@ def lacks_refits(summary: Mapping[str, Any], count: int) -> bool:
 
 
 def with_refits(
-    summary: Mapping[str, Any], seed: int, tests: Sequence[FinalScores]
+    summary: Mapping[str, Any], seeds: Sequence[int], tests: Sequence[FinalScores]
 ) -> dict[str, Any]:
     """Return a run's summary with the test figures of its final trainings.
 
     Parameters
     ----------
     summary : mapping
-    seed : int
-        Of the run.
+    seeds : sequence of int
+        Of the final trainings.
     tests : sequence of mapping
         What each final training gave, the run's own first; none where no trial won.
     """
@@ -242,5 +241,5 @@ def with_refits(
         **summary,
         "test": test,
         "tests": first,
-        "refits": spread(refit_seeds(seed, len(tests)), tests),
+        "refits": spread(seeds, tests),
     }

@@ -14,7 +14,7 @@ from model.data.dataset import Dataset
 from search.arithmetic import arithmetic
 from search.beginning import load, make_executor, prepare, read_or_write_manifest, runs_to_reuse
 from search.books import Books, open_books
-from search.config import SweepConfig
+from search.config.config import SweepConfig
 from search.dry_run import dry_run
 from search.ending import Ending
 from search.errors import NoResultError

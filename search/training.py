@@ -10,6 +10,7 @@ from rich.console import Console
 from cluster.executor import Executor
 from model.pack import PackState
 from search.calibration import calibrate
+from search.config.replicates import replicates_of
 from search.errors import StoreError
 from search.interruption import Interruption
 from search.live_view import make_progress
@@ -19,7 +20,6 @@ from search.optima import Optima
 from search.orchestrator import Orchestrator
 from search.planner import Pack
 from search.prediction import Prediction, epochs_flops
-from search.replicates import replicates_of
 from search.run_folder import RunFolder
 from search.source import Run
 

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from model.errors import PacksweepError
+from search.config.space import AXES
 from search.optimality_gap import optimum_sentences
 from search.proposal import Proposals
 from search.report import final_model as model_section
@@ -24,7 +25,6 @@ from search.report.settings_text import as_toml
 from search.report.ties import tie_chart, tie_rows, tie_sentences
 from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
-from search.space import AXES
 from search.spread import spread_rows
 from search.summary import readout_rows
 from search.tuning.export import load_study

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
-from search.config import SweepConfig
+from search.config.config import SweepConfig
+from search.config.space import AXES
 from search.manifest import Manifest
 from search.readout import FAIL, FIGURES, READOUTS
 from search.report.axis import Axis
 from search.run_folder import RunFolder
-from search.space import AXES
 from search.store import TrialStore
 
 Columns = Mapping[str, NDArray[Any]]

@@ -18,8 +18,8 @@ from optuna.distributions import (
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
+from search.config.space import Range
 from search.errors import ConfigError, SamplerError
-from search.space import Range
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

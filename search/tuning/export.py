@@ -12,12 +12,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from model.tasks import LAST
-from search.config import SweepConfig
+from search.config.config import SweepConfig
+from search.config.space import AXES, Range
 from search.errors import ConfigError, StoreError
 from search.log_reading import read_log
 from search.readout import FIGURES, READOUTS
 from search.run_folder import RunFolder
-from search.space import AXES, Range
 from search.storage.place import Place, place
 from search.tuning.components import distributions
 

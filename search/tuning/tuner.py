@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from model.tasks import LAST
-from search.config import SweepConfig, batch_of
+from search.config.config import SweepConfig
 from search.proposal import Proposal
 from search.readout import READOUTS
 from search.tuning.components import make_sampler, told_as_sampler_error
@@ -160,7 +160,7 @@ def make_tuner(config: SweepConfig) -> "Tuner":
     options = dict(settings.options)
     if settings.name == "cmaes":
         # All trials of a wave come from one generation, so all of them should count for the next.
-        options.setdefault("popsize", max(_SMALLEST_POPULATION, batch_of(config)))
+        options.setdefault("popsize", max(_SMALLEST_POPULATION, config.wave_size))
     return Tuner(
         distributions(config.axes_by_name),
         settings.name,

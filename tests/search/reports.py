@@ -10,12 +10,12 @@ from model.data.dataset import Dataset
 from model.softmax import SoftmaxRegression
 from model.tasks import FinalScore
 from search.arithmetic import Arithmetic
-from search.config import SweepConfig
+from search.config.config import SweepConfig
+from search.config.space import AXES, SearchSpace
 from search.manifest import Manifest
 from search.readout import COMPLETE, FAIL, PRUNED, READOUTS
 from search.report import write_report
 from search.run_folder import RunFolder
-from search.space import AXES, SearchSpace
 from search.store import TrialStore
 from search.study import Study
 from search.summary import make_summary

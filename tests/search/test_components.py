@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from search.config.space import Range
 from search.errors import ConfigError
-from search.space import Range
 from search.tuning.components import distributions, make_pruner, make_sampler
 
 needs_torch = pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs torch")

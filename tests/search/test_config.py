@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import search.config
+import search.config.config
 from model.errors import PacksweepError, UsageError
 from search import errors
-from search.config import SweepConfig, known_grids, load_config
+from search.config.config import SweepConfig, known_grids, load_config
+from search.config.space import Params
 from search.errors import ConfigError
-from search.space import Params
 
-ROOT = Path(search.config.__file__).parents[1]
+ROOT = Path(search.config.config.__file__).parents[2]
 AXES = {
     "batch_size": "[8, 16]",
     "learning_rate": "[1e-7, 1e-6]",
@@ -106,7 +106,7 @@ def test_an_installed_package_holds_its_grids(tmp_path, monkeypatch):
     (tmp_path / "configs/stranger.toml").write_text("")
     (tmp_path / "search/configs").mkdir(parents=True)
     (tmp_path / "search/configs/shipped.toml").write_text(toml())
-    monkeypatch.setattr(search.config, "__file__", str(tmp_path / "search/config.py"))
+    monkeypatch.setattr(search.config.config, "__file__", str(tmp_path / "search/config/config.py"))
     assert known_grids() == ["shipped"]
     assert load_config("shipped").name == "shipped"
 
@@ -226,7 +226,7 @@ def test_unknown_name_that_is_close_to_none(name):
 
 
 def test_unknown_name_without_any_grid(tmp_path, monkeypatch):
-    monkeypatch.setattr(search.config, "__file__", str(tmp_path / "search/config.py"))
+    monkeypatch.setattr(search.config.config, "__file__", str(tmp_path / "search/config/config.py"))
     assert "Known grids: none" in refusal("full")
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config import SweepConfig, load_config
+from search.config.config import SweepConfig, load_config
+from search.config.space import AXES, Range
 from search.errors import ConfigError
-from search.space import AXES, Range
 
 LISTS = {
     "batch_size": "[8, 16]",

@@ -3,8 +3,8 @@
 import pytest
 from rich.cells import cell_len
 
+from search.config.space import Range
 from search.edges import edge_warnings
-from search.space import Range
 from search.summary import result_lines
 from search.text import number_text, table_lines, wrapped
 from search.trial_table import top_lines

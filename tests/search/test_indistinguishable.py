@@ -12,12 +12,12 @@ from model.bootstrap import RESAMPLES, resample_counts
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
 from model.tasks import AVERAGE, LAST
+from search.config.space import AXES, SearchSpace
 from search.indistinguishable import SHOWN, find_indistinguishable, sentences
 from search.log_reading import SCHEMA
 from search.readout import COMPLETE, FAIL, READOUTS
 from search.report.ties import tie_chart, tie_rows, tie_sentences
 from search.resamples import Resampled, Resamples
-from search.space import AXES, SearchSpace
 from search.store import TrialStore
 from search.study import Study
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from model.data.dataset import Dataset
 from model.speed import TYPICAL, CostModel
-from search.config import load_config
+from search.config.config import load_config
 from search.grid_plan import grid_plan, grid_widths
 from search.legs import open_legs
 from search.links import LinkCutter

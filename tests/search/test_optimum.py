@@ -5,14 +5,14 @@ import pytest
 
 from cluster.errors import ClusterError
 from cluster.executor import Lost, SerialExecutor
+from model import optimum as module
 from model.data.dataset import Dataset
 from model.newton import softmax_optimum
 from model.optimum import find_optimum, score_weights
 from model.pack import PackState, advance, penalty
 from model.softmax import cost
 from model.tasks import Examples
-from search import optimum as module
-from search.config import SweepConfig
+from search.config.config import SweepConfig
 from search.errors import ConfigError, InterruptedSweepError
 from search.optima import MAX_ATTEMPTS, Optima, alphas_of
 from search.optimum import load_optimum, save_optimum

@@ -20,7 +20,8 @@ from model.speed import CostModel
 from model.tasks import Examples, LegResult, LinkResult
 from search.books import Books, settle
 from search.checkpoints import Checkpoint, Checkpoints
-from search.config import load_config
+from search.config.config import load_config
+from search.config.space import SearchSpace
 from search.errors import InterruptedSweepError, StoreError
 from search.indistinguishable import find_indistinguishable
 from search.links import LinkCutter
@@ -30,7 +31,6 @@ from search.readout import COMPLETE, FAIL, READOUTS, TOLD
 from search.resamples import Resamples
 from search.rows import record
 from search.source import Run
-from search.space import SearchSpace
 from search.stage import nothing_reached, open_chains
 from search.store import TrialStore, link_name
 from search.study import BestTrial, Study

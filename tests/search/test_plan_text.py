@@ -6,7 +6,7 @@ import numpy as np
 
 from model.data.dataset import Dataset
 from model.speed import TYPICAL
-from search.config import load_config
+from search.config.config import load_config
 from search.grid_plan import grid_plan, grid_widths
 from search.links import LinkCutter
 from search.plan_text import plan_text

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.config.space import AXES
 from search.errors import RunFolderError
 from search.planner import NO_TRIAL
 from search.proposal import Proposal, Proposals
-from search.space import AXES
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 plain = st.dictionaries(

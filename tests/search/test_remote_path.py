@@ -327,7 +327,7 @@ READERS = {
     "proposals/wave-00000.json": lambda run: Proposals(run / "proposals").read(),
     "manifest.json": lambda run: RunFolder(run).read_manifest(),
     "summary.json": lambda run: RunFolder(run).read_summary(),
-    "refits.json": lambda run: Refits(RunFolder(run), None, None, 0, "last").done(),
+    "refits.json": lambda run: Refits(RunFolder(run), None, None, None).done(),
 }
 PACK = Pack(3, 16, np.ones(1), np.ones(1), (5,), np.zeros((1, 1), np.int64))
 

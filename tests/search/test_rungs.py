@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config import SweepConfig, batch_of, rungs_of
+from search.config.config import SweepConfig
 
 SPACE = {"batch_size": [8], "learning_rate": [1e-6], "epochs": [5, 10, 40], "alpha": [0.0]}
 TO_40 = {"low": 5, "high": 40}
@@ -42,11 +42,11 @@ def tpe(trials, **more):
     ],
 )
 def test_rungs(epochs, interval, expected):
-    assert rungs_of(config(epochs, "halving", interval, **tpe(5))) == expected
+    assert config(epochs, "halving", interval, **tpe(5)).rungs == expected
 
 
 def test_without_a_pruner_there_are_no_rungs():
-    assert rungs_of(config(pruner="none")) == ()
+    assert config(pruner="none").rungs == ()
 
 
 @given(
@@ -57,7 +57,7 @@ def test_without_a_pruner_there_are_no_rungs():
 def test_rungs_lie_below_the_longest_way(epochs, interval, is_range):
     most = max(epochs)
     axis = {"low": min(epochs), "high": most} if is_range else epochs
-    rungs = rungs_of(config(axis, "median", interval, **tpe(5)))
+    rungs = config(axis, "median", interval, **tpe(5)).rungs
     assert list(rungs) == sorted(set(rungs))
     assert all(0 < rung < most for rung in rungs)
     if interval is not None:
@@ -68,11 +68,11 @@ def test_rungs_lie_below_the_longest_way(epochs, interval, is_range):
 
 @given(st.integers(1, 2**31), st.integers(1, 2**31))
 def test_a_batch_is_as_large_as_the_settings_say_or_holds_all_trials(trials, batch):
-    assert batch_of(config(**tpe(trials, batch=batch))) == min(batch, trials)
+    assert config(**tpe(trials, batch=batch)).wave_size == min(batch, trials)
 
 
 @given(st.integers(1, 2**31))
 def test_unless_told_a_sampler_hears_of_some_trials_before_it_proposes_the_others(trials):
-    batch = batch_of(config(**tpe(trials)))
+    batch = config(**tpe(trials)).wave_size
     assert min(32, trials) <= batch <= min(128, trials)
     assert trials < 128 or trials / batch > 3.9

@@ -8,8 +8,8 @@ import pytest
 from model.data.dataset import Dataset
 from search import refit
 from search.arithmetic import Arithmetic
+from search.config.space import SearchSpace
 from search.readout import COMPLETE, FAIL, PRUNED
-from search.space import SearchSpace
 from search.study import Study
 from search.summary import make_summary, readout_rows, result_lines, result_text
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.config.space import AXES, Range
 from search.proposal import Proposals
-from search.space import AXES, Range
 from search.tuning.components import distributions
 from search.tuning.tuner import Tuner
 

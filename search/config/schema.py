@@ -1,13 +1,13 @@
-"""What may stand in [sampler] and [pruner]: who proposes trials, and who stops them early."""
+"""What may stand in a grid file: each key, its type and its rule."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError, to_json
 
-from search.range_schema import MAX_EPOCHS, Epochs
-from search.strict import Strict
+from search.config.axes import MAX_EPOCHS, Axes, Epochs, Strict
+from search.config.space import AXES
 
 MAX_TRIALS = 2**31
 SAMPLERS = ("grid", "random", "qmc", "tpe", "gp", "cmaes")
@@ -112,3 +112,55 @@ class PrunerSettings(_Method):
         description="a table of finite numbers, text, true or false, lists and tables, "
         "such as {reduction_factor = 3}",
     )
+
+
+MAX_REPLICATES = 1000
+"""Most seeds, and most folds, of a config."""
+
+
+class GridFile(Strict):
+    """What may stand in a config file."""
+
+    dataset: str = Field(
+        "auto",
+        pattern=r"^[^\x00-\x1f]+$",
+        description='"auto", "fashion-mnist", "digits" or the path of a data set',
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description=f"a whole number from 0 to {2**63 - 1}")
+    validation_fraction: float = Field(
+        0.2, gt=0, lt=1, description="a number between 0 and 1, both excluded, such as 0.2"
+    )
+    seeds: int = Field(
+        1, ge=1, le=MAX_REPLICATES, description=f"a whole number from 1 to {MAX_REPLICATES}"
+    )
+    folds: int = Field(
+        0,
+        ge=0,
+        le=MAX_REPLICATES,
+        description=f"a whole number from 2 to {MAX_REPLICATES}, or 0 for none",
+    )
+    select: Literal["last", "average"] = Field(
+        "last",
+        description='"last" or "average": the weights by whose validation cost trials are compared',
+    )
+    features: Literal["raw", "unit", "standardized"] = Field(
+        "raw",
+        description='"raw", "unit" or "standardized": pixels as they are, scaled to 1 at most, or '
+        "each less its mean and over its standard deviation",
+    )
+    axes: Axes = Field(alias="space", description=f"a table with the keys {', '.join(AXES)}")
+    sampler: SamplerSettings = Field(
+        default_factory=SamplerSettings,
+        description='a table such as {name = "tpe", trials = 500}',
+    )
+    pruner: PrunerSettings = Field(
+        default_factory=PrunerSettings,
+        description='a table such as {name = "halving", interval = 5}',
+    )
+
+    @field_validator("folds")
+    @classmethod
+    def _none_or_several(cls, folds: int) -> int:
+        if folds == 1:
+            raise PydanticCustomError("one_fold", "one fold")
+        return folds

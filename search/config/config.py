@@ -7,15 +7,23 @@ from typing import Any, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from search.config_messages import closest, conflicts, explain, show
-from search.config_schema import Axes, GridFile
+from search.config.axes import RANGE_RULES, Axes, Strict, broken
+from search.config.messages import closest, conflicts, explain, show
+from search.config.schema import GridFile, PrunerSettings, SamplerSettings
+from search.config.space import Range, SearchSpace
 from search.errors import ConfigError
-from search.range_schema import RANGE_RULES
-from search.sampling_schema import PrunerSettings, SamplerSettings
-from search.space import Range, SearchSpace
-from search.strict import Strict, broken
 
 _MAX_LINES = 8
+
+# What a sampler is asked for at once, where the settings do not say: enough for wide packs, and
+# not so many that it hears of nothing before it is asked for the rest.
+_WAVES, _SMALLEST_WAVE, _LARGEST_WAVE = 4, 32, 128
+
+# Where nothing says otherwise, a trial is reported this often on its way.
+_REPORTS = 8
+
+SEEDS = 2**63
+"""All seeds are below this."""
 
 
 class SweepConfig(GridFile):
@@ -94,6 +102,37 @@ class SweepConfig(GridFile):
     def total(self) -> int:
         """How many trials there are: all of the grid, or those asked of the sampler."""
         return self.sampler.trials or len(self.space)
+
+    @property
+    def wave_size(self) -> int:
+        """How many trials a sampler is asked for at once."""
+        quarter = -(-self.total // _WAVES)
+        default = min(max(_SMALLEST_WAVE, quarter), _LARGEST_WAVE)
+        return min(self.sampler.batch or default, self.total)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs at which trials are reported to the pruner, increasing; none without a pruner.
+
+        The multiples of the pruner's interval, below the most epochs that there can be. Without
+        an interval they are a grid's own epochs, at which its trials are scored anyway, and an
+        eighth of the longest way elsewhere.
+        """
+        if self.pruner.name == "none":
+            return ()
+        epochs, interval = self.axes_by_name["epochs"], self.pruner.interval
+        if isinstance(epochs, Range):
+            most, own = int(epochs.high), []
+        else:
+            most, own = int(max(epochs)), sorted(map(int, epochs))[:-1]
+        if own and interval is None:
+            return tuple(own)
+        step = interval or max(1, most // _REPORTS)
+        return tuple(range(step, most, step))
+
+    def refit_seeds(self, count: int) -> list[int]:
+        """Return the seeds of the final trainings: the run's own and those that follow it."""
+        return [(self.seed + i) % SEEDS for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, ready for JSON; see `from_dict`."""
@@ -176,7 +215,7 @@ def known_grids() -> list[str]:
 
 def _shipped() -> Path:
     """Return the folder of the shipped grids: in the package, or in the repository."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "configs"
     # Beside an installed package, a folder "configs" could be anybody's: look inside first.
     return installed if installed.is_dir() else package.parent / "configs"
@@ -256,46 +295,3 @@ _RULES = {
     for table, model in _TABLES.items()
     for name, field in model.model_fields.items()
 } | RANGE_RULES
-
-# Seeds are below this, as in a config.
-_SEEDS = 2**63
-
-
-def refit_seeds(seed: int, count: int) -> list[int]:
-    """Return the seeds of the final trainings: the run's own and those that follow it."""
-    return [(seed + i) % _SEEDS for i in range(count)]
-
-
-# Where nothing says otherwise, a trial is reported this often on its way.
-_REPORTS = 8
-
-
-def rungs_of(config: SweepConfig) -> tuple[int, ...]:
-    """Return the epochs at which trials are reported to the pruner, increasing.
-
-    The multiples of the pruner's interval, below the most epochs that there can
-    be. Without an interval they are a grid's own epochs, at which its trials are
-    scored anyway, and an eighth of the longest way elsewhere.
-    """
-    if config.pruner.name == "none":
-        return ()
-    epochs, interval = config.axes_by_name["epochs"], config.pruner.interval
-    if isinstance(epochs, Range):
-        most, own = int(epochs.high), []
-    else:
-        most, own = int(max(epochs)), sorted(map(int, epochs))[:-1]
-    if own and interval is None:
-        return tuple(own)
-    return tuple(range(step := interval or max(1, most // _REPORTS), most, step))
-
-
-# What a sampler is asked for at once, where the settings do not say: enough for wide packs, and
-# not so many that it hears of nothing before it is asked for the rest.
-_WAVES, _SMALLEST_BATCH, _LARGEST_BATCH = 4, 32, 128
-
-
-def batch_of(config: SweepConfig) -> int:
-    """Return how many trials a sampler is asked for at once."""
-    quarter = -(-config.total // _WAVES)
-    default = min(max(_SMALLEST_BATCH, quarter), _LARGEST_BATCH)
-    return min(config.sampler.batch or default, config.total)

@@ -8,18 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic_core import ErrorDetails
 
-from search.config_schema import Axes, GridFile
-from search.range_schema import RangeTable
-from search.sampling_schema import (
+from search.config.axes import BROKEN_RULE, Axes, RangeTable, Strict
+from search.config.schema import (
     MAX_TRIALS,
     PRUNERS,
     SAMPLERS,
     UNKNOWN_METHOD,
+    GridFile,
     PrunerSettings,
     SamplerSettings,
 )
-from search.space import AXES
-from search.strict import BROKEN_RULE, Strict
+from search.config.space import AXES
 
 SETTINGS = [field.alias or name for name, field in GridFile.model_fields.items()]
 _KEYS = {

@@ -1,0 +1,218 @@
+"""What may stand in [space]: the numbers of each axis, as a list or as a range."""
+
+from fractions import Fraction
+from typing import Annotated, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from search.config.space import AXES, Range, SearchSpace
+
+BROKEN_RULE = "broken_rule"
+
+
+class Strict(BaseModel):
+    """Nothing converted, nothing unknown, nothing changed afterwards.
+
+    A field's description is the rule that the user reads when a value breaks it,
+    whatever the way it does so: "KEY must be ...".
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def broken(rule: str) -> PydanticCustomError:
+    """Return the error of a validator that has its own words for what is wrong."""
+    # As context: braces in the text itself would be taken for names of values.
+    return PydanticCustomError(BROKEN_RULE, "{rule}", {"rule": rule})
+
+
+MAX_EPOCHS = 100_000
+_INT32_MAX = 2**31 - 1  # the log keeps batch_size and epochs as int32
+_TOLERANCE = Fraction(1, 10**9)
+
+BatchSize = Annotated[int, Field(ge=1, le=_INT32_MAX)]
+Epochs = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# -0.0 passes as >= 0; adding 0.0 drops the sign, which would show in the log.
+Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(lambda a: a + 0.0)]
+
+LIMITS = {"batch_size": f"from 1 to {_INT32_MAX}", "epochs": f"from 1 to {MAX_EPOCHS}"}
+
+
+class RangeTable(Strict):
+    """All numbers from low to high, in place of a list; see `Range`."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        mistake = self._mistake()
+        if mistake:
+            raise broken(mistake)
+        return self
+
+    def _mistake(self) -> str | None:
+        if self.low > self.high:
+            return "low must not be greater than high; exchange the two"
+        if self.log and self.step is not None:
+            return "log and step exclude each other; leave one of them out"
+        if self.log and not self.low:
+            return "a range with log must have a low greater than 0; raise it, or leave log out"
+        return self._step_mistake()
+
+    def _step_mistake(self) -> str | None:
+        """Refuse a step that misses high: Optuna would lower high without a word."""
+        if self.step is None:
+            return None
+        # Of the decimals as they were written: 0.3 is three steps of 0.1, not a rounding less.
+        # Only high may be too large by a rounding; too small, it would lose a whole step.
+        low, high, step = (Fraction(str(x)) for x in (self.low, self.high, self.step))
+        steps, rest = divmod(high - low, step)
+        if rest <= (0 if isinstance(self.high, int) else _TOLERANCE * step):
+            return None
+        nearest = type(self.high)(low + steps * step)
+        return (
+            f"high - low must be a whole multiple of step; give high = {nearest}, or another step"
+        )
+
+    def to_range(self) -> Range:
+        """Return the range as a plain value."""
+        return Range(self.low, self.high, self.log, self.step)
+
+
+class BatchSizeRange(RangeTable):
+    """A range of batch_size."""
+
+    low: BatchSize
+    high: BatchSize
+    step: BatchSize | None = None
+
+
+class LearningRateRange(RangeTable):
+    """A range of learning_rate."""
+
+    low: Positive
+    high: Positive
+    step: Positive | None = None
+
+
+class EpochsRange(RangeTable):
+    """A range of epochs."""
+
+    low: Epochs
+    high: Epochs
+    step: Epochs | None = None
+
+
+class AlphaRange(RangeTable):
+    """A range of alpha."""
+
+    low: Alpha
+    high: Alpha
+    step: Positive | None = None
+
+
+_POSITIVE = "a finite number greater than 0"
+_NUMBER = {
+    "batch_size": f"a whole number {LIMITS['batch_size']}",
+    "learning_rate": _POSITIVE,
+    "epochs": f"a whole number {LIMITS['epochs']}",
+    "alpha": "a finite number, 0 or greater",
+}
+RANGE_RULES = {
+    f"space.{name}.{key}": rule
+    for name, number in _NUMBER.items()
+    for key, rule in {
+        "low": number,
+        "high": number,
+        "log": "true or false",
+        "step": _POSITIVE if name == "alpha" else number,
+    }.items()
+}
+"""The rule of each key of each range, by its place in the file."""
+
+_Number = TypeVar("_Number", bound=float)
+_Table = TypeVar("_Table", bound=RangeTable)
+
+
+def _form(values: object) -> str:
+    # An empty table is neither; the rule that it breaks as a list tells of both.
+    return "range" if isinstance(values, dict | RangeTable) and values else "list"
+
+
+_Axis = Annotated[
+    Annotated[tuple[_Number, ...], Tag("list")] | Annotated[_Table, Tag("range")],
+    Discriminator(_form),
+]
+
+
+class Axes(Strict):
+    """The table [space]: the values of each hyperparameter, or the range that they come from."""
+
+    batch_size: _Axis[BatchSize, BatchSizeRange] = Field(
+        description=f"a list of one or more whole numbers {LIMITS['batch_size']}, such as [8, 32], "
+        "or a range such as {low = 8, high = 64, step = 8}"
+    )
+    learning_rate: _Axis[Positive, LearningRateRange] = Field(
+        description="a list of one or more finite numbers greater than 0, such as [1e-7, 1e-6], "
+        "or a range such as {low = 1e-7, high = 1e-5, log = true}"
+    )
+    epochs: _Axis[Epochs, EpochsRange] = Field(
+        description=f"a list of one or more whole numbers {LIMITS['epochs']}, such as [5, 10], "
+        "or a range such as {low = 5, high = 40, step = 5}"
+    )
+    alpha: _Axis[Alpha, AlphaRange] = Field(
+        description="a list of one or more finite numbers, 0 or greater, such as [0, 0.1], "
+        "or a range such as {low = 0.01, high = 100, log = true}"
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _tuple(cls, values: object) -> object:
+        return tuple(values) if isinstance(values, list) else values
+
+    # Not Field(min_length=1): that one also complains of a list with a wrong value.
+    @field_validator("*")
+    @classmethod
+    def _some_and_distinct(cls, values: tuple[float, ...] | RangeTable) -> object:
+        if isinstance(values, RangeTable):
+            return values
+        if not values:
+            raise PydanticCustomError("empty", "empty")
+        if len(set(values)) < len(values):
+            raise PydanticCustomError("duplicates", "duplicates")
+        return values
+
+    def by_name(self) -> dict[str, tuple[float, ...] | Range]:
+        """Return the values or the range of each hyperparameter, in the order of `AXES`."""
+        tables = {name: getattr(self, name) for name in AXES}
+        return {
+            name: axis.to_range() if isinstance(axis, RangeTable) else axis
+            for name, axis in tables.items()
+        }
+
+    def search_space(self) -> SearchSpace:
+        """Return the grid of these values.
+
+        Raises
+        ------
+        ValueError
+            If an axis is a range: there is no list of all combinations then.
+        """
+        for name, axis in self.by_name().items():
+            if isinstance(axis, Range):
+                raise ValueError(f"{name} is a range ({axis}): only lists of values make a grid.")
+        return SearchSpace(**{name: getattr(self, name) for name in AXES})
