@@ -24,16 +24,15 @@ from model.speed import TYPICAL
 from model.tasks import LegResult, LinkResult
 from search.checkpoints import Checkpoint
 from search.config.space import AXES, SearchSpace
-from search.links import Chain, LinkCutter
-from search.planner import Plan, make_plan
+from search.plan.links import Chain, LinkCutter, nothing_reached, open_chains
+from search.plan.packs import Plan, make_plan
+from search.plan.widths import choose_widths
 from search.readout import READOUTS, TOLD
 from search.report.pairs import pair_costs
 from search.report.result import top_trials
 from search.rows import record
-from search.stage import nothing_reached, open_chains
 from search.store import TrialStore, link_name
 from search.study import Study
-from search.width import choose_widths
 
 T = TypeVar("T")
 WORKERS = 64

@@ -44,9 +44,9 @@ from search.books import Books
 from search.calibration import calibrate
 from search.checkpoints import Checkpoints
 from search.config.config import SweepConfig, load_config
-from search.links import Link, LinkCutter
 from search.orchestrator import Orchestrator
-from search.planner import Pack, Plan
+from search.plan.links import Link, LinkCutter
+from search.plan.packs import Pack, Plan
 from search.readout import READOUTS
 from search.resamples import Resamples
 from search.store import TrialStore

@@ -23,10 +23,9 @@ import numpy as np
 
 from model.speed import CostModel
 from search.config.config import SweepConfig, load_config
-from search.grid_plan import grid_plan, grid_widths
-from search.links import Chain, LinkCutter
-from search.simulation import Simulated, simulate
-from search.stage import nothing_reached, open_chains
+from search.plan.links import Chain, LinkCutter, nothing_reached, open_chains
+from search.plan.prediction import Simulated, simulate
+from search.plan.widths import grid_plan, grid_widths
 from search.study import Study
 
 WORKERS = (1, 4, 16, 64, 256, 1024)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from model.data.dataset import Dataset
 from search.checkpoints import Checkpoints
 from search.config.config import SweepConfig
-from search.planner import Pack
+from search.plan.packs import Pack
 from search.resamples import Resamples
 from search.run_folder import RunFolder
 from search.store import TrialStore, link_of

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
-from search.planner import Pack
+from search.plan.packs import Pack
 from search.storage.durable import prepare_folder, read_whole, write_atomically
 from search.storage.place import Place
 

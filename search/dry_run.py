@@ -6,13 +6,11 @@ from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
 from search.calibration import calibrate
 from search.config.config import SweepConfig
-from search.grid_plan import grid_plan, grid_widths
-from search.links import LinkCutter
+from search.plan.links import LinkCutter, nothing_reached, open_chains
+from search.plan.packs import Plan, replicated
+from search.plan.widths import grid_plan, grid_widths, workers_each
 from search.plan_text import plan_text
-from search.planner import Plan, replicated
-from search.replicates import workers_each
 from search.sampled import repeated, wave_widths
-from search.stage import nothing_reached, open_chains
 from search.tuning.tuner import make_tuner
 
 

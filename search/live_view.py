@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from search.interruption import STOPPING, Interruption
-from search.links import Link
-from search.prediction import Prediction
+from search.plan.links import Link
+from search.plan.prediction import Prediction
 from search.progress import PlainProgress, Progress, QuietProgress
 from search.screen import Screen
 from search.study import Study

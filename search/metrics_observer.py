@@ -16,8 +16,8 @@ from cluster.metrics import (
     Metrics,
 )
 from model.tasks import LinkResult
-from search.links import Link
 from search.pace import Pace
+from search.plan.links import Link
 from search.readout import COMPLETE, FAIL, PRUNED
 from search.study import Study
 

@@ -1,7 +1,7 @@
 """Several observers of one sweep, which need not know each other."""
 
-from search.links import Link
 from search.orchestrator import Observer
+from search.plan.links import Link
 from search.study import Study
 
 

@@ -16,11 +16,11 @@ from model.tasks import LinkResult, run_link
 from search.books import Books
 from search.checkpoints import Checkpoint
 from search.errors import InterruptedSweepError
-from search.links import Chain, Link
-from search.planner import Pack
+from search.plan.links import Chain, Link
+from search.plan.packs import Pack
+from search.plan.schedule import Schedule
 from search.readout import READOUTS
 from search.rows import record, resampled_of
-from search.schedule import Schedule
 from search.store import link_name
 from search.study import Study
 

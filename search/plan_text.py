@@ -7,9 +7,9 @@ from model.speed import CostModel
 from search.config.config import SweepConfig
 from search.config.replicates import replicates_text
 from search.config.space import Params, Range
-from search.links import Chain
-from search.planner import Plan
-from search.prediction import array_mib, epochs_flops, predict, refit_seconds
+from search.plan.links import Chain
+from search.plan.packs import Plan
+from search.plan.prediction import array_mib, epochs_flops, predict, refit_seconds
 from search.text import duration
 
 

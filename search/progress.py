@@ -6,8 +6,8 @@ from typing import Self
 from rich.console import Console
 
 from search.config.space import Params
-from search.links import Link
-from search.prediction import Prediction
+from search.plan.links import Link
+from search.plan.prediction import Prediction
 from search.readout import FAIL, PRUNED
 from search.study import BestTrial, Study
 from search.text import duration

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from search.config.space import AXES, DTYPES
 from search.errors import RunFolderError, SamplerError
-from search.planner import Plan, make_plan
+from search.plan.packs import Plan, make_plan
 from search.storage.durable import prepare_folder, read_whole, write_atomically
 from search.storage.place import Place
 

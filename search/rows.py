@@ -10,8 +10,8 @@ from model.pack import Scores
 from model.tasks import LAST, LegResult, LinkResult
 from search.checkpoints import Checkpoint
 from search.config.space import AXES
-from search.links import Link
-from search.planner import NO_TRIAL, Pack
+from search.plan.links import Link
+from search.plan.packs import NO_TRIAL, Pack
 from search.readout import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS
 from search.resamples import Resampled
 

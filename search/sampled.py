@@ -11,12 +11,12 @@ import numpy as np
 
 from search.books import Books
 from search.config.space import AXES
-from search.links import Chain
-from search.planner import Pack, Plan
+from search.plan.links import Chain
+from search.plan.packs import Pack, Plan
+from search.plan.widths import choose_widths
 from search.proposal import Proposal, Proposals
 from search.reuse import ReusedTrials, as_columns, copied
 from search.wave import Wave
-from search.width import choose_widths
 
 # Waves under way at a time. While the packs of one reach their ends, those of the other keep
 # the workers busy; a sampler that waited for neither would know less.

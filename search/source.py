@@ -13,19 +13,17 @@ from model.speed import CostModel
 from search.books import Books, settle
 from search.config.config import SweepConfig
 from search.config.replicates import replicates_of
-from search.grid_plan import grid_plan
-from search.links import LinkCutter
 from search.manifest import Manifest
 from search.orchestrator import Source
-from search.planner import Plan, replicated
-from search.prediction import Prediction, predict
+from search.plan.links import LinkCutter, open_chains
+from search.plan.packs import Plan, replicated
+from search.plan.prediction import Prediction, predict
+from search.plan.widths import grid_plan, workers_each
 from search.proposal import Proposals
 from search.readout import TOLD
 from search.replicate_study import ReplicateStudy, training_books
-from search.replicates import workers_each
 from search.reuse import ReusedTrials
 from search.sampled import SampledSearch
-from search.stage import open_chains
 from search.tuning.tuner import make_tuner
 from search.wave import Pruning, Wave
 

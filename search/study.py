@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.tasks import LAST
 from search.config.space import AXES, Params
-from search.planner import NO_TRIAL
+from search.plan.packs import NO_TRIAL
 from search.readout import FIGURES, READOUTS, TOLD
 
 TOP = 10

@@ -23,7 +23,7 @@ from search.log_file import log_file
 from search.manifest import Manifest, new_manifest
 from search.optima import Optima, alphas_of
 from search.optimality_gap import lacks_optimum
-from search.prediction import epochs_flops
+from search.plan.prediction import epochs_flops
 from search.proposal import Proposals
 from search.reuse import ReusedTrials
 from search.run_folder import RunFolder

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from search.prediction import Prediction
+from search.plan.prediction import Prediction
 from search.store import TrialStore
 
 

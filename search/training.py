@@ -18,8 +18,8 @@ from search.metrics_observer import MetricsObserver
 from search.observers import Observers
 from search.optima import Optima
 from search.orchestrator import Orchestrator
-from search.planner import Pack
-from search.prediction import Prediction, epochs_flops
+from search.plan.packs import Pack
+from search.plan.prediction import Prediction, epochs_flops
 from search.run_folder import RunFolder
 from search.source import Run
 

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from search.books import Books
 from search.checkpoints import Checkpoint
-from search.links import Chain, LinkCutter
-from search.planner import NO_TRIAL, Pack, Plan
+from search.plan.links import Chain, LinkCutter, open_chains
+from search.plan.packs import NO_TRIAL, Pack, Plan
 from search.rows import pruned_rows
-from search.stage import open_chains
 from search.store import link_name
 
 F64 = NDArray[np.float64]

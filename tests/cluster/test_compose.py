@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from model.pack import PackState
-from search.width import WIDEST
+from search.plan.widths import WIDEST
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"

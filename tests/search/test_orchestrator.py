@@ -24,14 +24,13 @@ from search.config.config import load_config
 from search.config.space import SearchSpace
 from search.errors import InterruptedSweepError, StoreError
 from search.indistinguishable import find_indistinguishable
-from search.links import LinkCutter
 from search.orchestrator import MAX_ATTEMPTS, Orchestrator
-from search.planner import NO_TRIAL, Plan, make_plan
+from search.plan.links import LinkCutter, nothing_reached, open_chains
+from search.plan.packs import NO_TRIAL, Plan, make_plan
 from search.readout import COMPLETE, FAIL, READOUTS, TOLD
 from search.resamples import Resamples
 from search.rows import record
 from search.source import Run
-from search.stage import nothing_reached, open_chains
 from search.store import TrialStore, link_name
 from search.study import BestTrial, Study
 from search.wave import Wave

@@ -7,11 +7,10 @@ import numpy as np
 from model.data.dataset import Dataset
 from model.speed import TYPICAL
 from search.config.config import load_config
-from search.grid_plan import grid_plan, grid_widths
-from search.links import LinkCutter
+from search.plan.links import LinkCutter, nothing_reached, open_chains
+from search.plan.prediction import predict, refit_seconds
+from search.plan.widths import grid_plan, grid_widths
 from search.plan_text import plan_text
-from search.prediction import predict, refit_seconds
-from search.stage import nothing_reached, open_chains
 from search.study import Study
 from search.text import duration
 

@@ -5,10 +5,9 @@ import pytest
 from model.speed import TYPICAL, CostModel
 from search.config.config import load_config
 from search.config.space import Params
-from search.grid_plan import grid_plan, grid_widths
-from search.links import LinkCutter
-from search.prediction import array_mib, predict, refit_seconds
-from search.stage import nothing_reached, open_chains
+from search.plan.links import LinkCutter, nothing_reached, open_chains
+from search.plan.prediction import array_mib, predict, refit_seconds
+from search.plan.widths import grid_plan, grid_widths
 from search.study import Study
 
 CONFIG = load_config("full")

@@ -13,13 +13,12 @@ from model.speed import TYPICAL
 from search import progress
 from search.config.space import SearchSpace
 from search.interruption import Interruption
-from search.links import LinkCutter
 from search.live_view import LiveProgress, make_progress
-from search.planner import NO_TRIAL, make_plan
-from search.prediction import Prediction, predict
+from search.plan.links import LinkCutter, nothing_reached, open_chains
+from search.plan.packs import NO_TRIAL, make_plan
+from search.plan.prediction import Prediction, predict
 from search.progress import PLAIN_INTERVAL, PlainProgress, QuietProgress
 from search.readout import COMPLETE, FAIL, PRUNED
-from search.stage import nothing_reached, open_chains
 from search.study import Study
 from search.text import duration
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from search.config.space import AXES
 from search.errors import RunFolderError
-from search.planner import NO_TRIAL
+from search.plan.packs import NO_TRIAL
 from search.proposal import Proposal, Proposals
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -13,7 +13,7 @@ import pytest
 from search.checkpoints import Checkpoints
 from search.errors import LockedError, ObjectStoreError, RunFolderError, StoreError
 from search.log_reading import read_log
-from search.planner import Pack
+from search.plan.packs import Pack
 from search.proposal import Proposals
 from search.refits import Refits
 from search.resamples import Resamples

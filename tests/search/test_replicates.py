@@ -8,10 +8,10 @@ from search.checkpoints import Checkpoints
 from search.config.config import load_config
 from search.config.replicates import Replicate, replicates_of
 from search.config.space import SearchSpace
-from search.planner import NO_TRIAL, make_plan, replicated
+from search.plan.packs import NO_TRIAL, make_plan, replicated
+from search.plan.widths import workers_each
 from search.readout import READOUTS, TOLD
 from search.replicate_study import ReplicateStudy, training_books
-from search.replicates import workers_each
 from search.store import TrialStore
 from search.study import Study
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.config.space import SearchSpace
-from search.planner import NO_TRIAL
+from search.plan.packs import NO_TRIAL
 from search.readout import COMPLETE, FAIL, PRUNED, READOUTS, TOLD
 from search.study import BestTrial, Study
 

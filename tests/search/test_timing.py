@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from search.prediction import Prediction
+from search.plan.prediction import Prediction
 from search.readout import COMPLETE
 from search.store import TrialStore
 from search.timing import make_timing

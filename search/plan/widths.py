@@ -1,8 +1,22 @@
-"""How wide packs should be for the workers there are."""
+"""How wide packs should be for the workers there are, and the plan of a whole grid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from model.speed import TYPICAL
+from search.config.config import SweepConfig
+from search.plan.packs import Plan, make_plan
+
+
+def workers_each(config: SweepConfig, workers: int) -> int:
+    """Return for how many workers the packs of one replicate are planned: the others share them.
+
+    With fewer of them packs are wider, and do less work in all.
+    """
+    return max(1, workers // config.replicates)
+
 
 # Wider packs gain nothing more and make links long.
 WIDEST = 64
@@ -48,3 +62,34 @@ def _makespan(trajectories: Mapping[int, int], width: int, workers: int) -> floa
         total += cost * count / even
         longest = max(longest, cost)
     return max(total / workers, longest)
+
+
+def grid_widths(config: SweepConfig, workers: int) -> dict[int, int]:
+    """Return the columns per pack for each batch size of a grid."""
+    columns = len(config.space.learning_rate) * len(config.space.alpha)
+    return choose_widths(
+        dict.fromkeys(config.space.batch_size, columns), workers_each(config, workers)
+    )
+
+
+def grid_plan(
+    config: SweepConfig,
+    widths: Mapping[int, int],
+    numbers: NDArray[np.int64] | None = None,
+    rungs: Sequence[int] = (),
+) -> Plan:
+    """Return the packs of a grid's trials.
+
+    Parameters
+    ----------
+    config : SweepConfig
+    widths : mapping of int to int
+        Of `grid_widths`.
+    numbers : ndarray of int64, optional
+        Which trials are trained; all where left out.
+    rungs : sequence of int
+        Epochs at which they are reported to a pruner.
+    """
+    if numbers is None:
+        numbers = np.arange(len(config.space))
+    return make_plan(numbers, config.space.columns(numbers), widths, rungs)

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from search.planner import NO_TRIAL, Pack
+from search.plan.packs import NO_TRIAL, Pack
 
 I64 = NDArray[np.int64]
 

@@ -1,19 +1,21 @@
 """Cutting what is left of a pack into links of about the same length."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
 from model.shuffle import validation_rows
 from model.speed import CostModel
+from model.tasks import READOUT_NAMES
 from search.config.config import SweepConfig
-from search.legs import Leg
-from search.planner import Pack, Plan
-from search.readout import READOUTS
+from search.plan.legs import Leg, legs_from, open_legs
+from search.plan.packs import Pack, Plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +137,7 @@ class LinkCutter:
         for leg in legs:
             seconds += self._training(epoch, leg)
             if len(leg.scored):
-                rows = self._n_validation * len(READOUTS)
+                rows = self._n_validation * len(READOUT_NAMES)
                 seconds += rows * self._cost.scoring_row(len(leg.scored))
             epoch = leg.epoch
         return Link(pack, start, tuple(legs), seconds)
@@ -192,3 +194,42 @@ def _even_stops(start: int, epoch: int, length: float) -> list[int]:
     # Rounded to the nearest, unless a part would then be too long.
     parts = max(1, min(way, max(round(way / length), -(-way // most))))
     return [start + way * i // parts for i in range(parts)]
+
+
+Reached = Callable[[Pack], tuple[int, NDArray[np.int64] | None]]
+"""Epoch and columns of a pack's newest state; 0 and None where there is none."""
+
+
+def nothing_reached(pack: Pack) -> tuple[int, None]:
+    """Say that a pack has no state yet."""
+    del pack
+    return 0, None
+
+
+def open_chains(
+    plan: Plan,
+    closed: NDArray[np.bool_],
+    reached: Reached,
+    cutter: LinkCutter,
+    until: float = math.inf,
+) -> list[Chain]:
+    """Return what is left of each pack that the log does not complete.
+
+    Parameters
+    ----------
+    plan : Plan
+    closed : ndarray of shape (trials + 1,), bool
+        Whether a trial has its row; see `open_legs`.
+    reached : callable
+        Tells where a pack's newest state on disk stands.
+    cutter : LinkCutter
+    until : float
+        Epoch beyond which nobody knows yet which columns go on.
+    """
+    chains = []
+    for pack in plan.packs:
+        if legs := open_legs(pack, closed):
+            start, left = legs_from(legs, *reached(pack))
+            if now := [leg for leg in left if leg.epoch <= until]:
+                chains.append(cutter.cut(pack, start, now))
+    return chains

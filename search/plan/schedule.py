@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from search.links import Link
+from search.plan.links import Link
 
 
 @dataclass(order=True)
