@@ -26,7 +26,7 @@ from statistics import median
 from harness import report
 
 from search.config.config import load_config
-from search.store import TrialStore
+from search.record.trial_log import TrialStore
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "hosts"))  # where the hosts are made for the tests, too

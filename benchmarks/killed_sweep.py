@@ -18,7 +18,7 @@ import numpy as np
 from harness import report
 
 from search.config.space import AXES
-from search.store import TrialStore
+from search.record.trial_log import TrialStore
 
 SAME = ("number", "state", *AXES, "val_cost", "val_cost_avg", "last_cost", "last_epoch")
 

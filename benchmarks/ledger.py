@@ -22,17 +22,17 @@ from harness import report
 from model.pack import Scores
 from model.speed import TYPICAL
 from model.tasks import LegResult, LinkResult
-from search.checkpoints import Checkpoint
 from search.config.space import AXES, SearchSpace
 from search.plan.links import Chain, LinkCutter, nothing_reached, open_chains
 from search.plan.packs import Plan, make_plan
 from search.plan.widths import choose_widths
-from search.readout import READOUTS, TOLD
+from search.record.checkpoints import Checkpoint
+from search.record.columns import READOUTS, TOLD
+from search.record.rows import record
+from search.record.standings import Study
+from search.record.trial_log import TrialStore, link_name
 from search.report.pairs import pair_costs
 from search.report.result import top_trials
-from search.rows import record
-from search.store import TrialStore, link_name
-from search.study import Study
 
 T = TypeVar("T")
 WORKERS = 64

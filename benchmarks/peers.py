@@ -71,7 +71,7 @@ from model.data.sources import load_dataset
 from model.tasks import Examples
 from search.config.config import SweepConfig, load_config
 from search.config.space import SearchSpace
-from search.store import TrialStore
+from search.record.trial_log import TrialStore
 
 SHORT_GRID = Path(__file__).parent / "peers" / "short.toml"
 TOLERANCE = 1e-3

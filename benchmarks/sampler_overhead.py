@@ -34,7 +34,7 @@ from harness import report
 from peers.command import packages
 
 from search.config.config import SweepConfig, read_grid
-from search.proposal import Proposal
+from search.record.proposals import Proposal
 from search.sampled import LAG
 from search.tuning.components import make_pruner
 from search.tuning.pruning import PruningStudy

@@ -40,17 +40,17 @@ from model.pack import PackState, Scores
 from model.shuffle import validation_rows
 from model.speed import CostModel
 from model.tasks import LegResult, LinkResult
-from search.books import Books
 from search.calibration import calibrate
-from search.checkpoints import Checkpoints
 from search.config.config import SweepConfig, load_config
 from search.orchestrator import Orchestrator
 from search.plan.links import Link, LinkCutter
 from search.plan.packs import Pack, Plan
-from search.readout import READOUTS
-from search.resamples import Resamples
-from search.store import TrialStore
-from search.study import Study
+from search.record.books import Books
+from search.record.checkpoints import Checkpoints
+from search.record.columns import READOUTS
+from search.record.resamples import Resamples
+from search.record.standings import Study
+from search.record.trial_log import TrialStore
 from search.wave import Wave
 
 EPOCHS = (1, 5, 10)

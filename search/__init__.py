@@ -32,6 +32,6 @@ def load(run: "str | Place", kind: str = "pandas") -> Any:
         If the log cannot be read.
     """
     # Here, because every import of this package passes by and shall stay cheap.
-    from search.loading import load_table
+    from search.record.loading import load_table
 
     return load_table(run, kind)

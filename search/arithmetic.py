@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.store import TrialStore
+from search.record.trial_log import TrialStore
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from model.pack import compile_kernels
 from model.tasks import Examples
 from search.config.config import SweepConfig
 from search.download_progress import DownloadProgress
-from search.manifest import Manifest, new_manifest
 from search.plan.widths import grid_widths
-from search.run_folder import RunFolder
+from search.record.manifest import Manifest, new_manifest
+from search.record.run_folder import RunFolder
 from search.settings import Options
 from search.storage.place import Place
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.config.space import AXES
-from search.log_reading import read_columns
-from search.readout import COMPLETE, READOUTS
+from search.record.columns import COMPLETE, READOUTS
+from search.record.log_reading import read_columns
 from search.run_state import RunState
 from search.text import table_lines, wrapped
 

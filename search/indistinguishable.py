@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, TAIL, differences
 from search.config.space import AXES, Params
-from search.readout import READOUTS
-from search.resamples import Key, Resampled, Resamples
-from search.store import TrialStore
-from search.study import BestTrial, Study
+from search.record.columns import READOUTS
+from search.record.resamples import Key, Resampled, Resamples
+from search.record.standings import BestTrial, Study
+from search.record.trial_log import TrialStore
 from search.text import number_text, wrapped
 
 SHOWN = 30

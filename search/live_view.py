@@ -11,8 +11,8 @@ from search.interruption import STOPPING, Interruption
 from search.plan.links import Link
 from search.plan.prediction import Prediction
 from search.progress import PlainProgress, Progress, QuietProgress
+from search.record.standings import Study
 from search.screen import Screen
-from search.study import Study
 
 # Seconds between two drawings: also how long a resized terminal waits for one.
 _INTERVAL = 0.25

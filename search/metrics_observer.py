@@ -18,8 +18,8 @@ from cluster.metrics import (
 from model.tasks import LinkResult
 from search.pace import Pace
 from search.plan.links import Link
-from search.readout import COMPLETE, FAIL, PRUNED
-from search.study import Study
+from search.record.columns import COMPLETE, FAIL, PRUNED
+from search.record.standings import Study
 
 
 class MetricsObserver:

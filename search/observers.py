@@ -2,7 +2,7 @@
 
 from search.orchestrator import Observer
 from search.plan.links import Link
-from search.study import Study
+from search.record.standings import Study
 
 
 class Observers:

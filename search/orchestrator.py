@@ -13,16 +13,16 @@ from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from model.pack import PackState
 from model.tasks import LinkResult, run_link
-from search.books import Books
-from search.checkpoints import Checkpoint
 from search.errors import InterruptedSweepError
 from search.plan.links import Chain, Link
 from search.plan.packs import Pack
 from search.plan.schedule import Schedule
-from search.readout import READOUTS
-from search.rows import record, resampled_of
-from search.store import link_name
-from search.study import Study
+from search.record.books import Books
+from search.record.checkpoints import Checkpoint
+from search.record.columns import READOUTS
+from search.record.rows import record, resampled_of
+from search.record.standings import Study
+from search.record.trial_log import link_name
 
 log = logging.getLogger(__name__)
 

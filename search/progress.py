@@ -8,8 +8,8 @@ from rich.console import Console
 from search.config.space import Params
 from search.plan.links import Link
 from search.plan.prediction import Prediction
-from search.readout import FAIL, PRUNED
-from search.study import BestTrial, Study
+from search.record.columns import FAIL, PRUNED
+from search.record.standings import BestTrial, Study
 from search.text import duration
 
 # Seconds between two plain lines.

@@ -11,8 +11,8 @@ from model.data.dataset import Dataset
 from model.tasks import FinalScore, FinalScores
 from search.config.config import SweepConfig
 from search.config.space import Params
+from search.record.run_folder import RunFolder
 from search.refit import final_model, final_scores, refit
-from search.run_folder import RunFolder
 from search.storage.durable import read_whole, write_atomically
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from typing import Any
 
 from search.config.config import SweepConfig
 from search.config.replicates import replicates_text
-from search.log_reading import OF_REPLICATES
-from search.store import TrialStore
+from search.record.log_reading import OF_REPLICATES
+from search.record.trial_log import TrialStore
 
 
 def add_spread(summary: dict[str, Any], config: SweepConfig, store: TrialStore) -> None:

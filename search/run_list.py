@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import PacksweepError
-from search.readout import READOUTS
+from search.record.columns import READOUTS
 from search.run_state import RunState
 from search.storage.place import Place
 from search.text import duration, number_text, table_lines, wrapped

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from search.config.config import SweepConfig
 from search.errors import RunFolderError
-from search.log_reading import read_columns
-from search.manifest import Manifest
-from search.readout import TOLD
-from search.run_folder import RunFolder
+from search.record.columns import TOLD
+from search.record.log_reading import read_columns
+from search.record.manifest import Manifest
+from search.record.run_folder import RunFolder
+from search.record.standings import Study
 from search.storage.place import Place
-from search.study import Study
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
 

@@ -13,8 +13,8 @@ from model.errors import DataError
 from model.shuffle import validation_rows
 from search.config.config import SweepConfig, read_grid
 from search.errors import ConfigError, RunFolderError
-from search.manifest import REUSE_KEY, Manifest, new_manifest
-from search.run_folder import RunFolder
+from search.record.manifest import REUSE_KEY, Manifest, new_manifest
+from search.record.run_folder import RunFolder
 from search.storage.place import Place
 from search.tuning.tuner import make_tuner
 

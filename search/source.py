@@ -10,19 +10,19 @@ import numpy as np
 
 from model.data.dataset import Dataset
 from model.speed import CostModel
-from search.books import Books, settle
 from search.config.config import SweepConfig
 from search.config.replicates import replicates_of
-from search.manifest import Manifest
 from search.orchestrator import Source
 from search.plan.links import LinkCutter, open_chains
 from search.plan.packs import Plan, replicated
 from search.plan.prediction import Prediction, predict
 from search.plan.widths import grid_plan, workers_each
-from search.proposal import Proposals
-from search.readout import TOLD
-from search.replicate_study import ReplicateStudy, training_books
-from search.reuse import ReusedTrials
+from search.record.books import Books, settle
+from search.record.columns import TOLD
+from search.record.manifest import Manifest
+from search.record.proposals import Proposals
+from search.record.replicate_study import ReplicateStudy, training_books
+from search.record.reuse import ReusedTrials
 from search.sampled import SampledSearch
 from search.tuning.tuner import make_tuner
 from search.wave import Pruning, Wave

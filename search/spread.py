@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from model.tasks import FinalScore
-from search.readout import READOUTS
+from search.record.columns import READOUTS
 
 _FIGURES = {"cost": ("test cost", "{:.4f}", 1.0), "accuracy": ("correct", "{:.2f} %", 100.0)}
 _STATISTICS = ("mean", "std", "smallest", "largest")

@@ -4,7 +4,7 @@ import shlex
 from datetime import UTC, datetime
 
 from search.progress import best_text
-from search.readout import COMPLETE, FAIL, PRUNED, READOUTS
+from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS
 from search.run_state import FINISHED, INTERRUPTED, RUNNING, RunState
 from search.text import duration, wrapped
 from search.trial_table import as_told, top_lines

@@ -13,11 +13,11 @@ from search.config.space import Range
 from search.edges import edge_warnings
 from search.indistinguishable import indistinguishable_lines
 from search.optimality_gap import optimum_lines
-from search.readout import COMPLETE, FAIL, PRUNED, READOUTS, Readout
+from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS, Readout
+from search.record.standings import Study
 from search.replicate_spread import cost_text, trainings_lines
 from search.spread import spread, spread_rows
 from search.storage.place import Place, RemotePath, place
-from search.study import Study
 from search.text import duration, table_lines, wrapped
 from search.trial_table import as_told, top_lines
 

@@ -13,20 +13,21 @@ from cluster.executor import Executor
 from model.data.dataset import Dataset
 from search.arithmetic import arithmetic
 from search.beginning import load, make_executor, prepare, read_or_write_manifest, runs_to_reuse
-from search.books import Books, open_books
 from search.config.config import SweepConfig
 from search.dry_run import dry_run
 from search.ending import Ending
 from search.errors import NoResultError
 from search.interruption import Interruption
 from search.log_file import log_file
-from search.manifest import Manifest, new_manifest
 from search.optima import Optima, alphas_of
 from search.optimality_gap import lacks_optimum
 from search.plan.prediction import epochs_flops
-from search.proposal import Proposals
-from search.reuse import ReusedTrials
-from search.run_folder import RunFolder
+from search.record.books import Books, open_books
+from search.record.manifest import Manifest, new_manifest
+from search.record.proposals import Proposals
+from search.record.reuse import ReusedTrials
+from search.record.run_folder import RunFolder
+from search.record.standings import Study
 from search.settings import (
     Options,
     check_enough_images,
@@ -39,7 +40,6 @@ from search.settings import (
 )
 from search.source import Run
 from search.storage.place import Place
-from search.study import Study
 from search.summary import lacks_refits, result_text
 from search.text import text_width
 from search.timing import make_timing

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from search.plan.prediction import Prediction
-from search.store import TrialStore
+from search.record.trial_log import TrialStore
 
 
 def make_timing(

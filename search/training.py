@@ -20,7 +20,7 @@ from search.optima import Optima
 from search.orchestrator import Orchestrator
 from search.plan.packs import Pack
 from search.plan.prediction import Prediction, epochs_flops
-from search.run_folder import RunFolder
+from search.record.run_folder import RunFolder
 from search.source import Run
 
 

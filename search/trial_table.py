@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from model.tasks import LAST
-from search.readout import FIGURES, READOUTS, Readout
+from search.record.columns import FIGURES, READOUTS, Readout
+from search.record.standings import BestTrial
 from search.replicate_spread import std_text
-from search.study import BestTrial
 from search.text import number_text, table_lines
 
 _STD = "+-"

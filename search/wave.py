@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from search.books import Books
-from search.checkpoints import Checkpoint
 from search.plan.links import Chain, LinkCutter, open_chains
 from search.plan.packs import NO_TRIAL, Pack, Plan
-from search.rows import pruned_rows
-from search.store import link_name
+from search.record.books import Books
+from search.record.checkpoints import Checkpoint
+from search.record.rows import pruned_rows
+from search.record.trial_log import link_name
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

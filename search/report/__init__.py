@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from model.data.dataset import Dataset
-    from search.manifest import Manifest
-    from search.run_folder import RunFolder
-    from search.store import TrialStore
+    from search.record.manifest import Manifest
+    from search.record.run_folder import RunFolder
+    from search.record.trial_log import TrialStore
 
 
 def write_report(

@@ -5,11 +5,11 @@ from model.data.fashion_mnist import Notify
 from model.data.sources import load_dataset
 from model.errors import PacksweepError
 from search.errors import RunFolderError
-from search.manifest import Manifest
+from search.record.manifest import Manifest
+from search.record.run_folder import RunFolder
+from search.record.trial_log import TrialStore
 from search.report import write_report
-from search.run_folder import RunFolder
 from search.storage.place import Place
-from search.store import TrialStore
 
 
 def write_again(run: Place, notify: Notify) -> Place:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from model.errors import PacksweepError
 from search.config.space import AXES
 from search.optimality_gap import optimum_sentences
-from search.proposal import Proposals
+from search.record.proposals import Proposals
 from search.report import final_model as model_section
 from search.report.axis import number_text
 from search.report.charts import Chart

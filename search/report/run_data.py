@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from model.data.dataset import Dataset
 from search.config.config import SweepConfig
 from search.config.space import AXES
-from search.manifest import Manifest
-from search.readout import FAIL, FIGURES, READOUTS
+from search.record.columns import FAIL, FIGURES, READOUTS
+from search.record.manifest import Manifest
+from search.record.run_folder import RunFolder
+from search.record.trial_log import TrialStore
 from search.report.axis import Axis
-from search.run_folder import RunFolder
-from search.store import TrialStore
 
 Columns = Mapping[str, NDArray[Any]]
 """Columns of the log by name, in the order of the trials' numbers."""

@@ -15,9 +15,9 @@ from model.tasks import LAST
 from search.config.config import SweepConfig
 from search.config.space import AXES, Range
 from search.errors import ConfigError, StoreError
-from search.log_reading import read_log
-from search.readout import FIGURES, READOUTS
-from search.run_folder import RunFolder
+from search.record.columns import FIGURES, READOUTS
+from search.record.log_reading import read_log
+from search.record.run_folder import RunFolder
 from search.storage.place import Place, place
 from search.tuning.components import distributions
 

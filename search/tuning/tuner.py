@@ -11,8 +11,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from model.tasks import LAST
 from search.config.config import SweepConfig
-from search.proposal import Proposal
-from search.readout import READOUTS
+from search.record.columns import READOUTS
+from search.record.proposals import Proposal
 from search.tuning.components import make_sampler, told_as_sampler_error
 
 _STATES = {state.name: state for state in TrialState}

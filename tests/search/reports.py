@@ -12,12 +12,12 @@ from model.tasks import FinalScore
 from search.arithmetic import Arithmetic
 from search.config.config import SweepConfig
 from search.config.space import AXES, SearchSpace
-from search.manifest import Manifest
-from search.readout import COMPLETE, FAIL, PRUNED, READOUTS
+from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS
+from search.record.manifest import Manifest
+from search.record.run_folder import RunFolder
+from search.record.standings import Study
+from search.record.trial_log import TrialStore
 from search.report import write_report
-from search.run_folder import RunFolder
-from search.store import TrialStore
-from search.study import Study
 from search.summary import make_summary
 
 SPACE = SearchSpace((8, 16), (1e-7, 1e-6), (5, 10), (0.0, 1.0))

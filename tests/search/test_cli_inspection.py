@@ -15,8 +15,8 @@ from command_line import contents, end, invoke, pretend, start, table, write_gri
 
 import search
 from model.errors import PacksweepError
-from search import loading
-from search.run_folder import RunFolder
+from search.record import loading
+from search.record.run_folder import RunFolder
 from search.runs import main as runs
 from search.status import main as status
 from search.storage.lock import writer

@@ -26,7 +26,7 @@ from command_line import (
 import search
 from search import ending
 from search.errors import ObjectStoreError, RunFolderError
-from search.run_folder import RunFolder
+from search.record.run_folder import RunFolder
 from search.storage import lease, object_store
 from search.storage.durable import write_atomically
 from search.storage.object_store import ObjectStore

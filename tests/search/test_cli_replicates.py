@@ -20,7 +20,8 @@ from searches import RANGES, SERIAL, assert_whole, refused, search, summary_of, 
 
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
-from search import checkpoints, store
+from search.record import checkpoints
+from search.record import trial_log as store
 from search.run import main
 
 ROWS, PIXELS, SEEDS, FOLDS = 61, 13, 2, 3

@@ -20,7 +20,7 @@ from command_line import (
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
 from search.config.space import SearchSpace
-from search.log_reading import OF_REPLICATES
+from search.record.log_reading import OF_REPLICATES
 
 COLUMNS = {
     "number": "int64",

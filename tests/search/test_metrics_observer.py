@@ -21,7 +21,7 @@ from cluster.metrics import (
 from search.metrics_observer import MetricsObserver, _column_epochs
 from search.observers import Observers
 from search.pace import Pace
-from search.study import Study
+from search.record.standings import Study
 
 
 class Sink:

@@ -18,8 +18,6 @@ from model.data.dataset import Dataset
 from model.pack import PackState, Scores
 from model.speed import CostModel
 from model.tasks import Examples, LegResult, LinkResult
-from search.books import Books, settle
-from search.checkpoints import Checkpoint, Checkpoints
 from search.config.config import load_config
 from search.config.space import SearchSpace
 from search.errors import InterruptedSweepError, StoreError
@@ -27,12 +25,14 @@ from search.indistinguishable import find_indistinguishable
 from search.orchestrator import MAX_ATTEMPTS, Orchestrator
 from search.plan.links import LinkCutter, nothing_reached, open_chains
 from search.plan.packs import NO_TRIAL, Plan, make_plan
-from search.readout import COMPLETE, FAIL, READOUTS, TOLD
-from search.resamples import Resamples
-from search.rows import record
+from search.record.books import Books, settle
+from search.record.checkpoints import Checkpoint, Checkpoints
+from search.record.columns import COMPLETE, FAIL, READOUTS, TOLD
+from search.record.resamples import Resamples
+from search.record.rows import record
+from search.record.standings import BestTrial, Study
+from search.record.trial_log import TrialStore, link_name
 from search.source import Run
-from search.store import TrialStore, link_name
-from search.study import BestTrial, Study
 from search.wave import Wave
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.

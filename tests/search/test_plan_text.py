@@ -11,7 +11,7 @@ from search.plan.links import LinkCutter, nothing_reached, open_chains
 from search.plan.prediction import predict, refit_seconds
 from search.plan.widths import grid_plan, grid_widths
 from search.plan_text import plan_text
-from search.study import Study
+from search.record.standings import Study
 from search.text import duration
 
 CONFIG = load_config("full")

@@ -8,7 +8,7 @@ from search.config.space import Params
 from search.plan.links import LinkCutter, nothing_reached, open_chains
 from search.plan.prediction import array_mib, predict, refit_seconds
 from search.plan.widths import grid_plan, grid_widths
-from search.study import Study
+from search.record.standings import Study
 
 CONFIG = load_config("full")
 N_TRAIN, N_VALIDATION = 48_000, 12_000

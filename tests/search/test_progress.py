@@ -18,8 +18,8 @@ from search.plan.links import LinkCutter, nothing_reached, open_chains
 from search.plan.packs import NO_TRIAL, make_plan
 from search.plan.prediction import Prediction, predict
 from search.progress import PLAIN_INTERVAL, PlainProgress, QuietProgress
-from search.readout import COMPLETE, FAIL, PRUNED
-from search.study import Study
+from search.record.columns import COMPLETE, FAIL, PRUNED
+from search.record.standings import Study
 from search.text import duration
 
 SPACE = SearchSpace((1024, 2048), (1.23456e-7, 1e-6), (5, 10), (0.0, 12345.6))

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from search.books import Books
-from search.checkpoints import Checkpoints
 from search.config.config import load_config
 from search.config.replicates import Replicate, replicates_of
 from search.config.space import SearchSpace
 from search.plan.packs import NO_TRIAL, make_plan, replicated
 from search.plan.widths import workers_each
-from search.readout import READOUTS, TOLD
-from search.replicate_study import ReplicateStudy, training_books
-from search.store import TrialStore
-from search.study import Study
+from search.record.books import Books
+from search.record.checkpoints import Checkpoints
+from search.record.columns import READOUTS, TOLD
+from search.record.replicate_study import ReplicateStudy, training_books
+from search.record.standings import Study
+from search.record.trial_log import TrialStore
 
 SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (2, 4), (0.0, 1.0))
 TOTAL = len(SPACE)

@@ -13,6 +13,7 @@ from reports import FULL, SPACE, columns_of, config_of, images
 from model.softmax import SoftmaxRegression
 from search.config.config import SweepConfig
 from search.config.space import AXES, Range
+from search.record.trial_log import TrialStore
 from search.report.axis import Axis, number_text
 from search.report.charts import hover, plain
 from search.report.final_model import FinalModel, confusion_chart
@@ -23,7 +24,6 @@ from search.report.run_data import clip_of, outcomes, thinned
 from search.report.settings_text import as_toml
 from search.report.timeline import busy_fraction, lanes, without_pauses
 from search.report.trajectories import trajectories
-from search.store import TrialStore
 
 costs_of_a_log = st.lists(
     st.one_of(st.just(np.nan), st.just(np.inf), st.floats(0, 1e30)), min_size=60, max_size=60

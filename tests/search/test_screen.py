@@ -9,8 +9,8 @@ from rich.text import Text
 
 from search.interruption import Interruption
 from search.live_view import _shortened
+from search.record.standings import Study
 from search.screen import Screen, fitted
-from search.study import Study
 
 
 class Terminal(StringIO):

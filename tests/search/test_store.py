@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.errors import StoreError
-from search.log_reading import OF_REPLICATES, SCHEMA
-from search.readout import COMPLETE, FAIL, PRUNED
-from search.store import TrialStore, link_name, link_of
+from search.record.columns import COMPLETE, FAIL, PRUNED
+from search.record.log_reading import OF_REPLICATES, SCHEMA
+from search.record.trial_log import TrialStore, link_name, link_of
 
 METADATA = {"dataset": "digits", "fingerprint": "0123456789abcdef"}
 

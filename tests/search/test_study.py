@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from search.config.space import SearchSpace
 from search.plan.packs import NO_TRIAL
-from search.readout import COMPLETE, FAIL, PRUNED, READOUTS, TOLD
-from search.study import BestTrial, Study
+from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS, TOLD
+from search.record.standings import BestTrial, Study
 
 SPACE = SearchSpace((8, 16), (1e-7, 1e-6, 1e-5), (5, 10, 40), (0.0, 1.0, 10.0))
 

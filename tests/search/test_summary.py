@@ -9,8 +9,8 @@ from model.data.dataset import Dataset
 from search import refit
 from search.arithmetic import Arithmetic
 from search.config.space import SearchSpace
-from search.readout import COMPLETE, FAIL, PRUNED
-from search.study import Study
+from search.record.columns import COMPLETE, FAIL, PRUNED
+from search.record.standings import Study
 from search.summary import make_summary, readout_rows, result_lines, result_text
 
 SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))

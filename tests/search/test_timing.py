@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from search.plan.prediction import Prediction
-from search.readout import COMPLETE
-from search.store import TrialStore
+from search.record.columns import COMPLETE
+from search.record.trial_log import TrialStore
 from search.timing import make_timing
 
 BEGAN = 1_700_000_000.0

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.config.space import AXES, Range
-from search.proposal import Proposals
+from search.record.proposals import Proposals
 from search.tuning.components import distributions
 from search.tuning.tuner import Tuner
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from search.errors import ObjectStoreError, StoreError
-from search.readout import FIGURES
+from search.record.columns import FIGURES
 from search.storage.durable import read_whole
 from search.storage.place import Place, RemotePath
 

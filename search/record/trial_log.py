@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from search.log_reading import OF_REPLICATES, SCHEMA, log_problem, read_columns, read_log
+from search.record.log_reading import OF_REPLICATES, SCHEMA, log_problem, read_columns, read_log
 from search.storage.durable import prepare_folder, read_whole, rename_durably, write_durably
 from search.storage.place import Place
 

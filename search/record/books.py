@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.data.dataset import Dataset
-from search.checkpoints import Checkpoints
 from search.config.config import SweepConfig
 from search.plan.packs import Pack
-from search.resamples import Resamples
-from search.run_folder import RunFolder
-from search.store import TrialStore, link_of
-from search.study import Study
+from search.record.checkpoints import Checkpoints
+from search.record.resamples import Resamples
+from search.record.run_folder import RunFolder
+from search.record.standings import Study
+from search.record.trial_log import TrialStore, link_of
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.books import Books
 from search.config.replicates import Replicate
-from search.readout import COMPLETE, FAIL, FIGURES, READOUTS
-from search.reuse import as_columns
-from search.store import TrialStore
-from search.study import Study
+from search.record.books import Books
+from search.record.columns import COMPLETE, FAIL, FIGURES, READOUTS
+from search.record.reuse import as_columns
+from search.record.standings import Study
+from search.record.trial_log import TrialStore
 
 _KEPT = ("number", "seconds", "train_cost", *FIGURES)
 

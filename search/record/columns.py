@@ -1,4 +1,4 @@
-"""The two ways to read the weights where a trial ends: the last ones, and their average."""
+"""The columns of the trial log that others ask for by name: states, figures, and the readout that gives them."""
 
 from dataclasses import dataclass
 

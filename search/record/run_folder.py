@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from model.errors import PacksweepError
 from search.errors import ObjectStoreError, RunFolderError, StoreError
-from search.manifest import SCHEMA_VERSION, Manifest
-from search.moving import MOVED, finish_move, move_aside
+from search.record.manifest import SCHEMA_VERSION, Manifest
+from search.record.move_aside import MOVED, finish_move, move_aside
 from search.storage.durable import prepare_folder, read_whole, write_atomically
 from search.storage.lock import lock, say_nothing, writer
 from search.storage.object_store import NO_BUCKET

@@ -5,8 +5,8 @@ from typing import Any
 
 from search.config.messages import show
 from search.errors import MissingLibraryError, TableKindError
-from search.log_reading import read_log
-from search.run_folder import RunFolder
+from search.record.log_reading import read_log
+from search.record.run_folder import RunFolder
 from search.storage.place import Place, place
 
 _KINDS = ("pandas", "polars", "pyarrow")

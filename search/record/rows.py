@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from model.pack import Scores
 from model.tasks import LAST, LegResult, LinkResult
-from search.checkpoints import Checkpoint
 from search.config.space import AXES
 from search.plan.links import Link
 from search.plan.packs import NO_TRIAL, Pack
-from search.readout import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS
-from search.resamples import Resampled
+from search.record.checkpoints import Checkpoint
+from search.record.columns import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS
+from search.record.resamples import Resampled
 
 Rows = dict[str, Any]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.tasks import LAST
 from search.config.space import AXES, Params
 from search.plan.packs import NO_TRIAL
-from search.readout import FIGURES, READOUTS, TOLD
+from search.record.columns import FIGURES, READOUTS, TOLD
 
 TOP = 10
 """How many of the best trials are kept and shown."""

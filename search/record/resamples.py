@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from model.bootstrap import RESAMPLES, near
 from model.tasks import LAST
 from search.config.space import AXES
-from search.manifest import Manifest
-from search.run_folder import RunFolder
+from search.record.manifest import Manifest
+from search.record.run_folder import RunFolder
 from search.storage.durable import prepare_folder, read_whole, write_atomically
 from search.storage.place import Place
 
