@@ -34,12 +34,12 @@ from harness import report
 from peers.command import packages
 
 from search.config.config import SweepConfig, read_grid
+from search.engine.sampled import LAG
+from search.engine.wave import Column, Ended
 from search.record.proposals import Proposal
-from search.sampled import LAG
 from search.tuning.components import make_pruner
 from search.tuning.pruning import PruningStudy
 from search.tuning.tuner import Tuner, make_tuner
-from search.wave import Column, Ended
 
 NEEDS = {"gp": "torch", "cmaes": "cmaes"}
 GP_TRIALS = 256

@@ -40,9 +40,10 @@ from model.pack import PackState, Scores
 from model.shuffle import validation_rows
 from model.speed import CostModel
 from model.tasks import LegResult, LinkResult
-from search.calibration import calibrate
 from search.config.config import SweepConfig, load_config
-from search.orchestrator import Orchestrator
+from search.engine.calibration import calibrate
+from search.engine.orchestrator import Orchestrator
+from search.engine.wave import Wave
 from search.plan.links import Link, LinkCutter
 from search.plan.packs import Pack, Plan
 from search.record.books import Books
@@ -51,7 +52,6 @@ from search.record.columns import READOUTS
 from search.record.resamples import Resamples
 from search.record.standings import Study
 from search.record.trial_log import TrialStore
-from search.wave import Wave
 
 EPOCHS = (1, 5, 10)
 WIDTHS = (4, 64)

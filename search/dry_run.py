@@ -4,13 +4,13 @@ import numpy as np
 
 from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
-from search.calibration import calibrate
 from search.config.config import SweepConfig
+from search.engine.calibration import calibrate
+from search.engine.sampled import repeated, wave_widths
 from search.plan.links import LinkCutter, nothing_reached, open_chains
 from search.plan.packs import Plan, replicated
 from search.plan.widths import grid_plan, grid_widths, workers_each
 from search.plan_text import plan_text
-from search.sampled import repeated, wave_widths
 from search.tuning.tuner import make_tuner
 
 

@@ -15,15 +15,15 @@ from model.tasks import FinalScores
 from search.arithmetic import Arithmetic
 from search.config.config import SweepConfig
 from search.config.space import Params
+from search.engine.optima import Optima
+from search.engine.refits import Refits
 from search.errors import InterruptedSweepError
 from search.indistinguishable import find_indistinguishable
-from search.optima import Optima
 from search.optimality_gap import optimum_told
 from search.record.books import Books
 from search.record.manifest import Manifest
 from search.record.run_folder import RunFolder
 from search.record.standings import BestTrial
-from search.refits import Refits
 from search.replicate_spread import add_spread
 from search.report import write_report
 from search.settings import Options

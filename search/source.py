@@ -12,7 +12,9 @@ from model.data.dataset import Dataset
 from model.speed import CostModel
 from search.config.config import SweepConfig
 from search.config.replicates import replicates_of
-from search.orchestrator import Source
+from search.engine.orchestrator import Source
+from search.engine.sampled import SampledSearch
+from search.engine.wave import Pruning, Wave
 from search.plan.links import LinkCutter, open_chains
 from search.plan.packs import Plan, replicated
 from search.plan.prediction import Prediction, predict
@@ -23,9 +25,7 @@ from search.record.manifest import Manifest
 from search.record.proposals import Proposals
 from search.record.replicate_study import ReplicateStudy, training_books
 from search.record.reuse import ReusedTrials
-from search.sampled import SampledSearch
 from search.tuning.tuner import make_tuner
-from search.wave import Pruning, Wave
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -16,10 +16,10 @@ from search.beginning import load, make_executor, prepare, read_or_write_manifes
 from search.config.config import SweepConfig
 from search.dry_run import dry_run
 from search.ending import Ending
+from search.engine.optima import Optima, alphas_of
 from search.errors import NoResultError
 from search.interruption import Interruption
 from search.log_file import log_file
-from search.optima import Optima, alphas_of
 from search.optimality_gap import lacks_optimum
 from search.plan.prediction import epochs_flops
 from search.record.books import Books, open_books

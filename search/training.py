@@ -9,15 +9,14 @@ from rich.console import Console
 
 from cluster.executor import Executor
 from model.pack import PackState
-from search.calibration import calibrate
 from search.config.replicates import replicates_of
+from search.engine.calibration import calibrate
+from search.engine.optima import Optima
+from search.engine.orchestrator import Observers, Orchestrator
 from search.errors import StoreError
 from search.interruption import Interruption
 from search.live_view import make_progress
 from search.metrics_observer import MetricsObserver
-from search.observers import Observers
-from search.optima import Optima
-from search.orchestrator import Orchestrator
 from search.plan.packs import Pack
 from search.plan.prediction import Prediction, epochs_flops
 from search.record.run_folder import RunFolder

@@ -10,8 +10,8 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from search.engine.wave import Column, Ended
 from search.tuning.components import told_as_sampler_error
-from search.wave import Column, Ended
 
 
 class PruningStudy:

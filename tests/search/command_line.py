@@ -17,7 +17,7 @@ import pytest
 
 from cluster.executor import SerialExecutor
 from model.speed import CostModel
-from search import calibration
+from search.engine import calibration
 from search.run import main
 
 AXES = {

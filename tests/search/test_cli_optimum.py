@@ -19,7 +19,7 @@ from searches import Textbook, refused, write_search
 from textbook import averaged
 
 from model.softmax import SoftmaxRegression
-from search import optima
+from search.engine import optima
 
 SERIAL = ("--executor", "serial", "--no-progress")
 

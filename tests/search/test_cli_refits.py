@@ -8,7 +8,7 @@ import pytest
 from command_line import contents, invoke, table, write_grid, write_images
 
 from model.softmax import SoftmaxRegression
-from search import refit
+from search.engine import refits as refit
 
 QUICK = {"batch_size": [16], "learning_rate": [1e-6], "epochs": [1], "alpha": [0.0, 10.0]}
 

@@ -18,8 +18,8 @@ from cluster.metrics import (
     TRIALS_RATE,
     WORKERS,
 )
+from search.engine.orchestrator import Observers
 from search.metrics_observer import MetricsObserver, _column_epochs
-from search.observers import Observers
 from search.pace import Pace
 from search.record.standings import Study
 

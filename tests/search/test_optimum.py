@@ -13,9 +13,9 @@ from model.pack import PackState, advance, penalty
 from model.softmax import cost
 from model.tasks import Examples
 from search.config.config import SweepConfig
+from search.engine.optima import Optima, alphas_of, load_optimum, save_optimum
+from search.engine.orchestrator import MAX_ATTEMPTS
 from search.errors import ConfigError, InterruptedSweepError
-from search.optima import MAX_ATTEMPTS, Optima, alphas_of
-from search.optimum import load_optimum, save_optimum
 
 ALPHAS = (1.0, 100.0, 1e4)
 

@@ -20,9 +20,10 @@ from model.speed import CostModel
 from model.tasks import Examples, LegResult, LinkResult
 from search.config.config import load_config
 from search.config.space import SearchSpace
+from search.engine.orchestrator import MAX_ATTEMPTS, Orchestrator
+from search.engine.wave import Wave
 from search.errors import InterruptedSweepError, StoreError
 from search.indistinguishable import find_indistinguishable
-from search.orchestrator import MAX_ATTEMPTS, Orchestrator
 from search.plan.links import LinkCutter, nothing_reached, open_chains
 from search.plan.packs import NO_TRIAL, Plan, make_plan
 from search.record.books import Books, settle
@@ -33,7 +34,6 @@ from search.record.rows import record
 from search.record.standings import BestTrial, Study
 from search.record.trial_log import TrialStore, link_name
 from search.source import Run
-from search.wave import Wave
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.
 SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (2, 4, 8), (0.0, 1.0, 10.0, 3e36))

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
+from search.engine.wave import Ended
 from search.tuning.components import make_pruner
 from search.tuning.pruning import PruningStudy
-from search.wave import Ended
 
 FACTOR = 3
 

@@ -10,9 +10,9 @@ from model.data.dataset import Dataset
 from model.softmax import SoftmaxRegression
 from model.tasks import Examples
 from search.config.space import Params
+from search.engine.orchestrator import MAX_ATTEMPTS
+from search.engine.refits import final_model, final_scores, refit
 from search.errors import InterruptedSweepError
-from search.orchestrator import MAX_ATTEMPTS
-from search.refit import final_model, final_scores, refit
 
 PARAMS = Params(batch_size=8, learning_rate=1e-6, epochs=3, alpha=1.0)
 

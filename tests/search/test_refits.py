@@ -10,9 +10,9 @@ from cluster.executor import Lost, SerialExecutor
 from model.data.dataset import Dataset
 from model.tasks import Examples, run_refit
 from search.config.space import Params
+from search.engine.orchestrator import MAX_ATTEMPTS
+from search.engine.refits import refit
 from search.errors import InterruptedSweepError
-from search.orchestrator import MAX_ATTEMPTS
-from search.refit import refit
 
 PARAMS = Params(batch_size=8, learning_rate=1e-6, epochs=1, alpha=1.0)
 EXAMPLES = Examples.from_dataset(

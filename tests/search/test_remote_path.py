@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from search.engine.refits import Refits
 from search.errors import LockedError, ObjectStoreError, RunFolderError, StoreError
 from search.plan.packs import Pack
 from search.record.checkpoints import Checkpoints
@@ -18,7 +19,6 @@ from search.record.proposals import Proposals
 from search.record.resamples import Resamples
 from search.record.run_folder import RunFolder
 from search.record.trial_log import TrialStore
-from search.refits import Refits
 from search.storage import object_store
 from search.storage.durable import prepare_folder, rename_durably, write_atomically, write_durably
 from search.storage.object_store import ObjectStore, reason

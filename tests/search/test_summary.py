@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from model.data.dataset import Dataset
-from search import refit
 from search.arithmetic import Arithmetic
 from search.config.space import SearchSpace
+from search.engine import refits as refit
 from search.record.columns import COMPLETE, FAIL, PRUNED
 from search.record.standings import Study
 from search.summary import make_summary, readout_rows, result_lines, result_text

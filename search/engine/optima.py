@@ -1,20 +1,48 @@
 """The optima of all alphas, found beside whatever else an executor has to do."""
 
 import logging
+import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+import numpy as np
 
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from model.optimum import AlphaOptimum, find_optimum
 from search.config.config import SweepConfig
 from search.config.space import Range
+from search.engine.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
 from search.errors import ConfigError, InterruptedSweepError
-from search.optimum import load_optimum, save_optimum
-from search.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
-from search.storage.durable import prepare_folder
+from search.storage.durable import prepare_folder, write_atomically
 from search.storage.place import Place
+
+
+def save_optimum(path: Place, optimum: AlphaOptimum) -> None:
+    """Make an optimum durable.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    arrays: dict[str, Any] = {f.name: getattr(optimum, f.name) for f in fields(optimum)}
+    write_atomically(path, lambda file: np.savez(file, **arrays))
+
+
+def load_optimum(path: Place, alpha: float) -> AlphaOptimum | None:
+    """Return the optimum in a file if it is whole and of this alpha, else None."""
+    try:
+        # Opened here, because numpy leaves a file open that is no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            arrays = {field.name: saved[field.name] for field in fields(AlphaOptimum)}
+        values = {name: x if x.ndim else x.item() for name, x in arrays.items()}
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
+        return None
+    found = AlphaOptimum(**values)
+    return found if found.alpha == alpha else None
+
 
 log = logging.getLogger(__name__)
 
