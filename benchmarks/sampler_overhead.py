@@ -37,7 +37,7 @@ from search.config.config import SweepConfig, read_grid
 from search.engine.sampled import LAG
 from search.engine.wave import Column, Ended
 from search.record.proposals import Proposal
-from search.tuning.components import make_pruner
+from search.tuning.methods import make_pruner
 from search.tuning.pruning import PruningStudy
 from search.tuning.tuner import Tuner, make_tuner
 

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _copy(run: str, storage: str, name: str | None) -> None:
     # Here, because these take a second to import and --help shall not.
-    from search.tuning.export import copy_study, load_study
+    from search.tuning.studies import copy_study, load_study
 
     study = load_study(run)
     name = name or study.study_name

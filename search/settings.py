@@ -235,7 +235,7 @@ def check_methods(config: SweepConfig) -> None:
         make_tuner(config)
     if config.pruner.name == "none":
         return
-    from search.tuning.components import make_pruner
+    from search.tuning.methods import make_pruner
 
     rungs = config.rungs
     make_pruner(config.pruner.name, config.pruner.options, rungs or [1])

@@ -155,7 +155,7 @@ class Run:
         if not self._rungs:
             return None
         # Here, because Optuna takes a second to import and a plain grid goes without.
-        from search.tuning.components import make_pruner
+        from search.tuning.methods import make_pruner
         from search.tuning.pruning import PruningStudy
 
         settings = self.config.pruner

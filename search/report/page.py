@@ -27,7 +27,7 @@ from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
 from search.spread import spread_rows
 from search.summary import readout_rows
-from search.tuning.export import load_study
+from search.tuning.studies import load_study
 
 
 def render(run: RunData) -> str:

@@ -11,7 +11,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from search.engine.wave import Column, Ended
-from search.tuning.components import told_as_sampler_error
+from search.tuning.methods import told_as_sampler_error
 
 
 class PruningStudy:

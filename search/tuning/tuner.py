@@ -13,7 +13,7 @@ from model.tasks import LAST
 from search.config.config import SweepConfig
 from search.record.columns import READOUTS
 from search.record.proposals import Proposal
-from search.tuning.components import make_sampler, told_as_sampler_error
+from search.tuning.methods import make_sampler, told_as_sampler_error
 
 _STATES = {state.name: state for state in TrialState}
 
@@ -152,7 +152,7 @@ def make_tuner(config: SweepConfig) -> "Tuner":
     ConfigError
         If there is no such sampler, or it does not take the options.
     """
-    from search.tuning.components import distributions
+    from search.tuning.methods import distributions
     from search.tuning.tuner import Tuner
 
     settings = config.sampler

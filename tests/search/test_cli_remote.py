@@ -31,7 +31,7 @@ from search.storage import lease, object_store
 from search.storage.durable import write_atomically
 from search.storage.object_store import ObjectStore
 from search.storage.place import place
-from search.tuning.export import load_study
+from search.tuning.studies import load_study
 
 pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("quick_lease")]
 

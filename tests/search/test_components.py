@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from search.config.space import Range
 from search.errors import ConfigError
-from search.tuning.components import distributions, make_pruner, make_sampler
+from search.tuning.methods import distributions, make_pruner, make_sampler
 
 needs_torch = pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs torch")
 

@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from search import export
 from search.errors import RunFolderError
-from search.tuning.export import load_study
+from search.tuning.studies import load_study
 
 SERIAL = ("--executor", "serial", "--no-progress")
 

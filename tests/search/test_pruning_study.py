@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
 from search.engine.wave import Ended
-from search.tuning.components import make_pruner
+from search.tuning.methods import make_pruner
 from search.tuning.pruning import PruningStudy
 
 FACTOR = 3

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from search.config.space import AXES, Range
 from search.record.proposals import Proposals
-from search.tuning.components import distributions
+from search.tuning.methods import distributions
 from search.tuning.tuner import Tuner
 
 SPACE = {

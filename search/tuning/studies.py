@@ -19,7 +19,7 @@ from search.record.columns import FIGURES, READOUTS
 from search.record.log_reading import read_log
 from search.record.run_folder import RunFolder
 from search.storage.place import Place, place
-from search.tuning.components import distributions
+from search.tuning.methods import distributions
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -137,7 +137,7 @@ def load_study(run: str | Place) -> "Study":
         If the log cannot be read.
     """
     # Here, because Optuna takes a second to import and a grid goes without.
-    from search.tuning.export import as_study
+    pass
 
     folder = RunFolder(place(run))
     manifest = folder.existing_manifest()
