@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from search.progress import best_text
 from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS
+from search.result.best import as_told, top_lines
 from search.run_state import FINISHED, INTERRUPTED, RUNNING, RunState
 from search.text import duration, wrapped
-from search.trial_table import as_told, top_lines
 
 _STATES = {COMPLETE: "complete", PRUNED: "pruned", FAIL: "failed"}
 

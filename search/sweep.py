@@ -11,7 +11,6 @@ from rich.console import Console
 
 from cluster.executor import Executor
 from model.data.dataset import Dataset
-from search.arithmetic import arithmetic
 from search.beginning import load, make_executor, prepare, read_or_write_manifest, runs_to_reuse
 from search.config.config import SweepConfig
 from search.dry_run import dry_run
@@ -20,7 +19,6 @@ from search.engine.optima import Optima, alphas_of
 from search.errors import NoResultError
 from search.interruption import Interruption
 from search.log_file import log_file
-from search.optimality_gap import lacks_optimum
 from search.plan.prediction import epochs_flops
 from search.record.books import Books, open_books
 from search.record.manifest import Manifest, new_manifest
@@ -28,6 +26,9 @@ from search.record.proposals import Proposals
 from search.record.reuse import ReusedTrials
 from search.record.run_folder import RunFolder
 from search.record.standings import Study
+from search.result.optimality_gap import lacks_optimum
+from search.result.summary import lacks_refits, result_text
+from search.result.work import arithmetic, make_timing
 from search.settings import (
     Options,
     check_enough_images,
@@ -40,9 +41,7 @@ from search.settings import (
 )
 from search.source import Run
 from search.storage.place import Place
-from search.summary import lacks_refits, result_text
 from search.text import text_width
-from search.timing import make_timing
 from search.training import Training
 
 

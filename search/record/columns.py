@@ -1,4 +1,4 @@
-"""The columns of the trial log that others ask for by name: states, figures, and the readout that gives them."""
+"""The columns of the log that others ask for by name: states, figures and readouts."""
 
 from dataclasses import dataclass
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.optimality_gap import ROUNDING, gaps, optimum_rows
 from search.report.axis import Axis, number_text
 from search.report.charts import Chart, series
 from search.report.run_data import RunData
+from search.result.optimality_gap import ROUNDING, gaps, optimum_rows
 
 _AXES = ("learning_rate", "batch_size", "epochs")
 

@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from model.errors import PacksweepError
 from search.config.space import AXES
-from search.optimality_gap import optimum_sentences
 from search.record.proposals import Proposals
 from search.report import final_model as model_section
 from search.report.axis import number_text
@@ -25,8 +24,9 @@ from search.report.settings_text import as_toml
 from search.report.ties import tie_chart, tie_rows, tie_sentences
 from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
-from search.spread import spread_rows
-from search.summary import readout_rows
+from search.result.optimality_gap import optimum_sentences
+from search.result.spread import spread_rows
+from search.result.summary import readout_rows
 from search.tuning.studies import load_study
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from search.edges import NAMES
-from search.indistinguishable import sentences
 from search.report.axis import number_text
 from search.report.charts import ACCENT, COMPLETE_COLOUR, INK, MUTED, Chart, hover
+from search.result.best import NAMES
+from search.result.ties import sentences
 
 _ROWS = 10
 

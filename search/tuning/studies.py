@@ -136,9 +136,6 @@ def load_study(run: str | Place) -> "Study":
     StoreError
         If the log cannot be read.
     """
-    # Here, because Optuna takes a second to import and a grid goes without.
-    pass
-
     folder = RunFolder(place(run))
     manifest = folder.existing_manifest()
     config = SweepConfig.from_dict(manifest.config)

@@ -4,10 +4,9 @@ import pytest
 from rich.cells import cell_len
 
 from search.config.space import Range
-from search.edges import edge_warnings
-from search.summary import result_lines
+from search.result.best import edge_warnings, top_lines
+from search.result.summary import result_lines
 from search.text import number_text, table_lines, wrapped
-from search.trial_table import top_lines
 
 INSIDE = {
     "batch_size": (16, 8, 32), "learning_rate": (1e-7, 1e-6, 1e-5), "epochs": (5, 10, 15),

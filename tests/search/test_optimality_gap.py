@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from search.optimality_gap import gaps, lacks_optimum, optimum_lines, optimum_rows
 from search.report.optimum import optimum_table, smallest
+from search.result.optimality_gap import gaps, lacks_optimum, optimum_lines, optimum_rows
 
 
 def row(alpha, cost, val_cost, converged=True):

@@ -23,7 +23,6 @@ from search.config.space import SearchSpace
 from search.engine.orchestrator import MAX_ATTEMPTS, Orchestrator
 from search.engine.wave import Wave
 from search.errors import InterruptedSweepError, StoreError
-from search.indistinguishable import find_indistinguishable
 from search.plan.links import LinkCutter, nothing_reached, open_chains
 from search.plan.packs import NO_TRIAL, Plan, make_plan
 from search.record.books import Books, settle
@@ -33,6 +32,7 @@ from search.record.resamples import Resamples
 from search.record.rows import record
 from search.record.standings import BestTrial, Study
 from search.record.trial_log import TrialStore, link_name
+from search.result.ties import find_indistinguishable
 from search.source import Run
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.

@@ -8,7 +8,7 @@ import pytest
 from search.plan.prediction import Prediction
 from search.record.columns import COMPLETE
 from search.record.trial_log import TrialStore
-from search.timing import make_timing
+from search.result.work import make_timing
 
 BEGAN = 1_700_000_000.0
 

@@ -8,18 +8,16 @@ from typing import Any
 from model.data.dataset import Dataset
 from model.features import RAW
 from model.tasks import AVERAGE, LAST, FinalScore, FinalScores
-from search.arithmetic import Arithmetic
 from search.config.space import Range
-from search.edges import edge_warnings
-from search.indistinguishable import indistinguishable_lines
-from search.optimality_gap import optimum_lines
 from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS, Readout
 from search.record.standings import Study
-from search.replicate_spread import cost_text, trainings_lines
-from search.spread import spread, spread_rows
+from search.result.best import as_told, edge_warnings, top_lines
+from search.result.optimality_gap import optimum_lines
+from search.result.spread import cost_text, spread, spread_rows, trainings_lines
+from search.result.ties import indistinguishable_lines
+from search.result.work import Arithmetic
 from search.storage.place import Place, RemotePath, place
 from search.text import duration, table_lines, wrapped
-from search.trial_table import as_told, top_lines
 
 # Seconds; the start of the tasks decides how long less takes.
 _WORTH_PREDICTING = 5.0
