@@ -17,12 +17,19 @@ from search.record.trial_log import TrialStore
 from search.report.axis import Axis, number_text
 from search.report.charts import hover, plain
 from search.report.final_model import FinalModel, confusion_chart
-from search.report.links import Span, links_of, links_of_log, links_of_rows
 from search.report.losses import state_counts
 from search.report.pairs import pair_costs
 from search.report.run_data import clip_of, outcomes, thinned
 from search.report.settings_text import as_toml
-from search.report.timeline import busy_fraction, lanes, without_pauses
+from search.report.timeline import (
+    Span,
+    busy_fraction,
+    lanes,
+    links_of,
+    links_of_log,
+    links_of_rows,
+    without_pauses,
+)
 from search.report.trajectories import trajectories
 
 costs_of_a_log = st.lists(

@@ -12,7 +12,7 @@ from search.report import write_report
 from search.storage.place import Place
 
 
-def write_again(run: Place, notify: Notify) -> Place:
+def rewrite_report(run: Place, notify: Notify) -> Place:
     """Write the report of a finished run and return its path.
 
     Parameters
