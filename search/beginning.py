@@ -10,12 +10,12 @@ from model.data.sources import load_dataset
 from model.pack import compile_kernels
 from model.tasks import Examples
 from search.config.config import SweepConfig
-from search.download_progress import DownloadProgress
 from search.plan.widths import grid_widths
 from search.record.manifest import Manifest, new_manifest
 from search.record.run_folder import RunFolder
 from search.settings import Options
 from search.storage.place import Place
+from search.watch.download import DownloadProgress
 
 
 def load(dataset: str, err: Console) -> Dataset:

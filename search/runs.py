@@ -37,11 +37,11 @@ def _show(parent: str, compared: Sequence[str] | None) -> None:
     # Here, because these take half a second to import and --help shall not.
     from rich.console import Console
 
-    from search.comparison import comparison_lines
-    from search.run_list import list_lines
-    from search.run_state import RunState, run_folders
     from search.storage.place import place
     from search.text import text_width
+    from search.watch.comparison import comparison_lines
+    from search.watch.run_list import list_lines
+    from search.watch.run_state import RunState, run_folders
 
     width = text_width(Console(emoji=False))
     if compared:

@@ -42,8 +42,8 @@ def _show(run: str | None, seconds: float | None) -> None:
     # Here, because these take half a second to import and --help shall not.
     from rich.console import Console
 
-    from search.run_state import run_folders
     from search.storage.place import place
+    from search.watch.run_state import run_folders
 
     console = Console(emoji=False)
     path = run_folders(RUNS)[-1] if run is None else place(run)
@@ -58,9 +58,9 @@ def _show(run: str | None, seconds: float | None) -> None:
 
 def _print(console: "Console", path: "Place") -> bool:
     """Print how a run stands once; return whether it is finished."""
-    from search.run_state import FINISHED, RunState
-    from search.status_text import status_lines
     from search.text import text_width
+    from search.watch.run_state import FINISHED, RunState
+    from search.watch.status_text import status_lines
 
     state = RunState.read(path)
     sys.stdout.write("\n".join(status_lines(state, text_width(console))) + "\n")
@@ -75,9 +75,9 @@ def _watch(console: "Console", path: "Place", seconds: float) -> None:
         return
     from rich.text import Text
 
-    from search.run_state import FINISHED, RunState
-    from search.screen import Screen
-    from search.status_text import status_lines
+    from search.watch.run_state import FINISHED, RunState
+    from search.watch.screen import Screen
+    from search.watch.status_text import status_lines
 
     screen = Screen(console)
     try:

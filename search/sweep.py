@@ -17,8 +17,6 @@ from search.dry_run import dry_run
 from search.ending import Ending
 from search.engine.optima import Optima, alphas_of
 from search.errors import NoResultError
-from search.interruption import Interruption
-from search.log_file import log_file
 from search.plan.prediction import epochs_flops
 from search.record.books import Books, open_books
 from search.record.manifest import Manifest, new_manifest
@@ -43,6 +41,8 @@ from search.source import Run
 from search.storage.place import Place
 from search.text import text_width
 from search.training import Training
+from search.watch.interruption import Interruption
+from search.watch.log_file import log_file
 
 
 def sweep(options: Options, out: Console, err: Console, began: float) -> None:

@@ -14,13 +14,13 @@ from search.engine.calibration import calibrate
 from search.engine.optima import Optima
 from search.engine.orchestrator import Observers, Orchestrator
 from search.errors import StoreError
-from search.interruption import Interruption
-from search.live_view import make_progress
-from search.metrics_observer import MetricsObserver
 from search.plan.packs import Pack
 from search.plan.prediction import Prediction, epochs_flops
 from search.record.run_folder import RunFolder
 from search.source import Run
+from search.watch.interruption import Interruption
+from search.watch.live_view import make_progress
+from search.watch.metrics import MetricsObserver
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from search.interruption import Interruption
+from search.watch.interruption import Interruption
 
 SLEEPER = """if True:
     import sys, time

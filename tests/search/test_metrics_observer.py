@@ -19,9 +19,8 @@ from cluster.metrics import (
     WORKERS,
 )
 from search.engine.orchestrator import Observers
-from search.metrics_observer import MetricsObserver, _column_epochs
-from search.pace import Pace
 from search.record.standings import Study
+from search.watch.metrics import MetricsObserver, Pace, _column_epochs
 
 
 class Sink:

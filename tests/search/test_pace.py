@@ -2,7 +2,7 @@
 
 import pytest
 
-from search.pace import WINDOW_SECONDS, Pace
+from search.watch.metrics import WINDOW_SECONDS, Pace
 
 
 class Clock:

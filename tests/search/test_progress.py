@@ -10,17 +10,17 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from model.speed import TYPICAL
-from search import progress
 from search.config.space import SearchSpace
-from search.interruption import Interruption
-from search.live_view import LiveProgress, make_progress
 from search.plan.links import LinkCutter, nothing_reached, open_chains
 from search.plan.packs import NO_TRIAL, make_plan
 from search.plan.prediction import Prediction, predict
-from search.progress import PLAIN_INTERVAL, PlainProgress, QuietProgress
 from search.record.columns import COMPLETE, FAIL, PRUNED
 from search.record.standings import Study
 from search.text import duration
+from search.watch import progress
+from search.watch.interruption import Interruption
+from search.watch.live_view import LiveProgress, make_progress
+from search.watch.progress import PLAIN_INTERVAL, PlainProgress, QuietProgress
 
 SPACE = SearchSpace((1024, 2048), (1.23456e-7, 1e-6), (5, 10), (0.0, 12345.6))
 PLAN = make_plan(np.arange(len(SPACE)), SPACE.columns(), dict.fromkeys(SPACE.batch_size, 4))

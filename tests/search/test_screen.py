@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from search.interruption import Interruption
-from search.live_view import _shortened
 from search.record.standings import Study
-from search.screen import Screen, fitted
+from search.watch.interruption import Interruption
+from search.watch.live_view import _shortened
+from search.watch.screen import Screen, fitted
 
 
 class Terminal(StringIO):
@@ -100,7 +100,7 @@ def test_packs_take_no_more_lines_than_there_are(rows, lines):
 
 
 def test_an_interrupted_view_says_itself_that_it_stops(capfd):
-    from search.live_view import LiveProgress
+    from search.watch.live_view import LiveProgress
 
     terminal = Terminal(60, 10)
     interrupted = Interruption()

@@ -6,8 +6,8 @@ from typing import Any
 from search.config.space import AXES
 from search.record.columns import COMPLETE, READOUTS
 from search.record.log_reading import read_columns
-from search.run_state import RunState
 from search.text import table_lines, wrapped
+from search.watch.run_state import RunState
 
 # Where training is stable, another plan changes a cost by less than this.
 TOLERANCE = 1e-4

@@ -7,9 +7,9 @@ from typing import Any
 from model.errors import PacksweepError
 from search.record.columns import READOUTS
 from search.result.best import as_told
-from search.run_state import RunState
 from search.storage.place import Place
 from search.text import duration, number_text, table_lines, wrapped
+from search.watch.run_state import RunState
 
 _HEADER = ("run", "state", "trials", "cost", "batch", "rate", "epochs", "alpha", "test cost",
            "correct", "time", "data", "started")  # fmt: skip

@@ -3,11 +3,11 @@
 import shlex
 from datetime import UTC, datetime
 
-from search.progress import best_text
 from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS
 from search.result.best import as_told, top_lines
-from search.run_state import FINISHED, INTERRUPTED, RUNNING, RunState
 from search.text import duration, wrapped
+from search.watch.progress import best_text
+from search.watch.run_state import FINISHED, INTERRUPTED, RUNNING, RunState
 
 _STATES = {COMPLETE: "complete", PRUNED: "pruned", FAIL: "failed"}
 

@@ -7,12 +7,12 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from search.interruption import STOPPING, Interruption
 from search.plan.links import Link
 from search.plan.prediction import Prediction
-from search.progress import PlainProgress, Progress, QuietProgress
 from search.record.standings import Study
-from search.screen import Screen
+from search.watch.interruption import STOPPING, Interruption
+from search.watch.progress import PlainProgress, Progress, QuietProgress
+from search.watch.screen import Screen
 
 # Seconds between two drawings: also how long a resized terminal waits for one.
 _INTERVAL = 0.25
