@@ -57,8 +57,8 @@ def _sweep(args: argparse.Namespace, began: float) -> None:
     # Here, because these take a second to import and --help shall not.
     from rich.console import Console
 
-    from search.settings import Options
-    from search.sweep import sweep
+    from search.sweep.options import Options
+    from search.sweep.session import sweep
 
     options = Options(
         grid="full" if args.grid is None else args.grid,

@@ -33,7 +33,7 @@ from search.record.rows import record
 from search.record.standings import BestTrial, Study
 from search.record.trial_log import TrialStore, link_name
 from search.result.ties import find_indistinguishable
-from search.source import Run
+from search.sweep.trials import Run
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.
 SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (2, 4, 8), (0.0, 1.0, 10.0, 3e36))

@@ -10,8 +10,8 @@ from search.config.config import load_config
 from search.plan.links import LinkCutter, nothing_reached, open_chains
 from search.plan.prediction import predict, refit_seconds
 from search.plan.widths import grid_plan, grid_widths
-from search.plan_text import plan_text
 from search.record.standings import Study
+from search.sweep.dry_run import plan_text
 from search.text import duration
 
 CONFIG = load_config("full")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from search.errors import ConfigError
-from search.settings import Options, resolve_config
+from search.sweep.options import Options, resolve_config
 
 SPACE = """
 [space]

@@ -27,7 +27,7 @@ from search.result.spread import add_spread
 from search.result.summary import lacks_refits, make_summary, with_refits
 from search.result.ties import find_indistinguishable
 from search.result.work import Arithmetic
-from search.settings import Options
+from search.sweep.options import Options
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,16 @@ from typing import Any
 
 from rich.console import Console
 
-from cluster.executor import Executor
+from cluster.executor import Executor, SerialExecutor
 from model.data.dataset import Dataset
-from search.beginning import load, make_executor, prepare, read_or_write_manifest, runs_to_reuse
+from model.data.sources import load_dataset
+from model.pack import compile_kernels
+from model.tasks import Examples
 from search.config.config import SweepConfig
-from search.dry_run import dry_run
-from search.ending import Ending
 from search.engine.optima import Optima, alphas_of
 from search.errors import NoResultError
 from search.plan.prediction import epochs_flops
+from search.plan.widths import grid_widths
 from search.record.books import Books, open_books
 from search.record.manifest import Manifest, new_manifest
 from search.record.proposals import Proposals
@@ -27,20 +28,22 @@ from search.record.standings import Study
 from search.result.optimality_gap import lacks_optimum
 from search.result.summary import lacks_refits, result_text
 from search.result.work import arithmetic, make_timing
-from search.settings import (
-    Options,
+from search.storage.place import Place
+from search.sweep.checks import (
     check_enough_images,
     check_methods,
     check_outlives_job,
     check_refits,
     check_same_reuse,
     check_same_settings,
-    resolve_config,
 )
-from search.source import Run
-from search.storage.place import Place
+from search.sweep.dry_run import dry_run
+from search.sweep.ending import Ending
+from search.sweep.options import Options, resolve_config
+from search.sweep.training import Training
+from search.sweep.trials import Run
 from search.text import text_width
-from search.training import Training
+from search.watch.download import DownloadProgress
 from search.watch.interruption import Interruption
 from search.watch.log_file import log_file
 
@@ -212,3 +215,64 @@ class Sweep:
 
 def _print(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def load(dataset: str, err: Console) -> Dataset:
+    """Return a data set, and show its download where it takes one.
+
+    Raises
+    ------
+    PacksweepError
+        As for `model.sources.load_dataset`.
+    """
+    with DownloadProgress(err) as progress:
+        return load_dataset(dataset, notify=progress.notify, progress=progress.update)
+
+
+def make_executor(options: Options) -> Executor:
+    """Return the executor that the command asks for."""
+    if options.executor == "serial":
+        return SerialExecutor()
+    from cluster.ray_executor import RayExecutor  # takes half a second, so only when it is needed
+
+    return RayExecutor(options.address, options.workers)
+
+
+def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Examples:
+    """Lay the images out, and compile what the workers then find in the cache."""
+    compile_kernels()
+    return Examples.from_dataset(
+        data,
+        config.scoring_fraction,
+        config.seed,
+        config.select,
+        config.features,
+        config.folds,
+        resampled=config.replicates == 1,
+        train_costs=train_costs,
+    )
+
+
+def runs_to_reuse(options: Options, folder: RunFolder) -> list[Place]:
+    """Return the runs that the command names, one of which may be the run that it moves aside."""
+    own, moved = folder.path.resolve(), folder.moved_to
+    paths = [path.resolve() for path in options.reuse]
+    return [moved if moved and path == own else path for path in paths]
+
+
+def read_or_write_manifest(
+    folder: RunFolder, config: SweepConfig, data: Dataset, reuse: Sequence[Place], workers: int
+) -> Manifest:
+    """Return the run's manifest; a new run gets a plan for these workers.
+
+    Raises
+    ------
+    RunFolderError
+        If it cannot be read or written.
+    """
+    manifest = folder.read_manifest()
+    if manifest is None:
+        widths = grid_widths(config, workers) if config.is_grid else {}
+        manifest = new_manifest(config, data, widths, reuse, workers)
+        folder.write_manifest(manifest)
+    return manifest

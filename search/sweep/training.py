@@ -17,7 +17,7 @@ from search.errors import StoreError
 from search.plan.packs import Pack
 from search.plan.prediction import Prediction, epochs_flops
 from search.record.run_folder import RunFolder
-from search.source import Run
+from search.sweep.trials import Run
 from search.watch.interruption import Interruption
 from search.watch.live_view import make_progress
 from search.watch.metrics import MetricsObserver
