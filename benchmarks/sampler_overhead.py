@@ -78,7 +78,7 @@ def settings(name: str, trials: int) -> SweepConfig:
 
 
 def sampler(name: str, trials: int) -> dict[str, Any]:
-    """Go through a search as `search.sampled.SampledSearch` does, then rebuild it."""
+    """Go through a search as `search.engine.SampledSearch` does, then rebuild it."""
     config = settings(name, trials)
     batch = config.wave_size
     tuner, waves, ask, tell = make_tuner(config), [], [], []

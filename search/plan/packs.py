@@ -33,7 +33,7 @@ class Pack:
     rungs : tuple of int
         The checkpoints at which every trajectory that goes on is reported.
     replicate : int
-        Which of the trainings of its trials this is; see `search.replicates`.
+        Which of the trainings of its trials this is; see `search.config.replicates`.
     """
 
     index: int

@@ -281,9 +281,9 @@ def test_a_killed_writer_leaves_the_old_rows_and_what_it_left_is_removed(store):
         import os, pathlib, signal, sys, time
         # The signal may hit another thread first, and this one must not go on.
         os.fsync = lambda descriptor: (os.kill(os.getpid(), signal.SIGKILL), time.sleep(60))
-        import test_store
-        store = test_store.TrialStore(pathlib.Path(sys.argv[1]))
-        test_store.append(store, 3, 5, test_store.rows((1, 2)))
+        import test_trial_log
+        store = test_trial_log.TrialStore(pathlib.Path(sys.argv[1]))
+        test_trial_log.append(store, 3, 5, test_trial_log.rows((1, 2)))
     """
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     killed = subprocess.run(
