@@ -25,8 +25,8 @@ from statistics import median
 
 from harness import report
 
-from search.config.config import load_config
-from search.record.trial_log import TrialStore
+from search.config import load_config
+from search.record import TrialStore
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "hosts"))  # where the hosts are made for the tests, too

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from harness import report
 
-from search.config.space import AXES
-from search.record.trial_log import TrialStore
+from search.config import AXES
+from search.record import TrialStore
 
 SAME = ("number", "state", *AXES, "val_cost", "val_cost_avg", "last_cost", "last_epoch")
 

@@ -22,15 +22,17 @@ from harness import report
 from model.pack import Scores
 from model.speed import TYPICAL
 from model.tasks import LegResult, LinkResult
-from search.config.space import AXES, SearchSpace
-from search.plan.links import Chain, LinkCutter, nothing_reached, open_chains
-from search.plan.packs import Plan, make_plan
-from search.plan.widths import choose_widths
-from search.record.checkpoints import Checkpoint
-from search.record.columns import READOUTS, TOLD
-from search.record.rows import record
-from search.record.standings import Study
-from search.record.trial_log import TrialStore, link_name
+from search.config import AXES, SearchSpace
+from search.plan import (
+    Chain,
+    LinkCutter,
+    Plan,
+    choose_widths,
+    make_plan,
+    nothing_reached,
+    open_chains,
+)
+from search.record import READOUTS, TOLD, Checkpoint, Study, TrialStore, link_name, record
 from search.report.pairs import pair_costs
 from search.report.result import top_trials
 

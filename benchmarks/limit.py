@@ -23,9 +23,8 @@ from threadpoolctl import threadpool_limits
 from model.data.sources import load_dataset
 from model.pack import PackState, advance, score
 from model.tasks import Examples
-from search.config.config import load_config
-from search.plan.prediction import epochs_flops
-from search.plan.widths import grid_plan, grid_widths
+from search.config import load_config
+from search.plan import epochs_flops, grid_plan, grid_widths
 
 WIDTH = 64
 EPOCHS = 5  # between two checkpoints of the full grid

@@ -40,7 +40,7 @@ from peers.command import RANGES, SHORT_RANGES, packages, run_command, write_con
 
 from model.data.sources import load_dataset
 from model.tasks import Examples
-from search.config.config import load_config
+from search.config import load_config
 
 Columns = dict[str, NDArray[Any]]
 

@@ -69,9 +69,8 @@ from peers.task import Outcome, Task, Trial
 
 from model.data.sources import load_dataset
 from model.tasks import Examples
-from search.config.config import SweepConfig, load_config
-from search.config.space import SearchSpace
-from search.record.trial_log import TrialStore
+from search.config import SearchSpace, SweepConfig, load_config
+from search.record import TrialStore
 
 SHORT_GRID = Path(__file__).parent / "peers" / "short.toml"
 TOLERANCE = 1e-3

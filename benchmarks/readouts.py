@@ -22,8 +22,8 @@ from threadpoolctl import threadpool_limits
 from model.data.sources import load_dataset
 from model.pack import PackState, advance, advance_averaging, compile_kernels, score
 from model.tasks import Examples
-from search.config.config import load_config
-from search.plan.widths import grid_plan, grid_widths
+from search.config import load_config
+from search.plan import grid_plan, grid_widths
 
 WIDTH, EPOCHS = 64, 5
 READINGS = (1, 256, 512, 1024)

@@ -33,10 +33,9 @@ import numpy as np
 from harness import report
 from peers.command import packages
 
-from search.config.config import SweepConfig, read_grid
-from search.engine.sampled import LAG
-from search.engine.wave import Column, Ended
-from search.record.proposals import Proposal
+from search.config import SweepConfig, read_grid
+from search.engine import LAG, Column, Ended
+from search.record import Proposal
 from search.tuning.methods import make_pruner
 from search.tuning.pruning import PruningStudy
 from search.tuning.tuner import Tuner, make_tuner

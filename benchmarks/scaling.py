@@ -40,18 +40,10 @@ from model.pack import PackState, Scores
 from model.shuffle import validation_rows
 from model.speed import CostModel
 from model.tasks import LegResult, LinkResult
-from search.config.config import SweepConfig, load_config
-from search.engine.calibration import calibrate
-from search.engine.orchestrator import Orchestrator
-from search.engine.wave import Wave
-from search.plan.links import Link, LinkCutter
-from search.plan.packs import Pack, Plan
-from search.record.books import Books
-from search.record.checkpoints import Checkpoints
-from search.record.columns import READOUTS
-from search.record.resamples import Resamples
-from search.record.standings import Study
-from search.record.trial_log import TrialStore
+from search.config import SweepConfig, load_config
+from search.engine import Orchestrator, Wave, calibrate
+from search.plan import Link, LinkCutter, Pack, Plan
+from search.record import READOUTS, Books, Checkpoints, Resamples, Study, TrialStore
 
 EPOCHS = (1, 5, 10)
 WIDTHS = (4, 64)

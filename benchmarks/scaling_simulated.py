@@ -22,11 +22,18 @@ from typing import Any
 import numpy as np
 
 from model.speed import CostModel
-from search.config.config import SweepConfig, load_config
-from search.plan.links import Chain, LinkCutter, nothing_reached, open_chains
-from search.plan.prediction import Simulated, simulate
-from search.plan.widths import grid_plan, grid_widths
-from search.record.standings import Study
+from search.config import SweepConfig, load_config
+from search.plan import (
+    Chain,
+    LinkCutter,
+    Simulated,
+    grid_plan,
+    grid_widths,
+    nothing_reached,
+    open_chains,
+    simulate,
+)
+from search.record import Study
 
 WORKERS = (1, 4, 16, 64, 256, 1024)
 GBIT = {"1_gbit": 1, "10_gbit": 10, "25_gbit": 25}

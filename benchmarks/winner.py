@@ -22,10 +22,9 @@ from threadpoolctl import threadpool_limits
 
 from model.data.sources import load_dataset
 from model.tasks import Examples, run_refit
-from search.config.space import Params
-from search.engine.refits import final_scores
-from search.record.columns import READOUTS
-from search.record.run_folder import RunFolder
+from search.config import Params
+from search.engine import final_scores
+from search.record import READOUTS, RunFolder
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.storage.place import Place
+    from search.storage import Place
 
 
 def load(run: "str | Place", kind: str = "pandas") -> Any:
@@ -32,6 +32,6 @@ def load(run: "str | Place", kind: str = "pandas") -> Any:
         If the log cannot be read.
     """
     # Here, because every import of this package passes by and shall stay cheap.
-    from search.record.loading import load_table
+    from search.record import load_table
 
     return load_table(run, kind)

@@ -10,7 +10,7 @@ from model.errors import PacksweepError
 from search.command import terminable
 
 if TYPE_CHECKING:
-    from search.storage.place import Place
+    from search.storage import Place
 
 _EXAMPLES = """\
 examples:
@@ -57,8 +57,7 @@ def _sweep(args: argparse.Namespace, began: float) -> None:
     # Here, because these take a second to import and --help shall not.
     from rich.console import Console
 
-    from search.sweep.options import Options
-    from search.sweep.session import sweep
+    from search.sweep import Options, sweep
 
     options = Options(
         grid="full" if args.grid is None else args.grid,
@@ -176,7 +175,7 @@ def _folder(text: str) -> "Place":
     if not text:
         raise argparse.ArgumentTypeError("a folder's name cannot be empty")
     # Here, because only a URI needs it.
-    from search.storage.place import place
+    from search.storage import place
 
     try:
         return place(text)

@@ -37,11 +37,9 @@ def _show(parent: str, compared: Sequence[str] | None) -> None:
     # Here, because these take half a second to import and --help shall not.
     from rich.console import Console
 
-    from search.storage.place import place
+    from search.storage import place
     from search.text import text_width
-    from search.watch.comparison import comparison_lines
-    from search.watch.run_list import list_lines
-    from search.watch.run_state import RunState, run_folders
+    from search.watch import RunState, comparison_lines, list_lines, run_folders
 
     width = text_width(Console(emoji=False))
     if compared:

@@ -11,7 +11,7 @@ from search.command import RUNS, inspected
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.storage.place import Place
+    from search.storage import Place
 
 _EXAMPLES = """\
 examples:
@@ -42,8 +42,8 @@ def _show(run: str | None, seconds: float | None) -> None:
     # Here, because these take half a second to import and --help shall not.
     from rich.console import Console
 
-    from search.storage.place import place
-    from search.watch.run_state import run_folders
+    from search.storage import place
+    from search.watch import run_folders
 
     console = Console(emoji=False)
     path = run_folders(RUNS)[-1] if run is None else place(run)
@@ -59,8 +59,7 @@ def _show(run: str | None, seconds: float | None) -> None:
 def _print(console: "Console", path: "Place") -> bool:
     """Print how a run stands once; return whether it is finished."""
     from search.text import text_width
-    from search.watch.run_state import FINISHED, RunState
-    from search.watch.status_text import status_lines
+    from search.watch import FINISHED, RunState, status_lines
 
     state = RunState.read(path)
     sys.stdout.write("\n".join(status_lines(state, text_width(console))) + "\n")
@@ -75,9 +74,7 @@ def _watch(console: "Console", path: "Place", seconds: float) -> None:
         return
     from rich.text import Text
 
-    from search.watch.run_state import FINISHED, RunState
-    from search.watch.screen import Screen
-    from search.watch.status_text import status_lines
+    from search.watch import FINISHED, RunState, Screen, status_lines
 
     screen = Screen(console)
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from harness import PACKAGES
 from numpy.typing import NDArray
 
-from search.record.trial_log import TrialStore
+from search.record import TrialStore
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 RANGES = CONFIGS / "tpe.toml"

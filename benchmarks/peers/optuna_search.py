@@ -22,8 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 from model.data.sources import load_dataset
 from model.tasks import Examples
 from peers.task import Trial, train
-from search.config.config import SweepConfig, load_config
-from search.config.space import Params, Range
+from search.config import Params, Range, SweepConfig, load_config
 
 _STUDY = "search"
 

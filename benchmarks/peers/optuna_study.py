@@ -16,7 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from peers.task import Outcome, Task, Trial, train
-from search.config.space import AXES, Params
+from search.config import AXES, Params
 
 _STUDY = "sweep"
 

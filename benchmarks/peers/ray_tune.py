@@ -19,7 +19,7 @@ from ray import tune
 
 from model.tasks import Examples
 from peers.task import Outcome, Task, Trial, train
-from search.config.space import AXES, Params
+from search.config import AXES, Params
 
 
 class Textbook(tune.Trainable):

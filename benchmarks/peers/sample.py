@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peers.task import Outcome, Trial
-from search.config.space import Params, SearchSpace
+from search.config import Params, SearchSpace
 
 SEED = 0
 PAIRS = 2  # of trials, for each batch size

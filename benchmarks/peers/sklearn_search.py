@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from cluster.blas import one_blas_thread
 from model.softmax import SoftmaxRegression
 from peers.task import Outcome, Task
-from search.config.space import AXES
+from search.config import AXES
 
 
 class Textbook(ClassifierMixin, BaseEstimator):

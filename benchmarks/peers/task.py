@@ -9,7 +9,7 @@ import numpy as np
 from cluster.blas import one_blas_thread
 from model.softmax import SoftmaxRegression
 from model.tasks import Examples
-from search.config.space import Params, SearchSpace
+from search.config import Params, SearchSpace
 
 
 @dataclass(frozen=True)

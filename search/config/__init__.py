@@ -1,1 +1,25 @@
-"""Room: config."""
+"""What may be asked for: grids, their rules, and what is said when one is broken.
+
+It knows settings and hyperparameters as checked, frozen values. It never knows a data set, a
+run or a worker, and it writes nothing.
+"""
+
+from search.config.config import SweepConfig, load_config, read_grid
+from search.config.messages import show
+from search.config.replicates import Replicate, replicates_of, replicates_text
+from search.config.space import AXES, DTYPES, Params, Range, SearchSpace
+
+__all__ = [
+    "AXES",
+    "DTYPES",
+    "Params",
+    "Range",
+    "Replicate",
+    "SearchSpace",
+    "SweepConfig",
+    "load_config",
+    "read_grid",
+    "replicates_of",
+    "replicates_text",
+    "show",
+]

@@ -16,8 +16,8 @@ from cluster.executor import Executor, Lost
 from model.pack import TRAINER_VERSION
 from model.speed import TYPICAL, CostModel, Line, measure, spread
 from search.errors import StoreError
-from search.record.manifest import versions
-from search.storage.durable import write_atomically
+from search.record import versions
+from search.storage import write_atomically
 
 _WAIT_SECONDS = 20.0
 

@@ -11,12 +11,10 @@ import numpy as np
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from model.optimum import AlphaOptimum, find_optimum
-from search.config.config import SweepConfig
-from search.config.space import Range
+from search.config import Range, SweepConfig
 from search.engine.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
 from search.errors import ConfigError, InterruptedSweepError
-from search.storage.durable import prepare_folder, write_atomically
-from search.storage.place import Place
+from search.storage import Place, prepare_folder, write_atomically
 
 
 def save_optimum(path: Place, optimum: AlphaOptimum) -> None:

@@ -14,15 +14,8 @@ from cluster.executor import Executor, Finished, Lost
 from model.pack import PackState
 from model.tasks import LinkResult, run_link
 from search.errors import InterruptedSweepError
-from search.plan.links import Chain, Link
-from search.plan.packs import Pack
-from search.plan.schedule import Schedule
-from search.record.books import Books
-from search.record.checkpoints import Checkpoint
-from search.record.columns import READOUTS
-from search.record.rows import record, resampled_of
-from search.record.standings import Study
-from search.record.trial_log import link_name
+from search.plan import Chain, Link, Pack, Schedule
+from search.record import READOUTS, Books, Checkpoint, Study, link_name, record, resampled_of
 
 log = logging.getLogger(__name__)
 

@@ -15,12 +15,11 @@ from model.data.dataset import Dataset
 from model.pack import PackState, score
 from model.softmax import SoftmaxRegression
 from model.tasks import FinalScore, FinalScores, run_refit
-from search.config.config import SweepConfig
-from search.config.space import Params
+from search.config import Params, SweepConfig
 from search.engine.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
 from search.errors import InterruptedSweepError
-from search.record.run_folder import RunFolder
-from search.storage.durable import read_whole, write_atomically
+from search.record import RunFolder
+from search.storage import read_whole, write_atomically
 
 
 def refit(

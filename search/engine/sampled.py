@@ -9,14 +9,10 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from search.config.space import AXES
+from search.config import AXES
 from search.engine.wave import Wave
-from search.plan.links import Chain
-from search.plan.packs import Pack, Plan
-from search.plan.widths import choose_widths
-from search.record.books import Books
-from search.record.proposals import Proposal, Proposals
-from search.record.reuse import ReusedTrials, as_columns, copied
+from search.plan import Chain, Pack, Plan, choose_widths
+from search.record import Books, Proposal, Proposals, ReusedTrials, as_columns, copied
 
 # Waves under way at a time. While the packs of one reach their ends, those of the other keep
 # the workers busy; a sampler that waited for neither would know less.

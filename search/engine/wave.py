@@ -9,12 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from search.plan.links import Chain, LinkCutter, open_chains
-from search.plan.packs import NO_TRIAL, Pack, Plan
-from search.record.books import Books
-from search.record.checkpoints import Checkpoint
-from search.record.rows import pruned_rows
-from search.record.trial_log import link_name
+from search.plan import NO_TRIAL, Chain, LinkCutter, Pack, Plan, open_chains
+from search.record import Books, Checkpoint, link_name, pruned_rows
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

@@ -1,1 +1,44 @@
-"""Room: plan."""
+"""Trials to packs to links, and which runs next: decisions alone.
+
+It knows numbers, epochs and seconds, and answers the same to the same question. It never touches
+a file, a clock or a worker.
+"""
+
+from search.plan.links import Chain, Link, LinkCutter, nothing_reached, open_chains
+from search.plan.packs import NO_TRIAL, Pack, Plan, make_plan, replicated
+from search.plan.prediction import (
+    Prediction,
+    Simulated,
+    array_mib,
+    epochs_flops,
+    predict,
+    refit_seconds,
+    simulate,
+)
+from search.plan.schedule import Schedule
+from search.plan.widths import choose_widths, grid_plan, grid_widths, workers_each
+
+__all__ = [
+    "NO_TRIAL",
+    "Chain",
+    "Link",
+    "LinkCutter",
+    "Pack",
+    "Plan",
+    "Prediction",
+    "Schedule",
+    "Simulated",
+    "array_mib",
+    "choose_widths",
+    "epochs_flops",
+    "grid_plan",
+    "grid_widths",
+    "make_plan",
+    "nothing_reached",
+    "open_chains",
+    "predict",
+    "refit_seconds",
+    "replicated",
+    "simulate",
+    "workers_each",
+]

@@ -13,7 +13,7 @@ from model.data.dataset import Dataset
 from model.shuffle import validation_rows
 from model.speed import CostModel
 from model.tasks import READOUT_NAMES
-from search.config.config import SweepConfig
+from search.config import SweepConfig
 from search.plan.legs import Leg, legs_from, open_legs
 from search.plan.packs import Pack, Plan
 

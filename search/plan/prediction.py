@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from model.data.dataset import Dataset
 from model.shuffle import validation_rows
 from model.speed import CostModel
-from search.config.config import SweepConfig
-from search.config.space import Params
+from search.config import Params, SweepConfig
 from search.plan.links import Chain, Link
 from search.plan.schedule import Schedule
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.speed import TYPICAL
-from search.config.config import SweepConfig
+from search.config import SweepConfig
 from search.plan.packs import Plan, make_plan
 
 

@@ -1,1 +1,61 @@
-"""Room: record."""
+"""What a run has written down: its manifest, its log and the states of its packs.
+
+It knows each file of a run folder, its format and what must be durable before what. It never
+decides what is trained next, and never waits for a worker.
+"""
+
+from search.record.books import Books, open_books, settle
+from search.record.checkpoints import Checkpoint, Checkpoints
+from search.record.columns import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS, TOLD, Readout
+from search.record.loading import load_table
+from search.record.log_reading import OF_REPLICATES, read_columns, read_log
+from search.record.manifest import REUSE_KEY, Manifest, new_manifest, versions
+from search.record.proposals import Proposal, Proposals
+from search.record.replicate_study import ReplicateStudy, training_books
+from search.record.resamples import Key, Resampled, Resamples
+from search.record.reuse import ReusedTrials, as_columns, copied
+from search.record.rows import pruned_rows, record, resampled_of
+from search.record.run_folder import RunFolder
+from search.record.standings import BestTrial, Study
+from search.record.trial_log import TrialStore, link_name
+
+__all__ = [
+    "COMPLETE",
+    "FAIL",
+    "FIGURES",
+    "OF_REPLICATES",
+    "PRUNED",
+    "READOUTS",
+    "REUSE_KEY",
+    "TOLD",
+    "BestTrial",
+    "Books",
+    "Checkpoint",
+    "Checkpoints",
+    "Key",
+    "Manifest",
+    "Proposal",
+    "Proposals",
+    "Readout",
+    "ReplicateStudy",
+    "Resampled",
+    "Resamples",
+    "ReusedTrials",
+    "RunFolder",
+    "Study",
+    "TrialStore",
+    "as_columns",
+    "copied",
+    "link_name",
+    "load_table",
+    "new_manifest",
+    "open_books",
+    "pruned_rows",
+    "read_columns",
+    "read_log",
+    "record",
+    "resampled_of",
+    "settle",
+    "training_books",
+    "versions",
+]

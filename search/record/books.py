@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.data.dataset import Dataset
-from search.config.config import SweepConfig
-from search.plan.packs import Pack
+from search.config import SweepConfig
+from search.plan import Pack
 from search.record.checkpoints import Checkpoints
 from search.record.resamples import Resamples
 from search.record.run_folder import RunFolder

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
-from search.plan.packs import Pack
-from search.storage.durable import prepare_folder, read_whole, write_atomically
-from search.storage.place import Place
+from search.plan import Pack
+from search.storage import Place, prepare_folder, read_whole, write_atomically
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]

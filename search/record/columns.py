@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from model.tasks import AVERAGE, LAST
-from search.config.space import AXES
+from search.config import AXES
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 import importlib
 from typing import Any
 
-from search.config.messages import show
+from search.config import show
 from search.errors import MissingLibraryError, TableKindError
 from search.record.log_reading import read_log
 from search.record.run_folder import RunFolder
-from search.storage.place import Place, place
+from search.storage import Place, place
 
 _KINDS = ("pandas", "polars", "pyarrow")
 

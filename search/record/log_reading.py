@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from search.errors import ObjectStoreError, StoreError
 from search.record.columns import FIGURES
-from search.storage.durable import read_whole
-from search.storage.place import Place, RemotePath
+from search.storage import Place, RemotePath, read_whole
 
 _TIME = pa.timestamp("us", tz="UTC")
 _COLUMNS = [

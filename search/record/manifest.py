@@ -13,9 +13,8 @@ from model.data.sources import KNOWN
 from model.features import RAW
 from model.pack import TRAINER_VERSION
 from model.tasks import LAST
-from search.config.config import SweepConfig
-from search.config.space import Range
-from search.storage.place import Place
+from search.config import Range, SweepConfig
+from search.storage import Place
 from search.text import utc_now
 
 SCHEMA_VERSION = 3

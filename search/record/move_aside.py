@@ -1,6 +1,6 @@
 """A run in an object store moved aside, where nothing can be renamed; see `move_aside`."""
 
-from search.storage.place import RemotePath
+from search.storage import RemotePath
 
 MOVED = ".moved"
 """Says that all of a run has been copied elsewhere, so that what is left is to be deleted."""

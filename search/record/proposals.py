@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config.space import AXES, DTYPES
+from search.config import AXES, DTYPES
 from search.errors import RunFolderError, SamplerError
-from search.plan.packs import Plan, make_plan
-from search.storage.durable import prepare_folder, read_whole, write_atomically
-from search.storage.place import Place
+from search.plan import Plan, make_plan
+from search.storage import Place, prepare_folder, read_whole, write_atomically
 
 
 @dataclass

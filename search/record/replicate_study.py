@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config.replicates import Replicate
+from search.config import Replicate
 from search.record.books import Books
 from search.record.columns import COMPLETE, FAIL, FIGURES, READOUTS
 from search.record.reuse import as_columns

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, near
 from model.tasks import LAST
-from search.config.space import AXES
+from search.config import AXES
 from search.record.manifest import Manifest
 from search.record.run_folder import RunFolder
-from search.storage.durable import prepare_folder, read_whole, write_atomically
-from search.storage.place import Place
+from search.storage import Place, prepare_folder, read_whole, write_atomically
 
 log = logging.getLogger(__name__)
 

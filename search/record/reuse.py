@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tasks import LAST
-from search.config.space import AXES
+from search.config import AXES
 from search.errors import RunFolderError
 from search.record.columns import COMPLETE, FAIL, FIGURES, READOUTS
 from search.record.log_reading import SCHEMA
 from search.record.manifest import REUSE_KEY, Manifest
 from search.record.run_folder import RunFolder
 from search.record.trial_log import TrialStore
-from search.storage.place import Place, place
+from search.storage import Place, place
 
 _FROZEN = "trials"
 

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from model.pack import Scores
 from model.tasks import LAST, LegResult, LinkResult
-from search.config.space import AXES
-from search.plan.links import Link
-from search.plan.packs import NO_TRIAL, Pack
+from search.config import AXES
+from search.plan import NO_TRIAL, Link, Pack
 from search.record.checkpoints import Checkpoint
 from search.record.columns import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS
 from search.record.resamples import Resampled

@@ -11,10 +11,17 @@ from model.errors import PacksweepError
 from search.errors import ObjectStoreError, RunFolderError, StoreError
 from search.record.manifest import SCHEMA_VERSION, Manifest
 from search.record.move_aside import MOVED, finish_move, move_aside
-from search.storage.durable import prepare_folder, read_whole, write_atomically
-from search.storage.lock import lock, say_nothing, writer
-from search.storage.object_store import NO_BUCKET
-from search.storage.place import Place, RemotePath
+from search.storage import (
+    NO_BUCKET,
+    Place,
+    RemotePath,
+    lock,
+    prepare_folder,
+    read_whole,
+    say_nothing,
+    write_atomically,
+    writer,
+)
 
 
 class RunFolder:

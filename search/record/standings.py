@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tasks import LAST
-from search.config.space import AXES, Params
-from search.plan.packs import NO_TRIAL
+from search.config import AXES, Params
+from search.plan import NO_TRIAL
 from search.record.columns import FIGURES, READOUTS, TOLD
 
 TOP = 10

@@ -10,8 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from search.record.log_reading import OF_REPLICATES, SCHEMA, log_problem, read_columns, read_log
-from search.storage.durable import prepare_folder, read_whole, rename_durably, write_durably
-from search.storage.place import Place
+from search.storage import Place, prepare_folder, read_whole, rename_durably, write_durably
 
 # Readers pass over files that begin with a dot.
 _STAGED = ".staged-"

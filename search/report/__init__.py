@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from model.data.dataset import Dataset
-    from search.record.manifest import Manifest
-    from search.record.run_folder import RunFolder
-    from search.record.trial_log import TrialStore
+    from search.record import Manifest, RunFolder, TrialStore
 
 
 def write_report(
@@ -37,7 +35,7 @@ def write_report(
     # Here, because this takes a second to import and --help of the command shall not.
     from search.report.page import render
     from search.report.run_data import RunData
-    from search.storage.durable import write_atomically
+    from search.storage import write_atomically
 
     html = render(RunData.read(folder, manifest, store, summary, data))
     write_atomically(folder.report, lambda file: file.write(html.encode()))

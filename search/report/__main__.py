@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _write(run: str) -> None:
     # Here, because these take a second to import and --help shall not.
     from search.report.rewrite import rewrite_report
-    from search.storage.place import place
+    from search.storage import place
 
     path = rewrite_report(place(run), _notify)
     sys.stdout.write(f"The report is in {path}\n")

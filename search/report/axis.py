@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search.config.space import Range
+from search.config import Range
 
 # A list of more values is drawn like a range: they would be lines, not cells.
 _MOST_CATEGORIES = 40

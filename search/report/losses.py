@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.record.columns import COMPLETE, FAIL, PRUNED
+from search.record import COMPLETE, FAIL, PRUNED
 from search.report.axis import Axis
 from search.report.charts import COMPLETE_COLOUR, FAIL_COLOUR, PRUNED_COLOUR, Chart
 from search.report.run_data import Columns, RunData

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from search.report.axis import Axis, number_text
 from search.report.charts import Chart, series
 from search.report.run_data import RunData
-from search.result.optimality_gap import ROUNDING, gaps, optimum_rows
+from search.result import ROUNDING, gaps, optimum_rows
 
 _AXES = ("learning_rate", "batch_size", "epochs")
 

@@ -8,8 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from model.errors import PacksweepError
-from search.config.space import AXES
-from search.record.proposals import Proposals
+from search.config import AXES
+from search.record import Proposals
 from search.report import final_model as model_section
 from search.report.axis import number_text
 from search.report.charts import Chart
@@ -24,9 +24,7 @@ from search.report.settings_text import as_toml
 from search.report.ties import tie_chart, tie_rows, tie_sentences
 from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
-from search.result.optimality_gap import optimum_sentences
-from search.result.spread import spread_rows
-from search.result.summary import readout_rows
+from search.result import optimum_sentences, readout_rows, spread_rows
 from search.tuning.studies import load_study
 
 

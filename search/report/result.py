@@ -6,7 +6,7 @@ from typing import Any
 
 from search.report.axis import Axis, number_text
 from search.report.run_data import Columns, RunData, best_first
-from search.result.summary import result_lines
+from search.result import result_lines
 from search.text import duration
 
 _TOP = 10

@@ -5,11 +5,9 @@ from model.data.fashion_mnist import Notify
 from model.data.sources import load_dataset
 from model.errors import PacksweepError
 from search.errors import RunFolderError
-from search.record.manifest import Manifest
-from search.record.run_folder import RunFolder
-from search.record.trial_log import TrialStore
+from search.record import Manifest, RunFolder, TrialStore
 from search.report import write_report
-from search.storage.place import Place
+from search.storage import Place
 
 
 def rewrite_report(run: Place, notify: Notify) -> Place:

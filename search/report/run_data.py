@@ -8,12 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
-from search.config.config import SweepConfig
-from search.config.space import AXES
-from search.record.columns import FAIL, FIGURES, READOUTS
-from search.record.manifest import Manifest
-from search.record.run_folder import RunFolder
-from search.record.trial_log import TrialStore
+from search.config import AXES, SweepConfig
+from search.record import FAIL, FIGURES, READOUTS, Manifest, RunFolder, TrialStore
 from search.report.axis import Axis
 
 Columns = Mapping[str, NDArray[Any]]

@@ -5,8 +5,7 @@ from typing import Any
 
 from search.report.axis import number_text
 from search.report.charts import ACCENT, COMPLETE_COLOUR, INK, MUTED, Chart, hover
-from search.result.best import NAMES
-from search.result.ties import sentences
+from search.result import NAMES, sentences
 
 _ROWS = 10
 

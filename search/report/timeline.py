@@ -11,7 +11,7 @@ import numpy as np
 
 from search.report.charts import Chart, hover, series, text_of
 from search.report.run_data import Columns, RunData
-from search.storage.place import Place
+from search.storage import Place
 from search.text import duration
 
 _DONE = re.compile(

@@ -6,9 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from model.tasks import LAST
-from search.config.space import Range
-from search.record.columns import FIGURES, READOUTS, Readout
-from search.record.standings import BestTrial
+from search.config import Range
+from search.record import FIGURES, READOUTS, BestTrial, Readout
 from search.result.spread import std_text
 from search.text import number_text, table_lines
 

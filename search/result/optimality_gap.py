@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from model.data.dataset import Dataset
 from model.optimum import GRADIENT_NORM, AlphaOptimum, score_weights
 from model.tasks import LAST
-from search.record.columns import COMPLETE, READOUTS
-from search.record.trial_log import TrialStore
+from search.record import COMPLETE, READOUTS, TrialStore
 from search.text import number_text, table_lines, wrapped
 
 _TOLD = [field.name for field in fields(AlphaOptimum) if field.name not in ("W", "b")]

@@ -6,11 +6,8 @@ from typing import Any
 import numpy as np
 
 from model.tasks import FinalScore
-from search.config.config import SweepConfig
-from search.config.replicates import replicates_text
-from search.record.columns import READOUTS
-from search.record.log_reading import OF_REPLICATES
-from search.record.trial_log import TrialStore
+from search.config import SweepConfig, replicates_text
+from search.record import OF_REPLICATES, READOUTS, TrialStore
 
 _FIGURES = {"cost": ("test cost", "{:.4f}", 1.0), "accuracy": ("correct", "{:.2f} %", 100.0)}
 _STATISTICS = ("mean", "std", "smallest", "largest")

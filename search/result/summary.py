@@ -8,15 +8,14 @@ from typing import Any
 from model.data.dataset import Dataset
 from model.features import RAW
 from model.tasks import AVERAGE, LAST, FinalScore, FinalScores
-from search.config.space import Range
-from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS, Readout
-from search.record.standings import Study
+from search.config import Range
+from search.record import COMPLETE, FAIL, PRUNED, READOUTS, Readout, Study
 from search.result.best import as_told, edge_warnings, top_lines
 from search.result.optimality_gap import optimum_lines
 from search.result.spread import cost_text, spread, spread_rows, trainings_lines
 from search.result.ties import indistinguishable_lines
 from search.result.work import Arithmetic
-from search.storage.place import Place, RemotePath, place
+from search.storage import Place, RemotePath, place
 from search.text import duration, table_lines, wrapped
 
 # Seconds; the start of the tasks decides how long less takes.

@@ -8,11 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, TAIL, differences
-from search.config.space import AXES, Params
-from search.record.columns import READOUTS
-from search.record.resamples import Key, Resampled, Resamples
-from search.record.standings import BestTrial, Study
-from search.record.trial_log import TrialStore
+from search.config import AXES, Params
+from search.record import READOUTS, BestTrial, Key, Resampled, Resamples, Study, TrialStore
 from search.text import number_text, wrapped
 
 SHOWN = 30

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.plan.prediction import Prediction
-from search.record.trial_log import TrialStore
+from search.plan import Prediction
+from search.record import TrialStore
 
 
 @dataclass(frozen=True)

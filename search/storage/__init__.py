@@ -1,1 +1,33 @@
-"""Room: storage."""
+"""Files that are whole or absent, on a disk or in an object store.
+
+It knows bytes and paths, how to write them so that they survive, and who may write. It never
+knows what a file means: no trial, no setting, no run.
+"""
+
+from search.storage.durable import (
+    prepare_folder,
+    read_whole,
+    rename_durably,
+    write_atomically,
+    write_durably,
+)
+from search.storage.object_store import NO_BUCKET
+from search.storage.remote_path import Place, RemotePath, place
+from search.storage.repeated import Repeated
+from search.storage.run_lock import lock, say_nothing, writer
+
+__all__ = [
+    "NO_BUCKET",
+    "Place",
+    "RemotePath",
+    "Repeated",
+    "lock",
+    "place",
+    "prepare_folder",
+    "read_whole",
+    "rename_durably",
+    "say_nothing",
+    "write_atomically",
+    "write_durably",
+    "writer",
+]

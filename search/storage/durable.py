@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from search.errors import ObjectStoreError, StoreError
-from search.storage.place import Place, RemotePath
+from search.storage.remote_path import Place, RemotePath
 
 TEMPORARY_PREFIX = ".tmp-"
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from search.errors import LockedError, ObjectStoreError
-from search.storage.place import RemotePath
+from search.storage.remote_path import RemotePath
 from search.storage.repeated import Repeated
 
 BEAT = 4.0

@@ -9,10 +9,10 @@ from cluster.job import ends_with_job
 from model.data.dataset import Dataset
 from model.errors import DataError
 from model.shuffle import validation_rows
-from search.config.config import SweepConfig
+from search.config import SweepConfig
 from search.errors import ConfigError, RunFolderError
-from search.record.manifest import REUSE_KEY, Manifest, new_manifest
-from search.storage.place import Place
+from search.record import REUSE_KEY, Manifest, new_manifest
+from search.storage import Place
 from search.tuning.tuner import make_tuner
 
 

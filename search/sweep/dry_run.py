@@ -7,15 +7,23 @@ import numpy as np
 from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
 from model.speed import CostModel
-from search.config.config import SweepConfig
-from search.config.replicates import replicates_text
-from search.config.space import Params, Range
-from search.engine.calibration import calibrate
-from search.engine.sampled import repeated, wave_widths
-from search.plan.links import Chain, LinkCutter, nothing_reached, open_chains
-from search.plan.packs import Plan, replicated
-from search.plan.prediction import array_mib, epochs_flops, predict, refit_seconds
-from search.plan.widths import grid_plan, grid_widths, workers_each
+from search.config import Params, Range, SweepConfig, replicates_text
+from search.engine import calibrate, repeated, wave_widths
+from search.plan import (
+    Chain,
+    LinkCutter,
+    Plan,
+    array_mib,
+    epochs_flops,
+    grid_plan,
+    grid_widths,
+    nothing_reached,
+    open_chains,
+    predict,
+    refit_seconds,
+    replicated,
+    workers_each,
+)
 from search.text import duration
 from search.tuning.tuner import make_tuner
 

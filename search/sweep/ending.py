@@ -12,21 +12,20 @@ from model.data.dataset import Dataset
 from model.optimum import AlphaOptimum
 from model.shuffle import validation_rows
 from model.tasks import FinalScores
-from search.config.config import SweepConfig
-from search.config.space import Params
-from search.engine.optima import Optima
-from search.engine.refits import Refits
+from search.config import Params, SweepConfig
+from search.engine import Optima, Refits
 from search.errors import InterruptedSweepError
-from search.record.books import Books
-from search.record.manifest import Manifest
-from search.record.run_folder import RunFolder
-from search.record.standings import BestTrial
+from search.record import BestTrial, Books, Manifest, RunFolder
 from search.report import write_report
-from search.result.optimality_gap import optimum_told
-from search.result.spread import add_spread
-from search.result.summary import lacks_refits, make_summary, with_refits
-from search.result.ties import find_indistinguishable
-from search.result.work import Arithmetic
+from search.result import (
+    Arithmetic,
+    add_spread,
+    find_indistinguishable,
+    lacks_refits,
+    make_summary,
+    optimum_told,
+    with_refits,
+)
 from search.sweep.options import Options
 
 

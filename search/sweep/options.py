@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.config.config import SweepConfig, read_grid
-from search.record.run_folder import RunFolder
-from search.storage.place import Place
+from search.config import SweepConfig, read_grid
+from search.record import RunFolder
+from search.storage import Place
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,22 @@ from model.data.dataset import Dataset
 from model.data.sources import load_dataset
 from model.pack import compile_kernels
 from model.tasks import Examples
-from search.config.config import SweepConfig
-from search.engine.optima import Optima, alphas_of
+from search.config import SweepConfig
+from search.engine import Optima, alphas_of
 from search.errors import NoResultError
-from search.plan.prediction import epochs_flops
-from search.plan.widths import grid_widths
-from search.record.books import Books, open_books
-from search.record.manifest import Manifest, new_manifest
-from search.record.proposals import Proposals
-from search.record.reuse import ReusedTrials
-from search.record.run_folder import RunFolder
-from search.record.standings import Study
-from search.result.optimality_gap import lacks_optimum
-from search.result.summary import lacks_refits, result_text
-from search.result.work import arithmetic, make_timing
-from search.storage.place import Place
+from search.plan import epochs_flops, grid_widths
+from search.record import (
+    Books,
+    Manifest,
+    Proposals,
+    ReusedTrials,
+    RunFolder,
+    Study,
+    new_manifest,
+    open_books,
+)
+from search.result import arithmetic, lacks_optimum, lacks_refits, make_timing, result_text
+from search.storage import Place
 from search.sweep.checks import (
     check_enough_images,
     check_methods,
@@ -43,9 +44,7 @@ from search.sweep.options import Options, resolve_config
 from search.sweep.training import Training
 from search.sweep.trials import Run
 from search.text import text_width
-from search.watch.download import DownloadProgress
-from search.watch.interruption import Interruption
-from search.watch.log_file import log_file
+from search.watch import DownloadProgress, Interruption, log_file
 
 
 def sweep(options: Options, out: Console, err: Console, began: float) -> None:

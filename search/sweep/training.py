@@ -9,18 +9,13 @@ from rich.console import Console
 
 from cluster.executor import Executor
 from model.pack import PackState
-from search.config.replicates import replicates_of
-from search.engine.calibration import calibrate
-from search.engine.optima import Optima
-from search.engine.orchestrator import Observers, Orchestrator
+from search.config import replicates_of
+from search.engine import Observers, Optima, Orchestrator, calibrate
 from search.errors import StoreError
-from search.plan.packs import Pack
-from search.plan.prediction import Prediction, epochs_flops
-from search.record.run_folder import RunFolder
+from search.plan import Pack, Prediction, epochs_flops
+from search.record import RunFolder
 from search.sweep.trials import Run
-from search.watch.interruption import Interruption
-from search.watch.live_view import make_progress
-from search.watch.metrics import MetricsObserver
+from search.watch import Interruption, MetricsObserver, make_progress
 
 
 @dataclass(frozen=True)

@@ -10,21 +10,28 @@ import numpy as np
 
 from model.data.dataset import Dataset
 from model.speed import CostModel
-from search.config.config import SweepConfig
-from search.config.replicates import replicates_of
-from search.engine.orchestrator import Source
-from search.engine.sampled import SampledSearch
-from search.engine.wave import Pruning, Wave
-from search.plan.links import LinkCutter, open_chains
-from search.plan.packs import Plan, replicated
-from search.plan.prediction import Prediction, predict
-from search.plan.widths import grid_plan, workers_each
-from search.record.books import Books, settle
-from search.record.columns import TOLD
-from search.record.manifest import Manifest
-from search.record.proposals import Proposals
-from search.record.replicate_study import ReplicateStudy, training_books
-from search.record.reuse import ReusedTrials
+from search.config import SweepConfig, replicates_of
+from search.engine import Pruning, SampledSearch, Source, Wave
+from search.plan import (
+    LinkCutter,
+    Plan,
+    Prediction,
+    grid_plan,
+    open_chains,
+    predict,
+    replicated,
+    workers_each,
+)
+from search.record import (
+    TOLD,
+    Books,
+    Manifest,
+    Proposals,
+    ReplicateStudy,
+    ReusedTrials,
+    settle,
+    training_books,
+)
 from search.tuning.tuner import make_tuner
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from optuna.distributions import (
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from search.config.space import Range
+from search.config import Range
 from search.errors import ConfigError, SamplerError
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -10,7 +10,7 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from search.engine.wave import Column, Ended
+from search.engine import Column, Ended
 from search.tuning.methods import told_as_sampler_error
 
 

@@ -12,13 +12,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from model.tasks import LAST
-from search.config.config import SweepConfig
-from search.config.space import AXES, Range
+from search.config import AXES, Range, SweepConfig
 from search.errors import ConfigError, StoreError
-from search.record.columns import FIGURES, READOUTS
-from search.record.log_reading import read_log
-from search.record.run_folder import RunFolder
-from search.storage.place import Place, place
+from search.record import FIGURES, READOUTS, RunFolder, read_log
+from search.storage import Place, place
 from search.tuning.methods import distributions
 
 if TYPE_CHECKING:

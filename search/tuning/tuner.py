@@ -10,9 +10,8 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from model.tasks import LAST
-from search.config.config import SweepConfig
-from search.record.columns import READOUTS
-from search.record.proposals import Proposal
+from search.config import SweepConfig
+from search.record import READOUTS, Proposal
 from search.tuning.methods import make_sampler, told_as_sampler_error
 
 _STATES = {state.name: state for state in TrialState}

@@ -1,1 +1,31 @@
-"""Room: watch."""
+"""A sweep as it is seen: as it runs, and from outside.
+
+It knows terminals, log lines and metrics, and reads a run as any reader may. It never decides
+anything: without it a sweep goes the same way.
+"""
+
+from search.watch.comparison import comparison_lines
+from search.watch.download import DownloadProgress
+from search.watch.interruption import Interruption
+from search.watch.live_view import make_progress
+from search.watch.metrics import MetricsObserver
+from search.watch.run_list import list_lines
+from search.watch.run_state import FINISHED, RunState, run_folders
+from search.watch.screen import Screen
+from search.watch.status_text import status_lines
+from search.watch.sweep_log import log_file
+
+__all__ = [
+    "FINISHED",
+    "DownloadProgress",
+    "Interruption",
+    "MetricsObserver",
+    "RunState",
+    "Screen",
+    "comparison_lines",
+    "list_lines",
+    "log_file",
+    "make_progress",
+    "run_folders",
+    "status_lines",
+]

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from search.config.space import AXES
-from search.record.columns import COMPLETE, READOUTS
-from search.record.log_reading import read_columns
+from search.config import AXES
+from search.record import COMPLETE, READOUTS, read_columns
 from search.text import table_lines, wrapped
 from search.watch.run_state import RunState
 

@@ -7,9 +7,8 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from search.plan.links import Link
-from search.plan.prediction import Prediction
-from search.record.standings import Study
+from search.plan import Link, Prediction
+from search.record import Study
 from search.watch.interruption import STOPPING, Interruption
 from search.watch.progress import PlainProgress, Progress, QuietProgress
 from search.watch.screen import Screen

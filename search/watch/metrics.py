@@ -18,9 +18,8 @@ from cluster.metrics import (
     Metrics,
 )
 from model.tasks import LinkResult
-from search.plan.links import Link
-from search.record.columns import COMPLETE, FAIL, PRUNED
-from search.record.standings import Study
+from search.plan import Link
+from search.record import COMPLETE, FAIL, PRUNED, Study
 
 # Long enough to even out links that end together, short enough to show a change.
 WINDOW_SECONDS = 60.0

@@ -5,11 +5,9 @@ from typing import Self
 
 from rich.console import Console
 
-from search.config.space import Params
-from search.plan.links import Link
-from search.plan.prediction import Prediction
-from search.record.columns import FAIL, PRUNED
-from search.record.standings import BestTrial, Study
+from search.config import Params
+from search.plan import Link, Prediction
+from search.record import FAIL, PRUNED, BestTrial, Study
 from search.text import duration
 
 # Seconds between two plain lines.

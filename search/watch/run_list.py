@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import PacksweepError
-from search.record.columns import READOUTS
-from search.result.best import as_told
-from search.storage.place import Place
+from search.record import READOUTS
+from search.result import as_told
+from search.storage import Place
 from search.text import duration, number_text, table_lines, wrapped
 from search.watch.run_state import RunState
 

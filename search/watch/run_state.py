@@ -9,14 +9,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config.config import SweepConfig
+from search.config import SweepConfig
 from search.errors import RunFolderError
-from search.record.columns import TOLD
-from search.record.log_reading import read_columns
-from search.record.manifest import Manifest
-from search.record.run_folder import RunFolder
-from search.record.standings import Study
-from search.storage.place import Place
+from search.record import TOLD, Manifest, RunFolder, Study, read_columns
+from search.storage import Place
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
 

@@ -3,8 +3,8 @@
 import shlex
 from datetime import UTC, datetime
 
-from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS
-from search.result.best import as_told, top_lines
+from search.record import COMPLETE, FAIL, PRUNED, READOUTS
+from search.result import as_told, top_lines
 from search.text import duration, wrapped
 from search.watch.progress import best_text
 from search.watch.run_state import FINISHED, INTERRUPTED, RUNNING, RunState

@@ -9,16 +9,10 @@ import numpy as np
 from model.data.dataset import Dataset
 from model.softmax import SoftmaxRegression
 from model.tasks import FinalScore
-from search.config.config import SweepConfig
-from search.config.space import AXES, SearchSpace
-from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS
-from search.record.manifest import Manifest
-from search.record.run_folder import RunFolder
-from search.record.standings import Study
-from search.record.trial_log import TrialStore
+from search.config import AXES, SearchSpace, SweepConfig
+from search.record import COMPLETE, FAIL, PRUNED, READOUTS, Manifest, RunFolder, Study, TrialStore
 from search.report import write_report
-from search.result.summary import make_summary
-from search.result.work import Arithmetic
+from search.result import Arithmetic, make_summary
 
 SPACE = SearchSpace((8, 16), (1e-7, 1e-6), (5, 10), (0.0, 1.0))
 FULL = SearchSpace(

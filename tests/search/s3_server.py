@@ -10,7 +10,7 @@ import time
 import urllib.request
 from contextlib import contextmanager
 
-from search.storage.place import place
+from search.storage import place
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",

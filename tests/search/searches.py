@@ -11,7 +11,7 @@ from command_line import Outcome, invoke
 
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
-from search.config.space import AXES
+from search.config import AXES
 
 SERIAL = ("--executor", "serial", "--no-progress")
 LISTS = {

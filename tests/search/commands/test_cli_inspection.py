@@ -15,11 +15,10 @@ from command_line import contents, end, invoke, pretend, start, table, write_gri
 
 import search
 from model.errors import PacksweepError
-from search.record import loading
-from search.record.run_folder import RunFolder
+from search.record import RunFolder, loading
 from search.runs import main as runs
 from search.status import main as status
-from search.storage.lock import writer
+from search.storage import writer
 
 DOCS = Path(search.__file__).parents[1] / "docs" / "query.md"
 SERIAL = ("--executor", "serial", "--no-progress")

@@ -3,7 +3,7 @@
 import pytest
 from command_line import invoke, table, write_grid, write_images
 
-from search.engine.orchestrator import Orchestrator
+from search.engine import Orchestrator
 
 
 class Crash(BaseException):

@@ -18,7 +18,7 @@ from searches import (
 )
 
 from cluster.executor import SerialExecutor
-from search.config.space import AXES
+from search.config import AXES
 from search.run import main
 
 GRID = LISTS | {"learning_rate": [1e-7, 5e-7, 1e-6, 5e-6], "epochs": [2, 6, 12]}

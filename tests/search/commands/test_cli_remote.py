@@ -25,11 +25,9 @@ from command_line import (
 
 import search
 from search.errors import ObjectStoreError, RunFolderError
-from search.record.run_folder import RunFolder
-from search.storage import lease, object_store
-from search.storage.durable import write_atomically
+from search.record import RunFolder
+from search.storage import lease, object_store, place, write_atomically
 from search.storage.object_store import ObjectStore
-from search.storage.place import place
 from search.sweep import ending
 from search.tuning.studies import load_study
 

@@ -19,7 +19,7 @@ from searches import (
     write_search,
 )
 
-from search.config.space import AXES
+from search.config import AXES
 
 # Columns of several packs; the extended grid has new values on every axis.
 WIDER = {

@@ -19,8 +19,8 @@ from command_line import (
 
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
-from search.config.space import SearchSpace
-from search.record.log_reading import OF_REPLICATES
+from search.config import SearchSpace
+from search.record import OF_REPLICATES
 
 COLUMNS = {
     "number": "int64",

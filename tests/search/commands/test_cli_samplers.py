@@ -18,7 +18,7 @@ from searches import (
     write_search,
 )
 
-from search.config.space import AXES
+from search.config import AXES
 
 NSGA2 = "optuna.samplers.NSGAIISampler"
 # Small generations and startups, so that every sampler knows something when it is asked again.

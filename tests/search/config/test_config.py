@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import search.config.config
 from model.errors import PacksweepError, UsageError
 from search import errors
-from search.config.config import SweepConfig, known_grids, load_config
-from search.config.space import Params
+from search.config import Params, SweepConfig, load_config
+from search.config.config import known_grids
 from search.errors import ConfigError
 
 ROOT = Path(search.config.config.__file__).parents[2]

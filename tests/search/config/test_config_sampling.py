@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config.config import SweepConfig, load_config
-from search.config.space import AXES, Range
+from search.config import AXES, Range, SweepConfig, load_config
 from search.errors import ConfigError
 
 LISTS = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config.config import SweepConfig
+from search.config import SweepConfig
 
 SPACE = {"batch_size": [8], "learning_rate": [1e-6], "epochs": [5, 10, 40], "alpha": [0.0]}
 TO_40 = {"low": 5, "high": 40}

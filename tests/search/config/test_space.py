@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config.space import AXES, Params, SearchSpace
+from search.config import AXES, Params, SearchSpace
 
 SPACE = SearchSpace((8, 16), (1e-7, 1e-6, 1e-5), (5, 10), (0.0, 1.0, 10.0))
 

@@ -5,8 +5,7 @@ from platformdirs import user_cache_path
 
 from cluster.executor import Lost, SerialExecutor
 from model.speed import TYPICAL, CostModel
-from search.engine import calibration
-from search.engine.calibration import calibrate
+from search.engine import calibrate, calibration
 
 SHAPE = ([8, 4], 12, 3)
 

@@ -12,8 +12,9 @@ from model.optimum import find_optimum, score_weights
 from model.pack import PackState, advance, penalty
 from model.softmax import cost
 from model.tasks import Examples
-from search.config.config import SweepConfig
-from search.engine.optima import Optima, alphas_of, load_optimum, save_optimum
+from search.config import SweepConfig
+from search.engine import Optima, alphas_of
+from search.engine.optima import load_optimum, save_optimum
 from search.engine.orchestrator import MAX_ATTEMPTS
 from search.errors import ConfigError, InterruptedSweepError
 

@@ -18,21 +18,28 @@ from model.data.dataset import Dataset
 from model.pack import PackState, Scores
 from model.speed import CostModel
 from model.tasks import Examples, LegResult, LinkResult
-from search.config.config import load_config
-from search.config.space import SearchSpace
-from search.engine.orchestrator import MAX_ATTEMPTS, Orchestrator
-from search.engine.wave import Wave
+from search.config import SearchSpace, load_config
+from search.engine import Orchestrator, Wave
+from search.engine.orchestrator import MAX_ATTEMPTS
 from search.errors import InterruptedSweepError, StoreError
-from search.plan.links import LinkCutter, nothing_reached, open_chains
-from search.plan.packs import NO_TRIAL, Plan, make_plan
-from search.record.books import Books, settle
-from search.record.checkpoints import Checkpoint, Checkpoints
-from search.record.columns import COMPLETE, FAIL, READOUTS, TOLD
-from search.record.resamples import Resamples
-from search.record.rows import record
-from search.record.standings import BestTrial, Study
-from search.record.trial_log import TrialStore, link_name
-from search.result.ties import find_indistinguishable
+from search.plan import NO_TRIAL, LinkCutter, Plan, make_plan, nothing_reached, open_chains
+from search.record import (
+    COMPLETE,
+    FAIL,
+    READOUTS,
+    TOLD,
+    BestTrial,
+    Books,
+    Checkpoint,
+    Checkpoints,
+    Resamples,
+    Study,
+    TrialStore,
+    link_name,
+    record,
+    settle,
+)
+from search.result import find_indistinguishable
 from search.sweep.trials import Run
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.

@@ -9,9 +9,10 @@ from cluster.executor import Finished, Lost, SerialExecutor
 from model.data.dataset import Dataset
 from model.softmax import SoftmaxRegression
 from model.tasks import Examples
-from search.config.space import Params
+from search.config import Params
+from search.engine import final_scores
 from search.engine.orchestrator import MAX_ATTEMPTS
-from search.engine.refits import final_model, final_scores, refit
+from search.engine.refits import final_model, refit
 from search.errors import InterruptedSweepError
 
 PARAMS = Params(batch_size=8, learning_rate=1e-6, epochs=3, alpha=1.0)

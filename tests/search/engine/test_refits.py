@@ -9,7 +9,7 @@ from cluster.errors import ClusterError
 from cluster.executor import Lost, SerialExecutor
 from model.data.dataset import Dataset
 from model.tasks import Examples, run_refit
-from search.config.space import Params
+from search.config import Params
 from search.engine.orchestrator import MAX_ATTEMPTS
 from search.engine.refits import refit
 from search.errors import InterruptedSweepError

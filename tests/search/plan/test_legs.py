@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.speed import CostModel
+from search.plan import NO_TRIAL, LinkCutter, Plan, make_plan, nothing_reached, open_chains
 from search.plan.legs import legs_from, open_legs
-from search.plan.links import LinkCutter, nothing_reached, open_chains
-from search.plan.packs import NO_TRIAL, Plan, make_plan
 
 FLAT = CostModel({8: (1.0, 0.0)}, (1.0, 0.0))
 

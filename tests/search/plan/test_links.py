@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 
 from model.data.dataset import Dataset
 from model.speed import TYPICAL, CostModel
-from search.config.config import load_config
+from search.config import load_config
+from search.plan import (
+    NO_TRIAL,
+    LinkCutter,
+    Pack,
+    Plan,
+    grid_plan,
+    grid_widths,
+    nothing_reached,
+    open_chains,
+)
 from search.plan.legs import open_legs
-from search.plan.links import LinkCutter, nothing_reached, open_chains
-from search.plan.packs import NO_TRIAL, Pack, Plan
-from search.plan.widths import grid_plan, grid_widths
 
 SLACK = 1.25
 

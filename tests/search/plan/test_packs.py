@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.speed import TYPICAL
-from search.config.config import load_config
-from search.config.space import AXES, Params, SearchSpace
-from search.plan.packs import NO_TRIAL, make_plan
+from search.config import AXES, Params, SearchSpace, load_config
+from search.plan import NO_TRIAL, choose_widths, grid_plan, grid_widths, make_plan
 from search.plan.prediction import training_flops
-from search.plan.widths import WIDEST, choose_widths, grid_plan, grid_widths
+from search.plan.widths import WIDEST
 
 SPACE = SearchSpace((8, 16, 64), (1e-7, 1e-6, 1e-5), (5, 10, 25, 40), (0.0, 1.0, 10.0, 1e4))
 

@@ -3,12 +3,18 @@
 import pytest
 
 from model.speed import TYPICAL, CostModel
-from search.config.config import load_config
-from search.config.space import Params
-from search.plan.links import LinkCutter, nothing_reached, open_chains
-from search.plan.prediction import array_mib, predict, refit_seconds
-from search.plan.widths import grid_plan, grid_widths
-from search.record.standings import Study
+from search.config import Params, load_config
+from search.plan import (
+    LinkCutter,
+    array_mib,
+    grid_plan,
+    grid_widths,
+    nothing_reached,
+    open_chains,
+    predict,
+    refit_seconds,
+)
+from search.record import Study
 
 CONFIG = load_config("full")
 N_TRAIN, N_VALIDATION = 48_000, 12_000

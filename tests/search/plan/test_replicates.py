@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from search.config.config import load_config
-from search.config.replicates import Replicate, replicates_of
-from search.config.space import SearchSpace
-from search.plan.packs import NO_TRIAL, make_plan, replicated
-from search.plan.widths import workers_each
-from search.record.books import Books
-from search.record.checkpoints import Checkpoints
-from search.record.columns import READOUTS, TOLD
-from search.record.replicate_study import ReplicateStudy, training_books
-from search.record.standings import Study
-from search.record.trial_log import TrialStore
+from search.config import Replicate, SearchSpace, load_config, replicates_of
+from search.plan import NO_TRIAL, make_plan, replicated, workers_each
+from search.record import (
+    READOUTS,
+    TOLD,
+    Books,
+    Checkpoints,
+    ReplicateStudy,
+    Study,
+    TrialStore,
+    training_books,
+)
 
 SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (2, 4), (0.0, 1.0))
 TOTAL = len(SPACE)

@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.speed import TYPICAL
-from search.config.space import SearchSpace
+from search.config import SearchSpace
+from search.plan import (
+    NO_TRIAL,
+    Link,
+    LinkCutter,
+    Schedule,
+    make_plan,
+    nothing_reached,
+    open_chains,
+)
 from search.plan.legs import open_legs
-from search.plan.links import Link, LinkCutter, nothing_reached, open_chains
-from search.plan.packs import NO_TRIAL, make_plan
-from search.plan.schedule import Schedule
 
 SPACE = SearchSpace((8, 16), (1e-7, 1e-6, 1e-5), (5, 10, 40), (0.0, 1.0, 10.0))
 

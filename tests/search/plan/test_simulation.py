@@ -5,10 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.plan import Link, Pack, simulate
 from search.plan.legs import Leg
-from search.plan.links import Link
-from search.plan.packs import Pack
-from search.plan.prediction import simulate
 
 chains_of_seconds = st.lists(
     st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=7

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.pack import PackState
-from search.plan.packs import Pack
-from search.record.checkpoints import Checkpoint, Checkpoints
+from search.plan import Pack
+from search.record import Checkpoint, Checkpoints
 
 RATES, ALPHAS = np.array([1e-7, 1e-6]), np.array([0.0, 10.0])
 PACK = Pack(3, 16, RATES, ALPHAS, (5, 10), np.arange(4).reshape(2, 2))

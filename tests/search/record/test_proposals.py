@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config.space import AXES
+from search.config import AXES
 from search.errors import RunFolderError
-from search.plan.packs import NO_TRIAL
-from search.record.proposals import Proposal, Proposals
+from search.plan import NO_TRIAL
+from search.record import Proposal, Proposals
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 plain = st.dictionaries(

@@ -12,8 +12,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from search.errors import LockedError, RunFolderError, StoreError
-from search.record.manifest import SCHEMA_VERSION, Manifest, versions
-from search.record.run_folder import RunFolder
+from search.record import Manifest, RunFolder, versions
+from search.record.manifest import SCHEMA_VERSION
 from search.text import utc_now
 
 MANIFEST = Manifest(

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config.space import SearchSpace
-from search.plan.packs import NO_TRIAL
-from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS, TOLD
-from search.record.standings import BestTrial, Study
+from search.config import SearchSpace
+from search.plan import NO_TRIAL
+from search.record import COMPLETE, FAIL, PRUNED, READOUTS, TOLD, BestTrial, Study
 
 SPACE = SearchSpace((8, 16), (1e-7, 1e-6, 1e-5), (5, 10, 40), (0.0, 1.0, 10.0))
 

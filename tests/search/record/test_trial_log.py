@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.errors import StoreError
-from search.record.columns import COMPLETE, FAIL, PRUNED
-from search.record.log_reading import OF_REPLICATES, SCHEMA
-from search.record.trial_log import TrialStore, link_name, link_of
+from search.record import COMPLETE, FAIL, OF_REPLICATES, PRUNED, TrialStore, link_name
+from search.record.log_reading import SCHEMA
+from search.record.trial_log import link_of
 
 METADATA = {"dataset": "digits", "fingerprint": "0123456789abcdef"}
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from reports import FULL, SPACE, columns_of, config_of, images
 
 from model.softmax import SoftmaxRegression
-from search.config.config import SweepConfig
-from search.config.space import AXES, Range
-from search.record.trial_log import TrialStore
+from search.config import AXES, Range, SweepConfig
+from search.record import TrialStore
 from search.report.axis import Axis, number_text
 from search.report.charts import hover, plain
 from search.report.final_model import FinalModel, confusion_chart

@@ -3,9 +3,9 @@
 import pytest
 from rich.cells import cell_len
 
-from search.config.space import Range
-from search.result.best import edge_warnings, top_lines
-from search.result.summary import result_lines
+from search.config import Range
+from search.result import result_lines, top_lines
+from search.result.best import edge_warnings
 from search.text import number_text, table_lines, wrapped
 
 INSIDE = {

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from search.report.optimum import optimum_table, smallest
-from search.result.optimality_gap import gaps, lacks_optimum, optimum_lines, optimum_rows
+from search.result import gaps, lacks_optimum, optimum_rows
+from search.result.optimality_gap import optimum_lines
 
 
 def row(alpha, cost, val_cost, converged=True):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.tasks import FinalScore
-from search.result.spread import spread, spread_rows
+from search.result import spread_rows
+from search.result.spread import spread
 
 figures = st.lists(
     st.tuples(*[st.floats(0, 10)] * 2, *[st.floats(0, 1)] * 2), min_size=2, max_size=9

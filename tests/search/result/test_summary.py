@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from model.data.dataset import Dataset
-from search.config.space import SearchSpace
+from search.config import SearchSpace
 from search.engine import refits as refit
-from search.record.columns import COMPLETE, FAIL, PRUNED
-from search.record.standings import Study
-from search.result.summary import make_summary, readout_rows, result_lines, result_text
-from search.result.work import Arithmetic
+from search.record import COMPLETE, FAIL, PRUNED, Study
+from search.result import Arithmetic, make_summary, readout_rows, result_lines, result_text
 
 SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
 AXES = {name: getattr(SPACE, name) for name in ("batch_size", "learning_rate", "epochs", "alpha")}

@@ -12,14 +12,12 @@ from model.bootstrap import RESAMPLES, resample_counts
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
 from model.tasks import AVERAGE, LAST
-from search.config.space import AXES, SearchSpace
-from search.record.columns import COMPLETE, FAIL, READOUTS
+from search.config import AXES, SearchSpace
+from search.record import COMPLETE, FAIL, READOUTS, Resampled, Resamples, Study, TrialStore
 from search.record.log_reading import SCHEMA
-from search.record.resamples import Resampled, Resamples
-from search.record.standings import Study
-from search.record.trial_log import TrialStore
 from search.report.ties import tie_chart, tie_rows, tie_sentences
-from search.result.ties import SHOWN, find_indistinguishable, sentences
+from search.result import find_indistinguishable, sentences
+from search.result.ties import SHOWN
 
 SERIAL = ("--executor", "serial", "--no-progress")
 SPACE = SearchSpace((8, 16, 32), (1e-7, 1e-6), (5, 10, 15, 20), (0.0, 0.1, 1.0))

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from search.plan.prediction import Prediction
-from search.record.columns import COMPLETE
-from search.record.trial_log import TrialStore
-from search.result.work import make_timing
+from search.plan import Prediction
+from search.record import COMPLETE, TrialStore
+from search.result import make_timing
 
 BEGAN = 1_700_000_000.0
 

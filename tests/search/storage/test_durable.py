@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from search.errors import StoreError
-from search.storage.durable import prepare_folder, read_whole, rename_durably, write_atomically
+from search.storage import prepare_folder, read_whole, rename_durably, write_atomically
 
 
 def no_space(descriptor):

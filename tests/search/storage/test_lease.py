@@ -10,8 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from search.errors import LockedError, StoreError
-from search.storage import lease
-from search.storage.durable import write_atomically
+from search.storage import lease, write_atomically
 from search.storage.lease import Lease, holder
 
 pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("quick_lease")]

@@ -6,11 +6,17 @@ import numpy as np
 
 from model.data.dataset import Dataset
 from model.speed import TYPICAL
-from search.config.config import load_config
-from search.plan.links import LinkCutter, nothing_reached, open_chains
-from search.plan.prediction import predict, refit_seconds
-from search.plan.widths import grid_plan, grid_widths
-from search.record.standings import Study
+from search.config import load_config
+from search.plan import (
+    LinkCutter,
+    grid_plan,
+    grid_widths,
+    nothing_reached,
+    open_chains,
+    predict,
+    refit_seconds,
+)
+from search.record import Study
 from search.sweep.dry_run import plan_text
 from search.text import duration
 

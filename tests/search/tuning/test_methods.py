@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.config.space import Range
+from search.config import Range
 from search.errors import ConfigError
 from search.tuning.methods import distributions, make_pruner, make_sampler
 

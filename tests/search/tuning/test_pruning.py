@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
-from search.engine.wave import Ended
+from search.engine import Ended
 from search.tuning.methods import make_pruner
 from search.tuning.pruning import PruningStudy
 

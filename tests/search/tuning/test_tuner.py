@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.config.space import AXES, Range
-from search.record.proposals import Proposals
+from search.config import AXES, Range
+from search.record import Proposals
 from search.tuning.methods import distributions
 from search.tuning.tuner import Tuner
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from search.watch.interruption import Interruption
+from search.watch import Interruption
 
 SLEEPER = """if True:
     import sys, time

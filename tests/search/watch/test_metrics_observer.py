@@ -18,9 +18,10 @@ from cluster.metrics import (
     TRIALS_RATE,
     WORKERS,
 )
-from search.engine.orchestrator import Observers
-from search.record.standings import Study
-from search.watch.metrics import MetricsObserver, Pace, _column_epochs
+from search.engine import Observers
+from search.record import Study
+from search.watch import MetricsObserver
+from search.watch.metrics import Pace, _column_epochs
 
 
 class Sink:

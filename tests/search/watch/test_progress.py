@@ -10,16 +10,20 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from model.speed import TYPICAL
-from search.config.space import SearchSpace
-from search.plan.links import LinkCutter, nothing_reached, open_chains
-from search.plan.packs import NO_TRIAL, make_plan
-from search.plan.prediction import Prediction, predict
-from search.record.columns import COMPLETE, FAIL, PRUNED
-from search.record.standings import Study
+from search.config import SearchSpace
+from search.plan import (
+    NO_TRIAL,
+    LinkCutter,
+    Prediction,
+    make_plan,
+    nothing_reached,
+    open_chains,
+    predict,
+)
+from search.record import COMPLETE, FAIL, PRUNED, Study
 from search.text import duration
-from search.watch import progress
-from search.watch.interruption import Interruption
-from search.watch.live_view import LiveProgress, make_progress
+from search.watch import Interruption, make_progress, progress
+from search.watch.live_view import LiveProgress
 from search.watch.progress import PLAIN_INTERVAL, PlainProgress, QuietProgress
 
 SPACE = SearchSpace((1024, 2048), (1.23456e-7, 1e-6), (5, 10), (0.0, 12345.6))

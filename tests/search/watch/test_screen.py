@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from search.record.standings import Study
-from search.watch.interruption import Interruption
+from search.record import Study
+from search.watch import Interruption, Screen
 from search.watch.live_view import _shortened
-from search.watch.screen import Screen, fitted
+from search.watch.screen import fitted
 
 
 class Terminal(StringIO):

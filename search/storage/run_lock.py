@@ -11,7 +11,7 @@ from typing import IO
 
 from search.errors import LockedError
 from search.storage.lease import Lease, holder
-from search.storage.place import Place, RemotePath
+from search.storage.remote_path import Place, RemotePath
 from search.text import utc_now
 
 # Somebody who looks whether there is a writer holds the lock for some microseconds. A writer that

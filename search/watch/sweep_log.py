@@ -7,8 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from search.errors import LockedError
-from search.storage.place import Place, RemotePath
-from search.storage.repeated import Repeated
+from search.storage import Place, RemotePath, Repeated
 
 # An object cannot be added to, so that a store gets the whole file again; a killed command loses
 # the lines since.

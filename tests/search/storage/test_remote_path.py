@@ -10,19 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.engine.refits import Refits
+from search.engine import Refits
 from search.errors import LockedError, ObjectStoreError, RunFolderError, StoreError
-from search.plan.packs import Pack
-from search.record.checkpoints import Checkpoints
-from search.record.log_reading import read_log
-from search.record.proposals import Proposals
-from search.record.resamples import Resamples
-from search.record.run_folder import RunFolder
-from search.record.trial_log import TrialStore
-from search.storage import object_store
-from search.storage.durable import prepare_folder, rename_durably, write_atomically, write_durably
+from search.plan import Pack
+from search.record import Checkpoints, Proposals, Resamples, RunFolder, TrialStore, read_log
+from search.storage import (
+    RemotePath,
+    object_store,
+    place,
+    prepare_folder,
+    rename_durably,
+    write_atomically,
+    write_durably,
+)
 from search.storage.object_store import ObjectStore, reason
-from search.storage.place import RemotePath, place
 from search.storage.writer_memory import WriterMemory
 
 pytestmark = pytest.mark.xdist_group("s3")
