@@ -33,9 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _copy(run: str, storage: str, name: str | None) -> None:
     # Here, because these take a second to import and --help shall not.
-    from search.tuning.studies import copy_study, load_study
+    from search.tuning.studies import copy_study, study_of_run
 
-    study = load_study(run)
+    study = study_of_run(run)
     name = name or study.study_name
     copy_study(study, storage, name)
     sys.stdout.write(f"{len(study.trials)} trials are in {storage} as {name!r}\n")

@@ -1,4 +1,8 @@
-"""The report of a run as one HTML file that needs nothing else."""
+"""The result as a page: one HTML file that needs nothing else.
+
+It knows charts, sections and their order on the page. It never changes a run, never trains, and
+draws no conclusion that `search.result` does not.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

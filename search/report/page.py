@@ -25,7 +25,6 @@ from search.report.ties import tie_chart, tie_rows, tie_sentences
 from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
 from search.result import optimum_sentences, readout_rows, spread_rows
-from search.tuning.studies import load_study
 
 
 def render(run: RunData) -> str:
@@ -120,8 +119,9 @@ def _importances(run: RunData) -> dict[str, float]:
     if run.summary["best"] is None or not run.varying:
         return {}
     from search.tuning.importance import importances
+    from search.tuning.studies import study_of_run
 
-    return importances(load_study(run.folder.path))
+    return importances(study_of_run(run.folder.path))
 
 
 def _time_text(created_at: str) -> str:

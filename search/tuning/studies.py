@@ -1,7 +1,7 @@
 """The log of a run as a study of Optuna, in memory or in any of its storages."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -17,10 +17,6 @@ from search.errors import ConfigError, StoreError
 from search.record import FIGURES, READOUTS, RunFolder, read_log
 from search.storage import Place, place
 from search.tuning.methods import distributions
-
-if TYPE_CHECKING:
-    from optuna import Study
-
 
 # What else the log says of a trial.
 _ATTRS = (
@@ -115,24 +111,8 @@ def _trial(row: Mapping[str, Any], space: Mapping[str, BaseDistribution], cost: 
     return trial
 
 
-def load_study(run: str | Place) -> "Study":
-    """Return the log of a run, finished or not, as a study of Optuna in memory.
-
-    Its visualisations, its importance analysis and its dashboard work on it.
-    A trial that has no row yet waits, so that the numbers are those of the log.
-
-    Parameters
-    ----------
-    run : str, Path or RemotePath
-        The run's folder; text may be a URI.
-
-    Raises
-    ------
-    RunFolderError
-        If there is no run.
-    StoreError
-        If the log cannot be read.
-    """
+def study_of_run(run: str | Place) -> optuna.Study:
+    """Return the log of a run as a study; see `search.load_study`."""
     folder = RunFolder(place(run))
     manifest = folder.existing_manifest()
     config = SweepConfig.from_dict(manifest.config)

@@ -24,12 +24,12 @@ from command_line import (
 )
 
 import search
+from search import load_study
 from search.errors import ObjectStoreError, RunFolderError
 from search.record import RunFolder
 from search.storage import lease, object_store, place, write_atomically
 from search.storage.object_store import ObjectStore
 from search.sweep import ending
-from search.tuning.studies import load_study
 
 pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("quick_lease")]
 

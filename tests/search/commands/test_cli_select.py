@@ -9,9 +9,9 @@ from searches import LISTS, Textbook, assert_whole, refused, search, summary_of,
 from textbook import averaged
 
 from model.softmax import SoftmaxRegression
+from search import load_study
 from search.runs import main as runs
 from search.status import main as status
-from search.tuning.studies import load_study
 
 # Steps so large that the last weights jitter, and images enough for several readings an epoch.
 AXES = LISTS | {"learning_rate": [3e-7, 1.5e-6, 5e-6]}

@@ -5,9 +5,8 @@ import pytest
 from command_line import table, write_grid, write_images
 from optuna.trial import TrialState
 
-from search import export
+from search import export, load_study
 from search.errors import RunFolderError
-from search.tuning.studies import load_study
 
 SERIAL = ("--executor", "serial", "--no-progress")
 
