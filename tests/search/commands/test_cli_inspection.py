@@ -107,7 +107,7 @@ def test_a_running_run_names_its_process_and_is_not_disturbed(folder, capfd):
 def test_who_looks_never_makes_a_writer_fail(tmp_path):
     (tmp_path / "run").mkdir()
     code = (
-        "import sys, pathlib\nfrom search.run_lock import writer\n"
+        "import sys, pathlib\nfrom search.storage import writer\n"
         "print('ready', flush=True)\nwhile True: writer(pathlib.Path(sys.argv[1]))"
     )
     looking = subprocess.Popen(

@@ -113,7 +113,7 @@ def test_a_folder_that_is_not_there_is_a_store_error(tmp_path):
 def test_what_a_killed_writer_left_is_no_file_and_can_be_removed(tmp_path):
     code = """if True:
         import os, pathlib, signal, sys
-        from search.durable import write_atomically
+        from search.storage import write_atomically
         def write(file):
             file.write(b"half")
             file.flush()

@@ -11,7 +11,7 @@ from search.watch import Interruption
 
 SLEEPER = """if True:
     import sys, time
-    from search.interruption import Interruption
+    from search.watch import Interruption
     with Interruption() as interrupted:
         print("ready", flush=True)
         while not interrupted():
