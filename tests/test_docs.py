@@ -1,0 +1,52 @@
+"""What the pages point at is there: files, headings, paths in the text."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PATH = re.compile(r"`((?:benchmarks|cluster|configs|docs|model|scripts|search|tests)/[\w./-]*)`")
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def prose(page):
+    return FENCE.sub("", page.read_text())
+
+
+def anchors(page):
+    """Return the anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    plain = (re.sub(r"[^\w -]", "", heading.lower()) for heading in headings)
+    return [heading.replace(" ", "-") for heading in plain]
+
+
+@pages
+def test_links_lead_to_files_and_headings(page):
+    for link in LINK.findall(prose(page)):
+        if link.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pages
+def test_no_two_headings_of_a_page_have_the_same_anchor(page):
+    assert len(anchors(page)) == len(set(anchors(page)))
+
+
+@pages
+def test_paths_in_the_text_exist(page):
+    for path in PATH.findall(prose(page)):
+        assert (ROOT / path).exists(), path
+
+
+def test_readme_leads_to_every_page():
+    linked = set(LINK.findall(prose(ROOT / "README.md")))
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
