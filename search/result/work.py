@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from search.config import COLUMN_AXES
 from search.plan import Prediction
 from search.record import TrialStore
 
@@ -39,7 +40,7 @@ def arithmetic(store: TrialStore) -> Arithmetic:
         If the log cannot be read.
     """
     *key, trained, epochs, sources = store.columns(
-        "pack", "learning_rate", "alpha", "last_epoch", "epochs", "source"
+        "pack", *COLUMN_AXES, "last_epoch", "epochs", "source"
     )
     own = np.array([source is None for source in sources.tolist()], bool)
     if not own.any():

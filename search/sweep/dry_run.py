@@ -1,5 +1,6 @@
 """What a command would do, without doing it."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,7 +42,7 @@ def dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
     workers = workers or available_cores()
     plan = replicated(_first_plan(config, workers), config.replicates, config.total)
     cost = calibrate(SerialExecutor(), config.batch_sizes, data.X.shape[1], data.n_classes)
-    cutter = LinkCutter.for_data(cost, config, data, plan, workers)
+    cutter = LinkCutter.for_data(plan, cost=cost, config=config, data=data, workers=workers)
     none_closed = np.zeros(config.total * config.replicates + 1, bool)
     none_closed[-1] = True
     chains = open_chains(plan, none_closed, nothing_reached, cutter)
@@ -113,8 +114,8 @@ def plan_text(
 def _in_waves(config: SweepConfig) -> str:
     if config.is_grid:
         return ""
-    batch = config.wave_size
-    return f", asked for in {-(-config.total // batch)} waves; the first one, of {batch}:"
+    waves = math.ceil(config.total / config.wave_size)
+    return f", asked for in {waves} waves; the first one, of {config.wave_size}:"
 
 
 def _extremes(config: SweepConfig) -> list[Params]:

@@ -28,7 +28,7 @@ DATA = Dataset(
 
 def dry_run(workers=4, cost=TYPICAL):
     plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
-    cutter = LinkCutter.for_data(cost, CONFIG, DATA, plan, workers)
+    cutter = LinkCutter.for_data(plan, cost=cost, config=CONFIG, data=DATA, workers=workers)
     chains = open_chains(plan, Study(CONFIG.total).closed, nothing_reached, cutter)
     return plan_text(plan, CONFIG, DATA, cost, chains, workers), chains
 
