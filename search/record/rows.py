@@ -49,11 +49,9 @@ def record(
         # Infinite where it has diverged: not a number where it was not scored.
         costs = figures[READOUTS[select].cost]
         reports[leg.scored, leg.position] = np.where(np.isfinite(costs), costs, np.inf)
-        done = leg.numbers != NO_TRIAL
-        columns = leg.scored[done]
-        figures = {name: values[done] for name, values in figures.items()}
-        parts.append(_complete(pack, leg.position, columns, figures, seconds, select))
-        seconds[columns] = 0.0
+        figures["seconds"] = seconds[leg.scored]
+        parts.append(_complete(leg, figures, select))
+        seconds[leg.scored[leg.numbers != NO_TRIAL]] = 0.0
     times = (node, result.started_at, result.finished_at, link.attempt)
     after = Checkpoint(result.state, link.legs[-1].columns, seconds, reports, *times)
     return _finished(pack, parts, after) if parts else {}, after
@@ -88,22 +86,27 @@ def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkp
     return _finished(pack, [part], after)
 
 
-def _complete(
-    pack: Pack,
-    position: int,
-    columns: NDArray[np.int64],
-    figures: Rows,
-    seconds: NDArray[np.float64],
-    select: str,
-) -> Rows:
-    """Rows of trials that were trained to their end; a cost that is not finite is a failure."""
-    finite = np.isfinite(figures[READOUTS[select].cost])
-    return _params(pack, columns, np.full(len(columns), position)) | {
+def _complete(leg: Leg, figures: Rows, select: str) -> Rows:
+    """Rows of the trials that end with a leg; a cost that is not finite is a failure.
+
+    Parameters
+    ----------
+    leg : Leg
+    figures : dict of str to ndarray of shape (k,)
+        Costs, accuracies and seconds of the leg's scored columns.
+    select : str
+        The readout by which trials are compared.
+    """
+    done = leg.numbers != NO_TRIAL
+    columns = leg.scored[done]
+    figures = {name: values[done] for name, values in figures.items()}
+    cost = figures[READOUTS[select].cost]
+    finite = np.isfinite(cost)
+    return _params(leg.pack, columns, np.full(len(columns), leg.position)) | {
         "state": np.where(finite, COMPLETE, FAIL),
         **figures,
-        "last_cost": figures[READOUTS[select].cost],
-        "last_epoch": np.full(len(columns), pack.stops[position], np.int32),
-        "seconds": seconds[columns],
+        "last_cost": cost,
+        "last_epoch": np.full(len(columns), leg.epoch, np.int32),
         "error": np.array([None if ok else "diverged" for ok in finite.tolist()], object),
     }
 

@@ -135,8 +135,7 @@ def _key(params: Params) -> Key:
 def _told(number: int, key: Key, comparison: Comparison, best: BestTrial) -> dict[str, Any]:
     """Return a trial as summary.json has it."""
     params = {
-        name: np.asarray(value, DTYPES[name]).item()
-        for name, value in zip(AXES, key, strict=True)
+        name: np.asarray(value, DTYPES[name]).item() for name, value in zip(AXES, key, strict=True)
     }
     return {
         "number": number,
