@@ -149,14 +149,12 @@ def driver_cost(dispatch: Sequence[float], record: Sequence[float]) -> DriverCos
 
 def a_pack(index: int, width: int) -> Pack:
     numbers = index * width * LINKS + np.arange(width * LINKS).reshape(width, LINKS)
-    rate, alpha = np.full(width, 1e-7), np.full(width, 0.1)
-    return Pack(index, 32, rate, alpha, tuple(range(1, LINKS + 1)), numbers)
+    columns = {"learning_rate": np.full(width, 1e-7), "alpha": np.full(width, 0.1)}
+    return Pack(index, 32, columns, tuple(range(1, LINKS + 1)), numbers)
 
 
 def a_state(pack: Pack) -> PackState:
-    return PackState.start(
-        pack.batch_size, pack.learning_rate, pack.alpha, n_features=784, n_classes=10, seed=0
-    )
+    return PackState.start(pack.batch_size, **pack.columns, n_features=784, n_classes=10, seed=0)
 
 
 def dispatch_seconds(executor: RayExecutor, width: int) -> float:
@@ -218,7 +216,9 @@ def record_seconds(width: int, folder: Path) -> float:
     resamples = Resamples(folder / "resamples")
     books = Books(store, checkpoints, Study(PACKS * LINKS * width), resamples)
     one_row = CostModel({1: (1.0, 0.0)}, (0.0, 0.0))
-    wave = Wave(plan, LinkCutter(one_row, 10, 1, plan, 1), books)  # a link for each checkpoint
+    # An epoch takes ten seconds, more than a link should, so there is a link for each stop.
+    cutter = LinkCutter.for_plan(plan, cost=one_row, n_train=10, n_validation=1, workers=1)
+    wave = Wave(plan, cutter, books)
     orchestrator = Orchestrator(InstantExecutor(), books, a_state, Nobody())
     start = time.perf_counter()
     orchestrator.run(wave, None)

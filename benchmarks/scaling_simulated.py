@@ -89,7 +89,9 @@ def planned(
     """Plan and cut a grid as the command does."""
     start = time.perf_counter()
     plan = grid_plan(config, grid_widths(config, workers))
-    cutter = LinkCutter(cost, n_train, n_validation, plan, workers)
+    cutter = LinkCutter.for_plan(
+        plan, cost=cost, n_train=n_train, n_validation=n_validation, workers=workers
+    )
     chains = open_chains(plan, Study(plan.trials).closed, nothing_reached, cutter)
     return Planned(chains, workers, time.perf_counter() - start)
 

@@ -15,6 +15,7 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from peers.sample import number_of
 from peers.task import Outcome, Task, Trial, train
 from search.config import AXES, Params
 
@@ -61,7 +62,7 @@ def _work(task: Task, journal: Path, left: Semaphore) -> None:
     def objective(trial: optuna.Trial) -> float:
         chosen = {name: trial.suggest_categorical(name, getattr(task.space, name)) for name in AXES}
         params = Params(**chosen)
-        return train(Trial(task.space.index(params), params), task.examples, task.seed).cost
+        return train(Trial(number_of(task.space, params), params), task.examples, task.seed).cost
 
     def stop_when_used_up(study: optuna.Study, _: optuna.trial.FrozenTrial) -> None:
         if not left.acquire(block=False):
@@ -76,7 +77,7 @@ def _work(task: Task, journal: Path, left: Semaphore) -> None:
 def _outcome(task: Task, trial: optuna.trial.FrozenTrial) -> Outcome:
     cost = float("nan") if trial.value is None else trial.value
     times = [_seconds(moment) for moment in (trial.datetime_start, trial.datetime_complete)]
-    return Outcome(task.space.index(Params(**trial.params)), cost, *times)
+    return Outcome(number_of(task.space, Params(**trial.params)), cost, *times)
 
 
 def _seconds(moment: datetime | None) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peers.task import Outcome, Trial
-from search.config import Params, SearchSpace
+from search.config import AXES, Params, SearchSpace
 
 SEED = 0
 PAIRS = 2  # of trials, for each batch size
@@ -49,7 +49,16 @@ def shortest_stacks(space: SearchSpace) -> list[Trial]:
 
 def _trial(space, batch_size, rate, epochs, alpha) -> Trial:
     params = Params(batch_size, rate, epochs, alpha)
-    return Trial(space.index(params), params)
+    return Trial(number_of(space, params), params)
+
+
+def number_of(space: SearchSpace, params: Params) -> int:
+    """Return the number of a grid's trial: the inverse of ``space[number]``."""
+    number = 0
+    for name in AXES:
+        values = getattr(space, name)
+        number = number * len(values) + values.index(getattr(params, name))
+    return number
 
 
 def longest_first(trials: list[Trial]) -> list[Trial]:

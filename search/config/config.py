@@ -106,7 +106,7 @@ class SweepConfig(GridFile):
     @property
     def wave_size(self) -> int:
         """How many trials a sampler is asked for at once."""
-        quarter = -(-self.total // _WAVES)
+        quarter = math.ceil(self.total / _WAVES)
         default = min(max(_SMALLEST_WAVE, quarter), _LARGEST_WAVE)
         return min(self.sampler.batch or default, self.total)
 

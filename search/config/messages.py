@@ -50,7 +50,7 @@ def explain(error: ErrorDetails, rules: Mapping[str, str]) -> str:
     place = ".".join(keys)
     if kind == "missing":
         return f"{_dotted(loc)} is missing: it must be {rules[place]}"
-    hint = closest(value, _METHODS[place]) if kind == UNKNOWN_METHOD else ""
+    hint = closest(value, list(_METHODS[place])) if kind == UNKNOWN_METHOD else ""
     rule = f"{rules[place]}.{hint}" if hint else rules[place]
     return f"{_dotted(loc)} = {show(value)}: {keys[-1]} must be {rule}"
 

@@ -1,6 +1,7 @@
 """What may stand in a grid file: each key, its type and its rule."""
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
@@ -10,12 +11,28 @@ from search.config.axes import MAX_EPOCHS, Axes, Epochs, Strict
 from search.config.space import AXES
 
 MAX_TRIALS = 2**31
-SAMPLERS = ("grid", "random", "qmc", "tpe", "gp", "cmaes")
-PRUNERS = ("none", "median", "halving", "hyperband")
 UNKNOWN_METHOD = "unknown_method"
 
+SAMPLERS: Mapping[str, str | None] = {
+    "grid": None,
+    "random": "optuna.samplers.RandomSampler",
+    "qmc": "optuna.samplers.QMCSampler",
+    "tpe": "optuna.samplers.TPESampler",
+    "gp": "optuna.samplers.GPSampler",
+    "cmaes": "optuna.samplers.CmaEsSampler",
+}
+"""Optuna's import path of each sampler by its short name; None for the grid, which needs none."""
 
-def _known_or_path(name: str, known: tuple[str, ...]) -> str:
+PRUNERS: Mapping[str, str | None] = {
+    "none": None,
+    "median": "optuna.pruners.MedianPruner",
+    "halving": "optuna.pruners.SuccessiveHalvingPruner",
+    "hyperband": "optuna.pruners.HyperbandPruner",
+}
+"""Optuna's import path of each pruner by its short name; None where no trial is stopped."""
+
+
+def _known_or_path(name: str, known: Collection[str]) -> str:
     parts = name.split(".")
     if name in known or (len(parts) > 1 and all(part.isidentifier() for part in parts)):
         return name

@@ -1,4 +1,4 @@
-"""The grid of hyperparameters: from a trial's number to its params and back."""
+"""The grid of hyperparameters: from a trial's number to its params."""
 
 import math
 import operator
@@ -34,6 +34,12 @@ class Params:
 
 AXES = tuple(field.name for field in fields(Params))
 """The names of the hyperparameters, slowest axis of the grid first."""
+
+TRAJECTORY_AXES = tuple(name for name in AXES if name != "epochs")
+"""What makes a trajectory: trials that agree in these share one, and differ in epochs alone."""
+
+COLUMN_AXES = tuple(name for name in TRAJECTORY_AXES if name != "batch_size")
+"""What tells the columns of a pack apart: all of them have the pack's batch size."""
 
 # As narrow as the log's columns, so that a column goes there without a copy.
 DTYPES = {
@@ -127,30 +133,6 @@ class SearchSpace:
             rest, position = divmod(rest, len(values))
             chosen[name] = values[position]
         return Params(**chosen)
-
-    def index(self, params: Params) -> int:
-        """Return the number of a combination: the inverse of ``space[number]``.
-
-        Parameters
-        ----------
-        params : Params
-
-        Returns
-        -------
-        int
-
-        Raises
-        ------
-        ValueError
-            If a value is not one of the grid's.
-        """
-        number = 0
-        for name in AXES:
-            values, value = getattr(self, name), getattr(params, name)
-            if value not in values:
-                raise ValueError(f"{name} = {value} is not in the grid; its values are {values}.")
-            number = number * len(values) + values.index(value)
-        return number
 
     def columns(self, numbers: NDArray[np.integer] | None = None) -> dict[str, NDArray[Any]]:
         """Return the params of many combinations at once, as the log stores them.

@@ -157,24 +157,24 @@ def _reports_of(pack: Pack, told: Mapping[int, Mapping[int, float]]) -> F64:
     for m, numbers in enumerate(pack.numbers.tolist()):
         for number in numbers:
             for epoch, cost in told.get(number, {}).items():
-                reports[m, pack.checkpoints.index(epoch)] = cost
+                reports[m, pack.stops.index(epoch)] = cost
     return reports
 
 
 def _live(pack: Pack, reports: F64, rung: int) -> Iterator[tuple[Column, float]]:
     """Yield the columns that were reported at a rung and would go beyond it."""
     if rung in pack.rungs:
-        costs = reports[:, pack.checkpoints.index(rung)]
+        costs = reports[:, pack.stops.index(rung)]
         for m in np.flatnonzero(~np.isnan(costs) & (pack.epochs > rung)).tolist():
             yield (pack.index, m), float(costs[m])
 
 
 def _ended(pack: Pack, reports: F64, below: float, rung: int) -> Iterator[Ended]:
     """Yield the trials that reached their end above one rung and up to another."""
-    for position, epoch in enumerate(pack.checkpoints):
+    for position, epoch in enumerate(pack.stops):
         if below < epoch <= rung:
             done = (pack.numbers[:, position] != NO_TRIAL) & ~np.isnan(reports[:, position])
             for m in np.flatnonzero(done).tolist():
-                costs = dict(zip(pack.checkpoints, reports[m].tolist(), strict=True))
+                costs = dict(zip(pack.stops, reports[m].tolist(), strict=True))
                 passed = {e: c for e, c in costs.items() if e <= epoch and not math.isnan(c)}
                 yield Ended((pack.index, m), bool(pack.epochs[m] == epoch), passed)

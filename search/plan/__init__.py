@@ -4,6 +4,7 @@ It knows numbers, epochs and seconds, and answers the same to the same question.
 a file, a clock or a worker.
 """
 
+from search.plan.legs import Leg
 from search.plan.links import Chain, Link, LinkCutter, nothing_reached, open_chains
 from search.plan.packs import NO_TRIAL, Pack, Plan, make_plan, replicated
 from search.plan.prediction import (
@@ -21,6 +22,7 @@ from search.plan.widths import choose_widths, grid_plan, grid_widths, workers_ea
 __all__ = [
     "NO_TRIAL",
     "Chain",
+    "Leg",
     "Link",
     "LinkCutter",
     "Pack",

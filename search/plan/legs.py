@@ -19,16 +19,17 @@ class Leg:
     Attributes
     ----------
     pack : Pack
+        The pack whose columns are trained.
     epoch : int
-        Where it ends.
+        The epoch at which it ends.
     columns : ndarray of shape (n,), int64
-        Which of the pack's columns are trained, increasing.
-    scored : ndarray of int64
-        Which of them are scored at its end: those with a trial there, and at a
-        rung all that go on; empty for a part of a long way.
-    numbers : ndarray of int64
-        The trial of each scored column that has no row yet, `NO_TRIAL` where one
-        is scored for its report alone.
+        The columns of the pack that are trained, increasing.
+    scored : ndarray of shape (k,), int64
+        The columns that are scored at its end: those with an open trial there,
+        and at a rung all that go on. Empty for a part of a leg; see `LinkCutter`.
+    numbers : ndarray of shape (k,), int64
+        The open trial of each scored column; `NO_TRIAL` where a column is scored
+        for its report alone.
     """
 
     pack: Pack
@@ -39,31 +40,51 @@ class Leg:
 
     @cached_property
     def position(self) -> int:
-        """Index of its end in ``pack.checkpoints``, where anything is scored."""
-        return self.pack.checkpoints.index(self.epoch)
+        """Index of its end in ``pack.stops``; a ValueError where nothing is scored."""
+        return self.pack.stops.index(self.epoch)
 
     @cached_property
     def has_trials(self) -> bool:
-        """Whether a trial ends with it that has no row yet."""
+        """Whether an open trial ends with it."""
         return bool((self.numbers != NO_TRIAL).any())
 
 
 def open_legs(pack: Pack, closed: NDArray[np.bool_]) -> list[Leg]:
-    """Return the legs of the trials that have no row yet.
+    """Return the legs of the open trials, those that have no row yet.
 
-    A column whose trials all have their row, because they have ended or are
-    pruned, is not trained any further.
+    A column is trained up to its last open trial: a trial that has ended or was
+    pruned has its row.
 
     Parameters
     ----------
     pack : Pack
+        The pack whose trials they are.
     closed : ndarray of shape (trials + 1,), bool
-        Whether a trial has its row; the last entry, true, is that of `NO_TRIAL`.
+        Whether each trial has its row; the last entry, true, is that of `NO_TRIAL`.
+
+    Returns
+    -------
+    list of Leg
+        One for each stop at which anything is scored.
+
+    Examples
+    --------
+    Two columns with trials 0 and 1 at epochs 5 and 10, and 2 at epoch 5:
+
+    >>> columns = {"learning_rate": np.array([0.1, 0.2]), "alpha": np.zeros(2)}
+    >>> pack = Pack(0, 8, columns, stops=(5, 10), numbers=np.array([[0, 1], [2, NO_TRIAL]]))
+    >>> def show(*closed):
+    ...     legs = open_legs(pack, np.array([*closed, True]))
+    ...     return [(leg.epoch, leg.columns.tolist(), leg.numbers.tolist()) for leg in legs]
+    >>> show(False, False, False)
+    [(5, [0, 1], [0, 2]), (10, [0], [1])]
+    >>> show(True, False, True)
+    [(10, [0], [1])]
     """
     is_open = ~closed[pack.numbers]
     numbers = np.where(is_open, pack.numbers, NO_TRIAL)
     goes_on = np.logical_or.accumulate(is_open[:, ::-1], axis=1)[:, ::-1]
-    scored = is_open | (goes_on & np.isin(pack.checkpoints, pack.rungs))
+    scored = is_open | (goes_on & np.isin(pack.stops, pack.rungs))
     return [
         _leg(pack, i, goes_on[:, i], scored[:, i], numbers[:, i])
         for i in np.flatnonzero(scored.any(axis=0)).tolist()
@@ -73,26 +94,44 @@ def open_legs(pack: Pack, closed: NDArray[np.bool_]) -> list[Leg]:
 def _leg(
     pack: Pack, position: int, goes_on: NDArray[np.bool_], scored: NDArray[np.bool_], numbers: I64
 ) -> Leg:
-    epoch = pack.checkpoints[position]
+    epoch = pack.stops[position]
     return Leg(pack, epoch, np.flatnonzero(goes_on), np.flatnonzero(scored), numbers[scored])
 
 
-def legs_from(legs: Sequence[Leg], epoch: int, columns: I64 | None) -> tuple[int, list[Leg]]:
-    """Return from which epoch a pack goes on, and the legs from there.
+@dataclass(frozen=True, eq=False)
+class Remaining:
+    """What is left of a pack from the state that it goes on from.
+
+    Attributes
+    ----------
+    start : int
+        The epoch of that state; 0 where the pack starts anew.
+    legs : tuple of Leg
+        The legs beyond it.
+    """
+
+    start: int
+    legs: tuple[Leg, ...]
+
+
+def legs_from(legs: Sequence[Leg], epoch: int, columns: I64 | None) -> Remaining:
+    """Return what is left of a pack, given its newest state.
+
+    The state is unusable if it stands at an open trial's end or beyond, because
+    the average of a trial needs the weights one epoch earlier, or if it lacks a
+    column that is open. Then the pack starts anew.
 
     Parameters
     ----------
     legs : sequence of Leg
-        All that are open, at least one.
+        All open legs of the pack, at least one.
     epoch : int
-        Of the pack's newest state.
+        The epoch of its newest state.
     columns : ndarray of int64 or None
-        Which of the pack's columns that state has; None where there is no state.
+        The pack's columns that the state has; None where there is no state.
     """
     first = next(leg.epoch for leg in legs if leg.has_trials)
-    # A state cannot go back to an open trial, nor bring a dropped column back. Where it stands at
-    # the trial's own end, the weights of the epoch before are gone that the average is made of.
     usable = columns is not None and epoch < first and np.isin(legs[0].columns, columns).all()
     if not usable:
-        return 0, list(legs)
-    return epoch, [leg for leg in legs if leg.epoch > epoch]
+        return Remaining(0, tuple(legs))
+    return Remaining(epoch, tuple(leg for leg in legs if leg.epoch > epoch))

@@ -1,9 +1,8 @@
 """Cutting what is left of a pack into links of about the same length."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -15,7 +14,7 @@ from model.speed import CostModel
 from model.tasks import READOUT_NAMES
 from search.config import SweepConfig
 from search.plan.legs import Leg, legs_from, open_legs
-from search.plan.packs import Pack, Plan
+from search.plan.packs import Pack, Plan, even_bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +24,15 @@ class Link:
     Attributes
     ----------
     pack : Pack
+        The pack that it trains.
     start_epoch : int
+        The epoch at which it starts.
     legs : tuple of Leg
-        At least one.
+        Its legs, at least one.
     seconds : float
-        What it should take, by the cost model.
+        The compute time that it should take, by the cost model.
     attempt : int
-        Counted from 1.
+        The number of this attempt, from 1.
     """
 
     pack: Pack
@@ -42,7 +43,7 @@ class Link:
 
     @property
     def epoch(self) -> int:
-        """Where it ends."""
+        """The epoch at which it ends."""
         return self.legs[-1].epoch
 
     @property
@@ -57,17 +58,17 @@ class Link:
 
     @property
     def has_trials(self) -> bool:
-        """Whether a trial ends in it."""
+        """Whether an open trial ends in it."""
         return any(leg.has_trials for leg in self.legs)
 
     @property
     def name(self) -> str:
-        """What it is called in the log and the terminal."""
+        """Its name in the log and the terminal."""
         return f"{self._kind} {self._detail}"
 
     @property
     def task(self) -> str:
-        """What its task is called: links with the same batch size are of a kind."""
+        """The name of its task: links with the same batch size are of a kind."""
         return f"{self._kind}: {self._detail}"
 
     @property
@@ -82,8 +83,8 @@ class Link:
 Chain = tuple[Link, ...]
 """The links that a pack has to go, in order."""
 
-# A link should be long against the cost of a task, and short enough that a lost one costs
-# little and that the last ones end together.
+# Seconds of a link: long against the cost of a task, and short enough that a lost link costs
+# little and that the last ones of a sweep end together.
 _SHORTEST, _LONGEST = 1.0, 6.0
 _LINKS_PER_WORKER = 16
 
@@ -91,45 +92,54 @@ _LINKS_PER_WORKER = 16
 # feeds all workers, so with many of them links must be longer.
 _HANDLING = 0.03
 
-# How far a link may go beyond its length to reach a checkpoint.
+# A link may be 25 % longer than planned if that saves a cut.
 _SLACK = 1.25
 
 
+@dataclass(frozen=True)
 class LinkCutter:
     """Cuts packs into links by what they cost.
 
-    Parameters
+    Attributes
     ----------
     cost : CostModel
+        The seconds of a row that is trained or scored.
     n_train, n_validation : int
-        Rows that train and score.
-    plan : Plan
-    workers : int
+        Rows that train and rows that score.
+    target : float
+        Seconds that a link should take.
     """
 
-    def __init__(
-        self, cost: CostModel, n_train: int, n_validation: int, plan: Plan, workers: int
-    ) -> None:
-        self._cost, self._n_train, self._n_validation = cost, n_train, n_validation
-        total = sum(
-            self.epoch_seconds(pack, pack.width) * pack.column_epochs / pack.width
-            for pack in plan.packs
-        )
-        share = total / workers / _LINKS_PER_WORKER
-        shortest = max(_SHORTEST, _HANDLING * workers)
-        self.target = min(max(share, shortest), max(_LONGEST, shortest))
+    cost: CostModel
+    n_train: int
+    n_validation: int
+    target: float
+
+    @classmethod
+    def for_plan(
+        cls, plan: Plan, *, cost: CostModel, n_train: int, n_validation: int, workers: int
+    ) -> Self:
+        """Return the cutter whose links keep some workers busy with a plan."""
+        work = sum(
+            n_train * cost.training_row(pack.batch_size, pack.width) * pack.column_epochs
+            / pack.width for pack in plan.packs
+        )  # fmt: skip
+        return cls(cost, n_train, n_validation, link_seconds(work, workers))
 
     @classmethod
     def for_data(
-        cls, cost: CostModel, config: SweepConfig, data: Dataset, plan: Plan, workers: int
+        cls, plan: Plan, *, cost: CostModel, config: SweepConfig, data: Dataset, workers: int
     ) -> Self:
         """Return the cutter for a data set that is split as the settings say."""
-        n_validation = validation_rows(len(data.y), config.scoring_fraction)
-        return cls(cost, len(data.y) - n_validation, n_validation, plan, workers)
+        n = len(data.y)
+        n_validation = validation_rows(n, config.scoring_fraction)
+        return cls.for_plan(
+            plan, cost=cost, n_train=n - n_validation, n_validation=n_validation, workers=workers
+        )
 
     def epoch_seconds(self, pack: Pack, width: int) -> float:
         """Seconds that one epoch of some columns of a pack takes."""
-        return self._n_train * self._cost.training_row(pack.batch_size, width)
+        return self.n_train * self.cost.training_row(pack.batch_size, width)
 
     def link(self, pack: Pack, start: int, legs: Sequence[Leg]) -> Link:
         """Return a link with the seconds that it should take."""
@@ -137,63 +147,104 @@ class LinkCutter:
         for leg in legs:
             seconds += self._training(epoch, leg)
             if len(leg.scored):
-                rows = self._n_validation * len(READOUT_NAMES)
-                seconds += rows * self._cost.scoring_row(len(leg.scored))
+                rows = self.n_validation * len(READOUT_NAMES)
+                seconds += rows * self.cost.scoring_row(len(leg.scored))
             epoch = leg.epoch
         return Link(pack, start, tuple(legs), seconds)
 
     def cut(self, pack: Pack, start: int, legs: Sequence[Leg]) -> Chain:
         """Return the links of some legs.
 
-        A link takes as many of them as its length allows; a longer leg is cut
-        into equal parts.
+        First every leg that is too long for a link is split into even parts. Then
+        each link takes as many legs as it may.
 
         Parameters
         ----------
         pack : Pack
+            The pack whose legs they are.
         start : int
-            An epoch not beyond the first leg.
+            The epoch from which it goes on, not beyond the first leg.
         legs : sequence of Leg
             At least one.
+
+        Examples
+        --------
+        Where a link should take 10 epochs, and so 12 at most, the first two of these
+        three legs are one link and the third is split:
+
+        >>> cutter = LinkCutter(CostModel({8: (1.0, 0.0)}, (0.0, 0.0)), 1, 1, target=10.0)
+        >>> columns = {"learning_rate": np.array([0.1]), "alpha": np.zeros(1)}
+        >>> pack = Pack(0, 8, columns, stops=(4, 12, 40), numbers=np.array([[0, 1, 2]]))
+        >>> legs = open_legs(pack, closed=np.array([False, False, False, True]))
+        >>> [(link.start_epoch, link.epoch) for link in cutter.cut(pack, 0, legs)]
+        [(0, 12), (12, 21), (21, 30), (30, 40)]
         """
         links: list[Link] = []
+        for group in self._grouped(start, self._split(start, legs)):
+            links.append(self.link(pack, start, group))
+            start = group[-1].epoch
+        return tuple(links)
+
+    def _split(self, start: int, legs: Sequence[Leg]) -> Iterator[Leg]:
+        """Yield the parts of legs that are too long for a link, and the other legs as they are."""
+        for leg in legs:
+            length = self.target / self.epoch_seconds(leg.pack, len(leg.columns))
+            bounds = even_bounds(leg.epoch - start, _parts(leg.epoch - start, length))
+            for end in bounds[1:-1].tolist():
+                yield _part(leg, start + end)
+            yield leg
+            start = leg.epoch
+
+    def _grouped(self, start: int, legs: Iterable[Leg]) -> Iterator[list[Leg]]:
+        """Yield the legs of each link. A part is a link of its own, and the last part begins one.
+
+        The other parts are as long as a link already, and the rows of a link are
+        published when it ends: so it ends at what it scores last.
+        """
         group: list[Leg] = []
         spent = 0.0
         for leg in legs:
-            seconds = self._training(group[-1].epoch if group else start, leg)
-            if group and spent + seconds > _SLACK * self.target:
-                links.append(self.link(pack, start, group))
-                start, group, spent = group[-1].epoch, [], 0.0
-            if not group:
-                stops = self._even_stops(pack, start, leg)
-                links += [self.link(pack, a, [_part(leg, b)]) for a, b in pairwise(stops)]
-                start = stops[-1]
-                seconds = self._training(start, leg)
+            seconds = self._training(start, leg)
+            whole = all(len(other.scored) for other in (leg, *group))
+            if group and not (whole and spent + seconds <= _SLACK * self.target):
+                yield group
+                group, spent = [], 0.0
             group.append(leg)
             spent += seconds
-        return (*links, self.link(pack, start, group))
+            start = leg.epoch
+        yield group
 
     def _training(self, start: int, leg: Leg) -> float:
         return (leg.epoch - start) * self.epoch_seconds(leg.pack, len(leg.columns))
 
-    def _even_stops(self, pack: Pack, start: int, leg: Leg) -> list[int]:
-        length = self.target / self.epoch_seconds(pack, len(leg.columns))
-        return _even_stops(start, leg.epoch, length)
+
+def link_seconds(work: float, workers: int) -> float:
+    """Return how long a link should take.
+
+    Parameters
+    ----------
+    work : float
+        Seconds of the training of a plan, by one worker.
+    workers : int
+        Number of workers that share it.
+    """
+    shortest = max(_SHORTEST, _HANDLING * workers)
+    return min(max(work / workers / _LINKS_PER_WORKER, shortest), max(_LONGEST, shortest))
 
 
 def _part(leg: Leg, epoch: int) -> Leg:
-    """Return the part of a leg before its end, at which nothing is scored."""
+    """Return the part of a leg up to an epoch before its end, at which nothing is scored."""
     nothing = np.array([], np.int64)
     return Leg(leg.pack, epoch, leg.columns, nothing, nothing)
 
 
-def _even_stops(start: int, epoch: int, length: float) -> list[int]:
-    """Return `start` and where to stop before `epoch`, if one link is too short for the way."""
-    way = epoch - start
+def _parts(epochs: int, length: float) -> int:
+    """Return into how many parts some epochs are split, if a link should take `length` of them.
+
+    Rounded to the nearest, unless a part would then be too long.
+    """
     most = max(1, int(_SLACK * length))
-    # Rounded to the nearest, unless a part would then be too long.
-    parts = max(1, min(way, max(round(way / length), -(-way // most))))
-    return [start + way * i // parts for i in range(parts)]
+    return max(1, min(epochs, max(round(epochs / length), math.ceil(epochs / most))))
 
 
 Reached = Callable[[Pack], tuple[int, NDArray[np.int64] | None]]
@@ -201,7 +252,7 @@ Reached = Callable[[Pack], tuple[int, NDArray[np.int64] | None]]
 
 
 def nothing_reached(pack: Pack) -> tuple[int, None]:
-    """Say that a pack has no state yet."""
+    """Return 0 and None: no pack has a state yet."""
     del pack
     return 0, None
 
@@ -218,18 +269,25 @@ def open_chains(
     Parameters
     ----------
     plan : Plan
+        The packs.
     closed : ndarray of shape (trials + 1,), bool
-        Whether a trial has its row; see `open_legs`.
+        Whether each trial has its row; see `open_legs`.
     reached : callable
-        Tells where a pack's newest state on disk stands.
+        Returns the epoch and the columns of a pack's newest state; see `Reached`.
     cutter : LinkCutter
+        What cuts the packs into links.
     until : float
-        Epoch beyond which nobody knows yet which columns go on.
+        The epoch beyond which it is not known yet which columns go on.
+
+    Returns
+    -------
+    list of Chain
+        One for each pack with open trials up to that epoch.
     """
     chains = []
     for pack in plan.packs:
         if legs := open_legs(pack, closed):
-            start, left = legs_from(legs, *reached(pack))
-            if now := [leg for leg in left if leg.epoch <= until]:
-                chains.append(cutter.cut(pack, start, now))
+            left = legs_from(legs, *reached(pack))
+            if now := [leg for leg in left.legs if leg.epoch <= until]:
+                chains.append(cutter.cut(pack, left.start, now))
     return chains

@@ -1,19 +1,21 @@
 """How wide packs should be for the workers there are, and the plan of a whole grid."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.speed import TYPICAL
-from search.config import SweepConfig
+from search.config import COLUMN_AXES, SweepConfig
 from search.plan.packs import Plan, make_plan
 
 
 def workers_each(config: SweepConfig, workers: int) -> int:
-    """Return for how many workers the packs of one replicate are planned: the others share them.
+    """Return for how many workers the packs of one replicate are planned.
 
-    With fewer of them packs are wider, and do less work in all.
+    The replicates share the workers. For fewer workers packs are wider, and do less
+    work in all.
     """
     return max(1, workers // config.replicates)
 
@@ -50,8 +52,9 @@ def choose_widths(trajectories: Mapping[int, int], workers: int) -> dict[int, in
 
 
 def _even(count: int, width: int) -> int:
-    """Return the width of the parts when `count` columns are split evenly into as few as fit."""
-    return -(-count // -(-count // width))
+    """Return the width of the widest pack, if `count` columns are split evenly into few packs."""
+    packs = math.ceil(count / width)
+    return math.ceil(count / packs)
 
 
 def _makespan(trajectories: Mapping[int, int], width: int, workers: int) -> float:
@@ -66,7 +69,7 @@ def _makespan(trajectories: Mapping[int, int], width: int, workers: int) -> floa
 
 def grid_widths(config: SweepConfig, workers: int) -> dict[int, int]:
     """Return the columns per pack for each batch size of a grid."""
-    columns = len(config.space.learning_rate) * len(config.space.alpha)
+    columns = math.prod(len(getattr(config.space, name)) for name in COLUMN_AXES)
     return choose_widths(
         dict.fromkeys(config.space.batch_size, columns), workers_each(config, workers)
     )
@@ -83,10 +86,11 @@ def grid_plan(
     Parameters
     ----------
     config : SweepConfig
+        The settings, whose space is a grid.
     widths : mapping of int to int
-        Of `grid_widths`.
+        Columns per pack for each batch size, as `grid_widths` returns them.
     numbers : ndarray of int64, optional
-        Which trials are trained; all where left out.
+        The trials that are trained; all where left out.
     rungs : sequence of int
         Epochs at which they are reported to a pruner.
     """

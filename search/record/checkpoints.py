@@ -28,7 +28,7 @@ class Checkpoint:
         Which of the pack's columns the state has, increasing.
     seconds : ndarray of shape (M,), float64
         Compute time of each of the pack's columns since its last row.
-    reports : ndarray of shape (M, len(pack.checkpoints)), float64
+    reports : ndarray of shape (M, len(pack.stops)), float64
         Validation cost of each column where it was scored, else NaN.
     node : str
         Where its last link ran.
@@ -129,8 +129,10 @@ def _fits(checkpoint: Checkpoint, pack: Pack) -> bool:
         and checkpoint.reports.shape == pack.numbers.shape
         and len(columns) == state.width
         and columns[-1] < pack.width
-        and np.array_equal(state.learning_rate, pack.learning_rate[columns])
-        and np.array_equal(state.alpha, pack.alpha[columns])
+        and all(
+            np.array_equal(getattr(state, name), values[columns])
+            for name, values in pack.columns.items()
+        )
     )
 
 

@@ -29,7 +29,7 @@ class Resampled:
 
     Attributes
     ----------
-    params : ndarray of shape (m, 4), float64
+    params : ndarray of shape (m, len(AXES)), float64
         In the order of `AXES`. They name a trial in every run that takes it over.
     cost : ndarray of shape (m,), float64
         On the validation images, by the readout that selects.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.pack import Scores
 from model.tasks import LAST, LegResult, LinkResult
 from search.config import AXES
-from search.plan import NO_TRIAL, Link, Pack
+from search.plan import NO_TRIAL, Leg, Link, Pack
 from search.record.checkpoints import Checkpoint
 from search.record.columns import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS
 from search.record.resamples import Resampled
@@ -49,11 +49,9 @@ def record(
         # Infinite where it has diverged: not a number where it was not scored.
         costs = figures[READOUTS[select].cost]
         reports[leg.scored, leg.position] = np.where(np.isfinite(costs), costs, np.inf)
-        done = leg.numbers != NO_TRIAL
-        columns = leg.scored[done]
-        figures = {name: values[done] for name, values in figures.items()}
-        parts.append(_complete(pack, leg.position, columns, figures, seconds, select))
-        seconds[columns] = 0.0
+        figures["seconds"] = seconds[leg.scored]
+        parts.append(_complete(leg, figures, select))
+        seconds[leg.scored[leg.numbers != NO_TRIAL]] = 0.0
     times = (node, result.started_at, result.finished_at, link.attempt)
     after = Checkpoint(result.state, link.legs[-1].columns, seconds, reports, *times)
     return _finished(pack, parts, after) if parts else {}, after
@@ -72,7 +70,7 @@ def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkp
     after : Checkpoint
         Where the pack stands there.
     """
-    reached = pack.checkpoints.index(rung)
+    reached = pack.stops.index(rung)
     ahead = pack.numbers[columns, reached + 1 :]
     row, later = np.nonzero(ahead != NO_TRIAL)
     column = columns[row]
@@ -88,22 +86,27 @@ def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkp
     return _finished(pack, [part], after)
 
 
-def _complete(
-    pack: Pack,
-    position: int,
-    columns: NDArray[np.int64],
-    figures: Rows,
-    seconds: NDArray[np.float64],
-    select: str,
-) -> Rows:
-    """Rows of trials that were trained to their end; a cost that is not finite is a failure."""
-    finite = np.isfinite(figures[READOUTS[select].cost])
-    return _params(pack, columns, np.full(len(columns), position)) | {
+def _complete(leg: Leg, figures: Rows, select: str) -> Rows:
+    """Rows of the trials that end with a leg; a cost that is not finite is a failure.
+
+    Parameters
+    ----------
+    leg : Leg
+    figures : dict of str to ndarray of shape (k,)
+        Costs, accuracies and seconds of the leg's scored columns.
+    select : str
+        The readout by which trials are compared.
+    """
+    done = leg.numbers != NO_TRIAL
+    columns = leg.scored[done]
+    figures = {name: values[done] for name, values in figures.items()}
+    cost = figures[READOUTS[select].cost]
+    finite = np.isfinite(cost)
+    return _params(leg.pack, columns, np.full(len(columns), leg.position)) | {
         "state": np.where(finite, COMPLETE, FAIL),
         **figures,
-        "last_cost": figures[READOUTS[select].cost],
-        "last_epoch": np.full(len(columns), pack.checkpoints[position], np.int32),
-        "seconds": seconds[columns],
+        "last_cost": cost,
+        "last_epoch": np.full(len(columns), leg.epoch, np.int32),
         "error": np.array([None if ok else "diverged" for ok in finite.tolist()], object),
     }
 
@@ -128,10 +131,7 @@ def _train_cost(ended: LegResult) -> NDArray[np.float64]:
 def _params(pack: Pack, columns: NDArray[np.int64], positions: NDArray[np.int64]) -> Rows:
     return {
         "number": pack.numbers[columns, positions],
-        "batch_size": np.full(len(columns), pack.batch_size, np.int32),
-        "learning_rate": pack.learning_rate[columns],
-        "epochs": np.array(pack.checkpoints, np.int32)[positions],
-        "alpha": pack.alpha[columns],
+        **pack.params(columns, positions),
         "column": columns,
     }
 
@@ -155,7 +155,7 @@ def _reports(
     pack: Pack, column: NDArray[np.int64], last: Any, reports: NDArray[np.float64]
 ) -> list[list[tuple[int, float]]]:
     """Epoch and cost at each checkpoint that a trial has passed, as far as it was scored."""
-    epochs = np.array(pack.checkpoints)
+    epochs = np.array(pack.stops)
     passed = ~np.isnan(reports[column]) & (epochs <= np.reshape(last, (-1, 1)))
     return [
         list(zip(epochs[mine].tolist(), reports[m, mine].tolist(), strict=True))
@@ -170,20 +170,15 @@ def resampled_of(link: Link, result: LinkResult, select: str) -> Resampled:
         for leg, ended in zip(link.legs, result.legs, strict=True)
         if ended.scores
     ]
-    columns = [(leg.scored[done], leg.epoch) for leg, _, done in parts]
+    params = [_params_of(leg, done) for leg, _, done in parts]
     return Resampled(
-        np.concatenate([_params_of(link, places, epoch) for places, epoch in columns]),
+        np.concatenate(params),
         np.concatenate([scores.cost[done] for _, scores, done in parts]),
         np.concatenate([scores.resampled[done] for _, scores, done in parts]),
     )
 
 
-def _params_of(link: Link, places: NDArray[np.int64], epoch: int) -> NDArray[np.float64]:
-    values: Mapping[str, Any] = {
-        "batch_size": link.pack.batch_size,
-        "learning_rate": link.pack.learning_rate[places],
-        "epochs": epoch,
-        "alpha": link.pack.alpha[places],
-    }
-    columns = [np.broadcast_to(values[name], len(places)) for name in AXES]
-    return np.column_stack(columns).astype(np.float64)
+def _params_of(leg: Leg, done: NDArray[np.bool_]) -> NDArray[np.float64]:
+    columns = leg.scored[done]
+    params = leg.pack.params(columns, np.full(len(columns), leg.position))
+    return np.column_stack([params[name] for name in AXES]).astype(np.float64)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from search.config import TRAJECTORY_AXES
 from search.report.axis import number_text
 from search.report.charts import PRUNED_COLOUR, Chart, series
 from search.report.run_data import Columns, RunData
@@ -12,8 +13,8 @@ from search.report.run_data import Columns, RunData
 _BEST = 8
 _PRUNED = 24
 
-Key = tuple[float, float, float]
-"""Batch size, learning rate and alpha."""
+Key = tuple[float, ...]
+"""The values of `TRAJECTORY_AXES`."""
 
 
 @dataclass
@@ -38,11 +39,11 @@ class Trajectory:
 def trajectories(trials: Columns) -> dict[Key, Trajectory]:
     """Return the lines of a log by what their trials have in common."""
     lines: dict[Key, Trajectory] = {}
-    keys = (trials[name].tolist() for name in ("batch_size", "learning_rate", "alpha"))
+    keys = (trials[name].tolist() for name in TRAJECTORY_AXES)
     costs = (trials[name].tolist() for name in ("val_cost", "last_cost", "last_epoch"))
     rest = (trials["reports"].tolist(), trials["state"].tolist())
     for *key, cost, last, epoch, reports, state in zip(*keys, *costs, *rest, strict=True):
-        line = lines.setdefault((key[0], key[1], key[2]), Trajectory())
+        line = lines.setdefault(tuple(key), Trajectory())
         line.points.update({**dict(reports or ()), epoch: last})
         line.best = np.fmin(line.best, cost)
         line.pruned |= state == "PRUNED"
@@ -69,11 +70,16 @@ def trajectory_chart(run: RunData) -> Chart | None:
 
 def _best(lines: dict[Key, Trajectory]) -> list[Key]:
     """Return the best lines, of those that differ in alpha alone the best: others lie on it."""
-    by_alpha: dict[tuple[float, float], Key] = {}
+    by_alpha: dict[Key, Key] = {}
     for key in sorted(lines, key=lambda key: (lines[key].best, key)):
         if np.isfinite(lines[key].best):
-            by_alpha.setdefault(key[:2], key)
+            by_alpha.setdefault(_without_alpha(key), key)
     return list(by_alpha.values())[:_BEST]
+
+
+def _without_alpha(key: Key) -> Key:
+    pairs = zip(TRAJECTORY_AXES, key, strict=True)
+    return tuple(value for name, value in pairs if name != "alpha")
 
 
 def _finite(line: Trajectory) -> dict[int, float]:

@@ -23,12 +23,13 @@ from search.result.summary import (
     with_refits,
 )
 from search.result.ties import find_indistinguishable, sentences
-from search.result.work import Arithmetic, arithmetic, make_timing
+from search.result.work import Arithmetic, Command, arithmetic, make_timing
 
 __all__ = [
     "NAMES",
     "ROUNDING",
     "Arithmetic",
+    "Command",
     "add_spread",
     "arithmetic",
     "as_told",

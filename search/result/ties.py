@@ -1,14 +1,14 @@
 """Which trials cannot be told from the best one, as a value and in words."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, TAIL, differences
-from search.config import AXES, Params
+from search.config import AXES, DTYPES, Params
 from search.record import READOUTS, BestTrial, Key, Resampled, Resamples, Study, TrialStore
 from search.text import number_text, wrapped
 
@@ -134,10 +134,12 @@ def _key(params: Params) -> Key:
 
 def _told(number: int, key: Key, comparison: Comparison, best: BestTrial) -> dict[str, Any]:
     """Return a trial as summary.json has it."""
-    batch_size, learning_rate, epochs, alpha = key
+    params = {
+        name: np.asarray(value, DTYPES[name]).item() for name, value in zip(AXES, key, strict=True)
+    }
     return {
         "number": number,
-        "params": asdict(Params(int(batch_size), learning_rate, int(epochs), alpha)),
+        "params": params,
         "cost": comparison.cost,
         "difference": comparison.cost - best.value,
         "interval": list(comparison.interval),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from search.config import COLUMN_AXES
 from search.plan import Prediction
 from search.record import TrialStore
 
@@ -39,7 +40,7 @@ def arithmetic(store: TrialStore) -> Arithmetic:
         If the log cannot be read.
     """
     *key, trained, epochs, sources = store.columns(
-        "pack", "learning_rate", "alpha", "last_epoch", "epochs", "source"
+        "pack", *COLUMN_AXES, "last_epoch", "epochs", "source"
     )
     own = np.array([source is None for source in sources.tolist()], bool)
     if not own.any():
@@ -51,28 +52,39 @@ def arithmetic(store: TrialStore) -> Arithmetic:
     return Arithmetic(*sums)
 
 
-def make_timing(
-    store: TrialStore,
-    began: float,
-    started_at: float,
-    flops: float,
-    workers: int,
-    prediction: Prediction | None,
-) -> dict[str, float | None]:
+@dataclass(frozen=True)
+class Command:
+    """What is known of the command that ends a run.
+
+    Attributes
+    ----------
+    began : float
+        When it was started, seconds since 1970.
+    started_at : float
+        When its first link started, with or without rows; infinite where it had no link.
+    workers : int
+        Number of links that it ran at the same time.
+    prediction : Prediction or None
+        The time that its training should have taken, if it was known before.
+    """
+
+    began: float
+    started_at: float
+    workers: int
+    prediction: Prediction | None
+
+
+def make_timing(store: TrialStore, flops: float, command: Command) -> dict[str, float | None]:
     """Return the figures for the summary.
 
     Parameters
     ----------
     store : TrialStore
-    began : float
-        When the command was started, seconds since 1970.
-    started_at : float
-        When its first link started, with or without rows; infinite where it had none.
+        The log of the run.
     flops : float
         Floating-point operations of the training products of the whole run.
-    workers : int
-    prediction : Prediction or None
-        Of what this command had to train.
+    command : Command
+        The command that ends the run.
 
     Returns
     -------
@@ -85,16 +97,16 @@ def make_timing(
     """
     seconds, *times = store.columns("seconds", "started_at", "finished_at")
     started, finished = (column.astype("datetime64[us]").astype(np.int64) / 1e6 for column in times)
-    mine = started >= began
-    first = started[mine].min(initial=started_at) if mine.any() else began
+    mine = started >= command.began
+    first = started[mine].min(initial=command.started_at) if mine.any() else command.began
     last = finished[mine].max(initial=first)
-    compute = float(seconds.sum())
+    compute, predicted = float(seconds.sum()), command.prediction
     return {
-        "wall_s": time.time() - began,
-        "startup_s": float(first - began),
+        "wall_s": time.time() - command.began,
+        "startup_s": float(first - command.began),
         "training_s": float(last - first),
-        "predicted_training_s": prediction.training_s if prediction else None,
-        "workers": workers,
+        "predicted_training_s": predicted.training_s if predicted else None,
+        "workers": command.workers,
         "compute_s": compute,
         "gflops": flops / 1e9 / compute if compute else None,
     }

@@ -1,6 +1,8 @@
 """What a command would do, without doing it."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,11 +43,11 @@ def dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
     workers = workers or available_cores()
     plan = replicated(_first_plan(config, workers), config.replicates, config.total)
     cost = calibrate(SerialExecutor(), config.batch_sizes, data.X.shape[1], data.n_classes)
-    cutter = LinkCutter.for_data(cost, config, data, plan, workers)
+    cutter = LinkCutter.for_data(plan, cost=cost, config=config, data=data, workers=workers)
     none_closed = np.zeros(config.total * config.replicates + 1, bool)
     none_closed[-1] = True
     chains = open_chains(plan, none_closed, nothing_reached, cutter)
-    return plan_text(plan, config, data, cost, chains, workers)
+    return plan_text(Planned(config, data, plan, chains, cost, workers))
 
 
 def _first_plan(config: SweepConfig, workers: int) -> Plan:
@@ -57,51 +59,63 @@ def _first_plan(config: SweepConfig, workers: int) -> Plan:
     return proposal.plan(config.rungs)
 
 
-def plan_text(
-    plan: Plan,
-    config: SweepConfig,
-    data: Dataset,
-    cost: CostModel,
-    chains: Sequence[Chain],
-    workers: int,
-) -> str:
-    """Return the plan, and the time and memory that it should take.
+@dataclass(frozen=True)
+class Planned:
+    """A new run as it would be trained.
 
-    Of a search with a sampler, the plan is that of its first wave.
+    Attributes
+    ----------
+    config : SweepConfig
+        The settings of the run.
+    data : Dataset
+        The images that it would be trained on.
+    plan : Plan
+        The packs; with a sampler, those of its first wave.
+    chains : sequence of Chain
+        The links of each pack.
+    cost : CostModel
+        The seconds of a row on this machine.
+    workers : int
+        Number of links that would run at the same time.
     """
-    n, n_features = data.X.shape
-    prediction = predict(chains, workers)
+
+    config: SweepConfig
+    data: Dataset
+    plan: Plan
+    chains: Sequence[Chain]
+    cost: CostModel
+    workers: int
+
+
+def plan_text(planned: Planned) -> str:
+    """Return the plan of a run, and the time and memory that it should take."""
+    config, plan = planned.config, planned.plan
+    n, n_features = planned.data.X.shape
+    prediction = predict(planned.chains, planned.workers)
     waves = 1 if config.is_grid else config.total / config.wave_size
     widths = sorted({pack.width for pack in plan.packs})
-    links = [link for chain in chains for link in chain]
+    links = [link for chain in planned.chains for link in chain]
     longest = max(link.seconds for link in links)
-    final = max(refit_seconds(cost, params, n) for params in _extremes(config))
+    final = max(refit_seconds(planned.cost, params, n) for params in _extremes(config))
+    operations = waves * epochs_flops(plan.column_epochs, config, planned.data)
     # A wave's end leaves no worker idle: the next one is under way by then.
-    training = prediction.training_s if waves == 1 else waves * prediction.compute_s / workers
+    pooled = waves * prediction.compute_s / planned.workers
+    training = prediction.training_s if waves == 1 else pooled
+    state = array_mib(n_features, widths[-1], planned.data.n_classes - 1)
     figures = [
         ("trials", f"{config.total}" + _in_waves(config)),
+        *_pruner_figures(config),
+        *_replicate_figures(config),
         ("trajectories", f"{plan.trajectories}, shared by trials that differ in epochs alone"),
         ("packs", f"{len(plan.packs)}, of {' or '.join(map(str, widths))} trajectories"),
         ("links", f"{len(links)}, the longest {longest:.1f} s"),
-        ("workers", f"{workers}, busy {prediction.busy:.0%} of the training"),
-        (
-            "operations",
-            f"{waves * epochs_flops(plan.column_epochs, config, data):.3g} in the training "
-            "products",
-        ),
+        ("workers", f"{planned.workers}, busy {prediction.busy:.0%} of the training"),
+        ("operations", f"{operations:.3g} in the training products"),
         ("training", duration(training)),
         ("final training", f"up to {duration(final)}"),
         ("memory", f"{array_mib(n, n_features):.0f} MiB of images, once on each machine"),
-        ("", f"{array_mib(n_features, widths[-1], data.n_classes - 1):.1f} MiB for a pack's state"),
+        ("", f"{state:.1f} MiB for a pack's state"),
     ]
-    if config.replicates > 1:
-        figures.insert(
-            1, ("trainings", f"{config.replicates} of each, with {replicates_text(config)}")
-        )
-    if rungs := config.rungs:
-        at = ", ".join(map(str, rungs))
-        figures.insert(1, ("pruner", f"{config.pruner.name}, at epochs {at}; what it saves is not"))
-        figures.insert(2, ("", "known before, and not taken off the figures below"))
     table = [f"{name:<15} {value}" for name, value in figures]
     shares = [
         f"  batch size {batch_size:<6} {seconds / prediction.compute_s:4.0%}"
@@ -110,11 +124,27 @@ def plan_text(
     return "\n".join([*table, "where the time goes:", *shares])
 
 
+def _pruner_figures(config: SweepConfig) -> list[tuple[str, str]]:
+    if not config.rungs:
+        return []
+    at = ", ".join(map(str, config.rungs))
+    return [
+        ("pruner", f"{config.pruner.name}, at epochs {at}; what it saves is not"),
+        ("", "known before, and not taken off the figures below"),
+    ]
+
+
+def _replicate_figures(config: SweepConfig) -> list[tuple[str, str]]:
+    if config.replicates == 1:
+        return []
+    return [("trainings", f"{config.replicates} of each, with {replicates_text(config)}")]
+
+
 def _in_waves(config: SweepConfig) -> str:
     if config.is_grid:
         return ""
-    batch = config.wave_size
-    return f", asked for in {-(-config.total // batch)} waves; the first one, of {batch}:"
+    waves = math.ceil(config.total / config.wave_size)
+    return f", asked for in {waves} waves; the first one, of {config.wave_size}:"
 
 
 def _extremes(config: SweepConfig) -> list[Params]:

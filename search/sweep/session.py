@@ -28,7 +28,7 @@ from search.record import (
     new_manifest,
     open_books,
 )
-from search.result import arithmetic, lacks_optimum, lacks_refits, make_timing, result_text
+from search.result import Command, arithmetic, lacks_optimum, lacks_refits, make_timing, result_text
 from search.storage import Place
 from search.sweep.checks import (
     check_enough_images,
@@ -161,10 +161,9 @@ class Sweep:
             prediction, started_at = training.train(executor, optima, examples, interrupted)
             last = ending.last_tasks(self.study.best_trial)
         work = arithmetic(run.training.store)
-        timing = make_timing(
-            run.training.store, self.began, started_at,
-            epochs_flops(work.trained, self.config, self.data), executor.workers, prediction,
-        )  # fmt: skip
+        flops = epochs_flops(work.trained, self.config, self.data)
+        command = Command(self.began, started_at, executor.workers, prediction)
+        timing = make_timing(run.training.store, flops, command)
         return ending.conclude(manifest, last, timing, work)
 
     def _ending(self, optima: Optima, examples: Any, interrupted: Interruption) -> Ending:

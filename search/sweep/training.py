@@ -90,8 +90,7 @@ class Training:
     def _start(self, pack: Pack) -> PackState:
         return PackState.start(
             pack.batch_size,
-            pack.learning_rate,
-            pack.alpha,
+            **pack.columns,
             n_features=self.run.data.X.shape[1],
             n_classes=self.run.data.n_classes,
             seed=replicates_of(self.run.config)[pack.replicate].seed,

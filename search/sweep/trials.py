@@ -142,7 +142,9 @@ class Run:
         return self._replicated(grid_plan(self.config, widths, trained, self._rungs))
 
     def _cutter(self, plan: Plan, cost: CostModel, workers: int) -> LinkCutter:
-        return LinkCutter.for_data(cost, self.config, self.data, plan, workers)
+        return LinkCutter.for_data(
+            plan, cost=cost, config=self.config, data=self.data, workers=workers
+        )
 
     def _sampled(self, cost: CostModel, workers: int) -> SampledSearch:
         tuner = make_tuner(self.config)

@@ -18,23 +18,10 @@ from optuna.distributions import (
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from search.config import Range
+from search.config import PRUNERS, SAMPLERS, Range
 from search.errors import ConfigError, SamplerError
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-_SAMPLERS = {
-    "random": "optuna.samplers.RandomSampler",
-    "qmc": "optuna.samplers.QMCSampler",
-    "tpe": "optuna.samplers.TPESampler",
-    "gp": "optuna.samplers.GPSampler",
-    "cmaes": "optuna.samplers.CmaEsSampler",
-}
-_PRUNERS = {
-    "median": "optuna.pruners.MedianPruner",
-    "halving": "optuna.pruners.SuccessiveHalvingPruner",
-    "hyperband": "optuna.pruners.HyperbandPruner",
-}
 
 _SEQUENCES = (optuna.samplers.QMCSampler, optuna.samplers.GridSampler)
 
@@ -111,7 +98,7 @@ def make_sampler(name: str, options: Mapping[str, Any], seed: int, asked: int = 
     drawn = int(np.random.SeedSequence([seed, asked]).generate_state(1)[0])
     fixed = int(np.random.SeedSequence([seed]).generate_state(1)[0])
     options = {**_SAMPLER_OPTIONS.get(name, {}), **options}
-    component = _component(BaseSampler, "sampler", _SAMPLERS, name)
+    component = _component(BaseSampler, "sampler", SAMPLERS, name)
     # A sequence goes on by its place, which the study keeps, and not by another seed.
     seeds = {"seed": fixed if issubclass(component, _SEQUENCES) else drawn}
     known = inspect.signature(component).parameters
@@ -137,13 +124,13 @@ def make_pruner(name: str, options: Mapping[str, Any], rungs: Sequence[int]) -> 
         defaults = {"min_resource": rungs[0], "reduction_factor": 3}
     if name == "hyperband":
         defaults["max_resource"] = rungs[-1]
-    component = _component(BasePruner, "pruner", _PRUNERS, name)
+    component = _component(BasePruner, "pruner", PRUNERS, name)
     made: BasePruner = _made(component, "pruner", name, {**defaults, **options})
     return made
 
 
-def _component(base: type[Any], kind: str, known: Mapping[str, str], name: str) -> type[Any]:
-    path = known.get(name, name)
+def _component(base: type[Any], kind: str, known: Mapping[str, str | None], name: str) -> type[Any]:
+    path = known.get(name) or name
     module, _, attribute = path.rpartition(".")
     try:
         component: type[Any] = getattr(importlib.import_module(module), attribute)

@@ -1,6 +1,7 @@
 """Lines on a terminal that are drawn over themselves."""
 
 import contextlib
+import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -77,7 +78,7 @@ class Screen:
         A terminal that has become narrower since has wrapped them. One that cuts them instead
         loses as many of the lines above, which is better than halves of lines that stay.
         """
-        above = sum(max(1, -(-width // columns)) for width in self._widths[:-1])
+        above = sum(max(1, math.ceil(width / columns)) for width in self._widths[:-1])
         return f"\r\x1b[{above}A" if above else "\r"
 
     def _escapes(self, line: Text) -> str:

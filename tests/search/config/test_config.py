@@ -71,7 +71,7 @@ def test_full_grid():
     assert config.space.shape == (8, 8, 8, 8)
     assert config.space[0] == Params(8, 5e-8, 5, 0.0)
     assert config.space[4095] == Params(1024, 1e-5, 40, 10000.0)
-    assert config.space.index(Params(32, 5e-7, 35, 1.0)) == 2 * 512 + 3 * 64 + 6 * 8 + 3
+    assert config.space[2 * 512 + 3 * 64 + 6 * 8 + 3] == Params(32, 5e-7, 35, 1.0)
 
 
 def test_smoke_grid():

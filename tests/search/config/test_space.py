@@ -33,11 +33,6 @@ def test_numbers_follow_the_product(space):
     assert len(space) == len(product(space))
 
 
-@given(spaces())
-def test_index_inverts_getitem(space):
-    assert [space.index(params) for params in space] == list(range(len(space)))
-
-
 @given(spaces(), st.data())
 def test_columns_agree_with_getitem(space, data):
     numbers = data.draw(st.lists(st.integers(0, len(space) - 1), max_size=20))
@@ -104,11 +99,6 @@ def test_columns_out_of_range(wrong):
 def test_columns_refuse_what_is_no_number(numbers):
     with pytest.raises(TypeError, match="must be integers"):
         SPACE.columns(numbers)
-
-
-def test_index_of_a_stranger():
-    with pytest.raises(ValueError, match=r"epochs = 7 is not in the grid; .*\(5, 10\)"):
-        SPACE.index(Params(8, 1e-7, 7, 0.0))
 
 
 def test_two_billion_trials_are_not_materialised():

@@ -65,9 +65,7 @@ def cutter(epochs, plan=PLAN):
     """Return a cutter whose links take about so many epochs of any pack."""
     line = (1 / epochs, 0.0)
     cost = CostModel(dict.fromkeys(SPACE.batch_size, line), (1e-9, 0.0))
-    cut = LinkCutter(cost, 1, 1, plan, 1)
-    cut.target = 1.0
-    return cut
+    return LinkCutter(cost, 1, 1, target=1.0)
 
 
 def chains_of(cut, plan=PLAN):
@@ -84,7 +82,7 @@ def links_of(cut, plan=PLAN):
 
 
 LINKS = links_of(SHORT)
-ROWS = [(pack.index, epoch) for pack in PLAN.packs for epoch in pack.checkpoints]
+ROWS = [(pack.index, epoch) for pack in PLAN.packs for epoch in pack.stops]
 
 
 def images():
@@ -172,9 +170,7 @@ class Recorder:
 
 
 def start(pack):
-    return PackState.start(
-        pack.batch_size, pack.learning_rate, pack.alpha, n_features=12, n_classes=3, seed=SEED
-    )
+    return PackState.start(pack.batch_size, **pack.columns, n_features=12, n_classes=3, seed=SEED)
 
 
 def taken_up(folder, store=None, plan=PLAN):
@@ -428,7 +424,7 @@ def test_every_link_is_measured_once_it_is_durable_and_before_it_is_told(tmp_pat
 
 def test_plan_and_links_are_as_the_tests_below_need_them():
     assert links_of(SHORT, UNEVEN) == LINKS
-    assert {pack.checkpoints for pack in UNEVEN.packs} == {(2, 4, 8)}
+    assert {pack.stops for pack in UNEVEN.packs} == {(2, 4, 8)}
     assert all(len(set(pack.epochs.tolist())) >= 2 for pack in UNEVEN.packs)
     spans = [
         [(link.start_epoch, link.epoch, link.stops) for link in chains_of(cut)[0]]
@@ -483,7 +479,7 @@ def test_each_command_may_cut_the_way_otherwise(planned, tmp_path_factory, comma
         epochs += sum(trained for _, trained in executor.trained)
         columns += executor.column_epochs
     assert_complete(folder, expected, plan)
-    assert epochs == sum(pack.checkpoints[-1] for pack in plan.packs)
+    assert epochs == sum(pack.stops[-1] for pack in plan.packs)
     assert columns == plan.column_epochs
     assert logged_seconds(folder) == pytest.approx(seconds)
 
@@ -501,7 +497,7 @@ def test_an_interrupted_sweep_continues_bit_for_bit_and_trains_nothing_twice(
     assert_complete(tmp_path, undisturbed)
     trained = first.trained + second.trained
     assert sorted(link for link, _ in trained) == sorted(LINKS)
-    assert sum(epochs for _, epochs in trained) == sum(p.checkpoints[-1] for p in PLAN.packs)
+    assert sum(epochs for _, epochs in trained) == sum(p.stops[-1] for p in PLAN.packs)
     seconds = first.seconds.total() + second.seconds.total()
     assert logged_seconds(tmp_path) == pytest.approx(seconds)
 
@@ -562,7 +558,7 @@ def test_killed_at_any_moment_of_recording_a_link_it_continues_bit_for_bit(
             give_command(tmp_path, first, cut=cut, plan=plan)
     states = taken_up(tmp_path, plan=plan).checkpoints
     shown = {*table(tmp_path)["number"], NO_TRIAL}
-    ends = {pack.index: pack.checkpoints[-1] for pack in plan.packs}
+    ends = {pack.index: pack.stops[-1] for pack in plan.packs}
     finished = {p.index for p in plan.packs if set(p.numbers.ravel().tolist()) <= shown}
     assert all(states.load(pack) is None for pack in plan.packs if pack.index in finished)
     reached = {
@@ -574,7 +570,7 @@ def test_killed_at_any_moment_of_recording_a_link_it_continues_bit_for_bit(
         assert any(reached.values())
     # Every checkpoint up to the saved state has its rows, and none beyond it.
     for pack in plan.packs:
-        passed = [epoch <= reached[pack.index] for epoch in pack.checkpoints]
+        passed = [epoch <= reached[pack.index] for epoch in pack.stops]
         assert [set(column) <= shown for column in pack.numbers.T.tolist()] == passed
     give_command(tmp_path, second, cut=cut, plan=plan)
     assert_complete(tmp_path, expected, plan)
@@ -663,7 +659,7 @@ def test_of_a_deleted_log_file_only_its_own_columns_are_trained_again(
     uneven, tmp_path, pack, position
 ):
     give_command(tmp_path, SerialExecutor(), plan=UNEVEN)
-    epoch, lost = pack.checkpoints[position], pack.numbers[:, position] != NO_TRIAL
+    epoch, lost = pack.stops[position], pack.numbers[:, position] != NO_TRIAL
     (tmp_path / "trials" / f"{link_name(pack.index, epoch)}.parquet").unlink()
     executor = FlakyExecutor()
     give_command(tmp_path, executor, cut=LONGEST, plan=UNEVEN)

@@ -51,7 +51,7 @@ def test_every_open_trial_is_in_one_leg_and_no_closed_one_in_any(situation):
     pack, closed = situation
     places = {
         int(pack.numbers[m, i]): (epoch, m)
-        for i, epoch in enumerate(pack.checkpoints)
+        for i, epoch in enumerate(pack.stops)
         for m in range(pack.width)
     }
     legs = open_legs(pack, closed)
@@ -76,7 +76,7 @@ def test_columns_only_go_from_leg_to_leg_and_only_those_with_trials_ahead_are_tr
             for m in range(pack.width)
             if any(
                 n != NO_TRIAL and not closed[n] and epoch >= leg.epoch
-                for n, epoch in zip(pack.numbers[m], pack.checkpoints, strict=True)
+                for n, epoch in zip(pack.numbers[m], pack.stops, strict=True)
             )
         ]
         assert leg.columns.tolist() == ahead
@@ -88,7 +88,7 @@ def test_what_goes_on_is_reported_at_rungs_and_nowhere_else(situation):
     for leg in open_legs(pack, closed):
         assert set(leg.scored) <= set(leg.columns)
         assert leg.has_trials == (leg.numbers != NO_TRIAL).any()
-        assert pack.checkpoints[leg.position] == leg.epoch
+        assert pack.stops[leg.position] == leg.epoch
         if leg.epoch in pack.rungs:
             assert leg.scored.tolist() == leg.columns.tolist()
         else:
@@ -102,7 +102,7 @@ def test_every_column_is_reported_at_all_rungs_on_its_way(situation):
     legs = {leg.epoch: leg for leg in open_legs(pack, closed)}
     for m in range(pack.width):
         numbers = pack.numbers[m]
-        ends = [e for n, e in zip(numbers, pack.checkpoints, strict=True) if not closed[n]]
+        ends = [e for n, e in zip(numbers, pack.stops, strict=True) if not closed[n]]
         for rung in pack.rungs:
             assert (rung in legs and m in legs[rung].scored) == (bool(ends) and rung <= max(ends))
 
@@ -120,7 +120,8 @@ def test_a_state_is_gone_on_from_where_it_leads_to_all_that_is_open(situation, e
         return
     subset = st.sets(st.integers(0, pack.width - 1), min_size=1).map(sorted).map(np.array)
     columns = data.draw(st.none() | st.just(np.arange(pack.width)) | subset)
-    start, left = legs_from(legs, epoch if columns is not None else 0, columns)
+    remaining = legs_from(legs, epoch if columns is not None else 0, columns)
+    start, left = remaining.start, list(remaining.legs)
     assert trials_of(left) == trials_of(legs)
     assert all(leg.epoch > start for leg in left)
     # What is reported beyond the state is reported still.
@@ -138,8 +139,7 @@ def test_a_state_is_gone_on_from_where_it_leads_to_all_that_is_open(situation, e
 def test_chains_go_up_to_a_rung_and_on_from_it(situation, until, target):
     pack, closed = situation
     plan = Plan((pack,))
-    cutter = LinkCutter(FLAT, 1, 1, plan, 1)
-    cutter.target = target
+    cutter = LinkCutter(FLAT, 1, 1, target)
     whole = open_chains(plan, closed, nothing_reached, cutter)
     below = open_chains(plan, closed, nothing_reached, cutter, until)
 
@@ -177,7 +177,7 @@ NONE_CLOSED = np.array([False, False, True])
 def test_where_nothing_is_closed_all_is_trained_and_reported():
     pack, short = a_short_and_a_long_one(rungs=(2, 4, 6, 8))
     long = 1 - short
-    assert (pack.checkpoints, pack.rungs) == ((2, 3, 4, 6), (2, 4, 6))
+    assert (pack.stops, pack.rungs) == ((2, 3, 4, 6), (2, 4, 6))
     legs = open_legs(pack, NONE_CLOSED)
     shown = [(x.epoch, x.columns.tolist(), x.scored.tolist(), x.numbers.tolist()) for x in legs]
     assert shown == [
@@ -197,6 +197,6 @@ def test_a_state_not_before_an_open_trial_or_without_its_column_is_of_no_use(
 ):
     pack, short = a_short_and_a_long_one()
     columns = [0, 1] if is_whole else [1 - short]
-    start, left = legs_from(open_legs(pack, NONE_CLOSED), epoch, np.array(columns))
-    assert start == expected
-    assert trials_of(left) == [(0, 3), (1, 6)]
+    left = legs_from(open_legs(pack, NONE_CLOSED), epoch, np.array(columns))
+    assert left.start == expected
+    assert trials_of(left.legs) == [(0, 3), (1, 6)]

@@ -27,10 +27,10 @@ from search.plan.legs import open_legs
 SLACK = 1.25
 
 
-def pack_of(checkpoints, width=2):
-    size = width * len(checkpoints)
-    numbers = np.arange(size).reshape(width, len(checkpoints))
-    return Pack(0, 8, np.full(width, 1e-6), np.zeros(width), tuple(checkpoints), numbers)
+def pack_of(stops, width=2):
+    numbers = np.arange(width * len(stops)).reshape(width, len(stops))
+    columns = {"learning_rate": np.full(width, 1e-6), "alpha": np.zeros(width)}
+    return Pack(0, 8, columns, tuple(stops), numbers)
 
 
 def closed_of(pack, numbers=()):
@@ -50,9 +50,14 @@ def cutter(length, pack, scoring=1e-6, by_column=0.0):
     A part of that second is shared by its columns, and so shorter without some of them.
     """
     line = ((1 - by_column) / length, by_column / length / pack.width)
-    cut = LinkCutter(CostModel({8: line}, (scoring, 0.0)), 1, 1, Plan((pack,)), 1)
-    cut.target = 1.0
-    return cut
+    return LinkCutter(CostModel({8: line}, (scoring, 0.0)), 1, 1, target=1.0)
+
+
+def cutter_for(pack, cost, workers=1, n_train=1, n_validation=1):
+    """Return the cutter for a plan of one pack."""
+    return LinkCutter.for_plan(
+        Plan((pack,)), cost=cost, n_train=n_train, n_validation=n_validation, workers=workers
+    )
 
 
 ways = st.lists(st.integers(1, 200), min_size=1, max_size=8, unique=True).map(sorted)
@@ -61,11 +66,11 @@ lengths = st.floats(0.1, 300)
 
 @st.composite
 def packs(draw):
-    """Draw a pack in which trials may end anywhere, and some checkpoints may be rungs."""
+    """Draw a pack in which trials may end anywhere, and some stops may be rungs."""
     pack = pack_of(draw(ways), draw(st.integers(1, 4)))
     trials = st.sets(st.sampled_from(pack.numbers.ravel().tolist()), min_size=1)
     pack.numbers[~np.isin(pack.numbers, list(draw(trials)))] = NO_TRIAL
-    rungs = draw(st.sets(st.sampled_from(pack.checkpoints)))
+    rungs = draw(st.sets(st.sampled_from(pack.stops)))
     return replace(pack, rungs=tuple(sorted(rungs)))
 
 
@@ -97,7 +102,7 @@ def training(cut, start, legs):
 
 
 @given(cuts())
-def test_links_join_up_and_score_each_open_checkpoint_once(drawn):
+def test_links_join_up_and_score_each_open_stop_once(drawn):
     pack, cut, start, legs = drawn
     chain = cut.cut(pack, start, legs)
     assert chain[0].start_epoch == start
@@ -171,14 +176,14 @@ def test_fewer_columns_go_further_in_a_link():
     ]
 
 
-def test_at_the_first_open_checkpoint_already_it_is_only_scored():
+def test_at_the_first_open_stop_already_it_is_only_scored():
     pack = pack_of([5, 100])
     first, *others = cutter(2, pack).cut(pack, 5, legs_of(pack))
     assert (first.start_epoch, first.epoch, first.stops) == (5, 5, (5,))
     assert all(link.epoch > link.start_epoch for link in others)
 
 
-def test_scoring_counts_twice_for_each_checkpoint_that_is_passed():
+def test_scoring_counts_twice_for_each_stop_that_is_passed():
     pack = pack_of([1, 2, 3])
     (link,) = cutter(10, pack, scoring=0.25).cut(pack, 0, legs_of(pack))
     assert link.seconds == pytest.approx(0.3 + 3 * 2 * 0.25)
@@ -187,7 +192,7 @@ def test_scoring_counts_twice_for_each_checkpoint_that_is_passed():
 def test_scoring_counts_the_columns_that_are_scored():
     pack = pack_of([1, 2], width=3)
     pack.numbers[:2, 0] = NO_TRIAL
-    cut = LinkCutter(CostModel({8: (0.01, 0.0)}, (0.0, 0.25)), 1, 1, Plan((pack,)), 1)
+    cut = cutter_for(pack, CostModel({8: (0.01, 0.0)}, (0.0, 0.25)))
     (link,) = cut.cut(pack, 0, legs_of(pack))
     assert link.seconds == pytest.approx(2 * 0.01 + (1 + 3) * 2 * 0.25)
 
@@ -202,7 +207,7 @@ def test_scoring_counts_the_columns_that_are_scored():
 def test_a_link_is_a_share_of_the_work_within_bounds(seconds, workers, target):
     pack = pack_of([1, 4])
     cost = CostModel({8: (seconds / 4 / 10, 0.0)}, (1.0, 0.0))
-    cut = LinkCutter(cost, 10, 3, Plan((pack,)), workers)
+    cut = cutter_for(pack, cost, workers, 10, 3)
     assert cut.epoch_seconds(pack, 2) == pytest.approx(seconds / 4)
     assert cut.target == pytest.approx(target)
 
@@ -212,8 +217,8 @@ def test_the_rows_of_a_data_set_are_those_of_its_split():
     plan = grid_plan(config, grid_widths(config, 4))
     data = Dataset("zeros", np.zeros((100, 2), np.uint8), np.arange(100) % 2)
     n = round(100 * config.validation_fraction)
-    ours = LinkCutter.for_data(TYPICAL, config, data, plan, 4)
-    theirs = LinkCutter(TYPICAL, 100 - n, n, plan, 4)
+    ours = LinkCutter.for_data(plan, cost=TYPICAL, config=config, data=data, workers=4)
+    theirs = LinkCutter.for_plan(plan, cost=TYPICAL, n_train=100 - n, n_validation=n, workers=4)
     pack = plan.packs[0]
     legs = open_legs(pack, np.append(np.zeros(plan.trials, bool), True))
     assert ours.link(pack, 0, legs).seconds == theirs.link(pack, 0, legs).seconds > 0
@@ -222,7 +227,7 @@ def test_the_rows_of_a_data_set_are_those_of_its_split():
 
 def test_a_link_is_never_too_short_for_one_driver_to_feed_all_workers():
     pack = pack_of([1, 4])
-    targets = [LinkCutter(TYPICAL, 10, 3, Plan((pack,)), n).target for n in (1, 30, 300, 3000)]
+    targets = [cutter_for(pack, TYPICAL, n, 10, 3).target for n in (1, 30, 300, 3000)]
     assert targets == sorted(targets)
     assert targets[-1] >= 10 * targets[-2] > 10
 
@@ -233,7 +238,7 @@ def test_the_work_of_a_plan_is_that_of_the_epochs_that_its_trajectories_have():
     for shorter in (0, 3):
         pack.numbers[:shorter, 1] = NO_TRIAL
         cost = CostModel({8: (0.0, 0.5)}, (0.0, 0.0))
-        targets.append(LinkCutter(cost, 1, 1, Plan((pack,)), 1).target)
+        targets.append(cutter_for(pack, cost).target)
     assert targets == [pytest.approx(4 * 40 * 0.5 / 16), pytest.approx((3 * 10 + 40) * 0.5 / 16)]
 
 
@@ -244,7 +249,7 @@ def legs_by_hand(pack, logged):
     """Return epoch, columns, scored and numbers of each leg, trial by trial."""
     rows = [[n if n not in logged else NO_TRIAL for n in row] for row in pack.numbers.tolist()]
     legs = []
-    for j, epoch in enumerate(pack.checkpoints):
+    for j, epoch in enumerate(pack.stops):
         columns = [m for m, row in enumerate(rows) if any(n != NO_TRIAL for n in row[j:])]
         scored = [m for m in columns if rows[m][j] != NO_TRIAL or epoch in pack.rungs]
         if scored:
@@ -264,16 +269,16 @@ def test_what_is_open_is_trained_as_far_as_its_trials_and_scored_where_they_end(
     legs = open_legs(pack, closed_of(pack, logged))
     assert told(legs) == legs_by_hand(pack, logged)
     for leg in legs:
-        assert pack.checkpoints[leg.position] == leg.epoch
+        assert pack.stops[leg.position] == leg.epoch
         assert leg.has_trials == any(n != NO_TRIAL for n in leg.numbers)
 
 
 @given(closings(), st.data())
 def test_chains_start_at_a_state_that_is_before_all_that_is_open_and_lacks_nothing(drawn, data):
     (pack, logged), legs = drawn, legs_by_hand(*drawn)
-    epoch = data.draw(st.integers(0, pack.checkpoints[-1] + 5))
+    epoch = data.draw(st.integers(0, pack.stops[-1] + 5))
     columns = data.draw(st.none() | st.sets(st.sampled_from(range(pack.width)), min_size=1))
-    until = data.draw(st.sampled_from([*pack.checkpoints, math.inf]))
+    until = data.draw(st.sampled_from([*pack.stops, math.inf]))
     state = epoch, None if columns is None else np.array(sorted(columns))
     chains = open_chains(
         Plan((pack,)), closed_of(pack, logged), lambda _: state, cutter(3, pack), until

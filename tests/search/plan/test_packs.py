@@ -1,5 +1,6 @@
 """Plans against brute force: which trial is read off where, and what it costs."""
 
+import math
 from collections import defaultdict
 
 import numpy as np
@@ -8,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.speed import TYPICAL
-from search.config import AXES, Params, SearchSpace, load_config
+from search.config import (
+    AXES,
+    COLUMN_AXES,
+    DTYPES,
+    TRAJECTORY_AXES,
+    Params,
+    SearchSpace,
+    load_config,
+)
 from search.plan import NO_TRIAL, choose_widths, grid_plan, grid_widths, make_plan
 from search.plan.prediction import training_flops
 from search.plan.widths import WIDEST
@@ -27,11 +36,15 @@ def places(plan):
     return [
         (
             int(pack.numbers[m, j]),
-            Params(pack.batch_size, float(pack.learning_rate[m]), epochs, float(pack.alpha[m])),
+            Params(
+                batch_size=pack.batch_size,
+                epochs=epochs,
+                **{name: float(values[m]) for name, values in pack.columns.items()},
+            ),
         )
         for pack in plan.packs
         for m in range(pack.width)
-        for j, epochs in enumerate(pack.checkpoints)
+        for j, epochs in enumerate(pack.stops)
         if pack.numbers[m, j] != NO_TRIAL
     ]
 
@@ -48,9 +61,9 @@ def trajectories_of(numbers, space=SPACE):
 def assert_same(one, other):
     assert len(one.packs) == len(other.packs)
     for a, b in zip(one.packs, other.packs, strict=True):
-        assert (a.index, a.batch_size, a.checkpoints) == (b.index, b.batch_size, b.checkpoints)
-        for name in ("learning_rate", "alpha", "numbers"):
-            assert np.array_equal(getattr(a, name), getattr(b, name))
+        assert (a.index, a.batch_size, a.stops) == (b.index, b.batch_size, b.stops)
+        assert np.array_equal(a.numbers, b.numbers)
+        assert all(np.array_equal(a.columns[name], b.columns[name]) for name in COLUMN_AXES)
 
 
 def subsets(min_size=1):
@@ -72,18 +85,17 @@ def test_every_trial_stands_once_where_its_params_are(numbers, width, rungs):
 
 
 @given(subsets(), widths, rungs)
-def test_a_pack_has_no_column_and_but_for_rungs_no_checkpoint_without_a_trial(
-    numbers, width, rungs
-):
+def test_a_pack_has_no_column_and_but_for_rungs_no_stop_without_a_trial(numbers, width, rungs):
     for pack in plan_of(numbers, width, rungs=rungs).packs:
-        assert pack.numbers.shape == (pack.width, len(pack.checkpoints))
-        assert pack.learning_rate.shape == pack.alpha.shape == (pack.width,)
-        assert list(pack.checkpoints) == sorted(set(pack.checkpoints))
+        assert pack.numbers.shape == (pack.width, len(pack.stops))
+        assert set(pack.columns) == set(COLUMN_AXES)
+        assert all(values.shape == (pack.width,) for values in pack.columns.values())
+        assert list(pack.stops) == sorted(set(pack.stops))
         has_trials = (pack.numbers != NO_TRIAL).any(axis=0)
-        assert (has_trials | np.isin(pack.checkpoints, pack.rungs)).all()
+        assert (has_trials | np.isin(pack.stops, pack.rungs)).all()
         assert has_trials[-1]
-        assert pack.rungs == tuple(rung for rung in rungs if rung <= pack.checkpoints[-1])
-        assert set(pack.rungs) <= set(pack.checkpoints)
+        assert pack.rungs == tuple(rung for rung in rungs if rung <= pack.stops[-1])
+        assert set(pack.rungs) <= set(pack.stops)
         assert (pack.numbers != NO_TRIAL).any(axis=1).all()
 
 
@@ -96,7 +108,7 @@ def test_trajectories_are_split_evenly_into_as_few_packs_as_the_width_allows(num
     assert parts.keys() == expected.keys()
     for batch_size, trajectories in expected.items():
         assert sum(parts[batch_size]) == len(trajectories)
-        assert len(parts[batch_size]) == -(-len(trajectories) // width)
+        assert len(parts[batch_size]) == math.ceil(len(trajectories) / width)
         assert max(parts[batch_size]) - min(parts[batch_size]) <= 1
         assert max(parts[batch_size]) <= width
 
@@ -135,23 +147,67 @@ def test_figures_of_a_plan_agree_with_a_count(numbers, width, n_rows, n_features
             flops += 2 * 2 * n_rows * n_features * (n_classes - 1)
     assert training_flops(plan.column_epochs, n_rows, n_features, n_classes) == flops
     for pack in plan.packs:
-        columns = zip(pack.learning_rate.tolist(), pack.alpha.tolist(), strict=True)
+        columns = zip(*(values.tolist() for values in pack.columns.values()), strict=True)
         assert pack.epochs.tolist() == [longest[pack.batch_size, *column] for column in columns]
         assert pack.column_epochs == sum(pack.epochs.tolist())
     assert plan.trajectories == sum(map(len, trajectories_of(numbers).values()))
-    assert plan.links == sum(len(pack.checkpoints) for pack in plan.packs)
+
+
+values = {
+    "batch_size": [8, 16, 64],
+    "learning_rate": [1e-7, 1.5e-7, 1e-6],
+    "epochs": [1, 2, 5, 40],
+    "alpha": [0.0, 0.5, 10.0],
+}
+rows = st.fixed_dictionaries({name: st.sampled_from(values[name]) for name in AXES})
+tables = st.lists(rows, min_size=1, unique_by=lambda row: tuple(row[name] for name in AXES))
+
+
+@given(tables, st.randoms(use_true_random=False), widths)
+def test_trials_that_differ_in_epochs_alone_share_a_trajectory_and_no_others(table, random, width):
+    assert set(AXES) - {"epochs"} == set(TRAJECTORY_AXES)
+    numbers = random.sample(range(10 * len(table)), len(table))
+    expected = defaultdict(set)
+    for number, row in zip(numbers, table, strict=True):
+        expected[tuple(row[name] for name in AXES if name != "epochs")].add(number)
+    params = {name: np.array([row[name] for row in table], DTYPES[name]) for name in AXES}
+    plan = make_plan(np.array(numbers), params, dict.fromkeys(values["batch_size"], width))
+    found = [row[row != NO_TRIAL].tolist() for pack in plan.packs for row in pack.numbers]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected.values()))
+
+
+@given(tables, widths, rungs)
+def test_a_pack_tells_the_params_of_its_trials_as_the_log_stores_them(table, width, rungs):
+    params = {name: np.array([row[name] for row in table], DTYPES[name]) for name in AXES}
+    size = dict.fromkeys(values["batch_size"], width)
+    for pack in make_plan(np.arange(len(table)), params, size, rungs).packs:
+        places = np.nonzero(pack.numbers != NO_TRIAL)
+        told = pack.params(*places)
+        assert list(told) == list(AXES)
+        assert all(told[name].dtype == DTYPES[name] for name in AXES)
+        rows = zip(*(told[name].tolist() for name in AXES), strict=True)
+        trials = [table[number] for number in pack.numbers[places].tolist()]
+        assert list(rows) == [tuple(row[name] for name in AXES) for row in trials]
+
+
+def test_packs_are_compared_by_identity():
+    one, other = plan_of([0, 1]).packs[0], plan_of([0, 1]).packs[0]
+    assert one in (other, one)
+    assert one != other
+    assert len({one, other, one}) == 2
 
 
 def test_a_plan_of_nothing_is_empty():
     plan = plan_of([])
-    assert (plan.packs, plan.trials, plan.links, plan.column_epochs) == ((), 0, 0, 0)
+    assert (plan.packs, plan.trials, plan.column_epochs) == ((), 0, 0)
 
 
-def test_the_full_grid_on_four_workers_is_8_packs_of_64_and_64_links():
+def test_the_full_grid_on_four_workers_is_8_packs_of_64_and_8_stops():
     config = load_config("full")
     plan = grid_plan(config, grid_widths(config, workers=4))
     assert [pack.width for pack in plan.packs] == [64] * 8
-    assert (plan.trials, plan.trajectories, plan.links) == (4096, 512, 64)
+    assert [len(pack.stops) for pack in plan.packs] == [8] * 8
+    assert (plan.trials, plan.trajectories) == (4096, 512)
     assert sorted(places(plan)) == list(enumerate(config.space))
 
 
@@ -162,11 +218,11 @@ def test_a_million_trials_stand_where_their_numbers_say():
     assert plan.trials == len(space) > 1_000_000
     seen = np.zeros(len(space), bool)
     for pack in plan.packs:
-        columns = space.columns(pack.numbers)
-        assert (columns["batch_size"] == pack.batch_size).all()
-        assert (columns["learning_rate"] == pack.learning_rate[:, None]).all()
-        assert (columns["alpha"] == pack.alpha[:, None]).all()
-        assert (columns["epochs"] == pack.checkpoints).all()
+        params = space.columns(pack.numbers)
+        assert (params["batch_size"] == pack.batch_size).all()
+        for name, values in pack.columns.items():
+            assert (params[name] == values[:, None]).all()
+        assert (params["epochs"] == pack.stops).all()
         seen[pack.numbers] = True
     assert seen.all()
 
@@ -174,7 +230,7 @@ def test_a_million_trials_stand_where_their_numbers_say():
 def test_numbers_need_not_be_those_of_a_grid():
     params = {name: np.array([8, 8]) for name in AXES} | {"epochs": np.array([10, 5])}
     (pack,) = make_plan(np.array([70, 3_000_000_000]), params, {8: 64}).packs
-    assert pack.checkpoints == (5, 10)
+    assert pack.stops == (5, 10)
     assert pack.numbers.tolist() == [[3_000_000_000, 70]]
 
 
@@ -185,8 +241,8 @@ def makespan(trajectories, widths, workers):
     """Return how long evenly split packs take, by the cost model of one row."""
     costs = []
     for batch_size, count in trajectories.items():
-        parts = -(-count // widths[batch_size])
-        width = -(-count // parts)
+        parts = math.ceil(count / widths[batch_size])
+        width = math.ceil(count / parts)
         costs.append((count / width, TYPICAL.training_row(batch_size, width)))
     return max(sum(n * c for n, c in costs) / workers, *(c for _, c in costs))
 

@@ -22,7 +22,9 @@ N_TRAIN, N_VALIDATION = 48_000, 12_000
 
 def chains_for(workers):
     plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
-    cutter = LinkCutter(TYPICAL, N_TRAIN, N_VALIDATION, plan, workers)
+    cutter = LinkCutter.for_plan(
+        plan, cost=TYPICAL, n_train=N_TRAIN, n_validation=N_VALIDATION, workers=workers
+    )
     return plan, open_chains(plan, Study(CONFIG.total).closed, nothing_reached, cutter)
 
 
@@ -34,7 +36,7 @@ def test_the_work_is_that_of_every_pack(workers):
     for pack in plan.packs:
         epoch = N_TRAIN * TYPICAL.training_row(pack.batch_size, pack.width)
         scoring = 2 * N_VALIDATION * TYPICAL.scoring_row(pack.width)
-        expected[pack.batch_size] += pack.checkpoints[-1] * epoch + len(pack.checkpoints) * scoring
+        expected[pack.batch_size] += pack.stops[-1] * epoch + len(pack.stops) * scoring
     assert prediction.by_batch_size == pytest.approx(expected)
     assert prediction.compute_s == pytest.approx(sum(expected.values()))
     assert prediction.training_s >= prediction.compute_s / workers * (1 - 1e-9)

@@ -42,7 +42,7 @@ def test_each_replicate_has_packs_of_its_own_of_the_same_trials():
     for i, pack in enumerate(whole.packs):
         same = plan.packs[i % n]
         assert pack.replicate == i // n
-        assert (pack.learning_rate == same.learning_rate).all()
+        assert pack.columns is same.columns
         assert ((pack.numbers == NO_TRIAL) == (same.numbers == NO_TRIAL)).all()
     numbers = np.concatenate([pack.numbers.ravel() for pack in whole.packs])
     assert sorted(numbers[numbers != NO_TRIAL]) == list(range(3 * TOTAL))

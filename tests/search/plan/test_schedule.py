@@ -48,15 +48,15 @@ def closed_of(logged):
 
 
 def chains_of(plan, logged=(), n_train=10**6):
-    cutter = LinkCutter(TYPICAL, n_train, 1000, plan, 2)
+    cutter = LinkCutter.for_plan(plan, cost=TYPICAL, n_train=n_train, n_validation=1000, workers=2)
     return open_chains(plan, closed_of(logged), nothing_reached, cutter)
 
 
-def checkpoint_chain():
-    """Return one link for each checkpoint of a pack of one trajectory."""
+def stop_by_stop():
+    """Return one link for each stop of a pack of one trajectory."""
     plan = plan_of([0, 3, 6], 1)
     (pack,) = plan.packs
-    cutter, legs = LinkCutter(TYPICAL, 1000, 100, plan, 1), open_legs(pack, closed_of(()))
+    cutter, legs = LinkCutter(TYPICAL, 1000, 100, target=1.0), open_legs(pack, closed_of(()))
     return tuple(
         cutter.link(pack, start, [leg]) for start, leg in zip((0, 5, 10), legs, strict=True)
     )
@@ -81,7 +81,7 @@ def test_a_checkpoint_is_open_while_one_of_its_trials_has_no_row(plan, data):
     for pack in plan.packs:
         positions = tuple(
             j
-            for j in range(len(pack.checkpoints))
+            for j in range(len(pack.stops))
             if any(n != NO_TRIAL and n not in logged for n in pack.numbers[:, j].tolist())
         )
         if positions:
@@ -104,7 +104,7 @@ def test_the_work_of_new_links_is_the_work_of_the_plan(plan):
     seconds = sum(link.seconds for chain in chains_of(plan) for link in chain)
     expected = 0.0
     for p in plan.packs:
-        for epoch in range(p.checkpoints[-1]):
+        for epoch in range(p.stops[-1]):
             width = sum(last > epoch for last in p.epochs.tolist())  # that is left by then
             expected += 10**6 * TYPICAL.training_row(p.batch_size, width)
         for column in p.numbers.T.tolist():
@@ -114,8 +114,8 @@ def test_the_work_of_new_links_is_the_work_of_the_plan(plan):
 
 
 def test_a_link_says_where_it_starts_and_ends():
-    chain = checkpoint_chain()
-    assert chain[0].pack.checkpoints == (5, 10, 40)
+    chain = stop_by_stop()
+    assert chain[0].pack.stops == (5, 10, 40)
     assert [(link.start_epoch, link.epoch, link.stops) for link in chain] == [
         (0, 5, (5,)),
         (5, 10, (10,)),
@@ -165,7 +165,7 @@ def test_packs_with_the_same_work_left_go_in_their_order():
 
 
 def test_a_lost_link_waits_again_with_its_attempts_counted():
-    schedule = Schedule([checkpoint_chain()])
+    schedule = Schedule([stop_by_stop()])
     link = schedule.pop()
     schedule.lost(link)
     again = schedule.pop()
@@ -184,14 +184,14 @@ def test_a_lost_link_keeps_its_place_in_the_order():
 
 
 def test_the_link_after_a_retried_one_is_at_its_first_attempt():
-    schedule = Schedule([checkpoint_chain()])
+    schedule = Schedule([stop_by_stop()])
     assert not schedule.done(replace(schedule.pop(), attempt=3))
     following = schedule.pop()
     assert (following.epoch, following.attempt) == (10, 1)
 
 
 def test_nothing_follows_the_last_link():
-    schedule = Schedule([checkpoint_chain()[2:]])
+    schedule = Schedule([stop_by_stop()[2:]])
     assert schedule.done(schedule.pop())
     assert len(schedule) == 0
 
@@ -232,7 +232,7 @@ def test_chains_that_are_added_later_go_where_they_would_have_gone(plan, data):
 
 
 def test_a_pack_may_come_again_when_its_chain_has_ended():
-    first, *others = checkpoint_chain()
+    first, *others = stop_by_stop()
     schedule = Schedule([(first,)])
     assert schedule.done(schedule.pop())
     schedule.add([others])

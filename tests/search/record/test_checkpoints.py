@@ -12,7 +12,8 @@ from search.plan import Pack
 from search.record import Checkpoint, Checkpoints
 
 RATES, ALPHAS = np.array([1e-7, 1e-6]), np.array([0.0, 10.0])
-PACK = Pack(3, 16, RATES, ALPHAS, (5, 10), np.arange(4).reshape(2, 2))
+COLUMNS = {"learning_rate": RATES, "alpha": ALPHAS}
+PACK = Pack(3, 16, COLUMNS, (5, 10), np.arange(4).reshape(2, 2))
 BOTH = np.array([0, 1])
 
 
@@ -120,14 +121,17 @@ def test_the_time_without_rows_comes_back(checkpoints, seconds):
 @pytest.mark.parametrize(
     "other",
     [
-        replace(PACK, alpha=ALPHAS[::-1]),
-        replace(PACK, learning_rate=RATES * 2),
-        replace(PACK, learning_rate=RATES[:1], alpha=ALPHAS[:1]),
-        replace(PACK, learning_rate=RATES[:1], alpha=ALPHAS[:1], numbers=PACK.numbers[:1]),
+        replace(PACK, columns=COLUMNS | {"alpha": ALPHAS[::-1]}),
+        replace(PACK, columns=COLUMNS | {"learning_rate": RATES * 2}),
+        replace(
+            PACK,
+            columns={name: values[:1] for name, values in COLUMNS.items()},
+            numbers=PACK.numbers[:1],
+        ),
         replace(PACK, batch_size=32),
-        replace(PACK, checkpoints=(5, 7, 10), numbers=np.arange(6).reshape(2, 3)),
+        replace(PACK, stops=(5, 7, 10), numbers=np.arange(6).reshape(2, 3)),
     ],
-    ids=["alpha", "learning rate", "fewer", "fewer trials", "batch size", "checkpoints"],
+    ids=["alpha", "learning rate", "fewer", "batch size", "stops"],
 )
 def test_the_state_of_other_trajectories_cannot_be_used(checkpoints, other):
     checkpoints.save(PACK, checkpoint_of(trained()))

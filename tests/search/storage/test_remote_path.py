@@ -330,7 +330,8 @@ READERS = {
     "summary.json": lambda run: RunFolder(run).read_summary(),
     "refits.json": lambda run: Refits(RunFolder(run), None, None, None).done(),
 }
-PACK = Pack(3, 16, np.ones(1), np.ones(1), (5,), np.zeros((1, 1), np.int64))
+COLUMNS = {"learning_rate": np.ones(1), "alpha": np.ones(1)}
+PACK = Pack(3, 16, COLUMNS, (5,), np.zeros((1, 1), np.int64))
 
 
 def away(store, key):

@@ -17,7 +17,7 @@ from search.plan import (
     refit_seconds,
 )
 from search.record import Study
-from search.sweep.dry_run import plan_text
+from search.sweep.dry_run import Planned, plan_text
 from search.text import duration
 
 CONFIG = load_config("full")
@@ -28,9 +28,9 @@ DATA = Dataset(
 
 def dry_run(workers=4, cost=TYPICAL):
     plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
-    cutter = LinkCutter.for_data(cost, CONFIG, DATA, plan, workers)
+    cutter = LinkCutter.for_data(plan, cost=cost, config=CONFIG, data=DATA, workers=workers)
     chains = open_chains(plan, Study(CONFIG.total).closed, nothing_reached, cutter)
-    return plan_text(plan, CONFIG, DATA, cost, chains, workers), chains
+    return plan_text(Planned(CONFIG, DATA, plan, chains, cost, workers)), chains
 
 
 def figures(text):

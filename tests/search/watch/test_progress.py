@@ -75,7 +75,9 @@ def tell(study, numbers, cost=0.25):
 
 
 def links():
-    cutter = LinkCutter(TYPICAL, 80_000, 1000, PLAN, 2)  # a link for each checkpoint
+    cutter = LinkCutter.for_plan(  # a link for each stop
+        PLAN, cost=TYPICAL, n_train=80_000, n_validation=1000, workers=2
+    )
     chains = open_chains(PLAN, Study(len(SPACE)).closed, nothing_reached, cutter)
     return [link for chain in chains for link in chain]
 
