@@ -5,7 +5,7 @@ where the executor runs them, nor who watches.
 """
 
 from search.engine.calibration import calibrate
-from search.engine.optima import Optima, alphas_of
+from search.engine.optima import Optima
 from search.engine.orchestrator import Observers, Orchestrator, Source
 from search.engine.refits import Refits, final_scores
 from search.engine.sampled import LAG, SampledSearch, repeated, wave_widths
@@ -23,7 +23,6 @@ __all__ = [
     "SampledSearch",
     "Source",
     "Wave",
-    "alphas_of",
     "calibrate",
     "final_scores",
     "repeated",

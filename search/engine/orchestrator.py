@@ -9,21 +9,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from model.pack import PackState
 from model.tasks import LinkResult, run_link
+from search.engine.attempts import WAIT_SECONDS, check_attempts
 from search.errors import InterruptedSweepError
 from search.plan import Chain, Link, Pack, Schedule
 from search.record import READOUTS, Books, Checkpoint, Study, link_name, record, resampled_of
 
 log = logging.getLogger(__name__)
 
-# A link that takes a worker down this often will do so again.
-MAX_ATTEMPTS = 5
-
-# How long one wait may last: an interruption is noticed between two waits.
-WAIT_SECONDS = 0.25
+_WAY_OUT = (
+    "What was logged is safe; look for machines that run out of memory or restart, then give the "
+    "same command to continue."
+)
 
 
 class Observer(Protocol):
@@ -116,7 +115,7 @@ class Orchestrator:
             if not ended:
                 self.observer.idle()
             if self.interrupted():
-                raise InterruptedSweepError("Interrupted.")
+                raise InterruptedSweepError
 
     def _submit_some(self, examples: Any) -> None:
         # A few more than there are workers, so that none waits for this process.
@@ -145,13 +144,7 @@ class Orchestrator:
             self._record(link, task.value, task.node)
 
     def _retry(self, link: Link, reason: str) -> None:
-        log.warning("lost: %s, attempt %d: %s", link.name, link.attempt, reason)
-        if link.attempt == MAX_ATTEMPTS:
-            raise ClusterError(
-                f"'{link.name}' lost its worker {MAX_ATTEMPTS} times, the last time by {reason}. "
-                "What was logged is safe; look for machines that run out of memory or restart, "
-                "then give the same command to continue."
-            )
+        check_attempts(f"'{link.name}'", link.attempt, reason, _WAY_OUT)
         self._schedule.lost(link)
         self.observer.lost(link, reason)
 

@@ -9,7 +9,7 @@ from cluster.job import ends_with_job
 from model.data.dataset import Dataset
 from model.errors import DataError
 from model.shuffle import validation_rows
-from search.config import SweepConfig
+from search.config import Range, SweepConfig
 from search.errors import ConfigError, RunFolderError
 from search.record import REUSE_KEY, Manifest, new_manifest
 from search.storage import Place
@@ -134,3 +134,25 @@ def check_refits(count: int, data: Dataset) -> None:
             f"--refits {count} compares final trainings by their test figures, and {data.name} has "
             "no test images. Leave --refits out, or give a data set with X_test and y_test."
         )
+
+
+def alphas_of(config: SweepConfig) -> tuple[float, ...]:
+    """Return the alphas that a run tries, and refuse those without an optimum each.
+
+    Raises
+    ------
+    ConfigError
+        If they are a range, or trials have no training part in common.
+    """
+    alphas = config.axes_by_name["alpha"]
+    if isinstance(alphas, Range):
+        raise ConfigError(
+            f"--optimum finds the optimum of each alpha, and alpha is a range from {alphas.low:g} "
+            f"to {alphas.high:g}. Give alpha as a list, or leave --optimum out."
+        )
+    if config.folds:
+        raise ConfigError(
+            f"--optimum finds optima on one training part, and with folds = {config.folds} there "
+            f"are {config.folds}. Leave --optimum out, or folds."
+        )
+    return tuple(sorted(float(alpha) for alpha in alphas))

@@ -10,7 +10,7 @@ from rich.console import Console
 from cluster.executor import Executor
 from model.pack import PackState
 from search.config import replicates_of
-from search.engine import Observers, Optima, Orchestrator, calibrate
+from search.engine import Observers, Orchestrator, calibrate
 from search.errors import StoreError
 from search.plan import Pack, Prediction, epochs_flops
 from search.record import RunFolder
@@ -38,16 +38,13 @@ class Training:
     quiet: bool
 
     def train(
-        self, executor: Executor, optima: Optima, examples: Any, interrupted: Interruption
+        self, executor: Executor, examples: Any, interrupted: Interruption
     ) -> tuple[Prediction | None, float]:
         """Train what the log lacks; return what that should have taken, and when it started.
 
         Parameters
         ----------
         executor : Executor
-            Of the calibration.
-        optima : Optima
-            Of the links.
         examples : object
             What the executor's `share` returned for the `Examples`.
         interrupted : Interruption
@@ -75,7 +72,7 @@ class Training:
         ):
             metrics = self._metrics(executor)
             orchestrator = Orchestrator(
-                optima, run.training, self._start, Observers(progress, metrics), interrupted,
+                executor, run.training, self._start, Observers(progress, metrics), interrupted,
                 metrics.measured,
             )  # fmt: skip
             orchestrator.run(source, examples)

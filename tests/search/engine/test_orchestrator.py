@@ -20,7 +20,7 @@ from model.speed import CostModel
 from model.tasks import Examples, LegResult, LinkResult
 from search.config import SearchSpace, load_config
 from search.engine import Orchestrator, Wave
-from search.engine.orchestrator import MAX_ATTEMPTS
+from search.engine.attempts import MAX_ATTEMPTS
 from search.errors import InterruptedSweepError, StoreError
 from search.plan import NO_TRIAL, LinkCutter, Plan, make_plan, nothing_reached, open_chains
 from search.record import (
