@@ -6,15 +6,24 @@ where the executor runs them, nor who watches.
 
 from search.engine.calibration import calibrate
 from search.engine.optima import Optima
-from search.engine.orchestrator import Observers, Orchestrator, Source
+from search.engine.orchestrator import Observers, Orchestrator
+from search.engine.protocols import Column, Decision, EndedTrial, Pruning, Source
 from search.engine.refits import Refits, final_scores
-from search.engine.sampled import LAG, SampledSearch, repeated, wave_widths
-from search.engine.wave import Column, Ended, Pruning, Wave
+from search.engine.sampled import (
+    WAVES_UNDER_WAY,
+    FirstSeen,
+    SampledSearch,
+    WaveRequest,
+    wave_widths,
+)
+from search.engine.wave import Wave, newest_trials
 
 __all__ = [
-    "LAG",
+    "WAVES_UNDER_WAY",
     "Column",
-    "Ended",
+    "Decision",
+    "EndedTrial",
+    "FirstSeen",
     "Observers",
     "Optima",
     "Orchestrator",
@@ -23,8 +32,9 @@ __all__ = [
     "SampledSearch",
     "Source",
     "Wave",
+    "WaveRequest",
     "calibrate",
     "final_scores",
-    "repeated",
+    "newest_trials",
     "wave_widths",
 ]

@@ -13,7 +13,6 @@ from search.config import Range, SweepConfig
 from search.errors import ConfigError, RunFolderError
 from search.record import REUSE_KEY, Manifest, new_manifest
 from search.storage import Place
-from search.tuning.tuner import make_tuner
 
 
 def check_outlives_job(path: Place) -> None:
@@ -74,12 +73,11 @@ def check_same_settings(path: Place, old: Manifest, config: SweepConfig, data: D
     if differences:
         mine, theirs = new.settings(), old.settings()
         reusable = all(mine[name] == theirs[name] for name in REUSE_KEY)
-        hint = f" With --reuse {path} another run takes over its finished trials."
-        raise RunFolderError(
-            "\n  ".join([f"{path} holds a run with other settings:", *differences])
-            + "\nGive the run's own settings, another --run-dir, or --fresh to move it aside."
-            + hint * reusable
-        )
+        text = "\n  ".join([f"{path} holds a run with other settings:", *differences])
+        text += "\nGive the run's own settings, another --run-dir, or --fresh to move it aside."
+        if reusable:
+            text += f" With --reuse {path} another run takes over its finished trials."
+        raise RunFolderError(text)
 
 
 def check_same_reuse(path: Place, old: Manifest, reuse: Sequence[Place]) -> None:
@@ -106,7 +104,10 @@ def check_methods(config: SweepConfig) -> None:
     ConfigError
         If there is no such sampler or pruner, or it does not take its options.
     """
+    # Imported here, because Optuna takes a second to import and a plain grid goes without.
     if not config.is_grid:
+        from search.tuning.tuner import make_tuner
+
         make_tuner(config)
     if config.pruner.name == "none":
         return

@@ -178,6 +178,7 @@ class Sweep:
         keep_too = partial(self._take_resamples, manifest)
         reused = ReusedTrials.frozen(self.folder.reused, manifest, given, keep_too)
         run = Run(self.config, self.data, manifest, self.books, proposals, reused)
+        run.log_reused()
         run.settle()
         return run
 

@@ -15,6 +15,7 @@ from search.errors import StoreError
 from search.plan import Pack, Prediction, epochs_flops
 from search.record import RunFolder
 from search.sweep.trials import Run
+from search.sweep.waves import open_work
 from search.watch import Interruption, MetricsObserver, make_progress
 
 
@@ -67,17 +68,19 @@ class Training:
             return None, math.inf
         cost = calibrate(executor, run.config.batch_sizes, run.data.X.shape[1], run.data.n_classes)
         with (
-            run.source(cost, executor.workers) as (source, prediction),
-            make_progress(self.err, study, prediction, interrupted, quiet=self.quiet) as progress,
+            open_work(run, cost, executor.workers) as work,
+            make_progress(
+                self.err, study, work.prediction, interrupted, quiet=self.quiet
+            ) as progress,
         ):
             metrics = self._metrics(executor)
             orchestrator = Orchestrator(
                 executor, run.training, self._start, Observers(progress, metrics), interrupted,
                 metrics.measured,
             )  # fmt: skip
-            orchestrator.run(source, examples)
+            orchestrator.run(work.source, examples)
         self._check_complete()
-        return prediction, orchestrator.started_at
+        return work.prediction, orchestrator.started_at
 
     def _metrics(self, executor: Executor) -> MetricsObserver:
         metrics = executor.metrics(self.folder.path.resolve().name)

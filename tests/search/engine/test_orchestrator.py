@@ -187,7 +187,7 @@ def taken_up(folder, store=None, plan=PLAN):
         Resamples(folder / "resamples"),
     )
     run = Run(load_config("smoke"), None, None, books, None, None)
-    vars(run)["_grid_plan"] = plan  # instead of that of the config
+    vars(run)["grid_plan"] = plan  # instead of that of the config
     run.settle()
     return books
 
@@ -399,7 +399,7 @@ def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
 def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
     executor = SerialExecutor()
     executor.submit = lambda key, name, function, *args: SerialExecutor.submit(
-        executor, key, name, function, *args[:-2], [(-1, *args[-2][0][1:])]
+        executor, key, name, function, *args[:-2], [args[-2][0]._replace(epoch=-1)]
     )
     with pytest.raises(ValueError, match="at epoch 0, beyond -1"):
         give_command(tmp_path, executor)
