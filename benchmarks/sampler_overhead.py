@@ -34,7 +34,7 @@ from harness import report
 from peers.command import packages
 
 from search.config import SweepConfig, read_grid
-from search.engine import LAG, Column, Ended
+from search.engine import WAVES_UNDER_WAY, Column, EndedTrial
 from search.record import Proposal
 from search.tuning.methods import make_pruner
 from search.tuning.pruning import PruningStudy
@@ -82,12 +82,12 @@ def sampler(name: str, trials: int) -> dict[str, Any]:
     batch = config.wave_size
     tuner, waves, ask, tell = make_tuner(config), [], [], []
     for index, first in enumerate(range(0, trials, batch)):
-        if index >= LAG:
-            tell.append(timed(tell_wave, tuner, waves[index - LAG]))
+        if index >= WAVES_UNDER_WAY:
+            tell.append(timed(tell_wave, tuner, waves[index - WAVES_UNDER_WAY]))
         start = time.perf_counter()
         waves.append(tuner.ask(index, min(batch, trials - first)))
         ask.append(time.perf_counter() - start)
-    told = len(waves) - LAG if len(waves) > LAG else 0
+    told = len(waves) - WAVES_UNDER_WAY if len(waves) > WAVES_UNDER_WAY else 0
     # As it comes from its file.
     logged = [
         Proposal(**json.loads(json.dumps(asdict(wave), default=lambda x: x.item())))
@@ -164,9 +164,9 @@ def pruner(name: str) -> dict[str, Any]:
     for position, rung in enumerate(rungs):
         curves = {column: curve(column, columns[column], rungs[: position + 1]) for column in rest}
         live = {column: reports[rung] for column, reports in curves.items()}
-        ended = [Ended(column, False, reports) for column, reports in sorted(curves.items())]
+        ended = [EndedTrial(column, False, reports) for column, reports in sorted(curves.items())]
         start = time.perf_counter()
-        rest -= study.decide(rung, live, ended)
+        rest -= study.decide(rung, live, ended).pruned
         seconds.append(time.perf_counter() - start)
         asked.append(len(live))
     epochs = np.diff([0, *rungs, max(space.epochs)])

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,12 +146,28 @@ class LinkResult:
         return self.finished_at - self.started_at
 
 
-Legs = Sequence[tuple[int, I64, I64]]
-"""Epoch, trained and scored columns of each leg."""
+class LegTask(NamedTuple):
+    """A part of a link in which the same columns are trained.
+
+    Attributes
+    ----------
+    epoch : int
+        Epoch at which it ends.
+    trained, scored : ndarray of int64
+        Columns of the pack that it trains, and those of them that are scored at its end.
+    """
+
+    epoch: int
+    trained: I64
+    scored: I64
 
 
 def run_link(
-    examples: Examples, state: PackState, columns: I64, legs: Legs, replicate: int = 0
+    examples: Examples,
+    state: PackState,
+    columns: I64,
+    legs: Sequence[LegTask],
+    replicate: int = 0,
 ) -> LinkResult:
     """Train a pack leg by leg, dropping the columns that go no further.
 
@@ -161,9 +177,8 @@ def run_link(
     state : PackState
     columns : ndarray of int64
         Which of the pack's columns the state has.
-    legs : sequence of (int, ndarray, ndarray)
-        For each leg its last epoch, the columns that it trains and those that
-        are scored at its end.
+    legs : sequence of LegTask
+        In the order of their epochs.
     replicate : int
         The pack's; it says which rows train and score.
     """

@@ -5,16 +5,25 @@ where the executor runs them, nor who watches.
 """
 
 from search.engine.calibration import calibrate
-from search.engine.optima import Optima, alphas_of
-from search.engine.orchestrator import Observers, Orchestrator, Source
+from search.engine.optima import Optima
+from search.engine.orchestrator import Observers, Orchestrator
+from search.engine.protocols import Column, Decision, EndedTrial, Pruning, Source
 from search.engine.refits import Refits, final_scores
-from search.engine.sampled import LAG, SampledSearch, repeated, wave_widths
-from search.engine.wave import Column, Ended, Pruning, Wave
+from search.engine.sampled import (
+    WAVES_UNDER_WAY,
+    FirstSeen,
+    SampledSearch,
+    WaveRequest,
+    wave_widths,
+)
+from search.engine.wave import Wave, newest_trials
 
 __all__ = [
-    "LAG",
+    "WAVES_UNDER_WAY",
     "Column",
-    "Ended",
+    "Decision",
+    "EndedTrial",
+    "FirstSeen",
     "Observers",
     "Optima",
     "Orchestrator",
@@ -23,9 +32,9 @@ __all__ = [
     "SampledSearch",
     "Source",
     "Wave",
-    "alphas_of",
+    "WaveRequest",
     "calibrate",
     "final_scores",
-    "repeated",
+    "newest_trials",
     "wave_widths",
 ]

@@ -5,55 +5,25 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
 from model.pack import PackState
-from model.tasks import LinkResult, run_link
+from model.tasks import LegTask, LinkResult, run_link
+from search.engine.attempts import WAIT_SECONDS, check_attempts
+from search.engine.protocols import Observer, Source
 from search.errors import InterruptedSweepError
-from search.plan import Chain, Link, Pack, Schedule
+from search.plan import Link, Pack, Schedule
 from search.record import READOUTS, Books, Checkpoint, Study, link_name, record, resampled_of
 
 log = logging.getLogger(__name__)
 
-# A link that takes a worker down this often will do so again.
-MAX_ATTEMPTS = 5
-
-# How long one wait may last: an interruption is noticed between two waits.
-WAIT_SECONDS = 0.25
-
-
-class Observer(Protocol):
-    """Is told how a sweep goes."""
-
-    def started(self, link: Link) -> None:
-        """Tell that a link was handed to the executor."""
-
-    def advanced(self, link: Link, study: Study, node: str) -> None:
-        """Tell that a link is in the log, and on which machine it ran."""
-
-    def lost(self, link: Link, reason: str) -> None:
-        """Tell that a worker was lost and its link will be tried again."""
-
-    def idle(self) -> None:
-        """Tell that nothing has ended for a moment."""
-
-
-class Source(Protocol):
-    """Knows what is to be trained, now and later."""
-
-    @property
-    def finished(self) -> bool:
-        """Whether every trial has its row."""
-
-    def ready(self, timeout: float) -> list[Chain]:
-        """Return chains that can start now, waiting up to `timeout` seconds where none is known."""
-
-    def ended(self, pack: Pack) -> None:
-        """Take notice that a pack's chain is in the log."""
+_WAY_OUT = (
+    "What was logged is safe; look for machines that run out of memory or restart, then give the "
+    "same command to continue."
+)
 
 
 @dataclass
@@ -116,14 +86,14 @@ class Orchestrator:
             if not ended:
                 self.observer.idle()
             if self.interrupted():
-                raise InterruptedSweepError("Interrupted.")
+                raise InterruptedSweepError
 
     def _submit_some(self, examples: Any) -> None:
         # A few more than there are workers, so that none waits for this process.
         while len(self._schedule) and self._in_flight < _queue_length(self.executor.workers):
             link = self._schedule.pop()
             before = self._checkpoint(link)
-            legs = [(leg.epoch, leg.columns, leg.scored) for leg in link.legs]
+            legs = [LegTask(leg.epoch, leg.columns, leg.scored) for leg in link.legs]
             self.executor.submit(
                 link, link.task, run_link,
                 examples, before.state, before.columns, legs, link.pack.replicate,
@@ -145,13 +115,7 @@ class Orchestrator:
             self._record(link, task.value, task.node)
 
     def _retry(self, link: Link, reason: str) -> None:
-        log.warning("lost: %s, attempt %d: %s", link.name, link.attempt, reason)
-        if link.attempt == MAX_ATTEMPTS:
-            raise ClusterError(
-                f"'{link.name}' lost its worker {MAX_ATTEMPTS} times, the last time by {reason}. "
-                "What was logged is safe; look for machines that run out of memory or restart, "
-                "then give the same command to continue."
-            )
+        check_attempts(f"'{link.name}'", link.attempt, reason, _WAY_OUT)
         self._schedule.lost(link)
         self.observer.lost(link, reason)
 

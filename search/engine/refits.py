@@ -2,24 +2,25 @@
 
 import json
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from cluster.errors import ClusterError
-from cluster.executor import Executor, Lost
+from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.pack import PackState, score
 from model.softmax import SoftmaxRegression
 from model.tasks import FinalScore, FinalScores, run_refit
 from search.config import Params, SweepConfig
-from search.engine.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
-from search.errors import InterruptedSweepError
+from search.engine.attempts import Task, run_tasks
 from search.record import RunFolder
 from search.storage import read_whole, write_atomically
+
+log = logging.getLogger(__name__)
+
+_WAY_OUT = "The log is complete; give the same command to try again."
 
 
 def refit(
@@ -54,31 +55,15 @@ def refit(
     ClusterError
         If the worker of one is lost again and again.
     """
-    waiting, running = deque((seed, 1) for seed in seeds), 0
     name = f"refit batch={params.batch_size} epochs 0-{params.epochs}"
-    while waiting or running:
-        while waiting and running < executor.workers:
-            seed, attempt = waiting.popleft()
-            detail = f"{name}: seed {seed}"
-            executor.submit((seed, attempt), detail, run_refit, examples, asdict(params), seed)
-            running += 1
-        for task in executor.wait(WAIT_SECONDS):
-            running -= 1
-            if isinstance(task, Lost):
-                waiting.append(_next_attempt(*task.key))
-            else:
-                yield task.key[0], task.value
-        if (waiting or running) and interrupted():
-            raise InterruptedSweepError("Interrupted.")
-
-
-def _next_attempt(seed: int, attempt: int) -> tuple[int, int]:
-    if attempt == MAX_ATTEMPTS:
-        raise ClusterError(
-            f"The final training lost its worker {MAX_ATTEMPTS} times. The log is complete; give "
-            "the same command to try again."
+    tasks = [
+        Task(
+            seed, f"{name}: seed {seed}", f"The final training with seed {seed}",
+            run_refit, (examples, asdict(params), seed),
         )
-    return seed, attempt + 1
+        for seed in seeds
+    ]  # fmt: skip
+    yield from run_tasks(executor, tasks, interrupted, _WAY_OUT)
 
 
 def final_model(state: PackState, params: Params) -> SoftmaxRegression:
@@ -100,9 +85,6 @@ def final_scores(states: Mapping[str, PackState], data: Dataset) -> dict[str, Fi
         name: FinalScore(float(found.cost[0]), float(found.accuracy[0]))
         for name, found in scores.items()
     }
-
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -5,50 +5,83 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
 from search.config import AXES
-from search.engine.wave import Wave
+from search.engine.protocols import Asker
+from search.engine.wave import Wave, newest_trials
 from search.plan import Chain, Pack, Plan, choose_widths
 from search.record import Books, Proposal, Proposals, ReusedTrials, as_columns, copied
 
-# Waves under way at a time. While the packs of one reach their ends, those of the other keep
-# the workers busy; a sampler that waited for neither would know less.
-LAG = 2
+WAVES_UNDER_WAY = 2
+"""Waves that are trained at a time.
+
+While the packs of one reach their ends, those of the other keep the workers busy; a sampler that
+waited for neither would know less.
+"""
 
 
-class Asker(Protocol):
-    """Proposes trials and is told how they ended; see `search.tuning.tuner.Tuner`."""
+@dataclass(frozen=True)
+class WaveRequest:
+    """What a wave is made of.
 
-    def ask(self, index: int, count: int) -> Proposal:
-        """Return the next trials."""
+    Attributes
+    ----------
+    plan : Plan
+        Packs of the trials that are to be trained.
+    index : int
+        Place of the wave among those of the search.
+    first_unknown : int
+        Trials from this number on had no result yet when the wave was proposed; a pruner must not
+        use them.
+    """
 
-    def stop(self) -> None:
-        """Let an `ask` that is under way in another thread end soon, whatever it returns."""
-
-    def restore(self, proposal: Proposal) -> None:
-        """Take over trials that an earlier command has asked for."""
-
-    def tell(self, rows: Any, attrs: Any) -> None:
-        """Take the final rows of trials."""
+    plan: Plan
+    index: int
+    first_unknown: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Active:
+    """A wave that the sampler was not told of yet, and what it has asked for."""
+
     proposal: Proposal
     wave: Wave
 
 
-@dataclass
-class SampledSearch:
-    """Asks for trials in waves, `LAG` of them at a time under way.
+class FirstSeen:
+    """Knows under which number params were first asked for.
 
-    Wave k is asked for when wave k - LAG, and with it all before, is finished
+    If trials 0, 1 and 2 of a proposal have the params a, b and a, then `register` returns
+    ``{2: 0}``; if trial 3 of the next proposal has the params b, it returns ``{3: 1}`` for that.
+    """
+
+    def __init__(self) -> None:
+        # The lowest number under which params were asked for, by their values in order of `AXES`.
+        self._number: dict[tuple[float, ...], int] = {}
+
+    def register(self, proposal: Proposal) -> dict[int, int]:
+        """Take notice of a proposal; return which of its trials repeat which earlier ones."""
+        copies = {}
+        for number, params in zip(proposal.numbers, proposal.params, strict=True):
+            first = self._number.setdefault(tuple(params[name] for name in AXES), number)
+            if first != number:
+                copies[number] = first
+        return copies
+
+
+@dataclass(kw_only=True)
+class SampledSearch:
+    """Asks for trials in waves, `WAVES_UNDER_WAY` of them at a time.
+
+    Wave k is asked for when wave k - `WAVES_UNDER_WAY`, and with it all before, is finished
     and told, whatever else is finished by then: so what a sampler knows when it
     is asked does not depend on how fast the workers are, and the same command
     proposes the same trials.
+
+    It is entered before anything else, and left when it is finished or given up.
 
     Attributes
     ----------
@@ -56,17 +89,16 @@ class SampledSearch:
     total : int
         Trials of the search.
     batch : int
-        Trials of a wave.
+        Trials of a wave; the last one may have fewer.
     workers : int
-        For whom packs are planned: those that the run began with.
+        Number of workers for which packs are planned: that with which the run began.
     rungs : tuple of int
         Epochs at which trials are reported to a pruner.
     books : Books
     proposals : Proposals
     reused : ReusedTrials
     make_wave : callable
-        Returns the wave of a plan, given its index, and the number of the first trial that was
-        not told when it was asked for.
+        Returns the wave of a request.
     """
 
     asker: Asker
@@ -77,11 +109,19 @@ class SampledSearch:
     books: Books
     proposals: Proposals
     reused: ReusedTrials
-    make_wave: Callable[[Plan, int, int], Wave]
+    make_wave: Callable[[WaveRequest], Wave]
+
+    # Waves that the sampler is not told of yet, oldest first; at most WAVES_UNDER_WAY, except
+    # after `restore` where log files were deleted, which opens waves that had been told.
     _active: deque[_Active] = field(init=False, default_factory=deque)
+    # What the thread is asking for; None while the sampler may be told.
     _asking: Future[Proposal] | None = field(init=False, default=None)
+    # All that was asked for, active or told: proposal k is that of wave k.
     _asked: list[Proposal] = field(init=False, default_factory=list)
-    _first: dict[tuple[float, ...], int] = field(init=False, default_factory=dict)
+    # All params of `_asked`.
+    _seen: FirstSeen = field(init=False, default_factory=FirstSeen)
+    # The one thread in which the sampler is asked, while this is entered.
+    _thread: ThreadPoolExecutor = field(init=False, repr=False)
 
     def __enter__(self) -> Self:
         self._thread = ThreadPoolExecutor(1)
@@ -97,7 +137,7 @@ class SampledSearch:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def restore(self) -> None:
-        """Take up what earlier commands have asked for.
+        """Take up what earlier commands have asked for, before anything is asked for here.
 
         The sampler's study is rebuilt from the log: every trial that was asked
         for, and how it ended where its wave was finished.
@@ -107,15 +147,15 @@ class SampledSearch:
         rows = {row["number"]: row for row in self.books.store.rows(told)}
         for proposal in proposals:
             self.asker.restore(proposal)
-            repeated(proposal, self._first)
-            if self._is_told(proposal):
+            self._seen.register(proposal)
+            if self._is_done(proposal):
                 self._asked.append(proposal)
                 self._tell_sampler(proposal, [rows[n] for n in proposal.numbers])
             else:
                 self._open(proposal)
 
-    def _is_told(self, proposal: Proposal) -> bool:
-        """Whether nothing is left of a proposal, not even because rows of it were taken away."""
+    def _is_done(self, proposal: Proposal) -> bool:
+        """Whether a wave was told, and nobody has deleted rows of it since."""
         return proposal.told and bool(self.books.study.closed[list(proposal.numbers)].all())
 
     @property
@@ -123,21 +163,18 @@ class SampledSearch:
         """Whether every trial has its row and the sampler knows it."""
         return self._left == 0 and not self._active and self._asking is None
 
-    def ready(self, timeout: float) -> list[Chain]:
-        """Return chains that can start now; ask for more trials when it is time."""
+    def ready(self, timeout: float, /) -> list[Chain]:
+        """Return chains that can start now; tell the sampler and ask it when it is time."""
         chains = [chain for active in self._active for chain in active.wave.ready()]
-        self._ask()
-        if self._asking is not None:
-            wait([self._asking], 0.0 if chains else timeout)
-            if self._asking.done():
-                proposal, self._asking = self._asking.result(), None
-                chains += self._start(proposal).ready()
-        return chains
+        if self._asking is None:
+            self._tell_oldest_if_due()
+            self._ask_if_room()
+        return chains + self._take_answer(0.0 if chains else timeout)
 
     def ended(self, pack: Pack) -> None:
         """Take notice that a pack's chain is in the log."""
         for active in self._active:
-            if pack in active.wave.plan.packs:
+            if active.wave.has(pack):
                 active.wave.ended(pack)
 
     @property
@@ -145,28 +182,36 @@ class SampledSearch:
         """Trials that nobody has asked for yet."""
         return self.total - (self._asked[-1].numbers.stop if self._asked else 0)
 
-    def _ask(self) -> None:
-        """Tell the sampler of the oldest wave if it is finished, and ask for another one."""
-        if self._asking is not None:
-            return
-        due = len(self._active) >= LAG or not self._left
+    def _tell_oldest_if_due(self) -> None:
+        """Tell the sampler of the oldest wave if it is finished and the next one waits for that."""
+        due = len(self._active) >= WAVES_UNDER_WAY or not self._left
         if due and self._active and self._active[0].wave.finished:
-            self._tell(self._active.popleft())
-        if self._left and len(self._active) < LAG:
+            self._finish(self._active.popleft())
+
+    def _ask_if_room(self) -> None:
+        """Let the thread ask for another wave, if there are trials left and few waves under way."""
+        if self._left and len(self._active) < WAVES_UNDER_WAY:
             count = min(self.batch, self._left)
             self._asking = self._thread.submit(self.asker.ask, len(self._asked), count)
+
+    def _take_answer(self, timeout: float) -> list[Chain]:
+        """Return the chains of the wave that was asked for, if it comes within the timeout."""
+        if self._asking is None:
+            return []
+        wait([self._asking], timeout)
+        if not self._asking.done():
+            return []
+        proposal, self._asking = self._asking.result(), None
+        return self._start(proposal).ready()
 
     def _start(self, proposal: Proposal) -> Wave:
         """Write down what was asked for, before anything of it is trained."""
         known = self.reused.rows(np.array(proposal.numbers), proposal.columns())
         if len(known["number"]):
-            self._write(f"wave-{proposal.index:05d}-reused", known)
+            self._log_once(f"wave-{proposal.index:05d}-reused", known)
             proposal.reused = known["number"].tolist()
-        proposal.copies = {
-            number: first
-            for number, first in repeated(proposal, self._first).items()
-            if int(number) not in proposal.reused
-        }
+        copies = self._seen.register(proposal)
+        proposal.copies = {n: first for n, first in copies.items() if n not in proposal.reused}
         proposal.widths = wave_widths(proposal, self.workers)
         if self._asked:
             proposal.first_pack = self._asked[-1].first_pack + self._asked[-1].n_packs
@@ -178,66 +223,54 @@ class SampledSearch:
     def _open(self, proposal: Proposal) -> Wave:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
+        # One whose row somebody has deleted is trained: the rows of other runs are written once.
         proposal.reused = [n for n in proposal.reused if self.books.study.closed[n]]
-        untold = self._asked[-LAG].first if len(self._asked) >= LAG else 0
-        wave = self.make_wave(proposal.plan(self.rungs), proposal.index, untold)
+        plan, first_unknown = proposal.plan(self.rungs), self._first_unknown(proposal.index)
+        wave = self.make_wave(WaveRequest(plan, proposal.index, first_unknown))
         self._active.append(_Active(proposal, wave))
         return wave
 
-    def _tell(self, active: _Active) -> None:
+    def _first_unknown(self, index: int) -> int:
+        """Return the first trial of the oldest wave that was under way when one was asked for."""
+        oldest = max(0, index - (WAVES_UNDER_WAY - 1))
+        return self._asked[oldest].first
+
+    def _finish(self, active: _Active) -> None:
         """Finish a wave: rows for repeated trials, the pruner's notes, then the sampler."""
         proposal, wave = active.proposal, active.wave
-        self._write_copies(proposal)
+        self._log_copies(proposal)
         if wave.pruning is not None:
-            packs = {pack.index: pack for pack in wave.plan.packs}
-            for (index, column), attrs in wave.pruning.attrs().items():
-                number = int(packs[index].numbers[column].max())
-                proposal.attrs[number - proposal.first] |= attrs
+            newest = newest_trials(wave.plan)
+            for column, attrs in wave.pruning.attrs().items():
+                proposal.attrs[newest[column] - proposal.first] |= attrs
         self._tell_sampler(proposal, self.books.store.rows(proposal.numbers))
         proposal.told = True
         self.proposals.write(proposal)
-        wave.close()
+        wave.discard_states()
 
     def _tell_sampler(self, proposal: Proposal, rows: list[dict[str, Any]]) -> None:
         attrs = dict(zip(proposal.numbers, proposal.attrs, strict=True))
         self.asker.tell(rows, attrs)
 
-    def _write_copies(self, proposal: Proposal) -> None:
-        copies = {int(number): first for number, first in proposal.copies.items()}
+    def _log_copies(self, proposal: Proposal) -> None:
+        copies = proposal.copies
         if not copies:
             return
         firsts = {row["number"]: row for row in self.books.store.rows(copies.values())}
         rows = as_columns(
             [copied(firsts[first], n, f"trial {first}") for n, first in copies.items()]
         )
-        self._write(f"wave-{proposal.index:05d}-repeated", rows)
+        self._log_once(f"wave-{proposal.index:05d}-repeated", rows)
 
-    def _write(self, name: str, rows: dict[str, Any]) -> None:
+    def _log_once(self, name: str, rows: dict[str, Any]) -> None:
         """Log rows that took no training, unless a command did so that was killed after it."""
         if not self.books.store.has(name):
             self.books.store.write(name, rows)
             self.books.study.tell(rows)
 
 
-def wave_widths(proposal: Proposal, workers: int) -> dict[str, int]:
+def wave_widths(proposal: Proposal, workers: int) -> dict[int, int]:
     """Return the columns per pack for each batch size of a wave; the waves share the workers."""
     batch_sizes, counts = np.unique(proposal.columns()["batch_size"], return_counts=True)
     trajectories = dict(zip(batch_sizes.tolist(), counts.tolist(), strict=True))
-    widths = choose_widths(trajectories, max(1, workers // LAG))
-    return {str(batch_size): width for batch_size, width in widths.items()}
-
-
-def repeated(proposal: Proposal, firsts: dict[tuple[float, ...], int]) -> dict[str, int]:
-    """Return which trials repeat an earlier one, as `Proposal.copies` has it.
-
-    Parameters
-    ----------
-    proposal : Proposal
-    firsts : dict of tuple to int
-        The number under which params were first asked for; gets those of the proposal.
-    """
-    numbers = {
-        number: firsts.setdefault(tuple(params[name] for name in AXES), number)
-        for number, params in zip(proposal.numbers, proposal.params, strict=True)
-    }
-    return {str(number): first for number, first in numbers.items() if number != first}
+    return choose_widths(trajectories, max(1, workers // WAVES_UNDER_WAY))

@@ -1,52 +1,34 @@
 """Trials that are planned together, and how far they may go: up to the next rung."""
 
+import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from search.engine.protocols import Column, EndedTrial, Pruning
 from search.plan import NO_TRIAL, Chain, LinkCutter, Pack, Plan, open_chains
-from search.record import Books, Checkpoint, link_name, pruned_rows
+from search.record import Books, link_name, pruned_rows
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-Column = tuple[int, int]
-"""A pack's index, and the place of a column in it."""
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A trial that was trained to its end.
+def newest_trials(plan: Plan) -> dict[Column, int]:
+    """Return the largest number of each column's trials, by which a pruner knows the column.
 
-    Attributes
-    ----------
-    column : Column
-    last : bool
-        Whether it is the column's last trial.
-    reports : dict of int to float
-        Its cost at the rungs that it has passed and at its end.
+    In a grid that is also the longest trial. A sampler may ask for a trial of 40 epochs first and
+    for one of 10 epochs later: then the newest one is not the longest.
     """
-
-    column: Column
-    last: bool
-    reports: dict[int, float]
-
-
-class Pruning(Protocol):
-    """Decides which columns of a wave go on."""
-
-    def decide(
-        self, rung: int, live: Mapping[Column, float], ended: Sequence[Ended]
-    ) -> set[Column]:
-        """Return the columns that go no further than a rung."""
-
-    def attrs(self) -> dict[Column, dict[str, Any]]:
-        """Return what is kept with each column for later waves."""
+    return {
+        (pack.index, m): int(number)
+        for pack in plan.packs
+        for m, number in enumerate(pack.numbers.max(axis=1))
+    }
 
 
 class Wave:
@@ -70,76 +52,101 @@ class Wave:
         self.plan, self.pruning = plan, pruning
         self._cutter, self._books = cutter, books
         rungs = {rung for pack in plan.packs for rung in pack.rungs} if pruning else set()
-        self._rungs: list[float] = [*sorted(rungs), math.inf]
-        self._below = 0.0
-        self._running: set[int] = set()
+        # Epochs up to which chains are still to be handed out, increasing; the last one is
+        # infinite and stands for the packs' ends. Empty once every trial has its row.
+        self._ahead: list[float] = [*sorted(rungs), math.inf]
+        # The rung that was decided last; 0 before the first one.
+        self._decided = 0
+        # Indices of the packs on their way to the first epoch ahead.
+        self._under_way: set[int] = set()
 
     @property
     def finished(self) -> bool:
         """Whether every trial of the plan has its row."""
-        return not self._rungs
+        return not self._ahead
 
-    def ready(self, timeout: float = 0.0) -> list[Chain]:
+    def has(self, pack: Pack) -> bool:
+        """Whether a pack is one of this wave; no two waves of a run share an index."""
+        return any(pack.index == own.index for own in self.plan.packs)
+
+    def ready(self, _timeout: float = 0.0, /) -> list[Chain]:
         """Return the chains that can start now; none while some of a rung are under way."""
-        del timeout
-        while self._rungs and not self._running:
+        while self._ahead and not self._under_way:
             chains = open_chains(
                 self.plan, self._books.study.closed, self._books.checkpoints.reached,
-                self._cutter, self._rungs[0],
+                self._cutter, self._ahead[0],
             )  # fmt: skip
             if chains:
-                self._running = {chain[0].pack.index for chain in chains}
+                self._under_way = {chain[0].pack.index for chain in chains}
                 return chains
-            self._climb()
+            self._pass(self._ahead.pop(0))
         return []
 
     def ended(self, pack: Pack) -> None:
         """Take notice that a pack's chain is in the log."""
-        self._running.discard(pack.index)
+        self._under_way.discard(pack.index)
         if self.pruning is None:
             self._books.checkpoints.remove(pack)
 
-    def close(self) -> None:
-        """Forget the states of the packs, which nobody needs any more."""
+    def discard_states(self) -> None:
+        """Delete the states of all packs, which a finished wave does not need.
+
+        Not for a `finally`: a sweep that is interrupted goes on from these states.
+        """
         for pack in self.plan.packs:
             self._books.checkpoints.remove(pack)
 
-    def _climb(self) -> None:
-        rung = self._rungs.pop(0)
-        if self.pruning is not None and math.isfinite(rung):
-            self._decide(self.pruning, int(rung))
-        self._below = rung
+    def _pass(self, epoch: float) -> None:
+        """Let the pruner decide at an epoch that all packs have reached, where it is a rung."""
+        if self.pruning is not None and math.isfinite(epoch):
+            self._prune_at(self.pruning, int(epoch))
+            self._decided = int(epoch)
 
-    def _decide(self, pruning: Pruning, rung: int) -> None:
-        states = {pack.index: self._books.checkpoints.load(pack) for pack in self.plan.packs}
-        reports = [(pack, self._reports(pack, states[pack.index])) for pack in self.plan.packs]
+    def _prune_at(self, pruning: Pruning, rung: int) -> None:
+        reports = list(self._gather_reports())
         live = {k: cost for pack, costs in reports for k, cost in _live(pack, costs, rung)}
         ended = [
-            trial for pack, costs in reports for trial in _ended(pack, costs, self._below, rung)
+            trial for pack, costs in reports for trial in _ended(pack, costs, self._decided, rung)
         ]
-        pruned = pruning.decide(rung, live, ended)
-        for pack in self.plan.packs:
-            columns = sorted(column for index, column in pruned if index == pack.index)
-            still_open = ~self._books.study.closed[pack.numbers[columns]].all(axis=1)
-            after = states[pack.index]
-            if after is not None and still_open.any():
-                self._prune(pack, np.array(columns)[still_open], rung, after)
+        decision = pruning.decide(rung, live, ended)
+        log.info("rung at epoch %d: %s", rung, decision.reason)
+        self._write_pruned(rung, decision.pruned)
 
-    def _prune(self, pack: Pack, columns: I64, rung: int, after: Checkpoint) -> None:
-        """Write the rows of pruned columns, beside those of a command that lost their states."""
-        rows = pruned_rows(pack, columns, rung, after)
+    def _gather_reports(self) -> Iterator[tuple[Pack, F64]]:
+        """Yield each pack with the costs at its epochs, of its state and of the log.
+
+        One state is in memory at a time; its weights are dropped at once.
+        """
+        for pack in self.plan.packs:
+            reached = self._books.checkpoints.load(pack)
+            logged = self._logged.get(pack.index, np.full(pack.numbers.shape, np.nan))
+            if reached is None:
+                yield pack, logged
+            else:
+                yield pack, np.where(np.isnan(reached.reports), logged, reached.reports)
+
+    def _write_pruned(self, rung: int, pruned: Iterable[Column]) -> None:
+        """Log the trials that pruned columns do not reach, except those that have their row."""
+        places: dict[int, list[int]] = {}
+        for index, column in sorted(pruned):
+            places.setdefault(index, []).append(column)
+        for pack in self.plan.packs:
+            columns = np.array(places.get(pack.index, []), np.int64)
+            columns = columns[~self._books.study.closed[pack.numbers[columns]].all(axis=1)]
+            if len(columns):
+                self._write_pruned_of(pack, columns, rung)
+
+    def _write_pruned_of(self, pack: Pack, columns: I64, rung: int) -> None:
+        reached = self._books.checkpoints.load(pack)
+        if reached is None:
+            return  # nothing of the pack is left to train, or it would have a state
+        rows = pruned_rows(pack, columns, rung, reached)
+        # Beside the rows of a command whose states were lost.
         name = f"{link_name(pack.index, rung)}-pruned"
         while self._books.store.has(name):
             name += "-again"
         self._books.store.write(name, rows)
         self._books.study.tell(rows)
-
-    def _reports(self, pack: Pack, after: Checkpoint | None) -> F64:
-        """Return what was reported of a pack's columns: by its state, or by the log without it."""
-        logged = self._logged.get(pack.index)
-        if after is None:
-            return np.full(pack.numbers.shape, np.nan) if logged is None else logged
-        return after.reports if logged is None else np.fmin(after.reports, logged)
 
     @cached_property
     def _logged(self) -> dict[int, F64]:
@@ -148,15 +155,15 @@ class Wave:
         taken_up = [p for p in self.plan.packs if closed[p.numbers[p.numbers != NO_TRIAL]].any()]
         numbers = [pack.numbers[pack.numbers != NO_TRIAL] for pack in taken_up]
         rows = self._books.store.rows(np.concatenate(numbers).tolist()) if numbers else []
-        told = {row["number"]: dict(row["reports"] or ()) for row in rows}
-        return {pack.index: _reports_of(pack, told) for pack in taken_up}
+        logged = {row["number"]: dict(row["reports"] or ()) for row in rows}
+        return {pack.index: _reports_of(pack, logged) for pack in taken_up}
 
 
-def _reports_of(pack: Pack, told: Mapping[int, Mapping[int, float]]) -> F64:
+def _reports_of(pack: Pack, logged: Mapping[int, Mapping[int, float]]) -> F64:
     reports = np.full(pack.numbers.shape, np.nan)
     for m, numbers in enumerate(pack.numbers.tolist()):
         for number in numbers:
-            for epoch, cost in told.get(number, {}).items():
+            for epoch, cost in logged.get(number, {}).items():
                 reports[m, pack.stops.index(epoch)] = cost
     return reports
 
@@ -169,7 +176,7 @@ def _live(pack: Pack, reports: F64, rung: int) -> Iterator[tuple[Column, float]]
             yield (pack.index, m), float(costs[m])
 
 
-def _ended(pack: Pack, reports: F64, below: float, rung: int) -> Iterator[Ended]:
+def _ended(pack: Pack, reports: F64, below: int, rung: int) -> Iterator[EndedTrial]:
     """Yield the trials that reached their end above one rung and up to another."""
     for position, epoch in enumerate(pack.stops):
         if below < epoch <= rung:
@@ -177,4 +184,4 @@ def _ended(pack: Pack, reports: F64, below: float, rung: int) -> Iterator[Ended]
             for m in np.flatnonzero(done).tolist():
                 costs = dict(zip(pack.stops, reports[m].tolist(), strict=True))
                 passed = {e: c for e, c in costs.items() if e <= epoch and not math.isnan(c)}
-                yield Ended((pack.index, m), bool(pack.epochs[m] == epoch), passed)
+                yield EndedTrial((pack.index, m), bool(pack.epochs[m] == epoch), passed)

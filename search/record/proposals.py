@@ -1,8 +1,8 @@
 """Trials that a sampler has asked for, written down before they are trained."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,13 +30,13 @@ class Proposal:
         What the sampler, and later the pruner, keep with each trial.
     study_attrs : dict
         What the sampler keeps with the study.
-    widths : dict of str to int
+    widths : dict of int to int
         Columns per pack for each batch size.
     first_pack, n_packs : int
         Index of its first pack, and how many there are.
     reused : list of int
         Numbers of the trials whose results another run had.
-    copies : dict of str to int
+    copies : dict of int to int
         Trials that repeat an earlier one: their number, and that of the earlier one.
     told : bool
         Whether all are finished and the sampler knows it.
@@ -47,11 +47,11 @@ class Proposal:
     params: list[dict[str, Any]]
     attrs: list[dict[str, Any]]
     study_attrs: dict[str, Any]
-    widths: dict[str, int] = field(default_factory=dict)
+    widths: dict[int, int] = field(default_factory=dict)
     first_pack: int = 0
     n_packs: int = 0
     reused: list[int] = field(default_factory=list)
-    copies: dict[str, int] = field(default_factory=dict)
+    copies: dict[int, int] = field(default_factory=dict)
     told: bool = False
 
     @property
@@ -68,11 +68,11 @@ class Proposal:
     def plan(self, rungs: Sequence[int]) -> Plan:
         """Return the packs of the trials that are to be trained."""
         numbers = np.array(self.numbers)
-        trained = ~np.isin(numbers, [*map(int, self.copies), *self.reused])
+        trained = ~np.isin(numbers, [*self.copies, *self.reused])
         return make_plan(
             numbers[trained],
             {name: values[trained] for name, values in self.columns().items()},
-            {int(batch_size): width for batch_size, width in self.widths.items()},
+            self.widths,
             rungs,
             self.first_pack,
         )
@@ -120,13 +120,22 @@ class Proposals:
         paths: Sequence[Place] = sorted(self.folder.glob("wave-*.json"))
         for path in paths:
             try:
-                proposals.append(Proposal(**json.loads(read_whole(path) or b"")))
-            except (ValueError, TypeError) as error:
+                proposals.append(_restored(Proposal(**json.loads(read_whole(path) or b""))))
+            except (ValueError, TypeError, AttributeError) as error:
                 raise RunFolderError(
                     f"{path} cannot be read ({type(error).__name__}: {error}). Use --fresh to "
                     "move this run aside and start anew; --reuse takes its finished trials over."
                 ) from error
         return proposals
+
+
+def _restored(proposal: Proposal) -> Proposal:
+    """Turn the keys that JSON has made texts into numbers again."""
+    return replace(proposal, widths=_numbered(proposal.widths), copies=_numbered(proposal.copies))
+
+
+def _numbered(values: Mapping[Any, int]) -> dict[int, int]:
+    return {int(key): value for key, value in values.items()}
 
 
 def _plain(value: Any) -> Any:

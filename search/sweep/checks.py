@@ -9,11 +9,10 @@ from cluster.job import ends_with_job
 from model.data.dataset import Dataset
 from model.errors import DataError
 from model.shuffle import validation_rows
-from search.config import SweepConfig
+from search.config import Range, SweepConfig
 from search.errors import ConfigError, RunFolderError
 from search.record import REUSE_KEY, Manifest, new_manifest
 from search.storage import Place
-from search.tuning.tuner import make_tuner
 
 
 def check_outlives_job(path: Place) -> None:
@@ -74,12 +73,11 @@ def check_same_settings(path: Place, old: Manifest, config: SweepConfig, data: D
     if differences:
         mine, theirs = new.settings(), old.settings()
         reusable = all(mine[name] == theirs[name] for name in REUSE_KEY)
-        hint = f" With --reuse {path} another run takes over its finished trials."
-        raise RunFolderError(
-            "\n  ".join([f"{path} holds a run with other settings:", *differences])
-            + "\nGive the run's own settings, another --run-dir, or --fresh to move it aside."
-            + hint * reusable
-        )
+        text = "\n  ".join([f"{path} holds a run with other settings:", *differences])
+        text += "\nGive the run's own settings, another --run-dir, or --fresh to move it aside."
+        if reusable:
+            text += f" With --reuse {path} another run takes over its finished trials."
+        raise RunFolderError(text)
 
 
 def check_same_reuse(path: Place, old: Manifest, reuse: Sequence[Place]) -> None:
@@ -106,7 +104,10 @@ def check_methods(config: SweepConfig) -> None:
     ConfigError
         If there is no such sampler or pruner, or it does not take its options.
     """
+    # Imported here, because Optuna takes a second to import and a plain grid goes without.
     if not config.is_grid:
+        from search.tuning.tuner import make_tuner
+
         make_tuner(config)
     if config.pruner.name == "none":
         return
@@ -134,3 +135,25 @@ def check_refits(count: int, data: Dataset) -> None:
             f"--refits {count} compares final trainings by their test figures, and {data.name} has "
             "no test images. Leave --refits out, or give a data set with X_test and y_test."
         )
+
+
+def alphas_of(config: SweepConfig) -> tuple[float, ...]:
+    """Return the alphas that a run tries, and refuse those without an optimum each.
+
+    Raises
+    ------
+    ConfigError
+        If they are a range, or trials have no training part in common.
+    """
+    alphas = config.axes_by_name["alpha"]
+    if isinstance(alphas, Range):
+        raise ConfigError(
+            f"--optimum finds the optimum of each alpha, and alpha is a range from {alphas.low:g} "
+            f"to {alphas.high:g}. Give alpha as a list, or leave --optimum out."
+        )
+    if config.folds:
+        raise ConfigError(
+            f"--optimum finds optima on one training part, and with folds = {config.folds} there "
+            f"are {config.folds}. Leave --optimum out, or folds."
+        )
+    return tuple(sorted(float(alpha) for alpha in alphas))

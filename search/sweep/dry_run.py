@@ -10,7 +10,7 @@ from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
 from model.speed import CostModel
 from search.config import Params, Range, SweepConfig, replicates_text
-from search.engine import calibrate, repeated, wave_widths
+from search.engine import FirstSeen, calibrate, wave_widths
 from search.plan import (
     Chain,
     LinkCutter,
@@ -27,7 +27,6 @@ from search.plan import (
     workers_each,
 )
 from search.text import duration
-from search.tuning.tuner import make_tuner
 
 
 def dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
@@ -53,8 +52,11 @@ def dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
 def _first_plan(config: SweepConfig, workers: int) -> Plan:
     if config.is_grid:
         return grid_plan(config, grid_widths(config, workers), rungs=config.rungs)
+    # Here, because Optuna takes a second to import and a grid goes without.
+    from search.tuning.tuner import make_tuner
+
     proposal = make_tuner(config).ask(0, config.wave_size)
-    proposal.copies = repeated(proposal, {})
+    proposal.copies = FirstSeen().register(proposal)
     proposal.widths = wave_widths(proposal, workers_each(config, workers))
     return proposal.plan(config.rungs)
 

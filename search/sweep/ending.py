@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.optimum import AlphaOptimum
 from model.shuffle import validation_rows
@@ -26,6 +27,7 @@ from search.result import (
     optimum_told,
     with_refits,
 )
+from search.sweep.checks import alphas_of
 from search.sweep.options import Options
 
 
@@ -38,7 +40,7 @@ class LastTasks:
     tests : sequence of FinalScores
         Of each final training; none where every trial diverged.
     optima : sequence of AlphaOptimum
-        None where they are not asked for.
+        Optimum of each alpha; empty where --optimum is not given.
     """
 
     tests: Sequence[FinalScores]
@@ -56,8 +58,7 @@ class Ending:
     data : Dataset
     folder : RunFolder
     books : Books
-    optima : Optima
-        It finds optima, and is the executor of the final trainings.
+    executor : Executor
     examples : object
         What the executor's `share` returned for the `Examples`.
     interrupted : callable
@@ -71,7 +72,7 @@ class Ending:
     data: Dataset
     folder: RunFolder
     books: Books
-    optima: Optima
+    executor: Executor
     examples: Any
     interrupted: Callable[[], bool]
     say: Callable[[str], None]
@@ -85,15 +86,16 @@ class Ending:
             raise InterruptedSweepError(self._how_to_continue(done())) from error
 
     def last_tasks(self, best: BestTrial | None) -> LastTasks:
-        """Train the winner on all images, where there is one, and find what is left of the optima.
+        """Find the optima that are missing, and train the winner on all images if there is one.
 
         Raises
         ------
         InterruptedSweepError
             If it is interrupted; what is done is kept.
         """
+        optima = self._find_optima()
         tests = self._refit(best.params) if best else []
-        return LastTasks(tests, self._find())
+        return LastTasks(tests, optima)
 
     def conclude(
         self,
@@ -134,7 +136,7 @@ class Ending:
             if lacks_refits(summary, self.options.refits):
                 tests = self._refit(Params(**summary["best"]["params"]))
                 summary = with_refits(summary, self.config.refit_seeds(len(tests)), tests)
-            found = self._find()
+            found = self._find_optima()
         return self._write(self.folder.existing_manifest(), self._with_optima(summary, found))
 
     def _refit(self, params: Params) -> list[FinalScores]:
@@ -146,14 +148,16 @@ class Ending:
             # Meanwhile, because the report needs it and it takes a second to import.
             background.submit(import_module, "search.tuning.importance")
             refits = Refits(self.folder, self.data, params, self.config)
-            return refits.train(count, self.examples, self.optima, self.interrupted)
+            return refits.train(count, self.examples, self.executor, self.interrupted)
 
-    def _find(self) -> list[AlphaOptimum]:
-        left = self.optima.left
-        if left:
-            alphas = "1 alpha" if left == 1 else f"{left} alphas"
-            self.say(f"Finding the optimum of {alphas} ...")
-        return self.optima.finish(self.interrupted)
+    def _find_optima(self) -> list[AlphaOptimum]:
+        """Find the optima that are missing; return all, none where they are not asked for."""
+        alphas = alphas_of(self.config) if self.options.optimum else ()
+        optima = Optima(self.folder.optimum, alphas)
+        if count := len(optima.missing):
+            what = "1 alpha" if count == 1 else f"{count} alphas"
+            self.say(f"Finding the optimum of {what} ...")
+        return optima.find_missing(self.examples, self.executor, self.interrupted)
 
     def _with_optima(
         self, summary: dict[str, Any], found: Sequence[AlphaOptimum]

@@ -15,7 +15,6 @@ from model.data.sources import load_dataset
 from model.pack import compile_kernels
 from model.tasks import Examples
 from search.config import SweepConfig
-from search.engine import Optima, alphas_of
 from search.errors import NoResultError
 from search.plan import epochs_flops, grid_widths
 from search.record import (
@@ -31,6 +30,7 @@ from search.record import (
 from search.result import Command, arithmetic, lacks_optimum, lacks_refits, make_timing, result_text
 from search.storage import Place
 from search.sweep.checks import (
+    alphas_of,
     check_enough_images,
     check_methods,
     check_outlives_job,
@@ -138,27 +138,21 @@ class Sweep:
             with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
                 examples = executor.share(preparing.result())
                 del preparing  # and with it this process's own copy of the images
-                optima = self._optima(executor, examples)
                 if finished:
-                    return self._ending(optima, examples, interrupted).add(finished)
-                return self._run_on(executor, optima, examples, interrupted)
-
-    def _optima(self, executor: Executor, examples: Any) -> Optima:
-        """Return the executor of all but the calibration, which finds optima if that is asked."""
-        alphas = alphas_of(self.config) if self.options.optimum else ()
-        return Optima(executor, self.folder.optimum, alphas, examples)
+                    return self._ending(executor, examples, interrupted).add(finished)
+                return self._run_on(executor, examples, interrupted)
 
     def _run_on(
-        self, executor: Executor, optima: Optima, examples: Any, interrupted: Interruption
+        self, executor: Executor, examples: Any, interrupted: Interruption
     ) -> dict[str, Any]:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(executor.workers)
         run = self._open_run(manifest)
         self._announce(executor)
         training = Training(run, self.folder, self.err, quiet=not self.options.progress)
-        ending = self._ending(optima, examples, interrupted)
+        ending = self._ending(executor, examples, interrupted)
         with ending.interruptible(self._done):
-            prediction, started_at = training.train(executor, optima, examples, interrupted)
+            prediction, started_at = training.train(executor, examples, interrupted)
             last = ending.last_tasks(self.study.best_trial)
         work = arithmetic(run.training.store)
         flops = epochs_flops(work.trained, self.config, self.data)
@@ -166,9 +160,9 @@ class Sweep:
         timing = make_timing(run.training.store, flops, command)
         return ending.conclude(manifest, last, timing, work)
 
-    def _ending(self, optima: Optima, examples: Any, interrupted: Interruption) -> Ending:
+    def _ending(self, executor: Executor, examples: Any, interrupted: Interruption) -> Ending:
         return Ending(
-            self.options, self.config, self.data, self.folder, self.books, optima, examples,
+            self.options, self.config, self.data, self.folder, self.books, executor, examples,
             interrupted, partial(_print, self.err),
         )  # fmt: skip
 
@@ -183,6 +177,7 @@ class Sweep:
         keep_too = partial(self._take_resamples, manifest)
         reused = ReusedTrials.frozen(self.folder.reused, manifest, given, keep_too)
         run = Run(self.config, self.data, manifest, self.books, proposals, reused)
+        run.log_reused()
         run.settle()
         return run
 

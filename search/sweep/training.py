@@ -10,11 +10,12 @@ from rich.console import Console
 from cluster.executor import Executor
 from model.pack import PackState
 from search.config import replicates_of
-from search.engine import Observers, Optima, Orchestrator, calibrate
+from search.engine import Observers, Orchestrator, calibrate
 from search.errors import StoreError
 from search.plan import Pack, Prediction, epochs_flops
 from search.record import RunFolder
 from search.sweep.trials import Run
+from search.sweep.waves import open_work
 from search.watch import Interruption, MetricsObserver, make_progress
 
 
@@ -38,16 +39,13 @@ class Training:
     quiet: bool
 
     def train(
-        self, executor: Executor, optima: Optima, examples: Any, interrupted: Interruption
+        self, executor: Executor, examples: Any, interrupted: Interruption
     ) -> tuple[Prediction | None, float]:
         """Train what the log lacks; return what that should have taken, and when it started.
 
         Parameters
         ----------
         executor : Executor
-            Of the calibration.
-        optima : Optima
-            Of the links.
         examples : object
             What the executor's `share` returned for the `Examples`.
         interrupted : Interruption
@@ -70,17 +68,19 @@ class Training:
             return None, math.inf
         cost = calibrate(executor, run.config.batch_sizes, run.data.X.shape[1], run.data.n_classes)
         with (
-            run.source(cost, executor.workers) as (source, prediction),
-            make_progress(self.err, study, prediction, interrupted, quiet=self.quiet) as progress,
+            open_work(run, cost, executor.workers) as work,
+            make_progress(
+                self.err, study, work.prediction, interrupted, quiet=self.quiet
+            ) as progress,
         ):
             metrics = self._metrics(executor)
             orchestrator = Orchestrator(
-                optima, run.training, self._start, Observers(progress, metrics), interrupted,
+                executor, run.training, self._start, Observers(progress, metrics), interrupted,
                 metrics.measured,
             )  # fmt: skip
-            orchestrator.run(source, examples)
+            orchestrator.run(work.source, examples)
         self._check_complete()
-        return prediction, orchestrator.started_at
+        return work.prediction, orchestrator.started_at
 
     def _metrics(self, executor: Executor) -> MetricsObserver:
         metrics = executor.metrics(self.folder.path.resolve().name)

@@ -10,8 +10,9 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from search.engine import Column, Ended
-from search.tuning.methods import told_as_sampler_error
+from search.config import SweepConfig
+from search.engine import Column, Decision, EndedTrial
+from search.tuning.methods import make_pruner, told_as_sampler_error
 
 
 class PruningStudy:
@@ -27,10 +28,10 @@ class PruningStudy:
     pruner : BasePruner
     history : sequence of FrozenTrial
         Finished trials of earlier waves: those with the lowest numbers, without a gap.
-    columns : mapping of column to int
-        The number of each column's last trial.
+    columns : mapping of Column to int
+        Number of each column's newest trial, under which the pruner knows the column.
     seed : sequence of int
-        Of the order in which columns are asked about.
+        Seed of the order in which columns are asked about.
     """
 
     def __init__(
@@ -42,10 +43,11 @@ class PruningStudy:
     ) -> None:
         self._study = optuna.create_study(study_name="pruning", pruner=pruner)
         self._study.add_trials(history)
-        self._seed = list(seed)
-        # Under their own numbers, from which hyperband takes their brackets; what else has a
-        # number is filled in by trials that no pruner looks at.
+        self._pruner, self._seed = pruner, list(seed)
         by_number = {number: column for column, number in columns.items()}
+        # The trial of Optuna that stands for each column. Hyperband picks a bracket by a trial's
+        # number, so it must be that of the log; gaps are filled with failed trials, which pruners
+        # ignore.
         self._trials: dict[Column, Trial] = {}
         for number in range(len(history), max(by_number, default=-1) + 1):
             if number in by_number:
@@ -54,18 +56,23 @@ class PruningStudy:
                 self._study.add_trial(create_trial(state=TrialState.FAIL))
 
     def decide(
-        self, rung: int, live: Mapping[Column, float], ended: Sequence[Ended]
-    ) -> set[Column]:
-        """Return the columns that go no further.
+        self, rung: int, live: Mapping[Column, float], ended: Sequence[EndedTrial]
+    ) -> Decision:
+        """Decide which columns go no further than a rung.
 
         Parameters
         ----------
         rung : int
             An epoch, larger than at the last call.
-        live : mapping of column to float
+        live : mapping of Column to float
             Cost of each column that would go on.
-        ended : sequence of Ended
-            Trials that reached their end since the last rung.
+        ended : sequence of EndedTrial
+            Trials that have reached their end since the last rung.
+
+        Raises
+        ------
+        SamplerError
+            If the pruner fails.
         """
         for end in ended:
             self._complete(end)
@@ -80,7 +87,9 @@ class PruningStudy:
             pruned = {column for column in columns if self._trials[column].should_prune()}
         for column in pruned:
             self._study.tell(self._trials[column], state=TrialState.PRUNED)
-        return pruned
+        name = type(self._pruner).__name__
+        reason = f"{name} stops {len(pruned)} of {len(live)} trajectories"
+        return Decision(frozenset(pruned), reason)
 
     def attrs(self) -> dict[Column, dict[str, Any]]:
         """Return what the pruner keeps with each column."""
@@ -90,12 +99,12 @@ class PruningStudy:
             for column, trial in self._trials.items()
         }
 
-    def _complete(self, ended: Ended) -> None:
-        """Let a trial be complete: a column's last one, or a shorter one beside it."""
+    def _complete(self, ended: EndedTrial) -> None:
+        """Let a trial be complete: a column's longest one, or a shorter one beside it."""
         cost = ended.reports[max(ended.reports)]
         if not math.isfinite(cost):
             return
-        if ended.last:
+        if ended.longest:
             trial = self._trials[ended.column]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what was reported at a rung already
@@ -104,3 +113,27 @@ class PruningStudy:
             self._study.tell(trial, cost)
         else:
             self._study.add_trial(create_trial(value=cost, intermediate_values=ended.reports))
+
+
+def make_pruning(
+    config: SweepConfig, columns: Mapping[Column, int], history: Sequence[FrozenTrial], wave: int
+) -> PruningStudy:
+    """Return what prunes a wave by the settings of a search, which has rungs.
+
+    Parameters
+    ----------
+    config : SweepConfig
+    columns : mapping of Column to int
+        Number of each column's newest trial.
+    history : sequence of FrozenTrial
+        Finished trials of earlier waves; see `PruningStudy`.
+    wave : int
+        Index of the wave.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such pruner, or it does not take its options.
+    """
+    pruner = make_pruner(config.pruner.name, config.pruner.options, config.rungs)
+    return PruningStudy(pruner, history, columns, [config.seed, wave])

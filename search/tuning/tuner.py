@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from model.tasks import LAST
 from search.config import SweepConfig
 from search.record import READOUTS, Proposal
-from search.tuning.methods import make_sampler, told_as_sampler_error
+from search.tuning.methods import distributions, make_sampler, told_as_sampler_error
 
 _STATES = {state.name: state for state in TrialState}
 
@@ -139,11 +139,11 @@ class Tuner:
         return self.study.get_trials(deepcopy=False)
 
 
-# Of CMA-ES.
+# CMA-ES takes no smaller population.
 _SMALLEST_POPULATION = 4
 
 
-def make_tuner(config: SweepConfig) -> "Tuner":
+def make_tuner(config: SweepConfig) -> Tuner:
     """Return the sampler of a config with a study of its own.
 
     Raises
@@ -151,9 +151,6 @@ def make_tuner(config: SweepConfig) -> "Tuner":
     ConfigError
         If there is no such sampler, or it does not take the options.
     """
-    from search.tuning.methods import distributions
-    from search.tuning.tuner import Tuner
-
     settings = config.sampler
     seed = config.seed if settings.seed is None else settings.seed
     options = dict(settings.options)

@@ -302,7 +302,8 @@ def test_killed_by_the_system_it_goes_on_where_it_was(s3, folder, undisturbed, c
     uri, grid = s3.uri("runs/killed"), ("--grid", "./long.toml", *SERIAL)
     write_grid(folder / "long.toml", "./data.npz", epochs=[1, 3, 40])
     code = (
-        "import sys; from search import run; from search.storage import lease;lease.BEAT = 0.1; lease.PAUSE = 0.02;"
+        "import sys; from search import run; from search.storage import lease;"
+        "lease.BEAT = 0.1; lease.PAUSE = 0.02;"
         "sys.exit(run.main())"
     )
     process = subprocess.Popen(

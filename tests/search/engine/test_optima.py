@@ -1,4 +1,4 @@
-"""Optima as tasks beside others: found once, whatever is lost, and to Newton's own figures."""
+"""Optima as plain tasks: found once, whatever is lost, and to Newton's own figures."""
 
 import numpy as np
 import pytest
@@ -13,10 +13,11 @@ from model.pack import PackState, advance, penalty
 from model.softmax import cost
 from model.tasks import Examples
 from search.config import SweepConfig
-from search.engine import Optima, alphas_of
+from search.engine import Optima
+from search.engine.attempts import MAX_ATTEMPTS
 from search.engine.optima import load_optimum, save_optimum
-from search.engine.orchestrator import MAX_ATTEMPTS
 from search.errors import ConfigError, InterruptedSweepError
+from search.sweep.checks import alphas_of
 
 ALPHAS = (1.0, 100.0, 1e4)
 
@@ -42,15 +43,14 @@ class Workers(SerialExecutor):
     def submit(self, key, name, function, *args):
         super().submit(key, name, function, *args)
         self.most = max(self.most, len(self._queue))
-        if name.startswith("optimum: "):
-            self.order.append(key.alpha)
+        self.order.append(key.key)
 
     def wait(self, timeout):
         ended = super().wait(timeout)
         return [self._lost(task) or task for task in ended]
 
     def _lost(self, task):
-        alpha = getattr(task.key, "alpha", None)
+        alpha = task.key.key
         self.losses[alpha] = self.losses.get(alpha, 0) - 1
         return Lost(task.key, "WorkerCrashedError") if self.losses[alpha] >= 0 else None
 
@@ -135,49 +135,47 @@ def test_files_keep_it_whole_and_others_are_none(tmp_path):
         assert load_optimum(path, 1.0) is None
 
 
-def test_other_tasks_come_back_and_optima_are_kept(tmp_path):
-    inner = Workers()
-    optima = Optima(inner, tmp_path / "optimum", ALPHAS, EXAMPLES)
-    optima.submit("mine", "other: task", abs, -3)
-    ended = optima.wait(0) + optima.wait(0)
-    assert [(task.key, task.value) for task in ended] == [("mine", 3)]
-    assert [optimum.alpha for optimum in optima.finish(never)] == list(ALPHAS)
+def find(folder, alphas=ALPHAS, executor=None, interrupted=never):
+    return Optima(folder, alphas).find_missing(EXAMPLES, executor or Workers(), interrupted)
+
+
+def test_what_is_on_disk_is_not_found_again(tmp_path):
+    folder, inner, again = tmp_path / "optimum", Workers(), Workers()
+    assert [optimum.alpha for optimum in find(folder, executor=inner)] == list(ALPHAS)
     assert inner.order == list(ALPHAS)
-    again = Optima(Workers(), tmp_path / "optimum", (*ALPHAS, 5.0), EXAMPLES)
-    assert again.left == 1
-    for one, other in zip(ALPHAS, (1.0, 100.0, 1e4), strict=True):
-        assert_same(again.found[one], find_optimum(EXAMPLES, other))
+    more = (1e4, 5.0, 100.0, 1.0)
+    assert Optima(folder, more).missing == [5.0]
+    found = find(folder, more, again)
+    assert (again.order, [optimum.alpha for optimum in found]) == ([5.0], sorted(more))
+    for optimum in found:
+        assert_same(optimum, find_optimum(EXAMPLES, optimum.alpha))
 
 
-@pytest.mark.parametrize(("workers", "beside", "most"), [(1, 1, 1), (4, 3, 1), (8, 6, 2)])
-def test_few_run_beside_links_and_all_afterwards(tmp_path, workers, beside, most):
-    inner = Workers(workers)
-    optima = Optima(inner, tmp_path, range(1, 9), EXAMPLES)
-    assert optima.workers == workers
-    inner.wait = lambda timeout: []  # nothing ends
-    optima.wait(0)
-    assert (inner.most, optima.workers) == (most, beside)
-    optima.wait(0)
-    assert inner.most == most
-    del inner.wait
-    optima.finish(never)
-    assert inner.most == workers
+def test_none_are_wanted_without_alphas(tmp_path):
+    executor = Workers()
+    assert (find(tmp_path / "optimum", (), executor), executor.order) == ([], [])
+    assert not (tmp_path / "optimum").exists()
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 1), (4, 4), (8, 6)])
+def test_as_many_run_at_a_time_as_there_are_workers(tmp_path, workers, most):
+    executor = Workers(workers)
+    find(tmp_path, range(1, 7), executor)
+    assert executor.most == most
 
 
 def test_a_lost_worker_is_tried_again(tmp_path):
-    inner = Workers(losses={100.0: MAX_ATTEMPTS - 1})
-    assert len(Optima(inner, tmp_path, ALPHAS, EXAMPLES).finish(never)) == 3
-    assert inner.order.count(100.0) == MAX_ATTEMPTS
-    cursed = Optima(Workers(losses={5.0: MAX_ATTEMPTS}), tmp_path, (5.0,), EXAMPLES)
-    with pytest.raises(ClusterError, match="alpha 5 lost its worker 5 times"):
-        cursed.finish(never)
+    executor = Workers(losses={100.0: MAX_ATTEMPTS - 1})
+    assert len(find(tmp_path, executor=executor)) == 3
+    assert executor.order.count(100.0) == MAX_ATTEMPTS
+    with pytest.raises(ClusterError, match=r"alpha 5 lost its worker 5 times.*leave --optimum out"):
+        find(tmp_path, (5.0,), Workers(losses={5.0: MAX_ATTEMPTS}))
 
 
 def test_an_interruption_keeps_what_is_found(tmp_path):
-    optima = Optima(Workers(), tmp_path, ALPHAS, EXAMPLES)
     with pytest.raises(InterruptedSweepError):
-        optima.finish(lambda: True)
-    assert Optima(Workers(), tmp_path, ALPHAS, EXAMPLES).left == 2
+        find(tmp_path, interrupted=lambda: True)
+    assert Optima(tmp_path, ALPHAS).missing == [100.0, 1e4]
 
 
 def config(alpha, **more):

@@ -20,7 +20,7 @@ from model.speed import CostModel
 from model.tasks import Examples, LegResult, LinkResult
 from search.config import SearchSpace, load_config
 from search.engine import Orchestrator, Wave
-from search.engine.orchestrator import MAX_ATTEMPTS
+from search.engine.attempts import MAX_ATTEMPTS
 from search.errors import InterruptedSweepError, StoreError
 from search.plan import NO_TRIAL, LinkCutter, Plan, make_plan, nothing_reached, open_chains
 from search.record import (
@@ -183,7 +183,7 @@ def taken_up(folder, store=None, plan=PLAN):
         Resamples(folder / "resamples"),
     )
     run = Run(load_config("smoke"), None, None, books, None, None)
-    vars(run)["_grid_plan"] = plan  # instead of that of the config
+    vars(run)["grid_plan"] = plan  # instead of that of the config
     run.settle()
     return books
 
@@ -395,7 +395,7 @@ def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
 def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
     executor = SerialExecutor()
     executor.submit = lambda key, name, function, *args: SerialExecutor.submit(
-        executor, key, name, function, *args[:-2], [(-1, *args[-2][0][1:])]
+        executor, key, name, function, *args[:-2], [args[-2][0]._replace(epoch=-1)]
     )
     with pytest.raises(ValueError, match="at epoch 0, beyond -1"):
         give_command(tmp_path, executor)

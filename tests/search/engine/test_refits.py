@@ -10,7 +10,7 @@ from cluster.executor import Lost, SerialExecutor
 from model.data.dataset import Dataset
 from model.tasks import Examples, run_refit
 from search.config import Params
-from search.engine.orchestrator import MAX_ATTEMPTS
+from search.engine.attempts import MAX_ATTEMPTS
 from search.engine.refits import refit
 from search.errors import InterruptedSweepError
 
@@ -38,7 +38,7 @@ class Workers(SerialExecutor):
 
     def wait(self, timeout):
         (task,) = super().wait(timeout)
-        seed, _ = task.key
+        seed = task.key.key
         self.losses[seed] = self.losses.get(seed, 0) - 1
         return [task if self.losses[seed] < 0 else Lost(task.key, "WorkerCrashedError")]
 
@@ -75,7 +75,9 @@ def test_one_that_loses_its_worker_is_tried_again_and_holds_up_no_other():
 def test_losses_are_counted_for_each_seed():
     executor = Workers(2, dict.fromkeys(range(4), MAX_ATTEMPTS - 1))
     assert len(list(refit(PARAMS, range(4), EXAMPLES, executor, never))) == 4
-    with pytest.raises(ClusterError, match=r"lost its worker 5 times\. The log is complete"):
+    with pytest.raises(
+        ClusterError, match=r"seed 2 lost its worker 5 times.*CrashedError\. The log is complete"
+    ):
         list(refit(PARAMS, range(4), EXAMPLES, Workers(2, {2: MAX_ATTEMPTS}), never))
 
 

@@ -37,11 +37,11 @@ def proposals(draw):
         params=chosen,
         attrs=draw(st.lists(plain, min_size=len(chosen), max_size=len(chosen))),
         study_attrs=draw(plain),
-        widths={"4": draw(st.integers(1, 9)), "8": 3},
+        widths={4: draw(st.integers(1, 9)), 8: 3},
         first_pack=draw(st.integers(0, 99)),
         n_packs=draw(st.integers(0, 9)),
         reused=draw(st.lists(numbers, unique=True)),
-        copies=draw(st.dictionaries(numbers.map(str), st.integers(0, first))),
+        copies=draw(st.dictionaries(numbers, st.integers(0, first))),
         told=draw(st.booleans()),
     )
 
@@ -51,7 +51,7 @@ def proposal(index=0, first=0, count=4, **more):
         {"batch_size": 8, "learning_rate": 1e-6 * (i + 1), "epochs": 2 + i, "alpha": 0.0}
         for i in range(count)
     ]
-    return Proposal(index, first, chosen, [{}] * count, {}, widths={"8": 2}, **more)
+    return Proposal(index, first, chosen, [{}] * count, {}, widths={8: 2}, **more)
 
 
 @given(proposals())
@@ -106,16 +106,14 @@ def test_what_a_killed_writer_left_is_no_proposal(tmp_path):
 
 
 def test_copied_and_reused_trials_are_not_planned():
-    plan = proposal(first=10, count=6, reused=[11], copies={"13": 2, "15": 10}, first_pack=7).plan(
-        (3,)
-    )
+    plan = proposal(first=10, count=6, reused=[11], copies={13: 2, 15: 10}, first_pack=7).plan((3,))
     planned = np.concatenate([pack.numbers.ravel() for pack in plan.packs])
     assert sorted(planned[planned != NO_TRIAL].tolist()) == [10, 12, 14]
     assert [pack.index for pack in plan.packs] == [7, 8]
 
 
 def test_a_wave_of_copies_has_no_packs():
-    assert proposal(first=2, count=2, reused=[2], copies={"3": 0}).plan((1,)).packs == ()
+    assert proposal(first=2, count=2, reused=[2], copies={3: 0}).plan((1,)).packs == ()
 
 
 def test_params_as_the_log_stores_them():

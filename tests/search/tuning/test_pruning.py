@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
-from search.engine import Ended
+from search.engine import EndedTrial
 from search.tuning.methods import make_pruner
 from search.tuning.pruning import PruningStudy
 
@@ -50,7 +50,7 @@ def run_wave(pruner, rungs, costs, seed):
     study = pruning(pruner, [], left, seed)
     for i, rung in enumerate(rungs):
         live = {column: way[i] for column, way in left.items()}
-        pruned = study.decide(rung, live, [])
+        pruned = study.decide(rung, live, []).pruned
         yield live, pruned
         left = {column: way for column, way in left.items() if column not in pruned}
 
@@ -100,7 +100,7 @@ def test_the_order_in_which_columns_are_given_does_not_matter():
     costs = {(m // 4, m % 4): float(m * 7 % 16) for m in range(16)}
     backwards = dict(reversed(costs.items()))
     one, other = (
-        pruning(make_pruner("halving", {}, (2,)), [], live, [0, 0]).decide(2, live, [])
+        pruning(make_pruner("halving", {}, (2,)), [], live, [0, 0]).decide(2, live, []).pruned
         for live in (costs, backwards)
     )
     assert one == other != set()
@@ -109,7 +109,7 @@ def test_the_order_in_which_columns_are_given_does_not_matter():
 def test_columns_are_not_favoured_for_their_place():
     live = {(0, m): float(m) for m in range(30)}
     pruned = [
-        pruning(make_pruner("halving", {}, (2,)), [], live, [seed, 0]).decide(2, live, [])
+        pruning(make_pruner("halving", {}, (2,)), [], live, [seed, 0]).decide(2, live, []).pruned
         for seed in range(8)
     ]
     assert len({frozenset(columns) for columns in pruned}) == 8
@@ -117,11 +117,13 @@ def test_columns_are_not_favoured_for_their_place():
 
 def test_the_median_is_that_of_finished_trials():
     earlier = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
-    ended = [Ended((0, m), True, {2: cost, 3: cost}) for m, cost in enumerate(earlier)]
+    ended = [EndedTrial((0, m), True, {2: cost, 3: cost}) for m, cost in enumerate(earlier)]
     live = {(1, m): m / 10 for m in range(8)}
     columns = [*live, *(end.column for end in ended)]
     study = pruning(make_pruner("median", {"n_warmup_steps": 0}, (2, 4)), [], columns, [0, 0])
-    assert study.decide(2, live, ended) == {c for c, cost in live.items() if cost > median(earlier)}
+    assert study.decide(2, live, ended).pruned == {
+        c for c, cost in live.items() if cost > median(earlier)
+    }
 
 
 def test_history_counts_as_much_as_this_wave():
@@ -131,8 +133,8 @@ def test_history_counts_as_much_as_this_wave():
     ]
     live = {(0, m): m / 10 for m in range(8)}
     pruner = make_pruner("median", {}, (2, 4))
-    assert pruning(pruner, [], live, [0, 0]).decide(2, live, []) == set()
-    assert pruning(pruner, history, live, [0, 0]).decide(2, live, []) == {
+    assert pruning(pruner, [], live, [0, 0]).decide(2, live, []).pruned == set()
+    assert pruning(pruner, history, live, [0, 0]).decide(2, live, []).pruned == {
         column for column, cost in live.items() if cost > 0.3
     }
 
@@ -148,8 +150,8 @@ def test_halving_goes_on_where_an_earlier_wave_has_ended():
         for m in range(1, 10)
     ]
     live = {(0, 0): 0.25, (0, 1): 0.35, (0, 2): 0.05}
-    assert (0, 1) in pruning(pruner, history, live, [0, 0]).decide(2, live, [])
-    assert not {(0, 0), (0, 2)} & pruning(pruner, history, live, [0, 0]).decide(2, live, [])
+    assert (0, 1) in pruning(pruner, history, live, [0, 0]).decide(2, live, []).pruned
+    assert not {(0, 0), (0, 2)} & pruning(pruner, history, live, [0, 0]).decide(2, live, []).pruned
 
 
 def as_history(study, reports):
@@ -173,13 +175,13 @@ def test_costs_are_compared_with_those_of_earlier_waves_at_the_same_epoch(name):
     for rung in rungs:
         for column in left:
             reports[column][rung] = low[rung] + column[1] / 100
-        left -= first.decide(rung, {column: reports[column][rung] for column in left}, [])
+        left -= first.decide(rung, {column: reports[column][rung] for column in left}, []).pruned
     # Each is better at this epoch than all that were asked about before it.
     live = {(1, m): 0.0 for m in range(20)}
     second = pruning(make_pruner(name, {}, rungs), as_history(first, reports), live, [0, 1])
     for place, column in enumerate(order_of(live, [0, 1], 2)):
         live[column] = 90.0 - place
-    assert second.decide(2, live, []) == set()
+    assert second.decide(2, live, []).pruned == set()
 
 
 def test_what_the_pruner_notes_is_kept_by_column():
@@ -192,13 +194,13 @@ def test_what_the_pruner_notes_is_kept_by_column():
 
 @pytest.mark.parametrize("name", ["median", "halving", "hyperband"])
 def test_diverged_columns_are_decided_about_without_a_word(name):
-    ended = [Ended((0, m), True, {2: math.inf, 3: math.inf}) for m in range(6)]
+    ended = [EndedTrial((0, m), True, {2: math.inf, 3: math.inf}) for m in range(6)]
     failed = create_trial(state=TrialState.FAIL, intermediate_values={2: math.inf})
     history = [failed, *[create_trial(value=0.5, intermediate_values={2: 0.6})] * 6]
     live = {(1, 0): math.inf, (1, 1): 0.5, (1, 2): math.inf}
     columns = [*live, *(end.column for end in ended)]
     study = pruning(make_pruner(name, {}, (2, 4)), history, columns, [0, 0])
-    pruned = study.decide(2, live, ended)
+    pruned = study.decide(2, live, ended).pruned
     assert (1, 1) not in pruned
     assert name != "median" or pruned == {(1, 0), (1, 2)}
 
@@ -206,9 +208,9 @@ def test_diverged_columns_are_decided_about_without_a_word(name):
 def test_a_shorter_trial_beside_one_that_goes_on_is_complete_too():
     live = {(0, m): 0.1 * m for m in range(6)}
     study = pruning(make_pruner("median", {}, (2, 4)), [], live, [0, 0])
-    assert study.decide(2, live, []) == set()
-    shorter = [Ended(column, False, {2: cost, 3: cost}) for column, cost in live.items()]
+    assert study.decide(2, live, []).pruned == set()
+    shorter = [EndedTrial(column, False, {2: cost, 3: cost}) for column, cost in live.items()]
     at_4 = dict.fromkeys(live, 10.0) | {(0, 0): 0.0}
     study.decide(4, at_4, shorter)
-    more = study.decide(5, {(0, 0): 0.0}, [])
+    more = study.decide(5, {(0, 0): 0.0}, []).pruned
     assert more == set()

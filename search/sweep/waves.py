@@ -1,0 +1,105 @@
+"""What is left of a run to train: the one wave of a grid, or the waves that a sampler asks for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from model.speed import CostModel
+from search.engine import Pruning, SampledSearch, Source, Wave, WaveRequest, newest_trials
+from search.plan import LinkCutter, Prediction, open_chains, predict, workers_each
+from search.sweep.trials import Run
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left to train.
+
+    Attributes
+    ----------
+    source : Source
+    prediction : Prediction or None
+        What it should take; None of trials that nobody has asked for yet, and where a pruner saves
+        what nobody knows.
+    """
+
+    source: Source
+    prediction: Prediction | None
+
+
+@contextmanager
+def open_work(run: Run, cost: CostModel, workers: int) -> Iterator[Work]:
+    """Take up what is left of a run, which has been settled; leave it when all is trained.
+
+    Parameters
+    ----------
+    run : Run
+    cost : CostModel
+        Speed of the workers.
+    workers : int
+
+    Raises
+    ------
+    SamplerError
+        If a sampler fails.
+    StoreError
+        If the log cannot be read.
+    """
+    if run.config.is_grid:
+        cutter = LinkCutter.for_data(
+            run.grid_plan, cost=cost, config=run.config, data=run.data, workers=workers
+        )
+        wave = Wave(run.grid_plan, cutter, run.training, _grid_pruning(run))
+        yield Work(wave, _prediction(run, cutter, workers))
+        # Not in a `finally`: an interrupted grid goes on from these states.
+        wave.discard_states()
+    else:
+        with _sampled_search(run, cost, workers) as search:
+            search.restore()
+            yield Work(search, None)
+
+
+def _prediction(run: Run, cutter: LinkCutter, workers: int) -> Prediction | None:
+    if run.config.rungs:
+        return None
+    books = run.training
+    chains = open_chains(run.grid_plan, books.study.closed, books.checkpoints.reached, cutter)
+    return predict(chains, workers)
+
+
+def _grid_pruning(run: Run) -> Pruning | None:
+    if not run.config.rungs:
+        return None
+    # Here, because Optuna takes a second to import and a plain grid goes without.
+    from search.tuning.pruning import make_pruning
+
+    return make_pruning(run.config, newest_trials(run.grid_plan), history=[], wave=0)
+
+
+def _sampled_search(run: Run, cost: CostModel, workers: int) -> SampledSearch:
+    from search.tuning.pruning import make_pruning
+    from search.tuning.tuner import make_tuner
+
+    config, tuner = run.config, make_tuner(run.config)
+
+    def pruning(request: WaveRequest) -> Pruning | None:
+        if not config.rungs:
+            return None
+        history = tuner.history(request.first_unknown)
+        return make_pruning(config, newest_trials(request.plan), history, request.index)
+
+    def make_wave(request: WaveRequest) -> Wave:
+        plan = run.replicated(request.plan)
+        cutter = LinkCutter.for_data(plan, cost=cost, config=config, data=run.data, workers=workers)
+        return Wave(plan, cutter, run.training, pruning(request))
+
+    return SampledSearch(
+        asker=tuner,
+        total=config.total,
+        batch=config.wave_size,
+        workers=workers_each(config, run.manifest.workers),
+        rungs=config.rungs,
+        books=run.books,
+        proposals=run.proposals,
+        reused=run.reused,
+        make_wave=make_wave,
+    )
