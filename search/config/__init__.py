@@ -7,11 +7,12 @@ run or a worker, and it writes nothing.
 from search.config.config import SweepConfig, load_config, read_grid
 from search.config.messages import show
 from search.config.replicates import Replicate, replicates_of, replicates_text
-from search.config.space import AXES, DTYPES, Params, Range, SearchSpace
+from search.config.space import AXES, DTYPES, LABELS, Params, Range, SearchSpace
 
 __all__ = [
     "AXES",
     "DTYPES",
+    "LABELS",
     "Params",
     "Range",
     "Replicate",
