@@ -55,9 +55,9 @@ def given(batch_size: str, learning_rate: str, epochs: str, alpha: str) -> Param
 def best(run: Path) -> Params:
     """The best trial of a finished run."""
     summary = RunFolder(run).read_summary()
-    if summary is None or summary["best"] is None:
+    if summary is None or summary.best is None:
         raise SystemExit(f"{run} is no finished run with a best trial; give --run or --params")
-    return Params(**summary["best"]["params"])
+    return summary.best.params
 
 
 def trained(params: Params, seed: int) -> dict[str, float]:

@@ -67,19 +67,34 @@ def _is_number(cell: str) -> bool:
     return cell in ("", "-") or cell.lstrip("+-")[:1].isdigit()
 
 
-def number_text(value: float) -> str:
-    """Return three digits of a number in little room.
+def number_text(value: float, digits: int = 3) -> str:
+    """Return a few digits of a number, in little room.
+
+    Below a million no digit before the decimal point is left out, and none of these numbers has
+    an exponent.
 
     Examples
     --------
-    >>> number_text(1.2345e-7), number_text(12345.0), number_text(0.5)
-    ('1.23e-7', '12300', '0.5')
+    >>> number_text(1.2345e-7), number_text(12345.0), number_text(0.15313), number_text(1e7)
+    ('1.23e-7', '12345', '0.153', '1e7')
+    >>> number_text(0.15313, digits=4)
+    '0.1531'
     """
-    text = f"{value:.3g}"
-    mantissa, _, exponent = text.partition("e")
-    if not exponent:
-        return text
-    return f"{float(text):.0f}" if 0 < int(exponent) < 6 else f"{mantissa}e{int(exponent)}"
+    if 10**digits - 0.5 <= abs(value) < 1e6 - 0.5:
+        return f"{value:.0f}"
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+
+
+def value_text(value: float) -> str:
+    """Return the value of a hyperparameter: whole numbers in full, others to six digits.
+
+    Examples
+    --------
+    >>> value_text(2097152), value_text(5e-7)
+    ('2097152', '5e-07')
+    """
+    return f"{value}" if isinstance(value, int) else f"{value:g}"
 
 
 def wrapped(text: str, width: int | None) -> list[str]:

@@ -51,6 +51,23 @@ DTYPES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What people call a hyperparameter: shortly above a column, and in a sentence."""
+
+    short: str
+    long: str
+
+
+LABELS = {
+    "epochs": Label("epochs", "number of epochs"),
+    "alpha": Label("alpha", "alpha"),
+    "learning_rate": Label("rate", "learning rate"),
+    "batch_size": Label("batch", "mini-batch size"),
+}
+"""The labels of the hyperparameters, in the order in which a result has always named them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Range:
     """All numbers of one hyperparameter between two, for samplers that choose freely.
 

@@ -16,7 +16,24 @@ from search.record.resamples import Key, Resampled, Resamples
 from search.record.reuse import ReusedTrials, as_columns, copied
 from search.record.rows import pruned_rows, record, resampled_of
 from search.record.run_folder import RunFolder
-from search.record.standings import BestTrial, Study
+from search.record.standings import TOP, BestTrial, Study
+from search.record.summary import (
+    AlphaFigures,
+    Arithmetic,
+    Counts,
+    DatasetName,
+    OptimumFigures,
+    RefitStatistics,
+    ReplicateFigures,
+    ScoreStatistics,
+    Statistics,
+    Summary,
+    TiedTrial,
+    Ties,
+    Timing,
+    TopTrial,
+    Trainings,
+)
 from search.record.trial_log import TrialStore, link_name
 
 __all__ = [
@@ -28,21 +45,37 @@ __all__ = [
     "READOUTS",
     "REUSE_KEY",
     "TOLD",
+    "TOP",
+    "AlphaFigures",
+    "Arithmetic",
     "BestTrial",
     "Books",
     "Checkpoint",
     "Checkpoints",
+    "Counts",
+    "DatasetName",
     "Key",
     "Manifest",
+    "OptimumFigures",
     "Proposal",
     "Proposals",
     "Readout",
+    "RefitStatistics",
+    "ReplicateFigures",
     "ReplicateStudy",
     "Resampled",
     "Resamples",
     "ReusedTrials",
     "RunFolder",
+    "ScoreStatistics",
+    "Statistics",
     "Study",
+    "Summary",
+    "TiedTrial",
+    "Ties",
+    "Timing",
+    "TopTrial",
+    "Trainings",
     "TrialStore",
     "as_columns",
     "copied",

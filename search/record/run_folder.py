@@ -11,6 +11,7 @@ from model.errors import PacksweepError
 from search.errors import ObjectStoreError, RunFolderError, StoreError
 from search.record.manifest import SCHEMA_VERSION, Manifest
 from search.record.move_aside import MOVED, finish_move, move_aside
+from search.record.summary import Summary
 from search.storage import (
     NO_BUCKET,
     Place,
@@ -174,23 +175,33 @@ class RunFolder:
         """Make the manifest durable."""
         self._write_json(self._manifest, asdict(manifest))
 
-    def read_summary(self) -> dict[str, Any] | None:
-        """Return the summary of a finished run, or None.
+    def read_summary(self) -> Summary | None:
+        """Return the summary of a finished run; None where there is none, or half of one.
 
         Raises
         ------
+        RunFolderError
+            If another program has written it.
         StoreError
             If it cannot be fetched.
         """
         try:
-            summary: dict[str, Any] | None = json.loads(read_whole(self._summary) or b"null")
+            data = json.loads(read_whole(self._summary) or b"null")
         except ValueError:
             return None
-        return summary
+        if data is None:
+            return None
+        try:
+            return Summary.from_json(data)
+        except ValueError as error:
+            raise RunFolderError(
+                f"{self._summary} cannot be read: {error}. Remove it, and the run is finished "
+                "again from its log."
+            ) from error
 
-    def write_summary(self, summary: dict[str, Any]) -> None:
+    def write_summary(self, summary: Summary) -> None:
         """Make the summary durable."""
-        self._write_json(self._summary, summary)
+        self._write_json(self._summary, summary.to_json())
 
     @staticmethod
     def _write_json(path: Place, data: dict[str, Any]) -> None:

@@ -4,19 +4,18 @@ It knows charts, sections and their order on the page. It never changes a run, n
 draws no conclusion that `search.result` does not.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from model.data.dataset import Dataset
-    from search.record import Manifest, RunFolder, TrialStore
+    from search.record import Manifest, RunFolder, Summary, TrialStore
 
 
 def write_report(
     folder: "RunFolder",
     manifest: "Manifest",
     store: "TrialStore",
-    summary: Mapping[str, Any],
+    summary: "Summary",
     data: "Dataset | None" = None,
 ) -> None:
     """Write report.html of a finished run.
@@ -26,10 +25,9 @@ def write_report(
     folder : RunFolder
     manifest : Manifest
     store : TrialStore
-    summary : mapping
-        The contents of summary.json.
+    summary : Summary
     data : Dataset, optional
-        What the run was trained on; the section on the final model needs it.
+        The data set that the run was trained on; the section on the final model needs it.
 
     Raises
     ------

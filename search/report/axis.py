@@ -9,21 +9,22 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search.config import Range
+from search.config import LABELS, Range
+from search.text import number_text
 
 # A list of more values is drawn like a range: they would be lines, not cells.
 _MOST_CATEGORIES = 40
 _MOST_TICKS = 10
 _BINS = 12
+_DIGITS = 4
 
 # A list or a range that spans more than this looks better by its logarithm.
 _WIDE = 20.0
 
 
-def number_text(value: float) -> str:
-    """Return a number as people write it: 5e-7 rather than 5e-07."""
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
-    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+def axis_number(value: float) -> str:
+    """Return a number of a chart or a table of the report."""
+    return number_text(value, _DIGITS)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Axis:
     @classmethod
     def of(cls, name: str, axis: Sequence[float] | Range) -> Self:
         """Return the axis of a hyperparameter's list or range."""
-        label = {"batch_size": "mini-batch size"}.get(name, name.replace("_", " "))
+        label = LABELS[name].long
         if isinstance(axis, Range):
             return cls(name, label, None, axis.low, axis.high, axis.log)
         values = tuple(sorted(axis))
@@ -84,11 +85,11 @@ class Axis:
         """Return places and what is written there; None where any round numbers do."""
         if self.values is not None:
             shown = range(0, len(self.values), math.ceil(len(self.values) / _MOST_TICKS))
-            return [float(i) for i in shown], [number_text(self.values[i]) for i in shown]
+            return [float(i) for i in shown], [axis_number(self.values[i]) for i in shown]
         if not self.log:
             return None
         values = _round_values(self.low, self.high)
-        return np.log10(values).tolist(), [number_text(value) for value in values]
+        return np.log10(values).tolist(), [axis_number(value) for value in values]
 
     def layout(self) -> dict[str, Any]:
         """Return the axis for a chart."""
@@ -102,12 +103,12 @@ class Axis:
     def bins(self, values: NDArray[Any]) -> tuple[NDArray[np.intp], list[str]]:
         """Return the bar that each value belongs to, and what is written below the bars."""
         if self.values is not None:
-            return self.places(values).astype(np.intp), [number_text(v) for v in self.values]
+            return self.places(values).astype(np.intp), [axis_number(v) for v in self.values]
         edges = np.linspace(*self.span, _BINS + 1)
         index = np.clip(np.searchsorted(edges, self.places(values), "right") - 1, 0, _BINS - 1)
         shown = 10**edges if self.log else edges
         texts = [
-            f"{number_text(float(f'{a:.2g}'))} to {number_text(float(f'{b:.2g}'))}"
+            f"{axis_number(float(f'{a:.2g}'))} to {axis_number(float(f'{b:.2g}'))}"
             for a, b in pairwise(shown)
         ]
         return index, texts

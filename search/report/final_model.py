@@ -99,9 +99,9 @@ class FinalModel:
 
 def final_model_of(run: RunData) -> FinalModel | str:
     """Return the final model, or a sentence that says why there is none to show."""
-    if run.summary["best"] is None:
+    if run.summary.best is None:
         return "Every trial failed, so there is no final model."
-    if run.summary["test"] is None:
+    if run.summary.test is None:
         return "The data set has no test images."
     if run.data is None:
         return "The data set is not at hand, so there are no test images to show."

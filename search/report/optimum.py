@@ -1,15 +1,16 @@
 """The optima of the alphas, and how far trials end above them."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.report.axis import Axis, number_text
+from search.record import AlphaFigures, OptimumFigures
+from search.report.axis import Axis, axis_number
 from search.report.charts import Chart, series
-from search.report.run_data import RunData
+from search.report.run_data import Columns, RunData
 from search.result import ROUNDING, gaps, optimum_rows
 
 _AXES = ("learning_rate", "batch_size", "epochs")
@@ -36,23 +37,23 @@ class OptimumTable:
     has_bounds: bool
 
 
-def optimum_table(summary: Mapping[str, Any]) -> OptimumTable | None:
+def optimum_table(optimum: OptimumFigures | None) -> OptimumTable | None:
     """Return the table; None where no optima were asked for."""
-    told = summary.get("optimum")
-    if not told:
+    if not optimum:
         return None
-    header, *rows = optimum_rows(told)
-    return OptimumTable(header, rows, not all(row["converged"] for row in told["alphas"]))
+    header, *rows = optimum_rows(optimum)
+    return OptimumTable(header, rows, not all(row.converged for row in optimum.alphas))
 
 
 def gap_charts(run: RunData) -> list[Chart]:
     """Return a chart of the smallest gaps for each hyperparameter that varies but alpha."""
-    told = run.summary.get("optimum")
-    if not told or not told["with_train_cost"]:
+    optimum, best = run.summary.optimum, run.summary.best
+    if not optimum or not best or not optimum.with_train_cost:
         return []
-    found = gaps(run.trials["alpha"], run.trials["train_cost"].astype(np.float64), told)
+    found = gaps(run.trials["alpha"], run.trials["train_cost"].astype(np.float64), optimum)
+    shown = _shown(optimum.alphas, best.params.alpha)
     return [
-        _chart(run.axes[name], run, np.fmax(found, ROUNDING))
+        _chart(run.axes[name], run.trials, np.fmax(found, ROUNDING), shown, best.params.alpha)
         for name in _AXES
         if run.axes[name].varies
     ]
@@ -65,14 +66,19 @@ def smallest(index: NDArray[np.intp], found: NDArray[np.float64], bins: int) -> 
     return np.where(np.isfinite(least), least, np.nan)
 
 
-def _chart(axis: Axis, run: RunData, found: NDArray[np.float64]) -> Chart:
-    index, texts = axis.bins(run.trials[axis.name])
-    of_best = run.summary["best"]["params"]["alpha"]
+def _chart(
+    axis: Axis,
+    trials: Columns,
+    found: NDArray[np.float64],
+    shown: Sequence[AlphaFigures],
+    of_best: float,
+) -> Chart:
+    index, texts = axis.bins(trials[axis.name])
     lines = []
-    for i, row in enumerate(_shown(run.summary["optimum"]["alphas"], of_best)):
-        mine = run.trials["alpha"] == row["alpha"]
+    for i, row in enumerate(shown):
+        mine = trials["alpha"] == row.alpha
         least = smallest(index[mine], found[mine], len(texts))
-        lines.append(_line(i, row, texts, least, row["alpha"] == of_best))
+        lines.append(_gap_line(i, row, texts, least, row.alpha == of_best))
     layout = {
         "xaxis": {"title": {"text": axis.label}, "type": "category", "showgrid": False},
         "yaxis": {"title": {"text": "gap to the optimum"}, "type": "log", "exponentformat": "e"},
@@ -81,19 +87,19 @@ def _chart(axis: Axis, run: RunData, found: NDArray[np.float64]) -> Chart:
     return Chart(f"gap-{axis.name}", f"By {axis.label}", lines, layout, height=360)
 
 
-def _shown(rows: list[dict[str, Any]], of_best: float) -> list[dict[str, Any]]:
+def _shown(rows: Sequence[AlphaFigures], of_best: float) -> Sequence[AlphaFigures]:
     """Return as many alphas as can be told apart: those nearest to the best trial's in order."""
-    place = next(i for i, row in enumerate(rows) if row["alpha"] == of_best)
+    place = next(i for i, row in enumerate(rows) if row.alpha == of_best)
     first = min(max(place - _MOST_LINES // 2, 0), max(len(rows) - _MOST_LINES, 0))
     return rows[first : first + _MOST_LINES]
 
 
-def _line(
-    index: int, row: Mapping[str, Any], x: list[str], y: NDArray[np.float64], thick: bool
+def _gap_line(
+    index: int, row: AlphaFigures, x: list[str], y: NDArray[np.float64], thick: bool
 ) -> dict[str, Any]:
-    least = "" if row["converged"] else "at least "
+    least = "" if row.converged else "at least "
     return {
-        "type": "scatter", "mode": "lines+markers", "name": f"alpha {number_text(row['alpha'])}",
+        "type": "scatter", "mode": "lines+markers", "name": f"alpha {axis_number(row.alpha)}",
         "x": x, "y": y,
         "line": {"color": series(index), "width": 3 if thick else 1.5},
         "marker": {"size": 6 if thick else 4},

@@ -11,20 +11,26 @@ from model.errors import PacksweepError
 from search.config import AXES
 from search.record import Proposals
 from search.report import final_model as model_section
-from search.report.axis import number_text
+from search.report.axis import axis_number
 from search.report.charts import Chart
 from search.report.final_model import FinalModel, Picture
 from search.report.losses import loss_charts
 from search.report.optimum import gap_charts, optimum_table
 from search.report.overview import history_chart, importance_chart, parallel_chart
 from search.report.pairs import MODES, Pairs
-from search.report.result import edge_warnings, figures, result_table, top_trials
+from search.report.result import figures, result_table, top_trials
 from search.report.run_data import Columns, RunData
 from search.report.settings_text import as_toml
-from search.report.ties import tie_chart, tie_rows, tie_sentences
+from search.report.ties import tie_chart, tie_rows
 from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
-from search.result import optimum_sentences, readout_rows, spread_rows
+from search.result import (
+    edge_warnings,
+    optimum_sentences,
+    readout_rows,
+    spread_rows,
+    tie_sentences,
+)
 
 
 def render(run: RunData) -> str:
@@ -37,7 +43,7 @@ def render(run: RunData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number_text
+    environment.filters["number"] = axis_number
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment.get_template("report.html.j2").render(
         name=run.folder.path.resolve().name,
@@ -51,18 +57,18 @@ def render(run: RunData) -> str:
 
 
 def _sections(run: RunData) -> dict[str, Any]:
-    pairs = Pairs(run)
+    pairs, ties = Pairs(run), run.summary.indistinguishable
     return {
         "result": result_table(run.summary),
         "readouts": readout_rows(run.summary),
         "spread": spread_rows(run.summary),
-        "warnings": edge_warnings(run),
+        "warnings": _edge_warnings(run),
         "figures": figures(run.summary),
         "top": top_trials(_for_table(run.trials)),
-        "tie_sentences": tie_sentences(run.summary),
-        "tie_rows": tie_rows(run.summary),
-        "tie_chart": tie_chart(run.summary),
-        "optimum_table": optimum_table(run.summary),
+        "tie_sentences": tie_sentences(ties, run.summary.best),
+        "tie_rows": tie_rows(ties),
+        "tie_chart": tie_chart(ties),
+        "optimum_table": optimum_table(run.summary.optimum),
         "optimum_sentences": optimum_sentences(run.summary),
         "gap_charts": gap_charts(run),
         "pairs": pairs.charts(),
@@ -100,6 +106,11 @@ def _charts(sections: dict[str, Any]) -> list[Chart]:
     return found
 
 
+def _edge_warnings(run: RunData) -> list[str]:
+    best = run.summary.best
+    return edge_warnings(best.params, run.config.axes_by_name) if best else []
+
+
 def _for_table(trials: Columns) -> Columns:
     return {
         name: trials[name] for name in ("number", "val_cost", "val_cost_std", "val_accuracy", *AXES)
@@ -116,7 +127,7 @@ def _waves(run: RunData) -> list[int]:
 
 def _importances(run: RunData) -> dict[str, float]:
     # Here, because Optuna takes a second to import and a run without results needs none.
-    if run.summary["best"] is None or not run.varying:
+    if run.summary.best is None or not run.varying:
         return {}
     from search.tuning.importance import importances
     from search.tuning.studies import study_of_run

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.report.axis import Axis, number_text
+from search.report.axis import Axis, axis_number
 from search.report.charts import COST_SCALE, Chart, hover
 from search.report.run_data import Columns, RunData, clip_of, outcomes, thinned
 
@@ -137,9 +137,9 @@ def _cells(
 
 
 def _texts(across: Axis, down: Axis, i: int, costs: list[float]) -> list[str]:
-    own = (down.label, number_text((down.values or ())[i]))
+    own = (down.label, axis_number((down.values or ())[i]))
     return [
-        hover([(across.label, number_text(value)), own, ("cost", _cost_text(cost))])
+        hover([(across.label, axis_number(value)), own, ("cost", _cost_text(cost))])
         for value, cost in zip(across.values or (), costs, strict=True)
     ]
 
@@ -155,7 +155,7 @@ def _points(
 ) -> dict[str, Any]:
     chosen = thinned(costs, _MOST_POINTS)
     number = trials["number"][chosen]
-    x, y = (_spread(axis, trials[axis.name][chosen], number) for axis in (across, down))
+    x, y = (_scattered(axis, trials[axis.name][chosen], number) for axis in (across, down))
     marker = {
         "color": costs[chosen], "cmin": clip[0], "cmax": clip[1], "colorscale": COST_SCALE,
         "size": 6, "opacity": 0.85, "line": {"width": 0.5, "color": "var(--paper)"},
@@ -167,7 +167,7 @@ def _points(
     }  # fmt: skip
 
 
-def _spread(axis: Axis, values: NDArray[Any], number: NDArray[np.int64]) -> Floats:
+def _scattered(axis: Axis, values: NDArray[Any], number: NDArray[np.int64]) -> Floats:
     """Return places, those of a list scattered a little so that points do not hide each other."""
     if axis.values is None:
         return axis.places(values)
@@ -175,5 +175,5 @@ def _spread(axis: Axis, values: NDArray[Any], number: NDArray[np.int64]) -> Floa
 
 
 def _point_text(across: Axis, down: Axis, trials: Columns, i: int, cost: float) -> str:
-    params = [(axis.label, number_text(trials[axis.name][i])) for axis in (across, down)]
+    params = [(axis.label, axis_number(trials[axis.name][i])) for axis in (across, down)]
     return hover([("trial", str(trials["number"][i])), *params, ("cost", f"{cost:.4f}")])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
 from search.config import AXES, SweepConfig
-from search.record import FAIL, FIGURES, READOUTS, Manifest, RunFolder, TrialStore
+from search.record import FAIL, FIGURES, READOUTS, Manifest, RunFolder, Summary, TrialStore
 from search.report.axis import Axis
 
 Columns = Mapping[str, NDArray[Any]]
@@ -31,8 +31,7 @@ class RunData:
     folder : RunFolder
     manifest : Manifest
     config : SweepConfig
-    summary : mapping
-        The contents of summary.json.
+    summary : Summary
     trials : Columns
     axes : dict of str to Axis
         One for each hyperparameter.
@@ -43,7 +42,7 @@ class RunData:
     folder: RunFolder
     manifest: Manifest
     config: SweepConfig
-    summary: Mapping[str, Any]
+    summary: Summary
     trials: Columns
     axes: dict[str, Axis]
     data: Dataset | None
@@ -54,7 +53,7 @@ class RunData:
         folder: RunFolder,
         manifest: Manifest,
         store: TrialStore,
-        summary: Mapping[str, Any],
+        summary: Summary,
         data: Dataset | None,
     ) -> Self:
         """Read the log.

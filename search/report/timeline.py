@@ -1,7 +1,7 @@
 """The links of a run over its workers."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from search.record import Timing
 from search.report.charts import Chart, hover, series, text_of
 from search.report.run_data import Columns, RunData
 from search.storage import Place
@@ -146,7 +147,7 @@ def timeline_chart(run: RunData) -> Chart | None:
         "legend": {"title": {"text": "mini-batch size"}, "orientation": "h", "y": 1.02,
                    "yanchor": "bottom", "x": 0, "traceorder": "normal"},
     }  # fmt: skip
-    note = _busy_note(links, len(names), pauses) + _prediction_note(run.summary["timing"])
+    note = _busy_note(links, len(names), pauses) + _prediction_note(run.summary.timing)
     height = 170 + min(len(names), 64) * 30
     return Chart("timeline", "Links over workers", bars, layout, height, note)
 
@@ -199,8 +200,8 @@ def _busy_note(links: Sequence[Span], workers: int, pauses: int) -> str:
     )
 
 
-def _prediction_note(timing: Mapping[str, Any]) -> str:
-    predicted, actual = timing.get("predicted_training_s"), timing.get("training_s")
+def _prediction_note(timing: Timing) -> str:
+    predicted, actual = timing.predicted_training_s, timing.training_s
     if not predicted or not actual:
         return ""
     error = 100 * (predicted / actual - 1)

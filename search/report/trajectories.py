@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from search.config import TRAJECTORY_AXES
-from search.report.axis import number_text
+from search.report.axis import axis_number
 from search.report.charts import PRUNED_COLOUR, Chart, series
 from search.report.run_data import Columns, RunData
 
@@ -62,7 +62,7 @@ def trajectory_chart(run: RunData) -> Chart | None:
     return Chart(
         "trajectories",
         "Cost against epochs",
-        [*pruned, *(_line(i, key, line) for i, (key, line) in enumerate(shown.items()))],
+        [*pruned, *(_trajectory_line(i, key, line) for i, (key, line) in enumerate(shown.items()))],
         _layout(shown),
         height=460,
     )
@@ -102,10 +102,10 @@ def _layout(shown: dict[Key, Trajectory]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _line(index: int, key: Key, line: Trajectory) -> dict[str, Any]:
+def _trajectory_line(index: int, key: Key, line: Trajectory) -> dict[str, Any]:
     points = _finite(line)
     return {
-        "type": "scatter", "mode": "lines+markers", "name": ", ".join(map(number_text, key)),
+        "type": "scatter", "mode": "lines+markers", "name": ", ".join(map(axis_number, key)),
         "x": list(points), "y": list(points.values()),
         "line": {"color": series(index), "width": 3 if index == 0 else 1.5},
         "marker": {"size": 6 if index == 0 else 4},

@@ -4,49 +4,49 @@ It knows how the best trial is told, and how sure it is. It never changes a run,
 trains.
 """
 
-from search.result.best import NAMES, as_told, top_lines
+from search.result.best import edge_warnings, top_lines, top_trial
 from search.result.optimality_gap import (
     ROUNDING,
     gaps,
     lacks_optimum,
+    optimum_figures,
     optimum_rows,
     optimum_sentences,
-    optimum_told,
 )
-from search.result.spread import add_spread, spread_rows
-from search.result.summary import (
-    lacks_refits,
-    make_summary,
+from search.result.spread import spread_rows
+from search.result.summary import lacks_refits, make_summary, with_refits
+from search.result.ties import find_ties, tie_sentences
+from search.result.words import (
+    params_lines,
     readout_rows,
     result_lines,
     result_text,
-    with_refits,
+    score_lines,
 )
-from search.result.ties import find_indistinguishable, sentences
-from search.result.work import Arithmetic, Command, arithmetic, make_timing
+from search.result.work import Command, arithmetic, make_timing
 
 __all__ = [
-    "NAMES",
     "ROUNDING",
-    "Arithmetic",
     "Command",
-    "add_spread",
     "arithmetic",
-    "as_told",
-    "find_indistinguishable",
+    "edge_warnings",
+    "find_ties",
     "gaps",
     "lacks_optimum",
     "lacks_refits",
     "make_summary",
     "make_timing",
+    "optimum_figures",
     "optimum_rows",
     "optimum_sentences",
-    "optimum_told",
+    "params_lines",
     "readout_rows",
     "result_lines",
     "result_text",
-    "sentences",
+    "score_lines",
     "spread_rows",
+    "tie_sentences",
     "top_lines",
+    "top_trial",
     "with_refits",
 ]

@@ -2,33 +2,37 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
 from model.tasks import LAST
-from search.config import Range
-from search.record import FIGURES, READOUTS, BestTrial, Readout
+from search.config import AXES, LABELS, Params, Range
+from search.record import FIGURES, READOUTS, BestTrial, Readout, TopTrial
 from search.result.spread import std_text
-from search.text import number_text, table_lines
+from search.text import number_text, table_lines, value_text
 
 _STD = "+-"
-_HEADER = ("trial", "cost", _STD, "correct", "batch", "rate", "epochs", "alpha")
+_HEADER = ("trial", "cost", _STD, "correct", *(LABELS[name].short for name in AXES))
 _SPARE = ("correct", "trial")
 
 
+def top_trial(trial: BestTrial) -> TopTrial:
+    """Return one of a study's best trials as a summary has it, without its trainings."""
+    figures = {name: getattr(trial, name) for name in FIGURES}
+    return TopTrial(number=trial.number, params=trial.params, **figures)
+
+
 def top_lines(
-    top: Sequence[Mapping[str, Any]], width: int | None = None, readout: Readout = READOUTS[LAST]
+    top: Sequence[TopTrial], width: int | None = None, readout: Readout = READOUTS[LAST]
 ) -> list[str]:
     """Return a line for each of the best trials, under a headline and the columns' names.
 
     Parameters
     ----------
-    top : sequence of mapping
-        As in summary.json: number, params, val_cost and val_accuracy.
+    top : sequence of TopTrial
+        The best one first.
     width : int, optional
-        Of the terminal.
+        Columns of the terminal.
     readout : Readout
-        Whose figures are shown.
+        The readout whose figures are shown.
     """
     if not top:
         return []
@@ -40,64 +44,55 @@ def top_lines(
     return [title, *table_lines(header, rows, width, _SPARE)]
 
 
-def as_told(trial: BestTrial) -> dict[str, Any]:
-    """Return a trial as summary.json has it."""
-    return {
-        "number": trial.number,
-        "params": asdict(trial.params),
-        **{name: getattr(trial, name) for name in FIGURES},
-    }
-
-
-def _row(trial: Mapping[str, Any], readout: Readout) -> tuple[str, ...]:
-    params = trial["params"]
+def _row(trial: TopTrial, readout: Readout) -> tuple[str, ...]:
+    params = trial.params
     return (
-        f"{trial['number']}",
-        f"{trial[readout.cost]:.4f}",
-        std_text(trial, readout.cost),
-        f"{100 * trial[readout.accuracy]:.2f} %",
-        f"{params['batch_size']}",
-        number_text(params["learning_rate"]),
-        f"{params['epochs']}",
-        number_text(params["alpha"]),
+        f"{trial.number}",
+        f"{trial.cost(readout):.4f}",
+        std_text(trial, readout),
+        f"{100 * trial.accuracy(readout):.2f} %",
+        f"{params.batch_size}",
+        number_text(params.learning_rate),
+        f"{params.epochs}",
+        number_text(params.alpha),
     )
 
-
-NAMES = {
-    "epochs": "number of epochs",
-    "alpha": "alpha",
-    "learning_rate": "learning rate",
-    "batch_size": "mini-batch size",
-}
-"""What the hyperparameters are called in the result, in its order."""
 
 # A sampler hardly ever proposes the very end of a range.
 _NEAR = 0.02
 
-# Below these there is nothing.
+# Values below these do not exist.
 _LEAST = {"epochs": 1, "alpha": 0, "batch_size": 1}
 
 
-def edge_warnings(
-    params: Mapping[str, float], axes: Mapping[str, tuple[float, ...] | Range]
-) -> list[str]:
-    """Say of which hyperparameters the best value lies on the edge.
+def edge_warnings(params: Params, axes: Mapping[str, tuple[float, ...] | Range]) -> list[str]:
+    """Say of which hyperparameters the best value lies on the edge of what was searched.
+
+    The edge of a list is its smallest or largest value; that of a range is all within 2 % of an
+    end, by the range's own scale. A lower edge below which nothing exists is none, and neither
+    is an axis of one value.
 
     Parameters
     ----------
-    params : mapping of str to float
-        Of the best trial.
+    params : Params
+        The params of the best trial.
     axes : mapping of str to tuple or Range
-        What was searched.
+        The values or the range of each hyperparameter.
 
     Returns
     -------
     list of str
         A sentence for each.
+
+    Examples
+    --------
+    >>> axes = {"epochs": (5, 40), "alpha": (0.0, 1.0), "learning_rate": (1e-6,)}
+    >>> edge_warnings(Params(8, 1e-6, 40, 0.0), axes | {"batch_size": Range(1, 64)})
+    ['The best number of epochs, 40, is the largest of its list; larger ones may be better.']
     """
-    found = {name: _edge(name, params[name], axes[name]) for name in NAMES}
+    found = {name: _edge(name, getattr(params, name), axes[name]) for name in LABELS}
     return [
-        f"The best {NAMES[name]}, {params[name]:g}, is {edge}"
+        f"The best {LABELS[name].long}, {value_text(getattr(params, name))}, is {edge}"
         for name, edge in found.items()
         if edge
     ]
@@ -105,7 +100,7 @@ def edge_warnings(
 
 def _edge(name: str, value: float, axis: tuple[float, ...] | Range) -> str | None:
     if isinstance(axis, Range):
-        low, place = axis.low, _place(value, axis)
+        low, place = axis.low, _place_in_range(value, axis)
         ends = ("near the lower end of its range", "near the upper end of its range")
     else:
         low, place = min(axis), _place_in_list(value, axis)
@@ -117,7 +112,7 @@ def _edge(name: str, value: float, axis: tuple[float, ...] | Range) -> str | Non
     return None
 
 
-def _place(value: float, axis: Range) -> float:
+def _place_in_range(value: float, axis: Range) -> float:
     """Return where between the ends a value lies, from 0 to 1."""
     if axis.low == axis.high:
         return 0.5
@@ -126,7 +121,7 @@ def _place(value: float, axis: Range) -> float:
 
 
 def _place_in_list(value: float, values: tuple[float, ...]) -> float:
-    """Return 0 for the smallest, 1 for the largest, and between them otherwise."""
+    """Return 0 for the smallest, 1 for the largest, and 0.5 for all between them."""
     if min(values) == max(values):
         return 0.5
     return 0.0 if value == min(values) else 1.0 if value == max(values) else 0.5

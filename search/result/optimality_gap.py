@@ -1,99 +1,108 @@
 """How far trials end above the optimum of their alpha, as a value and in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
 from model.optimum import GRADIENT_NORM, AlphaOptimum, score_weights
-from model.tasks import LAST
-from search.record import COMPLETE, READOUTS, TrialStore
+from model.tasks import FinalScore
+from search.record import COMPLETE, AlphaFigures, OptimumFigures, Summary, TrialStore
 from search.text import number_text, table_lines, wrapped
 
-_TOLD = [field.name for field in fields(AlphaOptimum) if field.name not in ("W", "b")]
-
-# A gap below this is what float32 leaves of none.
 ROUNDING = 5e-6
+"""A gap below this is what float32 leaves of none."""
+
+_FIGURES = [field.name for field in fields(AlphaOptimum) if field.name not in ("W", "b")]
 
 
-def lacks_optimum(summary: Mapping[str, Any]) -> bool:
+def lacks_optimum(summary: Summary) -> bool:
     """Whether a finished run has a best trial and no optima beside it."""
-    return summary["best"] is not None and not summary.get("optimum")
+    return summary.best is not None and not summary.optimum
 
 
-def optimum_told(
-    optima: Sequence[AlphaOptimum], data: Dataset, store: TrialStore, best: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what summary.json says of the optima.
+def optimum_figures(
+    optima: Sequence[AlphaOptimum], data: Dataset, store: TrialStore, best: int
+) -> OptimumFigures:
+    """Return what a summary says of the optima.
 
     Parameters
     ----------
     optima : sequence of AlphaOptimum
     data : Dataset
-        For the test images, which nothing is chosen by.
+        The data set with the test images, by which nothing is chosen.
     store : TrialStore
         The trial log.
-    best : mapping
-        The best trial as summary.json has it.
+    best : int
+        Number of the best trial.
+
+    Raises
+    ------
+    StoreError
+        If the log cannot be read.
     """
     number, state, cost = store.columns("number", "state", "train_cost")
     known = np.isfinite(cost.astype(np.float64))
-    of_best = cost[(number == best["number"]) & known].tolist()
-    return {
-        "alphas": [_told(optimum, data) for optimum in optima],
-        "best_train_cost": of_best[0] if of_best else None,
-        "with_train_cost": int(known.sum()),
-        "without_train_cost": int(((state == COMPLETE) & ~known).sum()),
-    }
+    of_best = cost[(number == best) & known].tolist()
+    return OptimumFigures(
+        alphas=tuple(_alpha_figures(optimum, data) for optimum in optima),
+        best_train_cost=of_best[0] if of_best else None,
+        with_train_cost=int(known.sum()),
+        without_train_cost=int(((state == COMPLETE) & ~known).sum()),
+    )
 
 
-def _told(optimum: AlphaOptimum, data: Dataset) -> dict[str, Any]:
-    told = {name: getattr(optimum, name) for name in _TOLD}
+def _alpha_figures(optimum: AlphaOptimum, data: Dataset) -> AlphaFigures:
+    test = _test_score(optimum, data)
+    return AlphaFigures(
+        **{name: getattr(optimum, name) for name in _FIGURES},
+        test_cost=test.cost if test else None,
+        test_accuracy=test.accuracy if test else None,
+    )
+
+
+def _test_score(optimum: AlphaOptimum, data: Dataset) -> FinalScore | None:
     if data.X_test is None or data.y_test is None:
-        return told | {"test_cost": None, "test_accuracy": None}
-    test = score_weights(optimum.W, optimum.b, data.X_test, data.y_test)
-    return told | {"test_cost": test.cost, "test_accuracy": test.accuracy}
+        return None
+    return score_weights(optimum.W, optimum.b, data.X_test, data.y_test)
 
 
 def gaps(
-    alpha: NDArray[np.float64], train_cost: NDArray[np.float64], told: Mapping[str, Any]
+    alpha: NDArray[np.float64], train_cost: NDArray[np.float64], optimum: OptimumFigures
 ) -> NDArray[np.float64]:
     """Return how far training costs are above the optimum of their alpha.
 
     Parameters
     ----------
     alpha, train_cost : ndarray of shape (n,)
-        Of the trials; a training cost that is not known is NaN.
-    told : mapping
-        What `optimum_told` has returned.
+        Alphas and training costs of the trials; a training cost that is not known is NaN.
+    optimum : OptimumFigures
 
     Returns
     -------
     ndarray of shape (n,)
         A lower bound of the gap where the optimum did not converge; NaN where it is not known.
     """
-    costs = {row["alpha"]: row["cost"] for row in told["alphas"]}
+    costs = {row.alpha: row.cost for row in optimum.alphas}
     return np.array(
         [c - costs.get(a, np.nan) for a, c in zip(alpha.tolist(), train_cost.tolist(), strict=True)]
     )
 
 
-def optimum_lines(summary: Mapping[str, Any], width: int | None) -> list[str]:
+def optimum_lines(summary: Summary, width: int | None) -> list[str]:
     """Return what the result says of the optima; nothing where they were not asked for.
 
     Parameters
     ----------
-    summary : mapping
-        The contents of summary.json.
+    summary : Summary
     width : int, optional
-        Of the terminal.
+        Columns of the terminal.
     """
-    if not summary.get("optimum"):
+    if not summary.optimum:
         return []
-    header, *rows = optimum_rows(summary["optimum"])
+    header, *rows = optimum_rows(summary.optimum)
     return [
         "The optimum of each alpha on the training images:",
         *table_lines(header, rows, width, ("gradient", "test cost")),
@@ -101,69 +110,66 @@ def optimum_lines(summary: Mapping[str, Any], width: int | None) -> list[str]:
     ]
 
 
-def optimum_rows(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def optimum_rows(optimum: OptimumFigures) -> list[tuple[str, ...]]:
     """Return the optima below a header, for a table; a cost that is only a bound is marked."""
     header = ("alpha", "cost", "gradient", "validation cost", "correct", "test cost", "correct")
-    rows = [
-        (
-            number_text(row["alpha"]),
-            ("" if row["converged"] else "< ") + f"{row['cost']:.4f}",
-            f"{row['gradient_norm']:.0e}",
-            f"{row['val_cost']:.4f}",
-            f"{100 * row['val_accuracy']:.2f} %",
-            "-" if row["test_cost"] is None else f"{row['test_cost']:.4f}",
-            "-" if row["test_cost"] is None else f"{100 * row['test_accuracy']:.2f} %",
-        )
-        for row in told["alphas"]
-    ]
-    return [header, *rows]
+    return [header, *map(_row, optimum.alphas)]
 
 
-def optimum_sentences(summary: Mapping[str, Any]) -> list[str]:
-    """Say how far the best trial is from its optimum, what that points to, and what is missing."""
-    told, best = summary.get("optimum"), summary["best"]
-    if not told:
-        return []
-    own = next(row for row in told["alphas"] if row["alpha"] == best["params"]["alpha"])
-    lead = min(told["alphas"], key=lambda row: row["val_cost"])
-    value = best[READOUTS[summary.get("select", LAST)].cost]
-    return [_gap(told["best_train_cost"], own), _reading(value, own, lead), *_missing(told)]
-
-
-def _gap(train_cost: float | None, own: Mapping[str, Any]) -> str:
-    optimum = f"the optimum of its alpha {number_text(own['alpha'])}"
-    if train_cost is None:
-        return f"How far the best trial ends above {optimum} is not known: it has no training cost."
-    gap = train_cost - own["cost"]
-    amount = "less than 0.0001" if abs(gap) < 1e-4 else f"{gap:.4f}"
-    least, bound = ("", "") if own["converged"] else ("at least ", _bound(own))
+def _row(row: AlphaFigures) -> tuple[str, ...]:
     return (
-        f"The best trial ends {least}{amount} above {optimum}: its training cost with the penalty "
-        f"is {train_cost:.4f}, the optimum's {own['cost']:.4f}{bound}."
+        number_text(row.alpha),
+        ("" if row.converged else "< ") + f"{row.cost:.4f}",
+        f"{row.gradient_norm:.0e}",
+        f"{row.val_cost:.4f}",
+        f"{100 * row.val_accuracy:.2f} %",
+        "-" if row.test_cost is None else f"{row.test_cost:.4f}",
+        "-" if row.test_accuracy is None else f"{100 * row.test_accuracy:.2f} %",
     )
 
 
-def _bound(own: Mapping[str, Any]) -> str:
+def optimum_sentences(summary: Summary) -> list[str]:
+    """Say how far the best trial is from its optimum, what that points to, and what is missing."""
+    optimum, best = summary.optimum, summary.best
+    if not optimum or not best:
+        return []
+    own = optimum.of(best.params.alpha)
+    lead = min(optimum.alphas, key=lambda row: row.val_cost)
+    value = best.cost(summary.readout)
+    return [_gap(optimum.best_train_cost, own), _reading(value, own, lead), *_missing(optimum)]
+
+
+def _gap(train_cost: float | None, own: AlphaFigures) -> str:
+    optimum = f"the optimum of its alpha {number_text(own.alpha)}"
+    if train_cost is None:
+        return f"How far the best trial ends above {optimum} is not known: it has no training cost."
+    gap = train_cost - own.cost
+    amount = "less than 0.0001" if abs(gap) < 1e-4 else f"{gap:.4f}"
+    least, bound = ("", "") if own.converged else ("at least ", _bound(own))
     return (
-        f" or less (Newton's method ended at a gradient of {own['gradient_norm']:.0e}, "
+        f"The best trial ends {least}{amount} above {optimum}: its training cost with the penalty "
+        f"is {train_cost:.4f}, the optimum's {own.cost:.4f}{bound}."
+    )
+
+
+def _bound(own: AlphaFigures) -> str:
+    return (
+        f" or less (Newton's method ended at a gradient of {own.gradient_norm:.0e}, "
         f"{GRADIENT_NORM:.0e} was wanted)"
     )
 
 
-def _reading(value: float, own: Mapping[str, Any], lead: Mapping[str, Any]) -> str:
+def _reading(value: float, own: AlphaFigures, lead: AlphaFigures) -> str:
     """Say which of training and alpha the validation cost points to."""
-    there = (
-        f"The optimum of alpha {number_text(lead['alpha'])} validates best, at "
-        f"{lead['val_cost']:.4f}"
-    )
-    if value <= lead["val_cost"]:
+    there = f"The optimum of alpha {number_text(lead.alpha)} validates best, at {lead.val_cost:.4f}"
+    if value <= lead.val_cost:
         return (
             f"{there}, no better than the trial's {value:.4f}: going on to an optimum of these "
             "alphas would not lower the validation cost."
         )
     return (
         f"{there}; the trial's is {value:.4f}, that of its own alpha's optimum "
-        f"{own['val_cost']:.4f}. {_verdict(value, own['val_cost'], lead['val_cost'])}"
+        f"{own.val_cost:.4f}. {_verdict(value, own.val_cost, lead.val_cost)}"
     )
 
 
@@ -186,11 +192,11 @@ def _verdict(value: float, own: float, lead: float) -> str:
     return f"That points to the alpha rather than to too little training: {parts}"
 
 
-def _missing(told: Mapping[str, Any]) -> list[str]:
-    count = told["without_train_cost"]
+def _missing(optimum: OptimumFigures) -> list[str]:
+    count = optimum.without_train_cost
     if not count:
         return []
-    whole = count + told["with_train_cost"]
+    whole = count + optimum.with_train_cost
     return [
         f"{count:,} of {whole:,} complete trials have no training cost: a command without "
         "--optimum has trained them, or a run that selects by the other weights."

@@ -1,121 +1,137 @@
 """How far repeated trainings lie apart: final ones with other seeds, and those of each trial."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from model.tasks import FinalScore
 from search.config import SweepConfig, replicates_text
-from search.record import OF_REPLICATES, READOUTS, TrialStore
+from search.record import (
+    OF_REPLICATES,
+    READOUTS,
+    Readout,
+    RefitStatistics,
+    ReplicateFigures,
+    ScoreStatistics,
+    Statistics,
+    Summary,
+    TopTrial,
+    Trainings,
+    TrialStore,
+)
 
 _FIGURES = {"cost": ("test cost", "{:.4f}", 1.0), "accuracy": ("correct", "{:.2f} %", 100.0)}
 _STATISTICS = ("mean", "std", "smallest", "largest")
 
 
-def spread(
+def refit_statistics(
     seeds: Sequence[int], tests: Sequence[Mapping[str, FinalScore]]
-) -> dict[str, Any] | None:
-    """Return the spread of the test figures by readout, or None where nothing is repeated.
+) -> RefitStatistics | None:
+    """Return the statistics of the final trainings, or None where there are not several.
 
     Parameters
     ----------
     seeds : sequence of int
-        Of the final trainings.
+        The seeds of the final trainings.
     tests : sequence of mapping
-        What each gave, by readout.
+        The test figures of each, by readout.
     """
     if len(seeds) < 2:
         return None
-    return {
-        "seeds": list(seeds),
-        **{
-            name: {
-                figure: _statistics([getattr(test[name], figure) for test in tests])
-                for figure in _FIGURES
-            }
-            for name in READOUTS
-        },
-    }
+    found = {name: _score_statistics([test[name] for test in tests]) for name in READOUTS}
+    return RefitStatistics(seeds=tuple(seeds), **found)
 
 
-def _statistics(values: Sequence[float]) -> dict[str, Any]:
+def _score_statistics(scores: Sequence[FinalScore]) -> ScoreStatistics:
+    return ScoreStatistics(
+        cost=_statistics([score.cost for score in scores]),
+        accuracy=_statistics([score.accuracy for score in scores]),
+    )
+
+
+def _statistics(values: Sequence[float]) -> Statistics:
     with np.errstate(all="ignore"):  # a final training may diverge
-        return {
-            "mean": float(np.mean(values)),
-            "std": float(np.std(values, ddof=1)),
-            "smallest": min(values),
-            "largest": max(values),
-            "values": list(values),
-        }
+        return Statistics(
+            mean=float(np.mean(values)),
+            std=float(np.std(values, ddof=1)),
+            smallest=min(values),
+            largest=max(values),
+            values=tuple(values),
+        )
 
 
-def spread_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return the spread below a header, for a table; nothing where nothing is repeated.
-
-    Parameters
-    ----------
-    summary : mapping
-        The contents of summary.json, of which earlier versions have no refits.
-    """
-    refits = summary.get("refits")
+def spread_rows(summary: Summary) -> list[tuple[str, ...]]:
+    """Return the test figures of the final trainings below a header; nothing of a single one."""
+    refits = summary.refits
     if not refits:
         return []
-    header = f"({len(refits['seeds'])} final trainings)"
+    header = f"({len(refits.seeds)} final trainings)"
     rows = [
         (
-            f"{title}, {READOUTS[name].title}",
-            *(form.format(factor * refits[name][figure][key]) for key in _STATISTICS),
+            f"{title}, {readout.title}",
+            *_cells(getattr(refits.by(name), figure), form, factor),
         )
-        for name in READOUTS
+        for name, readout in READOUTS.items()
         for figure, (title, form, factor) in _FIGURES.items()
     ]
     return [(header, *_STATISTICS), *rows]
 
 
-def add_spread(summary: dict[str, Any], config: SweepConfig, store: TrialStore) -> None:
-    """Add to a summary what each training of the best trials gave, where they have several.
+def _cells(statistics: Statistics, form: str, factor: float) -> list[str]:
+    return [form.format(factor * getattr(statistics, name)) for name in _STATISTICS]
+
+
+def trainings_of(config: SweepConfig) -> Trainings | None:
+    """Return how often each trial was trained, or None where once."""
+    if config.replicates == 1:
+        return None
+    return Trainings(each=config.replicates, by=replicates_text(config))
+
+
+def with_trainings(top: Sequence[TopTrial], store: TrialStore) -> tuple[TopTrial, ...]:
+    """Return the best trials with what each of their trainings gave.
 
     Parameters
     ----------
-    summary : dict
-        What `search.summary.make_summary` has returned.
-    config : SweepConfig
+    top : sequence of TopTrial
     store : TrialStore
-        The trial log.
+        The log of trials that were trained several times each.
 
     Raises
     ------
     StoreError
         If the log cannot be read.
     """
-    if config.replicates == 1:
-        return
-    summary["trainings"] = {"each": config.replicates, "with": replicates_text(config)}
-    shown = summary["top"] + ([summary["best"]] if summary["best"] else [])
-    rows = {row["number"]: row for row in store.rows(trial["number"] for trial in summary["top"])}
-    for trial in shown:
-        trial.update({name: rows[trial["number"]][name] for name in OF_REPLICATES})
+    rows = {row["number"]: row for row in store.rows(trial.number for trial in top)}
+    return tuple(replace(trial, **_of_trainings(rows[trial.number])) for trial in top)
 
 
-def cost_text(trial: Mapping[str, Any], name: str) -> str:
+def _of_trainings(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a row of the log that a trial has for its trainings."""
+    replicates = tuple(ReplicateFigures(**figures) for figures in row["replicates"])
+    return {name: row[name] for name in OF_REPLICATES} | {"replicates": replicates}
+
+
+def cost_text(trial: TopTrial, readout: Readout) -> str:
     """Return a cost of a trial, with its standard deviation where there is one."""
-    std = std_text(trial, name)
-    return f"{trial[name]:.4f}" + (f" +- {std}" if std else "")
+    std = std_text(trial, readout)
+    return f"{trial.cost(readout):.4f}" + (f" +- {std}" if std else "")
 
 
-def std_text(trial: Mapping[str, Any], name: str) -> str:
-    """Return the standard deviation of a cost of a trial, nothing where it was trained once."""
-    std = trial.get(f"{name}_std")
+def std_text(trial: TopTrial, readout: Readout) -> str:
+    """Return the standard deviation of a trial's cost, nothing where it was trained once."""
+    std = trial.cost_std(readout)
     return "" if std is None else f"{std:.4f}"
 
 
-def trainings_lines(summary: Mapping[str, Any]) -> list[str]:
+def trainings_lines(summary: Summary) -> list[str]:
     """Say that costs are means, where they are."""
-    trainings = summary.get("trainings")
+    trainings = summary.trainings
     if not trainings:
         return []
     return [
-        f"Each trial was trained {trainings['each']} times, with {trainings['with']}: validation "
+        f"Each trial was trained {trainings.each} times, with {trainings.by}: validation "
         "costs are means, +- one standard deviation"
     ]

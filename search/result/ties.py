@@ -8,12 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, TAIL, differences
-from search.config import AXES, DTYPES, Params
-from search.record import READOUTS, BestTrial, Key, Resampled, Resamples, Study, TrialStore
+from search.config import AXES, DTYPES, LABELS, Params
+from search.record import (
+    READOUTS,
+    BestTrial,
+    Key,
+    Resampled,
+    Resamples,
+    Study,
+    Summary,
+    TiedTrial,
+    Ties,
+    TopTrial,
+    TrialStore,
+)
 from search.text import number_text, wrapped
 
 SHOWN = 30
-"""How many of them are named, the best ones."""
+"""How many of the tied trials a summary names, the best ones."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +35,9 @@ class Comparison:
     Attributes
     ----------
     cost : float
-        On the validation images themselves.
+        Its cost on the validation images themselves.
     interval : tuple of float
-        Of the difference to the best one, from 5 % to 95 % of the resamples.
+        Its cost less that of the best one over the resamples, from the 5 % to the 95 % quantile.
     chance : float
         Fraction of the resamples in which it is at least as good.
     """
@@ -40,46 +52,45 @@ class Comparison:
         return self.interval[0] <= 0
 
 
-def find_indistinguishable(
-    store: TrialStore, resamples: Resamples, study: Study, images: int
-) -> dict[str, Any] | None:
-    """Return what summary.json says of the trials that cannot be told from the best one.
+def find_ties(store: TrialStore, resamples: Resamples, study: Study, images: int) -> Ties | None:
+    """Return the trials that cannot be told from the best one; None where no trial is complete.
 
-    It depends on the rows of the log and the resampled costs of the trials near the best
-    one, so neither on the order of the links nor on an interruption.
+    They depend on the rows of the log and the resampled costs of the trials near the best one,
+    so neither on the order of the links nor on an interruption. Trials with the same params
+    count once.
 
     Parameters
     ----------
     store : TrialStore
     resamples : Resamples
     study : Study
-        That knows all of the log.
+        The study that knows all of the log.
     images : int
-        On which the trials are compared.
-
-    Returns
-    -------
-    dict or None
-        None where no trial is complete; ``count`` is None where the best one has no resampled
-        costs. Trials with the same params are told once.
+        How many validation images the trials are compared on.
     """
     best = study.best_trial
     if best is None:
         return None
-    told = {"level": 1 - TAIL, "resamples": RESAMPLES, "images": images}
+    level = 1 - TAIL
     found = _comparisons(resamples, best)
     if _key(best.params) not in found:
-        return told | {"count": None, "not_compared": None, "trials": [], "simplest": None}
+        return Ties(
+            level=level, resamples=RESAMPLES, images=images,
+            count=None, not_compared=None, trials=(), simplest=None,
+        )  # fmt: skip
     rows = _cheap_rows(store, READOUTS[study.select].cost, found)
     tied = [(key, number) for key, number in rows if key in found and found[key].open]
     last = max(found[key].cost for key, _ in tied)
-    trials = [_told(number, key, found[key], best) for key, number in tied]
-    return told | {
-        "count": len(trials) - 1,
-        "not_compared": sum(cost <= last for (key, _), cost in rows.items() if key not in found),
-        "trials": [trial for trial in trials if trial["number"] != best.number][:SHOWN],
-        "simplest": min(trials, key=_simplicity),
-    }
+    trials = [_tied_trial(number, key, found[key], best) for key, number in tied]
+    return Ties(
+        level=level,
+        resamples=RESAMPLES,
+        images=images,
+        count=len(trials) - 1,
+        not_compared=sum(cost <= last for (key, _), cost in rows.items() if key not in found),
+        trials=tuple(trial for trial in trials if trial.number != best.number)[:SHOWN],
+        simplest=min(trials, key=_simplicity),
+    )
 
 
 def _comparisons(resamples: Resamples, best: BestTrial) -> dict[Key, Comparison]:
@@ -132,52 +143,49 @@ def _key(params: Params) -> Key:
     return tuple(float(getattr(params, name)) for name in AXES)
 
 
-def _told(number: int, key: Key, comparison: Comparison, best: BestTrial) -> dict[str, Any]:
-    """Return a trial as summary.json has it."""
+def _tied_trial(number: int, key: Key, comparison: Comparison, best: BestTrial) -> TiedTrial:
     params = {
         name: np.asarray(value, DTYPES[name]).item() for name, value in zip(AXES, key, strict=True)
     }
-    return {
-        "number": number,
-        "params": params,
-        "cost": comparison.cost,
-        "difference": comparison.cost - best.value,
-        "interval": list(comparison.interval),
-        "chance": comparison.chance,
-    }
+    return TiedTrial(
+        number=number,
+        params=Params(**params),
+        cost=comparison.cost,
+        difference=comparison.cost - best.value,
+        interval=comparison.interval,
+        chance=comparison.chance,
+    )
 
 
-def _simplicity(trial: Mapping[str, Any]) -> tuple[float, ...]:
+def _simplicity(trial: TiedTrial) -> tuple[float, ...]:
     """Fewest epochs first, then the largest mini-batches; then the lowest cost."""
-    params = trial["params"]
-    return (params["epochs"], -params["batch_size"], trial["cost"], trial["number"])
+    return (trial.params.epochs, -trial.params.batch_size, trial.cost, trial.number)
 
 
-def indistinguishable_lines(summary: Mapping[str, Any], width: int | None) -> list[str]:
-    """Return what the result says of them; nothing of a run of an earlier version.
+def tie_lines(summary: Summary, width: int | None) -> list[str]:
+    """Return what the result says of the ties, in lines that fit a terminal."""
+    sentences = tie_sentences(summary.indistinguishable, summary.best)
+    return [line for text in sentences for line in wrapped(text, width)]
+
+
+def tie_sentences(ties: Ties | None, best: TopTrial | None) -> list[str]:
+    """Say how many trials cannot be told from the best, which is the simplest, what is missing.
 
     Parameters
     ----------
-    summary : mapping
-        The contents of summary.json.
-    width : int, optional
-        Of the terminal.
+    ties : Ties or None
+        None where nothing is known of them, and nothing is said then.
+    best : TopTrial or None
     """
-    told = summary.get("indistinguishable")
-    return [line for text in sentences(told, summary["best"]) for line in wrapped(text, width)]
-
-
-def sentences(told: Mapping[str, Any] | None, best: Mapping[str, Any]) -> list[str]:
-    """Say how many trials cannot be told from the best, which is the simplest, what is missing."""
-    if told is None:
+    if ties is None or best is None:
         return []
-    if told["count"] is None:
+    if ties.count is None:
         return ["The best trial is compared with no other: its losses are not in this run."]
     return [
-        f"{_amount(told['count'])} be told from the best one on these {told['images']:,} "
-        f"validation images ({100 * told['level']:.0f} %, paired bootstrap).",
-        *_simplest(told, best),
-        *_missing(told["not_compared"]),
+        f"{_amount(ties.count)} be told from the best one on these {ties.images:,} "
+        f"validation images ({100 * ties.level:.0f} %, paired bootstrap).",
+        *_simplest(ties, best),
+        *_missing(ties.not_compared),
     ]
 
 
@@ -187,21 +195,24 @@ def _amount(count: int) -> str:
     )
 
 
-def _simplest(told: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:
-    trial = told["simplest"]
-    if not told["count"]:
+def _simplest(ties: Ties, best: TopTrial) -> list[str]:
+    trial = ties.simplest
+    if not ties.count or trial is None:
         return []
-    if trial["number"] == best["number"]:
+    if trial.number == best.number:
         return ["None of them is simpler than the best one."]
-    params = trial["params"]
+    others = [
+        f"{LABELS[name].long} {number_text(getattr(trial.params, name))}"
+        for name in AXES
+        if name != "epochs"
+    ]
     return [
-        f"The simplest of them: {params['epochs']} epochs, mini-batch size {params['batch_size']}, "
-        f"learning rate {number_text(params['learning_rate'])}, alpha "
-        f"{number_text(params['alpha'])} (trial {trial['number']}, cost {trial['cost']:.4f})."
+        f"The simplest of them: {trial.params.epochs} epochs, {', '.join(others)} "
+        f"(trial {trial.number}, cost {trial.cost:.4f})."
     ]
 
 
-def _missing(count: int) -> list[str]:
+def _missing(count: int | None) -> list[str]:
     if not count:
         return []
     return [

@@ -7,28 +7,7 @@ import numpy as np
 
 from search.config import COLUMN_AXES
 from search.plan import Prediction
-from search.record import TrialStore
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """Epochs of all trajectories together.
-
-    Attributes
-    ----------
-    trained : int
-        That were trained.
-    unpruned : int
-        That would have been trained without a pruner.
-    """
-
-    trained: int
-    unpruned: int
-
-    @property
-    def saved(self) -> float:
-        """The fraction that pruning has saved."""
-        return 1 - self.trained / self.unpruned if self.unpruned else 0.0
+from search.record import Arithmetic, Timing, TrialStore
 
 
 def arithmetic(store: TrialStore) -> Arithmetic:
@@ -44,12 +23,12 @@ def arithmetic(store: TrialStore) -> Arithmetic:
     )
     own = np.array([source is None for source in sources.tolist()], bool)
     if not own.any():
-        return Arithmetic(0, 0)
+        return Arithmetic(trained_epochs=0, unpruned_epochs=0)
     key, order = [k[own] for k in key], np.lexsort([k[own] for k in key])
     changed = np.any([np.diff(k[order], prepend=np.nan) != 0 for k in key], axis=0)
     starts = np.flatnonzero(changed)
-    sums = [int(np.maximum.reduceat(x[own][order], starts).sum()) for x in (trained, epochs)]
-    return Arithmetic(*sums)
+    done, asked = (int(np.maximum.reduceat(x[own][order], starts).sum()) for x in (trained, epochs))
+    return Arithmetic(trained_epochs=done, unpruned_epochs=asked)
 
 
 @dataclass(frozen=True)
@@ -74,8 +53,8 @@ class Command:
     prediction: Prediction | None
 
 
-def make_timing(store: TrialStore, flops: float, command: Command) -> dict[str, float | None]:
-    """Return the figures for the summary.
+def make_timing(store: TrialStore, flops: float, command: Command) -> Timing:
+    """Return where the time of a run and of the command that finishes it went.
 
     Parameters
     ----------
@@ -85,15 +64,6 @@ def make_timing(store: TrialStore, flops: float, command: Command) -> dict[str, 
         Floating-point operations of the training products of the whole run.
     command : Command
         The command that ends the run.
-
-    Returns
-    -------
-    dict of str to float
-        Of this command: ``wall_s`` so far, ``startup_s`` to the first link,
-        ``training_s`` from there to the end of the last link (both 0 where it
-        trained nothing), ``predicted_training_s``, ``workers``. Of the whole
-        run, whatever commands it took: ``compute_s`` on all workers, and
-        ``gflops``, the rate of each; None where all was reused.
     """
     seconds, *times = store.columns("seconds", "started_at", "finished_at")
     started, finished = (column.astype("datetime64[us]").astype(np.int64) / 1e6 for column in times)
@@ -101,12 +71,12 @@ def make_timing(store: TrialStore, flops: float, command: Command) -> dict[str, 
     first = started[mine].min(initial=command.started_at) if mine.any() else command.began
     last = finished[mine].max(initial=first)
     compute, predicted = float(seconds.sum()), command.prediction
-    return {
-        "wall_s": time.time() - command.began,
-        "startup_s": float(first - command.began),
-        "training_s": float(last - first),
-        "predicted_training_s": predicted.training_s if predicted else None,
-        "workers": command.workers,
-        "compute_s": compute,
-        "gflops": flops / 1e9 / compute if compute else None,
-    }
+    return Timing(
+        wall_s=time.time() - command.began,
+        startup_s=float(first - command.began),
+        training_s=float(last - first),
+        predicted_training_s=predicted.training_s if predicted else None,
+        workers=command.workers,
+        compute_s=compute,
+        gflops=flops / 1e9 / compute if compute else None,
+    )

@@ -1,10 +1,10 @@
 """What follows the trials of a sweep: final trainings, optima, the report and the summary."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -16,17 +16,19 @@ from model.tasks import FinalScores
 from search.config import Params, SweepConfig
 from search.engine import Optima, Refits
 from search.errors import InterruptedSweepError
-from search.record import BestTrial, Books, Manifest, RunFolder
-from search.report import write_report
-from search.result import (
+from search.record import (
     Arithmetic,
-    add_spread,
-    find_indistinguishable,
-    lacks_refits,
-    make_summary,
-    optimum_told,
-    with_refits,
+    BestTrial,
+    Books,
+    Manifest,
+    OptimumFigures,
+    RunFolder,
+    Summary,
+    Ties,
+    Timing,
 )
+from search.report import write_report
+from search.result import find_ties, lacks_refits, make_summary, optimum_figures, with_refits
 from search.sweep.checks import alphas_of
 from search.sweep.options import Options
 
@@ -98,31 +100,26 @@ class Ending:
         return LastTasks(tests, optima)
 
     def conclude(
-        self,
-        manifest: Manifest,
-        last: LastTasks,
-        timing: Mapping[str, float | None],
-        work: Arithmetic,
-    ) -> dict[str, Any]:
+        self, manifest: Manifest, last: LastTasks, timing: Timing, work: Arithmetic
+    ) -> Summary:
         """Write the report and the summary of a run that has had none, and return the summary.
 
         Parameters
         ----------
         manifest : Manifest
         last : LastTasks
-        timing : mapping of str to float or None
-            Of `search.timing.make_timing`.
+        timing : Timing
         work : Arithmetic
         """
-        tests = last.tests
-        summary = make_summary(self.books.study, tests[0] if tests else {}, self.data, timing, work)
-        add_spread(summary, self.config, self.books.store)
-        summary["indistinguishable"] = self._indistinguishable()
-        summary["features"] = self.config.features
-        summary = with_refits(summary, self.config.refit_seeds(len(tests)), tests)
-        return self._write(manifest, self._with_optima(summary, last.optima))
+        best = self.books.study.best_trial
+        summary = make_summary(
+            self.books.study, self.books.store, self.config, self.data,
+            timing=timing, arithmetic=work, tests=last.tests, ties=self._ties(),
+            optimum=self._optimum(last.optima, best.number) if best else None,
+        )  # fmt: skip
+        return self._write(manifest, summary)
 
-    def add(self, summary: dict[str, Any]) -> dict[str, Any]:
+    def add(self, summary: Summary) -> Summary:
         """Add what a finished run lacks; all else stays as it was.
 
         Raises
@@ -130,14 +127,16 @@ class Ending:
         InterruptedSweepError
             If it is interrupted; what is done is kept.
         """
+        best = summary.best
         with self.interruptible(
             lambda: "The run is finished, and what is done of the rest is kept"
         ):
-            if lacks_refits(summary, self.options.refits):
-                tests = self._refit(Params(**summary["best"]["params"]))
-                summary = with_refits(summary, self.config.refit_seeds(len(tests)), tests)
+            if best and lacks_refits(summary, self.options.refits):
+                summary = with_refits(summary, self.config, self._refit(best.params))
             found = self._find_optima()
-        return self._write(self.folder.existing_manifest(), self._with_optima(summary, found))
+        if best and found:
+            summary = replace(summary, optimum=self._optimum(found, best.number))
+        return self._write(self.folder.existing_manifest(), summary)
 
     def _refit(self, params: Params) -> list[FinalScores]:
         """Train the winner on all images as often as was asked for; return the test figures."""
@@ -159,23 +158,18 @@ class Ending:
             self.say(f"Finding the optimum of {what} ...")
         return optima.find_missing(self.examples, self.executor, self.interrupted)
 
-    def _with_optima(
-        self, summary: dict[str, Any], found: Sequence[AlphaOptimum]
-    ) -> dict[str, Any]:
-        """Return a summary with the optima, where they are asked for and there is a best trial."""
-        if not found or not summary["best"]:
-            return summary
-        told = optimum_told(found, self.data, self.books.store, summary["best"])
-        return {**summary, "optimum": told}
+    def _optimum(self, found: Sequence[AlphaOptimum], best: int) -> OptimumFigures | None:
+        """Return what the summary says of the optima; None where they are not asked for."""
+        return optimum_figures(found, self.data, self.books.store, best) if found else None
 
-    def _indistinguishable(self) -> dict[str, Any] | None:
+    def _ties(self) -> Ties | None:
         store, resamples, study = self.books.store, self.books.resamples, self.books.study
         if resamples is None:
             return None  # a trial is trained several times, and their spread says it
         images = validation_rows(len(self.data.y), self.config.validation_fraction)
-        return find_indistinguishable(store, resamples, study, images)
+        return find_ties(store, resamples, study, images)
 
-    def _write(self, manifest: Manifest, summary: dict[str, Any]) -> dict[str, Any]:
+    def _write(self, manifest: Manifest, summary: Summary) -> Summary:
         """Write the report, then the summary, which says that all is there."""
         write_report(self.folder, manifest, self.books.store, summary, self.data)
         self.folder.write_summary(summary)

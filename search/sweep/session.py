@@ -24,6 +24,7 @@ from search.record import (
     ReusedTrials,
     RunFolder,
     Study,
+    Summary,
     new_manifest,
     open_books,
 )
@@ -73,7 +74,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     summary = _summary(options, config, data, err, began)
     run_dir, width = str(options.run_path), text_width(out)
     _print(out, result_text(summary, run_dir, config.axes_by_name, width))
-    if summary["best"] is None:
+    if summary.best is None:
         raise NoResultError("Every trial diverged. Give lower learning rates or smaller alphas.")
 
 
@@ -87,7 +88,7 @@ def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
 
 def _summary(
     options: Options, config: SweepConfig, data: Dataset, err: Console, began: float
-) -> dict[str, Any]:
+) -> Summary:
     """Return the summary in the run's folder, once it has all that is asked for."""
     # A mistake in --reuse is told before --fresh moves anything.
     reuse = [path.resolve() for path in options.reuse]
@@ -107,7 +108,7 @@ def _summary(
     return summary
 
 
-def lacks(summary: dict[str, Any], options: Options) -> bool:
+def lacks(summary: Summary, options: Options) -> bool:
     """Whether a finished run has less than is asked for."""
     return lacks_refits(summary, options.refits) or (options.optimum and lacks_optimum(summary))
 
@@ -123,12 +124,12 @@ class Sweep:
     err: Console
     began: float
 
-    def run(self, finished: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run(self, finished: Summary | None = None) -> Summary:
         """Do what the run's files do not hold yet, and return the summary.
 
         Parameters
         ----------
-        finished : dict, optional
+        finished : Summary, optional
             The summary of a run that lacks nothing but final trainings or optima.
         """
         train_costs = self.options.optimum
@@ -142,9 +143,7 @@ class Sweep:
                     return self._ending(executor, examples, interrupted).add(finished)
                 return self._run_on(executor, examples, interrupted)
 
-    def _run_on(
-        self, executor: Executor, examples: Any, interrupted: Interruption
-    ) -> dict[str, Any]:
+    def _run_on(self, executor: Executor, examples: Any, interrupted: Interruption) -> Summary:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(executor.workers)
         run = self._open_run(manifest)
@@ -155,7 +154,7 @@ class Sweep:
             prediction, started_at = training.train(executor, examples, interrupted)
             last = ending.last_tasks(self.study.best_trial)
         work = arithmetic(run.training.store)
-        flops = epochs_flops(work.trained, self.config, self.data)
+        flops = epochs_flops(work.trained_epochs, self.config, self.data)
         command = Command(self.began, started_at, executor.workers, prediction)
         timing = make_timing(run.training.store, flops, command)
         return ending.conclude(manifest, last, timing, work)

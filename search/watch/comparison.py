@@ -1,7 +1,6 @@
 """Two runs side by side: their settings, their results, and the trials that both have."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from search.config import AXES
 from search.record import COMPLETE, READOUTS, read_columns
@@ -112,13 +111,13 @@ def _best_cost(state: RunState) -> float | None:
 
 
 def _test(state: RunState, name: str, factor: float = 1) -> float | None:
-    test: dict[str, Any] | None = (state.summary or {}).get("test")
-    return factor * test[name] if test else None
+    test = state.summary.test if state.summary else None
+    return factor * getattr(test, name) if test else None
 
 
 def _timing(state: RunState, name: str) -> float | None:
-    timing: dict[str, float] = (state.summary or {}).get("timing", {})
-    return timing.get(name)
+    seconds: float | None = getattr(state.summary.timing, name) if state.summary else None
+    return seconds
 
 
 def _shared(a: RunState, b: RunState) -> list[str]:

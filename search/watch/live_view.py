@@ -72,13 +72,12 @@ class LiveProgress(Progress):
         self._screen.draw(self._lines(columns, rows))
 
     def _lines(self, columns: int, rows: int) -> list[Text]:
-        lines = [
-            self._bar(min(columns, _WIDEST_BAR)),
-            Text(f"{self.done}, {self.speed}"),
-            *(Text(text, style="yellow") for text in [self.setbacks] if text),
-            Text(self.best, style="bold"),
-            *(Text(STOPPING, style="yellow") for _ in range(self._interrupted())),
-        ]
+        lines = [self._bar(min(columns, _WIDEST_BAR)), Text(f"{self.done}, {self.speed}")]
+        if self.setbacks:
+            lines.append(Text(self.setbacks, style="yellow"))
+        lines.append(Text(self.best, style="bold"))
+        if self._interrupted():
+            lines.append(Text(STOPPING, style="yellow"))
         return [*lines, *_shortened(self.packs, rows - len(lines))]
 
     def _bar(self, columns: int) -> Text:

@@ -5,10 +5,10 @@ from typing import Self
 
 from rich.console import Console
 
-from search.config import Params
+from search.config import AXES, LABELS, Params
 from search.plan import Link, Prediction
 from search.record import FAIL, PRUNED, BestTrial, Study
-from search.text import duration
+from search.text import duration, value_text
 
 # Seconds between two plain lines.
 PLAIN_INTERVAL = 10.0
@@ -150,7 +150,4 @@ def best_text(best: BestTrial | None) -> str:
 
 def params_text(params: Params) -> str:
     """Return the hyperparameters of a trial in one line."""
-    return (
-        f"batch {params.batch_size}, rate {params.learning_rate:g}, "
-        f"epochs {params.epochs}, alpha {params.alpha:g}"
-    )
+    return ", ".join(f"{LABELS[name].short} {value_text(getattr(params, name))}" for name in AXES)

@@ -1,19 +1,19 @@
 """The runs of a folder, one line for each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from model.errors import PacksweepError
-from search.record import READOUTS
-from search.result import as_told
+from search.config import AXES, LABELS, Params
+from search.record import Summary
 from search.storage import Place
 from search.text import duration, number_text, table_lines, wrapped
 from search.watch.run_state import RunState
 
-_HEADER = ("run", "state", "trials", "cost", "batch", "rate", "epochs", "alpha", "test cost",
-           "correct", "time", "data", "started")  # fmt: skip
-_SPARE = ("data", "started", "time", "correct", "test cost", "alpha", "epochs", "rate", "batch")
+_PARAMS = tuple(LABELS[name].short for name in AXES)
+_HEADER = ("run", "state", "trials", "cost", *_PARAMS, "test cost", "correct", "time", "data",
+           "started")  # fmt: skip
+_SPARE = ("data", "started", "time", "correct", "test cost", *_PARAMS[::-1])
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,6 @@ def look(path: Place) -> tuple[str, ...] | Unreadable:
         return _cells(RunState.read(path))
     except PacksweepError as error:
         return Unreadable(path, str(error))
-    except (KeyError, TypeError) as error:  # a summary of another program
-        return Unreadable(path, f"summary.json cannot be read ({type(error).__name__}: {error})")
 
 
 def list_lines(paths: Sequence[Place], width: int | None = None) -> list[str]:
@@ -54,31 +52,46 @@ def _unread(run: Unreadable) -> tuple[str, ...]:
 
 
 def _cells(state: RunState) -> tuple[str, ...]:
-    done, best = _done_and_best(state)
-    params = best["params"] if best else {}
-    summary = state.summary or {}
-    test = summary.get("test")
+    """Return the cells of a run; only the log of an unfinished run is read."""
+    summary = state.summary
+    found = _finished(summary) if summary else _unfinished(state)
+    test = summary.test if summary else None
     return (
         state.folder.path.name,
         state.name,
-        f"{done}/{state.config.total}",
-        f"{best[READOUTS[state.config.select].cost]:.4f}" if best else "-",
-        *(_value(params, name) for name in ("batch_size", "learning_rate", "epochs", "alpha")),
-        f"{test['cost']:.4f}" if test else "-",
-        f"{100 * test['accuracy']:.2f} %" if test else "-",
-        duration(summary["timing"]["wall_s"]) if summary else "-",
+        f"{found.done}/{state.config.total}",
+        "-" if found.cost is None else f"{found.cost:.4f}",
+        *(_value(found.params, name) for name in AXES),
+        f"{test.cost:.4f}" if test else "-",
+        f"{100 * test.accuracy:.2f} %" if test else "-",
+        duration(summary.timing.wall_s) if summary else "-",
         state.manifest.dataset["name"],
         state.manifest.created_at[:16].replace("T", " "),
     )
 
 
-def _done_and_best(state: RunState) -> tuple[int, Mapping[str, Any] | None]:
-    """Return what the summary knows; only the log of an unfinished run is read."""
-    if state.summary:
-        return state.summary["trials"]["total"], state.summary["best"]
+@dataclass(frozen=True)
+class _Found:
+    """How many trials of a run are done, and the cost and the params of the best one."""
+
+    done: int
+    cost: float | None = None
+    params: Params | None = None
+
+
+def _finished(summary: Summary) -> _Found:
+    best = summary.best
+    if best is None:
+        return _Found(summary.trials.total)
+    return _Found(summary.trials.total, best.cost(summary.readout), best.params)
+
+
+def _unfinished(state: RunState) -> _Found:
     best = state.study.best_trial
-    return state.study.finished, as_told(best) if best else None
+    if best is None:
+        return _Found(state.study.finished)
+    return _Found(state.study.finished, best.value, best.params)
 
 
-def _value(params: Mapping[str, float], name: str) -> str:
-    return number_text(params[name]) if name in params else "-"
+def _value(params: Params | None, name: str) -> str:
+    return number_text(getattr(params, name)) if params else "-"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from search.config import SweepConfig
 from search.errors import RunFolderError
-from search.record import TOLD, Manifest, RunFolder, Study, read_columns
+from search.record import TOLD, Manifest, RunFolder, Study, Summary, read_columns
 from search.storage import Place
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
@@ -52,8 +52,8 @@ class RunState:
     folder : RunFolder
     manifest : Manifest
     config : SweepConfig
-    summary : dict or None
-        Of a finished run.
+    summary : Summary or None
+        The result of a finished run.
     writer : str or None
         The process that is writing to it, in words.
     """
@@ -61,7 +61,7 @@ class RunState:
     folder: RunFolder
     manifest: Manifest
     config: SweepConfig
-    summary: dict[str, Any] | None
+    summary: Summary | None
     writer: str | None
 
     @classmethod
@@ -71,7 +71,7 @@ class RunState:
         Raises
         ------
         RunFolderError
-            If there is no run, or its manifest cannot be read.
+            If there is no run, or its manifest or its summary cannot be read.
         ConfigError
             If the manifest's settings break a rule.
         """

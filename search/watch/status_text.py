@@ -4,7 +4,7 @@ import shlex
 from datetime import UTC, datetime
 
 from search.record import COMPLETE, FAIL, PRUNED, READOUTS
-from search.result import as_told, top_lines
+from search.result import top_lines, top_trial
 from search.text import duration, wrapped
 from search.watch.progress import best_text
 from search.watch.run_state import FINISHED, INTERRUPTED, RUNNING, RunState
@@ -22,7 +22,7 @@ def status_lines(state: RunState, width: int | None = None) -> list[str]:
         Of the terminal.
     """
     readout = READOUTS[state.config.select]
-    top = top_lines([as_told(trial) for trial in state.study.top], width, readout)
+    top = top_lines(list(map(top_trial, state.study.top)), width, readout)
     blocks = [_head(state, width), top, _links(state, width), _continued(state)]
     lines = [line for block in blocks if block for line in (*block, "")]
     return lines[:-1]
@@ -49,7 +49,7 @@ def _done(state: RunState) -> str:
 
 def _pace(state: RunState) -> list[str]:
     if state.name == FINISHED and state.summary:
-        return [f"in {duration(state.summary['timing']['wall_s'])}"]
+        return [f"in {duration(state.summary.timing.wall_s)}"]
     if state.name == RUNNING and state.study.finished == state.study.total:
         return ["training the best combination on all training images"]
     rate, left = state.rate, state.seconds_left

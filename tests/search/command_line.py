@@ -1,6 +1,5 @@
 """What the tests of the command line share: small data, small grids, and the command itself."""
 
-import json
 import os
 import re
 import subprocess
@@ -9,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +16,7 @@ import pytest
 from cluster.executor import SerialExecutor
 from model.speed import CostModel
 from search.engine import calibration
+from search.record import RunFolder, Ties
 from search.run import main
 
 AXES = {
@@ -117,10 +116,11 @@ def table(run_dir: Path) -> pd.DataFrame:
     return pd.read_parquet(run_dir / "trials").sort_values("number", ignore_index=True)
 
 
-def tied(run_dir: Path) -> dict[str, Any]:
+def tied(run_dir: Path) -> Ties | None:
     """Return what the summary of a run says of trials that cannot be told from the best one."""
-    found: dict[str, Any] = json.loads((run_dir / "summary.json").read_text())["indistinguishable"]
-    return found
+    summary = RunFolder(run_dir).read_summary()
+    assert summary
+    return summary.indistinguishable
 
 
 def assert_same_results(one: pd.DataFrame, other: pd.DataFrame) -> None:

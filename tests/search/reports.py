@@ -10,9 +10,20 @@ from model.data.dataset import Dataset
 from model.softmax import SoftmaxRegression
 from model.tasks import FinalScore
 from search.config import AXES, SearchSpace, SweepConfig
-from search.record import COMPLETE, FAIL, PRUNED, READOUTS, Manifest, RunFolder, Study, TrialStore
+from search.record import (
+    COMPLETE,
+    FAIL,
+    PRUNED,
+    READOUTS,
+    Arithmetic,
+    Manifest,
+    RunFolder,
+    Study,
+    Timing,
+    TrialStore,
+)
 from search.report import write_report
-from search.result import Arithmetic, make_summary
+from search.result import make_summary
 
 SPACE = SearchSpace((8, 16), (1e-7, 1e-6), (5, 10), (0.0, 1.0))
 FULL = SearchSpace(
@@ -123,11 +134,15 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
         accuracy = float(np.mean(model.predict(data.X_test) == data.y_test))
         tests = dict.fromkeys(READOUTS, FinalScore(0.5, 0.75))
         tests[select] = FinalScore(model.cost(data.X_test, data.y_test), accuracy)
-    timing = {
-        "wall_s": 12.0, "training_s": 9.0, "compute_s": 95.0, "workers": 2, "gflops": 3.0,
-        "predicted_training_s": 10.0,
-    }  # fmt: skip
-    summary = make_summary(study, tests, data, timing, Arithmetic(120, 120 + 10 * len(pruned)))
+    timing = Timing(
+        wall_s=12.0, startup_s=3.0, training_s=9.0, predicted_training_s=10.0, workers=2,
+        compute_s=95.0, gflops=3.0,
+    )  # fmt: skip
+    work = Arithmetic(trained_epochs=120, unpruned_epochs=120 + 10 * len(pruned))
+    settings = SweepConfig.from_dict(config)
+    summary = make_summary(
+        study, store, settings, data, timing=timing, arithmetic=work, tests=[tests]
+    )
     about = {"name": data.name, "fingerprint": data.fingerprint}
     manifest = Manifest(config, about, {}, 1, {"numpy": "2.0 <beta>"}, "2024-01-01T00:00:00+00:00")
     folder.write_manifest(manifest)

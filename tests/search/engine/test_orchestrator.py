@@ -39,7 +39,7 @@ from search.record import (
     record,
     settle,
 )
-from search.result import find_indistinguishable
+from search.result import find_ties
 from search.sweep.trials import Run
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.
@@ -218,7 +218,7 @@ def tied(folder):
     """Return which trials of a log cannot be told from the best of them."""
     store, study = TrialStore(folder / "trials"), Study(len(SPACE))
     study.tell(dict(zip(TOLD, store.columns(*TOLD), strict=True)))
-    return find_indistinguishable(store, Resamples(folder / "resamples"), study, 15)
+    return find_ties(store, Resamples(folder / "resamples"), study, 15)
 
 
 def assert_complete(folder, undisturbed, plan=PLAN):

@@ -1,6 +1,7 @@
 """A run's folder: one writer, no foreign folder, nothing deleted, differences named."""
 
 import fcntl
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 import pytest
+from summaries import summary_of
 
 from search.errors import LockedError, RunFolderError, StoreError
 from search.record import Manifest, RunFolder, versions
@@ -225,10 +227,27 @@ def test_a_manifest_of_another_version_says_which(tmp_path, version):
 
 def test_a_damaged_summary_is_none(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.write_summary({"state": "complete"})
-    assert folder.read_summary() == {"state": "complete"}
+    folder.write_summary(summary_of())
+    assert folder.read_summary() == summary_of()
     (tmp_path / "summary.json").write_bytes(b'{"state": ')
     assert folder.read_summary() is None
+
+
+@pytest.mark.parametrize(("content", "wrong"), [
+    ([], "it is no table"), ({"best": 3}, "trials is missing"),
+    ({"trials": {"total": "many"}}, "trials.total is of another kind"),
+    ({"best": {"number": 3}}, "best.params is missing"),
+    ({"select": "first"}, "select is of another kind"),
+    ({"timing": {"wall_s": 1.0}}, "timing.startup_s is missing"),
+])  # fmt: skip
+def test_a_summary_of_another_program_is_refused_with_the_place_that_is_wrong(
+    tmp_path, content, wrong
+):
+    if isinstance(content, dict) and content != {"best": 3}:
+        content = summary_of().to_json() | content
+    (tmp_path / "summary.json").write_text(json.dumps(content))
+    with pytest.raises(RunFolderError, match=rf"summary\.json cannot be read: {wrong}\. Remove it"):
+        RunFolder(tmp_path).read_summary()
 
 
 def test_differences_name_the_setting_and_both_values():

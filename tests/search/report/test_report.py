@@ -1,5 +1,6 @@
 """The report: one file, safe to open, with the best trials first."""
 
+import re
 import subprocess
 import sys
 
@@ -9,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports import FULL, SCRIPT, SPACE, Page, config_of, finished_run, images, write
 
+from search.config import SweepConfig
 from search.report import write_report
 from search.report.__main__ import main
 from search.report.result import top_trials
+from search.result import edge_warnings, result_text
 
 PAIRS = {
     "pair-batch_size-learning_rate", "pair-batch_size-epochs", "pair-batch_size-alpha",
@@ -123,9 +126,27 @@ def test_images_that_are_no_squares_are_not_shown(tmp_path):
 
 def test_edges_are_warned_of_where_there_is_something_beyond(tmp_path):
     _, page = write(tmp_path, LINEAR)  # the first trial is the best: the lowest of everything
-    assert "The best learning rate, 1e-7, lies on the lower edge of its list" in page.text
-    assert "The best epochs, 5, lies on the lower edge" in page.text
+    assert "The best learning rate, 1e-07, is the smallest of its list; smaller" in page.text
+    assert "The best number of epochs, 5, is the smallest of its list" in page.text
     assert "The best alpha" not in page.text  # no alpha is below zero
+
+
+@pytest.mark.parametrize("axes", [
+    {}, {"epochs": [1, 5, 10]}, {"epochs": {"low": 5, "high": 400}},
+    {"epochs": {"low": 1, "high": 400}}, {"learning_rate": {"low": 9e-8, "high": 1e-6}},
+    {"alpha": {"low": 0.0, "high": 3.0}}, {"epochs": list(range(5, 104))},
+])  # fmt: skip
+def test_the_report_and_the_terminal_say_the_same_of_edges(tmp_path, axes):
+    config = config_of(SPACE)
+    config["space"] |= axes
+    config["sampler"] = {"name": "random", "trials": 16}
+    parts = finished_run(tmp_path, LINEAR, config=config)
+    write_report(*parts)
+    said = re.findall("<li>(.*)</li>", parts[0].report.read_text())
+    axes_by_name = SweepConfig.from_dict(config).axes_by_name
+    text = result_text(parts[3], "runs/mine", axes_by_name)
+    assert said == [line for line in text.splitlines() if "may be better" in line]
+    assert said == edge_warnings(parts[3].best.params, axes_by_name)
 
 
 def test_the_page_of_4096_trials_is_small(tmp_path):

@@ -13,7 +13,7 @@ from reports import FULL, SPACE, columns_of, config_of, images
 from model.softmax import SoftmaxRegression
 from search.config import AXES, Range, SweepConfig
 from search.record import TrialStore
-from search.report.axis import Axis, number_text
+from search.report.axis import Axis, axis_number
 from search.report.charts import hover, plain
 from search.report.final_model import FinalModel, confusion_chart
 from search.report.losses import state_counts
@@ -83,8 +83,8 @@ def test_thinning_keeps_the_best_and_draws_it_last(costs, most):
 
 
 def test_numbers_are_written_as_people_do():
-    assert [number_text(x) for x in (5e-07, 1e-5, 0.0, 32, 1e4, 0.15313)] == [
-        "5e-7", "1e-5", "0", "32", "1e4", "0.1531",
+    assert [axis_number(x) for x in (5e-07, 1e-5, 0.0, 32, 1e4, 0.15313)] == [
+        "5e-7", "1e-5", "0", "32", "10000", "0.1531",
     ]  # fmt: skip
 
 

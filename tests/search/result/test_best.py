@@ -1,18 +1,22 @@
 """Which best values lie on the edge of what was searched, and the table beside them."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from search.config import Range
-from search.result import result_lines, top_lines
-from search.result.best import edge_warnings
+from search.config import Params, Range
+from search.record import TopTrial
+from search.result import edge_warnings, top_lines
 from search.text import number_text, table_lines, wrapped
 
 INSIDE = {
     "batch_size": (16, 8, 32), "learning_rate": (1e-7, 1e-6, 1e-5), "epochs": (5, 10, 15),
     "alpha": (0.0, 1.0, 10.0),
 }  # fmt: skip
-BEST = {"batch_size": 16, "learning_rate": 1e-6, "epochs": 10, "alpha": 1.0}
+BEST = Params(batch_size=16, learning_rate=1e-6, epochs=10, alpha=1.0)
 
 
 def test_nothing_is_said_of_values_inside():
@@ -33,7 +37,7 @@ def test_nothing_is_said_of_values_inside():
     ],
 )  # fmt: skip
 def test_the_ends_of_a_list_are_edges_whatever_its_order(name, value, said):
-    assert edge_warnings(BEST | {name: value}, INSIDE) == [said]
+    assert edge_warnings(replace(BEST, **{name: value}), INSIDE) == [said]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,7 @@ def test_the_ends_of_a_list_are_edges_whatever_its_order(name, value, said):
     ],
 )
 def test_where_nothing_lies_beyond_or_nothing_was_chosen_there_is_no_edge(name, value, axis):
-    assert edge_warnings(BEST | {name: value}, INSIDE | {name: axis}) == []
+    assert edge_warnings(replace(BEST, **{name: value}), INSIDE | {name: axis}) == []
 
 
 @pytest.mark.parametrize(
@@ -65,15 +69,14 @@ def test_where_nothing_lies_beyond_or_nothing_was_chosen_there_is_no_edge(name, 
     ],
 )
 def test_two_per_cent_of_a_range_are_its_edge_by_its_own_scale(value, axis, end):
-    said = edge_warnings(BEST | {"alpha": value}, INSIDE | {"alpha": axis})
+    said = edge_warnings(replace(BEST, alpha=value), INSIDE | {"alpha": axis})
     assert [f"near the {end} end of its range" in text for text in said] == [True] * bool(end)
 
 
 def trials(n):
-    params = {"batch_size": 1024, "learning_rate": 1.23456e-7, "epochs": 40, "alpha": 12345.6}
-    return [
-        {"number": 90 + i, "params": params, "val_cost": 0.5, "val_accuracy": 0.9} for i in range(n)
-    ]
+    params = Params(batch_size=1024, learning_rate=1.23456e-7, epochs=40, alpha=12345.6)
+    figures = {"val_cost": 0.5, "val_accuracy": 0.9, "val_cost_avg": 0.5, "val_accuracy_avg": 0.9}
+    return [TopTrial(number=90 + i, params=params, **figures) for i in range(n)]
 
 
 @pytest.mark.parametrize("width", [80, 48, 40])
@@ -103,7 +106,11 @@ def test_a_table_in_a_pipe_is_as_wide_as_it_is():
         (0.0, "0"),
         (5e-7, "5e-7"),
         (1.2345e-7, "1.23e-7"),
-        (12345.0, "12300"),
+        (999.6, "1000"),
+        (12345.0, "12345"),
+        (12345.6, "12346"),
+        (999_999, "999999"),
+        (999_999.7, "1e6"),
         (1e7, "1e7"),
         (8, "8"),
     ],
@@ -112,11 +119,18 @@ def test_numbers_take_little_room(value, text):
     assert number_text(value) == text
 
 
+@given(st.floats(1e-12, 1e12), st.sampled_from([3, 4]))
+def test_a_number_is_never_further_off_than_its_digits(value, digits):
+    text = number_text(value, digits)
+    assert float(text) == pytest.approx(value, rel=0.5000001 * 10 ** (1 - digits))
+    assert ("e" in text) == (float(text) >= 1e6 or float(text) < 1e-4)
+
+
+@given(st.integers(1000, 999_999))
+def test_a_number_of_the_terminal_is_that_of_the_report(value):
+    assert number_text(value) == number_text(value, digits=4) == str(value)
+
+
 def test_sentences_are_broken_between_words_on_terminals_only():
     assert wrapped("one two three", 8) == ["one two", "three"]
     assert wrapped("one two three", None) == ["one two three"]
-
-
-def test_the_result_of_an_older_run_has_the_same_lines():
-    best = {"params": BEST, "val_cost": 0.5}
-    assert len(result_lines({"best": best, "test": None})) == 6

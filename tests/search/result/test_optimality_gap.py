@@ -2,29 +2,27 @@
 
 import numpy as np
 import pytest
+from summaries import summary_of, trial_of
 
+from search.record import AlphaFigures, OptimumFigures
 from search.report.optimum import optimum_table, smallest
 from search.result import gaps, lacks_optimum, optimum_rows
 from search.result.optimality_gap import optimum_lines
 
 
 def row(alpha, cost, val_cost, converged=True):
-    return {
-        "alpha": alpha, "cost": cost, "gradient_norm": 3e-7 if converged else 0.08,
-        "converged": converged, "val_cost": val_cost, "val_accuracy": 0.85, "seconds": 9.0,
-        "test_cost": 0.44, "test_accuracy": 0.846,
-    }  # fmt: skip
+    return AlphaFigures(
+        alpha=alpha, cost=cost, gradient_norm=3e-7 if converged else 0.08, converged=converged,
+        val_cost=val_cost, val_accuracy=0.85, seconds=9.0, test_cost=0.44, test_accuracy=0.846,
+    )  # fmt: skip
 
 
 def summary(rows, val_cost=0.43, train_cost=0.4, alpha=1.0, without=0):
-    return {
-        "select": "last",
-        "best": {"params": {"alpha": alpha}, "val_cost": val_cost},
-        "optimum": {
-            "alphas": rows, "best_train_cost": train_cost,
-            "with_train_cost": 10, "without_train_cost": without,
-        },
-    }  # fmt: skip
+    optimum = OptimumFigures(
+        alphas=tuple(rows), best_train_cost=train_cost, with_train_cost=10,
+        without_train_cost=without,
+    )  # fmt: skip
+    return summary_of(best=trial_of(alpha=alpha, val_cost=val_cost), optimum=optimum)
 
 
 def said(*args, **more):
@@ -64,9 +62,9 @@ def test_one_that_did_not_converge_is_a_bound():
     text = said(rows)
     assert "ends at least 0.1000 above" in text
     assert "0.3000 or less (Newton's method ended at a gradient of 8e-02, 1e-05 was wanted)" in text
-    assert optimum_rows(summary(rows)["optimum"])[1][1] == "< 0.3000"
-    assert optimum_table(summary(rows)).has_bounds
-    assert not optimum_table(summary(ROWS)).has_bounds
+    assert optimum_rows(summary(rows).optimum)[1][1] == "< 0.3000"
+    assert optimum_table(summary(rows).optimum).has_bounds
+    assert not optimum_table(summary(ROWS).optimum).has_bounds
 
 
 def test_trials_without_a_training_cost_are_counted():
@@ -79,11 +77,11 @@ def test_trials_without_a_training_cost_are_counted():
 
 
 def test_a_run_without_optima_says_nothing_of_them():
-    for found in ({"best": {}}, {"best": {}, "optimum": None}):
-        assert lacks_optimum(found)
-        assert optimum_lines(found, None) == []
-        assert optimum_table(found) is None
-    assert not lacks_optimum({"best": None})
+    found = summary_of(best=trial_of())
+    assert lacks_optimum(found)
+    assert optimum_lines(found, None) == []
+    assert optimum_table(found.optimum) is None
+    assert not lacks_optimum(summary_of(best=None))
     assert not lacks_optimum(summary(ROWS))
 
 
@@ -94,7 +92,7 @@ def test_a_narrow_terminal_gets_narrow_lines():
 
 def test_gaps_are_above_the_optimum_of_ones_own_alpha():
     found = gaps(np.array([10.0, 1.0, 1.0, 5.0]), np.array([0.45, 0.3, np.nan, 1.0]),
-                 summary(ROWS)["optimum"])  # fmt: skip
+                 summary(ROWS).optimum)  # fmt: skip
     assert found == pytest.approx([0.1, 0.0, np.nan, np.nan], nan_ok=True)
 
 

@@ -1,28 +1,44 @@
 """The result as a value and in words."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from model.data.dataset import Dataset
-from search.config import SearchSpace
-from search.engine import refits as refit
-from search.record import COMPLETE, FAIL, PRUNED, Study
-from search.result import Arithmetic, make_summary, readout_rows, result_lines, result_text
+from model.tasks import FinalScore
+from search.config import SearchSpace, SweepConfig
+from search.record import (
+    COMPLETE,
+    FAIL,
+    PRUNED,
+    AlphaFigures,
+    Arithmetic,
+    Counts,
+    OptimumFigures,
+    ReplicateFigures,
+    Study,
+    Summary,
+    TiedTrial,
+    Ties,
+    Timing,
+    Trainings,
+)
+from search.result import make_summary, readout_rows, result_lines, result_text
+from search.result.spread import refit_statistics
 
 SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
 AXES = {name: getattr(SPACE, name) for name in ("batch_size", "learning_rate", "epochs", "alpha")}
+CONFIG = SweepConfig.from_dict({"name": "mine", "space": {n: list(v) for n, v in AXES.items()}})
 DATA = Dataset("digits", np.zeros((4, 2), np.uint8), np.arange(4))
-TIMING = {
-    "wall_s": 95.0,
-    "training_s": 80.0,
-    "predicted_training_s": 90.0,
-    "compute_s": 300.0,
-}
-TEST = refit.FinalScore(0.45584, 0.84256)
-AVERAGED = refit.FinalScore(0.45384, 0.84356)
-ALL = Arithmetic(280, 280)
+TIMING = Timing(
+    wall_s=95.0, startup_s=3.0, training_s=80.0, predicted_training_s=90.0, workers=2,
+    compute_s=300.0, gflops=9.0,
+)  # fmt: skip
+TEST = FinalScore(0.45584, 0.84256)
+AVERAGED = FinalScore(0.45384, 0.84356)
+ALL = Arithmetic(trained_epochs=280, unpruned_epochs=280)
 
 
 def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL, select="last"):
@@ -37,11 +53,16 @@ def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL, select=
         "val_cost_avg": 0.9 - costs, "val_accuracy_avg": np.full(len(costs), 0.875),
     })  # fmt: skip
     tests = {} if test is None else {"last": test, "average": AVERAGED}
-    return make_summary(study, tests, DATA, TIMING, work)
+    return make_summary(study, None, CONFIG, DATA, timing=TIMING, arithmetic=work, tests=[tests])
 
 
 def test_the_summary_holds_what_the_contract_says():
-    assert summary() == {
+    told = json.loads(json.dumps(summary().to_json()))
+    assert list(told) == [
+        "state", "trials", "best", "top", "select", "test", "tests", "dataset", "timing",
+        "arithmetic", "indistinguishable", "features", "refits",
+    ]  # fmt: skip
+    assert told == {
         "state": "complete",
         "trials": {"total": 16, "complete": 2, "pruned": 0, "failed": 1},
         "best": {
@@ -70,15 +91,21 @@ def test_the_summary_holds_what_the_contract_says():
             "average": {"cost": 0.45384, "accuracy": 0.84356},
         },
         "dataset": {"name": "digits", "fingerprint": DATA.fingerprint},
-        "timing": TIMING,
+        "timing": {
+            "wall_s": 95.0, "startup_s": 3.0, "training_s": 80.0, "predicted_training_s": 90.0,
+            "workers": 2, "compute_s": 300.0, "gflops": 9.0,
+        },
         "arithmetic": {"trained_epochs": 280, "unpruned_epochs": 280, "saved": 0.0},
-    }
+        "indistinguishable": None, "features": "raw", "refits": None,
+    }  # fmt: skip
 
 
 def test_the_summary_says_what_was_pruned_and_what_that_saved():
-    told = summary(pruned=4, work=Arithmetic(70, 280))
-    assert told["trials"] == {"total": 16, "complete": 2, "pruned": 4, "failed": 1}
-    assert told["arithmetic"] == {"trained_epochs": 70, "unpruned_epochs": 280, "saved": 0.75}
+    told = summary(pruned=4, work=Arithmetic(trained_epochs=70, unpruned_epochs=280))
+    assert told.trials == Counts(total=16, complete=2, pruned=4, failed=1)
+    assert told.to_json()["arithmetic"] == {
+        "trained_epochs": 70, "unpruned_epochs": 280, "saved": 0.75
+    }  # fmt: skip
     text = result_text(told, "runs/mine", AXES)
     assert text.startswith("16 trials on digits: 2 complete, 4 pruned, 1 failed, in 1:35 min\n")
     assert (
@@ -88,9 +115,64 @@ def test_the_summary_says_what_was_pruned_and_what_that_saved():
     assert "Pruning" not in result_text(summary(), "runs/mine", AXES)
 
 
-@pytest.mark.parametrize("test", [TEST, None])
-def test_a_summary_survives_json(test):
-    assert json.loads(json.dumps(summary(test=test), allow_nan=False)) == summary(test=test)
+OPTIMUM = AlphaFigures(
+    alpha=0.1, cost=0.3, gradient_norm=3e-7, converged=True, val_cost=0.4, val_accuracy=0.86,
+    seconds=9.0, test_cost=None, test_accuracy=None,
+)  # fmt: skip
+TIE = TiedTrial(
+    number=9, params=SPACE[9], cost=0.5, difference=0.1, interval=(-0.1, 0.2), chance=0.25
+)
+FIGURES = {"val_cost": 0.4, "val_accuracy": 0.8, "val_cost_avg": 0.3, "val_accuracy_avg": 0.9}
+WIDE = replace(
+    summary(),
+    best=replace(
+        summary().best, val_cost_std=0.01, val_accuracy_std=0.02, val_cost_avg_std=0.03,
+        val_accuracy_avg_std=0.04, replicates=(ReplicateFigures(seed=0, fold=None, **FIGURES),),
+    ),
+    trainings=Trainings(each=6, by="2 seeds and 3 folds"),
+    indistinguishable=Ties(
+        level=0.95, resamples=1000, images=60, count=1, not_compared=0, trials=(TIE,), simplest=TIE
+    ),
+    features="standardized",
+    refits=refit_statistics([0, 1], [{"last": TEST, "average": AVERAGED}] * 2),
+    optimum=OptimumFigures(
+        alphas=(OPTIMUM,), best_train_cost=None, with_train_cost=0, without_train_cost=2
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("told", [summary(), summary(test=None), summary((np.nan,), None), WIDE])
+def test_a_summary_survives_json(told):
+    text = json.dumps(told.to_json(), allow_nan=False)
+    again = Summary.from_json(json.loads(text))
+    assert again == told
+    assert json.dumps(again.to_json()) == text
+
+
+def test_keys_with_nothing_to_say_are_left_out_and_the_others_stand_in_their_order():
+    told = WIDE.to_json()
+    assert list(told)[9:] == [
+        "arithmetic", "trainings", "indistinguishable", "features", "refits", "optimum"
+    ]  # fmt: skip
+    assert told["trainings"] == {"each": 6, "with": "2 seeds and 3 folds"}
+    assert list(told["refits"]) == ["seeds", "last", "average"]
+    assert list(told["best"])[6:] == [
+        "val_cost_std", "val_accuracy_std", "val_cost_avg_std", "val_accuracy_avg_std",
+        "replicates",
+    ]  # fmt: skip
+    assert "replicates" not in told["top"][0]
+
+
+@pytest.mark.parametrize("key", ["trainings", "indistinguishable", "features", "refits", "optimum"])
+def test_a_run_of_an_earlier_version_goes_without_what_came_later(key):
+    told = WIDE.to_json()
+    del told[key]
+    assert Summary.from_json(told) == replace(WIDE, **{key: "raw" if key == "features" else None})
+
+
+def test_a_diverged_final_training_survives_json():
+    told = summary(test=FinalScore(np.inf, 0.1))
+    assert Summary.from_json(json.loads(json.dumps(told.to_json()))) == told
 
 
 def test_settings_and_figures_stand_in_their_traditional_order():
@@ -107,8 +189,8 @@ def test_settings_and_figures_stand_in_their_traditional_order():
 
 def test_what_selects_decides_about_the_best_trial_and_its_figures():
     told = summary(select="average")
-    assert (told["select"], told["best"]["number"]) == ("average", 9)
-    assert told["test"] == {"cost": 0.45384, "accuracy": 0.84356}
+    assert (told.select, told.best.number) == ("average", 9)
+    assert told.test == AVERAGED
     assert result_lines(told)[4:] == [
         ("validation cost", "0.4000"),
         ("test cost after retraining", "0.4538"),
@@ -156,15 +238,15 @@ def test_without_test_images_the_result_says_so():
 
 
 def test_a_perfect_score_is_a_result_like_any_other():
-    best = summary(costs=(0.0,), test=refit.FinalScore(0.0, 1.0))
-    assert best["best"]["val_cost"] == 0.0
-    assert best["test"] == {"cost": 0.0, "accuracy": 1.0}
+    best = summary(costs=(0.0,), test=FinalScore(0.0, 1.0))
+    assert best.best.val_cost == 0.0
+    assert best.test == FinalScore(0.0, 1.0)
     assert ("test images correct", "100.00 %") in result_lines(best)
 
 
 def test_when_every_trial_failed_there_is_no_best():
     failed = summary(costs=(np.nan,) * 4, test=None)
-    assert (failed["best"], failed["test"], failed["trials"]["failed"]) == (None, None, 4)
+    assert (failed.best, failed.test, failed.trials.failed) == (None, None, 4)
     assert result_lines(failed) == [("result", "none, every trial has failed")]
     assert "16 trials on digits: 4 failed, in 1:35 min" in result_text(failed, "runs/mine", AXES)
 
@@ -186,6 +268,6 @@ def test_the_text_counts_shows_the_result_and_says_where_the_files_are():
     ],
 )
 def test_the_text_compares_the_training_with_its_prediction(actual, predicted, line):
-    timing = TIMING | {"training_s": actual, "predicted_training_s": predicted}
-    text = result_text(summary() | {"timing": timing}, "runs/mine", AXES)
+    timing = replace(TIMING, training_s=actual, predicted_training_s=predicted)
+    text = result_text(replace(summary(), timing=timing), "runs/mine", AXES)
     assert [told for told in text.splitlines() if "predicted" in told] == [line] * bool(line)

@@ -2,11 +2,12 @@
 
 import random
 import shutil
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from command_line import invoke, table, tied, write_grid, write_images
+from summaries import trial_of
 
 from model.bootstrap import RESAMPLES, resample_counts
 from model.shuffle import split_order
@@ -15,8 +16,8 @@ from model.tasks import AVERAGE, LAST
 from search.config import AXES, SearchSpace
 from search.record import COMPLETE, FAIL, READOUTS, Resampled, Resamples, Study, TrialStore
 from search.record.log_reading import SCHEMA
-from search.report.ties import tie_chart, tie_rows, tie_sentences
-from search.result import find_indistinguishable, sentences
+from search.report.ties import tie_chart, tie_rows
+from search.result import find_ties, tie_sentences
 from search.result.ties import SHOWN
 
 SERIAL = ("--executor", "serial", "--no-progress")
@@ -74,11 +75,11 @@ class Log:
         return self
 
     def find(self):
-        return find_indistinguishable(self.store, self.resamples, self.study, N)
+        return find_ties(self.store, self.resamples, self.study, N)
 
 
 def numbers_of(found):
-    return [trial["number"] for trial in found["trials"]]
+    return [trial.number for trial in found.trials]
 
 
 @pytest.fixture(scope="module")
@@ -91,24 +92,24 @@ def test_they_are_those_of_a_bootstrap_by_hand(whole):
     best, expected = by_hand(LOSSES)
     costs = LOSSES.mean(axis=1)
     assert 5 < len(expected) < SHOWN
-    assert whole["count"] == len(expected)
+    assert whole.count == len(expected)
     assert numbers_of(whole) == sorted(expected, key=lambda n: costs[n])
-    assert (whole["level"], whole["resamples"], whole["images"]) == (0.95, RESAMPLES, N)
-    assert whole["not_compared"] == 0
-    for trial in whole["trials"]:
-        assert trial["difference"] == costs[trial["number"]] - costs[best]
-        assert trial["params"] == asdict(SPACE[trial["number"]])
-        low, high = trial["interval"]
+    assert (whole.level, whole.resamples, whole.images) == (0.95, RESAMPLES, N)
+    assert whole.not_compared == 0
+    for trial in whole.trials:
+        assert trial.difference == costs[trial.number] - costs[best]
+        assert trial.params == SPACE[trial.number]
+        low, high = trial.interval
         assert low <= 0 < high
-        assert trial["chance"] >= 0.05
+        assert trial.chance >= 0.05
 
 
 def test_the_simplest_has_the_fewest_epochs_then_the_largest_batches(whole):
     best, expected = by_hand(LOSSES)
     params = {n: SPACE[n] for n in {best, *expected}}
     simplest = min(params.values(), key=lambda p: (p.epochs, -p.batch_size))
-    told = whole["simplest"]["params"]
-    assert (told["epochs"], told["batch_size"]) == (simplest.epochs, simplest.batch_size)
+    told = whole.simplest.params
+    assert (told.epochs, told.batch_size) == (simplest.epochs, simplest.batch_size)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -135,23 +136,23 @@ def test_what_diverged_is_left_out(tmp_path):
     losses[::7] = np.nan
     found = Log(tmp_path, losses).link(range(len(SPACE))).find()
     assert not {n for n in numbers_of(found) if n % 7 == 0}
-    assert found["count"] > 0
+    assert found.count > 0
     assert Log(tmp_path / "none").find() is None
 
 
 def test_the_same_losses_are_never_told_apart(tmp_path):
     found = Log(tmp_path, np.tile(LOSSES[0], (len(SPACE), 1))).link(range(len(SPACE))).find()
-    assert found["count"] == len(SPACE) - 1
-    assert len(found["trials"]) == SHOWN
-    assert {tuple(trial["interval"]) for trial in found["trials"]} == {(0.0, 0.0)}
+    assert found.count == len(SPACE) - 1
+    assert len(found.trials) == SHOWN
+    assert {trial.interval for trial in found.trials} == {(0.0, 0.0)}
 
 
 def test_a_far_better_trial_is_alone(tmp_path):
     losses = LOSSES.copy()
     losses[20] -= 0.5
     found = Log(tmp_path, losses).link(range(len(SPACE))).find()
-    assert (found["count"], found["trials"], found["simplest"]["number"]) == (0, [], 20)
-    assert sentences(found, {"number": 20}) == [
+    assert (found.count, found.trials, found.simplest.number) == (0, (), 20)
+    assert tie_sentences(found, trial_of(20)) == [
         "Every other trial can be told from the best one on these 300 validation images "
         "(95 %, paired bootstrap)."
     ]
@@ -165,48 +166,47 @@ def test_what_is_lost_is_said_to_be_not_compared(tmp_path, whole, damage):
     lost = numbers_of(whole)[0]
     damage(tmp_path / "resamples" / f"link-{lost:03d}.npz")
     found = log.find()
-    assert (found["count"], found["not_compared"]) == (whole["count"] - 1, 1)
+    assert (found.count, found.not_compared) == (whole.count - 1, 1)
     assert lost not in numbers_of(found)
     best = log.study.best_trial.number
-    assert sentences(found, {"number": best})[-1].startswith("1 more of such costs are not comp")
+    assert tie_sentences(found, trial_of(best))[-1].startswith("1 more of such costs are not comp")
     damage(tmp_path / "resamples" / f"link-{best:03d}.npz")
     alone = log.find()
-    assert (alone["count"], alone["not_compared"], alone["simplest"]) == (None, None, None)
-    assert "compared with no other" in sentences(alone, {"number": best})[0]
+    assert (alone.count, alone.not_compared, alone.simplest) == (None, None, None)
+    assert "compared with no other" in tie_sentences(alone, trial_of(best))[0]
 
 
 def test_the_result_says_how_many_and_which_is_the_simplest(whole):
-    found, params = whole["simplest"], whole["simplest"]["params"] | {"learning_rate": 1e-7}
-    whole = whole | {"simplest": found | {"number": 12, "params": params, "cost": 1.23456}}
-    best = {"number": 60}
-    assert sentences(whole, best) == [
-        f"{whole['count']} other trials cannot be told from the best one on these 300 validation "
+    found, params = whole.simplest, replace(whole.simplest.params, learning_rate=1e-7)
+    whole = replace(whole, simplest=replace(found, number=12, params=params, cost=1.23456))
+    best = trial_of(60)
+    assert tie_sentences(whole, best) == [
+        f"{whole.count} other trials cannot be told from the best one on these 300 validation "
         "images (95 %, paired bootstrap).",
-        f"The simplest of them: 5 epochs, mini-batch size {params['batch_size']}, learning rate "
-        f"1e-7, alpha {params['alpha']:g} (trial 12, cost 1.2346).",
+        f"The simplest of them: 5 epochs, mini-batch size {params.batch_size}, learning rate "
+        f"1e-7, alpha {params.alpha:g} (trial 12, cost 1.2346).",
     ]
-    same = whole | {"simplest": found | {"number": 60}, "count": 1}
-    assert sentences(same, best) == [
+    same = replace(whole, simplest=replace(found, number=60), count=1)
+    assert tie_sentences(same, best) == [
         "1 other trial cannot be told from the best one on these 300 validation images "
         "(95 %, paired bootstrap).",
         "None of them is simpler than the best one.",
     ]
-    assert sentences(None, best) == []
+    assert tie_sentences(None, best) == []
 
 
 def test_the_report_draws_each_with_its_interval_and_marks_the_simplest(whole):
-    summary = {"indistinguishable": whole, "best": {"number": by_hand(LOSSES)[0]}}
-    rows, chart = tie_rows(summary), tie_chart(summary)
-    assert [row["number"] for row in rows if row["is_simplest"]] == [whole["simplest"]["number"]]
+    rows, chart = tie_rows(whole), tie_chart(whole)
+    assert [row.trial for row in rows if row.is_simplest] == [whole.simplest]
     (trace,) = chart.spec["data"]
     assert trace["y"][::-1] == [str(n) for n in numbers_of(whole)]
     for trial, x, more in zip(
-        whole["trials"], trace["x"][::-1], trace["error_x"]["array"][::-1], strict=True
+        whole.trials, trace["x"][::-1], trace["error_x"]["array"][::-1], strict=True
     ):
-        assert x + more == pytest.approx(trial["interval"][1], abs=1e-5)
-    none = {"indistinguishable": whole | {"trials": []}, "best": summary["best"]}
+        assert x + more == pytest.approx(trial.interval[1], abs=1e-5)
+    none = replace(whole, trials=())
     assert (tie_rows(none), tie_chart(none)) == ([], None)
-    assert (tie_sentences({"best": None}), tie_rows({}), tie_chart({})) == ([], [], None)
+    assert (tie_sentences(None, None), tie_rows(None), tie_chart(None)) == ([], [], None)
 
 
 # --- Whole runs
@@ -251,15 +251,15 @@ def test_a_run_finds_what_the_textbook_trainers_losses_say(here, capfd):
     np.testing.assert_allclose(losses.mean(axis=1), log.val_cost, rtol=1e-4)
     best = log.val_cost.argmin()
     gaps = (losses - losses[best]) @ counts / 60
-    assert 0 < found["count"] < 15
+    assert 0 < found.count < 15
     low = np.sort(gaps, axis=1)[:, 49]
     clear = np.abs(low) > 1e-5  # of the others float32 decides
     expected = {n for n in range(16) if low[n] <= 0 and n != best}
     assert {n for n in numbers_of(found) if clear[n]} == {n for n in expected if clear[n]}
-    assert found["images"] == 60
-    assert sentences(found, {"number": best})[0] in outcome.out
-    for trial in found["trials"]:
-        assert trial["interval"][0] == pytest.approx(low[trial["number"]], abs=1e-5)
+    assert found.images == 60
+    assert tie_sentences(found, trial_of(best))[0] in outcome.out
+    for trial in found.trials:
+        assert trial.interval[0] == pytest.approx(low[trial.number], abs=1e-5)
     assert "cannot be told" in (here / "runs" / "tiny" / "report.html").read_text()
 
 
@@ -269,8 +269,8 @@ def test_the_readout_that_selects_is_compared(here, capfd):
     run(capfd, "--grid", "./tiny.toml")
     found, log = tied(here / "runs" / "tiny"), table(here / "runs" / "tiny")
     costs = log[READOUTS[AVERAGE].cost]
-    assert found["simplest"]["cost"] == costs[found["simplest"]["number"]]
-    assert found["not_compared"] == 0
+    assert found.simplest.cost == costs[found.simplest.number]
+    assert found.not_compared == 0
 
 
 def test_only_complete_trials_are_compared(here, capfd):
@@ -279,7 +279,7 @@ def test_only_complete_trials_are_compared(here, capfd):
     found, log = tied(run_dir), table(run_dir)
     assert (log.state == "PRUNED").any()
     assert (log.state[numbers_of(found)] == COMPLETE).all()
-    assert found["not_compared"] == 0
+    assert found.not_compared == 0
 
 
 def test_reused_trials_bring_their_resampled_costs(here, capfd):
@@ -293,8 +293,8 @@ def test_reused_trials_bring_their_resampled_costs(here, capfd):
     scratch, first, second, third = (
         tied(here / d) for d in ("scratch", "first", "second", "third")
     )
-    assert scratch["count"] > 0
+    assert scratch.count > 0
     assert numbers_of(first) == numbers_of(third) == numbers_of(scratch)
-    assert first["not_compared"] == third["not_compared"] == 0
+    assert first.not_compared == third.not_compared == 0
     reused = table(here / "second").source.notna()
-    assert second["count"] is None or not reused[numbers_of(second)].any()
+    assert second.count is None or not reused[numbers_of(second)].any()

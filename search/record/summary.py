@@ -1,0 +1,410 @@
+"""The result of a finished run: what summary.json says, as one value with one reader and writer."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from model.features import RAW
+from model.tasks import FinalScore
+from search.config import Params
+from search.record.columns import READOUTS, Readout
+
+_NOT_ALWAYS = frozenset({
+    "val_cost_std", "val_accuracy_std", "val_cost_avg_std", "val_accuracy_avg_std", "replicates",
+    "trainings", "optimum",
+})  # fmt: skip
+"""Keys that summary.json goes without where there is nothing to say; the others are null."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How many trials there are in all, and how they ended."""
+
+    total: int
+    complete: int
+    pruned: int
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicateFigures:
+    """What one of several trainings of a trial gave.
+
+    Attributes
+    ----------
+    seed : int
+    fold : int or None
+        The part that scored it; None without folds.
+    val_cost, val_accuracy : float
+        Figures of the last weights on the images that scored it.
+    val_cost_avg, val_accuracy_avg : float
+        Figures of the averaged weights.
+    """
+
+    seed: int
+    fold: int | None
+    val_cost: float
+    val_accuracy: float
+    val_cost_avg: float
+    val_accuracy_avg: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopTrial:
+    """One of the best trials, with the figures of both readouts.
+
+    Attributes
+    ----------
+    number : int
+    params : Params
+    val_cost, val_accuracy, val_cost_avg, val_accuracy_avg : float
+        The columns of the log that are called so.
+    val_cost_std, val_accuracy_std, val_cost_avg_std, val_accuracy_avg_std : float or None
+        Standard deviations over the trainings of the trial; None where it was trained once.
+    replicates : tuple of ReplicateFigures or None
+        The trainings of the trial; None where it was trained once.
+    """
+
+    number: int
+    params: Params
+    val_cost: float
+    val_accuracy: float
+    val_cost_avg: float
+    val_accuracy_avg: float
+    val_cost_std: float | None = None
+    val_accuracy_std: float | None = None
+    val_cost_avg_std: float | None = None
+    val_accuracy_avg_std: float | None = None
+    replicates: tuple[ReplicateFigures, ...] | None = None
+
+    def cost(self, readout: Readout) -> float:
+        """Return the validation cost by a readout."""
+        cost: float = getattr(self, readout.cost)
+        return cost
+
+    def cost_std(self, readout: Readout) -> float | None:
+        """Return the standard deviation of that cost; None where the trial was trained once."""
+        std: float | None = getattr(self, f"{readout.cost}_std")
+        return std
+
+    def accuracy(self, readout: Readout) -> float:
+        """Return the fraction of validation images that a readout classifies correctly."""
+        accuracy: float = getattr(self, readout.accuracy)
+        return accuracy
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetName:
+    """Which data set a run was trained on."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Where the time of a run went.
+
+    Attributes
+    ----------
+    wall_s : float
+        Seconds of the command that finished the run.
+    startup_s, training_s : float
+        Seconds of that command until its first link started, and from there to the end of its
+        last link; both 0 where it trained nothing.
+    predicted_training_s : float or None
+        The prediction of `training_s`; None where there was none.
+    workers : int
+        Workers of that command.
+    compute_s : float
+        Seconds that all workers trained, in whatever commands the run took.
+    gflops : float or None
+        Rate of each worker over the whole run; None where all was reused.
+    """
+
+    wall_s: float
+    startup_s: float
+    training_s: float
+    predicted_training_s: float | None
+    workers: int
+    compute_s: float
+    gflops: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arithmetic:
+    """How much was trained, in epochs of all trajectories together.
+
+    Attributes
+    ----------
+    trained_epochs : int
+        Epochs that were trained.
+    unpruned_epochs : int
+        Epochs that would have been trained without a pruner.
+    """
+
+    trained_epochs: int
+    unpruned_epochs: int
+
+    @property
+    def saved(self) -> float:
+        """The fraction that pruning has saved."""
+        return 1 - self.trained_epochs / self.unpruned_epochs if self.unpruned_epochs else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainings:
+    """That each trial was trained several times.
+
+    Attributes
+    ----------
+    each : int
+        How often.
+    by : str
+        In what its trainings differ, such as "2 seeds and 3 folds".
+    """
+
+    each: int
+    by: Annotated[str, Field(alias="with")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiedTrial:
+    """A trial that cannot be told from the best one.
+
+    Attributes
+    ----------
+    number : int
+    params : Params
+    cost : float
+        Its cost on the validation images themselves.
+    difference : float
+        Its cost less that of the best trial.
+    interval : tuple of float
+        That difference over the resamples, from its 5 % to its 95 % quantile.
+    chance : float
+        Fraction of the resamples in which it is at least as good as the best one.
+    """
+
+    number: int
+    params: Params
+    cost: float
+    difference: float
+    interval: tuple[float, float]
+    chance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ties:
+    """The trials that cannot be told from the best one.
+
+    Attributes
+    ----------
+    level : float
+        Confidence at which a trial is told from the best one.
+    resamples, images : int
+        How many resamples of how many validation images compare them.
+    count : int or None
+        How many trials cannot be told from the best one; None where the best one has no
+        resampled costs.
+    not_compared : int or None
+        How many trials of such costs have no resampled costs; None where the best one has none.
+    trials : tuple of TiedTrial
+        The best of them, the lowest cost first.
+    simplest : TiedTrial or None
+        The simplest of them all, the best trial included.
+    """
+
+    level: float
+    resamples: int
+    images: int
+    count: int | None
+    not_compared: int | None
+    trials: tuple[TiedTrial, ...]
+    simplest: TiedTrial | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """A figure of several final trainings; the standard deviation is that of the sample."""
+
+    mean: float
+    std: float
+    smallest: float
+    largest: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreStatistics:
+    """The test figures of several final trainings by one readout."""
+
+    cost: Statistics
+    accuracy: Statistics
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefitStatistics:
+    """The final trainings, where there are several.
+
+    Attributes
+    ----------
+    seeds : tuple of int
+        Their seeds; the first one is the run's.
+    last, average : ScoreStatistics
+        Their test figures by each readout.
+    """
+
+    seeds: tuple[int, ...]
+    last: ScoreStatistics
+    average: ScoreStatistics
+
+    def by(self, name: str) -> ScoreStatistics:
+        """Return the test figures by a readout, given its name in `READOUTS`."""
+        found: ScoreStatistics = getattr(self, name)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlphaFigures:
+    """The optimum of one alpha; see `model.optimum.AlphaOptimum`, which has its weights too.
+
+    Attributes
+    ----------
+    test_cost, test_accuracy : float or None
+        Its figures on the test images; None where the data set has none.
+    """
+
+    alpha: float
+    cost: float
+    gradient_norm: float
+    converged: bool
+    val_cost: float
+    val_accuracy: float
+    seconds: float
+    test_cost: float | None
+    test_accuracy: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimumFigures:
+    """The optima of the alphas, and what is known of the trials' training costs.
+
+    Attributes
+    ----------
+    alphas : tuple of AlphaFigures
+    best_train_cost : float or None
+        Training cost of the best trial; None where it is not known.
+    with_train_cost, without_train_cost : int
+        How many complete trials have a training cost, and how many have none.
+    """
+
+    alphas: tuple[AlphaFigures, ...]
+    best_train_cost: float | None
+    with_train_cost: int
+    without_train_cost: int
+
+    def of(self, alpha: float) -> AlphaFigures:
+        """Return the optimum of an alpha."""
+        return next(row for row in self.alphas if row.alpha == alpha)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The result of a finished run, in the order of summary.json.
+
+    The fields with a default are those that runs of earlier versions go without.
+
+    Attributes
+    ----------
+    trials : Counts
+    best : TopTrial or None
+        The best trial; None where every trial failed.
+    top : tuple of TopTrial
+        The best trials, the best one first.
+    select : str
+        Name of the readout by which trials are compared.
+    test : FinalScore or None
+        Test figures of the final model; None without test images or without a best trial.
+    tests : mapping of str to FinalScore
+        Test figures of the final training by each readout; empty where `test` is None.
+    dataset : DatasetName
+    timing : Timing
+    arithmetic : Arithmetic
+    trainings : Trainings or None
+        None where each trial was trained once.
+    indistinguishable : Ties or None
+        None where no trial is complete or each was trained several times.
+    features : str
+        What the trainer saw of the pixels.
+    refits : RefitStatistics or None
+        None where there is one final training at most.
+    optimum : OptimumFigures or None
+        None where no optima were asked for.
+    state : str
+    """
+
+    state: str = "complete"
+    trials: Counts
+    best: TopTrial | None
+    top: tuple[TopTrial, ...]
+    select: Annotated[str, Field(pattern=f"^({'|'.join(READOUTS)})$")]
+    test: FinalScore | None
+    tests: Mapping[str, FinalScore]
+    dataset: DatasetName
+    timing: Timing
+    arithmetic: Arithmetic
+    trainings: Trainings | None = None
+    indistinguishable: Ties | None = None
+    features: str = RAW
+    refits: RefitStatistics | None = None
+    optimum: OptimumFigures | None = None
+
+    @property
+    def readout(self) -> Readout:
+        """The readout by which trials are compared."""
+        return READOUTS[self.select]
+
+    @staticmethod
+    def from_json(data: object) -> "Summary":
+        """Return what `to_json` was called on, now or in an earlier version.
+
+        Raises
+        ------
+        ValueError
+            If it is no summary; its text names the first place that is wrong.
+        """
+        try:
+            return _reader().validate_python(data)
+        except ValidationError as error:
+            raise ValueError(_wrong_place(error)) from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the contents of summary.json as plain values."""
+        data = asdict(self, dict_factory=_as_object)
+        data["arithmetic"]["saved"] = self.arithmetic.saved
+        return data
+
+
+@cache
+def _reader() -> TypeAdapter[Summary]:
+    return TypeAdapter(Summary)
+
+
+def _wrong_place(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    if not place:
+        return "it is no table"
+    return f"{place} is missing" if first["type"] == "missing" else f"{place} is of another kind"
+
+
+def _as_object(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {
+        "with" if name == "by" else name: value
+        for name, value in items
+        if value is not None or name not in _NOT_ALWAYS
+    }

@@ -1,0 +1,178 @@
+"""The result of a sweep in words: what the command prints at the end."""
+
+import shlex
+from collections.abc import Mapping
+
+from model.features import RAW
+from model.tasks import AVERAGE, FinalScore
+from search.config import LABELS, Params, Range
+from search.record import READOUTS, Arithmetic, Summary, Timing
+from search.result.best import edge_warnings, top_lines
+from search.result.optimality_gap import optimum_lines
+from search.result.spread import cost_text, spread_rows, trainings_lines
+from search.result.ties import tie_lines
+from search.storage import Place, RemotePath, place
+from search.text import duration, table_lines, value_text, wrapped
+
+# Seconds; the start of the tasks decides how long less takes.
+_WORTH_PREDICTING = 5.0
+
+
+def result_lines(summary: Summary) -> list[tuple[str, str]]:
+    """Return settings and figures of the result in their traditional order, each with its name."""
+    if summary.best is None:
+        return [("result", "none, every trial has failed")]
+    lines = [
+        *params_lines(summary.best.params),
+        ("validation cost", cost_text(summary.best, summary.readout)),
+    ]
+    if summary.test is None:
+        return [*lines, ("test", "the data set has no test images")]
+    return [*lines, *score_lines(summary.test)]
+
+
+def params_lines(params: Params) -> list[tuple[str, str]]:
+    """Return the lines of the result that name the best hyperparameters."""
+    return [
+        (f"best {label.long}", value_text(getattr(params, name))) for name, label in LABELS.items()
+    ]
+
+
+def score_lines(test: FinalScore) -> list[tuple[str, str]]:
+    """Return the lines of the result that have the test figures."""
+    return [
+        ("test cost after retraining", f"{test.cost:.4f}"),
+        ("test images correct", f"{100 * test.accuracy:.2f} %"),
+    ]
+
+
+def readout_rows(summary: Summary) -> list[tuple[str, ...]]:
+    """Return the best trial's figures by each readout below a header; the selecting one is marked.
+
+    Without test figures there are no rows.
+    """
+    best, tests = summary.best, summary.tests
+    if best is None or AVERAGE not in tests:
+        return []
+    rows = [
+        (
+            readout.title + (" *" if readout == summary.readout else ""),
+            cost_text(best, readout),
+            f"{tests[name].cost:.4f}",
+            f"{100 * tests[name].accuracy:.2f} %",
+        )
+        for name, readout in READOUTS.items()
+    ]
+    return [("(* selects)", "validation cost", "test cost", "correct"), *rows]
+
+
+def result_text(
+    summary: Summary,
+    run_dir: str,
+    axes: Mapping[str, tuple[float, ...] | Range],
+    width: int | None = None,
+) -> str:
+    """Return what the command prints at the end.
+
+    Parameters
+    ----------
+    summary : Summary
+    run_dir : str
+        The run's folder as the user calls it.
+    axes : mapping of str to tuple or Range
+        The values or the range of each hyperparameter.
+    width : int, optional
+        Columns of the terminal. Tables and sentences are fitted to it; the traditional lines of
+        the result are not.
+    """
+    return "\n".join(
+        [
+            _head(summary),
+            "",
+            *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
+            "",
+            *_more_lines(summary, axes, run_dir, width),
+            *trainings_lines(summary),
+            *_saved_lines(summary.arithmetic),
+            *_prediction_lines(summary.timing),
+            f"Log, model and report are in {run_dir}",
+        ]
+    )
+
+
+def _head(summary: Summary) -> str:
+    trials, features = summary.trials, summary.features
+    counts = {"complete": trials.complete, "pruned": trials.pruned, "failed": trials.failed}
+    shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    seen = "" if features == RAW else f", {features} features"
+    return (
+        f"{trials.total} trials on {summary.dataset.name}{seen}: {shown}, "
+        f"in {duration(summary.timing.wall_s)}"
+    )
+
+
+def _more_lines(
+    summary: Summary,
+    axes: Mapping[str, tuple[float, ...] | Range],
+    run_dir: str,
+    width: int | None,
+) -> list[str]:
+    """Return the best trials, what to think of the best one, and what to do next."""
+    if summary.best is None:
+        return []
+    warnings = edge_warnings(summary.best.params, axes)
+    blocks = [
+        *_tables(summary, width),
+        top_lines(summary.top, width, summary.readout),
+        tie_lines(summary, width),
+        optimum_lines(summary, width),
+        [line for text in warnings for line in wrapped(text, width)],
+        _next_lines(run_dir),
+    ]
+    return [line for block in blocks if block for line in (*block, "")]
+
+
+def _tables(summary: Summary, width: int | None) -> list[list[str]]:
+    """Return the figures by readout, and their spread over final trainings."""
+    tables = [
+        (readout_rows(summary), ("validation cost",)),
+        (spread_rows(summary), ("smallest", "largest")),
+    ]
+    return [table_lines(rows[0], rows[1:], width, spare) for rows, spare in tables if rows]
+
+
+def _next_lines(run_dir: str) -> list[str]:
+    """Return commands, which are not broken so that they can be copied."""
+    run = shlex.quote(run_dir)
+    return [
+        _how_to_open(place(run_dir), run_dir),
+        f"Wider: python -m search.run --grid ./wider.toml --reuse {run}",
+        f"For Optuna's dashboard: python -m search.export {run} --storage sqlite:///trials.db",
+    ]
+
+
+def _how_to_open(run: Place, run_dir: str) -> str:
+    if isinstance(run, RemotePath):
+        return (
+            f"Copy {shlex.quote(str(run / 'report.html'))} from the store to open it in a browser"
+        )
+    return f"Open {shlex.quote(run_dir + '/report.html')} in a browser"
+
+
+def _saved_lines(work: Arithmetic) -> list[str]:
+    if not work.saved:
+        return []
+    return [
+        f"Pruning saved {100 * work.saved:.0f} % of the arithmetic: {work.trained_epochs} of "
+        f"{work.unpruned_epochs} epochs of single trajectories were trained"
+    ]
+
+
+def _prediction_lines(timing: Timing) -> list[str]:
+    predicted, actual = timing.predicted_training_s, timing.training_s
+    if not predicted or actual < _WORTH_PREDICTING:
+        return []
+    error = 100 * (predicted / actual - 1)
+    return [
+        f"Training took {duration(actual)}, predicted were {duration(predicted)} ({error:+.0f} %)"
+    ]
