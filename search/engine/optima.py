@@ -1,12 +1,9 @@
 """The optima of all alphas, found beside whatever else an executor has to do."""
 
 import logging
-import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from cluster.errors import ClusterError
 from cluster.executor import Executor, Finished, Lost
@@ -14,33 +11,7 @@ from model.optimum import AlphaOptimum, find_optimum
 from search.config import Range, SweepConfig
 from search.engine.orchestrator import MAX_ATTEMPTS, WAIT_SECONDS
 from search.errors import ConfigError, InterruptedSweepError
-from search.storage import Place, prepare_folder, write_atomically
-
-
-def save_optimum(path: Place, optimum: AlphaOptimum) -> None:
-    """Make an optimum durable.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written.
-    """
-    arrays: dict[str, Any] = {f.name: getattr(optimum, f.name) for f in fields(optimum)}
-    write_atomically(path, lambda file: np.savez(file, **arrays))
-
-
-def load_optimum(path: Place, alpha: float) -> AlphaOptimum | None:
-    """Return the optimum in a file if it is whole and of this alpha, else None."""
-    try:
-        # Opened here, because numpy leaves a file open that is no archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-            arrays = {field.name: saved[field.name] for field in fields(AlphaOptimum)}
-        values = {name: x if x.ndim else x.item() for name, x in arrays.items()}
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
-        return None
-    found = AlphaOptimum(**values)
-    return found if found.alpha == alpha else None
-
+from search.storage import Place, load_arrays, prepare_folder, save_arrays
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +79,8 @@ class Optima:
         self.dashboard_url = executor.dashboard_url
         if alphas:
             prepare_folder(folder)
-        kept = {alpha: load_optimum(self._path(alpha), alpha) for alpha in alphas}
-        self.found = {alpha: optimum for alpha, optimum in kept.items() if optimum}
+        kept = [self._load(alpha) for alpha in alphas]
+        self.found = {optimum.alpha: optimum for optimum in kept if optimum}
         # The smallest first: they take longest.
         self._waiting = [_Task(alpha) for alpha in sorted(alphas) if alpha not in self.found]
         self._running = 0
@@ -121,6 +92,11 @@ class Optima:
 
     def _path(self, alpha: float) -> Place:
         return self._folder / f"alpha-{alpha!r}.npz"
+
+    def _load(self, alpha: float) -> AlphaOptimum | None:
+        """Return the optimum that was written down, if its file is whole and of this alpha."""
+        optimum = load_arrays(self._path(alpha), AlphaOptimum)
+        return optimum if optimum and optimum.alpha == alpha else None
 
     @property
     def workers(self) -> int:
@@ -185,7 +161,7 @@ class Optima:
             self._waiting.append(_next_attempt(task.key))
             return
         optimum: AlphaOptimum = task.value
-        save_optimum(self._path(optimum.alpha), optimum)
+        save_arrays(self._path(optimum.alpha), optimum)
         self.found[optimum.alpha] = optimum
         log.info("optimum of alpha %g found in %.1f s", optimum.alpha, optimum.seconds)
 

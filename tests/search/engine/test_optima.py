@@ -14,9 +14,8 @@ from model.softmax import cost
 from model.tasks import Examples
 from search.config import SweepConfig
 from search.engine import Optima, alphas_of
-from search.engine.optima import load_optimum, save_optimum
 from search.engine.orchestrator import MAX_ATTEMPTS
-from search.errors import ConfigError, InterruptedSweepError
+from search.errors import ConfigError, InterruptedSweepError, StoreError
 
 ALPHAS = (1.0, 100.0, 1e4)
 
@@ -123,16 +122,28 @@ def test_a_penalty_is_that_of_all_classes():
     np.testing.assert_allclose(penalty(state), expected, rtol=1e-5)
 
 
-def test_files_keep_it_whole_and_others_are_none(tmp_path):
-    found, path = find_optimum(EXAMPLES, 1.0), tmp_path / "alpha.npz"
-    save_optimum(path, found)
-    assert_same(load_optimum(path, 1.0), found)
-    assert load_optimum(path, 2.0) is None
-    assert load_optimum(tmp_path / "none.npz", 1.0) is None
+def found_before(folder, alphas):
+    """Return the optima that a command takes over from earlier ones, and finds nothing more."""
+    return Optima(Workers(), folder, alphas, EXAMPLES).found
+
+
+def test_files_keep_it_whole_and_others_are_found_anew(tmp_path):
+    Optima(Workers(), tmp_path, (1.0,), EXAMPLES).finish(never)
+    (path,) = tmp_path.iterdir()
+    assert_same(found_before(tmp_path, (1.0,))[1.0], find_optimum(EXAMPLES, 1.0))
+    path.with_name("alpha-2.0.npz").write_bytes(path.read_bytes())
+    assert not found_before(tmp_path, (2.0, 3.0))
     whole = path.read_bytes()
     for damaged in (b"", whole[:100], whole[:-30]):
         path.write_bytes(damaged)
-        assert load_optimum(path, 1.0) is None
+        assert not found_before(tmp_path, (1.0,))
+
+
+def test_one_that_cannot_be_fetched_is_not_found_again(tmp_path, broken_reads):
+    Optima(Workers(), tmp_path, (1.0,), EXAMPLES).finish(never)
+    with broken_reads(), pytest.raises(StoreError, match="does not answer"):
+        Optima(Workers(), tmp_path, (1.0,), EXAMPLES)
+    assert found_before(tmp_path, (1.0,))
 
 
 def test_other_tasks_come_back_and_optima_are_kept(tmp_path):

@@ -37,7 +37,7 @@ def writer(path):
     """Another process that holds the run folder until it is killed."""
     code = """if True:
         import pathlib, sys
-        from search.run_folder import RunFolder
+        from search.record import RunFolder
         with RunFolder.locked(pathlib.Path(sys.argv[1])):
             print("locked", flush=True)
             sys.stdin.read()
