@@ -1,43 +1,13 @@
 """The optimum of each alpha: found once, and kept in a file of its own."""
 
 import logging
-import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any
-
-import numpy as np
 
 from cluster.executor import Executor
 from model.optimum import AlphaOptimum, find_optimum
 from search.engine.attempts import Task, run_tasks
-from search.storage import Place, prepare_folder, write_atomically
-
-
-def save_optimum(path: Place, optimum: AlphaOptimum) -> None:
-    """Make an optimum durable.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written.
-    """
-    arrays: dict[str, Any] = {f.name: getattr(optimum, f.name) for f in fields(optimum)}
-    write_atomically(path, lambda file: np.savez(file, **arrays))
-
-
-def load_optimum(path: Place, alpha: float) -> AlphaOptimum | None:
-    """Return the optimum in a file if it is whole and of this alpha, else None."""
-    try:
-        # Opened here, because numpy leaves a file open that is no archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-            arrays = {field.name: saved[field.name] for field in fields(AlphaOptimum)}
-        values = {name: x if x.ndim else x.item() for name, x in arrays.items()}
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
-        return None
-    found = AlphaOptimum(**values)
-    return found if found.alpha == alpha else None
-
+from search.storage import Place, load_arrays, prepare_folder, save_arrays
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +32,7 @@ class Optima:
         self._folder, self._alphas = folder, sorted(alphas)
         if alphas:
             prepare_folder(folder)
-        kept = {alpha: load_optimum(self._path(alpha), alpha) for alpha in self._alphas}
+        kept = {alpha: self._load(alpha) for alpha in self._alphas}
         # Those that are on disk, by their alpha.
         self._found = {alpha: optimum for alpha, optimum in kept.items() if optimum}
 
@@ -97,10 +67,15 @@ class Optima:
         """
         tasks = [_task(examples, alpha) for alpha in self.missing]
         for alpha, optimum in run_tasks(executor, tasks, interrupted, _WAY_OUT):
-            save_optimum(self._path(alpha), optimum)
+            save_arrays(self._path(alpha), optimum)
             self._found[alpha] = optimum
             log.info("optimum of alpha %g found in %.1f s", alpha, optimum.seconds)
         return [self._found[alpha] for alpha in self._alphas]
+
+    def _load(self, alpha: float) -> AlphaOptimum | None:
+        """Return the optimum that was written down, if its file is whole and of this alpha."""
+        optimum = load_arrays(self._path(alpha), AlphaOptimum)
+        return optimum if optimum and optimum.alpha == alpha else None
 
     def _path(self, alpha: float) -> Place:
         return self._folder / f"alpha-{alpha!r}.npz"

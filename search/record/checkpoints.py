@@ -1,17 +1,15 @@
 """Pack states on disk, so that a killed sweep goes on from its last link."""
 
-import zipfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from io import BytesIO
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
 from search.plan import Pack
-from search.storage import Place, prepare_folder, read_whole, write_atomically
+from search.storage import Place, load_arrays, prepare_folder, save_arrays
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -78,9 +76,7 @@ class Checkpoints:
         StoreError
             If it cannot be written.
         """
-        arrays = _values(checkpoint) | _values(checkpoint.state)
-        del arrays["state"]
-        write_atomically(self._path(pack), lambda file: np.savez(file, **arrays))
+        save_arrays(self._path(pack), checkpoint)
 
     def load(self, pack: Pack) -> Checkpoint | None:
         """Return the pack's checkpoint if it is whole, else None.
@@ -93,16 +89,8 @@ class Checkpoints:
         StoreError
             If it cannot be fetched, so that it may well be whole.
         """
-        content = read_whole(self._path(pack))
-        if content is None:
-            return None
-        try:
-            with np.load(BytesIO(content), allow_pickle=False) as saved:
-                state = _restored(PackState, saved)
-                checkpoint = _restored(Checkpoint, saved, state=state)
-        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
-            return None
-        return checkpoint if _fits(checkpoint, pack) else None
+        checkpoint = load_arrays(self._path(pack), Checkpoint)
+        return checkpoint if checkpoint and _fits(checkpoint, pack) else None
 
     def reached(self, pack: Pack) -> tuple[int, I64 | None]:
         """Return the epoch and the columns of the pack's checkpoint, 0 and None without one."""
@@ -134,18 +122,3 @@ def _fits(checkpoint: Checkpoint, pack: Pack) -> bool:
             for name, values in pack.columns.items()
         )
     )
-
-
-def _values(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in fields(value)}
-
-
-_Value = TypeVar("_Value")
-
-
-def _restored(kind: type[_Value], saved: Mapping[str, Any], **given: Any) -> _Value:
-    """Make a dataclass of saved arrays; those without a dimension become plain values."""
-    names = [field.name for field in fields(kind) if field.name not in given]  # type: ignore[arg-type]
-    arrays = {name: saved[name] for name in names}
-    values = {name: array if array.ndim else array.item() for name, array in arrays.items()}
-    return kind(**values, **given)

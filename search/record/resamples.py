@@ -1,11 +1,9 @@
 """Costs on resamples of the validation images, kept of the trials that are near the best."""
 
 import logging
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from io import BytesIO
-from typing import Any, Self
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +13,14 @@ from model.tasks import LAST
 from search.config import AXES
 from search.record.manifest import Manifest
 from search.record.run_folder import RunFolder
-from search.storage import Place, prepare_folder, read_whole, write_atomically
+from search.storage import (
+    Place,
+    load_arrays,
+    prepare_folder,
+    read_whole,
+    save_arrays,
+    write_atomically,
+)
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +89,7 @@ class Resamples:
         """
         kept = part.near(best)
         if len(kept.cost):
-            arrays: Mapping[str, Any] = {f.name: getattr(kept, f.name) for f in fields(kept)}
-            write_atomically(self.folder / f"{name}.npz", lambda file: np.savez(file, **arrays))
+            save_arrays(self.folder / f"{name}.npz", kept)
 
     def parts(self) -> Iterator[Resampled]:
         """Yield what is kept, a file at a time, the run's own ones first.
@@ -137,14 +141,12 @@ class Resamples:
 
 
 def _read(path: Place) -> Resampled | None:
-    content = read_whole(path)
-    if content is None:
-        return None
-    try:
-        with np.load(BytesIO(content), allow_pickle=False) as saved:
-            part = Resampled(**{field.name: saved[field.name] for field in fields(Resampled)})
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
-        return None
-    m = len(part.cost)
-    fits = part.params.shape == (m, len(AXES)) and part.resampled.shape == (m, RESAMPLES)
-    return part if fits else None
+    part = load_arrays(path, Resampled)
+    return part if part and _fits(part) else None
+
+
+def _fits(part: Resampled) -> bool:
+    """Whether the arrays have the shapes that this version reads."""
+    m = np.size(part.cost)
+    shapes = np.shape(part.params), np.shape(part.cost), np.shape(part.resampled)
+    return shapes == ((m, len(AXES)), (m,), (m, RESAMPLES))

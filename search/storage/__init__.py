@@ -4,6 +4,7 @@ It knows bytes and paths, how to write them so that they survive, and who may wr
 knows what a file means: no trial, no setting, no run.
 """
 
+from search.storage.arrays import load_arrays, save_arrays
 from search.storage.durable import (
     prepare_folder,
     read_whole,
@@ -21,11 +22,13 @@ __all__ = [
     "Place",
     "RemotePath",
     "Repeated",
+    "load_arrays",
     "lock",
     "place",
     "prepare_folder",
     "read_whole",
     "rename_durably",
+    "save_arrays",
     "say_nothing",
     "write_atomically",
     "write_durably",

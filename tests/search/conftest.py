@@ -1,7 +1,13 @@
-"""A server of S3 for those tests that ask for one."""
+"""What several rooms' tests ask for: a server of S3, and a disk or a store that does not answer."""
+
+import errno
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from s3_server import ENVIRONMENT, s3_server
+
+from search.errors import ObjectStoreError
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +33,22 @@ def quick_lease(monkeypatch):
 
     for name, seconds in {"BEAT": 0.1, "STALE": 0.8, "PAUSE": 0.02, "_UNSURE": 0.3}.items():
         monkeypatch.setattr(lease, name, seconds)
+
+
+@pytest.fixture(params=[OSError, ObjectStoreError])
+def broken_reads(monkeypatch, request):
+    """Return a context in which no npz file can be read: its disk or its store does not answer."""
+
+    @contextmanager
+    def broken():
+        def opened(path, *args, **kwargs):
+            if path.suffix == ".npz":
+                raise request.param(errno.EIO, "it does not answer", str(path))
+            return really_opened(path, *args, **kwargs)
+
+        with monkeypatch.context() as patched:
+            really_opened = Path.open
+            patched.setattr(Path, "open", opened)
+            yield
+
+    return broken

@@ -15,8 +15,7 @@ from model.tasks import Examples
 from search.config import SweepConfig
 from search.engine import Optima
 from search.engine.attempts import MAX_ATTEMPTS
-from search.engine.optima import load_optimum, save_optimum
-from search.errors import ConfigError, InterruptedSweepError
+from search.errors import ConfigError, InterruptedSweepError, StoreError
 from search.sweep.checks import alphas_of
 
 ALPHAS = (1.0, 100.0, 1e4)
@@ -123,20 +122,33 @@ def test_a_penalty_is_that_of_all_classes():
     np.testing.assert_allclose(penalty(state), expected, rtol=1e-5)
 
 
-def test_files_keep_it_whole_and_others_are_none(tmp_path):
-    found, path = find_optimum(EXAMPLES, 1.0), tmp_path / "alpha.npz"
-    save_optimum(path, found)
-    assert_same(load_optimum(path, 1.0), found)
-    assert load_optimum(path, 2.0) is None
-    assert load_optimum(tmp_path / "none.npz", 1.0) is None
+def find(folder, alphas=ALPHAS, executor=None, interrupted=never):
+    return Optima(folder, alphas).find_missing(EXAMPLES, executor or Workers(), interrupted)
+
+
+def missing(folder, alphas):
+    return Optima(folder, alphas).missing
+
+
+def test_files_keep_it_whole_and_others_are_found_anew(tmp_path):
+    find(tmp_path, (1.0,))
+    (path,) = tmp_path.iterdir()
+    (found,) = find(tmp_path, (1.0,))
+    assert_same(found, find_optimum(EXAMPLES, 1.0))
+    assert missing(tmp_path, (1.0,)) == []
+    path.with_name("alpha-2.0.npz").write_bytes(path.read_bytes())
+    assert missing(tmp_path, (2.0, 3.0)) == [2.0, 3.0]
     whole = path.read_bytes()
     for damaged in (b"", whole[:100], whole[:-30]):
         path.write_bytes(damaged)
-        assert load_optimum(path, 1.0) is None
+        assert missing(tmp_path, (1.0,)) == [1.0]
 
 
-def find(folder, alphas=ALPHAS, executor=None, interrupted=never):
-    return Optima(folder, alphas).find_missing(EXAMPLES, executor or Workers(), interrupted)
+def test_one_that_cannot_be_fetched_is_not_found_again(tmp_path, broken_reads):
+    find(tmp_path, (1.0,))
+    with broken_reads(), pytest.raises(StoreError, match="does not answer"):
+        Optima(tmp_path, (1.0,))
+    assert missing(tmp_path, (1.0,)) == []
 
 
 def test_what_is_on_disk_is_not_found_again(tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.pack import PackState
+from search.errors import StoreError
 from search.plan import Pack
 from search.record import Checkpoint, Checkpoints
 
@@ -187,6 +188,14 @@ def test_a_state_with_a_damaged_byte_is_itself_or_none(tmp_path_factory, data):
 def test_another_file_in_its_place_is_none(checkpoints, content):
     (checkpoints.folder / "pack-00003.npz").write_bytes(content)
     assert checkpoints.load(PACK) is None
+
+
+def test_a_state_that_cannot_be_fetched_is_not_taken_for_none(checkpoints, broken_reads):
+    checkpoints.save(PACK, checkpoint_of(trained()))
+    for ask in (checkpoints.load, checkpoints.reached):
+        with broken_reads(), pytest.raises(StoreError, match="does not answer"):
+            ask(PACK)
+    assert checkpoints.reached(PACK)[0] == 5
 
 
 def test_what_a_killed_writer_left_is_removed(checkpoints):
