@@ -43,7 +43,7 @@ from model.tasks import LegResult, LinkResult
 from search.config import SweepConfig, load_config
 from search.engine import Orchestrator, Wave, calibrate
 from search.plan import Link, LinkCutter, Pack, Plan
-from search.record import READOUTS, Books, Checkpoints, Resamples, Study, TrialStore
+from search.record import READOUTS, Books, Checkpoints, Resamples, Standings, TrialLog
 
 EPOCHS = (1, 5, 10)
 WIDTHS = (4, 64)
@@ -207,16 +207,16 @@ class Nobody:
     """Is told and does not care."""
 
     def started(self, link: Link) -> None: ...
-    def advanced(self, link: Link, study: Study, node: str) -> None: ...
+    def advanced(self, link: Link, standings: Standings, node: str) -> None: ...
     def idle(self) -> None: ...
 
 
 def record_seconds(width: int, folder: Path) -> float:
     """Seconds of the orchestrator for a link: state read, rows staged, saved and published."""
     plan = Plan(tuple(a_pack(index, width) for index in range(PACKS)))
-    store, checkpoints = TrialStore(folder / "trials"), Checkpoints(folder / "checkpoints")
+    trial_log, checkpoints = TrialLog(folder / "trials"), Checkpoints(folder / "checkpoints")
     resamples = Resamples(folder / "resamples")
-    books = Books(store, checkpoints, Study(PACKS * LINKS * width), resamples)
+    books = Books(trial_log, checkpoints, Standings(PACKS * LINKS * width), resamples)
     one_row = CostModel({1: (1.0, 0.0)}, (0.0, 0.0))
     wave = Wave(plan, LinkCutter(one_row, 10, 1, plan, 1), books)  # a link for each checkpoint
     orchestrator = Orchestrator(InstantExecutor(), books, a_state, Nobody())

@@ -33,7 +33,7 @@ from search.plan import (
     open_chains,
     simulate,
 )
-from search.record import Study
+from search.record import Standings
 
 WORKERS = (1, 4, 16, 64, 256, 1024)
 GBIT = {"1_gbit": 1, "10_gbit": 10, "25_gbit": 25}
@@ -90,7 +90,7 @@ def planned(
     start = time.perf_counter()
     plan = grid_plan(config, grid_widths(config, workers))
     cutter = LinkCutter(cost, n_train, n_validation, plan, workers)
-    chains = open_chains(plan, Study(plan.trials).closed, nothing_reached, cutter)
+    chains = open_chains(plan, Standings(plan.trials).closed, nothing_reached, cutter)
     return Planned(chains, workers, time.perf_counter() - start)
 
 

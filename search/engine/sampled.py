@@ -104,7 +104,7 @@ class SampledSearch:
         """
         proposals = self.proposals.read()
         told = [n for proposal in proposals if proposal.told for n in proposal.numbers]
-        rows = {row["number"]: row for row in self.books.store.rows(told)}
+        rows = {row["number"]: row for row in self.books.trial_log.rows(told)}
         for proposal in proposals:
             self.asker.restore(proposal)
             repeated(proposal, self._first)
@@ -116,7 +116,7 @@ class SampledSearch:
 
     def _is_told(self, proposal: Proposal) -> bool:
         """Whether nothing is left of a proposal, not even because rows of it were taken away."""
-        return proposal.told and bool(self.books.study.closed[list(proposal.numbers)].all())
+        return proposal.told and bool(self.books.standings.closed[list(proposal.numbers)].all())
 
     @property
     def finished(self) -> bool:
@@ -178,7 +178,7 @@ class SampledSearch:
     def _open(self, proposal: Proposal) -> Wave:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
-        proposal.reused = [n for n in proposal.reused if self.books.study.closed[n]]
+        proposal.reused = [n for n in proposal.reused if self.books.standings.closed[n]]
         untold = self._asked[-LAG].first if len(self._asked) >= LAG else 0
         wave = self.make_wave(proposal.plan(self.rungs), proposal.index, untold)
         self._active.append(_Active(proposal, wave))
@@ -193,7 +193,7 @@ class SampledSearch:
             for (index, column), attrs in wave.pruning.attrs().items():
                 number = int(packs[index].numbers[column].max())
                 proposal.attrs[number - proposal.first] |= attrs
-        self._tell_sampler(proposal, self.books.store.rows(proposal.numbers))
+        self._tell_sampler(proposal, self.books.trial_log.rows(proposal.numbers))
         proposal.told = True
         self.proposals.write(proposal)
         wave.close()
@@ -206,7 +206,7 @@ class SampledSearch:
         copies = {int(number): first for number, first in proposal.copies.items()}
         if not copies:
             return
-        firsts = {row["number"]: row for row in self.books.store.rows(copies.values())}
+        firsts = {row["number"]: row for row in self.books.trial_log.rows(copies.values())}
         rows = as_columns(
             [copied(firsts[first], n, f"trial {first}") for n, first in copies.items()]
         )
@@ -214,9 +214,9 @@ class SampledSearch:
 
     def _write(self, name: str, rows: dict[str, Any]) -> None:
         """Log rows that took no training, unless a command did so that was killed after it."""
-        if not self.books.store.has(name):
-            self.books.store.write(name, rows)
-            self.books.study.tell(rows)
+        if not self.books.trial_log.has(name):
+            self.books.trial_log.write(name, rows)
+            self.books.standings.count(rows)
 
 
 def wave_widths(proposal: Proposal, workers: int) -> dict[str, int]:

@@ -6,7 +6,15 @@ decides what is trained next, and never waits for a worker.
 
 from search.record.books import Books, open_books, settle
 from search.record.checkpoints import Checkpoint, Checkpoints
-from search.record.columns import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS, TOLD, Readout
+from search.record.columns import (
+    COMPLETE,
+    FAIL,
+    FIGURES,
+    PRUNED,
+    READOUTS,
+    STANDINGS_COLUMNS,
+    Readout,
+)
 from search.record.loading import load_table
 from search.record.log_reading import OF_REPLICATES, read_columns, read_log
 from search.record.manifest import REUSE_KEY, Manifest, new_manifest, versions
@@ -16,8 +24,8 @@ from search.record.resamples import Key, Resampled, Resamples
 from search.record.reuse import ReusedTrials, as_columns, copied
 from search.record.rows import pruned_rows, record, resampled_of
 from search.record.run_folder import RunFolder
-from search.record.standings import BestTrial, Study
-from search.record.trial_log import TrialStore, link_name
+from search.record.standings import BestTrial, Standings
+from search.record.trial_log import TrialLog, link_name
 
 __all__ = [
     "COMPLETE",
@@ -27,7 +35,7 @@ __all__ = [
     "PRUNED",
     "READOUTS",
     "REUSE_KEY",
-    "TOLD",
+    "STANDINGS_COLUMNS",
     "BestTrial",
     "Books",
     "Checkpoint",
@@ -42,8 +50,8 @@ __all__ = [
     "Resamples",
     "ReusedTrials",
     "RunFolder",
-    "Study",
-    "TrialStore",
+    "Standings",
+    "TrialLog",
     "as_columns",
     "copied",
     "link_name",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from model.data.dataset import Dataset
-    from search.record import Manifest, RunFolder, TrialStore
+    from search.record import Manifest, RunFolder, TrialLog
 
 
 def write_report(
     folder: "RunFolder",
     manifest: "Manifest",
-    store: "TrialStore",
+    trial_log: "TrialLog",
     summary: Mapping[str, Any],
     data: "Dataset | None" = None,
 ) -> None:
@@ -25,7 +25,7 @@ def write_report(
     ----------
     folder : RunFolder
     manifest : Manifest
-    store : TrialStore
+    trial_log : TrialLog
     summary : mapping
         The contents of summary.json.
     data : Dataset, optional
@@ -41,5 +41,5 @@ def write_report(
     from search.report.run_data import RunData
     from search.storage import write_atomically
 
-    html = render(RunData.read(folder, manifest, store, summary, data))
+    html = render(RunData.read(folder, manifest, trial_log, summary, data))
     write_atomically(folder.report, lambda file: file.write(html.encode()))

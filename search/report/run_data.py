@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
 from search.config import AXES, SweepConfig
-from search.record import FAIL, FIGURES, READOUTS, Manifest, RunFolder, TrialStore
+from search.record import FAIL, FIGURES, READOUTS, Manifest, RunFolder, TrialLog
 from search.report.axis import Axis
 
 Columns = Mapping[str, NDArray[Any]]
@@ -53,7 +53,7 @@ class RunData:
         cls,
         folder: RunFolder,
         manifest: Manifest,
-        store: TrialStore,
+        trial_log: TrialLog,
         summary: Mapping[str, Any],
         data: Dataset | None,
     ) -> Self:
@@ -65,7 +65,7 @@ class RunData:
             If it cannot be read.
         """
         config = SweepConfig.from_dict(manifest.config)
-        columns = store.columns(*_COLUMNS)
+        columns = trial_log.columns(*_COLUMNS)
         order = np.argsort(columns[0])
         trials = {name: column[order] for name, column in zip(_COLUMNS, columns, strict=True)}
         # The sections know one readout, under the names of the last weights': that which selects.

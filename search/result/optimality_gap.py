@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model.data.dataset import Dataset
 from model.optimum import GRADIENT_NORM, AlphaOptimum, score_weights
 from model.tasks import LAST
-from search.record import COMPLETE, READOUTS, TrialStore
+from search.record import COMPLETE, READOUTS, TrialLog
 from search.text import number_text, table_lines, wrapped
 
 _TOLD = [field.name for field in fields(AlphaOptimum) if field.name not in ("W", "b")]
@@ -25,7 +25,7 @@ def lacks_optimum(summary: Mapping[str, Any]) -> bool:
 
 
 def optimum_told(
-    optima: Sequence[AlphaOptimum], data: Dataset, store: TrialStore, best: Mapping[str, Any]
+    optima: Sequence[AlphaOptimum], data: Dataset, trial_log: TrialLog, best: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what summary.json says of the optima.
 
@@ -34,12 +34,12 @@ def optimum_told(
     optima : sequence of AlphaOptimum
     data : Dataset
         For the test images, which nothing is chosen by.
-    store : TrialStore
+    trial_log : TrialLog
         The trial log.
     best : mapping
         The best trial as summary.json has it.
     """
-    number, state, cost = store.columns("number", "state", "train_cost")
+    number, state, cost = trial_log.columns("number", "state", "train_cost")
     known = np.isfinite(cost.astype(np.float64))
     of_best = cost[(number == best["number"]) & known].tolist()
     return {

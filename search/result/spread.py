@@ -7,7 +7,7 @@ import numpy as np
 
 from model.tasks import FinalScore
 from search.config import SweepConfig, replicates_text
-from search.record import OF_REPLICATES, READOUTS, TrialStore
+from search.record import OF_REPLICATES, READOUTS, TrialLog
 
 _FIGURES = {"cost": ("test cost", "{:.4f}", 1.0), "accuracy": ("correct", "{:.2f} %", 100.0)}
 _STATISTICS = ("mean", "std", "smallest", "largest")
@@ -73,7 +73,7 @@ def spread_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [(header, *_STATISTICS), *rows]
 
 
-def add_spread(summary: dict[str, Any], config: SweepConfig, store: TrialStore) -> None:
+def add_spread(summary: dict[str, Any], config: SweepConfig, trial_log: TrialLog) -> None:
     """Add to a summary what each training of the best trials gave, where they have several.
 
     Parameters
@@ -81,7 +81,7 @@ def add_spread(summary: dict[str, Any], config: SweepConfig, store: TrialStore) 
     summary : dict
         What `search.summary.make_summary` has returned.
     config : SweepConfig
-    store : TrialStore
+    trial_log : TrialLog
         The trial log.
 
     Raises
@@ -93,7 +93,9 @@ def add_spread(summary: dict[str, Any], config: SweepConfig, store: TrialStore) 
         return
     summary["trainings"] = {"each": config.replicates, "with": replicates_text(config)}
     shown = summary["top"] + ([summary["best"]] if summary["best"] else [])
-    rows = {row["number"]: row for row in store.rows(trial["number"] for trial in summary["top"])}
+    rows = {
+        row["number"]: row for row in trial_log.rows(trial["number"] for trial in summary["top"])
+    }
     for trial in shown:
         trial.update({name: rows[trial["number"]][name] for name in OF_REPLICATES})
 

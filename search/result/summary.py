@@ -9,7 +9,7 @@ from model.data.dataset import Dataset
 from model.features import RAW
 from model.tasks import AVERAGE, LAST, FinalScore, FinalScores
 from search.config import Range
-from search.record import COMPLETE, FAIL, PRUNED, READOUTS, Readout, Study
+from search.record import COMPLETE, FAIL, PRUNED, READOUTS, Readout, Standings
 from search.result.best import as_told, edge_warnings, top_lines
 from search.result.optimality_gap import optimum_lines
 from search.result.spread import cost_text, spread, spread_rows, trainings_lines
@@ -23,25 +23,25 @@ _WORTH_PREDICTING = 5.0
 
 
 def make_summary(
-    study: Study,
+    standings: Standings,
     tests: Mapping[str, FinalScore],
     data: Dataset,
     timing: Mapping[str, float | None],
     work: Arithmetic,
 ) -> dict[str, Any]:
     """Return the contents of summary.json for a finished sweep."""
-    best, test = study.best_trial, tests.get(study.select)
+    best, test = standings.best_trial, tests.get(standings.select)
     return {
         "state": "complete",
         "trials": {
-            "total": study.total,
-            "complete": study.states[COMPLETE],
-            "pruned": study.states[PRUNED],
-            "failed": study.states[FAIL],
+            "total": standings.total,
+            "complete": standings.states[COMPLETE],
+            "pruned": standings.states[PRUNED],
+            "failed": standings.states[FAIL],
         },
         "best": best and as_told(best),
-        "top": [as_told(trial) for trial in study.top],
-        "select": study.select,
+        "top": [as_told(trial) for trial in standings.top],
+        "select": standings.select,
         "test": test and asdict(test),
         "tests": {name: asdict(score) for name, score in tests.items()},
         "dataset": {"name": data.name, "fingerprint": data.fingerprint},

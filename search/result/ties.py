@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, TAIL, differences
 from search.config import AXES, Params
-from search.record import READOUTS, BestTrial, Key, Resampled, Resamples, Study, TrialStore
+from search.record import READOUTS, BestTrial, Key, Resampled, Resamples, Standings, TrialLog
 from search.text import number_text, wrapped
 
 SHOWN = 30
@@ -41,7 +41,7 @@ class Comparison:
 
 
 def find_indistinguishable(
-    store: TrialStore, resamples: Resamples, study: Study, images: int
+    trial_log: TrialLog, resamples: Resamples, standings: Standings, images: int
 ) -> dict[str, Any] | None:
     """Return what summary.json says of the trials that cannot be told from the best one.
 
@@ -50,9 +50,9 @@ def find_indistinguishable(
 
     Parameters
     ----------
-    store : TrialStore
+    trial_log : TrialLog
     resamples : Resamples
-    study : Study
+    standings : Standings
         That knows all of the log.
     images : int
         On which the trials are compared.
@@ -63,14 +63,14 @@ def find_indistinguishable(
         None where no trial is complete; ``count`` is None where the best one has no resampled
         costs. Trials with the same params are told once.
     """
-    best = study.best_trial
+    best = standings.best_trial
     if best is None:
         return None
     told = {"level": 1 - TAIL, "resamples": RESAMPLES, "images": images}
     found = _comparisons(resamples, best)
     if _key(best.params) not in found:
         return told | {"count": None, "not_compared": None, "trials": [], "simplest": None}
-    rows = _cheap_rows(store, READOUTS[study.select].cost, found)
+    rows = _cheap_rows(trial_log, READOUTS[standings.select].cost, found)
     tied = [(key, number) for key, number in rows if key in found and found[key].open]
     last = max(found[key].cost for key, _ in tied)
     trials = [_told(number, key, found[key], best) for key, number in tied]
@@ -111,14 +111,14 @@ def _compared(part: Resampled, own: Any) -> Iterator[Comparison]:
 
 
 def _cheap_rows(
-    store: TrialStore, selected: str, found: Mapping[Key, Comparison]
+    trial_log: TrialLog, selected: str, found: Mapping[Key, Comparison]
 ) -> dict[tuple[Key, int], float]:
     """Return the costs of all that costs no more than the last that cannot be told apart.
 
     The best ones come first; of those with the same params there is the first trial alone.
     """
     limit = max(comparison.cost for comparison in found.values() if comparison.open)
-    number, *params, cost = store.columns("number", *AXES, selected)
+    number, *params, cost = trial_log.columns("number", *AXES, selected)
     order = np.lexsort([number, cost])
     order = order[cost[order] <= limit]  # not a number is not
     keys = np.column_stack([values[order] for values in params]).astype(np.float64).tolist()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.plan import Prediction
-from search.record import TrialStore
+from search.record import TrialLog
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Arithmetic:
         return 1 - self.trained / self.unpruned if self.unpruned else 0.0
 
 
-def arithmetic(store: TrialStore) -> Arithmetic:
+def arithmetic(trial_log: TrialLog) -> Arithmetic:
     """Count the epochs of a log's trajectories; what another run or trial has trained is not in.
 
     Raises
@@ -38,7 +38,7 @@ def arithmetic(store: TrialStore) -> Arithmetic:
     StoreError
         If the log cannot be read.
     """
-    *key, trained, epochs, sources = store.columns(
+    *key, trained, epochs, sources = trial_log.columns(
         "pack", "learning_rate", "alpha", "last_epoch", "epochs", "source"
     )
     own = np.array([source is None for source in sources.tolist()], bool)
@@ -52,7 +52,7 @@ def arithmetic(store: TrialStore) -> Arithmetic:
 
 
 def make_timing(
-    store: TrialStore,
+    trial_log: TrialLog,
     began: float,
     started_at: float,
     flops: float,
@@ -63,7 +63,7 @@ def make_timing(
 
     Parameters
     ----------
-    store : TrialStore
+    trial_log : TrialLog
     began : float
         When the command was started, seconds since 1970.
     started_at : float
@@ -83,7 +83,7 @@ def make_timing(
         run, whatever commands it took: ``compute_s`` on all workers, and
         ``gflops``, the rate of each; None where all was reused.
     """
-    seconds, *times = store.columns("seconds", "started_at", "finished_at")
+    seconds, *times = trial_log.columns("seconds", "started_at", "finished_at")
     started, finished = (column.astype("datetime64[us]").astype(np.int64) / 1e6 for column in times)
     mine = started >= began
     first = started[mine].min(initial=started_at) if mine.any() else began

@@ -113,8 +113,10 @@ class Ending:
         work : Arithmetic
         """
         tests = last.tests
-        summary = make_summary(self.books.study, tests[0] if tests else {}, self.data, timing, work)
-        add_spread(summary, self.config, self.books.store)
+        summary = make_summary(
+            self.books.standings, tests[0] if tests else {}, self.data, timing, work
+        )
+        add_spread(summary, self.config, self.books.trial_log)
         summary["indistinguishable"] = self._indistinguishable()
         summary["features"] = self.config.features
         summary = with_refits(summary, self.config.refit_seeds(len(tests)), tests)
@@ -161,19 +163,19 @@ class Ending:
         """Return a summary with the optima, where they are asked for and there is a best trial."""
         if not found or not summary["best"]:
             return summary
-        told = optimum_told(found, self.data, self.books.store, summary["best"])
+        told = optimum_told(found, self.data, self.books.trial_log, summary["best"])
         return {**summary, "optimum": told}
 
     def _indistinguishable(self) -> dict[str, Any] | None:
-        store, resamples, study = self.books.store, self.books.resamples, self.books.study
+        books, resamples = self.books, self.books.resamples
         if resamples is None:
             return None  # a trial is trained several times, and their spread says it
         images = validation_rows(len(self.data.y), self.config.validation_fraction)
-        return find_indistinguishable(store, resamples, study, images)
+        return find_indistinguishable(books.trial_log, resamples, books.standings, images)
 
     def _write(self, manifest: Manifest, summary: dict[str, Any]) -> dict[str, Any]:
         """Write the report, then the summary, which says that all is there."""
-        write_report(self.folder, manifest, self.books.store, summary, self.data)
+        write_report(self.folder, manifest, self.books.trial_log, summary, self.data)
         self.folder.write_summary(summary)
         return summary
 

@@ -24,7 +24,7 @@ from search.record import (
     Proposals,
     ReusedTrials,
     RunFolder,
-    Study,
+    Standings,
     new_manifest,
     open_books,
 )
@@ -159,10 +159,10 @@ class Sweep:
         ending = self._ending(optima, examples, interrupted)
         with ending.interruptible(self._done):
             prediction, started_at = training.train(executor, optima, examples, interrupted)
-            last = ending.last_tasks(self.study.best_trial)
-        work = arithmetic(run.training.store)
+            last = ending.last_tasks(self.standings.best_trial)
+        work = arithmetic(run.training.trial_log)
         timing = make_timing(
-            run.training.store, self.began, started_at,
+            run.training.trial_log, self.began, started_at,
             epochs_flops(work.trained, self.config, self.data), executor.workers, prediction,
         )  # fmt: skip
         return ending.conclude(manifest, last, timing, work)
@@ -197,17 +197,17 @@ class Sweep:
         return open_books(self.config, self.data, self.folder)
 
     @property
-    def study(self) -> Study:
+    def standings(self) -> Standings:
         """What is known of the trials."""
-        return self.books.study
+        return self.books.standings
 
     def _done(self) -> str:
-        return f"{self.study.finished} of {self.study.total} trials are in the log"
+        return f"{self.standings.finished} of {self.standings.total} trials are in the log"
 
     def _announce(self, executor: Executor) -> None:
-        done = f", {self.study.finished} of them done" if self.study.finished else ""
+        done = f", {self.standings.finished} of them done" if self.standings.finished else ""
         where = f"run folder {self.options.run_path}"
-        _print(self.err, f"{self.study.total} trials on {self.data.name}{done}; {where}")
+        _print(self.err, f"{self.standings.total} trials on {self.data.name}{done}; {where}")
         if executor.dashboard_url:
             _print(self.err, f"Ray dashboard: {executor.dashboard_url}")
 

@@ -23,7 +23,7 @@ from search.plan import (
     workers_each,
 )
 from search.record import (
-    TOLD,
+    STANDINGS_COLUMNS,
     Books,
     Manifest,
     Proposals,
@@ -69,21 +69,21 @@ class Run:
         return training_books(self.books, replicates_of(self.config))
 
     def settle(self) -> None:
-        """Finish what a killed command had begun to record, and tell the study of the log.
+        """Finish what a killed command had begun to record, and count what the log holds.
 
         Raises
         ------
         StoreError
             If the log cannot be read or written.
         """
-        store, checkpoints = self.training.store, self.training.checkpoints
+        trial_log, checkpoints = self.training.trial_log, self.training.checkpoints
         packs = [(pack, told) for plan, told in self._plans() for pack in plan.packs]
-        settle({pack.index: pack for pack, _ in packs}, store, checkpoints)
-        logged = self.books.store.columns(*TOLD)
-        self.books.study.tell(dict(zip(TOLD, logged, strict=True)))
-        if isinstance(self.training.study, ReplicateStudy):
-            self.training.study.restore(store)
-        closed = self.training.study.closed
+        settle({pack.index: pack for pack, _ in packs}, trial_log, checkpoints)
+        logged = self.books.trial_log.columns(*STANDINGS_COLUMNS)
+        self.books.standings.count(dict(zip(STANDINGS_COLUMNS, logged, strict=True)))
+        if isinstance(self.training.standings, ReplicateStudy):
+            self.training.standings.restore(trial_log)
+        closed = self.training.standings.closed
         # With a pruner, a finished pack still says what the others are compared with.
         compared = bool(self._rungs) and not closed.all()
         checkpoints.keep_only(
@@ -114,7 +114,7 @@ class Run:
             cutter = self._cutter(self._grid_plan, cost, workers)
             books = self.training
             chains = open_chains(
-                self._grid_plan, books.study.closed, books.checkpoints.reached, cutter
+                self._grid_plan, books.standings.closed, books.checkpoints.reached, cutter
             )
             wave = Wave(self._grid_plan, cutter, books, self._pruning(self._grid_plan, [], 0))
             # What a pruner saves is not known either.
@@ -132,10 +132,10 @@ class Run:
     @cached_property
     def _grid_plan(self) -> Plan:
         numbers = np.arange(len(self.config.space))
-        store = self.books.store
-        if self.manifest.reuse and not store.has(REUSED):
-            store.write(REUSED, self.reused.rows(numbers, self.config.space.columns(numbers)))
-        logged, sources = store.columns("number", "source")
+        trial_log = self.books.trial_log
+        if self.manifest.reuse and not trial_log.has(REUSED):
+            trial_log.write(REUSED, self.reused.rows(numbers, self.config.space.columns(numbers)))
+        logged, sources = trial_log.columns("number", "source")
         reused = [source is not None for source in sources.tolist()]
         trained = np.setdiff1d(numbers, logged[reused]) if any(reused) else numbers
         widths = self.manifest.widths_by_batch_size

@@ -76,8 +76,8 @@ def _done_and_best(state: RunState) -> tuple[int, Mapping[str, Any] | None]:
     """Return what the summary knows; only the log of an unfinished run is read."""
     if state.summary:
         return state.summary["trials"]["total"], state.summary["best"]
-    best = state.study.best_trial
-    return state.study.finished, as_told(best) if best else None
+    best = state.standings.best_trial
+    return state.standings.finished, as_told(best) if best else None
 
 
 def _value(params: Mapping[str, float], name: str) -> str:

@@ -22,7 +22,7 @@ def status_lines(state: RunState, width: int | None = None) -> list[str]:
         Of the terminal.
     """
     readout = READOUTS[state.config.select]
-    top = top_lines([as_told(trial) for trial in state.study.top], width, readout)
+    top = top_lines([as_told(trial) for trial in state.standings.top], width, readout)
     blocks = [_head(state, width), top, _links(state, width), _continued(state)]
     lines = [line for block in blocks if block for line in (*block, "")]
     return lines[:-1]
@@ -34,23 +34,23 @@ def _head(state: RunState, width: int | None) -> list[str]:
         f"{state.folder.path}: {state.name}{writer}",
         _done(state),
         *_pace(state),
-        best_text(state.study.best_trial),
+        best_text(state.standings.best_trial),
     ]
     return [line for sentence in sentences for line in wrapped(sentence, width)]
 
 
 def _done(state: RunState) -> str:
-    study = state.study
-    counts = [f"{study.states[name]} {word}" for name, word in _STATES.items()]
+    standings = state.standings
+    counts = [f"{standings.states[name]} {word}" for name, word in _STATES.items()]
     told = ", ".join(count for count in counts if not count.startswith("0 "))
-    done = f"{study.finished} of {study.total} trials on {state.manifest.dataset['name']}"
+    done = f"{standings.finished} of {standings.total} trials on {state.manifest.dataset['name']}"
     return f"{done}: {told}" if told else done
 
 
 def _pace(state: RunState) -> list[str]:
     if state.name == FINISHED and state.summary:
         return [f"in {duration(state.summary['timing']['wall_s'])}"]
-    if state.name == RUNNING and state.study.finished == state.study.total:
+    if state.name == RUNNING and state.standings.finished == state.standings.total:
         return ["training the best combination on all training images"]
     rate, left = state.rate, state.seconds_left
     if rate is None or left is None:

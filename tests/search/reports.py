@@ -10,7 +10,7 @@ from model.data.dataset import Dataset
 from model.softmax import SoftmaxRegression
 from model.tasks import FinalScore
 from search.config import AXES, SearchSpace, SweepConfig
-from search.record import COMPLETE, FAIL, PRUNED, READOUTS, Manifest, RunFolder, Study, TrialStore
+from search.record import COMPLETE, FAIL, PRUNED, READOUTS, Manifest, RunFolder, Standings, TrialLog
 from search.report import write_report
 from search.result import Arithmetic, make_summary
 
@@ -112,12 +112,12 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
     folder = RunFolder(Path(folder))
     config = config or config_of(space)
     select = config["select"]
-    store, study = TrialStore(folder.trials), Study(len(space), select)
+    trial_log, standings = TrialLog(folder.trials), Standings(len(space), select)
     columns = columns_of(space, costs, pruned)
-    store.write("rows", columns)
-    study.tell(columns)
+    trial_log.write("rows", columns)
+    standings.count(columns)
     tests = {}
-    if study.best_trial and has_test:
+    if standings.best_trial and has_test:
         model = SoftmaxRegression(8, 1e-6, 2, 1.0).fit(data.X, data.y)
         model.save(folder.model)
         accuracy = float(np.mean(model.predict(data.X_test) == data.y_test))
@@ -127,12 +127,12 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
         "wall_s": 12.0, "training_s": 9.0, "compute_s": 95.0, "workers": 2, "gflops": 3.0,
         "predicted_training_s": 10.0,
     }  # fmt: skip
-    summary = make_summary(study, tests, data, timing, Arithmetic(120, 120 + 10 * len(pruned)))
+    summary = make_summary(standings, tests, data, timing, Arithmetic(120, 120 + 10 * len(pruned)))
     about = {"name": data.name, "fingerprint": data.fingerprint}
     manifest = Manifest(config, about, {}, 1, {"numpy": "2.0 <beta>"}, "2024-01-01T00:00:00+00:00")
     folder.write_manifest(manifest)
     folder.write_summary(summary)
-    return folder, manifest, store, summary, data
+    return folder, manifest, trial_log, summary, data
 
 
 def write(folder, costs, data=None, **more):

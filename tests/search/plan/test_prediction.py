@@ -14,7 +14,7 @@ from search.plan import (
     predict,
     refit_seconds,
 )
-from search.record import Study
+from search.record import Standings
 
 CONFIG = load_config("full")
 N_TRAIN, N_VALIDATION = 48_000, 12_000
@@ -23,7 +23,7 @@ N_TRAIN, N_VALIDATION = 48_000, 12_000
 def chains_for(workers):
     plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
     cutter = LinkCutter(TYPICAL, N_TRAIN, N_VALIDATION, plan, workers)
-    return plan, open_chains(plan, Study(CONFIG.total).closed, nothing_reached, cutter)
+    return plan, open_chains(plan, Standings(CONFIG.total).closed, nothing_reached, cutter)
 
 
 @pytest.mark.parametrize("workers", [1, 4, 64])

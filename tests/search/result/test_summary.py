@@ -8,7 +8,7 @@ import pytest
 from model.data.dataset import Dataset
 from search.config import SearchSpace
 from search.engine import refits as refit
-from search.record import COMPLETE, FAIL, PRUNED, Study
+from search.record import COMPLETE, FAIL, PRUNED, Standings
 from search.result import Arithmetic, make_summary, readout_rows, result_lines, result_text
 
 SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
@@ -26,18 +26,18 @@ ALL = Arithmetic(280, 280)
 
 
 def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL, select="last"):
-    study = Study(len(SPACE), select)
+    standings = Standings(len(SPACE), select)
     number = np.arange(len(costs) + pruned) + 9
     costs = np.array([*costs, *[np.nan] * pruned])
     state = np.where(np.isfinite(costs), COMPLETE, FAIL)
     state[len(costs) - pruned :] = PRUNED
-    study.tell({
+    standings.count({
         "number": number, "state": state, **SPACE.columns(number), "val_cost": costs,
         "val_accuracy": np.full(len(costs), 0.85),
         "val_cost_avg": 0.9 - costs, "val_accuracy_avg": np.full(len(costs), 0.875),
     })  # fmt: skip
     tests = {} if test is None else {"last": test, "average": AVERAGED}
-    return make_summary(study, tests, DATA, TIMING, work)
+    return make_summary(standings, tests, DATA, TIMING, work)
 
 
 def test_the_summary_holds_what_the_contract_says():
