@@ -26,7 +26,7 @@ from statistics import median
 from harness import report
 
 from search.config import load_config
-from search.record import TrialStore
+from search.record import TrialLog
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "hosts"))  # where the hosts are made for the tests, too
@@ -126,7 +126,7 @@ def by_run(timings: list[dict[str, float]]) -> dict[str, float]:
 
 def costs(run: Path) -> list[float]:
     """Return the costs of a run, in the order of its trials."""
-    numbers, values = TrialStore(run / "trials").columns("number", "val_cost")
+    numbers, values = TrialLog(run / "trials").columns("number", "val_cost")
     return [values[i] for i in numbers.argsort()]
 
 

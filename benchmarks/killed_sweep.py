@@ -18,7 +18,7 @@ import numpy as np
 from harness import report
 
 from search.config import AXES
-from search.record import TrialStore
+from search.record import TrialLog
 
 SAME = ("number", "state", *AXES, "val_cost", "val_cost_avg", "last_cost", "last_epoch")
 
@@ -75,7 +75,7 @@ def run(command: list[str], folder: Path, kill_after: float | None = None) -> fl
 def compare(whole: Path, killed: Path) -> dict[str, object]:
     """Return what a killed and continued run must have in common with an undisturbed one."""
     tables = [
-        TrialStore(folder / "trials").read().to_pandas().sort_values("number", ignore_index=True)
+        TrialLog(folder / "trials").read().to_pandas().sort_values("number", ignore_index=True)
         for folder in (whole, killed)
     ]
     trained = Counter(

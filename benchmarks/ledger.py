@@ -1,6 +1,6 @@
 """What a grid of 1,000,000 trials costs beside the training: plan, log, resume, queries, memory.
 
-Every link of the plan is logged through the real store with made-up scores, so that all but the
+Every link of the plan is logged through the real trial log with made-up scores, so that all but the
 arithmetic happens as in a sweep.
 
     python benchmarks/ledger.py
@@ -32,7 +32,15 @@ from search.plan import (
     nothing_reached,
     open_chains,
 )
-from search.record import READOUTS, TOLD, Checkpoint, Study, TrialStore, link_name, record
+from search.record import (
+    READOUTS,
+    STANDINGS_COLUMNS,
+    Checkpoint,
+    Standings,
+    TrialLog,
+    link_name,
+    record,
+)
 from search.report.pairs import pair_costs
 from search.report.result import top_trials
 
@@ -66,12 +74,12 @@ def make_space(rates: int) -> SearchSpace:
 def ledger(space: SearchSpace, folder: Path) -> dict[str, float]:
     """Time each part."""
     (plan, chains), planning = timed(lambda: make_chains(space))
-    store = TrialStore(folder)
-    logging = log_all(store, chains)
-    study, resume = timed(lambda: resumed(space, plan, store))
-    assert study.finished == len(space)
+    trial_log = TrialLog(folder)
+    logging = log_all(trial_log, chains)
+    standings, resume = timed(lambda: resumed(space, plan, trial_log))
+    assert standings.finished == len(space)
     names = ("number", "val_cost", "val_accuracy", *AXES)
-    trials, reading = timed(lambda: dict(zip(names, store.columns(*names), strict=True)))
+    trials, reading = timed(lambda: dict(zip(names, trial_log.columns(*names), strict=True)))
     axes = (trials["alpha"], trials["learning_rate"])
     places = [np.unique(values, return_inverse=True)[1] for values in axes]
     shape = (len(space.learning_rate), len(space.alpha))
@@ -104,7 +112,7 @@ def make_chains(space: SearchSpace) -> tuple[Plan, list[Chain]]:
     widths = choose_widths(dict.fromkeys(space.batch_size, columns), WORKERS)
     numbers = np.arange(len(space))
     plan = make_plan(numbers, space.columns(numbers), widths)
-    return plan, chains_of(plan, Study(len(space)).closed)
+    return plan, chains_of(plan, Standings(len(space)).closed)
 
 
 def chains_of(plan: Plan, closed: np.ndarray) -> list[Chain]:
@@ -114,7 +122,7 @@ def chains_of(plan: Plan, closed: np.ndarray) -> list[Chain]:
     return open_chains(plan, closed, nothing_reached, cutter)
 
 
-def log_all(store: TrialStore, chains: list[Chain]) -> float:
+def log_all(trial_log: TrialLog, chains: list[Chain]) -> float:
     """Log every link and return the seconds of the driver for it, waits for the disk included."""
     rng = np.random.default_rng(0)
     seconds = 0.0
@@ -137,17 +145,19 @@ def log_all(store: TrialStore, chains: list[Chain]) -> float:
             start = time.perf_counter()
             rows, after = record(link, result, "192.0.2.1", after)
             if link.has_trials:
-                store.write(link_name(link.pack.index, link.epoch), rows)
+                trial_log.write(link_name(link.pack.index, link.epoch), rows)
             seconds += time.perf_counter() - start
     return seconds
 
 
-def resumed(space: SearchSpace, plan: Plan, store: TrialStore) -> Study:
+def resumed(space: SearchSpace, plan: Plan, trial_log: TrialLog) -> Standings:
     """Read the log and find what is left, as a command that continues does."""
-    study = Study(len(space))
-    study.tell(dict(zip(TOLD, store.columns(*TOLD), strict=True)))
-    assert not chains_of(plan, study.closed)
-    return study
+    standings = Standings(len(space))
+    standings.count(
+        dict(zip(STANDINGS_COLUMNS, trial_log.columns(*STANDINGS_COLUMNS), strict=True))
+    )
+    assert not chains_of(plan, standings.closed)
+    return standings
 
 
 if __name__ == "__main__":

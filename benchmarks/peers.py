@@ -70,7 +70,7 @@ from peers.task import Outcome, Task, Trial
 from model.data.sources import load_dataset
 from model.tasks import Examples
 from search.config import SearchSpace, SweepConfig, load_config
-from search.record import TrialStore
+from search.record import TrialLog
 
 SHORT_GRID = Path(__file__).parent / "peers" / "short.toml"
 TOLERANCE = 1e-3
@@ -160,7 +160,7 @@ def this_project(grid: str, space: SearchSpace) -> tuple[dict[str, Any], dict[in
     """Run the whole grid; return the row, and the cost of every trial."""
     with tempfile.TemporaryDirectory() as folder:
         figures = sweep(grid, Path(folder) / "run")
-        log = TrialStore(Path(folder) / "run" / "trials").columns("number", "val_cost")
+        log = TrialLog(Path(folder) / "run" / "trials").columns("number", "val_cost")
     seconds, n = figures["command_s"], len(space)
     row = {
         "check": "the reference",

@@ -43,7 +43,7 @@ from model.tasks import LegResult, LinkResult
 from search.config import SweepConfig, load_config
 from search.engine import Orchestrator, Wave, calibrate
 from search.plan import Link, LinkCutter, Pack, Plan
-from search.record import READOUTS, Books, Checkpoints, Resamples, Study, TrialStore
+from search.record import READOUTS, Books, Checkpoints, Resamples, Standings, TrialLog
 
 EPOCHS = (1, 5, 10)
 WIDTHS = (4, 64)
@@ -205,16 +205,16 @@ class Nobody:
     """Is told and does not care."""
 
     def started(self, link: Link) -> None: ...
-    def advanced(self, link: Link, study: Study, node: str) -> None: ...
+    def advanced(self, link: Link, standings: Standings, node: str) -> None: ...
     def idle(self) -> None: ...
 
 
 def record_seconds(width: int, folder: Path) -> float:
     """Seconds of the orchestrator for a link: state read, rows staged, saved and published."""
     plan = Plan(tuple(a_pack(index, width) for index in range(PACKS)))
-    store, checkpoints = TrialStore(folder / "trials"), Checkpoints(folder / "checkpoints")
+    trial_log, checkpoints = TrialLog(folder / "trials"), Checkpoints(folder / "checkpoints")
     resamples = Resamples(folder / "resamples")
-    books = Books(store, checkpoints, Study(PACKS * LINKS * width), resamples)
+    books = Books(trial_log, checkpoints, Standings(PACKS * LINKS * width), resamples)
     one_row = CostModel({1: (1.0, 0.0)}, (0.0, 0.0))
     # An epoch takes ten seconds, more than a link should, so there is a link for each stop.
     cutter = LinkCutter.for_plan(plan, cost=one_row, n_train=10, n_validation=1, workers=1)

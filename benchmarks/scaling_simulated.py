@@ -33,7 +33,7 @@ from search.plan import (
     open_chains,
     simulate,
 )
-from search.record import Study
+from search.record import Standings
 
 WORKERS = (1, 4, 16, 64, 256, 1024)
 GBIT = {"1_gbit": 1, "10_gbit": 10, "25_gbit": 25}

@@ -34,7 +34,7 @@ class Orchestrator:
     ----------
     executor : Executor
     books : Books
-        The study is told every result; it knows those that the log holds from before.
+        Their standings have counted what the log holds from before.
     start : callable
         Returns the state of a pack before its first epoch.
     observer : Observer
@@ -126,15 +126,17 @@ class Orchestrator:
         whenever this is killed, `settle` finds either both or none.
         """
         self.started_at = min(self.started_at, result.started_at)
-        rows, after = record(link, result, node, self._checkpoint(link), self.books.study.select)
+        rows, after = record(
+            link, result, node, self._checkpoint(link), self.books.standings.select
+        )
         name, began = link_name(link.pack.index, link.epoch), time.perf_counter()
         if link.has_trials:
-            self.books.store.stage(name, rows)
+            self.books.trial_log.stage(name, rows)
             self._keep_resampled(name, link, result, rows)
         self.books.checkpoints.save(link.pack, after)
         if link.has_trials:
-            self.books.store.publish(name)
-            self.books.study.tell(rows)
+            self.books.trial_log.publish(name)
+            self.books.standings.count(rows)
         self.measured(link, result, time.perf_counter() - began)
         log.info(
             "done: pack %d, %s, trained %d epochs in %.2f s on %s",
@@ -142,17 +144,17 @@ class Orchestrator:
         )  # fmt: skip
         if self._schedule.done(link):
             self._source.ended(link.pack)
-        self.observer.advanced(link, self.books.study, node)
+        self.observer.advanced(link, self.books.standings, node)
 
     def _keep_resampled(
         self, name: str, link: Link, result: LinkResult, rows: Mapping[str, Any]
     ) -> None:
-        study, resamples = self.books.study, self.books.resamples
+        standings, resamples = self.books.standings, self.books.resamples
         if resamples is None:
             return
-        so_far = study.best_trial.value if study.best_trial else math.inf
-        best = np.fmin.reduce(rows[READOUTS[study.select].cost], initial=so_far)
-        part = resampled_of(link, result, study.select)
+        so_far = standings.best_trial.value if standings.best_trial else math.inf
+        best = np.fmin.reduce(rows[READOUTS[standings.select].cost], initial=so_far)
+        part = resampled_of(link, result, standings.select)
         resamples.save(name, part, float(best))
 
 
@@ -176,10 +178,10 @@ class Observers:
         for observer in self._observers:
             observer.started(link)
 
-    def advanced(self, link: Link, study: Study, node: str) -> None:
+    def advanced(self, link: Link, standings: Standings, node: str) -> None:
         """Tell that a link is in the log."""
         for observer in self._observers:
-            observer.advanced(link, study, node)
+            observer.advanced(link, standings, node)
 
     def lost(self, link: Link, reason: str) -> None:
         """Tell that a worker was lost and its link will be tried again."""

@@ -144,7 +144,7 @@ class SampledSearch:
         """
         proposals = self.proposals.read()
         told = [n for proposal in proposals if proposal.told for n in proposal.numbers]
-        rows = {row["number"]: row for row in self.books.store.rows(told)}
+        rows = {row["number"]: row for row in self.books.trial_log.rows(told)}
         for proposal in proposals:
             self.asker.restore(proposal)
             self._seen.register(proposal)
@@ -256,7 +256,7 @@ class SampledSearch:
         copies = proposal.copies
         if not copies:
             return
-        firsts = {row["number"]: row for row in self.books.store.rows(copies.values())}
+        firsts = {row["number"]: row for row in self.books.trial_log.rows(copies.values())}
         rows = as_columns(
             [copied(firsts[first], n, f"trial {first}") for n, first in copies.items()]
         )
@@ -264,9 +264,9 @@ class SampledSearch:
 
     def _log_once(self, name: str, rows: dict[str, Any]) -> None:
         """Log rows that took no training, unless a command did so that was killed after it."""
-        if not self.books.store.has(name):
-            self.books.store.write(name, rows)
-            self.books.study.tell(rows)
+        if not self.books.trial_log.has(name):
+            self.books.trial_log.write(name, rows)
+            self.books.standings.count(rows)
 
 
 def wave_widths(proposal: Proposal, workers: int) -> dict[int, int]:

@@ -143,15 +143,15 @@ class Wave:
         rows = pruned_rows(pack, columns, rung, reached)
         # Beside the rows of a command whose states were lost.
         name = f"{link_name(pack.index, rung)}-pruned"
-        while self._books.store.has(name):
+        while self._books.trial_log.has(name):
             name += "-again"
-        self._books.store.write(name, rows)
-        self._books.study.tell(rows)
+        self._books.trial_log.write(name, rows)
+        self._books.standings.count(rows)
 
     @cached_property
     def _logged(self) -> dict[int, F64]:
         """The reports that the log held of each pack when this command took it up."""
-        closed = self._books.study.closed
+        closed = self._books.standings.closed
         taken_up = [p for p in self.plan.packs if closed[p.numbers[p.numbers != NO_TRIAL]].any()]
         numbers = [pack.numbers[pack.numbers != NO_TRIAL] for pack in taken_up]
         rows = self._books.store.rows(np.concatenate(numbers).tolist()) if numbers else []

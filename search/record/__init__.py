@@ -6,7 +6,15 @@ decides what is trained next, and never waits for a worker.
 
 from search.record.books import Books, open_books, settle
 from search.record.checkpoints import Checkpoint, Checkpoints
-from search.record.columns import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS, TOLD, Readout
+from search.record.columns import (
+    COMPLETE,
+    FAIL,
+    FIGURES,
+    PRUNED,
+    READOUTS,
+    STANDINGS_COLUMNS,
+    Readout,
+)
 from search.record.loading import load_table
 from search.record.log_reading import OF_REPLICATES, read_columns, read_log
 from search.record.manifest import REUSE_KEY, Manifest, new_manifest, versions

@@ -9,8 +9,8 @@ from search.plan import Pack
 from search.record.checkpoints import Checkpoints
 from search.record.resamples import Resamples
 from search.record.run_folder import RunFolder
-from search.record.standings import Study
-from search.record.trial_log import TrialStore, link_of
+from search.record.standings import Standings
+from search.record.trial_log import TrialLog, link_of
 
 
 @dataclass(frozen=True)
@@ -19,20 +19,20 @@ class Books:
 
     Attributes
     ----------
-    store : TrialStore
+    trial_log : TrialLog
     checkpoints : Checkpoints
-    study : Study
+    standings : Standings
     resamples : Resamples or None
         None where trials have replicates.
     """
 
-    store: TrialStore
+    trial_log: TrialLog
     checkpoints: Checkpoints
-    study: Study
+    standings: Standings
     resamples: Resamples | None = None
 
 
-def settle(packs: Mapping[int, Pack], store: TrialStore, checkpoints: Checkpoints) -> None:
+def settle(packs: Mapping[int, Pack], trial_log: TrialLog, checkpoints: Checkpoints) -> None:
     """Finish what a killed command had begun to record.
 
     Staged rows of a link count where its state was saved; others are made again.
@@ -41,7 +41,7 @@ def settle(packs: Mapping[int, Pack], store: TrialStore, checkpoints: Checkpoint
     ----------
     packs : mapping of int to Pack
         All that may be unfinished, by their index.
-    store : TrialStore
+    trial_log : TrialLog
     checkpoints : Checkpoints
 
     Raises
@@ -49,14 +49,14 @@ def settle(packs: Mapping[int, Pack], store: TrialStore, checkpoints: Checkpoint
     StoreError
         If the log cannot be read or written.
     """
-    for name in store.staged():
+    for name in trial_log.staged():
         index, epoch = link_of(name) or (-1, 0)
         saved = index in packs and checkpoints.reached(packs[index])[0] >= epoch
-        (store.publish if saved else store.discard)(name)
+        (trial_log.publish if saved else trial_log.discard)(name)
 
 
 def open_books(config: SweepConfig, data: Dataset, folder: RunFolder) -> Books:
-    """Return the run's trial log, the states of its packs, and a study that knows no trial yet.
+    """Return the run's trial log, the states of its packs, and standings without any trial yet.
 
     Raises
     ------
@@ -65,8 +65,8 @@ def open_books(config: SweepConfig, data: Dataset, folder: RunFolder) -> Books:
     """
     about = {"dataset": data.name, "fingerprint": data.fingerprint}
     return Books(
-        TrialStore(folder.trials, about),
+        TrialLog(folder.trials, about),
         Checkpoints(folder.checkpoints),
-        Study(config.total, config.select),
+        Standings(config.total, config.select),
         Resamples(folder.resamples) if config.replicates == 1 else None,
     )

@@ -34,5 +34,5 @@ COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 FIGURES = tuple(name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy))
 """The columns of the log that have a trial's costs and accuracies."""
 
-TOLD = ("number", "state", *AXES, *FIGURES)
-"""The columns of the log that a study keeps count of."""
+STANDINGS_COLUMNS = ("number", "state", *AXES, *FIGURES)
+"""The columns of the log that `Standings` are made of."""

@@ -11,8 +11,8 @@ from search.config import Replicate
 from search.record.books import Books
 from search.record.columns import COMPLETE, FAIL, FIGURES, READOUTS
 from search.record.reuse import as_columns
-from search.record.standings import Study
-from search.record.trial_log import TrialStore
+from search.record.standings import Standings
+from search.record.trial_log import TrialLog
 
 _KEPT = ("number", "seconds", "train_cost", *FIGURES)
 
@@ -35,11 +35,13 @@ def training_books(books: Books, replicates: Sequence[Replicate]) -> Books:
     """
     if len(replicates) == 1:
         return books
-    study = ReplicateStudy(books, replicates)
-    return replace(books, store=books.store.beside(FOLDER), study=study, resamples=None)
+    standings = ReplicateStudy(books, replicates)
+    return replace(
+        books, trial_log=books.trial_log.beside(FOLDER), standings=standings, resamples=None
+    )
 
 
-class ReplicateStudy(Study):
+class ReplicateStudy(Standings):
     """Is told of replicates, and logs a trial as soon as the last of its own is told.
 
     The trial log is a function of the replicates' log: a row that a killed command did not come to
@@ -49,48 +51,48 @@ class ReplicateStudy(Study):
     Parameters
     ----------
     books : Books
-        Of the run; its study is told of the trials.
+        Of the run; its standings is told of the trials.
     replicates : sequence of Replicate
         Of every trial.
     """
 
     def __init__(self, books: Books, replicates: Sequence[Replicate]) -> None:
-        self._trials, self._replicates = books.study.total, list(replicates)
-        super().__init__(self._trials * len(self._replicates), books.study.select)
+        self._trials, self._replicates = books.standings.total, list(replicates)
+        super().__init__(self._trials * len(self._replicates), books.standings.select)
         self._books = books
         # Observers count trials.
-        self.states = books.study.states
+        self.states = books.standings.states
         shape = (len(self._replicates), self._trials)
         self._seconds = np.zeros(shape)
         self._train_cost = np.full(shape, np.nan)
         self._figures = {name: np.full(shape, np.nan) for name in FIGURES}
 
-    def restore(self, store: TrialStore) -> None:
+    def restore(self, trial_log: TrialLog) -> None:
         """Take over what earlier commands have trained, and log what they have not.
 
         Parameters
         ----------
-        store : TrialStore
-            Of the replicates; the study of the trials knows its own log already.
+        trial_log : TrialLog
+            Of the replicates; the standings of the trials knows its own log already.
 
         Raises
         ------
         StoreError
             If a log cannot be read or written.
         """
-        for name in self._books.store.staged():
-            self._books.store.discard(name)
-        self._keep(dict(zip(_KEPT, store.columns(*_KEPT), strict=True)))
+        for name in self._books.trial_log.staged():
+            self._books.trial_log.discard(name)
+        self._keep(dict(zip(_KEPT, trial_log.columns(*_KEPT), strict=True)))
         unlogged = np.flatnonzero(self._whole(np.arange(self._trials)))
         if len(unlogged):
             parts = np.arange(len(self._replicates))[:, None] * self._trials + unlogged
-            rows = sorted(store.rows(parts.ravel()), key=lambda row: row["finished_at"])
+            rows = sorted(trial_log.rows(parts.ravel()), key=lambda row: row["finished_at"])
             newest = {row["number"] % self._trials: row for row in rows}
             self._log(as_columns(list(newest.values())), np.arange(len(newest)))
         # A trial that has its row needs no replicates, such as one that another run has trained.
-        self.closed[:-1] |= np.tile(self._books.study.closed[:-1], len(self._replicates))
+        self.closed[:-1] |= np.tile(self._books.standings.closed[:-1], len(self._replicates))
 
-    def tell(self, rows: Mapping[str, Any]) -> None:
+    def count(self, rows: Mapping[str, Any]) -> None:
         """Take the rows of some replicates, at most one of each trial.
 
         Parameters
@@ -119,7 +121,7 @@ class ReplicateStudy(Study):
     def _whole(self, trials: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether trials have all their replicates, but no row yet."""
         closed = self.closed[:-1].reshape(len(self._replicates), -1)[:, trials]
-        whole: NDArray[np.bool_] = closed.all(axis=0) & ~self._books.study.closed[trials]
+        whole: NDArray[np.bool_] = closed.all(axis=0) & ~self._books.standings.closed[trials]
         return whole
 
     def _log(self, rows: Mapping[str, Any], places: NDArray[np.intp]) -> None:
@@ -127,8 +129,8 @@ class ReplicateStudy(Study):
         trials = rows["number"][places] % self._trials
         kept = {name: _at(values, places) for name, values in rows.items()}
         logged = kept | {"number": trials} | self._results(trials)
-        self._books.store.write(f"trials-from-{trials.min():09d}", logged)
-        self._books.study.tell(logged)
+        self._books.trial_log.write(f"trials-from-{trials.min():09d}", logged)
+        self._books.standings.count(logged)
 
     def _results(self, trials: NDArray[np.int64]) -> dict[str, Any]:
         """Return the columns that are made of all replicates of some trials."""

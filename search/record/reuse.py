@@ -13,7 +13,7 @@ from search.record.columns import COMPLETE, FAIL, FIGURES, READOUTS
 from search.record.log_reading import SCHEMA
 from search.record.manifest import REUSE_KEY, Manifest
 from search.record.run_folder import RunFolder
-from search.record.trial_log import TrialStore
+from search.record.trial_log import TrialLog
 from search.storage import Place, place
 
 _FROZEN = "trials"
@@ -90,13 +90,13 @@ class ReusedTrials:
         """
         if not manifest.reuse:
             return cls()
-        store = TrialStore(folder)
-        if not store.has(_FROZEN):
+        trial_log = TrialLog(folder)
+        if not trial_log.has(_FROZEN):
             runs = _places(manifest.reuse, given)
             known = cls.of_runs(runs, manifest)
             keep_too(runs)
-            store.write(_FROZEN, as_columns(list(known._rows.values())))
-        return cls(store.read().to_pylist())
+            trial_log.write(_FROZEN, as_columns(list(known._rows.values())))
+        return cls(trial_log.read().to_pylist())
 
     def rows(
         self, numbers: NDArray[np.int64], params: Mapping[str, NDArray[Any]]
@@ -171,7 +171,7 @@ def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
     trials = RunFolder(folder).trials
     if not trials.is_dir():
         return []
-    rows = TrialStore(trials).read().to_pylist()
+    rows = TrialLog(trials).read().to_pylist()
     return [
         copied(row, row["number"], row["source"] or f"{folder.resolve()}, trial {row['number']}")
         | ({} if same else _of_other_readout(row, READOUTS[select].cost))

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from model.tasks import LAST
 from search.config import AXES, Params
 from search.plan import NO_TRIAL
-from search.record.columns import FIGURES, READOUTS, TOLD
+from search.record.columns import FIGURES, READOUTS
 
 TOP = 10
 """How many of the best trials are kept and shown."""
+
+_TRIAL = ("number", *AXES, *FIGURES)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class BestTrial:
 
 
 @dataclass
-class Study:
+class Standings:
     """Counts trials by state and keeps the ten best; flat in the number of trials.
 
     Attributes
@@ -80,13 +82,13 @@ class Study:
         """The trial with the lowest validation cost."""
         return self.top[0] if self.top else None
 
-    def tell(self, rows: Mapping[str, Any]) -> None:
-        """Take the final rows of some trials.
+    def count(self, rows: Mapping[str, Any]) -> None:
+        """Count the final rows of some trials.
 
         Parameters
         ----------
         rows : mapping of str to array
-            The columns `TOLD` of the log.
+            The columns `STANDINGS_COLUMNS` of the log.
         """
         self.closed[rows["number"]] = True
         self.states.update(rows["state"].tolist())
@@ -94,7 +96,7 @@ class Study:
         complete = np.flatnonzero(np.isfinite(rows[selected]))
         if not len(complete):
             return
-        columns = {name: np.asarray(rows[name])[complete] for name in TOLD if name != "state"}
+        columns = {name: np.asarray(rows[name])[complete] for name in _TRIAL}
         best = np.lexsort([columns["number"], columns[selected]])[:TOP]
         new = [
             _trial({name: values[i].item() for name, values in columns.items()}, selected)

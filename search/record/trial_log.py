@@ -29,7 +29,7 @@ def link_of(name: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-class TrialStore:
+class TrialLog:
     """The log of one run.
 
     A file is named after what it tells, such as a link, so that what is logged

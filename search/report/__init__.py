@@ -39,5 +39,5 @@ def write_report(
     from search.report.run_data import RunData
     from search.storage import write_atomically
 
-    html = render(RunData.read(folder, manifest, store, summary, data))
+    html = render(RunData.read(folder, manifest, trial_log, summary, data))
     write_atomically(folder.report, lambda file: file.write(html.encode()))

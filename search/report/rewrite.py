@@ -5,7 +5,7 @@ from model.data.fashion_mnist import Notify
 from model.data.sources import load_dataset
 from model.errors import PacksweepError
 from search.errors import RunFolderError
-from search.record import Manifest, RunFolder, TrialStore
+from search.record import Manifest, RunFolder, TrialLog
 from search.report import write_report
 from search.storage import Place
 
@@ -35,7 +35,7 @@ def rewrite_report(run: Place, notify: Notify) -> Place:
             f"--resume {run}."
         )
     data = _same_data(manifest, notify)
-    write_report(folder, manifest, TrialStore(folder.trials), summary, data)
+    write_report(folder, manifest, TrialLog(folder.trials), summary, data)
     return folder.report
 
 

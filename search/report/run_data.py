@@ -64,7 +64,7 @@ class RunData:
             If it cannot be read.
         """
         config = SweepConfig.from_dict(manifest.config)
-        columns = store.columns(*_COLUMNS)
+        columns = trial_log.columns(*_COLUMNS)
         order = np.argsort(columns[0])
         trials = {name: column[order] for name, column in zip(_COLUMNS, columns, strict=True)}
         # The sections know one readout, under the names of the last weights': that which selects.

@@ -43,7 +43,7 @@ def optimum_figures(
     StoreError
         If the log cannot be read.
     """
-    number, state, cost = store.columns("number", "state", "train_cost")
+    number, state, cost = trial_log.columns("number", "state", "train_cost")
     known = np.isfinite(cost.astype(np.float64))
     of_best = cost[(number == best) & known].tolist()
     return OptimumFigures(

@@ -61,14 +61,14 @@ def find_ties(store: TrialStore, resamples: Resamples, study: Study, images: int
 
     Parameters
     ----------
-    store : TrialStore
+    trial_log : TrialLog
     resamples : Resamples
     study : Study
         The study that knows all of the log.
     images : int
         How many validation images the trials are compared on.
     """
-    best = study.best_trial
+    best = standings.best_trial
     if best is None:
         return None
     level = 1 - TAIL
@@ -122,14 +122,14 @@ def _compared(part: Resampled, own: Any) -> Iterator[Comparison]:
 
 
 def _cheap_rows(
-    store: TrialStore, selected: str, found: Mapping[Key, Comparison]
+    trial_log: TrialLog, selected: str, found: Mapping[Key, Comparison]
 ) -> dict[tuple[Key, int], float]:
     """Return the costs of all that costs no more than the last that cannot be told apart.
 
     The best ones come first; of those with the same params there is the first trial alone.
     """
     limit = max(comparison.cost for comparison in found.values() if comparison.open)
-    number, *params, cost = store.columns("number", *AXES, selected)
+    number, *params, cost = trial_log.columns("number", *AXES, selected)
     order = np.lexsort([number, cost])
     order = order[cost[order] <= limit]  # not a number is not
     keys = np.column_stack([values[order] for values in params]).astype(np.float64).tolist()

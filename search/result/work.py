@@ -10,7 +10,7 @@ from search.plan import Prediction
 from search.record import Arithmetic, Timing, TrialStore
 
 
-def arithmetic(store: TrialStore) -> Arithmetic:
+def arithmetic(trial_log: TrialLog) -> Arithmetic:
     """Count the epochs of a log's trajectories; what another run or trial has trained is not in.
 
     Raises
@@ -65,7 +65,7 @@ def make_timing(store: TrialStore, flops: float, command: Command) -> Timing:
     command : Command
         The command that ends the run.
     """
-    seconds, *times = store.columns("seconds", "started_at", "finished_at")
+    seconds, *times = trial_log.columns("seconds", "started_at", "finished_at")
     started, finished = (column.astype("datetime64[us]").astype(np.int64) / 1e6 for column in times)
     mine = started >= command.began
     first = started[mine].min(initial=command.started_at) if mine.any() else command.began

@@ -171,7 +171,7 @@ class Ending:
 
     def _write(self, manifest: Manifest, summary: Summary) -> Summary:
         """Write the report, then the summary, which says that all is there."""
-        write_report(self.folder, manifest, self.books.store, summary, self.data)
+        write_report(self.folder, manifest, self.books.trial_log, summary, self.data)
         self.folder.write_summary(summary)
         return summary
 

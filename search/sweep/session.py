@@ -190,17 +190,17 @@ class Sweep:
         return open_books(self.config, self.data, self.folder)
 
     @property
-    def study(self) -> Study:
+    def standings(self) -> Standings:
         """What is known of the trials."""
-        return self.books.study
+        return self.books.standings
 
     def _done(self) -> str:
-        return f"{self.study.finished} of {self.study.total} trials are in the log"
+        return f"{self.standings.finished} of {self.standings.total} trials are in the log"
 
     def _announce(self, executor: Executor) -> None:
-        done = f", {self.study.finished} of them done" if self.study.finished else ""
+        done = f", {self.standings.finished} of them done" if self.standings.finished else ""
         where = f"run folder {self.options.run_path}"
-        _print(self.err, f"{self.study.total} trials on {self.data.name}{done}; {where}")
+        _print(self.err, f"{self.standings.total} trials on {self.data.name}{done}; {where}")
         if executor.dashboard_url:
             _print(self.err, f"Ray dashboard: {executor.dashboard_url}")
 

@@ -63,8 +63,8 @@ class Training:
         StoreError
             If the log lacks a row though nothing is left to train.
         """
-        run, study = self.run, self.run.books.study
-        if study.finished == study.total:
+        run, standings = self.run, self.run.books.standings
+        if standings.finished == standings.total:
             return None, math.inf
         cost = calibrate(executor, run.config.batch_sizes, run.data.X.shape[1], run.data.n_classes)
         with (
@@ -85,7 +85,7 @@ class Training:
     def _metrics(self, executor: Executor) -> MetricsObserver:
         metrics = executor.metrics(self.folder.path.resolve().name)
         flops = partial(epochs_flops, config=self.run.config, data=self.run.data)
-        return MetricsObserver(metrics, self.run.books.study, lambda: executor.workers, flops)
+        return MetricsObserver(metrics, self.run.books.standings, lambda: executor.workers, flops)
 
     def _start(self, pack: Pack) -> PackState:
         return PackState.start(
@@ -97,9 +97,9 @@ class Training:
         )
 
     def _check_complete(self) -> None:
-        study = self.run.books.study
-        if study.finished != study.total:
+        standings = self.run.books.standings
+        if standings.finished != standings.total:
             raise StoreError(
-                f"{study.finished} of {study.total} trials have a row, though nothing is left to "
-                f"train: {self.folder.trials} was changed meanwhile. Give the same command."
+                f"{standings.finished} of {standings.total} trials have a row, though nothing is "
+                f"left to train: {self.folder.trials} was changed meanwhile. Give the same command."
             )

@@ -9,7 +9,7 @@ from model.data.dataset import Dataset
 from search.config import SweepConfig, replicates_of
 from search.plan import Plan, grid_plan, replicated
 from search.record import (
-    TOLD,
+    STANDINGS_COLUMNS,
     Books,
     Manifest,
     Proposals,
@@ -83,7 +83,7 @@ class Run:
             store.write(REUSED, self.reused.rows(numbers, self.config.space.columns(numbers)))
 
     def settle(self) -> None:
-        """Finish what a killed command had begun to record, and tell the study of the log.
+        """Finish what a killed command had begun to record, and count what the log holds.
 
         Raises
         ------

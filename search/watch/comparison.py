@@ -89,7 +89,7 @@ def _settings(a: RunState, b: RunState, width: int | None) -> list[str]:
 
 def _figures(a: RunState, b: RunState) -> list[tuple[str, str, str, str]]:
     return [
-        _figure("trials done", [state.study.finished for state in (a, b)], "{:.0f}"),
+        _figure("trials done", [state.standings.finished for state in (a, b)], "{:.0f}"),
         _figure("validation cost", [_best_cost(state) for state in (a, b)], "{:.4f}"),
         _figure("test cost", [_test(state, "cost") for state in (a, b)], "{:.4f}"),
         _figure("test correct, %", [_test(state, "accuracy", 100) for state in (a, b)], "{:.2f}"),
@@ -106,7 +106,7 @@ def _figure(name: str, values: list[float | None], form: str) -> tuple[str, str,
 
 
 def _best_cost(state: RunState) -> float | None:
-    best = state.study.best_trial
+    best = state.standings.best_trial
     return best.value if best else None
 
 

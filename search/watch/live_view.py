@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search.plan import Link, Prediction
-from search.record import Study
+from search.record import Standings
 from search.watch.interruption import STOPPING, Interruption
 from search.watch.progress import PlainProgress, Progress, QuietProgress
 from search.watch.screen import Screen
@@ -24,17 +24,17 @@ class LiveProgress(Progress):
     Parameters
     ----------
     console : Console
-    study : Study
+    standings : Standings
     prediction : Prediction or None
         As for `Progress`.
     interrupted : Interruption
     """
 
     def __init__(
-        self, console: Console, study: Study, prediction: Prediction | None,
+        self, console: Console, standings: Standings, prediction: Prediction | None,
         interrupted: Interruption,
     ) -> None:  # fmt: skip
-        super().__init__(console, study, prediction)
+        super().__init__(console, standings, prediction)
         self._interrupted, self._screen = interrupted, Screen(console)
         self._left = threading.Event()
         # Of its own, because an executor may keep this process busy for seconds.
@@ -83,7 +83,7 @@ class LiveProgress(Progress):
     def _bar(self, columns: int) -> Text:
         """Return the part of the trials that is done, as a bar and in per cent."""
         done, rest = "#-" if self.console.options.ascii_only else "━─"
-        fraction = self.study.finished / max(self.study.total, 1)
+        fraction = self.standings.finished / max(self.standings.total, 1)
         length = max(columns - len(" 100 %"), 0)
         filled = int(length * fraction)
         percent = f" {int(100 * fraction):3} %"
@@ -100,7 +100,7 @@ def _shortened(packs: list[str], rows: int) -> list[Text]:
 
 def make_progress(
     console: Console,
-    study: Study,
+    standings: Standings,
     prediction: Prediction | None,
     interrupted: Interruption,
     *,
@@ -108,7 +108,7 @@ def make_progress(
 ) -> Progress:
     """Return the view that fits where the output goes."""
     if quiet:
-        return QuietProgress(console, study, prediction)
+        return QuietProgress(console, standings, prediction)
     if console.is_terminal and not console.is_dumb_terminal:
-        return LiveProgress(console, study, prediction, interrupted)
-    return PlainProgress(console, study, prediction)
+        return LiveProgress(console, standings, prediction, interrupted)
+    return PlainProgress(console, standings, prediction)

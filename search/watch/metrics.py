@@ -19,7 +19,7 @@ from cluster.metrics import (
 )
 from model.tasks import LinkResult
 from search.plan import Link
-from search.record import COMPLETE, FAIL, PRUNED, Study
+from search.record import COMPLETE, FAIL, PRUNED, Standings
 
 # Long enough to even out links that end together, short enough to show a change.
 WINDOW_SECONDS = 60.0
@@ -72,7 +72,7 @@ class MetricsObserver:
     Parameters
     ----------
     metrics : Metrics
-    study : Study
+    standings : Standings
     workers : callable
         Returns how many tasks can run at the same time now.
     flops : callable
@@ -83,13 +83,18 @@ class MetricsObserver:
     def __init__(
         self,
         metrics: Metrics,
-        study: Study,
+        standings: Standings,
         workers: Callable[[], int],
         flops: Callable[[int], float],
         pace: Pace | None = None,
     ) -> None:
-        self._metrics, self._study, self._workers, self._flops = metrics, study, workers, flops
-        self._pace, self._finished = pace or Pace(), study.finished
+        self._metrics, self._standings, self._workers, self._flops = (
+            metrics,
+            standings,
+            workers,
+            flops,
+        )
+        self._pace, self._finished = pace or Pace(), standings.finished
         self._in_flight = self._lost = 0
 
     def started(self, link: Link) -> None:
@@ -105,12 +110,12 @@ class MetricsObserver:
         flops = self._flops(_column_epochs(link, result))
         self._pace.add(flops=flops, compute_s=result.seconds)
 
-    def advanced(self, link: Link, study: Study, node: str) -> None:
+    def advanced(self, link: Link, standings: Standings, node: str) -> None:
         """Count a link whose trials are in the log."""
         del link, node
         self._in_flight -= 1
-        self._pace.add(trials=study.finished - self._finished)
-        self._finished = study.finished
+        self._pace.add(trials=standings.finished - self._finished)
+        self._finished = standings.finished
         self._set_gauges()
 
     def lost(self, link: Link, reason: str) -> None:
@@ -125,12 +130,12 @@ class MetricsObserver:
         self._set_gauges()
 
     def _set_gauges(self) -> None:
-        record, study = self._metrics.record, self._study
+        record, standings = self._metrics.record, self._standings
         for state in (COMPLETE, FAIL, PRUNED):
-            record(TRIALS, study.states[state], state)
-        if study.best_trial is not None:
-            record(BEST, study.best_trial.value)
-        record(PLANNED, study.total)
+            record(TRIALS, standings.states[state], state)
+        if standings.best_trial is not None:
+            record(BEST, standings.best_trial.value)
+        record(PLANNED, standings.total)
         record(TRIALS_RATE, self._pace.trials_per_second)
         record(GFLOPS, self._pace.gflops)
         workers = self._workers()

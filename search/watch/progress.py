@@ -20,15 +20,17 @@ class Progress:
     Parameters
     ----------
     console : Console
-    study : Study
+    standings : Standings
     prediction : Prediction or None
         Of all links to come; None where they are not known yet.
     """
 
-    def __init__(self, console: Console, study: Study, prediction: Prediction | None) -> None:
-        self.console, self.study, self._prediction = console, study, prediction
+    def __init__(
+        self, console: Console, standings: Standings, prediction: Prediction | None
+    ) -> None:
+        self.console, self.standings, self._prediction = console, standings, prediction
         self._worked = self._submitted = 0.0
-        self._start, self._finished_before = time.monotonic(), study.finished
+        self._start, self._finished_before = time.monotonic(), standings.finished
         self._under_way: dict[int, Link] = {}  # by their pack
         self._nodes: dict[int, str] = {}  # where each pack ran last
         self._retries = 0
@@ -44,9 +46,9 @@ class Progress:
         self._submitted += link.seconds
         self._under_way[link.pack.index] = link
 
-    def advanced(self, link: Link, study: Study, node: str) -> None:
+    def advanced(self, link: Link, standings: Standings, node: str) -> None:
         """Count a link whose trials are in the log."""
-        del study
+        del standings
         self._worked += link.seconds
         self._under_way.pop(link.pack.index, None)
         self._nodes[link.pack.index] = node
@@ -67,13 +69,13 @@ class Progress:
     @property
     def done(self) -> str:
         """Trials done of all."""
-        return f"{self.study.finished} of {self.study.total} trials"
+        return f"{self.standings.finished} of {self.standings.total} trials"
 
     @property
     def speed(self) -> str:
         """Trials per second and the time left, by the work done in this command."""
         elapsed = time.monotonic() - self._start
-        rate = (self.study.finished - self._finished_before) / max(elapsed, 1e-9)
+        rate = (self.standings.finished - self._finished_before) / max(elapsed, 1e-9)
         return f"{rate:.0f} a second, {duration(self._seconds_left(elapsed))} left"
 
     def _seconds_left(self, elapsed: float) -> float:
@@ -84,8 +86,8 @@ class Progress:
         """
         prediction = self._prediction
         if prediction is None:
-            now = self.study.finished - self._finished_before
-            return elapsed * (self.study.total - self.study.finished) / max(now, 1)
+            now = self.standings.finished - self._finished_before
+            return elapsed * (self.standings.total - self.standings.finished) / max(now, 1)
         fraction = (self._worked + self._submitted) / 2 / max(prediction.compute_s, 1e-9)
         if self._worked <= prediction.compute_s / 10:
             return max(prediction.training_s - elapsed, 0.0)
@@ -94,7 +96,7 @@ class Progress:
     @property
     def setbacks(self) -> str:
         """Trials that did not reach their end, and links that were tried again; often nothing."""
-        states, retries = self.study.states, self._retries
+        states, retries = self.standings.states, self._retries
         counts = {
             "pruned": states[PRUNED],
             "failed": states[FAIL],
@@ -105,7 +107,7 @@ class Progress:
     @property
     def best(self) -> str:
         """Value and params of the best trial so far."""
-        return best_text(self.study.best_trial)
+        return best_text(self.standings.best_trial)
 
     @property
     def packs(self) -> list[str]:
@@ -125,11 +127,11 @@ class PlainProgress(Progress):
 
     _next = 0.0
 
-    def advanced(self, link: Link, study: Study, node: str) -> None:
+    def advanced(self, link: Link, standings: Standings, node: str) -> None:
         """Count a link, and print a line when it is time or all is done."""
-        super().advanced(link, study, node)
+        super().advanced(link, standings, node)
         now = time.monotonic()
-        if now >= self._next or self.study.finished == self.study.total:
+        if now >= self._next or self.standings.finished == self.standings.total:
             self._next = now + PLAIN_INTERVAL
             counts = ", ".join(filter(None, (self.done, self.speed, self.setbacks)))
             self.console.print(

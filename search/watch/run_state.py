@@ -90,7 +90,7 @@ class RunState:
         return RUNNING if self.writer else INTERRUPTED
 
     @cached_property
-    def study(self) -> Study:
+    def standings(self) -> Standings:
         """The counts and the best trials of the log.
 
         Raises
@@ -98,10 +98,10 @@ class RunState:
         StoreError
             If the log cannot be read.
         """
-        study = Study(self.config.total, self.config.select)
-        columns = read_columns(self.folder.trials, *TOLD)
-        study.tell(dict(zip(TOLD, columns, strict=True)))
-        return study
+        standings = Standings(self.config.total, self.config.select)
+        columns = read_columns(self.folder.trials, *STANDINGS_COLUMNS)
+        standings.count(dict(zip(STANDINGS_COLUMNS, columns, strict=True)))
+        return standings
 
     @cached_property
     def _links(self) -> dict[str, NDArray[Any]]:
@@ -127,7 +127,7 @@ class RunState:
     def seconds_left(self) -> float | None:
         """What is left at this rate; trials of few epochs end first, so it is a guess."""
         rate = self.rate
-        return (self.study.total - self.study.finished) / rate if rate else None
+        return (self.standings.total - self.standings.finished) / rate if rate else None
 
     @property
     def newest_links(self) -> list[EndedLink]:

@@ -34,16 +34,16 @@ def _head(state: RunState, width: int | None) -> list[str]:
         f"{state.folder.path}: {state.name}{writer}",
         _done(state),
         *_pace(state),
-        best_text(state.study.best_trial),
+        best_text(state.standings.best_trial),
     ]
     return [line for sentence in sentences for line in wrapped(sentence, width)]
 
 
 def _done(state: RunState) -> str:
-    study = state.study
-    counts = [f"{study.states[name]} {word}" for name, word in _STATES.items()]
+    standings = state.standings
+    counts = [f"{standings.states[name]} {word}" for name, word in _STATES.items()]
     told = ", ".join(count for count in counts if not count.startswith("0 "))
-    done = f"{study.finished} of {study.total} trials on {state.manifest.dataset['name']}"
+    done = f"{standings.finished} of {standings.total} trials on {state.manifest.dataset['name']}"
     return f"{done}: {told}" if told else done
 
 

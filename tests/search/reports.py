@@ -123,12 +123,12 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
     folder = RunFolder(Path(folder))
     config = config or config_of(space)
     select = config["select"]
-    store, study = TrialStore(folder.trials), Study(len(space), select)
+    trial_log, standings = TrialLog(folder.trials), Standings(len(space), select)
     columns = columns_of(space, costs, pruned)
-    store.write("rows", columns)
-    study.tell(columns)
+    trial_log.write("rows", columns)
+    standings.count(columns)
     tests = {}
-    if study.best_trial and has_test:
+    if standings.best_trial and has_test:
         model = SoftmaxRegression(8, 1e-6, 2, 1.0).fit(data.X, data.y)
         model.save(folder.model)
         accuracy = float(np.mean(model.predict(data.X_test) == data.y_test))
@@ -147,7 +147,7 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
     manifest = Manifest(config, about, {}, 1, {"numpy": "2.0 <beta>"}, "2024-01-01T00:00:00+00:00")
     folder.write_manifest(manifest)
     folder.write_summary(summary)
-    return folder, manifest, store, summary, data
+    return folder, manifest, trial_log, summary, data
 
 
 def write(folder, costs, data=None, **more):

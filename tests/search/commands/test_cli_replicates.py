@@ -20,8 +20,7 @@ from searches import RANGES, SERIAL, assert_whole, refused, search, summary_of, 
 
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
-from search.record import checkpoints
-from search.record import trial_log as store
+from search.record import checkpoints, trial_log
 from search.run import main
 
 ROWS, PIXELS, SEEDS, FOLDS = 61, 13, 2, 3
@@ -114,8 +113,8 @@ def kill_after(patch, writes):
 
         return counted
 
-    patch.setattr(store, "rename_durably", before(store.rename_durably))
-    patch.setattr(store, "write_durably", before(store.write_durably))
+    patch.setattr(trial_log, "rename_durably", before(trial_log.rename_durably))
+    patch.setattr(trial_log, "write_durably", before(trial_log.write_durably))
     patch.setattr(checkpoints, "write_atomically", before(checkpoints.write_atomically))
 
 

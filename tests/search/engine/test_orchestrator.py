@@ -27,14 +27,14 @@ from search.record import (
     COMPLETE,
     FAIL,
     READOUTS,
-    TOLD,
+    STANDINGS_COLUMNS,
     BestTrial,
     Books,
     Checkpoint,
     Checkpoints,
     Resamples,
-    Study,
-    TrialStore,
+    Standings,
+    TrialLog,
     link_name,
     record,
     settle,
@@ -69,7 +69,7 @@ def cutter(epochs, plan=PLAN):
 
 
 def chains_of(cut, plan=PLAN):
-    return open_chains(plan, Study(len(SPACE)).closed, nothing_reached, cut)
+    return open_chains(plan, Standings(len(SPACE)).closed, nothing_reached, cut)
 
 
 # Several links to each checkpoint; links that pass two of them; one link for each pack.
@@ -159,7 +159,7 @@ class Recorder:
     def started(self, link):
         self.calls["started"] += 1
 
-    def advanced(self, link, study, node):
+    def advanced(self, link, standings, node):
         self.calls["advanced"] += 1
 
     def lost(self, link, reason):
@@ -173,13 +173,13 @@ def start(pack):
     return PackState.start(pack.batch_size, **pack.columns, n_features=12, n_classes=3, seed=SEED)
 
 
-def taken_up(folder, store=None, plan=PLAN):
+def taken_up(folder, trial_log=None, plan=PLAN):
     """Return what the log of a folder says, as every command begins."""
-    store = store or TrialStore(folder / "trials")
+    trial_log = trial_log or TrialLog(folder / "trials")
     books = Books(
-        store,
+        trial_log,
         Checkpoints(folder / "checkpoints"),
-        Study(len(SPACE)),
+        Standings(len(SPACE)),
         Resamples(folder / "resamples"),
     )
     run = Run(load_config("smoke"), None, None, books, None, None)
@@ -188,13 +188,13 @@ def taken_up(folder, store=None, plan=PLAN):
     return books
 
 
-def give_command(folder, executor, interrupted=lambda: False, store=None, cut=SHORT, plan=PLAN):
+def give_command(folder, executor, interrupted=lambda: False, trial_log=None, cut=SHORT, plan=PLAN):
     """Do what the log in a folder does not hold yet, as every command does."""
-    books, observer = taken_up(folder, store, plan), Recorder()
+    books, observer = taken_up(folder, trial_log, plan), Recorder()
     source = Wave(plan, cut, books)
     Orchestrator(executor, books, start, observer, interrupted).run(source, EXAMPLES)
     assert source.finished
-    return books.study, observer
+    return books.standings, observer
 
 
 def table(folder):
@@ -204,7 +204,7 @@ def table(folder):
         "val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg", "last_cost", "last_epoch",
         "source",
     )  # fmt: skip
-    columns = TrialStore(folder / "trials").columns(*names)
+    columns = TrialLog(folder / "trials").columns(*names)
     order = np.argsort(columns[0])
     return {
         "tied": tied(folder),
@@ -231,7 +231,7 @@ def assert_complete(folder, undisturbed, plan=PLAN):
 
 
 def logged_seconds(folder):
-    return TrialStore(folder / "trials").columns("seconds")[0].sum()
+    return TrialLog(folder / "trials").columns("seconds")[0].sum()
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +261,7 @@ def interrupt(folder, links, seed=0, cut=SHORT, plan=PLAN):
 
 def test_every_row_holds_its_trials_params_and_scores(tmp_path):
     give_command(tmp_path, SerialExecutor())
-    rows = TrialStore(tmp_path / "trials").read().to_pylist()
+    rows = TrialLog(tmp_path / "trials").read().to_pylist()
     assert len(rows) == len(SPACE)
     for row in rows:
         params = SPACE[row["number"]]
@@ -279,7 +279,7 @@ def test_the_seconds_of_a_links_trials_add_up_to_the_link(tmp_path):
     give_command(tmp_path, SerialExecutor(), cut=LONG)
     by_link = Counter()
     spans = {}
-    for row in TrialStore(tmp_path / "trials").read().to_pylist():
+    for row in TrialLog(tmp_path / "trials").read().to_pylist():
         link = row["pack"], row["started_at"]
         by_link[link] += row["seconds"]
         spans[link] = (row["finished_at"] - row["started_at"]).total_seconds()
@@ -287,8 +287,8 @@ def test_the_seconds_of_a_links_trials_add_up_to_the_link(tmp_path):
 
 
 def test_columns_that_diverge_fail_and_are_never_best(tmp_path):
-    study, _ = give_command(tmp_path, SerialExecutor())
-    rows = TrialStore(tmp_path / "trials").read().to_pylist()
+    standings, _ = give_command(tmp_path, SerialExecutor())
+    rows = TrialLog(tmp_path / "trials").read().to_pylist()
     failed = [row for row in rows if row["state"] == FAIL]
     assert failed
     assert {row["alpha"] for row in failed} == {3e36}
@@ -299,15 +299,23 @@ def test_columns_that_diverge_fail_and_are_never_best(tmp_path):
     assert {row["alpha"] for row in complete} >= {0.0, 1.0, 10.0}
     assert {row["error"] for row in complete} == {None}
     assert all(np.isfinite(row[name]) for row in complete for name in figures)
-    assert study.states == {COMPLETE: len(complete), FAIL: len(failed)}
+    assert standings.states == {COMPLETE: len(complete), FAIL: len(failed)}
     best = min(complete, key=lambda row: (row["val_cost"], row["number"]))
-    assert study.best_trial == BestTrial(
+    assert standings.best_trial == BestTrial(
         best["number"], SPACE[best["number"]], best["val_cost"], *(best[name] for name in figures)
     )
-    told = Study(len(SPACE))
-    told.tell(dict(zip(TOLD, TrialStore(tmp_path / "trials").columns(*TOLD), strict=True)))
-    assert (told.states, told.best_trial) == (study.states, study.best_trial)
-    assert told.closed.tolist() == study.closed.tolist() == [True] * (len(SPACE) + 1)
+    told = Standings(len(SPACE))
+    told.count(
+        dict(
+            zip(
+                STANDINGS_COLUMNS,
+                TrialLog(tmp_path / "trials").columns(*STANDINGS_COLUMNS),
+                strict=True,
+            )
+        )
+    )
+    assert (told.states, told.best_trial) == (standings.states, standings.best_trial)
+    assert told.closed.tolist() == standings.closed.tolist() == [True] * (len(SPACE) + 1)
 
 
 @pytest.mark.parametrize("select", READOUTS)
@@ -333,9 +341,9 @@ def test_what_diverges_by_one_readout_alone_has_failed(select):
 
 
 def test_the_time_of_a_leg_is_shared_by_those_that_it_trains(tmp_path):
-    store, (pack, *_) = TrialStore(tmp_path / "trials"), UNEVEN.packs
-    give_command(tmp_path, SerialExecutor(), store=store, cut=LONGEST, plan=UNEVEN)
-    own = [row for row in store.read().to_pylist() if row["pack"] == pack.index]
+    trial_log, (pack, *_) = TrialLog(tmp_path / "trials"), UNEVEN.packs
+    give_command(tmp_path, SerialExecutor(), trial_log=trial_log, cut=LONGEST, plan=UNEVEN)
+    own = [row for row in trial_log.read().to_pylist() if row["pack"] == pack.index]
     by_number = {row["number"]: row["seconds"] for row in own}
     column = [sum(by_number.get(n, 0) for n in row) for row in pack.numbers.tolist()]
     # Who goes further has all that the others have, of the same legs, and more.
@@ -360,7 +368,7 @@ def test_losses_and_order_change_no_bit(undisturbed, tmp_path_factory, seed, los
     _, observer = give_command(folder, executor)
     assert_complete(folder, undisturbed)
     assert sorted(executor.trained) == sorted(dict(executor.trained).items())  # each link once
-    pack, epochs, attempt = TrialStore(folder / "trials").columns("pack", "epochs", "attempt")
+    pack, epochs, attempt = TrialLog(folder / "trials").columns("pack", "epochs", "attempt")
     attempts = dict(zip(zip(pack.tolist(), epochs.tolist(), strict=True), attempt, strict=True))
     assert attempts == {link: executor.losses[link] + 1 for link in ROWS}
     assert logged_seconds(folder) == pytest.approx(executor.seconds.total())
@@ -383,7 +391,7 @@ def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
     with pytest.raises(ClusterError, match=r"lost its worker 5 times.*CrashedError.*continue"):
         give_command(tmp_path, executor)
     assert executor.losses[0, 4] == MAX_ATTEMPTS
-    logged = TrialStore(tmp_path / "trials").columns("pack", "epochs")
+    logged = TrialLog(tmp_path / "trials").columns("pack", "epochs")
     links = set(zip(*(column.tolist() for column in logged), strict=True))
     assert links <= {link for link, _ in executor.trained}
     assert (0, 2) in links
@@ -403,10 +411,10 @@ def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
 
 def test_every_link_is_measured_once_it_is_durable_and_before_it_is_told(tmp_path):
     books, observer, events = taken_up(tmp_path), Recorder(), []
-    observer.advanced = lambda link, study, node: events.append(("advanced", link))
+    observer.advanced = lambda link, standings, node: events.append(("advanced", link))
 
     def measured(link, result, seconds):
-        assert not link.has_trials or books.store.has(link_name(link.pack.index, link.epoch))
+        assert not link.has_trials or books.trial_log.has(link_name(link.pack.index, link.epoch))
         assert result.trained_epochs == link.epoch - link.start_epoch
         assert seconds > 0
         events.append(("measured", link))
@@ -505,9 +513,9 @@ def test_an_interrupted_sweep_continues_bit_for_bit_and_trains_nothing_twice(
 def test_a_finished_sweep_has_nothing_to_do(undisturbed, tmp_path):
     give_command(tmp_path, SerialExecutor())
     executor = FlakyExecutor()
-    study, _ = give_command(tmp_path, executor)
+    standings, _ = give_command(tmp_path, executor)
     assert executor.trained == []
-    assert study.finished == len(SPACE)
+    assert standings.finished == len(SPACE)
     assert_complete(tmp_path, undisturbed)
 
 
@@ -516,13 +524,13 @@ class CrashError(Exception):
 
 
 MOMENTS = {
-    "before the rows are staged": (TrialStore, "stage", False),
-    "after the rows are staged": (TrialStore, "stage", True),
+    "before the rows are staged": (TrialLog, "stage", False),
+    "after the rows are staged": (TrialLog, "stage", True),
     "before the state is saved": (Checkpoints, "save", False),
     "after the state is saved": (Checkpoints, "save", True),
     "after the resampled costs are kept": (Resamples, "save", True),
-    "before the rows are published": (TrialStore, "publish", False),
-    "after the rows are published": (TrialStore, "publish", True),
+    "before the rows are published": (TrialLog, "publish", False),
+    "after the rows are published": (TrialLog, "publish", True),
     "before the state is removed": (Checkpoints, "remove", False),
     "after the state is removed": (Checkpoints, "remove", True),
 }
@@ -587,21 +595,21 @@ def test_killed_at_any_moment_of_recording_a_link_it_continues_bit_for_bit(
 def test_a_state_whose_rows_were_not_published_is_neither_trained_nor_scored_again(
     undisturbed, tmp_path, crash
 ):
-    store = TrialStore(tmp_path / "trials")
-    publish, count = store.publish, iter(range(len(LINKS)))
+    trial_log = TrialLog(tmp_path / "trials")
+    publish, count = trial_log.publish, iter(range(len(LINKS)))
 
     def publish_until_crash(*args):
         if next(count) == crash:
             raise StoreError("No space left on device")
         publish(*args)
 
-    store.publish = publish_until_crash
+    trial_log.publish = publish_until_crash
     first = FlakyExecutor(workers=1)  # one after the other, as a serial executor would
     first.wait = lambda timeout: [first._end()]
     with pytest.raises(StoreError):
-        give_command(tmp_path, first, store=store)
-    assert len(store.staged()) == 1
-    assert len(list(store.folder.glob("pack-*"))) == crash
+        give_command(tmp_path, first, trial_log=trial_log)
+    assert len(trial_log.staged()) == 1
+    assert len(list(trial_log.folder.glob("pack-*"))) == crash
     second = FlakyExecutor()
     give_command(tmp_path, second)
     assert_complete(tmp_path, undisturbed)
@@ -719,9 +727,9 @@ def test_fewer_trials_give_the_same_costs_up_to_rounding(uneven, undisturbed):
 
 
 def test_staged_rows_count_where_their_state_was_saved(tmp_path):
-    store, checkpoints = TrialStore(tmp_path / "trials"), Checkpoints(tmp_path / "checkpoints")
+    trial_log, checkpoints = TrialLog(tmp_path / "trials"), Checkpoints(tmp_path / "checkpoints")
     give_command(tmp_path, SerialExecutor(), cut=LONGEST)
-    (one, other, *_), rows = PLAN.packs, store.folder
+    (one, other, *_), rows = PLAN.packs, trial_log.folder
     for pack in (one, other):
         path = rows / f"{link_name(pack.index, 8)}.parquet"
         for epoch in (2, 4, 8):
@@ -731,8 +739,8 @@ def test_staged_rows_count_where_their_state_was_saved(tmp_path):
         shutil.copy(rows / f"{link_name(2, 8)}.parquet", rows / f".staged-{name}.parquet")
     state = replace(start(one), epoch=4)
     checkpoints.save(one, Checkpoint.before(one, state))
-    settle({pack.index: pack for pack in PLAN.packs}, store, checkpoints)
-    assert store.staged() == []
+    settle({pack.index: pack for pack in PLAN.packs}, trial_log, checkpoints)
+    assert trial_log.staged() == []
     shown = {path.stem for path in rows.glob("pack-*")}
     assert shown >= {link_name(one.index, 2), link_name(one.index, 4)}
     assert not shown & {link_name(one.index, 8), *(link_name(other.index, e) for e in (2, 4, 8))}

@@ -14,7 +14,7 @@ from search.plan import (
     predict,
     refit_seconds,
 )
-from search.record import Study
+from search.record import Standings
 
 CONFIG = load_config("full")
 N_TRAIN, N_VALIDATION = 48_000, 12_000

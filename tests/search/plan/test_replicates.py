@@ -7,12 +7,12 @@ from search.config import Replicate, SearchSpace, load_config, replicates_of
 from search.plan import NO_TRIAL, make_plan, replicated, workers_each
 from search.record import (
     READOUTS,
-    TOLD,
+    STANDINGS_COLUMNS,
     Books,
     Checkpoints,
     ReplicateStudy,
-    Study,
-    TrialStore,
+    Standings,
+    TrialLog,
     training_books,
 )
 
@@ -50,11 +50,13 @@ def test_each_replicate_has_packs_of_its_own_of_the_same_trials():
 
 def books_of(folder):
     """Take up a run as a command does."""
-    store = TrialStore(folder / "trials", {"dataset": "tiny"})
-    books = Books(store, Checkpoints(folder / "checkpoints"), Study(TOTAL))
-    books.study.tell(dict(zip(TOLD, store.columns(*TOLD), strict=True)))
+    trial_log = TrialLog(folder / "trials", {"dataset": "tiny"})
+    books = Books(trial_log, Checkpoints(folder / "checkpoints"), Standings(TOTAL))
+    books.standings.count(
+        dict(zip(STANDINGS_COLUMNS, trial_log.columns(*STANDINGS_COLUMNS), strict=True))
+    )
     training = training_books(books, PARTS)
-    training.study.restore(training.store)
+    training.standings.restore(training.trial_log)
     return books, training
 
 
@@ -84,13 +86,13 @@ def rows_of(replicate, trials, diverged=()):
 
 
 def write(training, name, rows, *, told=True):
-    training.store.write(name, rows)
+    training.trial_log.write(name, rows)
     if told:
-        training.study.tell(rows)
+        training.standings.count(rows)
 
 
 def logged(books):
-    return books.store.read().sort_by("number").to_pylist()
+    return books.trial_log.read().sort_by("number").to_pylist()
 
 
 def test_a_trial_is_logged_with_mean_and_deviation_when_its_last_replicate_is_in(tmp_path):
@@ -98,7 +100,7 @@ def test_a_trial_is_logged_with_mean_and_deviation_when_its_last_replicate_is_in
     write(training, "a", rows_of(2, [0, 1, 2]))
     write(training, "b", rows_of(0, [1, 2, 3]))
     assert logged(books) == []
-    assert training.study.finished == books.study.finished == 0
+    assert training.standings.finished == books.standings.finished == 0
     write(training, "c", rows_of(1, [0, 1, 2, 3]))
     one, two = logged(books)
     assert (one["number"], two["number"]) == (1, 2)
@@ -113,8 +115,8 @@ def test_a_trial_is_logged_with_mean_and_deviation_when_its_last_replicate_is_in
     assert two["last_cost"] == two["val_cost"]
     assert two["seconds"] == pytest.approx((6 + 3 * TOTAL) / 100)
     assert (two["pack"], two["state"], two["error"]) == (1, "COMPLETE", None)
-    assert training.study.finished == books.study.finished == 2
-    assert books.study.best_trial.value == one["val_cost"]
+    assert training.standings.finished == books.standings.finished == 2
+    assert books.standings.best_trial.value == one["val_cost"]
 
 
 def test_a_trial_with_a_diverged_replicate_has_failed(tmp_path):
@@ -128,7 +130,7 @@ def test_a_trial_with_a_diverged_replicate_has_failed(tmp_path):
     assert {bad[name] for name in empty} == {None}
     assert [part["val_accuracy"] is None for part in bad["replicates"]] == [False, True, False]
     assert bad["replicates"][2]["val_cost"] == pytest.approx((1 + 2 * TOTAL) ** 1.5)
-    assert books.study.states == {"COMPLETE": 1, "FAIL": 1}
+    assert books.standings.states == {"COMPLETE": 1, "FAIL": 1}
 
 
 def test_rows_that_a_killed_command_did_not_write_are_written_by_the_next(tmp_path):
@@ -141,8 +143,8 @@ def test_rows_that_a_killed_command_did_not_write_are_written_by_the_next(tmp_pa
     before = logged(books)
     books, training = books_of(tmp_path)
     assert logged(books) == before
-    assert training.study.closed[[0, 5, TOTAL + 1, 2 * TOTAL + 5, -1]].all()
-    assert not training.study.closed[[2, TOTAL + 2]].any()
+    assert training.standings.closed[[0, 5, TOTAL + 1, 2 * TOTAL + 5, -1]].all()
+    assert not training.standings.closed[[2, TOTAL + 2]].any()
 
 
 def test_trial_files_that_were_taken_away_are_made_again_beside_the_others(tmp_path):
@@ -166,6 +168,6 @@ def test_a_trial_that_has_its_row_needs_no_replicates(tmp_path):
     for path in (tmp_path / "replicates").iterdir():
         path.unlink()
     books, training = books_of(tmp_path)
-    assert training.study.closed[[0, 1, TOTAL, TOTAL + 1, 2 * TOTAL]].all()
-    assert isinstance(training.study, ReplicateStudy)
+    assert training.standings.closed[[0, 1, TOTAL, TOTAL + 1, 2 * TOTAL]].all()
+    assert isinstance(training.standings, ReplicateStudy)
     assert [row["number"] for row in logged(books)] == [0, 1]

@@ -1,4 +1,4 @@
-"""The study against the whole history of what it was told."""
+"""Standings against the whole history of what they have counted."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from search.config import SearchSpace
 from search.plan import NO_TRIAL
-from search.record import COMPLETE, FAIL, PRUNED, READOUTS, TOLD, BestTrial, Study
+from search.record import COMPLETE, FAIL, PRUNED, READOUTS, STANDINGS_COLUMNS, BestTrial, Standings
 
 SPACE = SearchSpace((8, 16), (1e-7, 1e-6, 1e-5), (5, 10, 40), (0.0, 1.0, 10.0))
 
@@ -29,7 +29,7 @@ def rows_of(numbers, values):
         "val_cost_avg": 3 - value,  # whose best is the worst of the others
         "val_accuracy_avg": value - 2,
     }
-    assert tuple(rows) == TOLD
+    assert tuple(rows) == STANDINGS_COLUMNS
     return rows
 
 
@@ -49,39 +49,39 @@ def best_of(number, value, select="last"):
 def test_counts_and_best_are_those_of_the_whole_history(select, batches, random):
     numbers = list(range(sum(map(len, batches))))
     random.shuffle(numbers)
-    study, told = Study(len(SPACE), select), []
+    standings, told = Standings(len(SPACE), select), []
     for batch in batches:
         number = [numbers.pop() for _ in batch]
         told += zip(number, batch, strict=True)
-        study.tell(rows_of(number, batch))
-        assert study.states == Counter(state_of(v) for _, v in told)
-        assert study.finished == len(told)
-        closed = {n for n, _ in told} | {study.total}
-        assert np.flatnonzero(study.closed).tolist() == sorted(closed)
+        standings.count(rows_of(number, batch))
+        assert standings.states == Counter(state_of(v) for _, v in told)
+        assert standings.finished == len(told)
+        closed = {n for n, _ in told} | {standings.total}
+        assert np.flatnonzero(standings.closed).tolist() == sorted(closed)
         complete = [best_of(n, v, select) for n, v in told if state_of(v) == COMPLETE]
         best = min(complete, key=lambda trial: (trial.value, trial.number), default=None)
-        assert study.best_trial == best
+        assert standings.best_trial == best
 
 
 def test_the_ten_best_are_kept_in_order():
-    study, costs = Study(16), [((7 * i) % 16) / 16 for i in range(16)]
+    standings, costs = Standings(16), [((7 * i) % 16) / 16 for i in range(16)]
     for start in range(0, 16, 4):
-        study.tell(rows_of(list(range(start, start + 4)), costs[start : start + 4]))
-    assert [(t.value, t.number) for t in study.top] == sorted(zip(costs, range(16), strict=True))[
-        :10
-    ]
+        standings.count(rows_of(list(range(start, start + 4)), costs[start : start + 4]))
+    assert [(t.value, t.number) for t in standings.top] == sorted(
+        zip(costs, range(16), strict=True)
+    )[:10]
 
 
 def test_a_new_study_knows_nothing():
-    study = Study(7)
-    assert (study.total, study.finished, study.best_trial) == (7, 0, None)
-    assert study.closed.tolist() == [False] * 7 + [True]
-    assert study.closed[NO_TRIAL]
+    standings = Standings(7)
+    assert (standings.total, standings.finished, standings.best_trial) == (7, 0, None)
+    assert standings.closed.tolist() == [False] * 7 + [True]
+    assert standings.closed[NO_TRIAL]
 
 
 def test_the_lowest_number_wins_a_tie_in_whatever_order():
     for order in ([4, 2], [2, 4]):
-        study = Study(5)
+        standings = Standings(5)
         for number in order:
-            study.tell(rows_of([number], [0.5]))
-        assert study.best_trial == best_of(2, 0.5)
+            standings.count(rows_of([number], [0.5]))
+        assert standings.best_trial == best_of(2, 0.5)

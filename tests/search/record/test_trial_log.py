@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.errors import StoreError
-from search.record import COMPLETE, FAIL, OF_REPLICATES, PRUNED, TrialStore, link_name
+from search.record import COMPLETE, FAIL, OF_REPLICATES, PRUNED, TrialLog, link_name
 from search.record.log_reading import SCHEMA
 from search.record.trial_log import link_of
 
@@ -58,29 +58,29 @@ def rows(numbers=(7, 9), costs=(0.5, np.nan), **replaced):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return TrialStore(tmp_path / "trials", METADATA)
+def trial_log(tmp_path):
+    return TrialLog(tmp_path / "trials", METADATA)
 
 
-def append(store, pack, epoch, columns):
+def append(trial_log, pack, epoch, columns):
     """Log the rows of one link."""
-    store.write(link_name(pack, epoch), columns)
+    trial_log.write(link_name(pack, epoch), columns)
 
 
-def files(store):
-    return sorted(path.name for path in store.folder.iterdir())
+def files(trial_log):
+    return sorted(path.name for path in trial_log.folder.iterdir())
 
 
-def numbers(store):
-    return sorted(store.columns("number")[0].tolist())
+def numbers(trial_log):
+    return sorted(trial_log.columns("number")[0].tolist())
 
 
 # --- Rows
 
 
-def test_rows_come_back_with_types_times_and_nulls(store):
-    append(store, 3, 5, rows())
-    complete, failed = store.read().to_pylist()
+def test_rows_come_back_with_types_times_and_nulls(trial_log):
+    append(trial_log, 3, 5, rows())
+    complete, failed = trial_log.read().to_pylist()
     assert complete == {
         "number": 7,
         "state": "COMPLETE",
@@ -117,101 +117,101 @@ def test_rows_come_back_with_types_times_and_nulls(store):
     st.floats(0, 4e9),
 )
 def test_numbers_and_costs_come_back_bit_for_bit(tmp_path_factory, trials, started_at):
-    store = TrialStore(tmp_path_factory.mktemp("trials"))
+    trial_log = TrialLog(tmp_path_factory.mktemp("trials"))
     costs = np.array(list(trials.values()))
-    append(store, 0, 5, rows(list(trials), costs, started_at=started_at))
-    number, cost, start = store.columns("number", "val_cost", "started_at")
+    append(trial_log, 0, 5, rows(list(trials), costs, started_at=started_at))
+    number, cost, start = trial_log.columns("number", "val_cost", "started_at")
     assert dict(zip(number.tolist(), map(repr, cost.tolist()), strict=True)) == {
         n: repr(c) for n, c in trials.items()
     }
     assert start[0] == np.rint(started_at * 1e6).astype("datetime64[us]")
 
 
-def test_a_pruned_trial_keeps_its_newest_cost_and_what_was_reported(store):
+def test_a_pruned_trial_keeps_its_newest_cost_and_what_was_reported(trial_log):
     reports = [[(2, 0.75), (4, np.inf)], []]
     pruned = rows(costs=(np.nan, np.nan), state=PRUNED, last_cost=(0.625, np.inf), last_epoch=4)
-    append(store, 3, 4, pruned | {"reports": reports, "source": "elsewhere, trial 8"})
-    one, other = store.read().to_pylist()
+    append(trial_log, 3, 4, pruned | {"reports": reports, "source": "elsewhere, trial 8"})
+    one, other = trial_log.read().to_pylist()
     assert [row["reports"] for row in (one, other)] == reports
     assert [row["last_cost"] for row in (one, other)] == [0.625, np.inf]
     assert (one["state"], one["val_cost"], one["last_epoch"]) == ("PRUNED", None, 4)
     assert one["source"] == "elsewhere, trial 8"
 
 
-def test_a_trial_that_no_pack_has_trained_has_none(store):
-    store.write("reused", rows(pack=None))
-    assert store.read("pack", "attempt").to_pylist() == [{"pack": None, "attempt": 2}] * 2
+def test_a_trial_that_no_pack_has_trained_has_none(trial_log):
+    trial_log.write("reused", rows(pack=None))
+    assert trial_log.read("pack", "attempt").to_pylist() == [{"pack": None, "attempt": 2}] * 2
 
 
-def test_rows_of_some_trials_come_in_the_order_of_their_numbers(store):
-    append(store, 3, 5, rows((9, 2)))
-    append(store, 3, 10, rows((4, 7)))
-    found = store.rows([7, 9, 4, 100])
+def test_rows_of_some_trials_come_in_the_order_of_their_numbers(trial_log):
+    append(trial_log, 3, 5, rows((9, 2)))
+    append(trial_log, 3, 10, rows((4, 7)))
+    found = trial_log.rows([7, 9, 4, 100])
     assert [row["number"] for row in found] == [4, 7, 9]
-    assert found[0] == next(row for row in store.read().to_pylist() if row["number"] == 4)
-    assert store.rows([]) == []
+    assert found[0] == next(row for row in trial_log.read().to_pylist() if row["number"] == 4)
+    assert trial_log.rows([]) == []
 
 
-def test_an_empty_log_has_all_columns(store):
-    assert store.read().schema.names == SCHEMA.names
-    number, cost = store.columns("number", "val_cost")
+def test_an_empty_log_has_all_columns(trial_log):
+    assert trial_log.read().schema.names == SCHEMA.names
+    number, cost = trial_log.columns("number", "val_cost")
     assert (number.dtype, cost.dtype, len(number), len(cost)) == (np.int64, np.float64, 0, 0)
 
 
-def test_the_log_is_all_links_together(store):
+def test_the_log_is_all_links_together(trial_log):
     for pack, epoch, first in [(0, 5, 0), (0, 10, 2), (1, 5, 4)]:
-        append(store, pack, epoch, rows((first, first + 1)))
-    assert numbers(store) == [0, 1, 2, 3, 4, 5]
+        append(trial_log, pack, epoch, rows((first, first + 1)))
+    assert numbers(trial_log) == [0, 1, 2, 3, 4, 5]
 
 
-def test_the_same_link_twice_is_one_set_of_rows(store):
-    append(store, 3, 5, rows(attempt=1))
-    append(store, 3, 5, rows(attempt=2))
-    assert numbers(store) == [7, 9]
-    assert store.columns("attempt")[0].tolist() == [2, 2]
+def test_the_same_link_twice_is_one_set_of_rows(trial_log):
+    append(trial_log, 3, 5, rows(attempt=1))
+    append(trial_log, 3, 5, rows(attempt=2))
+    assert numbers(trial_log) == [7, 9]
+    assert trial_log.columns("attempt")[0].tolist() == [2, 2]
 
 
-def test_another_store_on_the_folder_sees_the_same(store):
-    append(store, 3, 5, rows())
-    assert numbers(TrialStore(store.folder)) == [7, 9]
+def test_another_store_on_the_folder_sees_the_same(trial_log):
+    append(trial_log, 3, 5, rows())
+    assert numbers(TrialLog(trial_log.folder)) == [7, 9]
 
 
 # --- Staged, then published
 
 
-def test_staged_rows_are_hidden_from_every_reader_until_they_are_published(store):
-    append(store, 3, 5, rows())
-    store.stage("later", rows((8, 10)))
+def test_staged_rows_are_hidden_from_every_reader_until_they_are_published(trial_log):
+    append(trial_log, 3, 5, rows())
+    trial_log.stage("later", rows((8, 10)))
     for _ in range(2):  # for this writer and for the next one
-        assert numbers(store) == [7, 9]
-        dataset = pyarrow.dataset.dataset(store.folder, format="parquet")
+        assert numbers(trial_log) == [7, 9]
+        dataset = pyarrow.dataset.dataset(trial_log.folder, format="parquet")
         assert sorted(dataset.to_table()["number"].to_pylist()) == [7, 9]
-        assert pq.read_table(store.folder).num_rows == 2
-        assert store.staged() == ["later"]
-        store = TrialStore(store.folder)
-    store.publish("later")
-    assert store.staged() == []
-    assert numbers(store) == [7, 8, 9, 10]
+        assert pq.read_table(trial_log.folder).num_rows == 2
+        assert trial_log.staged() == ["later"]
+        trial_log = TrialLog(trial_log.folder)
+    trial_log.publish("later")
+    assert trial_log.staged() == []
+    assert numbers(trial_log) == [7, 8, 9, 10]
 
 
-def test_discarded_rows_are_gone_and_published_ones_stay(store):
-    append(store, 3, 5, rows())
-    store.stage(link_name(3, 5), rows((1, 2)))
-    store.stage("later", rows((8, 10)))
+def test_discarded_rows_are_gone_and_published_ones_stay(trial_log):
+    append(trial_log, 3, 5, rows())
+    trial_log.stage(link_name(3, 5), rows((1, 2)))
+    trial_log.stage("later", rows((8, 10)))
     for name in (link_name(3, 5), "later", "later"):
-        store.discard(name)
-    assert store.staged() == []
-    assert files(store) == ["pack-00003-epoch-000005.parquet"]
-    assert numbers(store) == [7, 9]
+        trial_log.discard(name)
+    assert trial_log.staged() == []
+    assert files(trial_log) == ["pack-00003-epoch-000005.parquet"]
+    assert numbers(trial_log) == [7, 9]
 
 
-def test_all_that_is_staged_is_named(store):
+def test_all_that_is_staged_is_named(trial_log):
     links = [(0, 5), (0, 10), (3, 5), (123_456, 1_234_567)]
     for pack, epoch in reversed(links):
-        store.stage(link_name(pack, epoch), rows())
-    store.stage("reused", rows())
-    append(store, 4, 5, rows())
-    *names, last = store.staged()
+        trial_log.stage(link_name(pack, epoch), rows())
+    trial_log.stage("reused", rows())
+    append(trial_log, 4, 5, rows())
+    *names, last = trial_log.staged()
     assert [link_of(name) for name in names] == links
     assert (last, link_of(last)) == ("reused", None)
 
@@ -226,47 +226,47 @@ def test_other_names_are_no_link(name):
     assert link_of(name) is None
 
 
-def test_rows_that_were_not_staged_cannot_be_published(store):
+def test_rows_that_were_not_staged_cannot_be_published(trial_log):
     with pytest.raises(StoreError, match=r"pack-00003-epoch-000005.parquet could not be written"):
-        store.publish(link_name(3, 5))
+        trial_log.publish(link_name(3, 5))
 
 
-def test_publishing_survives_a_crash_of_the_machine(store, monkeypatch):
-    store.stage(link_name(3, 5), rows())
+def test_publishing_survives_a_crash_of_the_machine(trial_log, monkeypatch):
+    trial_log.stage(link_name(3, 5), rows())
     flushed = []
     monkeypatch.setattr(os, "fsync", lambda fd: flushed.append(stat.S_ISDIR(os.fstat(fd).st_mode)))
-    store.publish(link_name(3, 5))
+    trial_log.publish(link_name(3, 5))
     assert flushed == [True]
 
 
 # --- Other readers
 
 
-def test_descriptions_and_the_data_set_travel_in_the_schema(store):
-    append(store, 3, 5, rows())
-    (name,) = files(store)
-    schema = pq.read_schema(store.folder / name)
+def test_descriptions_and_the_data_set_travel_in_the_schema(trial_log):
+    append(trial_log, 3, 5, rows())
+    (name,) = files(trial_log)
+    schema = pq.read_schema(trial_log.folder / name)
     assert schema.equals(SCHEMA.with_metadata(METADATA), check_metadata=False)
     assert schema.metadata == {b"dataset": b"digits", b"fingerprint": b"0123456789abcdef"}
     for field in schema:
         assert len(field.metadata[b"description"]) > 10
 
 
-def test_any_reader_can_read_the_log_while_a_writer_is_at_work(store):
-    append(store, 3, 5, rows())
-    append(store, 3, 10, rows((8, 10), (0.25, 0.75)))
-    (store.folder / ".tmp-of-a-writer").write_bytes(b"PAR1 half a file")
-    dataset = pyarrow.dataset.dataset(store.folder, format="parquet")
+def test_any_reader_can_read_the_log_while_a_writer_is_at_work(trial_log):
+    append(trial_log, 3, 5, rows())
+    append(trial_log, 3, 10, rows((8, 10), (0.25, 0.75)))
+    (trial_log.folder / ".tmp-of-a-writer").write_bytes(b"PAR1 half a file")
+    dataset = pyarrow.dataset.dataset(trial_log.folder, format="parquet")
     assert sorted(dataset.to_table()["number"].to_pylist()) == [7, 8, 9, 10]
-    assert pq.read_table(store.folder).num_rows == 4
-    assert numbers(store) == [7, 8, 9, 10]
+    assert pq.read_table(trial_log.folder).num_rows == 4
+    assert numbers(trial_log) == [7, 8, 9, 10]
 
 
-def test_pandas_reads_the_log_while_a_writer_is_at_work(store):
+def test_pandas_reads_the_log_while_a_writer_is_at_work(trial_log):
     pandas = pytest.importorskip("pandas")
-    append(store, 3, 5, rows())
-    (store.folder / ".tmp-of-a-writer").write_bytes(b"PAR1 half a file")
-    frame = pandas.read_parquet(store.folder).set_index("number")
+    append(trial_log, 3, 5, rows())
+    (trial_log.folder / ".tmp-of-a-writer").write_bytes(b"PAR1 half a file")
+    frame = pandas.read_parquet(trial_log.folder).set_index("number")
     assert frame.loc[7, "val_cost"] == 0.5
     assert frame["val_cost"].isna().tolist() == [False, True]
     assert str(frame["finished_at"].dtype.tz) == "UTC"
@@ -275,26 +275,26 @@ def test_pandas_reads_the_log_while_a_writer_is_at_work(store):
 # --- What may go wrong
 
 
-def test_a_killed_writer_leaves_the_old_rows_and_what_it_left_is_removed(store):
-    append(store, 3, 5, rows())
+def test_a_killed_writer_leaves_the_old_rows_and_what_it_left_is_removed(trial_log):
+    append(trial_log, 3, 5, rows())
     code = """if True:
         import os, pathlib, signal, sys, time
         # The signal may hit another thread first, and this one must not go on.
         os.fsync = lambda descriptor: (os.kill(os.getpid(), signal.SIGKILL), time.sleep(60))
         import test_trial_log
-        store = test_trial_log.TrialStore(pathlib.Path(sys.argv[1]))
-        test_trial_log.append(store, 3, 5, test_trial_log.rows((1, 2)))
+        trial_log = test_trial_log.TrialLog(pathlib.Path(sys.argv[1]))
+        test_trial_log.append(trial_log, 3, 5, test_trial_log.rows((1, 2)))
     """
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     killed = subprocess.run(
-        [sys.executable, "-c", code, str(store.folder)],
+        [sys.executable, "-c", code, str(trial_log.folder)],
         env=os.environ | {"PYTHONPATH": path},
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL
-    assert len(files(store)) == 2
-    assert numbers(store) == [7, 9]
-    again = TrialStore(store.folder)
+    assert len(files(trial_log)) == 2
+    assert numbers(trial_log) == [7, 9]
+    again = TrialLog(trial_log.folder)
     assert numbers(again) == [7, 9]
     for name in again.staged():  # if it came that far
         again.discard(name)
@@ -302,35 +302,35 @@ def test_a_killed_writer_leaves_the_old_rows_and_what_it_left_is_removed(store):
     assert numbers(again) == [7, 9]
 
 
-def test_rows_that_were_staged_in_part_are_not_there(store):
-    append(store, 3, 5, rows())
-    store.stage(link_name(3, 10), rows((8, 10)))
-    path = store.folder / ".staged-pack-00003-epoch-000010.parquet"
+def test_rows_that_were_staged_in_part_are_not_there(trial_log):
+    append(trial_log, 3, 5, rows())
+    trial_log.stage(link_name(3, 10), rows((8, 10)))
+    path = trial_log.folder / ".staged-pack-00003-epoch-000010.parquet"
     whole = path.read_bytes()
     for size in [*range(0, len(whole), 50), len(whole) - 1]:
         path.write_bytes(whole[:size])
-        assert store.staged() == []
-        assert files(store) == ["pack-00003-epoch-000005.parquet"]
+        assert trial_log.staged() == []
+        assert files(trial_log) == ["pack-00003-epoch-000005.parquet"]
     path.write_bytes(whole)
-    assert store.staged() == [link_name(3, 10)]
+    assert trial_log.staged() == [link_name(3, 10)]
 
 
-def assert_refuses_and_keeps_the_old_rows(store, new_rows):
-    before = files(store)
+def assert_refuses_and_keeps_the_old_rows(trial_log, new_rows):
+    before = files(trial_log)
     for epoch in (5, 10):  # replacing a file, and making one
         with pytest.raises(StoreError, match=r"epoch-0000\d\d.parquet could not be .* No space"):
-            append(store, 3, epoch, new_rows)
-        assert files(store) == before
-        assert numbers(store) == [7, 9]
+            append(trial_log, 3, epoch, new_rows)
+        assert files(trial_log) == before
+        assert numbers(trial_log) == [7, 9]
 
 
-def test_without_space_the_old_rows_stay_and_nothing_is_left(store, monkeypatch):
+def test_without_space_the_old_rows_stay_and_nothing_is_left(trial_log, monkeypatch):
     def no_space(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    append(store, 3, 5, rows())
+    append(trial_log, 3, 5, rows())
     monkeypatch.setattr(os, "fsync", no_space)
-    assert_refuses_and_keeps_the_old_rows(store, rows((1, 2)))
+    assert_refuses_and_keeps_the_old_rows(trial_log, rows((1, 2)))
 
 
 @contextmanager
@@ -351,47 +351,47 @@ def small_disk(path):
 
 def test_a_full_disk_costs_no_row_and_takes_more_when_there_is_room_again(tmp_path):
     with small_disk(tmp_path / "disk") as disk:
-        store = TrialStore(disk / "trials", METADATA)
-        append(store, 3, 5, rows())
+        trial_log = TrialLog(disk / "trials", METADATA)
+        append(trial_log, 3, 5, rows())
         ballast = disk / "ballast"
         with pytest.raises(OSError, match="No space left"):
             ballast.write_bytes(bytes(2**20))
-        assert_refuses_and_keeps_the_old_rows(store, rows((1, 2)))
+        assert_refuses_and_keeps_the_old_rows(trial_log, rows((1, 2)))
         ballast.unlink()
-        append(store, 3, 10, rows((1, 2)))
-        assert numbers(store) == [1, 2, 7, 9]
+        append(trial_log, 3, 10, rows((1, 2)))
+        assert numbers(trial_log) == [1, 2, 7, 9]
 
 
 def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match="file/trials cannot be used"):
-        TrialStore(tmp_path / "file" / "trials")
+        TrialLog(tmp_path / "file" / "trials")
 
 
-def assert_read_names(store, name):
+def assert_read_names(trial_log, name):
     with pytest.raises(StoreError, match=rf"{name} is damaged or no trial log .*Move this file"):
-        store.read()
+        trial_log.read()
 
 
 @pytest.mark.parametrize("size", [0, 3, 4, 100, -100, -8, -1])
-def test_a_truncated_file_is_named(store, size):
-    append(store, 3, 5, rows())
-    append(store, 3, 10, rows((8, 10)))
-    path = store.folder / "pack-00003-epoch-000010.parquet"
+def test_a_truncated_file_is_named(trial_log, size):
+    append(trial_log, 3, 5, rows())
+    append(trial_log, 3, 10, rows((8, 10)))
+    path = trial_log.folder / "pack-00003-epoch-000010.parquet"
     path.write_bytes(path.read_bytes()[:size])
-    assert_read_names(store, path.name)
+    assert_read_names(trial_log, path.name)
 
 
-def test_a_flipped_bit_in_the_rows_is_no_other_cost(store):
-    append(store, 3, 5, rows(costs=(0.5, 0.625)))
-    (path,) = store.folder.iterdir()
+def test_a_flipped_bit_in_the_rows_is_no_other_cost(trial_log):
+    append(trial_log, 3, 5, rows(costs=(0.5, 0.625)))
+    (path,) = trial_log.folder.iterdir()
     whole = path.read_bytes()
     at = whole.index(np.float64(0.625).tobytes())
     path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-    assert_read_names(store, path.name)
+    assert_read_names(trial_log, path.name)
 
 
-def test_the_parquet_file_of_another_program_is_named(store):
-    append(store, 3, 5, rows())
-    pq.write_table(pa.table({"x": [1, 2]}), store.folder / "foreign.parquet")
-    assert_read_names(store, "foreign.parquet")
+def test_the_parquet_file_of_another_program_is_named(trial_log):
+    append(trial_log, 3, 5, rows())
+    pq.write_table(pa.table({"x": [1, 2]}), trial_log.folder / "foreign.parquet")
+    assert_read_names(trial_log, "foreign.parquet")

@@ -172,10 +172,10 @@ def test_long_pauses_are_cut_out_and_work_is_not():
 
 
 def test_rows_of_one_link_are_one_bar(tmp_path):
-    store = TrialStore(tmp_path)
-    store.write("rows", columns_of(SPACE, np.ones(16)))
+    trial_log = TrialLog(tmp_path)
+    trial_log.write("rows", columns_of(SPACE, np.ones(16)))
     names = ("pack", "node", "started_at", "finished_at", "batch_size", "source")
-    trials = dict(zip(names, store.columns(*names), strict=True))
+    trials = dict(zip(names, trial_log.columns(*names), strict=True))
     links = links_of_rows(trials)
     assert len(links) == 4  # two packs, scored at two epochs
     assert {(link.end - link.start) for link in links} == {4.0}

@@ -42,12 +42,12 @@ ALL = Arithmetic(trained_epochs=280, unpruned_epochs=280)
 
 
 def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL, select="last"):
-    study = Study(len(SPACE), select)
+    standings = Standings(len(SPACE), select)
     number = np.arange(len(costs) + pruned) + 9
     costs = np.array([*costs, *[np.nan] * pruned])
     state = np.where(np.isfinite(costs), COMPLETE, FAIL)
     state[len(costs) - pruned :] = PRUNED
-    study.tell({
+    standings.count({
         "number": number, "state": state, **SPACE.columns(number), "val_cost": costs,
         "val_accuracy": np.full(len(costs), 0.85),
         "val_cost_avg": 0.9 - costs, "val_accuracy_avg": np.full(len(costs), 0.875),

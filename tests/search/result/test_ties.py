@@ -14,7 +14,7 @@ from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
 from model.tasks import AVERAGE, LAST
 from search.config import AXES, SearchSpace
-from search.record import COMPLETE, FAIL, READOUTS, Resampled, Resamples, Study, TrialStore
+from search.record import COMPLETE, FAIL, READOUTS, Resampled, Resamples, Standings, TrialLog
 from search.record.log_reading import SCHEMA
 from search.report.ties import tie_chart, tie_rows
 from search.result import find_ties, tie_sentences
@@ -59,19 +59,22 @@ class Log:
     """A run's log and resamples, to which links add some trials at a time."""
 
     def __init__(self, folder, losses=LOSSES, select=LAST):
-        self.store, self.resamples = TrialStore(folder / "trials"), Resamples(folder / "resamples")
-        self.study, self.losses = Study(len(SPACE), select), losses
+        self.trial_log, self.resamples = (
+            TrialLog(folder / "trials"),
+            Resamples(folder / "resamples"),
+        )
+        self.standings, self.losses = Standings(len(SPACE), select), losses
 
     def link(self, numbers, name=None):
         numbers = np.array(sorted(numbers))
         name = name or f"link-{numbers[0]:03d}"
         rows = columns(numbers, self.losses[numbers].mean(axis=1))
-        best = min(np.nanmin(rows["val_cost"]), getattr(self.study.best_trial, "value", np.inf))
+        best = min(np.nanmin(rows["val_cost"]), getattr(self.standings.best_trial, "value", np.inf))
         resampled = (self.losses[numbers] @ COUNTS / N).astype(np.float32)
         params = np.column_stack([rows[axis] for axis in AXES]).astype(float)
         self.resamples.save(name, Resampled(params, rows["val_cost"], resampled), best)
-        self.store.write(name, rows)
-        self.study.tell(rows)
+        self.trial_log.write(name, rows)
+        self.standings.count(rows)
         return self
 
     def find(self):

@@ -14,23 +14,25 @@ BEGAN = 1_700_000_000.0
 
 
 @pytest.fixture
-def store(tmp_path):
+def trial_log(tmp_path):
     """A log of two links: of an earlier command, and of this one."""
-    store = TrialStore(tmp_path / "trials")
+    trial_log = TrialLog(tmp_path / "trials")
     for pack, started_at, seconds in ((0, BEGAN - 100, 4.0), (1, BEGAN + 10, 6.0)):
         names = ("val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg")
         columns = dict.fromkeys(("learning_rate", "alpha", *names), 0.5)
-        store.write(f"pack {pack}", {
+        trial_log.write(f"pack {pack}", {
             **columns, "number": np.array([pack]), "state": COMPLETE, "batch_size": 8,
             "epochs": 5, "seconds": seconds, "pack": pack, "node": "localhost",
             "started_at": started_at, "finished_at": started_at + 5, "attempt": 1, "error": [None],
             "last_cost": 0.5, "last_epoch": 5, "reports": None, "source": None,
         })  # fmt: skip
-    return store
+    return trial_log
 
 
 @pytest.mark.parametrize(("started_at", "startup"), [(BEGAN + 10, 10), (BEGAN + 2, 2)])
-def test_training_starts_with_the_first_link_even_if_that_had_no_rows(store, started_at, startup):
+def test_training_starts_with_the_first_link_even_if_that_had_no_rows(
+    trial_log, started_at, startup
+):
     prediction = Prediction(14.0, 20.0, 0.9, {})
     timing = make_timing(store, 5e9, Command(BEGAN, started_at, 2, prediction))
     assert timing.wall_s > 15

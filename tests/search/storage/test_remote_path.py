@@ -13,7 +13,7 @@ import pytest
 from search.engine import Refits
 from search.errors import LockedError, ObjectStoreError, RunFolderError, StoreError
 from search.plan import Pack
-from search.record import Checkpoints, Proposals, Resamples, RunFolder, TrialStore, read_log
+from search.record import Checkpoints, Proposals, Resamples, RunFolder, TrialLog, read_log
 from search.storage import (
     RemotePath,
     object_store,
@@ -321,7 +321,7 @@ def test_a_store_that_does_not_answer_is_not_waited_for_long(s3, monkeypatch):
 
 
 READERS = {
-    "trials/.staged-a.parquet": lambda run: TrialStore(run / "trials").staged(),
+    "trials/.staged-a.parquet": lambda run: TrialLog(run / "trials").staged(),
     "trials/a.parquet": lambda run: read_log(run / "trials"),
     "checkpoints/pack-00003.npz": lambda run: Checkpoints(run / "checkpoints").load(PACK),
     "resamples/a.npz": lambda run: list(Resamples(run / "resamples").parts()),

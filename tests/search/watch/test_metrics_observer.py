@@ -19,7 +19,7 @@ from cluster.metrics import (
     WORKERS,
 )
 from search.engine import Observers
-from search.record import Study
+from search.record import Standings
 from search.watch import MetricsObserver
 from search.watch.metrics import Pace, _column_epochs
 
@@ -87,14 +87,14 @@ def sink():
 
 
 @pytest.fixture
-def study():
-    return Study(10)
+def standings():
+    return Standings(10)
 
 
 def test_the_best_is_that_of_the_readout_that_selects(sink, clock):
-    study = Study(10, "average")
-    study.tell(rows(["COMPLETE"] * 2, [0.5, 0.25]))
-    MetricsObserver(sink, study, lambda: 2, float, Pace(clock)).idle()
+    standings = Standings(10, "average")
+    standings.count(rows(["COMPLETE"] * 2, [0.5, 0.25]))
+    MetricsObserver(sink, standings, lambda: 2, float, Pace(clock)).idle()
     assert sink[BEST] == 1.25
 
 
@@ -104,8 +104,8 @@ def clock():
 
 
 @pytest.fixture
-def observer(sink, study, clock):
-    return MetricsObserver(sink, study, lambda: 2, lambda epochs: epochs * 1e9, Pace(clock))
+def observer(sink, standings, clock):
+    return MetricsObserver(sink, standings, lambda: 2, lambda epochs: epochs * 1e9, Pace(clock))
 
 
 def test_before_anything_is_done_all_but_the_best_is_there(observer, sink):
@@ -117,28 +117,30 @@ def test_before_anything_is_done_all_but_the_best_is_there(observer, sink):
     assert (sink[PLANNED], sink[WORKERS], sink[BUSY], sink[LOST]) == (10, 2, 0, 0)
 
 
-def test_states_and_best_are_those_of_the_study(observer, sink, study):
-    study.tell(rows(["COMPLETE", "FAIL", "COMPLETE", "PRUNED"], [0.7, np.nan, 0.4, np.nan]))
+def test_states_and_best_are_those_of_the_study(observer, sink, standings):
+    standings.count(rows(["COMPLETE", "FAIL", "COMPLETE", "PRUNED"], [0.7, np.nan, 0.4, np.nan]))
     observer.started(LINK)
-    observer.advanced(LINK, study, "10.0.0.1")
+    observer.advanced(LINK, standings, "10.0.0.1")
     assert sink.states() == {"COMPLETE": 2, "FAIL": 1, "PRUNED": 1}
     assert sink[BEST] == 0.4
 
 
-def test_trials_of_an_earlier_command_are_counted_but_are_not_this_ones_pace(sink, study, clock):
-    study.tell(rows(["COMPLETE"] * 6, [0.5] * 6))
-    observer = MetricsObserver(sink, study, lambda: 2, float, Pace(clock))
+def test_trials_of_an_earlier_command_are_counted_but_are_not_this_ones_pace(
+    sink, standings, clock
+):
+    standings.count(rows(["COMPLETE"] * 6, [0.5] * 6))
+    observer = MetricsObserver(sink, standings, lambda: 2, float, Pace(clock))
     observer.started(LINK)
     clock.now = 2.0
-    study.tell(rows(["COMPLETE"] * 4, [0.5] * 4, first=6))
-    observer.advanced(LINK, study, "10.0.0.1")
+    standings.count(rows(["COMPLETE"] * 4, [0.5] * 4, first=6))
+    observer.advanced(LINK, standings, "10.0.0.1")
     assert sink.states()["COMPLETE"] == 10
     assert sink[TRIALS_RATE] == 2.0
 
 
-def test_no_more_workers_are_busy_than_there_are(observer, sink, study):
+def test_no_more_workers_are_busy_than_there_are(observer, sink, standings):
     busy = []
-    ends = [lambda link: observer.advanced(link, study, "10.0.0.1")] * 3
+    ends = [lambda link: observer.advanced(link, standings, "10.0.0.1")] * 3
     for tell in [observer.started] * 3 + ends:
         tell(LINK)
         busy.append(sink[BUSY])
@@ -158,11 +160,11 @@ def test_times_go_into_histograms(observer, sink):
     assert sink.values == [(LINK_SECONDS, 2.0, "64"), (FLUSH_SECONDS, 0.01, "")]
 
 
-def test_the_rate_is_arithmetic_by_compute_time(observer, sink, study):
+def test_the_rate_is_arithmetic_by_compute_time(observer, sink, standings):
     for _ in range(2):
         observer.started(LINK)
         observer.measured(LINK, took(4.0, 5), 0.01)
-        observer.advanced(LINK, study, "10.0.0.1")
+        observer.advanced(LINK, standings, "10.0.0.1")
     assert sink[GFLOPS] == 5 * 4 / 4.0
 
 
@@ -173,7 +175,7 @@ def test_only_the_epochs_that_were_trained_count(trained, expected):
     assert _column_epochs(link, took(1.0, trained)) == expected
 
 
-def test_several_observers_are_told_the_same_in_their_order(study):
+def test_several_observers_are_told_the_same_in_their_order(standings):
     told = []
 
     class Recorder:
@@ -185,12 +187,12 @@ def test_several_observers_are_told_the_same_in_their_order(study):
 
     both = Observers(Recorder("one"), Recorder("other"))
     both.started(LINK)
-    both.advanced(LINK, study, "10.0.0.1")
+    both.advanced(LINK, standings, "10.0.0.1")
     both.lost(LINK, "why")
     both.idle()
     events = [
         ("started", LINK),
-        ("advanced", LINK, study, "10.0.0.1"),
+        ("advanced", LINK, standings, "10.0.0.1"),
         ("lost", LINK, "why"),
         ("idle",),
     ]

@@ -20,7 +20,7 @@ from search.plan import (
     open_chains,
     predict,
 )
-from search.record import COMPLETE, FAIL, PRUNED, Study
+from search.record import COMPLETE, FAIL, PRUNED, Standings
 from search.text import duration
 from search.watch import Interruption, make_progress, progress
 from search.watch.live_view import LiveProgress
@@ -58,16 +58,16 @@ def console(width=200, terminal=False):
 
 
 def new_study():
-    study = Study(len(SPACE))
-    tell(study, [])
-    return study
+    standings = Standings(len(SPACE))
+    tell(standings, [])
+    return standings
 
 
-def tell(study, numbers, cost=0.25):
+def tell(standings, numbers, cost=0.25):
     """Log trials that all have the same cost."""
     n = len(numbers)
     numbers = np.array(numbers, np.int64)
-    study.tell({
+    standings.count({
         "number": numbers, "state": np.full(n, COMPLETE if np.isfinite(cost) else FAIL),
         **SPACE.columns(numbers), "val_cost": np.full(n, cost), "val_accuracy": np.full(n, 0.5),
         "val_cost_avg": np.full(n, cost + 1), "val_accuracy_avg": np.full(n, 0.5),
@@ -89,8 +89,8 @@ def predicted():
 def finish(view, link, cost=0.25):
     """Log a link's trials and tell the view."""
     numbers = [n for leg in link.legs for n in leg.numbers.tolist() if n != NO_TRIAL]
-    tell(view.study, numbers, cost)
-    view.advanced(link, view.study, "10.0.0.1")
+    tell(view.standings, numbers, cost)
+    view.advanced(link, view.standings, "10.0.0.1")
 
 
 def printed(view):
@@ -207,9 +207,9 @@ def scoring_links():
 
 
 def test_speed_counts_this_commands_trials_and_the_time_left_its_work(clock):
-    study = new_study()
-    tell(study, range(8), 1.0)  # an earlier command's
-    view = QuietProgress(console(), study, Prediction(12.0, 20.0, 0.9, {}))
+    standings = new_study()
+    tell(standings, range(8), 1.0)  # an earlier command's
+    view = QuietProgress(console(), standings, Prediction(12.0, 20.0, 0.9, {}))
     clock.now += 2
     assert view.speed == "0 a second, 10 s left"  # as predicted
     finish(view, scoring_links()[2])
@@ -225,7 +225,7 @@ def test_links_under_way_count_as_half_done(clock):
     for _ in range(3):
         view.started(one)
     assert view.speed == "0 a second, 8 s left"  # nothing has ended, so as predicted
-    view.advanced(one, view.study, "10.0.0.1")
+    view.advanced(one, view.standings, "10.0.0.1")
     assert view.speed == "0 a second, 6 s left"  # 8 of 20 done after 4 seconds
 
 
@@ -240,7 +240,7 @@ def test_a_link_that_is_tried_again_counts_once(clock):
         for _ in range(losses):
             view.lost(one, "reason")
             view.started(one)
-        view.advanced(one, view.study, "10.0.0.1")
+        view.advanced(one, view.standings, "10.0.0.1")
     assert again.speed == once.speed
 
 
@@ -266,13 +266,13 @@ def test_nothing_is_left_when_all_is_done(clock, prediction):
 
 
 def test_of_trials_that_nobody_has_asked_for_yet_only_their_number_counts(clock):
-    study = new_study()
-    tell(study, range(4))  # an earlier command's
-    view = QuietProgress(console(), study, None)
+    standings = new_study()
+    tell(standings, range(4))  # an earlier command's
+    view = QuietProgress(console(), standings, None)
     assert view.speed == "0 a second, 0 s left"
     clock.now += 6
     assert view.speed == "0 a second, 1:12 min left"  # if the first of 12 would end now
-    tell(study, range(4, 10))
+    tell(standings, range(4, 10))
     assert view.speed == "1 a second, 6 s left"
 
 
@@ -307,7 +307,7 @@ def test_setbacks_are_counted_and_often_none():
     view.lost(links()[1], "reason")
     assert view.setbacks == "4 failed, 1 retry"
     view.lost(links()[1], "reason")
-    view.study.states[PRUNED] += 2
+    view.standings.states[PRUNED] += 2
     assert view.setbacks == "2 pruned, 4 failed, 2 retries"
 
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from search.record import Study
+from search.record import Standings
 from search.watch import Interruption, Screen
 from search.watch.live_view import _shortened
 from search.watch.screen import fitted
@@ -104,7 +104,7 @@ def test_an_interrupted_view_says_itself_that_it_stops(capfd):
 
     terminal = Terminal(60, 10)
     interrupted = Interruption()
-    with LiveProgress(terminal.console, Study(4), None, interrupted) as view:
+    with LiveProgress(terminal.console, Standings(4), None, interrupted) as view:
         interrupted._note(2, None)
         view.draw()
         assert "Stopping; once more to leave at once." in terminal.lines
