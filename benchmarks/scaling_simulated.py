@@ -92,7 +92,7 @@ def planned(
     cutter = LinkCutter.for_plan(
         plan, cost=cost, n_train=n_train, n_validation=n_validation, workers=workers
     )
-    chains = open_chains(plan, Study(plan.trials).closed, nothing_reached, cutter)
+    chains = open_chains(plan, Standings(plan.trials).closed, nothing_reached, cutter)
     return Planned(chains, workers, time.perf_counter() - start)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from harness import PACKAGES
 from numpy.typing import NDArray
 
-from search.record import TrialStore
+from search.record import TrialLog
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 RANGES = CONFIGS / "tpe.toml"
@@ -49,7 +49,7 @@ class Run:
 
     def columns(self, *names: str) -> list[NDArray[Any]]:
         """Return columns of the log in the order of the trials' numbers."""
-        number, *columns = TrialStore(self.folder / "trials").columns("number", *names)
+        number, *columns = TrialLog(self.folder / "trials").columns("number", *names)
         order = np.argsort(number)
         return [column[order] for column in columns]
 

@@ -16,7 +16,7 @@ from search.engine.attempts import WAIT_SECONDS, check_attempts
 from search.engine.protocols import Observer, Source
 from search.errors import InterruptedSweepError
 from search.plan import Link, Pack, Schedule
-from search.record import READOUTS, Books, Checkpoint, Study, link_name, record, resampled_of
+from search.record import READOUTS, Books, Checkpoint, Standings, link_name, record, resampled_of
 
 log = logging.getLogger(__name__)
 

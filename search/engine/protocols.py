@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from search.plan import Chain, Link, Pack
-from search.record import Proposal, Study
+from search.record import Proposal, Standings
 
 Column = tuple[int, int]
 """A pack's index, and the place of a column in it."""
@@ -21,7 +21,7 @@ class Observer(Protocol):
     def started(self, link: Link) -> None:
         """Tell that a link was handed to the executor; again after each loss."""
 
-    def advanced(self, link: Link, study: Study, node: str) -> None:
+    def advanced(self, link: Link, standings: Standings, node: str) -> None:
         """Tell that a link is in the log, and on which machine it ran."""
 
     def lost(self, link: Link, reason: str) -> None:

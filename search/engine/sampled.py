@@ -156,7 +156,7 @@ class SampledSearch:
 
     def _is_done(self, proposal: Proposal) -> bool:
         """Whether a wave was told, and nobody has deleted rows of it since."""
-        return proposal.told and bool(self.books.study.closed[list(proposal.numbers)].all())
+        return proposal.told and bool(self.books.standings.closed[list(proposal.numbers)].all())
 
     @property
     def finished(self) -> bool:
@@ -224,7 +224,7 @@ class SampledSearch:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
         # One whose row somebody has deleted is trained: the rows of other runs are written once.
-        proposal.reused = [n for n in proposal.reused if self.books.study.closed[n]]
+        proposal.reused = [n for n in proposal.reused if self.books.standings.closed[n]]
         plan, first_unknown = proposal.plan(self.rungs), self._first_unknown(proposal.index)
         wave = self.make_wave(WaveRequest(plan, proposal.index, first_unknown))
         self._active.append(_Active(proposal, wave))
@@ -243,7 +243,7 @@ class SampledSearch:
             newest = newest_trials(wave.plan)
             for column, attrs in wave.pruning.attrs().items():
                 proposal.attrs[newest[column] - proposal.first] |= attrs
-        self._tell_sampler(proposal, self.books.store.rows(proposal.numbers))
+        self._tell_sampler(proposal, self.books.trial_log.rows(proposal.numbers))
         proposal.told = True
         self.proposals.write(proposal)
         wave.discard_states()

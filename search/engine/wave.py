@@ -73,7 +73,7 @@ class Wave:
         """Return the chains that can start now; none while some of a rung are under way."""
         while self._ahead and not self._under_way:
             chains = open_chains(
-                self.plan, self._books.study.closed, self._books.checkpoints.reached,
+                self.plan, self._books.standings.closed, self._books.checkpoints.reached,
                 self._cutter, self._ahead[0],
             )  # fmt: skip
             if chains:
@@ -132,7 +132,7 @@ class Wave:
             places.setdefault(index, []).append(column)
         for pack in self.plan.packs:
             columns = np.array(places.get(pack.index, []), np.int64)
-            columns = columns[~self._books.study.closed[pack.numbers[columns]].all(axis=1)]
+            columns = columns[~self._books.standings.closed[pack.numbers[columns]].all(axis=1)]
             if len(columns):
                 self._write_pruned_of(pack, columns, rung)
 
@@ -154,7 +154,7 @@ class Wave:
         closed = self._books.standings.closed
         taken_up = [p for p in self.plan.packs if closed[p.numbers[p.numbers != NO_TRIAL]].any()]
         numbers = [pack.numbers[pack.numbers != NO_TRIAL] for pack in taken_up]
-        rows = self._books.store.rows(np.concatenate(numbers).tolist()) if numbers else []
+        rows = self._books.trial_log.rows(np.concatenate(numbers).tolist()) if numbers else []
         logged = {row["number"]: dict(row["reports"] or ()) for row in rows}
         return {pack.index: _reports_of(pack, logged) for pack in taken_up}
 

@@ -24,7 +24,7 @@ from search.record.resamples import Key, Resampled, Resamples
 from search.record.reuse import ReusedTrials, as_columns, copied
 from search.record.rows import pruned_rows, record, resampled_of
 from search.record.run_folder import RunFolder
-from search.record.standings import TOP, BestTrial, Study
+from search.record.standings import TOP, BestTrial, Standings
 from search.record.summary import (
     AlphaFigures,
     Arithmetic,
@@ -42,7 +42,7 @@ from search.record.summary import (
     TopTrial,
     Trainings,
 )
-from search.record.trial_log import TrialStore, link_name
+from search.record.trial_log import TrialLog, link_name
 
 __all__ = [
     "COMPLETE",
@@ -52,7 +52,7 @@ __all__ = [
     "PRUNED",
     "READOUTS",
     "REUSE_KEY",
-    "TOLD",
+    "STANDINGS_COLUMNS",
     "TOP",
     "AlphaFigures",
     "Arithmetic",
@@ -76,15 +76,15 @@ __all__ = [
     "ReusedTrials",
     "RunFolder",
     "ScoreStatistics",
+    "Standings",
     "Statistics",
-    "Study",
     "Summary",
     "TiedTrial",
     "Ties",
     "Timing",
     "TopTrial",
     "Trainings",
-    "TrialStore",
+    "TrialLog",
     "as_columns",
     "copied",
     "link_name",

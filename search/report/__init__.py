@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from model.data.dataset import Dataset
-    from search.record import Manifest, RunFolder, Summary, TrialStore
+    from search.record import Manifest, RunFolder, Summary, TrialLog
 
 
 def write_report(
     folder: "RunFolder",
     manifest: "Manifest",
-    store: "TrialStore",
+    trial_log: "TrialLog",
     summary: "Summary",
     data: "Dataset | None" = None,
 ) -> None:
@@ -24,7 +24,7 @@ def write_report(
     ----------
     folder : RunFolder
     manifest : Manifest
-    store : TrialStore
+    trial_log : TrialLog
     summary : Summary
     data : Dataset, optional
         The data set that the run was trained on; the section on the final model needs it.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
 from search.config import AXES, SweepConfig
-from search.record import FAIL, FIGURES, READOUTS, Manifest, RunFolder, Summary, TrialStore
+from search.record import FAIL, FIGURES, READOUTS, Manifest, RunFolder, Summary, TrialLog
 from search.report.axis import Axis
 
 Columns = Mapping[str, NDArray[Any]]
@@ -52,7 +52,7 @@ class RunData:
         cls,
         folder: RunFolder,
         manifest: Manifest,
-        store: TrialStore,
+        trial_log: TrialLog,
         summary: Summary,
         data: Dataset | None,
     ) -> Self:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.data.dataset import Dataset
 from model.optimum import GRADIENT_NORM, AlphaOptimum, score_weights
 from model.tasks import FinalScore
-from search.record import COMPLETE, AlphaFigures, OptimumFigures, Summary, TrialStore
+from search.record import COMPLETE, AlphaFigures, OptimumFigures, Summary, TrialLog
 from search.text import number_text, table_lines, wrapped
 
 ROUNDING = 5e-6
@@ -24,7 +24,7 @@ def lacks_optimum(summary: Summary) -> bool:
 
 
 def optimum_figures(
-    optima: Sequence[AlphaOptimum], data: Dataset, store: TrialStore, best: int
+    optima: Sequence[AlphaOptimum], data: Dataset, trial_log: TrialLog, best: int
 ) -> OptimumFigures:
     """Return what a summary says of the optima.
 
@@ -33,7 +33,7 @@ def optimum_figures(
     optima : sequence of AlphaOptimum
     data : Dataset
         The data set with the test images, by which nothing is chosen.
-    store : TrialStore
+    trial_log : TrialLog
         The trial log.
     best : int
         Number of the best trial.

@@ -19,7 +19,7 @@ from search.record import (
     Summary,
     TopTrial,
     Trainings,
-    TrialStore,
+    TrialLog,
 )
 
 _FIGURES = {"cost": ("test cost", "{:.4f}", 1.0), "accuracy": ("correct", "{:.2f} %", 100.0)}
@@ -90,13 +90,13 @@ def trainings_of(config: SweepConfig) -> Trainings | None:
     return Trainings(each=config.replicates, by=replicates_text(config))
 
 
-def with_trainings(top: Sequence[TopTrial], store: TrialStore) -> tuple[TopTrial, ...]:
+def with_trainings(top: Sequence[TopTrial], trial_log: TrialLog) -> tuple[TopTrial, ...]:
     """Return the best trials with what each of their trainings gave.
 
     Parameters
     ----------
     top : sequence of TopTrial
-    store : TrialStore
+    trial_log : TrialLog
         The log of trials that were trained several times each.
 
     Raises
@@ -104,7 +104,7 @@ def with_trainings(top: Sequence[TopTrial], store: TrialStore) -> tuple[TopTrial
     StoreError
         If the log cannot be read.
     """
-    rows = {row["number"]: row for row in store.rows(trial.number for trial in top)}
+    rows = {row["number"]: row for row in trial_log.rows(trial.number for trial in top)}
     return tuple(replace(trial, **_of_trainings(rows[trial.number])) for trial in top)
 
 

@@ -14,19 +14,19 @@ from search.record import (
     Counts,
     DatasetName,
     OptimumFigures,
-    Study,
+    Standings,
     Summary,
     Ties,
     Timing,
-    TrialStore,
+    TrialLog,
 )
 from search.result.best import top_trial
 from search.result.spread import refit_statistics, trainings_of, with_trainings
 
 
 def make_summary(
-    study: Study,
-    store: TrialStore,
+    standings: Standings,
+    trial_log: TrialLog,
     config: SweepConfig,
     data: Dataset,
     *,
@@ -40,9 +40,9 @@ def make_summary(
 
     Parameters
     ----------
-    study : Study
-        The study that knows all of the log.
-    store : TrialStore
+    standings : Standings
+        The standings that knows all of the log.
+    trial_log : TrialLog
         The trial log, which is read only where each trial was trained several times.
     config : SweepConfig
     data : Dataset
@@ -58,20 +58,20 @@ def make_summary(
     StoreError
         If the log cannot be read.
     """
-    top = tuple(map(top_trial, study.top))
+    top = tuple(map(top_trial, standings.top))
     trainings = trainings_of(config)
     if trainings:
-        top = with_trainings(top, store)
+        top = with_trainings(top, trial_log)
     summary = Summary(
         trials=Counts(
-            total=study.total,
-            complete=study.states[COMPLETE],
-            pruned=study.states[PRUNED],
-            failed=study.states[FAIL],
+            total=standings.total,
+            complete=standings.states[COMPLETE],
+            pruned=standings.states[PRUNED],
+            failed=standings.states[FAIL],
         ),
         best=top[0] if top else None,
         top=top,
-        select=study.select,
+        select=standings.select,
         test=None,
         tests={},
         dataset=DatasetName(name=data.name, fingerprint=data.fingerprint),

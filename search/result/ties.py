@@ -15,12 +15,12 @@ from search.record import (
     Key,
     Resampled,
     Resamples,
-    Study,
+    Standings,
     Summary,
     TiedTrial,
     Ties,
     TopTrial,
-    TrialStore,
+    TrialLog,
 )
 from search.text import number_text, wrapped
 
@@ -52,7 +52,9 @@ class Comparison:
         return self.interval[0] <= 0
 
 
-def find_ties(store: TrialStore, resamples: Resamples, study: Study, images: int) -> Ties | None:
+def find_ties(
+    trial_log: TrialLog, resamples: Resamples, standings: Standings, images: int
+) -> Ties | None:
     """Return the trials that cannot be told from the best one; None where no trial is complete.
 
     They depend on the rows of the log and the resampled costs of the trials near the best one,
@@ -63,8 +65,8 @@ def find_ties(store: TrialStore, resamples: Resamples, study: Study, images: int
     ----------
     trial_log : TrialLog
     resamples : Resamples
-    study : Study
-        The study that knows all of the log.
+    standings : Standings
+        The standings that knows all of the log.
     images : int
         How many validation images the trials are compared on.
     """
@@ -78,7 +80,7 @@ def find_ties(store: TrialStore, resamples: Resamples, study: Study, images: int
             level=level, resamples=RESAMPLES, images=images,
             count=None, not_compared=None, trials=(), simplest=None,
         )  # fmt: skip
-    rows = _cheap_rows(store, READOUTS[study.select].cost, found)
+    rows = _cheap_rows(trial_log, READOUTS[standings.select].cost, found)
     tied = [(key, number) for key, number in rows if key in found and found[key].open]
     last = max(found[key].cost for key, _ in tied)
     trials = [_tied_trial(number, key, found[key], best) for key, number in tied]

@@ -7,7 +7,7 @@ import numpy as np
 
 from search.config import COLUMN_AXES
 from search.plan import Prediction
-from search.record import Arithmetic, Timing, TrialStore
+from search.record import Arithmetic, Timing, TrialLog
 
 
 def arithmetic(trial_log: TrialLog) -> Arithmetic:
@@ -18,7 +18,7 @@ def arithmetic(trial_log: TrialLog) -> Arithmetic:
     StoreError
         If the log cannot be read.
     """
-    *key, trained, epochs, sources = store.columns(
+    *key, trained, epochs, sources = trial_log.columns(
         "pack", *COLUMN_AXES, "last_epoch", "epochs", "source"
     )
     own = np.array([source is None for source in sources.tolist()], bool)
@@ -53,12 +53,12 @@ class Command:
     prediction: Prediction | None
 
 
-def make_timing(store: TrialStore, flops: float, command: Command) -> Timing:
+def make_timing(trial_log: TrialLog, flops: float, command: Command) -> Timing:
     """Return where the time of a run and of the command that finishes it went.
 
     Parameters
     ----------
-    store : TrialStore
+    trial_log : TrialLog
         The log of the run.
     flops : float
         Floating-point operations of the training products of the whole run.

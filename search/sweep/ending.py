@@ -111,9 +111,9 @@ class Ending:
         timing : Timing
         work : Arithmetic
         """
-        best = self.books.study.best_trial
+        best = self.books.standings.best_trial
         summary = make_summary(
-            self.books.study, self.books.store, self.config, self.data,
+            self.books.standings, self.books.trial_log, self.config, self.data,
             timing=timing, arithmetic=work, tests=last.tests, ties=self._ties(),
             optimum=self._optimum(last.optima, best.number) if best else None,
         )  # fmt: skip
@@ -160,14 +160,18 @@ class Ending:
 
     def _optimum(self, found: Sequence[AlphaOptimum], best: int) -> OptimumFigures | None:
         """Return what the summary says of the optima; None where they are not asked for."""
-        return optimum_figures(found, self.data, self.books.store, best) if found else None
+        return optimum_figures(found, self.data, self.books.trial_log, best) if found else None
 
     def _ties(self) -> Ties | None:
-        store, resamples, study = self.books.store, self.books.resamples, self.books.study
+        store, resamples, standings = (
+            self.books.trial_log,
+            self.books.resamples,
+            self.books.standings,
+        )
         if resamples is None:
             return None  # a trial is trained several times, and their spread says it
         images = validation_rows(len(self.data.y), self.config.validation_fraction)
-        return find_ties(store, resamples, study, images)
+        return find_ties(store, resamples, standings, images)
 
     def _write(self, manifest: Manifest, summary: Summary) -> Summary:
         """Write the report, then the summary, which says that all is there."""

@@ -23,7 +23,7 @@ from search.record import (
     Proposals,
     ReusedTrials,
     RunFolder,
-    Study,
+    Standings,
     Summary,
     new_manifest,
     open_books,
@@ -152,11 +152,11 @@ class Sweep:
         ending = self._ending(executor, examples, interrupted)
         with ending.interruptible(self._done):
             prediction, started_at = training.train(executor, examples, interrupted)
-            last = ending.last_tasks(self.study.best_trial)
-        work = arithmetic(run.training.store)
+            last = ending.last_tasks(self.standings.best_trial)
+        work = arithmetic(run.training.trial_log)
         flops = epochs_flops(work.trained_epochs, self.config, self.data)
         command = Command(self.began, started_at, executor.workers, prediction)
-        timing = make_timing(run.training.store, flops, command)
+        timing = make_timing(run.training.trial_log, flops, command)
         return ending.conclude(manifest, last, timing, work)
 
     def _ending(self, executor: Executor, examples: Any, interrupted: Interruption) -> Ending:

@@ -70,7 +70,7 @@ class Training:
         with (
             open_work(run, cost, executor.workers) as work,
             make_progress(
-                self.err, study, work.prediction, interrupted, quiet=self.quiet
+                self.err, standings, work.prediction, interrupted, quiet=self.quiet
             ) as progress,
         ):
             metrics = self._metrics(executor)

@@ -77,10 +77,10 @@ class Run:
         StoreError
             If the log cannot be written.
         """
-        store = self.books.store
-        if self.config.is_grid and self.manifest.reuse and not store.has(REUSED):
+        trial_log = self.books.trial_log
+        if self.config.is_grid and self.manifest.reuse and not trial_log.has(REUSED):
             numbers = np.arange(len(self.config.space))
-            store.write(REUSED, self.reused.rows(numbers, self.config.space.columns(numbers)))
+            trial_log.write(REUSED, self.reused.rows(numbers, self.config.space.columns(numbers)))
 
     def settle(self) -> None:
         """Finish what a killed command had begun to record, and count what the log holds.
@@ -90,14 +90,14 @@ class Run:
         StoreError
             If the log cannot be read or written.
         """
-        store, checkpoints = self.training.store, self.training.checkpoints
+        trial_log, checkpoints = self.training.trial_log, self.training.checkpoints
         packs = [(pack, wave.told) for wave in self._wave_plans() for pack in wave.plan.packs]
-        settle({pack.index: pack for pack, _ in packs}, store, checkpoints)
-        logged = self.books.store.columns(*TOLD)
-        self.books.study.tell(dict(zip(TOLD, logged, strict=True)))
-        if isinstance(self.training.study, ReplicateStudy):
-            self.training.study.restore(store)
-        closed = self.training.study.closed
+        settle({pack.index: pack for pack, _ in packs}, trial_log, checkpoints)
+        logged = self.books.trial_log.columns(*STANDINGS_COLUMNS)
+        self.books.standings.count(dict(zip(STANDINGS_COLUMNS, logged, strict=True)))
+        if isinstance(self.training.standings, ReplicateStudy):
+            self.training.standings.restore(trial_log)
+        closed = self.training.standings.closed
         # A pruner compares what is left with the reports of finished packs too.
         compared = bool(self.config.rungs) and not closed.all()
         checkpoints.keep_only(
@@ -120,7 +120,7 @@ class Run:
     def grid_plan(self) -> Plan:
         """The plan of a grid: all its trials but those that were taken over from other runs."""
         numbers = np.arange(len(self.config.space))
-        logged, sources = self.books.store.columns("number", "source")
+        logged, sources = self.books.trial_log.columns("number", "source")
         reused = [source is not None for source in sources.tolist()]
         trained = np.setdiff1d(numbers, logged[reused]) if any(reused) else numbers
         widths = self.manifest.widths_by_batch_size

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from search.config import AXES, LABELS, Params
 from search.plan import Link, Prediction
-from search.record import FAIL, PRUNED, BestTrial, Study
+from search.record import FAIL, PRUNED, BestTrial, Standings
 from search.text import duration, value_text
 
 # Seconds between two plain lines.

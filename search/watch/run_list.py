@@ -87,10 +87,10 @@ def _finished(summary: Summary) -> _Found:
 
 
 def _unfinished(state: RunState) -> _Found:
-    best = state.study.best_trial
+    best = state.standings.best_trial
     if best is None:
-        return _Found(state.study.finished)
-    return _Found(state.study.finished, best.value, best.params)
+        return _Found(state.standings.finished)
+    return _Found(state.standings.finished, best.value, best.params)
 
 
 def _value(params: Params | None, name: str) -> str:

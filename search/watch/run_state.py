@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from search.config import SweepConfig
 from search.errors import RunFolderError
-from search.record import TOLD, Manifest, RunFolder, Study, Summary, read_columns
+from search.record import STANDINGS_COLUMNS, Manifest, RunFolder, Standings, Summary, read_columns
 from search.storage import Place
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"

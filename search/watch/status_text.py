@@ -22,7 +22,7 @@ def status_lines(state: RunState, width: int | None = None) -> list[str]:
         Of the terminal.
     """
     readout = READOUTS[state.config.select]
-    top = top_lines(list(map(top_trial, state.study.top)), width, readout)
+    top = top_lines(list(map(top_trial, state.standings.top)), width, readout)
     blocks = [_head(state, width), top, _links(state, width), _continued(state)]
     lines = [line for block in blocks if block for line in (*block, "")]
     return lines[:-1]
@@ -50,7 +50,7 @@ def _done(state: RunState) -> str:
 def _pace(state: RunState) -> list[str]:
     if state.name == FINISHED and state.summary:
         return [f"in {duration(state.summary.timing.wall_s)}"]
-    if state.name == RUNNING and state.study.finished == state.study.total:
+    if state.name == RUNNING and state.standings.finished == state.standings.total:
         return ["training the best combination on all training images"]
     rate, left = state.rate, state.seconds_left
     if rate is None or left is None:

@@ -18,9 +18,9 @@ from search.record import (
     Arithmetic,
     Manifest,
     RunFolder,
-    Study,
+    Standings,
     Timing,
-    TrialStore,
+    TrialLog,
 )
 from search.report import write_report
 from search.result import make_summary
@@ -141,7 +141,7 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
     work = Arithmetic(trained_epochs=120, unpruned_epochs=120 + 10 * len(pruned))
     settings = SweepConfig.from_dict(config)
     summary = make_summary(
-        study, store, settings, data, timing=timing, arithmetic=work, tests=[tests]
+        standings, trial_log, settings, data, timing=timing, arithmetic=work, tests=[tests]
     )
     about = {"name": data.name, "fingerprint": data.fingerprint}
     manifest = Manifest(config, about, {}, 1, {"numpy": "2.0 <beta>"}, "2024-01-01T00:00:00+00:00")

@@ -216,8 +216,8 @@ def table(folder):
 
 def tied(folder):
     """Return which trials of a log cannot be told from the best of them."""
-    store, study = TrialStore(folder / "trials"), Study(len(SPACE))
-    study.tell(dict(zip(TOLD, store.columns(*TOLD), strict=True)))
+    store, study = TrialLog(folder / "trials"), Standings(len(SPACE))
+    study.tell(dict(zip(STANDINGS_COLUMNS, store.columns(*STANDINGS_COLUMNS), strict=True)))
     return find_ties(store, Resamples(folder / "resamples"), study, 15)
 
 

@@ -25,7 +25,7 @@ def chains_for(workers):
     cutter = LinkCutter.for_plan(
         plan, cost=TYPICAL, n_train=N_TRAIN, n_validation=N_VALIDATION, workers=workers
     )
-    return plan, open_chains(plan, Study(CONFIG.total).closed, nothing_reached, cutter)
+    return plan, open_chains(plan, Standings(CONFIG.total).closed, nothing_reached, cutter)
 
 
 @pytest.mark.parametrize("workers", [1, 4, 64])

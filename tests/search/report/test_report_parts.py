@@ -12,7 +12,7 @@ from reports import FULL, SPACE, columns_of, config_of, images
 
 from model.softmax import SoftmaxRegression
 from search.config import AXES, Range, SweepConfig
-from search.record import TrialStore
+from search.record import TrialLog
 from search.report.axis import Axis, axis_number
 from search.report.charts import hover, plain
 from search.report.final_model import FinalModel, confusion_chart

@@ -18,7 +18,7 @@ from search.record import (
     Counts,
     OptimumFigures,
     ReplicateFigures,
-    Study,
+    Standings,
     Summary,
     TiedTrial,
     Ties,
@@ -53,7 +53,9 @@ def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL, select=
         "val_cost_avg": 0.9 - costs, "val_accuracy_avg": np.full(len(costs), 0.875),
     })  # fmt: skip
     tests = {} if test is None else {"last": test, "average": AVERAGED}
-    return make_summary(study, None, CONFIG, DATA, timing=TIMING, arithmetic=work, tests=[tests])
+    return make_summary(
+        standings, None, CONFIG, DATA, timing=TIMING, arithmetic=work, tests=[tests]
+    )
 
 
 def test_the_summary_holds_what_the_contract_says():

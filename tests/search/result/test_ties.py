@@ -78,7 +78,7 @@ class Log:
         return self
 
     def find(self):
-        return find_ties(self.store, self.resamples, self.study, N)
+        return find_ties(self.trial_log, self.resamples, self.standings, N)
 
 
 def numbers_of(found):
@@ -171,7 +171,7 @@ def test_what_is_lost_is_said_to_be_not_compared(tmp_path, whole, damage):
     found = log.find()
     assert (found.count, found.not_compared) == (whole.count - 1, 1)
     assert lost not in numbers_of(found)
-    best = log.study.best_trial.number
+    best = log.standings.best_trial.number
     assert tie_sentences(found, trial_of(best))[-1].startswith("1 more of such costs are not comp")
     damage(tmp_path / "resamples" / f"link-{best:03d}.npz")
     alone = log.find()

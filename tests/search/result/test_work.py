@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from search.plan import Prediction
-from search.record import COMPLETE, Timing, TrialStore
+from search.record import COMPLETE, Timing, TrialLog
 from search.result import Command, make_timing
 
 BEGAN = 1_700_000_000.0
@@ -34,7 +34,7 @@ def test_training_starts_with_the_first_link_even_if_that_had_no_rows(
     trial_log, started_at, startup
 ):
     prediction = Prediction(14.0, 20.0, 0.9, {})
-    timing = make_timing(store, 5e9, Command(BEGAN, started_at, 2, prediction))
+    timing = make_timing(trial_log, 5e9, Command(BEGAN, started_at, 2, prediction))
     assert timing.wall_s > 15
     assert replace(timing, wall_s=0.0) == Timing(
         wall_s=0.0,
@@ -47,13 +47,13 @@ def test_training_starts_with_the_first_link_even_if_that_had_no_rows(
     )
 
 
-def test_a_command_that_trained_nothing_has_no_training_and_no_prediction(store):
-    timing = make_timing(store, 5e9, Command(BEGAN + 50, math.inf, 2, None))
+def test_a_command_that_trained_nothing_has_no_training_and_no_prediction(trial_log):
+    timing = make_timing(trial_log, 5e9, Command(BEGAN + 50, math.inf, 2, None))
     assert (timing.startup_s, timing.training_s) == (0, 0)
     assert timing.predicted_training_s is None
     assert timing.compute_s == 10.0
 
 
 def test_without_compute_time_there_is_no_rate(tmp_path):
-    timing = make_timing(TrialStore(tmp_path / "trials"), 0.0, Command(BEGAN, math.inf, 2, None))
+    timing = make_timing(TrialLog(tmp_path / "trials"), 0.0, Command(BEGAN, math.inf, 2, None))
     assert (timing.compute_s, timing.gflops) == (0.0, None)

@@ -16,7 +16,7 @@ from search.plan import (
     predict,
     refit_seconds,
 )
-from search.record import Study
+from search.record import Standings
 from search.sweep.dry_run import Planned, plan_text
 from search.text import duration
 
@@ -29,7 +29,7 @@ DATA = Dataset(
 def dry_run(workers=4, cost=TYPICAL):
     plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
     cutter = LinkCutter.for_data(plan, cost=cost, config=CONFIG, data=DATA, workers=workers)
-    chains = open_chains(plan, Study(CONFIG.total).closed, nothing_reached, cutter)
+    chains = open_chains(plan, Standings(CONFIG.total).closed, nothing_reached, cutter)
     return plan_text(Planned(CONFIG, DATA, plan, chains, cost, workers)), chains
 
 
