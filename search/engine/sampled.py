@@ -116,7 +116,7 @@ class SampledSearch:
 
     def _is_told(self, proposal: Proposal) -> bool:
         """Whether nothing is left of a proposal, not even because rows of it were taken away."""
-        return proposal.told and bool(self.books.standings.closed[list(proposal.numbers)].all())
+        return proposal.told and bool(self.books.closed[list(proposal.numbers)].all())
 
     @property
     def finished(self) -> bool:
@@ -178,7 +178,7 @@ class SampledSearch:
     def _open(self, proposal: Proposal) -> Wave:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
-        proposal.reused = [n for n in proposal.reused if self.books.standings.closed[n]]
+        proposal.reused = [n for n in proposal.reused if self.books.closed[n]]
         untold = self._asked[-LAG].first if len(self._asked) >= LAG else 0
         wave = self.make_wave(proposal.plan(self.rungs), proposal.index, untold)
         self._active.append(_Active(proposal, wave))
@@ -215,8 +215,7 @@ class SampledSearch:
     def _write(self, name: str, rows: dict[str, Any]) -> None:
         """Log rows that took no training, unless a command did so that was killed after it."""
         if not self.books.trial_log.has(name):
-            self.books.trial_log.write(name, rows)
-            self.books.standings.count(rows)
+            self.books.log(name, rows)
 
 
 def wave_widths(proposal: Proposal, workers: int) -> dict[str, int]:

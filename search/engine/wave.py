@@ -84,7 +84,7 @@ class Wave:
         del timeout
         while self._rungs and not self._running:
             chains = open_chains(
-                self.plan, self._books.standings.closed, self._books.checkpoints.reached,
+                self.plan, self._books.closed, self._books.checkpoints.reached,
                 self._cutter, self._rungs[0],
             )  # fmt: skip
             if chains:
@@ -120,7 +120,7 @@ class Wave:
         pruned = pruning.decide(rung, live, ended)
         for pack in self.plan.packs:
             columns = sorted(column for index, column in pruned if index == pack.index)
-            still_open = ~self._books.standings.closed[pack.numbers[columns]].all(axis=1)
+            still_open = ~self._books.closed[pack.numbers[columns]].all(axis=1)
             after = states[pack.index]
             if after is not None and still_open.any():
                 self._prune(pack, np.array(columns)[still_open], rung, after)
@@ -131,8 +131,7 @@ class Wave:
         name = f"{link_name(pack.index, rung)}-pruned"
         while self._books.trial_log.has(name):
             name += "-again"
-        self._books.trial_log.write(name, rows)
-        self._books.standings.count(rows)
+        self._books.log(name, rows)
 
     def _reports(self, pack: Pack, after: Checkpoint | None) -> F64:
         """Return what was reported of a pack's columns: by its state, or by the log without it."""
@@ -144,7 +143,7 @@ class Wave:
     @cached_property
     def _logged(self) -> dict[int, F64]:
         """The reports that the log held of each pack when this command took it up."""
-        closed = self._books.standings.closed
+        closed = self._books.closed
         taken_up = [p for p in self.plan.packs if closed[p.numbers[p.numbers != NO_TRIAL]].any()]
         numbers = [pack.numbers[pack.numbers != NO_TRIAL] for pack in taken_up]
         rows = self._books.trial_log.rows(np.concatenate(numbers).tolist()) if numbers else []

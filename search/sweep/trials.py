@@ -23,11 +23,10 @@ from search.plan import (
     workers_each,
 )
 from search.record import (
-    STANDINGS_COLUMNS,
     Books,
     Manifest,
     Proposals,
-    ReplicateStudy,
+    ReplicateBooks,
     ReusedTrials,
     settle,
     training_books,
@@ -79,11 +78,11 @@ class Run:
         trial_log, checkpoints = self.training.trial_log, self.training.checkpoints
         packs = [(pack, told) for plan, told in self._plans() for pack in plan.packs]
         settle({pack.index: pack for pack, _ in packs}, trial_log, checkpoints)
-        logged = self.books.trial_log.columns(*STANDINGS_COLUMNS)
-        self.books.standings.count(dict(zip(STANDINGS_COLUMNS, logged, strict=True)))
-        if isinstance(self.training.standings, ReplicateStudy):
-            self.training.standings.restore(trial_log)
-        closed = self.training.standings.closed
+        self.books.count_log()
+        if isinstance(self.training, ReplicateBooks):
+            self.training.count_log()
+            self.training.log_complete_trials()
+        closed = self.training.closed
         # With a pruner, a finished pack still says what the others are compared with.
         compared = bool(self._rungs) and not closed.all()
         checkpoints.keep_only(
@@ -113,9 +112,7 @@ class Run:
         if self.config.is_grid:
             cutter = self._cutter(self._grid_plan, cost, workers)
             books = self.training
-            chains = open_chains(
-                self._grid_plan, books.standings.closed, books.checkpoints.reached, cutter
-            )
+            chains = open_chains(self._grid_plan, books.closed, books.checkpoints.reached, cutter)
             wave = Wave(self._grid_plan, cutter, books, self._pruning(self._grid_plan, [], 0))
             # What a pruner saves is not known either.
             yield wave, None if self._rungs else predict(chains, workers)
