@@ -3,11 +3,9 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from cluster.executor import Executor, Finished, Lost
 from model.pack import PackState
@@ -16,7 +14,7 @@ from search.engine.attempts import WAIT_SECONDS, check_attempts
 from search.engine.protocols import Observer, Source
 from search.errors import InterruptedSweepError
 from search.plan import Link, Pack, Schedule
-from search.record import READOUTS, Books, Checkpoint, Standings, link_name, record, resampled_of
+from search.record import Books, Checkpoint, Standings, record
 
 log = logging.getLogger(__name__)
 
@@ -120,23 +118,12 @@ class Orchestrator:
         self.observer.lost(link, reason)
 
     def _record(self, link: Link, result: LinkResult, node: str) -> None:
-        """Make a link's result durable, then tell of it.
-
-        The rows are staged, then the state is saved, then the rows are published:
-        whenever this is killed, `settle` finds either both or none.
-        """
+        """Make a link's result durable, then tell of it."""
         self.started_at = min(self.started_at, result.started_at)
-        rows, after = record(
-            link, result, node, self._checkpoint(link), self.books.standings.select
-        )
-        name, began = link_name(link.pack.index, link.epoch), time.perf_counter()
-        if link.has_trials:
-            self.books.trial_log.stage(name, rows)
-            self._keep_resampled(name, link, result, rows)
-        self.books.checkpoints.save(link.pack, after)
-        if link.has_trials:
-            self.books.trial_log.publish(name)
-            self.books.standings.count(rows)
+        select = self.books.standings.select
+        rows, after = record(link, result, node, self._checkpoint(link), select)
+        began = time.perf_counter()
+        self.books.log_link(link, result, rows, after)
         self.measured(link, result, time.perf_counter() - began)
         log.info(
             "done: pack %d, %s, trained %d epochs in %.2f s on %s",
@@ -145,17 +132,6 @@ class Orchestrator:
         if self._schedule.done(link):
             self._source.ended(link.pack)
         self.observer.advanced(link, self.books.standings, node)
-
-    def _keep_resampled(
-        self, name: str, link: Link, result: LinkResult, rows: Mapping[str, Any]
-    ) -> None:
-        standings, resamples = self.books.standings, self.books.resamples
-        if resamples is None:
-            return
-        so_far = standings.best_trial.value if standings.best_trial else math.inf
-        best = np.fmin.reduce(rows[READOUTS[standings.select].cost], initial=so_far)
-        part = resampled_of(link, result, standings.select)
-        resamples.save(name, part, float(best))
 
 
 def _queue_length(workers: int) -> int:

@@ -156,7 +156,7 @@ class SampledSearch:
 
     def _is_done(self, proposal: Proposal) -> bool:
         """Whether a wave was told, and nobody has deleted rows of it since."""
-        return proposal.told and bool(self.books.standings.closed[list(proposal.numbers)].all())
+        return proposal.told and bool(self.books.closed[list(proposal.numbers)].all())
 
     @property
     def finished(self) -> bool:
@@ -224,7 +224,7 @@ class SampledSearch:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
         # One whose row somebody has deleted is trained: the rows of other runs are written once.
-        proposal.reused = [n for n in proposal.reused if self.books.standings.closed[n]]
+        proposal.reused = [n for n in proposal.reused if self.books.closed[n]]
         plan, first_unknown = proposal.plan(self.rungs), self._first_unknown(proposal.index)
         wave = self.make_wave(WaveRequest(plan, proposal.index, first_unknown))
         self._active.append(_Active(proposal, wave))
@@ -265,8 +265,7 @@ class SampledSearch:
     def _log_once(self, name: str, rows: dict[str, Any]) -> None:
         """Log rows that took no training, unless a command did so that was killed after it."""
         if not self.books.trial_log.has(name):
-            self.books.trial_log.write(name, rows)
-            self.books.standings.count(rows)
+            self.books.log(name, rows)
 
 
 def wave_widths(proposal: Proposal, workers: int) -> dict[int, int]:

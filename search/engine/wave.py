@@ -73,7 +73,7 @@ class Wave:
         """Return the chains that can start now; none while some of a rung are under way."""
         while self._ahead and not self._under_way:
             chains = open_chains(
-                self.plan, self._books.standings.closed, self._books.checkpoints.reached,
+                self.plan, self._books.closed, self._books.checkpoints.reached,
                 self._cutter, self._ahead[0],
             )  # fmt: skip
             if chains:
@@ -132,7 +132,7 @@ class Wave:
             places.setdefault(index, []).append(column)
         for pack in self.plan.packs:
             columns = np.array(places.get(pack.index, []), np.int64)
-            columns = columns[~self._books.standings.closed[pack.numbers[columns]].all(axis=1)]
+            columns = columns[~self._books.closed[pack.numbers[columns]].all(axis=1)]
             if len(columns):
                 self._write_pruned_of(pack, columns, rung)
 
@@ -145,13 +145,12 @@ class Wave:
         name = f"{link_name(pack.index, rung)}-pruned"
         while self._books.trial_log.has(name):
             name += "-again"
-        self._books.trial_log.write(name, rows)
-        self._books.standings.count(rows)
+        self._books.log(name, rows)
 
     @cached_property
     def _logged(self) -> dict[int, F64]:
         """The reports that the log held of each pack when this command took it up."""
-        closed = self._books.standings.closed
+        closed = self._books.closed
         taken_up = [p for p in self.plan.packs if closed[p.numbers[p.numbers != NO_TRIAL]].any()]
         numbers = [pack.numbers[pack.numbers != NO_TRIAL] for pack in taken_up]
         rows = self._books.trial_log.rows(np.concatenate(numbers).tolist()) if numbers else []

@@ -19,10 +19,10 @@ from search.record.loading import load_table
 from search.record.log_reading import OF_REPLICATES, read_columns, read_log
 from search.record.manifest import REUSE_KEY, Manifest, new_manifest, versions
 from search.record.proposals import Proposal, Proposals
-from search.record.replicate_study import ReplicateStudy, training_books
+from search.record.replicate_books import ReplicateBooks, training_books
 from search.record.resamples import Key, Resampled, Resamples
 from search.record.reuse import ReusedTrials, as_columns, copied
-from search.record.rows import pruned_rows, record, resampled_of
+from search.record.rows import pruned_rows, record
 from search.record.run_folder import RunFolder
 from search.record.standings import TOP, BestTrial, Standings
 from search.record.summary import (
@@ -69,8 +69,8 @@ __all__ = [
     "Proposals",
     "Readout",
     "RefitStatistics",
+    "ReplicateBooks",
     "ReplicateFigures",
-    "ReplicateStudy",
     "Resampled",
     "Resamples",
     "ReusedTrials",
@@ -95,7 +95,6 @@ __all__ = [
     "read_columns",
     "read_log",
     "record",
-    "resampled_of",
     "settle",
     "training_books",
     "versions",

@@ -9,11 +9,10 @@ from model.data.dataset import Dataset
 from search.config import SweepConfig, replicates_of
 from search.plan import Plan, grid_plan, replicated
 from search.record import (
-    STANDINGS_COLUMNS,
     Books,
     Manifest,
     Proposals,
-    ReplicateStudy,
+    ReplicateBooks,
     ReusedTrials,
     settle,
     training_books,
@@ -93,11 +92,11 @@ class Run:
         trial_log, checkpoints = self.training.trial_log, self.training.checkpoints
         packs = [(pack, wave.told) for wave in self._wave_plans() for pack in wave.plan.packs]
         settle({pack.index: pack for pack, _ in packs}, trial_log, checkpoints)
-        logged = self.books.trial_log.columns(*STANDINGS_COLUMNS)
-        self.books.standings.count(dict(zip(STANDINGS_COLUMNS, logged, strict=True)))
-        if isinstance(self.training.standings, ReplicateStudy):
-            self.training.standings.restore(trial_log)
-        closed = self.training.standings.closed
+        self.books.count_log()
+        if isinstance(self.training, ReplicateBooks):
+            self.training.count_log()
+            self.training.log_complete_trials()
+        closed = self.training.closed
         # A pruner compares what is left with the reports of finished packs too.
         compared = bool(self.config.rungs) and not closed.all()
         checkpoints.keep_only(

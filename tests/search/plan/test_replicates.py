@@ -7,10 +7,9 @@ from search.config import Replicate, SearchSpace, load_config, replicates_of
 from search.plan import NO_TRIAL, make_plan, replicated, workers_each
 from search.record import (
     READOUTS,
-    STANDINGS_COLUMNS,
     Books,
     Checkpoints,
-    ReplicateStudy,
+    ReplicateBooks,
     Standings,
     TrialLog,
     training_books,
@@ -52,11 +51,10 @@ def books_of(folder):
     """Take up a run as a command does."""
     trial_log = TrialLog(folder / "trials", {"dataset": "tiny"})
     books = Books(trial_log, Checkpoints(folder / "checkpoints"), Standings(TOTAL))
-    books.standings.count(
-        dict(zip(STANDINGS_COLUMNS, trial_log.columns(*STANDINGS_COLUMNS), strict=True))
-    )
+    books.count_log()
     training = training_books(books, PARTS)
-    training.standings.restore(training.trial_log)
+    training.count_log()
+    training.log_complete_trials()
     return books, training
 
 
@@ -85,10 +83,9 @@ def rows_of(replicate, trials, diverged=()):
     }
 
 
-def write(training, name, rows, *, told=True):
-    training.trial_log.write(name, rows)
-    if told:
-        training.standings.count(rows)
+def write(training, name, rows, *, killed=False):
+    """Log rows as a command does, or as one that is killed as soon as they are written."""
+    (training.trial_log.write if killed else training.log)(name, rows)
 
 
 def logged(books):
@@ -100,7 +97,7 @@ def test_a_trial_is_logged_with_mean_and_deviation_when_its_last_replicate_is_in
     write(training, "a", rows_of(2, [0, 1, 2]))
     write(training, "b", rows_of(0, [1, 2, 3]))
     assert logged(books) == []
-    assert training.standings.finished == books.standings.finished == 0
+    assert training.standings.finished == 0
     write(training, "c", rows_of(1, [0, 1, 2, 3]))
     one, two = logged(books)
     assert (one["number"], two["number"]) == (1, 2)
@@ -115,7 +112,7 @@ def test_a_trial_is_logged_with_mean_and_deviation_when_its_last_replicate_is_in
     assert two["last_cost"] == two["val_cost"]
     assert two["seconds"] == pytest.approx((6 + 3 * TOTAL) / 100)
     assert (two["pack"], two["state"], two["error"]) == (1, "COMPLETE", None)
-    assert training.standings.finished == books.standings.finished == 2
+    assert training.standings.finished == 2
     assert books.standings.best_trial.value == one["val_cost"]
 
 
@@ -136,15 +133,15 @@ def test_a_trial_with_a_diverged_replicate_has_failed(tmp_path):
 def test_rows_that_a_killed_command_did_not_write_are_written_by_the_next(tmp_path):
     _, training = books_of(tmp_path)
     for r in range(3):
-        write(training, str(r), rows_of(r, [0, 1, 5]), told=r < 2)
+        write(training, str(r), rows_of(r, [0, 1, 5]), killed=r == 2)
     books, _ = books_of(tmp_path)
     assert [row["number"] for row in logged(books)] == [0, 1, 5]
     assert {row["pack"] for row in logged(books)} == {2}  # that ended last
     before = logged(books)
     books, training = books_of(tmp_path)
     assert logged(books) == before
-    assert training.standings.closed[[0, 5, TOTAL + 1, 2 * TOTAL + 5, -1]].all()
-    assert not training.standings.closed[[2, TOTAL + 2]].any()
+    assert training.closed[[0, 5, TOTAL + 1, 2 * TOTAL + 5, -1]].all()
+    assert not training.closed[[2, TOTAL + 2]].any()
 
 
 def test_trial_files_that_were_taken_away_are_made_again_beside_the_others(tmp_path):
@@ -168,6 +165,6 @@ def test_a_trial_that_has_its_row_needs_no_replicates(tmp_path):
     for path in (tmp_path / "replicates").iterdir():
         path.unlink()
     books, training = books_of(tmp_path)
-    assert training.standings.closed[[0, 1, TOTAL, TOTAL + 1, 2 * TOTAL]].all()
-    assert isinstance(training.standings, ReplicateStudy)
+    assert training.closed[[0, 1, TOTAL, TOTAL + 1, 2 * TOTAL]].all()
+    assert isinstance(training, ReplicateBooks)
     assert [row["number"] for row in logged(books)] == [0, 1]
