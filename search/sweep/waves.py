@@ -62,7 +62,7 @@ def _prediction(run: Run, cutter: LinkCutter, workers: int) -> Prediction | None
     if run.config.rungs:
         return None
     books = run.training
-    chains = open_chains(run.grid_plan, books.standings.closed, books.checkpoints.reached, cutter)
+    chains = open_chains(run.grid_plan, books.closed, books.checkpoints.reached, cutter)
     return predict(chains, workers)
 
 

@@ -216,9 +216,10 @@ def table(folder):
 
 def tied(folder):
     """Return which trials of a log cannot be told from the best of them."""
-    store, study = TrialLog(folder / "trials"), Standings(len(SPACE))
-    study.tell(dict(zip(STANDINGS_COLUMNS, store.columns(*STANDINGS_COLUMNS), strict=True)))
-    return find_ties(store, Resamples(folder / "resamples"), study, 15)
+    trial_log, standings = TrialLog(folder / "trials"), Standings(len(SPACE))
+    logged = trial_log.columns(*STANDINGS_COLUMNS)
+    standings.count(dict(zip(STANDINGS_COLUMNS, logged, strict=True)))
+    return find_ties(trial_log, Resamples(folder / "resamples"), standings, 15)
 
 
 def assert_complete(folder, undisturbed, plan=PLAN):

@@ -18,7 +18,7 @@ def proposal(first, *params):
 
 def longest_trials(plan):
     return {
-        (pack.index, m): pack.numbers[m, pack.checkpoints.index(epochs)]
+        (pack.index, m): pack.numbers[m, pack.stops.index(epochs)]
         for pack in plan.packs
         for m, epochs in enumerate(pack.epochs)
     }
