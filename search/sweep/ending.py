@@ -55,18 +55,18 @@ class Ending:
     Attributes
     ----------
     options : Options
-        What the command line says: how many final trainings, and whether optima are wanted.
+        Options of the command, with the number of final trainings and whether optima are wanted.
     config : SweepConfig
     data : Dataset
     folder : RunFolder
     books : Books
         Books of the trials.
     executor : Executor
-        Where final trainings run and optima are found.
+        Executor of the final trainings and of the search for optima.
     examples : object
-        What the executor's `share` returned for the `Examples`.
+        The `Examples` as the executor's `share` has returned them.
     interrupted : callable
-        Whether the user has asked to stop.
+        Tells whether the user or the system has asked to stop.
     say : callable
         Tells the user what is done.
     """

@@ -55,7 +55,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     ----------
     options : Options
     out, err : Console
-        For the result, and for all that is told on the way.
+        Terminals for the result, and for all that is told on the way.
     began : float
         When the command was started, seconds since 1970.
 
