@@ -1,30 +1,56 @@
 """What all commands have in common: how they end, and what they tell of a mistake."""
 
+import argparse
 import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from model.errors import PacksweepError
+from search.errors import INTERRUPTED
 
 RUNS = Path("runs")
 
 
-def inspected(look: Callable[[], None]) -> int:
-    """Do the work of a command and return its exit code; mistakes are told in one message."""
+def command(
+    parser: argparse.ArgumentParser,
+    act: Callable[[argparse.Namespace], None],
+    argv: Sequence[str] | None,
+    interrupted: str = "",
+) -> int:
+    """Run a command and return its exit code; a mistake is told in one message.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    act : callable
+        Does what the parsed arguments say.
+    argv : sequence of str, optional
+        Arguments; those of the process where left out.
+    interrupted : str
+        What to tell if Ctrl-C ends it; nothing where a look at files is broken off.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
+    """
+    args = parser.parse_args(argv)
     try:
-        look()
+        act(args)
         sys.stdout.flush()
     except PacksweepError as error:
-        sys.stderr.write(f"error: {error}\n")
+        prefix = "" if error.exit_code == INTERRUPTED else "error: "
+        sys.stderr.write(f"{prefix}{error}\n")
         return error.exit_code
     except BrokenPipeError:
         # Who reads has seen enough; what is left shall not be written at the end either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        return 130
+        sys.stderr.write(interrupted)
+        return INTERRUPTED
     return 0
 
 

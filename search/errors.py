@@ -2,6 +2,9 @@
 
 from model.errors import PacksweepError, UsageError
 
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C has ended."""
+
 
 class ConfigError(UsageError):
     """A grid cannot be found or read, or its settings break a rule."""
@@ -34,9 +37,24 @@ class ObjectStoreError(StoreError, OSError):
 
 
 class InterruptedSweepError(PacksweepError):
-    """The user or the system stopped the sweep; all that was done is on disk."""
+    """The user or the system stopped the sweep; all that was done is on disk.
 
-    exit_code = 130
+    Parameters
+    ----------
+    done : str
+        What is done, as a sentence begins.
+    command : str
+        Command that continues; where it is left out, the same one does.
+    """
+
+    exit_code = INTERRUPTED
+
+    def __init__(self, done: str = "", command: str = "") -> None:
+        if command:
+            text = f"Interrupted. {done}; continue with:\n  {command}"
+        else:
+            text = "Interrupted; the same command continues."
+        super().__init__(text)
 
 
 class SamplerError(PacksweepError):

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from search.command import inspected
+from search.command import command
 
 _EXAMPLES = """\
 examples:
@@ -15,30 +15,18 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Arguments; those of the process where left out.
-
-    Returns
-    -------
-    int
-        0 done, 1 failed, 2 wrong usage or input.
-    """
-    args = _parser().parse_args(argv)
-    return inspected(lambda: _copy(args.run, args.storage, args.name))
+    """Run the command and return its exit code; see `search.command.command`."""
+    return command(_parser(), _copy, argv)
 
 
-def _copy(run: str, storage: str, name: str | None) -> None:
+def _copy(args: argparse.Namespace) -> None:
     # Here, because these take a second to import and --help shall not.
     from search.tuning.studies import copy_study, study_of_run
 
-    study = study_of_run(run)
-    name = name or study.study_name
-    copy_study(study, storage, name)
-    sys.stdout.write(f"{len(study.trials)} trials are in {storage} as {name!r}\n")
+    study = study_of_run(args.run)
+    name = args.name or study.study_name
+    copy_study(study, args.storage, name)
+    sys.stdout.write(f"{len(study.trials)} trials are in {args.storage} as {name!r}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,11 +3,12 @@
 import argparse
 import sys
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
-from search.command import terminable
+from search.command import command, terminable
+from search.errors import InterruptedSweepError
 
 if TYPE_CHECKING:
     from search.storage import Place
@@ -26,82 +27,50 @@ _SETTLED = ("dataset", "seed", "seeds", "sampler", "trials", "pruner", "reuse", 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Arguments; those of the process where left out.
-
-    Returns
-    -------
-    int
-        0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
-    """
+    """Run the command and return its exit code; see `search.command.command`."""
     began = time.time()
-    args = _parse(argv)
-    try:
+    parser = _parser()
+
+    def act(args: argparse.Namespace) -> None:
+        given = vars(args)
+        _refuse_what_is_settled(parser, given)
         with terminable():
-            _sweep(args, began)
-    except PacksweepError as error:
-        prefix = "" if error.exit_code == 130 else "error: "
-        sys.stderr.write(f"{prefix}{error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted; the same command continues.\n")
-        return 130
-    return 0
+            _sweep(given, began)
+
+    return command(parser, act, argv, interrupted=f"\n{InterruptedSweepError()}\n")
 
 
-def _sweep(args: argparse.Namespace, began: float) -> None:
+def _sweep(given: dict[str, Any], began: float) -> None:
     # Here, because these take a second to import and --help shall not.
     from rich.console import Console
 
     from search.sweep import Options, sweep
 
-    options = Options(
-        grid="full" if args.grid is None else args.grid,
-        sampler=args.sampler,
-        trials=args.trials,
-        pruner=args.pruner,
-        dataset=args.dataset,
-        run_dir=args.resume or args.run_dir,  # without DIR, --resume is False
-        resume=args.resume is not None,
-        fresh=args.fresh,
-        reuse=tuple(args.reuse or ()),
-        seed=args.seed,
-        seeds=args.seeds,
-        executor=args.executor,
-        address=args.address,
-        workers=args.workers,
-        refits=args.refits,
-        optimum=args.optimum,
-        dry_run=args.dry_run,
-        progress=not args.no_progress,
-    )
+    if "resume" in given:
+        folder, given["resume"] = given["resume"], True
+        if folder is not None:
+            given["run_dir"] = folder
     # A path may hold what looks like an emoji's name, and must be printed as it is.
-    sweep(options, Console(emoji=False), Console(stderr=True, emoji=False), began)
+    sweep(Options(**given), Console(emoji=False), Console(stderr=True, emoji=False), began)
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _parser()
-    args = parser.parse_args(argv)
-    alone: list[tuple[str, tuple[str, ...]]] = []
-    if args.resume is not None:
-        alone.append(("--resume takes the run's own settings", _SETTLED))
-    if args.resume:
-        alone.append((f"--resume {args.resume} names the run already", ("grid", "run-dir")))
-    if args.executor == "serial":
-        alone.append(("--executor serial is one process here", ("address", "workers")))
-    for reason, names in alone:
+def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str, Any]) -> None:
+    """Refuse options beside one that has settled them already."""
+    settled: list[tuple[str, tuple[str, ...]]] = []
+    if "resume" in given:
+        settled.append(("--resume takes the run's own settings", _SETTLED))
+    if folder := given.get("resume"):
+        settled.append((f"--resume {folder} names the run already", ("grid", "run_dir")))
+    if given.get("executor") == "serial":
+        settled.append(("--executor serial is one process here", ("address", "workers")))
+    for reason, names in settled:
         for name in names:
-            value = getattr(args, name.replace("-", "_"))
-            if value is not None and value is not False:  # 0 is a seed
-                parser.error(f"{reason}; leave --{name} out")
-    return args
+            if name in given:
+                parser.error(f"{reason}; leave --{name.replace('_', '-')} out")
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the parser: an option's destination is its field of `Options`, absent if not given."""
     parser = argparse.ArgumentParser(
         prog="python -m search.run",
         description="Sweep the hyperparameters of a softmax classifier, retrain the best "
@@ -110,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
     )
     what = parser.add_argument_group("what to search")
     what.add_argument("--grid", metavar="NAME|FILE", help="shipped grid or TOML file (full)")
@@ -140,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         "(runs/<grid name>, with -<sampler> and -<pruner> where given here)",
     )  # fmt: skip
     run.add_argument(
-        "--resume", type=_folder, nargs="?", const=False, metavar="DIR",
+        "--resume", type=_folder, nargs="?", const=None, metavar="DIR",
         help="continue the run in DIR with the settings it was started with",
     )  # fmt: skip
     run.add_argument("--fresh", action="store_true", help="move an old run aside and start anew")
@@ -149,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         help="take finished trials from another run; may be given several times",
     )  # fmt: skip
     run.add_argument(
-        "--refits", type=_positive, default=1, metavar="K",
+        "--refits", type=_positive, metavar="K",
         help="final trainings with as many seeds, to see how far their test figures spread (1); "
         "a finished run trains those that it lacks",
     )  # fmt: skip
@@ -159,9 +129,11 @@ def _parser() -> argparse.ArgumentParser:
         "finished run finds those that it lacks",
     )  # fmt: skip
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
-    run.add_argument("--no-progress", action="store_true", help="show no progress")
+    run.add_argument(
+        "--no-progress", dest="progress", action="store_false", help="show no progress"
+    )
     where = parser.add_argument_group("where it runs")
-    where.add_argument("--executor", choices=["ray", "serial"], default="ray", help="(ray)")
+    where.add_argument("--executor", choices=["ray", "serial"], help="(ray)")
     where.add_argument("--address", metavar="ADDR", help="of a Ray cluster to join (starts one)")
     where.add_argument("--workers", type=_positive, metavar="N", help="tasks at a time (all cores)")
     return parser

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from search.command import RUNS, inspected
+from search.command import RUNS, command
 
 _EXAMPLES = """\
 examples:
@@ -14,26 +14,11 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Arguments; those of the process where left out.
-
-    Returns
-    -------
-    int
-        0 shown, 1 failed, 2 wrong usage or no run.
-    """
-    parser = _parser()
-    args = parser.parse_args(argv)
-    if args.compare and args.dir:
-        parser.error("--compare names its runs; leave DIR out")
-    return inspected(lambda: _show(args.dir or str(RUNS), args.compare))
+    """Run the command and return its exit code; see `search.command.command`."""
+    return command(_parser(), _show, argv)
 
 
-def _show(parent: str, compared: Sequence[str] | None) -> None:
+def _show(args: argparse.Namespace) -> None:
     # Here, because these take half a second to import and --help shall not.
     from rich.console import Console
 
@@ -42,11 +27,11 @@ def _show(parent: str, compared: Sequence[str] | None) -> None:
     from search.watch import RunState, comparison_lines, list_lines, run_folders
 
     width = text_width(Console(emoji=False))
-    if compared:
-        one, other = map(RunState.read, map(place, compared))
+    if args.compare:
+        one, other = (RunState.read(place(run)) for run in args.compare)
         lines = comparison_lines(one, other, width)
     else:
-        lines = list_lines(run_folders(place(parent)), width)
+        lines = list_lines(run_folders(place(args.dir or str(RUNS))), width)
     sys.stdout.write("\n".join(lines) + "\n")
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.command import RUNS, inspected
+from search.command import RUNS, command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,23 +22,11 @@ _SECONDS = 2.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Arguments; those of the process where left out.
-
-    Returns
-    -------
-    int
-        0 shown, 1 failed, 2 wrong usage or no run.
-    """
-    args = _parser().parse_args(argv)
-    return inspected(lambda: _show(args.run, args.watch))
+    """Run the command and return its exit code; see `search.command.command`."""
+    return command(_parser(), _show, argv)
 
 
-def _show(run: str | None, seconds: float | None) -> None:
+def _show(args: argparse.Namespace) -> None:
     # Here, because these take half a second to import and --help shall not.
     from rich.console import Console
 
@@ -46,12 +34,12 @@ def _show(run: str | None, seconds: float | None) -> None:
     from search.watch import run_folders
 
     console = Console(emoji=False)
-    path = run_folders(RUNS)[-1] if run is None else place(run)
-    if seconds is None:
+    path = run_folders(RUNS)[-1] if args.run is None else place(args.run)
+    if args.watch is None:
         _print(console, path)
         return
     try:
-        _watch(console, path, seconds)
+        _watch(console, path, args.watch)
     except KeyboardInterrupt:  # the way to leave, and no failure
         return
 

@@ -26,11 +26,11 @@ class Task:
     Attributes
     ----------
     key : object
-        What the caller knows its result by.
+        Name by which the caller knows its result.
     name : str
         Name for people to read, as `Executor.submit` takes it.
     subject : str
-        What a sentence about its failure begins with.
+        Beginning of a sentence about its failure, such as "The optimum of alpha 5".
     function : callable
     args : tuple
         Arguments of the function.
@@ -61,7 +61,7 @@ def run_tasks(
     tasks : iterable of Task
         In the order in which they start.
     interrupted : callable
-        Whether the user or the system has asked to stop; asked between two waits.
+        Tells between two waits whether the user or the system has asked to stop.
     way_out : str
         Sentences that say what is safe, and what to do, where a task has failed for good.
 
@@ -104,7 +104,7 @@ def check_attempts(subject: str, attempt: int, reason: str, way_out: str) -> Non
     Parameters
     ----------
     subject : str
-        What was attempted, as a sentence begins.
+        Beginning of a sentence about what was attempted.
     attempt : int
         Which attempt it was, counted from 1.
     reason : str

@@ -51,7 +51,7 @@ class Optima:
         Parameters
         ----------
         examples : object
-            What the executor's `share` returned for the `Examples`.
+            The `Examples` as the executor's `share` has returned them.
         executor : Executor
         interrupted : callable
             Whether the user or the system has asked to stop.

@@ -37,12 +37,12 @@ class Orchestrator:
         Returns the state of a pack before its first epoch.
     observer : Observer
     interrupted : callable
-        Asked between waits; true stops the sweep.
+        Tells between two waits whether the user or the system has asked to stop.
     measured : callable
-        Told what a link returned, and the seconds that it took to make that durable.
+        Takes each link, its result, and the seconds in which that was made durable.
     started_at : float
-        When the first link started, seconds since 1970 by its worker's clock;
-        infinite before one has ended.
+        Time at which the first link started, in seconds since 1970 by its worker's clock;
+        infinite before a link has ended.
     """
 
     executor: Executor
@@ -59,14 +59,14 @@ class Orchestrator:
         Parameters
         ----------
         source : Source
-            Of what the log does not hold yet.
+            Source of what the log does not hold yet.
         examples : object
-            What the executor's `share` returned for the `Examples`.
+            The `Examples` as the executor's `share` has returned them.
 
         Raises
         ------
         InterruptedSweepError
-            If `interrupted` said so; the log holds all that was done.
+            If `interrupted` says so; the log holds all that was done.
         ClusterError
             If workers are lost on the same link again and again.
         StoreError

@@ -36,9 +36,9 @@ def refit(
     ----------
     params : Params
     seeds : sequence of int
-        Of the shuffles. Trainings with different ones share no mini-batch, so each is a task.
+        Seeds of the shuffles. Two trainings share no mini-batch, so each is a task of its own.
     examples : object
-        What the executor's `share` returned for the `Examples`.
+        The `Examples` as the executor's `share` has returned them.
     executor : Executor
     interrupted : callable
 
@@ -46,12 +46,12 @@ def refit(
     ------
     seed : int
     states : dict of str to PackState
-        What its training gave, by readout, as soon as it is done.
+        State that its training gives, by readout, as soon as it is done.
 
     Raises
     ------
     InterruptedSweepError
-        If `interrupted` said so.
+        If `interrupted` says so.
     ClusterError
         If the worker of one is lost again and again.
     """
@@ -91,17 +91,18 @@ def final_scores(states: Mapping[str, PackState], data: Dataset) -> dict[str, Fi
 class Refits:
     """Final trainings on all images that differ in their shuffles' seed alone.
 
-    The figures of each stand in refits.json as soon as it is done, so that one which was
-    interrupted, or is asked for more, trains what is missing.
+    The figures of each stand in refits.json as soon as it is done. A command that was interrupted,
+    or a later one that asks for more, trains those that are missing.
 
     Attributes
     ----------
     folder : RunFolder
     data : Dataset
     params : Params
-        Of the winner; figures of another one do not count.
+        Params of the winner; figures of another one do not count.
     config : SweepConfig
-        The training with the run's own seed gives the final model, from the readout that selects.
+        Settings of the run: with its seed the final model is trained, and its `select` names the
+        readout whose weights become that model.
     """
 
     folder: RunFolder
@@ -112,20 +113,21 @@ class Refits:
     def train(
         self, count: int, examples: Any, executor: Executor, interrupted: Callable[[], bool]
     ) -> list[FinalScores]:
-        """Train what is missing of the first `count`, and return what each gives.
+        """Train what is missing of the first `count`, and return the test figures of each.
 
         Parameters
         ----------
         count : int
+            Number of final trainings.
         examples : object
-            What the executor's `share` returned for the `Examples`.
+            The `Examples` as the executor's `share` has returned them.
         executor : Executor
         interrupted : callable
 
         Raises
         ------
         InterruptedSweepError
-            If `interrupted` said so; what was done is written down.
+            If `interrupted` says so; what is done is kept.
         ClusterError
             If a worker is lost again and again.
         StoreError
@@ -134,7 +136,8 @@ class Refits:
         done, seeds = self.done(), self.config.refit_seeds(count)
         missing = [seed for seed in seeds if seed not in done]
         for seed, states in refit(self.params, missing, examples, executor, interrupted):
-            if seed == self.config.seed:  # first, as its figures say that the model is there
+            if seed == self.config.seed:
+                # Before the figures, which say that the model is there.
                 write_atomically(
                     self.folder.model, final_model(states[self.config.select], self.params).save
                 )

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from search.command import inspected
+from search.command import command
 
 _EXAMPLES = """\
 examples:
@@ -14,28 +14,16 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Arguments; those of the process where left out.
-
-    Returns
-    -------
-    int
-        0 done, 1 failed, 2 wrong usage or input.
-    """
-    args = _parser().parse_args(argv)
-    return inspected(lambda: _write(args.run))
+    """Run the command and return its exit code; see `search.command.command`."""
+    return command(_parser(), _write_report, argv)
 
 
-def _write(run: str) -> None:
+def _write_report(args: argparse.Namespace) -> None:
     # Here, because these take a second to import and --help shall not.
     from search.report.rewrite import rewrite_report
     from search.storage import place
 
-    path = rewrite_report(place(run), _notify)
+    path = rewrite_report(place(args.run), _notify)
     sys.stdout.write(f"The report is in {path}\n")
 
 

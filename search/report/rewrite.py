@@ -18,7 +18,7 @@ def rewrite_report(run: Place, notify: Notify) -> Place:
     run : Path or RemotePath
         The run's folder.
     notify : callable
-        Told in words where the data set cannot be had; the report goes without.
+        Takes a sentence if the data set cannot be had; the report goes without it then.
 
     Raises
     ------

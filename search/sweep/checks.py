@@ -16,7 +16,7 @@ from search.storage import Place
 
 
 def check_outlives_job(path: Place) -> None:
-    """Refuse to log a run where a cluster deletes it when its job has ended.
+    """Refuse a run folder that a cluster deletes when its job has ended.
 
     Raises
     ------
@@ -68,6 +68,7 @@ def check_same_settings(path: Place, old: Manifest, config: SweepConfig, data: D
     RunFolderError
         Naming each setting that differs, with both values.
     """
+    # A manifest without a plan: only its settings are compared.
     new = new_manifest(config, data)
     differences = old.differences(new)
     if differences:

@@ -1,6 +1,5 @@
 """What follows the trials of a sweep: final trainings, optima, the report and the summary."""
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -40,7 +39,7 @@ class LastTasks:
     Attributes
     ----------
     tests : sequence of FinalScores
-        Of each final training; none where every trial diverged.
+        Test figures of each final training; empty where every trial diverged.
     optima : sequence of AlphaOptimum
         Optimum of each alpha; empty where --optimum is not given.
     """
@@ -49,22 +48,25 @@ class LastTasks:
     optima: Sequence[AlphaOptimum]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ending:
     """Brings a run whose trials are in the log to its summary, or adds to the one that it has.
 
     Attributes
     ----------
     options : Options
+        Options of the command, with the number of final trainings and whether optima are wanted.
     config : SweepConfig
     data : Dataset
     folder : RunFolder
     books : Books
+        Books of the trials.
     executor : Executor
+        Executor of the final trainings and of the search for optima.
     examples : object
-        What the executor's `share` returned for the `Examples`.
+        The `Examples` as the executor's `share` has returned them.
     interrupted : callable
-        Whether the user has asked to stop.
+        Tells whether the user or the system has asked to stop.
     say : callable
         Tells the user what is done.
     """
@@ -80,14 +82,21 @@ class Ending:
     say: Callable[[str], None]
 
     @contextmanager
-    def interruptible(self, done: Callable[[], str]) -> Iterator[None]:
-        """Say what is done and how to continue, where what is inside is interrupted."""
+    def told_how_to_continue(self, done: Callable[[], str]) -> Iterator[None]:
+        """Say what is done and how to continue, if what is inside is interrupted.
+
+        Parameters
+        ----------
+        done : callable
+            Returns what is done, as a sentence begins.
+        """
         try:
             yield
         except InterruptedSweepError as error:
-            raise InterruptedSweepError(self._how_to_continue(done())) from error
+            command = self.options.command_to_continue(self.folder.path)
+            raise InterruptedSweepError(done(), command) from error
 
-    def last_tasks(self, best: BestTrial | None) -> LastTasks:
+    def run_last_tasks(self, best: BestTrial | None) -> LastTasks:
         """Find the optima that are missing, and train the winner on all images if there is one.
 
         Raises
@@ -96,10 +105,10 @@ class Ending:
             If it is interrupted; what is done is kept.
         """
         optima = self._find_optima()
-        tests = self._refit(best.params) if best else []
+        tests = self._train_winner(best.params) if best else []
         return LastTasks(tests, optima)
 
-    def conclude(
+    def finish_run(
         self, manifest: Manifest, last: LastTasks, timing: Timing, work: Arithmetic
     ) -> Summary:
         """Write the report and the summary of a run that has had none, and return the summary.
@@ -117,9 +126,9 @@ class Ending:
             timing=timing, arithmetic=work, tests=last.tests, ties=self._ties(),
             optimum=self._optimum(last.optima, best.number) if best else None,
         )  # fmt: skip
-        return self._write(manifest, summary)
+        return self._write_result(manifest, summary)
 
-    def add(self, summary: Summary) -> Summary:
+    def extend_finished_run(self, summary: Summary) -> Summary:
         """Add what a finished run lacks; all else stays as it was.
 
         Raises
@@ -128,17 +137,17 @@ class Ending:
             If it is interrupted; what is done is kept.
         """
         best = summary.best
-        with self.interruptible(
+        with self.told_how_to_continue(
             lambda: "The run is finished, and what is done of the rest is kept"
         ):
             if best and lacks_refits(summary, self.options.refits):
-                summary = with_refits(summary, self.config, self._refit(best.params))
+                summary = with_refits(summary, self.config, self._train_winner(best.params))
             found = self._find_optima()
         if best and found:
             summary = replace(summary, optimum=self._optimum(found, best.number))
-        return self._write(self.folder.existing_manifest(), summary)
+        return self._write_result(self.folder.existing_manifest(), summary)
 
-    def _refit(self, params: Params) -> list[FinalScores]:
+    def _train_winner(self, params: Params) -> list[FinalScores]:
         """Train the winner on all images as often as was asked for; return the test figures."""
         count = self.options.refits
         seeds = f" with {count} seeds" if count > 1 else ""
@@ -173,17 +182,8 @@ class Ending:
         images = validation_rows(len(self.data.y), self.config.validation_fraction)
         return find_ties(store, resamples, standings, images)
 
-    def _write(self, manifest: Manifest, summary: Summary) -> Summary:
+    def _write_result(self, manifest: Manifest, summary: Summary) -> Summary:
         """Write the report, then the summary, which says that all is there."""
         write_report(self.folder, manifest, self.books.trial_log, summary, self.data)
         self.folder.write_summary(summary)
         return summary
-
-    def _how_to_continue(self, done: str) -> str:
-        given = [
-            f"--{name}={value}"
-            for name in ("executor", "address", "workers", "refits")
-            if (value := getattr(self.options, name)) not in (None, getattr(Options, name))
-        ] + ["--optimum"] * self.options.optimum
-        command = ["python", "-m", "search.run", "--resume", str(self.folder.path), *given]
-        return f"Interrupted. {done}; continue with:\n  {shlex.join(command)}"

@@ -1,5 +1,7 @@
 """From the command line to the settings of a run."""
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,44 +10,54 @@ from search.config import SweepConfig, read_grid
 from search.record import RunFolder
 from search.storage import Place
 
+# Methods that a run is not named after: neither asked for, nor chosen against the grid's own.
+_PLAIN = (None, "grid", "none")
+
 
 @dataclass(frozen=True)
 class Options:
     """What the command line says; None where it says nothing.
+
+    Each field is the destination of the option of its name in `search.run`.
 
     Attributes
     ----------
     grid : str
         Name of a shipped grid, or the path of a file.
     dataset : str or None
+        Name of a data set, or the path of one.
     run_dir : Path, RemotePath or None
+        Folder of the run.
     resume : bool
-        Take the settings from the run's own manifest.
+        Whether the settings are those of the run's own manifest.
     fresh : bool
-        Move an old run aside.
+        Whether an old run is moved aside.
     seed : int or None
+        Seed of the split and the shuffles.
     executor : str
         ``ray`` or ``serial``.
     address : str or None
-        Of a Ray cluster to join.
+        Address of a Ray cluster to join.
     workers : int or None
+        Number of tasks at a time.
     dry_run : bool
-        Print the plan and do nothing.
+        Whether the plan is printed and nothing is done.
     progress : bool
+        Whether progress is shown.
     sampler : str or None
-        Name or import path.
+        Name or import path of the sampler.
     trials : int or None
-        For the sampler.
+        Number of trials that the sampler proposes.
     pruner : str or None
-        Name or import path.
+        Name or import path of the pruner.
     seeds : int or None
-        Shuffles with which every trial is trained.
-    reuse : tuple of Path or RemotePath
-        Runs to take finished trials from.
+        Number of shuffles with which every trial is trained.
+    reuse : sequence of Path or RemotePath
+        Folders of runs whose finished trials are taken over.
     refits : int
-        Final trainings, each with a seed of its own.
+        Number of final trainings, each with a seed of its own.
     optimum : bool
-        Find the optimum of each alpha, and how far trials are from it.
+        Whether the optimum of each alpha is found, and how far trials are from it.
     """
 
     grid: str = "full"
@@ -63,7 +75,7 @@ class Options:
     trials: int | None = None
     pruner: str | None = None
     seeds: int | None = None
-    reuse: tuple[Place, ...] = ()
+    reuse: Sequence[Place] = ()
     refits: int = 1
     optimum: bool = False
 
@@ -74,13 +86,30 @@ class Options:
         For ``--grid full --pruner halving`` it is runs/full-halving, beside runs/full, and for
         ``--grid full --seeds 3`` runs/full-seeds3.
         """
-        name = Path(self.grid).name.removesuffix(".toml")
+        if self.run_dir is not None:
+            return self.run_dir
         methods = [method for method in (self.sampler, self.pruner) if method not in _PLAIN]
-        seeds = [f"seeds{self.seeds}"] if self.seeds and self.seeds > 1 else []
-        return self.run_dir or Path("runs") / "-".join([name, *map(_last_part, methods), *seeds])
+        parts = [Path(self.grid).name.removesuffix(".toml"), *map(_last_part, methods)]
+        if self.seeds is not None and self.seeds > 1:
+            parts.append(f"seeds{self.seeds}")
+        return Path("runs") / "-".join(parts)
 
+    def command_to_continue(self, run: Place) -> str:
+        """Return the command that continues a run, whose folder knows its settings.
 
-_PLAIN = (None, "grid", "none")
+        Parameters
+        ----------
+        run : Path or RemotePath
+            Folder of the run.
+        """
+        command = ["python", "-m", "search.run", "--resume", str(run)]
+        for name in ("executor", "address", "workers", "refits"):
+            value = getattr(self, name)
+            if value != getattr(Options, name):
+                command.append(f"--{name}={value}")
+        if self.optimum:
+            command.append("--optimum")
+        return shlex.join(command)
 
 
 def _last_part(method: str) -> str:

@@ -55,7 +55,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     ----------
     options : Options
     out, err : Console
-        For the result, and for all that is told on the way.
+        Terminals for the result, and for all that is told on the way.
     began : float
         When the command was started, seconds since 1970.
 
@@ -140,7 +140,9 @@ class Sweep:
                 examples = executor.share(preparing.result())
                 del preparing  # and with it this process's own copy of the images
                 if finished:
-                    return self._ending(executor, examples, interrupted).add(finished)
+                    return self._ending(executor, examples, interrupted).extend_finished_run(
+                        finished
+                    )
                 return self._run_on(executor, examples, interrupted)
 
     def _run_on(self, executor: Executor, examples: Any, interrupted: Interruption) -> Summary:
@@ -150,20 +152,27 @@ class Sweep:
         self._announce(executor)
         training = Training(run, self.folder, self.err, quiet=not self.options.progress)
         ending = self._ending(executor, examples, interrupted)
-        with ending.interruptible(self._done):
+        with ending.told_how_to_continue(self._done):
             prediction, started_at = training.train(executor, examples, interrupted)
-            last = ending.last_tasks(self.standings.best_trial)
+            last = ending.run_last_tasks(self.standings.best_trial)
         work = arithmetic(run.training.trial_log)
         flops = epochs_flops(work.trained_epochs, self.config, self.data)
         command = Command(self.began, started_at, executor.workers, prediction)
         timing = make_timing(run.training.trial_log, flops, command)
-        return ending.conclude(manifest, last, timing, work)
+        return ending.finish_run(manifest, last, timing, work)
 
     def _ending(self, executor: Executor, examples: Any, interrupted: Interruption) -> Ending:
         return Ending(
-            self.options, self.config, self.data, self.folder, self.books, executor, examples,
-            interrupted, partial(_print, self.err),
-        )  # fmt: skip
+            options=self.options,
+            config=self.config,
+            data=self.data,
+            folder=self.folder,
+            books=self.books,
+            executor=executor,
+            examples=examples,
+            interrupted=interrupted,
+            say=partial(_print, self.err),
+        )
 
     def _manifest(self, workers: int) -> Manifest:
         reuse = runs_to_reuse(self.options, self.folder)

@@ -28,7 +28,7 @@ class Training:
     run : Run
     folder : RunFolder
     err : Console
-        For what is told on the way.
+        Terminal on which progress is shown.
     quiet : bool
         Whether no progress is shown.
     """
@@ -47,7 +47,7 @@ class Training:
         ----------
         executor : Executor
         examples : object
-            What the executor's `share` returned for the `Examples`.
+            The `Examples` as the executor's `share` has returned them.
         interrupted : Interruption
 
         Returns

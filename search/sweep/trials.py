@@ -30,8 +30,8 @@ class WavePlan:
     ----------
     plan : Plan
     told : bool
-        Whether the sampler knows how all its trials ended. Even then trials are open whose log
-        files were deleted.
+        Whether all its trials are logged and reported to the sampler. Even then those are trained
+        again whose log files were deleted.
     """
 
     plan: Plan

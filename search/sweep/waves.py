@@ -18,8 +18,8 @@ class Work:
     ----------
     source : Source
     prediction : Prediction or None
-        What it should take; None of trials that nobody has asked for yet, and where a pruner saves
-        what nobody knows.
+        Time that it should take; None for a sampled search, whose trials are not known before,
+        and with a pruner, which saves nobody knows what.
     """
 
     source: Source

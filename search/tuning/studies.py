@@ -39,7 +39,7 @@ def as_study(
     axes : mapping
         Values or range of each hyperparameter.
     name : str
-        Of the study.
+        Name of the study.
     select : str
         The readout whose validation cost is a trial's value.
     """
@@ -58,7 +58,7 @@ def copy_study(study: optuna.Study, storage: str, name: str) -> None:
         URL of a database, such as ``sqlite:///trials.db``, or the path of a
         journal file, which ends in ``.log`` or ``.journal``.
     name : str
-        Under which it is to be found there.
+        Name of the copy in the storage.
 
     Raises
     ------

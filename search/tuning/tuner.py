@@ -59,7 +59,7 @@ class Tuner:
         Parameters
         ----------
         index : int
-            Of their wave.
+            Index of their wave.
         count : int
         """
         first = len(self._trials())
@@ -92,8 +92,7 @@ class Tuner:
     def restore(self, proposal: Proposal) -> None:
         """Take over trials that an earlier command has asked for, as under way.
 
-        Those of all proposals come in their order, and what `tell` says of them
-        after that.
+        Proposals come in their order, and each before `tell` says how its trials ended.
         """
         for params, attrs in zip(proposal.params, proposal.attrs, strict=True):
             self.study.add_trial(
@@ -115,7 +114,7 @@ class Tuner:
         Parameters
         ----------
         rows : iterable of dict
-            With the log's number, state, costs and reports.
+            Their rows in the log, at least number, state, costs and reports.
         attrs : mapping of int to dict
             What a pruner keeps with trials, by their number.
         """
