@@ -212,15 +212,16 @@ def _advance(
     V, scale, b = state.V.copy(), state.scale.copy(), state.b.copy()
     with np.errstate(all="ignore"):  # a column may diverge; its cost will say so
         decay = 1.0 - state.learning_rate * state.alpha
-        batches = block_batches(state.batch_size, decay)
-        block = Block(state.batch_size, batches, X.shape[1], b.shape)
+        n_batches = block_batches(state.batch_size, decay)
+        block = Block(state.batch_size, n_batches, X.shape[1], b.shape)
         for epoch in range(state.epoch, until_epoch):
             order = _order(len(y), state.seed, epoch, rows)
             # A block never goes beyond a reading, so that averaging changes no bit.
             for stretch in readings(order, state.batch_size):
                 for start in range(0, len(stretch), block.rows):
-                    block.load(X, y, stretch[start : start + block.rows])
-                    scale = block.descend(V, scale, b, state.learning_rate, decay)
+                    part = stretch[start : start + block.rows]
+                    images = block.gather(X, part)
+                    scale = block.descend(images, y[part], V, scale, b, state.learning_rate, decay)
                 if average:
                     average.add(V, scale, b)
     return replace(state, epoch=until_epoch, V=V, scale=scale, b=b)
