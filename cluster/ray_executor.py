@@ -28,7 +28,7 @@ def _node_address() -> str:
 
 @dataclass(frozen=True)
 class _Task:
-    """What was submitted, to be submitted again if a machine never answers.
+    """A task as it was submitted, to submit it again if a machine never answers.
 
     Attributes
     ----------

@@ -91,7 +91,7 @@ def descend(
     z : ndarray of shape (n, K*M)
         X V on entry, delta' on return; K = c - 1 stored classes, M columns.
     correction : ndarray of shape (n, K*M)
-        What earlier mini-batches of the block change in X V.
+        The change of X V by the earlier mini-batches of the block.
     y : ndarray of shape (n,)
         Labels 0 .. K.
     scale, next_scale : ndarray of shape (M,)

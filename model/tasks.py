@@ -199,7 +199,7 @@ def run_link(
     examples : Examples
         The images.
     state : PackState
-        Where the pack stands.
+        The state that the pack starts from.
     columns : ndarray of int64
         The pack's columns that the state has, increasing.
     legs : sequence of LegTask
