@@ -189,7 +189,7 @@ class InstantExecutor:
         _, state, _, legs = args
         ones, resampled = np.ones(state.width), np.ones((state.width, RESAMPLES), np.float32)
         scores = dict.fromkeys(READOUTS, Scores(ones, ones, resampled))
-        epoch = legs[-1][0]
+        epoch = legs[-1].epoch
         now = time.time()
         ended = (LegResult(scores, 0.0),) * len(legs)
         result = LinkResult(replace(state, epoch=epoch), ended, now, now, 1)

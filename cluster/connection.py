@@ -24,15 +24,15 @@ def connect(address: str | None, workers: int | None) -> str | None:
     Parameters
     ----------
     address : str or None
-        Of a cluster; left out, that of Ray's own RAY_ADDRESS, which every job has, or one is
-        started here.
+        The address of a cluster. If it is None, RAY_ADDRESS names the cluster, which Ray sets
+        for every job; without it a cluster is started here.
     workers : int or None
-        Cores of a cluster that is started here; all of this process's where left out.
+        Cores of a cluster that is started here; None for all that this process may use.
 
     Returns
     -------
     str or None
-        URL of the dashboard.
+        The URL of the dashboard, if there is one.
 
     Raises
     ------

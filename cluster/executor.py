@@ -1,12 +1,14 @@
-"""What the orchestrator needs of a place where work runs, and the plainest such place."""
+"""A place where work runs, as its users see it, and the plainest such place: this process."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cluster.blas import one_blas_thread
+from threadpoolctl import threadpool_limits
+
 from cluster.metrics import Metrics, NoMetrics
 
 
@@ -17,11 +19,11 @@ class Finished:
     Attributes
     ----------
     key : hashable
-        As given to `Executor.submit`.
+        The key that it was submitted under.
     value : object
-        What the function returned; arrays in it may be read-only.
+        The value that its function returned; arrays in it may be read-only.
     node : str
-        Address of the machine it ran on.
+        The address of the machine that it ran on.
     """
 
     key: Any
@@ -31,7 +33,15 @@ class Finished:
 
 @dataclass(frozen=True)
 class Lost:
-    """A task whose worker or machine went away before it returned; submit it again."""
+    """A task whose worker or machine went away before it returned; submit it again.
+
+    Attributes
+    ----------
+    key : hashable
+        The key that it was submitted under.
+    reason : str
+        One line on what happened, for the log and the terminal.
+    """
 
     key: Any
     reason: str
@@ -40,44 +50,99 @@ class Lost:
 class Executor(Protocol):
     """Runs functions somewhere, each with one BLAS thread.
 
+    A command makes one, everything that it trains goes through it, and it ends
+    with `close`. All calls come from one thread.
+
     Attributes
     ----------
     dashboard_url : str or None
-        Where to watch the tasks.
+        The address of a page that shows the tasks, if there is one.
     """
 
     dashboard_url: str | None
 
     @property
     def workers(self) -> int:
-        """Tasks that can run at the same time; machines may join and leave."""
+        """Number of tasks that can run at the same time, at least 1.
+
+        It changes as machines join and leave: whoever keeps the workers busy asks
+        before each submission.
+
+        Raises
+        ------
+        ClusterError
+            If the cluster cannot be reached.
+        """
 
     def share(self, value: Any) -> Any:
-        """Hand over a large value once; pass what is returned as an argument to tasks."""
+        """Hand over a large value once, such as the images, before the tasks that use it.
+
+        Returns
+        -------
+        object
+            What to pass to `submit` in its place: the function gets the value.
+        """
 
     def submit(self, key: Hashable, name: str, function: Callable[..., Any], *args: Any) -> None:
-        """Queue ``function(*args)``; `name` is for people to read.
+        """Queue ``function(*args)``.
 
-        Tasks of a kind have the same words before a colon, and are counted
-        together where there is a dashboard.
+        Parameters
+        ----------
+        key : hashable
+            What names the task when it has ended; no other task that is under way has it.
+        name : str
+            What people read. Tasks of a kind have the same words before a colon, and are
+            counted together on a dashboard.
+        function : callable
+            A function that a worker can import.
+        *args : object
+            Its arguments, among them what `share` returned.
+
+        Raises
+        ------
+        ClusterError
+            If the cluster cannot be reached.
         """
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
-        """Return what has ended since the last call, waiting up to `timeout` seconds for it.
+        """Return the tasks that have ended since the last call, each of them once.
 
-        An exception that a function raises is raised here.
+        Whoever has submitted tasks calls it again and again, and looks between two calls
+        whether to stop.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for a first task to end.
+
+        Raises
+        ------
+        ClusterError
+            If the cluster cannot be reached, or a machine has other versions.
+        Exception
+            Whatever the function of a task raised. That task has ended; the others go on.
         """
 
     def metrics(self, run: str) -> Metrics:
-        """Return where what is measured of a run can be recorded."""
+        """Return where the metrics of a run are recorded; recording never fails."""
 
     def close(self) -> None:
-        """Give everything back; tasks that still run are abandoned."""
+        """Give everything back, at the end of the command; tasks that still run are abandoned."""
 
 
 def available_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Limit BLAS to one thread inside the context, because tasks fill the cores already.
+
+    The environment variables that do the same are read when a library is loaded: a worker
+    process that is used again, or that loaded it earlier, does not always honour them.
+    """
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    return limits
 
 
 class SerialExecutor:
@@ -87,6 +152,7 @@ class SerialExecutor:
     dashboard_url: str | None = None
 
     def __init__(self) -> None:
+        # What was submitted and not run yet, oldest first.
         self._queue: deque[tuple[Hashable, Callable[..., Any], tuple[Any, ...]]] = deque()
 
     def share(self, value: Any) -> Any:

@@ -39,7 +39,7 @@ class Query:
     expr : str
     legend : str
     format : str
-        How Prometheus' answer is read: "heatmap" for the buckets of a histogram.
+        The form of Prometheus' answer: "heatmap" for the buckets of a histogram.
     """
 
     expr: str

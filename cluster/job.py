@@ -1,4 +1,4 @@
-"""What a command can know of being a job that was handed to a Ray cluster."""
+"""Whether this command is a job that was handed to a Ray cluster."""
 
 import os
 from pathlib import Path

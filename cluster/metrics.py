@@ -1,4 +1,4 @@
-"""What is measured of a sweep, and where that is recorded."""
+"""The metrics of a sweep, and the place where they are recorded."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -15,11 +15,13 @@ class Metric:
     Attributes
     ----------
     name : str
+        Its name as this program records it.
     kind : str
-        A gauge tells how things stand, a histogram how often which values came.
+        A gauge shows how things stand, a histogram how often which values came.
     meaning : str
+        Its description in Prometheus and in the documentation.
     tag : str or None
-        What tells its series apart, besides the run.
+        The tag that tells its series apart, besides the run.
     bounds : tuple of float
         Upper ends of a histogram's buckets.
     """
@@ -37,7 +39,7 @@ class Metric:
 
     @property
     def exported(self) -> str:
-        """What Prometheus knows it as: Ray puts its own name before all of its metrics."""
+        """Its name in Prometheus: Ray puts its own name before all of its metrics."""
         return f"ray_{self.name}"
 
 

@@ -9,16 +9,15 @@ from typing import Any
 
 import ray
 
-from cluster.blas import one_blas_thread
 from cluster.connection import connect
 from cluster.errors import ClusterError
-from cluster.executor import Finished, Lost
+from cluster.executor import Finished, Lost, one_blas_thread
 from cluster.metrics import Metrics
 from cluster.ray_metrics import RayMetrics, RemoteMetrics
 from cluster.versions import Versions, check_versions, library_versions
-from cluster.whereabouts import Whereabouts, started
+from cluster.whereabouts import Whereabouts, record_start
 
-# How long the number of workers is believed: a machine may join or leave at any time.
+# How many seconds the number of workers is believed: machines join and leave at any time.
 _COUNT_SECONDS = 0.5
 
 
@@ -29,7 +28,19 @@ def _node_address() -> str:
 
 @dataclass(frozen=True)
 class _Task:
-    """What was submitted, to be submitted again where a machine never answers."""
+    """A task as it was submitted, to submit it again if a machine never answers.
+
+    Attributes
+    ----------
+    key : hashable
+        The key that it was submitted under.
+    name : str
+        Its kind, and after a colon what tells it from others of the kind.
+    ticket : str
+        Its name in the cluster's table of where tasks have started.
+    call : tuple
+        The function and its arguments.
+    """
 
     key: Hashable
     name: str
@@ -37,10 +48,11 @@ class _Task:
     call: tuple[Any, ...]
 
 
-def _run(
+def _on_worker(
     detail: str, ticket: str, versions: Versions, function: Callable[..., Any], *args: Any
 ) -> tuple[str, Any]:
-    started(ticket)
+    """Run a task, as the worker that has it; return the worker's address and the value."""
+    record_start(ticket)
     node = _node_address()
     check_versions(versions, node)
     if detail:
@@ -84,10 +96,16 @@ class RayExecutor:
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
         self.dashboard_url = connect(address, workers)
         self._limit = workers
-        self._counted, self._count = -math.inf, 1
-        self._remote = ray.remote(num_cpus=1, max_retries=0)(_run)
+        # The cores of the cluster, and when they were counted.
+        self._cores, self._counted_at = 1, -math.inf
+        self._remote = ray.remote(num_cpus=1, max_retries=0)(_on_worker)
+        # All tasks that were submitted and not returned by `wait`, by their reference in Ray.
         self._tasks: dict[Any, _Task] = {}
-        self._whereabouts, self._gone = Whereabouts(), 0
+        self._whereabouts = Whereabouts()
+        # Bytes of memory that each task asks for: as many as nodes have gone. Ray keeps one
+        # queue per resource request, and the old one may be blocked on the dead node: one more
+        # byte opens a new queue.
+        self._queue_salt = 0
 
     @property
     def workers(self) -> int:
@@ -95,12 +113,12 @@ class RayExecutor:
         if self._limit:
             return self._limit
         now = time.monotonic()
-        if now > self._counted + _COUNT_SECONDS:
+        if now > self._counted_at + _COUNT_SECONDS:
             with _in_reach():
                 resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
             # One where there is none yet: a cluster that grows on demand has to be asked.
-            self._counted, self._count = now, max(1, int(resources.get("CPU", 0)))
-        return self._count
+            self._cores, self._counted_at = max(1, int(resources.get("CPU", 0))), now
+        return self._cores
 
     def share(self, value: Any) -> Any:
         """Put a value into the object store; tasks read its arrays there without a copy."""
@@ -116,9 +134,7 @@ class RayExecutor:
 
     def _submit(self, task: _Task) -> None:
         kind, _, detail = task.name.partition(": ")
-        # Some bytes of memory more for each machine that has gone: tasks of another size have a
-        # queue of their own in Ray, and the old one may wait for the answer of that machine.
-        remote = self._remote.options(name=kind, memory=self._gone)
+        remote = self._remote.options(name=kind, memory=self._queue_salt)
         self._tasks[remote.remote(detail, task.ticket, library_versions(), *task.call)] = task
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
@@ -129,7 +145,8 @@ class RayExecutor:
             ready, _ = ray.wait(list(self._tasks), num_returns=1, timeout=timeout)
             if ready:
                 ready, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0)
-            return [self._collect(reference) for reference in ready] + self._give_up()
+            ended = [self._collect(reference) for reference in ready]
+            return ended + self._give_up(self._whereabouts.newly_gone())
 
     def _collect(self, reference: Any) -> Finished | Lost:
         task = self._tasks.pop(reference)
@@ -142,30 +159,35 @@ class RayExecutor:
             return Lost(task.key, f"{type(error).__name__}: {str(error).splitlines()[0]}")
         return Finished(task.key, value, node)
 
-    def _give_up(self) -> list[Finished | Lost]:
-        """Return the tasks of machines that are gone; those that wait get into another queue."""
-        gone = self._whereabouts.gone()
+    def _give_up(self, gone: set[str]) -> list[Finished | Lost]:
+        """Return the tasks of nodes that are gone, and queue anew those that have not started."""
         if not gone:
             return []
-        self._gone += len(gone)
-        lost: list[Finished | Lost] = []
+        self._queue_salt += len(gone)
+        ended: list[Finished | Lost] = []
         for reference, task in list(self._tasks.items()):
             node = self._whereabouts.node_of(task.ticket)
             if ray.wait([reference], timeout=0)[0]:  # it ended before its machine did
-                lost.append(self._collect(reference))
-            elif node in gone:
-                self._drop(reference)
-                lost.append(Lost(task.key, f"the node {node} is gone"))
+                ended.append(self._collect(reference))
             elif node is None:
-                self._drop(reference)
-                # Under a new ticket: the old one may yet be used by a machine that comes back.
-                self._submit(replace(task, ticket=self._whereabouts.ticket()))
-        return lost
+                self._queue_anew(reference)
+            elif node in gone:
+                self._forget(reference)
+                ended.append(Lost(task.key, f"the node {node} is gone"))
+        return ended
 
-    def _drop(self, reference: Any) -> None:
-        """Take no more notice of a task, which need not run any longer."""
-        self._whereabouts.forget(self._tasks.pop(reference).ticket)
+    def _queue_anew(self, reference: Any) -> None:
+        """Move a task that has not started to the queue of the new salt."""
+        task = self._forget(reference)
+        # Under a new ticket: the old one may yet be used by a machine that comes back.
+        self._submit(replace(task, ticket=self._whereabouts.ticket()))
+
+    def _forget(self, reference: Any) -> _Task:
+        """Forget a task and cancel it."""
+        task = self._tasks.pop(reference)
+        self._whereabouts.forget(task.ticket)
         ray.cancel(reference)
+        return task
 
     def metrics(self, run: str) -> Metrics:
         """Return Ray's metrics, which Prometheus can read from its agents."""

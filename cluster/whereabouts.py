@@ -20,12 +20,12 @@ from ray.experimental.internal_kv import (
 
 _NAMESPACE = "packsweep"
 
-# How long the list of machines is believed.
+# How many seconds the list of machines is believed.
 _SECONDS = 1.0
 
 
-def started(ticket: str) -> None:
-    """Write down, as the task with this ticket, on which node it runs."""
+def record_start(ticket: str) -> None:
+    """Write down on which node this task runs; the task itself calls it, as its first act."""
     node = ray.get_runtime_context().get_node_id()
     _internal_kv_put(ticket, node, namespace=_NAMESPACE)
 
@@ -34,30 +34,33 @@ class Whereabouts:
     """Follows the tasks of one driver and the nodes of its cluster."""
 
     def __init__(self) -> None:
-        self._name, self._count = uuid.uuid4().hex, 0
+        # What begins all tickets of this driver, and how many there are.
+        self._driver, self._tickets = uuid.uuid4().hex, 0
+        # The nodes that were alive when Ray was asked last, and when that was: a node is
+        # reported once, when it leaves this set.
         self._alive: set[str] = set()
-        self._asked = -math.inf
+        self._asked_at = -math.inf
 
     def ticket(self) -> str:
         """Return a name for a task that is new in the whole cluster."""
-        self._count += 1
-        return f"{self._name}-{self._count}"
+        self._tickets += 1
+        return f"{self._driver}-{self._tickets}"
 
     def node_of(self, ticket: str) -> str | None:
-        """Return the node where a task has started; None where it has not."""
+        """Return the node on which a task has started; None if it has not."""
         node: bytes | None = _internal_kv_get(ticket, namespace=_NAMESPACE)
         return node.decode() if node else None
 
     def forget(self, ticket: str) -> None:
-        """Remove a task that has ended."""
+        """Remove a task that has ended from the cluster's table."""
         _internal_kv_del(ticket, namespace=_NAMESPACE)
 
-    def gone(self) -> set[str]:
-        """Return the nodes that were alive when this was asked last, and are not any more."""
+    def newly_gone(self) -> set[str]:
+        """Return the nodes that have gone since the last call; no node is returned twice."""
         now = time.monotonic()
-        if now < self._asked + _SECONDS:
+        if now < self._asked_at + _SECONDS:
             return set()
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-        before, self._asked = self._alive, now
+        before, self._asked_at = self._alive, now
         self._alive = {node["NodeID"] for node in nodes if node["Alive"]}
         return before - self._alive

@@ -29,19 +29,21 @@ NARROW_BLOCK_ROWS = 32
 NARROW = 16
 TILE_ROWS = 128
 
-# A scale beyond these is folded into V. Squared they still fit float32.
+# A scale beyond this, or below its inverse, is folded into V. Squared they still fit float32.
 _LARGEST_SCALE = 1e12
 
 
 def block_batches(batch_size: int, decay: F64) -> int:
-    """Mini-batches in a block: as many as its rows hold and every column's scale can stand.
+    """Return how many mini-batches make a block.
 
-    Within a block a scale moves by decay^R, which must stay within 1e-12 and
-    1e12; a decay near zero (eta alpha near 1) allows no look-ahead.
+    As many as fit its rows, and few enough that no column's scale leaves 1e-12
+    to 1e12 within a block of R mini-batches, in which it moves by decay^R. A
+    decay near zero (eta alpha near 1) allows no look-ahead.
 
     Parameters
     ----------
     batch_size : int
+        Rows in a mini-batch.
     decay : ndarray of shape (M,), float64
         1 - eta alpha of each column.
     """
@@ -60,7 +62,7 @@ class Block:
     ----------
     batch_size : int
         Rows of a mini-batch.
-    batches : int
+    n_batches : int
         Mini-batches in a block.
     n_features : int
         D.
@@ -69,47 +71,58 @@ class Block:
     """
 
     def __init__(
-        self, batch_size: int, batches: int, n_features: int, shape: tuple[int, int]
+        self, batch_size: int, n_batches: int, n_features: int, shape: tuple[int, int]
     ) -> None:
         self.batch_size = batch_size
-        self.rows = batch_size * batches
+        self.rows = batch_size * n_batches
         width = shape[0] * shape[1]
         self._X = np.empty((self.rows, n_features), np.float32)
         self._Z = np.empty((self.rows, width), np.float32)
         self._correction = np.zeros((batch_size, width), np.float32)
-        looks_ahead = self.rows if batches > 1 else 0
-        self._gram = np.empty((self.rows, looks_ahead), np.float32)
+        # A block of one mini-batch does not look ahead, and needs no Gram matrix.
+        gram_columns = self.rows if n_batches > 1 else 0
+        self._gram = np.empty((self.rows, gram_columns), np.float32)
 
-    def load(self, X: F32, y: I64, rows: NDArray[np.intp]) -> None:
-        """Gather the block's images and labels; the last block of an epoch may be short."""
-        self._n = len(rows)
-        np.take(X, rows, axis=0, out=self._X[: self._n], mode="clip")
-        self._y = y[rows]
+    def gather(self, X: F32, rows: NDArray[np.intp]) -> F32:
+        """Return some rows of X, at most a block's, in memory that the next call writes over."""
+        gathered = self._X[: len(rows)]
+        np.take(X, rows, axis=0, out=gathered, mode="clip")
+        return gathered
 
-    def descend(self, V: F32, scale: F64, b: F32, learning_rate: F64, decay: F64) -> F64:
-        """Take all steps of the block: V and b change in place, the new scale is returned.
+    def descend(
+        self, X: F32, y: I64, V: F32, scale: F64, b: F32, learning_rate: F64, decay: F64
+    ) -> F64:
+        """Take all steps of a block: V and b change in place, the new scale is returned.
 
         Parameters
         ----------
+        X : ndarray of shape (n, D)
+            Images of the block; the last block of an epoch may be short.
+        y : ndarray of shape (n,)
+            Their labels.
         V : ndarray of shape (D, K*M)
         scale : ndarray of shape (M,)
         b : ndarray of shape (K, M)
         learning_rate, decay : ndarray of shape (M,)
         """
-        X, Z = self._X[: self._n], self._Z[: self._n]
-        batches = _slices(self._n, self.batch_size)
+        Z = self._Z[: len(X)]
+        batches = _slices(len(X), self.batch_size)
+        # Mini-batch j begins with scales[j] and leaves scales[j + 1].
         scales = np.multiply.accumulate([scale, *[decay] * len(batches)])
         self._project(X, V, Z)
         gram = self._gram_before(X, batches[-1].start)
         for j, batch in enumerate(batches):
-            z, done = Z[batch], Z[: batch.start]
-            correction = np.matmul(gram[batch, : batch.start], done, out=self._correction[: len(z)])
+            # Z holds products X V, and mini-batch by mini-batch becomes deltas.
+            z, deltas_so_far = Z[batch], Z[: batch.start]
+            correction = self._correction[: len(z)]
+            np.matmul(gram[batch, : batch.start], deltas_so_far, out=correction)
             if j + 1 == len(batches):
-                _fold(scales[-1], V, done)
+                # Before the last step, which divides by the scale after it.
+                scales[-1] = _fold(scales[-1], V, deltas_so_far)
             step = (learning_rate / len(z)).astype(np.float32)
             now, then = scales[j : j + 2].astype(np.float32)
-            descend(z, correction, self._y[batch], now, then, step, b)
-        self._update(X, V, Z)
+            descend(z, correction, y[batch], now, then, step, b)
+        self._update(X, V, deltas=Z)
         last: F64 = scales[-1]
         return last
 
@@ -119,7 +132,7 @@ class Block:
             np.matmul(X[tile], V, out=Z[tile])
 
     def _gram_before(self, X: F32, start: int) -> F32:
-        """X X^T, or a matrix without columns where no mini-batch comes before `start` = 0."""
+        """X X^T, or a matrix without columns if no mini-batch comes before `start` = 0."""
         n = len(X)
         return np.matmul(X, X.T, out=self._gram[:n, :n]) if start else self._gram[:n, :0]
 
@@ -133,12 +146,12 @@ def _slices(n: int, rows: int) -> list[slice]:
     return [slice(i, min(i + rows, n)) for i in range(0, n, rows)]
 
 
-def _fold(scale: F64, V: F32, deltas: F32) -> None:
-    """Move scales that leave the range of float32, zero among them, into V and the deltas."""
+def _fold(scale: F64, V: F32, deltas: F32) -> F64:
+    """Multiply V and the deltas in place by scales outside 1e-12 to 1e12; return 1 for these."""
     bearable = (np.abs(scale) > 1 / _LARGEST_SCALE) & (np.abs(scale) < _LARGEST_SCALE)
     if bearable.all():
-        return
+        return scale
     factor = np.where(bearable, 1.0, scale).astype(np.float32)
     for array in (V, deltas):
         np.multiply(array, np.tile(factor, array.shape[1] // len(factor)), out=array)
-    scale[~bearable] = 1.0
+    return np.where(bearable, scale, 1.0)

@@ -37,7 +37,7 @@ def resample_counts(n: int, seed: int, resamples: int = RESAMPLES) -> U8:
     ----------
     n : int
     seed : int
-        Of the run: its trials are compared on the same resamples.
+        The seed of the run, all of whose trials are compared on the same resamples.
     resamples : int
 
     Returns

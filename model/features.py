@@ -1,4 +1,4 @@
-"""What the trainer sees of an image: its pixels as they are, scaled, or standardized.
+"""The features of an image that the trainer sees: its pixels as they are, scaled, or standardized.
 
 A transform x' = (x - shift) * scale of each feature is linear, and so is the model. One that was
 trained on x' is therefore one of the raw pixels too: W'^T x' + b' = W^T x + b, with

@@ -43,9 +43,10 @@ def _exp(x: np.float32) -> np.float32:
 
 @njit(inline="always", fastmath=_FLAGS)
 def _logits(z: F32, correction: F32, scale: F32, b: F32, last: F32, top: F32) -> None:
-    """Turn one row of products into logits in place; also the last class and the maximum.
+    """Turn one row of products into logits in place; fill in the last class and the maximum.
 
-    The logits of all classes sum to zero, which gives the class that is not stored.
+    The logits of all classes sum to zero, which gives the class that is not stored:
+    last = -sum_k z_k, and top = max(last, max_k z_k).
     """
     M = scale.shape[0]
     for m in range(M):
@@ -63,16 +64,16 @@ def _logits(z: F32, correction: F32, scale: F32, b: F32, last: F32, top: F32) ->
 
 
 @njit(inline="always", fastmath=_FLAGS)
-def _exponentials(z: F32, last: F32, top: F32) -> None:
-    """Turn one row of logits into exp(z - top) in place; `last` becomes their sum."""
+def _exponentials(z: F32, last: F32, top: F32, total: F32) -> None:
+    """Turn one row of logits into exp(z - top) in place; total = their sum, the last class too."""
     M = top.shape[0]
     for m in range(M):
-        last[m] = _exp(max(last[m] - top[m], _FLOOR))
+        total[m] = _exp(max(last[m] - top[m], _FLOOR))
     for k in range(z.shape[0] // M):
         for m in range(M):
             e = _exp(max(z[k * M + m] - top[m], _FLOOR))
             z[k * M + m] = e
-            last[m] += e
+            total[m] += e
 
 
 @njit(cache=True, fastmath=_FLAGS)
@@ -90,7 +91,7 @@ def descend(
     z : ndarray of shape (n, K*M)
         X V on entry, delta' on return; K = c - 1 stored classes, M columns.
     correction : ndarray of shape (n, K*M)
-        What earlier mini-batches of the block change in X V.
+        The change of X V by the earlier mini-batches of the block.
     y : ndarray of shape (n,)
         Labels 0 .. K.
     scale, next_scale : ndarray of shape (M,)
@@ -101,19 +102,21 @@ def descend(
         Bias, changed in place.
     """
     K, M = b.shape
-    total = np.empty(M, np.float32)
-    top = np.empty(M, np.float32)
-    unit = step / next_scale
-    db = np.zeros((K, M), np.float32)
+    last = np.empty(M, np.float32)  # logit of the class that is not stored
+    top = np.empty(M, np.float32)  # largest logit
+    total = np.empty(M, np.float32)  # sum over the classes of exp(logit - top)
+    factor = np.empty(M, np.float32)  # unit / total, so that p * unit = exp(logit - top) * factor
+    unit = step / next_scale  # delta' of p - y = 1
+    db = np.zeros((K, M), np.float32)  # sum of delta' over the rows
     for i in range(z.shape[0]):
-        _logits(z[i], correction[i], scale, b, total, top)
-        _exponentials(z[i], total, top)
+        _logits(z[i], correction[i], scale, b, last, top)
+        _exponentials(z[i], last, top, total)
         for m in range(M):
-            total[m] = unit[m] / total[m]
+            factor[m] = unit[m] / total[m]
         for k in range(K):
-            hit = f32(1.0) if y[i] == k else f32(0.0)
+            y_k = f32(1.0) if y[i] == k else f32(0.0)
             for m in range(M):
-                delta = z[i, k * M + m] * total[m] - hit * unit[m]
+                delta = z[i, k * M + m] * factor[m] - y_k * unit[m]
                 z[i, k * M + m] = delta
                 db[k, m] += delta
     for k in range(K):
@@ -132,9 +135,9 @@ def add_scaled(total: F32, V: F32, scale: F32) -> None:
         That of each column of V.
     """
     for d in range(V.shape[0]):
-        own, more = total[d], V[d]  # with two indices in the loop it is no vector code
+        total_d, V_d = total[d], V[d]  # with two indices in the loop it is no vector code
         for j in range(scale.shape[0]):
-            own[j] += scale[j] * more[j]
+            total_d[j] += scale[j] * V_d[j]
 
 
 @njit(cache=True, fastmath=_FLAGS)
@@ -151,28 +154,31 @@ def tally(
     scale : ndarray of shape (M,)
     b : ndarray of shape (K, M)
     cost : ndarray of shape (M,), float64
-        Sum of -log p of the labels; not finite where a logit is not.
+        Sum of -log p of the labels; not finite where a logit is not. It is kept beside
+        `losses` because a sum of tens of thousands of them in float32 would be rounded.
     correct : ndarray of shape (M,), int64
         Number of rows whose label has the largest logit.
     losses : ndarray of shape (n, M)
         Becomes -log p of each row's label.
     """
     K, M = b.shape
-    total = np.empty(M, np.float32)
-    top = np.empty(M, np.float32)
-    own = np.empty(M, np.float32)
-    nothing = np.zeros(z.shape[1], np.float32)
+    last = np.empty(M, np.float32)  # logit of the class that is not stored
+    top = np.empty(M, np.float32)  # largest logit
+    total = np.empty(M, np.float32)  # sum over the classes of exp(logit - top)
+    z_label = np.empty(M, np.float32)  # logit of the label
+    no_correction = np.zeros(z.shape[1], np.float32)
     for i in range(z.shape[0]):
-        _logits(z[i], nothing, scale, b, total, top)
+        _logits(z[i], no_correction, scale, b, last, top)
+        # -log p = (top - z_label) + log(total); the first part here, before z is written over.
         for m in range(M):
-            own[m] = z[i, y[i] * M + m] if y[i] < K else total[m]
-            correct[m] += own[m] == top[m]
+            z_label[m] = z[i, y[i] * M + m] if y[i] < K else last[m]
+            correct[m] += z_label[m] == top[m]
             # The last logit is the sum of the others: 0 * it is nan if any is not finite.
-            behind = f32(0.0) * total[m] + top[m] - own[m]
+            behind = f32(0.0) * last[m] + top[m] - z_label[m]
             losses[i, m] = behind
             cost[m] += behind
-        _exponentials(z[i], total, top)
+        _exponentials(z[i], last, top, total)
         for m in range(M):
-            normaliser = np.log(total[m])
-            losses[i, m] += normaliser
-            cost[m] += normaliser
+            log_total = np.log(total[m])
+            losses[i, m] += log_total
+            cost[m] += log_total

@@ -38,7 +38,7 @@ class Optimum:
     hessian_products : int
         Products of the Hessian and a vector, in all steps together.
     factorisations : int
-        How often the Hessian itself was made and factorised.
+        Number of times that the Hessian itself was made and factorised.
     """
 
     W: F64
@@ -56,7 +56,7 @@ class ConvergenceError(PacksweepError):
     Attributes
     ----------
     reached : Optimum
-        Where the steps have led; its cost is above the least there is.
+        The point that the steps have led to; its cost is above the least there is.
     """
 
     def __init__(self, message: str, reached: Optimum) -> None:
@@ -98,7 +98,7 @@ def softmax_optimum(
     gradient_norm : float
         The Euclidean norm of the gradient over W and b at which to stop.
     start : (W, b), optional
-        Where to start, as the optimum of another alpha; zeros if it is left out.
+        The point to start from, such as the optimum of another alpha; zeros if left out.
     max_iterations : int
         Newton steps at most.
     largest_factor : int

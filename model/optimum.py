@@ -1,4 +1,4 @@
-"""The exact optimum of one alpha on the training part, as a worker finds it."""
+"""The task of a worker that finds the exact optimum of one alpha on the training part."""
 
 import time
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from model.tasks import Examples, FinalScore
 F64 = NDArray[np.float64]
 
 GRADIENT_NORM = 1e-5
-"""Where a point counts as the optimum."""
+"""A point whose gradient has at most this norm counts as the optimum."""
 
 MAX_ITERATIONS = 20
-"""Newton steps, so that an alpha without an optimum ends; a number of seconds would let the
-machine decide what is found."""
+"""Newton steps at most, so that the search ends for an alpha without an optimum. With a limit
+on seconds the result would depend on the machine."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,18 +28,20 @@ class AlphaOptimum:
     Attributes
     ----------
     alpha : float
+        The strength of the L2 penalty.
     W : ndarray of shape (D, c), float64
     b : ndarray of shape (c,), float64
-        For raw pixels, whatever features the trials see.
+        Weights and bias for raw pixels, whatever features the trials see.
     cost : float
-        On the training part, penalty included.
+        The cost on the training part, penalty included.
     gradient_norm : float
+        The norm of the gradient of that cost.
     converged : bool
-        Whether that is at most `GRADIENT_NORM`. If not, the optimum costs less than `cost`.
+        Whether it is at most `GRADIENT_NORM`. If not, the optimum costs less than `cost`.
     val_cost, val_accuracy : float
-        On the validation images.
+        Cost and fraction correct on the validation images.
     seconds : float
-        What it took.
+        The time that the search took.
     """
 
     alpha: float
@@ -54,10 +56,17 @@ class AlphaOptimum:
 
 
 def find_optimum(examples: Examples, alpha: float) -> AlphaOptimum:
-    """Minimise the cost that trials of an alpha descend, on the images that train them.
+    """Minimise the cost that the trials of an alpha descend, on the images that train them.
 
-    It starts at zero and not at another alpha's optimum, so that it is the same whatever
-    else was found before.
+    The search starts at zero and not at another alpha's optimum: its result does not depend
+    on the optima that were found before.
+
+    Parameters
+    ----------
+    examples : Examples
+        The images, without folds.
+    alpha : float
+        The strength of the L2 penalty.
     """
     began = time.perf_counter()
     X, y, _ = examples.training(0)
@@ -67,14 +76,20 @@ def find_optimum(examples: Examples, alpha: float) -> AlphaOptimum:
             gradient_norm=GRADIENT_NORM, max_iterations=MAX_ITERATIONS,
         )  # fmt: skip
     except ConvergenceError as error:
-        found = error.reached
-    seen = score_weights(found.W, found.b, *examples.validation(0))
+        found = error.reached  # the best point so far; `converged` will say so
+    validation = score_weights(found.W, found.b, *examples.validation(0))
     W, b = examples.features.fold_weights(found.W, found.b)
     return AlphaOptimum(
-        alpha, W, b, found.penalised_cost, found.gradient_norm,
-        found.gradient_norm <= GRADIENT_NORM, seen.cost, seen.accuracy,
-        time.perf_counter() - began,
-    )  # fmt: skip
+        alpha=alpha,
+        W=W,
+        b=b,
+        cost=found.penalised_cost,
+        gradient_norm=found.gradient_norm,
+        converged=found.gradient_norm <= GRADIENT_NORM,
+        val_cost=validation.cost,
+        val_accuracy=validation.accuracy,
+        seconds=time.perf_counter() - began,
+    )
 
 
 def score_weights(W: F64, b: F64, X: NDArray[Any], y: NDArray[np.int64]) -> FinalScore:

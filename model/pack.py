@@ -43,16 +43,19 @@ class PackState:
     Attributes
     ----------
     batch_size : int
+        Rows in a mini-batch.
     seed : int
-        Of the shuffles.
+        The seed of the shuffles.
     epoch : int
-        Epochs done.
+        Number of epochs done.
     learning_rate, alpha : ndarray of shape (M,), float64
+        Step length and L2 strength of each column.
     V : ndarray of shape (D, K*M), float32
         Scaled weights of K = c - 1 classes, class-major: column k*M + m.
     scale : ndarray of shape (M,), float64
-        W = scale * V.
+        The scale of each column: W = scale * V.
     b : ndarray of shape (K, M), float32
+        Biases.
     """
 
     batch_size: int
@@ -148,20 +151,20 @@ def advance(
     Parameters
     ----------
     state : PackState
-        Left as it is.
+        The state to start from; it is not changed.
     X : ndarray of shape (n, D), float32
         Training images.
     y : ndarray of shape (n,), int64
     until_epoch : int
         At least ``state.epoch``.
     rows : ndarray of intp, optional
-        Which rows of X and y train, to the bits of ``X[rows]`` and ``y[rows]`` without their
-        copy; all where left out.
+        The rows of X and y that train, to the bits of ``X[rows]`` and ``y[rows]`` without their
+        copy; all if left out.
 
     Returns
     -------
     PackState
-        With ``epoch == until_epoch``.
+        The state at `until_epoch`.
     """
     return _advance(state, X, y, until_epoch, rows, None)
 
@@ -184,9 +187,9 @@ def advance_averaging(
     Returns
     -------
     last : PackState
-        What `advance` returns.
+        The state that `advance` returns.
     average : PackState
-        The mean of the weights of the epoch that ends there; the state itself where no
+        The mean of the weights over the epoch that ends there; the state itself if no
         epoch is trained.
     """
     if until_epoch <= state.epoch:
@@ -212,15 +215,16 @@ def _advance(
     V, scale, b = state.V.copy(), state.scale.copy(), state.b.copy()
     with np.errstate(all="ignore"):  # a column may diverge; its cost will say so
         decay = 1.0 - state.learning_rate * state.alpha
-        batches = block_batches(state.batch_size, decay)
-        block = Block(state.batch_size, batches, X.shape[1], b.shape)
+        n_batches = block_batches(state.batch_size, decay)
+        block = Block(state.batch_size, n_batches, X.shape[1], b.shape)
         for epoch in range(state.epoch, until_epoch):
             order = _order(len(y), state.seed, epoch, rows)
             # A block never goes beyond a reading, so that averaging changes no bit.
             for stretch in readings(order, state.batch_size):
                 for start in range(0, len(stretch), block.rows):
-                    block.load(X, y, stretch[start : start + block.rows])
-                    scale = block.descend(V, scale, b, state.learning_rate, decay)
+                    part = stretch[start : start + block.rows]
+                    images = block.gather(X, part)
+                    scale = block.descend(images, y[part], V, scale, b, state.learning_rate, decay)
                 if average:
                     average.add(V, scale, b)
     return replace(state, epoch=until_epoch, V=V, scale=scale, b=b)
@@ -242,7 +246,7 @@ def score(state: PackState, X: F32, y: I64, counts: U8 | None = None) -> Scores:
     X : ndarray of shape (n, D), float32
     y : ndarray of shape (n,), int64
     counts : ndarray of shape (n, B), uint8, optional
-        How often each example is in each of B resamples, on which the cost is wanted too.
+        Number of times that each example is in each of B resamples, to score these too.
     """
     counts = np.empty((len(y), 0), np.uint8) if counts is None else counts
     cost, correct = np.zeros(state.width), np.zeros(state.width, np.int64)

@@ -102,7 +102,7 @@ class SoftmaxRegression:
     alpha : float
         L2 strength.
     seed : int
-        Of the shuffles.
+        The seed of the shuffles.
     dtype : dtype
         Floating-point type of all arithmetic.
 

@@ -1,4 +1,8 @@
-"""What training costs: a line in the pack's width for each batch size, measured or typical."""
+"""The seconds that training takes, as a cost model: measured on this machine, or typical.
+
+For each batch size the seconds of a row are a line in the pack's width, with a fixed part and a
+part for each column.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,12 +13,12 @@ import numpy as np
 
 from model.pack import PackState, advance, compile_kernels, score
 
-# A narrow and a wide pack give the two terms of a line.
+# What is measured: packs of two widths, a narrow and a wide one, give the two terms of a line.
 _WIDTHS = (4, 64)
 _ROWS = 1024
 _REPEATS = 2
 
-# More batch sizes than these tell little more, and a sweep waits for the measurement.
+# A fifth batch size would tell little more, and a sweep waits for the measurement.
 _MOST_BATCH_SIZES = 4
 
 Line = tuple[float, float]
@@ -23,16 +27,23 @@ Line = tuple[float, float]
 
 @dataclass(frozen=True)
 class CostModel:
-    """Seconds that one row costs a pack.
+    """The seconds that one row takes a pack.
 
-    The fixed part is the gather, the Gram matrix and the calls; the part for
-    each column the two products and the softmax.
+    The fixed part of a line is the gather, the Gram matrix and the calls; the
+    part for each column is the two products and the softmax.
 
     Attributes
     ----------
     training : dict of int to Line
-        For each batch size that was measured.
+        The line of each batch size that was measured.
     scoring : Line
+        The line of scoring, which knows no batch size.
+
+    Examples
+    --------
+    >>> cost = CostModel(training={8: (1.0, 0.25)}, scoring=(0.5, 0.0))
+    >>> cost.training_row(batch_size=16, width=4)
+    2.0
     """
 
     training: dict[int, Line]
@@ -41,7 +52,7 @@ class CostModel:
     def training_row(self, batch_size: int, width: int) -> float:
         """Seconds to train a pack of `width` columns on one row.
 
-        A batch size that was not measured costs what the nearest one costs, by
+        A batch size that was not measured has the line of the nearest one, by
         its logarithm.
         """
         nearest = min(self.training, key=lambda measured: abs(np.log(measured / batch_size)))
@@ -67,9 +78,9 @@ def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> Cost
     Parameters
     ----------
     batch_sizes : sequence of int
-        Those of the plan.
+        The batch sizes of the plan.
     n_features, n_classes : int
-        Those of the data.
+        D and c of the data.
     """
     compile_kernels()
     rng = np.random.default_rng(0)
@@ -82,12 +93,12 @@ def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> Cost
             batch_size, rate, alpha, n_features=n_features, n_classes=n_classes, seed=0
         )
 
+    def training(batch_size: int) -> Line:
+        return _line([_seconds(advance, pack(batch_size, width), X, y, 1) for width in _WIDTHS])
+
     advance(pack(min(batch_sizes), max(_WIDTHS)), X, y, 1)  # the processor warms up, too
     return CostModel(
-        training={
-            n: _line([_seconds(advance, pack(n, width), X, y, 1) for width in _WIDTHS])
-            for n in spread(batch_sizes)
-        },
+        training={batch_size: training(batch_size) for batch_size in spread(batch_sizes)},
         scoring=_line([_seconds(score, pack(1, width), X, y) for width in _WIDTHS]),
     )
 
@@ -100,7 +111,7 @@ def spread(batch_sizes: Sequence[int]) -> list[int]:
 
 
 def _seconds(function: Callable[..., object], *args: Any) -> float:
-    """Return the least of a few times: what disturbs a measurement only ever adds."""
+    """Return the least of a few times, because a disturbance only ever adds to a time."""
     times = []
     for _ in range(_REPEATS):
         start = time.perf_counter()
@@ -110,6 +121,7 @@ def _seconds(function: Callable[..., object], *args: Any) -> float:
 
 
 def _line(seconds: Sequence[float]) -> Line:
+    """Return the line through the times of the two widths, with neither term below zero."""
     (narrow, wide), (less, more) = _WIDTHS, seconds
     column = max(more - less, 0.0) / (wide - narrow)
     return max(less - narrow * column, 0.0) / _ROWS, column / _ROWS

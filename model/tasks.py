@@ -1,9 +1,9 @@
-"""What a worker does: one link of a pack, or the final training."""
+"""The tasks of a worker: one link of a pack, or the final training."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,23 +33,25 @@ class Examples:
     Attributes
     ----------
     X : ndarray of shape (n, D), float32
-        What the trainer sees of them.
+        The features that the trainer sees.
     y : ndarray of shape (n,), int64
+        The labels.
     n_train : int
-        Rows that train the trials; the others score them.
+        Number of rows that train the trials, the first ones; the others score them.
     n_classes : int
+        Number of classes c.
     select : str
         The readout by which trials are compared.
     counts : ndarray of shape (n - n_train, B), uint8, or None
-        How often each validation image is in each resample of them; None where costs on resamples
+        How often each validation image is in each of B resamples; None if costs on resamples
         are not wanted.
     features : Features
-        From their own pixels to X.
+        The map from raw pixels to X.
     folds : int
-        Parts that score the trials in turn, each by those that train on the others; 0 where
-        `n_train` parts the rows once and for all.
+        Number of parts that score the trials in turn, while the other parts train; 0 if
+        `n_train` divides the rows once and for all.
     train_costs : bool
-        Whether the cost on the training part is wanted too; not with folds.
+        Whether the cost on the training part is wanted too; never with folds.
     """
 
     X: F32
@@ -75,7 +77,23 @@ class Examples:
         resampled: bool = True,
         train_costs: bool = False,
     ) -> Self:
-        """Lay the training images out in the order of the split, both parts of which have some."""
+        """Lay the training images out in the order of the split; neither part is empty.
+
+        Parameters
+        ----------
+        data : Dataset
+            The images and labels.
+        validation_fraction : float
+            The part of the rows that scores.
+        seed : int
+            The seed of the split and of the resamples.
+        select, folds, train_costs
+            As in the class.
+        features : str
+            The name of the features, fitted on the training part.
+        resampled : bool
+            Whether costs on resamples are wanted.
+        """
         n = len(data.y)
         n_train = n - validation_rows(n, validation_fraction)
         order = split_order(n, seed)
@@ -102,17 +120,17 @@ class Examples:
 
 @dataclass(frozen=True)
 class LegResult:
-    """What a leg of a link gives.
+    """The result of a leg of a link, in which k columns are scored.
 
     Attributes
     ----------
     scores : dict of str to Scores
-        Of its scored columns on the validation images, by readout; empty where it has none.
+        The scores of the k columns on the validation images, by readout; empty if k is 0.
     seconds : float
-        Compute time.
-    train_cost : ndarray of shape (scored,), float64, or None
-        Of its scored columns on the training images, penalty included, by the readout that
-        selects; None where it is not wanted.
+        The compute time of training and scoring.
+    train_cost : ndarray of shape (k,), float64, or None
+        The cost of the k columns on the training images, penalty included, by the readout
+        that selects; None if it is not wanted.
     """
 
     scores: dict[str, Scores]
@@ -122,16 +140,18 @@ class LegResult:
 
 @dataclass(frozen=True)
 class LinkResult:
-    """What a link returns.
+    """The result of a link.
 
     Attributes
     ----------
     state : PackState
-        At the end of the link, of its last leg's columns.
+        The state of the last leg's columns at the end of the link.
     legs : tuple of LegResult
+        The result of each leg.
     started_at, finished_at : float
         Seconds since 1970 by the worker's clock.
     trained_epochs : int
+        Number of epochs from the start of the link to its end.
     """
 
     state: PackState
@@ -146,19 +166,22 @@ class LinkResult:
         return self.finished_at - self.started_at
 
 
-class LegTask(NamedTuple):
-    """A part of a link in which the same columns are trained.
+@dataclass(frozen=True, eq=False)
+class LegTask:
+    """A leg of a link, as the worker needs it.
 
     Attributes
     ----------
     epoch : int
-        Epoch at which it ends.
-    trained, scored : ndarray of int64
-        Columns of the pack that it trains, and those of them that are scored at its end.
+        The epoch at which it ends.
+    columns : ndarray of int64
+        The pack's columns that are trained, increasing.
+    scored : ndarray of int64
+        The columns among them that are scored at its end, increasing.
     """
 
     epoch: int
-    trained: I64
+    columns: I64
     scored: I64
 
 
@@ -174,48 +197,53 @@ def run_link(
     Parameters
     ----------
     examples : Examples
+        The images.
     state : PackState
+        The state that the pack starts from.
     columns : ndarray of int64
-        Which of the pack's columns the state has.
+        The pack's columns that the state has, increasing.
     legs : sequence of LegTask
-        In the order of their epochs.
+        At least one; each trains some columns of the one before.
     replicate : int
-        The pack's; it says which rows train and score.
+        The replicate that the pack belongs to; it says which rows train and score.
     """
     started_at, first = time.time(), state.epoch
-    X, y, rows = examples.training(replicate)
     results, before = [], started_at
-    for epoch, trained, scored in legs:
-        state = state.take(np.searchsorted(columns, trained))
-        scores, train_cost = {}, None
-        if len(scored):
-            state, average = advance_averaging(state, X, y, epoch, rows)
-            places = np.searchsorted(trained, scored)
-            readouts = {LAST: state.take(places), AVERAGE: average.take(places)}
-            scores = _scores(examples, replicate, readouts)
-            train_cost = _train_cost(examples, readouts[examples.select])
-        else:
-            state = advance(state, X, y, epoch, rows)
-        columns, now = trained, time.time()
+    for leg in legs:
+        state = state.take(np.searchsorted(columns, leg.columns))
+        columns = leg.columns
+        state, scores, train_cost = _run_leg(examples, state, leg, replicate)
+        now = time.time()
         results.append(LegResult(scores, now - before, train_cost))
         before = now
     return LinkResult(state, tuple(results), started_at, before, state.epoch - first)
 
 
+def _run_leg(
+    examples: Examples, state: PackState, leg: LegTask, replicate: int
+) -> tuple[PackState, dict[str, Scores], F64 | None]:
+    """Return the state at the end of a leg, its scores and its training cost."""
+    X, y, rows = examples.training(replicate)
+    if not len(leg.scored):
+        return advance(state, X, y, leg.epoch, rows), {}, None
+    state, average = advance_averaging(state, X, y, leg.epoch, rows)
+    places = np.searchsorted(leg.columns, leg.scored)
+    readouts = {LAST: state.take(places), AVERAGE: average.take(places)}
+    scores = _scores(examples, replicate, readouts)
+    return state, scores, _train_cost(examples, readouts[examples.select])
+
+
 def _scores(
     examples: Examples, replicate: int, readouts: dict[str, PackState]
 ) -> dict[str, Scores]:
-    """Score each readout on the validation images.
-
-    The readout that selects is scored on the resamples of them too.
-    """
+    """Score each readout on the validation images, and the one that selects on resamples too."""
     X, y = examples.validation(replicate)
     counts = {examples.select: examples.counts}
     return {name: score(state, X, y, counts.get(name)) for name, state in readouts.items()}
 
 
 def _train_cost(examples: Examples, state: PackState) -> F64 | None:
-    """Return what training descends: the cost on the training images, penalty included."""
+    """Return the cost that training descends: on the training images, penalty included."""
     if not examples.train_costs:
         return None
     X, y, _ = examples.training(0)
@@ -226,15 +254,19 @@ def _train_cost(examples: Examples, state: PackState) -> F64 | None:
 def run_refit(examples: Examples, params: Mapping[str, Any], seed: int) -> dict[str, PackState]:
     """Train the winner on all images, training and validation together; return each readout.
 
-    Whatever features it was trained on, what is returned takes raw pixels.
-
     Parameters
     ----------
     examples : Examples
+        The images.
     params : mapping
         The winner's ``batch_size``, ``learning_rate``, ``epochs`` and ``alpha``.
     seed : int
-        Of the shuffles.
+        The seed of the shuffles.
+
+    Returns
+    -------
+    dict of str to PackState
+        One column each, for raw pixels whatever features it was trained on.
     """
     state = PackState.start(
         params["batch_size"],
@@ -251,14 +283,14 @@ def run_refit(examples: Examples, params: Mapping[str, Any], seed: int) -> dict[
 
 @dataclass(frozen=True)
 class FinalScore:
-    """What the final model does on the test images.
+    """The score of a final model on the test images.
 
     Attributes
     ----------
     cost : float
         Mean cross-entropy.
     accuracy : float
-        Fraction classified correctly.
+        Fraction of images classified correctly.
     """
 
     cost: float
@@ -266,4 +298,4 @@ class FinalScore:
 
 
 FinalScores = Mapping[str, FinalScore]
-"""What a final training gives on the test images, by readout."""
+"""The scores of a final training, by readout."""

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
-from cluster.blas import one_blas_thread
+from cluster.executor import one_blas_thread
 from model.softmax import SoftmaxRegression
 from peers.task import Outcome, Task
 from search.config import AXES

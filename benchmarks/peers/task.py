@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from cluster.blas import one_blas_thread
+from cluster.executor import one_blas_thread
 from model.softmax import SoftmaxRegression
 from model.tasks import Examples
 from search.config import Params, SearchSpace

@@ -1,4 +1,4 @@
-"""What may stand in [space]: the numbers of each axis, as a list or as a range."""
+"""The table [space] of a grid file: the numbers of each axis, as a list or as a range."""
 
 from fractions import Fraction
 from typing import Annotated, Self, TypeVar

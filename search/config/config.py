@@ -15,11 +15,11 @@ from search.errors import ConfigError
 
 _MAX_LINES = 8
 
-# What a sampler is asked for at once, where the settings do not say: enough for wide packs, and
-# not so many that it hears of nothing before it is asked for the rest.
+# A sampler is asked for this many trials at once unless the settings say otherwise: enough for
+# wide packs, and few enough that it hears of results before it is asked for the rest.
 _WAVES, _SMALLEST_WAVE, _LARGEST_WAVE = 4, 32, 128
 
-# Where nothing says otherwise, a trial is reported this often on its way.
+# A trial is reported this often on its way unless the settings say otherwise.
 _REPORTS = 8
 
 SEEDS = 2**63
@@ -36,19 +36,19 @@ class SweepConfig(GridFile):
     dataset : str
         ``auto``, ``fashion-mnist``, ``digits`` or a path.
     seed : int
-        From it follow the split, the shuffling and the sampler.
+        The seed of the split, the shuffles and the sampler.
     validation_fraction : float
-        The part of the training images that scores the trials; without folds.
+        The part of the training images that scores the trials, if there are no folds.
     seeds : int
-        Shuffles with which every trial is trained.
+        Number of shuffles with which every trial is trained.
     folds : int
-        Parts that score every trial in turn; 0 where `validation_fraction` says which does.
+        Number of parts that score every trial in turn; 0 if `validation_fraction` decides.
     select : str
         ``last`` or ``average``: the weights by whose validation cost trials are compared.
     sampler : SamplerSettings
-        Who proposes the trials, and how many.
+        The sampler that proposes the trials, and their number.
     pruner : PrunerSettings
-        Who stops trials early.
+        The pruner that stops trials early.
     """
 
     name: str = Field(
@@ -71,7 +71,7 @@ class SweepConfig(GridFile):
 
     @property
     def replicates(self) -> int:
-        """How often every trial is trained: with each seed, on all but each fold."""
+        """Number of trainings of every trial: with each seed, on all but each fold."""
         return self.seeds * (self.folds or 1)
 
     @property
@@ -81,7 +81,7 @@ class SweepConfig(GridFile):
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:
-        """Batch sizes that tell what the others cost: all of a list, three of a range."""
+        """Batch sizes whose cost is measured: all of a list, three of a range."""
         axis = self.axes_by_name["batch_size"]
         if not isinstance(axis, Range):
             return tuple(map(int, axis))
@@ -100,12 +100,12 @@ class SweepConfig(GridFile):
 
     @property
     def total(self) -> int:
-        """How many trials there are: all of the grid, or those asked of the sampler."""
+        """Number of trials: all of the grid, or those asked of the sampler."""
         return self.sampler.trials or len(self.space)
 
     @property
     def wave_size(self) -> int:
-        """How many trials a sampler is asked for at once."""
+        """Number of trials that a sampler is asked for at once."""
         quarter = math.ceil(self.total / _WAVES)
         default = min(max(_SMALLEST_WAVE, quarter), _LARGEST_WAVE)
         return min(self.sampler.batch or default, self.total)

@@ -1,4 +1,4 @@
-"""What may stand in a grid file: each key, its type and its rule."""
+"""The keys of a grid file, each with its type and its rule."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -68,18 +68,18 @@ class _Method(Strict):
 
 
 class SamplerSettings(_Method):
-    """The table [sampler]: who proposes the trials.
+    """The table [sampler]: the sampler that proposes the trials.
 
     Attributes
     ----------
     name : str
         One of `SAMPLERS`, or the import path of an Optuna sampler.
     trials : int or None
-        How many trials to run; None for the grid, which has its own number.
+        Number of trials to run; None for the grid, which has its own number.
     batch : int or None
-        Trials asked for at once; None leaves it to the search.
+        Number of trials asked for at once; None leaves it to the search.
     seed : int or None
-        Of the sampler alone; None takes the run's.
+        The seed of the sampler alone; None takes the run's.
     options : dict
         Keyword arguments of the sampler, plain values of JSON.
     """
@@ -104,7 +104,7 @@ class SamplerSettings(_Method):
 
 
 class PrunerSettings(_Method):
-    """The table [pruner]: who stops trials that promise little.
+    """The table [pruner]: the pruner that stops trials that promise little.
 
     Attributes
     ----------
@@ -132,11 +132,11 @@ class PrunerSettings(_Method):
 
 
 MAX_REPLICATES = 1000
-"""Most seeds, and most folds, of a config."""
+"""Seeds and folds of a config at most."""
 
 
 class GridFile(Strict):
-    """What may stand in a config file."""
+    """The keys of a grid file."""
 
     dataset: str = Field(
         "auto",

@@ -1,4 +1,4 @@
-"""What is left of a pack: the stretches in which the same columns are trained."""
+"""The legs of a pack: the open stretches of its way in which the same columns are trained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,14 +100,14 @@ def _leg(
 
 @dataclass(frozen=True, eq=False)
 class Remaining:
-    """What is left of a pack from the state that it goes on from.
+    """The rest of a pack's way.
 
     Attributes
     ----------
     start : int
-        The epoch of that state; 0 where the pack starts anew.
+        The epoch of the state that it goes on from; 0 if the pack starts anew.
     legs : tuple of Leg
-        The legs beyond it.
+        The legs beyond that epoch.
     """
 
     start: int
@@ -115,7 +115,7 @@ class Remaining:
 
 
 def legs_from(legs: Sequence[Leg], epoch: int, columns: I64 | None) -> Remaining:
-    """Return what is left of a pack, given its newest state.
+    """Return the rest of a pack's way, given its newest state.
 
     The state is unusable if it stands at an open trial's end or beyond, because
     the average of a trial needs the weights one epoch earlier, or if it lacks a

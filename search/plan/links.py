@@ -248,7 +248,7 @@ def _parts(epochs: int, length: float) -> int:
 
 
 Reached = Callable[[Pack], tuple[int, NDArray[np.int64] | None]]
-"""Epoch and columns of a pack's newest state; 0 and None where there is none."""
+"""Returns the epoch and the columns of a pack's newest state; 0 and None if it has none."""
 
 
 def nothing_reached(pack: Pack) -> tuple[int, None]:
@@ -264,7 +264,7 @@ def open_chains(
     cutter: LinkCutter,
     until: float = math.inf,
 ) -> list[Chain]:
-    """Return what is left of each pack that the log does not complete.
+    """Return the chain of each pack that has open trials.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def open_chains(
     reached : callable
         Returns the epoch and the columns of a pack's newest state; see `Reached`.
     cutter : LinkCutter
-        What cuts the packs into links.
+        The cutter of the plan.
     until : float
         The epoch beyond which it is not known yet which columns go on.
 

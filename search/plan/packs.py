@@ -39,7 +39,7 @@ class Pack:
     rungs : tuple of int
         The stops at which every trajectory that goes on is reported.
     replicate : int
-        Which of the trainings of its trials this is; see `search.config.replicates`.
+        The number of the training of its trials, from 0; see `search.config.replicates`.
     """
 
     index: int

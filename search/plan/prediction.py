@@ -1,4 +1,4 @@
-"""What a sweep should take: its schedule, run without the work."""
+"""The time that a sweep should take: its schedule, run without the work."""
 
 import heapq
 import math
@@ -16,7 +16,7 @@ from search.plan.schedule import Schedule
 
 @dataclass(frozen=True)
 class Simulated:
-    """How a schedule ran.
+    """The outcome of a schedule that was run without the work.
 
     Attributes
     ----------
@@ -49,9 +49,11 @@ def simulate(
     Parameters
     ----------
     chains : iterable of sequence of Link
+        The links of each pack.
     workers : int
+        Number of workers, all idle at first.
     transfer : float
-        Seconds for which a state is on its way, there and back.
+        Seconds that a state is on its way, there and back.
     handling : float
         Seconds of the driver for one link: submitting it and logging its result.
     """
@@ -75,18 +77,18 @@ def simulate(
 
 @dataclass(frozen=True)
 class Prediction:
-    """Times in seconds.
+    """The time that links should take.
 
     Attributes
     ----------
     training_s : float
-        From the start of the first link to the end of the last.
+        Seconds from the start of the first link to the end of the last.
     compute_s : float
-        Of all links together.
+        Compute time of all links together, in seconds.
     busy : float
         Fraction of the workers' time in which they work.
     by_batch_size : dict of int to float
-        Compute time of the packs of each batch size.
+        Compute time of the packs of each batch size, in seconds.
     """
 
     training_s: float
@@ -96,7 +98,7 @@ class Prediction:
 
 
 def predict(chains: Sequence[Chain], workers: int) -> Prediction:
-    """Return what links should take, by running their schedule without doing the work."""
+    """Return the time that links should take, by running their schedule without the work."""
     simulated = simulate(chains, workers)
     by_batch_size: defaultdict[int, float] = defaultdict(float)
     for chain in chains:

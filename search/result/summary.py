@@ -24,7 +24,7 @@ from search.result.best import top_trial
 from search.result.spread import refit_statistics, trainings_of, with_trainings
 
 
-def make_summary(
+def make_summary(  # noqa: PLR0913  (each argument is a part of the summary, most by name)
     standings: Standings,
     trial_log: TrialLog,
     config: SweepConfig,

@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from cluster.blas import one_blas_thread
 from cluster.errors import ClusterError
-from cluster.executor import Executor, Finished, Lost, SerialExecutor, available_cores
+from cluster.executor import (
+    Executor,
+    Finished,
+    Lost,
+    SerialExecutor,
+    available_cores,
+    one_blas_thread,
+)
 from cluster.versions import library_versions
 from model.errors import DataError
 
@@ -252,11 +258,11 @@ class TestRay:
             time.sleep(0.1)
 
     def test_a_task_prints_what_tells_it_from_others_of_its_kind(self, ray_executor, capsys):
-        from cluster.ray_executor import _run
+        from cluster.ray_executor import _on_worker
 
-        assert _run("epochs 0-5", "ticket", library_versions(), double, 2)[1] == 4
+        assert _on_worker("epochs 0-5", "ticket", library_versions(), double, 2)[1] == 4
         assert capsys.readouterr().out == "epochs 0-5\n"
-        _run("", "ticket", library_versions(), double, 2)
+        _on_worker("", "ticket", library_versions(), double, 2)
         assert capsys.readouterr().out == ""
 
     def test_a_cluster_that_cannot_be_started_is_a_cluster_error(self, ray_executor):

@@ -1,11 +1,13 @@
 """What training costs, measured and looked up."""
 
+import doctest
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import model.speed
 from model.speed import TYPICAL, CostModel, measure
 
 MODEL = CostModel({8: (3.0, 0.5), 64: (1.0, 0.25)}, (0.5, 0.125))
@@ -13,12 +15,14 @@ MODEL = CostModel({8: (3.0, 0.5), 64: (1.0, 0.25)}, (0.5, 0.125))
 
 @pytest.mark.parametrize("shape", [((1,), 1, 2), ((4, 8), 12, 3), ((64, 5000), 20, 2)])
 def test_measured_times_are_positive_and_finite(shape):
-    model = measure(*shape)
-    assert tuple(model.training) == shape[0]
+    measured = measure(*shape)
+    assert tuple(measured.training) == shape[0]
     for width in (1, 3, 64, 1000):
-        rows = [model.training_row(batch_size, width) for batch_size in shape[0]]
-        assert all(0 < seconds < math.inf for seconds in (*rows, model.scoring_row(width)))
-    assert all(value >= 0 for line in (*model.training.values(), model.scoring) for value in line)
+        rows = [measured.training_row(batch_size, width) for batch_size in shape[0]]
+        assert all(0 < seconds < math.inf for seconds in (*rows, measured.scoring_row(width)))
+    assert all(
+        value >= 0 for line in (*measured.training.values(), measured.scoring) for value in line
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,3 +44,9 @@ def test_wider_packs_cost_more_in_all_and_less_for_each_column(batch_size, width
     assert one < more
     assert more / (width + 1) < one / width
     assert TYPICAL.scoring_row(width) < TYPICAL.scoring_row(width + 1)
+
+
+def test_the_example_of_the_cost_model_is_true():
+    found = doctest.testmod(model.speed)
+    assert found.attempted > 0
+    assert found.failed == 0
