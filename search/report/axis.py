@@ -54,7 +54,7 @@ class Axis:
     @classmethod
     def of(cls, name: str, axis: Sequence[float] | Range) -> Self:
         """Return the axis of a hyperparameter's list or range."""
-        label = LABELS[name].long
+        label = LABELS[name].title
         if isinstance(axis, Range):
             return cls(name, label, None, axis.low, axis.high, axis.log)
         values = tuple(sorted(axis))

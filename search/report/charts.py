@@ -57,7 +57,7 @@ class Chart:
     @property
     def spec(self) -> dict[str, Any]:
         """What the page's script draws."""
-        return {"data": plain(self.data), "layout": plain(self.layout)}
+        return {"data": json_value(self.data), "layout": json_value(self.layout)}
 
 
 def series(index: int) -> str:
@@ -75,16 +75,16 @@ def hover(lines: Iterable[tuple[str, str]]) -> str:
     return "<br>".join(f"{text_of(name)} {text_of(value)}" for name, value in lines)
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """Return a value as JSON knows it: numbers rounded, null for what is none."""
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: json_value(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return json_value(value.tolist())
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return json_value(value.item())
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
     return value

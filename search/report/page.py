@@ -59,7 +59,7 @@ def render(run: RunData) -> str:
 def _sections(run: RunData) -> dict[str, Any]:
     pairs, ties = Pairs(run), run.summary.indistinguishable
     return {
-        "result": result_table(run.summary),
+        "result": result_table(run.summary, run.config.reference),
         "readouts": readout_rows(run.summary),
         "spread": spread_rows(run.summary),
         "warnings": _edge_warnings(run),

@@ -17,6 +17,7 @@ from search.result.spread import spread_rows
 from search.result.summary import lacks_refits, make_summary, with_refits
 from search.result.ties import find_ties, tie_sentences
 from search.result.words import (
+    cost_line,
     params_lines,
     readout_rows,
     result_lines,
@@ -29,6 +30,7 @@ __all__ = [
     "ROUNDING",
     "Command",
     "arithmetic",
+    "cost_line",
     "edge_warnings",
     "find_ties",
     "gaps",
