@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write(run: str) -> None:
-    # Here, because these take a second to import and --help shall not.
+    # Imported here because these take a second, and --help must not.
     from search.report.rewrite import rewrite_report
     from search.storage import place
 

@@ -1,4 +1,4 @@
-"""The first section: what the run found, and what it took."""
+"""The first section: the result, what it took, and the best trials."""
 
 from dataclasses import dataclass
 

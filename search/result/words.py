@@ -14,7 +14,7 @@ from search.result.ties import tie_lines
 from search.storage import Place, RemotePath, place
 from search.text import duration, table_lines, value_text, wrapped
 
-# Seconds; the start of the tasks decides how long less takes.
+# Seconds of training below which the start of the tasks decides, and no prediction is compared.
 _WORTH_PREDICTING = 5.0
 
 
