@@ -1,4 +1,4 @@
-"""Figures and sentences for people: times, numbers, tables, lines that fit a terminal."""
+"""Text for people: times, numbers, tables, and lines that fit a terminal."""
 
 import textwrap
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _GAPS = (2, 1)
 
 
 def text_width(console: Console) -> int | None:
-    """Return how wide lines may be: None in a pipe, where nothing breaks them."""
+    """Return how many columns a line may take; None in a pipe, where lines have no limit."""
     return console.width if console.is_terminal else None
 
 
@@ -21,17 +21,17 @@ def table_lines(
     width: int | None = None,
     spare: Sequence[str] = (),
 ) -> list[str]:
-    """Return the lines of a table, the first column to the left and numbers to the right.
+    """Return the lines of a table; the first column and texts are aligned left, numbers right.
 
     Parameters
     ----------
     header : sequence of str
     rows : sequence of sequence of str
     width : int, optional
-        Of the terminal; where the table is wider, columns stand closer and
-        then some are left out.
+        Columns of the terminal; where the table is wider, its columns move closer, and then
+        some are left out.
     spare : sequence of str
-        Names of the columns that may be left out, the first one first.
+        Names of the columns that may be left out; the first one goes first.
     """
     table = [tuple(header), *map(tuple, rows)]
     for gap in _GAPS:
@@ -54,7 +54,7 @@ def _aligned(table: Sequence[Sequence[str]], gap: int) -> list[str]:
 
 
 def _padded(column: Sequence[str], right: bool) -> list[str]:
-    """Return cells of the same width; text stands to the left, numbers to the right."""
+    """Return cells of the same width; text is aligned left, numbers right."""
     width = max(map(cell_len, column))
     right = right and all(_is_number(cell) for cell in column[1:])
     blanks = [" " * (width - cell_len(cell)) for cell in column]
@@ -98,14 +98,14 @@ def value_text(value: float) -> str:
 
 
 def wrapped(text: str, width: int | None) -> list[str]:
-    """Return a sentence in lines that are broken between words, in one where it may be long."""
+    """Return a sentence in lines of at most `width` columns; one line where there is no limit."""
     if width is None:
         return [text]
     return textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False)
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people say them: 42 s, 1:35 min, 3:07 h.
+    """Return a time as people write it: 42 s, 1:35 min, 3:07 h.
 
     Examples
     --------

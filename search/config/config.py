@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from search.config.axes import RANGE_RULES, Axes, Strict, broken
 from search.config.messages import closest, conflicts, explain, show
-from search.config.schema import GridFile, PrunerSettings, SamplerSettings
+from search.config.schema import GridFile, PrunerSettings, Reference, SamplerSettings
 from search.config.space import Range, SearchSpace
 from search.errors import ConfigError
 
@@ -49,6 +49,8 @@ class SweepConfig(GridFile):
         The sampler that proposes the trials, and their number.
     pruner : PrunerSettings
         The pruner that stops trials early.
+    reference : Reference or None
+        What was reported elsewhere for the same sweep.
     """
 
     name: str = Field(
@@ -136,7 +138,9 @@ class SweepConfig(GridFile):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, ready for JSON; see `from_dict`."""
-        return self.model_dump(mode="json", by_alias=True)
+        # Without a reference there is no key of it, as in grids that know of none.
+        left_out = None if self.reference else {"reference"}
+        return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
     @classmethod
     def from_dict(cls, data: object, source: str = "manifest") -> Self:
@@ -289,6 +293,7 @@ _TABLES: dict[str, type[Strict]] = {
     "space.": Axes,
     "sampler.": SamplerSettings,
     "pruner.": PrunerSettings,
+    "reference.": Reference,
 }
 _RULES = {
     f"{table}{field.alias or name}": field.description or ""

@@ -16,6 +16,7 @@ from search.config.schema import (
     UNKNOWN_METHOD,
     GridFile,
     PrunerSettings,
+    Reference,
     SamplerSettings,
 )
 from search.config.space import AXES
@@ -26,6 +27,7 @@ _KEYS = {
     "space": list(AXES),
     "sampler": list(SamplerSettings.model_fields),
     "pruner": list(PrunerSettings.model_fields),
+    "reference": list(Reference.model_fields),
 }
 _METHODS = {"sampler.name": SAMPLERS, "pruner.name": PRUNERS}
 _MAX_SHOWN = 60
@@ -163,8 +165,9 @@ def _unknown(keys: list[str]) -> str:
 def _elsewhere(key: str) -> str:
     """Return a hint at the one table that has this key, or at the top of the file."""
     tables = [table for table, keys in _KEYS.items() if key in keys]
-    if "" in tables:
-        tables = [""]
+    for likely in ("", "space"):  # [reference] has keys of both too
+        if likely in tables:
+            tables = [likely]
     if len(tables) != 1:
         return ""
     return f" Move it below [{tables[0]}]." if tables[0] else " Move it to the top of the file."

@@ -7,11 +7,21 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError, to_json
 
-from search.config.axes import MAX_EPOCHS, Axes, Epochs, Strict
-from search.config.space import AXES
+from search.config.axes import (
+    LIMITS,
+    MAX_EPOCHS,
+    Alpha,
+    Axes,
+    BatchSize,
+    Epochs,
+    Positive,
+    Strict,
+)
+from search.config.space import AXES, Params
 
 MAX_TRIALS = 2**31
 UNKNOWN_METHOD = "unknown_method"
+_TEXT = r"^[^\x00-\x1f]+$"
 
 SAMPLERS: Mapping[str, str | None] = {
     "grid": None,
@@ -39,7 +49,7 @@ def _known_or_path(name: str, known: Collection[str]) -> str:
     raise PydanticCustomError(UNKNOWN_METHOD, "unknown method")
 
 
-def _plain(options: object) -> object:
+def _plain_copy(options: object) -> object:
     """Return a copy that nobody else changes, of what comes back from JSON as it went."""
     try:
         # Not json.dumps, which nests deeper than model_dump can follow.
@@ -56,7 +66,7 @@ _Seed = Annotated[int, Field(ge=0, lt=2**63)]
 _Trials = Annotated[int, Field(ge=1, le=MAX_TRIALS)]
 _Sampler = Annotated[str, AfterValidator(lambda name: _known_or_path(name, SAMPLERS))]
 _Pruner = Annotated[str, AfterValidator(lambda name: _known_or_path(name, PRUNERS))]
-_Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
+_Options = Annotated[dict[str, Any], BeforeValidator(_plain_copy)]
 
 
 class _Method(Strict):
@@ -131,6 +141,48 @@ class PrunerSettings(_Method):
     )
 
 
+_COST = "a finite number, 0 or greater, such as 0.4336"
+_Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Reference(Strict):
+    """The table [reference]: what was reported elsewhere for the same sweep.
+
+    The report shows it beside the result of a run on the same data set. Nothing else depends on
+    it.
+
+    Attributes
+    ----------
+    dataset : str
+        Name of the data set that it was reported for.
+    epochs, alpha, learning_rate, batch_size : float
+        The best hyperparameters.
+    val_cost : float
+        Their validation cost.
+    test_cost, test_accuracy : float
+        Test cost and the fraction of test images correct, after a final training on all images.
+    note : str
+        Where it was reported, in a few words for the report.
+    """
+
+    dataset: str = Field(
+        pattern=_TEXT, description='the name of a data set, such as "fashion-mnist"'
+    )
+    epochs: Epochs = Field(description=f"a whole number {LIMITS['epochs']}, such as 35")
+    alpha: Alpha = Field(description="a finite number, 0 or greater, such as 1")
+    learning_rate: Positive = Field(description="a finite number greater than 0, such as 5e-7")
+    batch_size: BatchSize = Field(description=f"a whole number {LIMITS['batch_size']}, such as 32")
+    val_cost: _Cost = Field(description=_COST)
+    test_cost: _Cost = Field(description=_COST)
+    test_accuracy: float = Field(ge=0, le=1, description="a number from 0 to 1, such as 0.8426")
+    note: str = Field("", max_length=500, description="text of 500 characters at most")
+
+    @property
+    def params(self) -> Params:
+        """The best hyperparameters."""
+        return Params(self.batch_size, self.learning_rate, self.epochs, self.alpha)
+
+
 MAX_REPLICATES = 1000
 """Seeds and folds of a config at most."""
 
@@ -140,7 +192,7 @@ class GridFile(Strict):
 
     dataset: str = Field(
         "auto",
-        pattern=r"^[^\x00-\x1f]+$",
+        pattern=_TEXT,
         description='"auto", "fashion-mnist", "digits" or the path of a data set',
     )
     seed: int = Field(0, ge=0, lt=2**63, description=f"a whole number from 0 to {2**63 - 1}")
@@ -173,6 +225,10 @@ class GridFile(Strict):
     pruner: PrunerSettings = Field(
         default_factory=PrunerSettings,
         description='a table such as {name = "halving", interval = 5}',
+    )
+    reference: Reference | None = Field(
+        default=None,
+        description=f"a table with the keys {', '.join(Reference.model_fields)}",
     )
 
     @field_validator("folds")

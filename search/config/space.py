@@ -52,17 +52,28 @@ DTYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What people call a hyperparameter: shortly above a column, and in a sentence."""
+    """What people call a hyperparameter.
+
+    Attributes
+    ----------
+    short : str
+        Head of a column where there is little room.
+    title : str
+        Title of an axis or of a column.
+    long : str
+        Name in a sentence, as in "the best number of epochs".
+    """
 
     short: str
+    title: str
     long: str
 
 
 LABELS = {
-    "epochs": Label("epochs", "number of epochs"),
-    "alpha": Label("alpha", "alpha"),
-    "learning_rate": Label("rate", "learning rate"),
-    "batch_size": Label("batch", "mini-batch size"),
+    "epochs": Label("epochs", "epochs", "number of epochs"),
+    "alpha": Label("alpha", "alpha", "alpha"),
+    "learning_rate": Label("rate", "learning rate", "learning rate"),
+    "batch_size": Label("batch", "mini-batch size", "mini-batch size"),
 }
 """The labels of the hyperparameters, in the order in which a result has always named them."""
 

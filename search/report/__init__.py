@@ -34,7 +34,7 @@ def write_report(
     StoreError
         If it cannot be written, or the log not be read.
     """
-    # Here, because this takes a second to import and --help of the command shall not.
+    # Imported here because this takes a second, and --help of the command must not.
     from search.report.page import render
     from search.report.run_data import RunData
     from search.storage import write_atomically

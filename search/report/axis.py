@@ -1,4 +1,4 @@
-"""How one hyperparameter is drawn: where its values lie on an axis, and what is written there."""
+"""How one hyperparameter is drawn: the places of its values on an axis, and the texts there."""
 
 import math
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from search.config import LABELS, Range
 from search.text import number_text
 
-# A list of more values is drawn like a range: they would be lines, not cells.
+# A longer list is drawn like a range: its cells would be too thin to see.
 _MOST_CATEGORIES = 40
 _MOST_TICKS = 10
 _BINS = 12
 _DIGITS = 4
 
-# A list or a range that spans more than this looks better by its logarithm.
+# A long list whose largest value is more than so many times the smallest has a logarithmic axis.
 _WIDE = 20.0
 
 
@@ -35,13 +35,19 @@ class Axis:
     ----------
     name : str
     label : str
-        In words.
+        Title of the axis.
     values : tuple of float or None
-        Those of a list that are few enough to be categories, each with a place of its own.
+        The values of a short list, which are categories with the places 0, 1, 2, ...; None for a
+        range or a long list.
     low, high : float
-        The ends.
+        The smallest and the largest value.
     log : bool
         Whether places are logarithms; never for categories.
+
+    Examples
+    --------
+    >>> Axis.of("batch_size", [8, 32, 128]).places([8, 128]).tolist()
+    [0.0, 2.0]
     """
 
     name: str
@@ -54,7 +60,7 @@ class Axis:
     @classmethod
     def of(cls, name: str, axis: Sequence[float] | Range) -> Self:
         """Return the axis of a hyperparameter's list or range."""
-        label = LABELS[name].long
+        label = LABELS[name].title
         if isinstance(axis, Range):
             return cls(name, label, None, axis.low, axis.high, axis.log)
         values = tuple(sorted(axis))
@@ -82,7 +88,7 @@ class Axis:
         return float(low), float(high)
 
     def ticks(self) -> tuple[list[float], list[str]] | None:
-        """Return places and what is written there; None where any round numbers do."""
+        """Return places and their texts; None where plotly may choose round numbers itself."""
         if self.values is not None:
             shown = range(0, len(self.values), math.ceil(len(self.values) / _MOST_TICKS))
             return [float(i) for i in shown], [axis_number(self.values[i]) for i in shown]
@@ -101,7 +107,7 @@ class Axis:
         return {**axis, "tickvals": ticks[0], "ticktext": ticks[1], "zeroline": False}
 
     def bins(self, values: NDArray[Any]) -> tuple[NDArray[np.intp], list[str]]:
-        """Return the bar that each value belongs to, and what is written below the bars."""
+        """Return the index of the bar that each value belongs to, and the texts below the bars."""
         if self.values is not None:
             return self.places(values).astype(np.intp), [axis_number(v) for v in self.values]
         edges = np.linspace(*self.span, _BINS + 1)
@@ -115,7 +121,7 @@ class Axis:
 
 
 def _round_values(low: float, high: float) -> list[float]:
-    """Return decades, or more where there are few of them."""
+    """Return the powers of ten in a range, and 2, 3 or 5 times them where these are few."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1,), (1, 3), (1, 2, 5)):
         values = [float(f"{digit}e{n}") for n in decades for digit in digits]

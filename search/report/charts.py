@@ -1,7 +1,7 @@
 """Charts as plain values for plotly's JavaScript.
 
-Its Python classes would check them, and take seconds to import. Colours are names of the page's
-style, such as ``var(--accent)``, so that charts are light or dark as the page is.
+Plotly's Python classes would check them, but take seconds to import. Colours are names of the
+page's style, such as ``var(--accent)``, so that charts are light or dark as the page is.
 """
 
 import html
@@ -16,7 +16,7 @@ INK, MUTED, ACCENT = "var(--ink)", "var(--muted)", "var(--accent)"
 COMPLETE_COLOUR, PRUNED_COLOUR, FAIL_COLOUR = "var(--complete)", "var(--pruned)", "var(--bad)"
 
 COST_SCALE: list[list[Any]] = [[(i / 5) ** 2, f"var(--cost-{i})"] for i in range(6)]
-"""From the lowest cost, near which small differences count most, to the highest."""
+"""Colours from the lowest cost to the highest; near the lowest they change fastest."""
 
 SHARE_SCALE = [[0.0, "var(--paper)"], [1.0, "var(--accent)"]]
 SIGN_SCALE = [[0.0, "var(--negative)"], [0.5, "var(--paper)"], [1.0, "var(--positive)"]]
@@ -33,17 +33,17 @@ class Chart:
     Attributes
     ----------
     name : str
-        Of its element in the page.
+        The id of its element in the page.
     title : str
     data : list of dict
-        Traces of plotly; those with a ``mode_of_page`` are drawn in that mode only.
+        Traces of plotly; a trace with a ``mode_of_page`` is drawn in that mode only.
     layout : dict
     height : int
         Pixels.
     note : str
         A sentence below the title.
     wide : bool
-        Whether it needs more width than a phone has, and scrolls there.
+        Whether it needs more width than a phone has; it scrolls there.
     """
 
     name: str
@@ -56,8 +56,8 @@ class Chart:
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What the page's script draws."""
-        return {"data": plain(self.data), "layout": plain(self.layout)}
+        """The data and the layout, which the script of the page draws."""
+        return {"data": json_value(self.data), "layout": json_value(self.layout)}
 
 
 def series(index: int) -> str:
@@ -66,25 +66,25 @@ def series(index: int) -> str:
 
 
 def text_of(text: object) -> str:
-    """Return text that plotly shows as it is: it reads some markup."""
+    """Return a text with its markup escaped, because plotly reads some."""
     return html.escape(str(text), quote=False)
 
 
 def hover(lines: Iterable[tuple[str, str]]) -> str:
-    """Return the text of a label that appears under the pointer."""
+    """Return the text of a label that appears under the pointer, a line for each name and value."""
     return "<br>".join(f"{text_of(name)} {text_of(value)}" for name, value in lines)
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON knows it: numbers rounded, null for what is none."""
+def json_value(value: Any) -> Any:
+    """Return a value for JSON: six digits of each number, null for one that is not finite."""
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: json_value(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return json_value(value.tolist())
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return json_value(value.item())
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
     return value

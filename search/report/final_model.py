@@ -1,4 +1,4 @@
-"""What the final model does on the test images."""
+"""The section on the final model: its mistakes on the test images, and its weights."""
 
 import math
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ _FASHION = (
 )  # fmt: skip
 _WORST = 24
 
-# With more classes, pictures of all weights and numbers in all cells are no help.
+# With more classes there are too many pictures of weights, and too little room for numbers.
 _MOST_CLASSES = 12
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A small chart with what stands below it."""
+    """A small chart with the lines of text below it."""
 
     chart: Chart
     lines: tuple[str, ...]
@@ -39,15 +39,15 @@ class FinalModel:
     Attributes
     ----------
     W : ndarray of shape (D, c)
-        The weights that are shown.
+        The weights, as they are shown.
     X : ndarray of shape (n, D)
         The test images.
     y : ndarray of shape (n,)
         Their labels.
     log_p : ndarray of shape (n, c)
-        What the model makes of them.
+        Log-probability that the model gives each class of each image.
     names : tuple of str
-        Of the classes.
+        Names of the classes.
     """
 
     W: NDArray[Any]
@@ -58,10 +58,11 @@ class FinalModel:
 
     @classmethod
     def of(cls, model: SoftmaxRegression, data: Dataset, features: str = RAW) -> Self | None:
-        """Ask the model about the test images; None where there are none, or others.
+        """Apply the model to the test images; None where there are none or they do not fit it.
 
-        Of standardized features it shows what a standard deviation of each pixel weighs: the
-        pixels at the rim, nearly always black, have weights beside which no others are seen.
+        With standardized features, the weight of each pixel is shown times the pixel's standard
+        deviation. Otherwise the pixels at the rim, which are nearly always black, would have
+        weights beside which no others could be seen.
         """
         X, y = data.X_test, data.y_test
         if X is None or y is None or model.W.shape != (X.shape[1], data.n_classes):
@@ -80,12 +81,12 @@ class FinalModel:
 
     @property
     def side(self) -> int | None:
-        """Width and height of an image; None where it is no square."""
+        """Width and height of an image; None where images are not square."""
         side = math.isqrt(self.X.shape[1])
         return side if side * side == self.X.shape[1] else None
 
     def confusion(self) -> NDArray[np.int64]:
-        """Return how many images of each class (row) were taken for each (column)."""
+        """Return how many images of each class (row) the model took for each class (column)."""
         c = len(self.names)
         counts = np.bincount(self.y * c + self.predicted, minlength=c * c)
         return counts.reshape(c, c)
@@ -114,7 +115,7 @@ def final_model_of(run: RunData) -> FinalModel | str:
 
 
 def confusion_chart(final: FinalModel) -> Chart:
-    """Return how often each class was taken for which."""
+    """Return the confusion matrix as a chart."""
     counts, c = final.confusion(), len(final.names)
     mistakes = np.where(np.eye(c, dtype=bool), 0, counts)
     few = c <= _MOST_CLASSES
@@ -142,7 +143,7 @@ def _confusion_text(final: FinalModel, counts: NDArray[np.int64], i: int, j: int
 
 
 def weight_pictures(final: FinalModel) -> list[Picture]:
-    """Return the weights of each class as an image; none where images are no squares."""
+    """Return the weights of each class as an image; none where images are not square."""
     if final.side is None or len(final.names) > _MOST_CLASSES:
         return []
     most = float(np.abs(final.W).max()) or 1.0
@@ -153,7 +154,7 @@ def weight_pictures(final: FinalModel) -> list[Picture]:
 
 
 def mistake_pictures(final: FinalModel) -> list[Picture]:
-    """Return the worst mistakes; none where images are no squares."""
+    """Return pictures of the worst mistakes; none where images are not square."""
     if final.side is None:
         return []
     high = float(np.max(final.X)) or 1.0

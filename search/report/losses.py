@@ -1,4 +1,4 @@
-"""What diverged and what was pruned, and where."""
+"""The section on trials that did not reach their end: which diverged and which were pruned."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _STATES = {
 
 
 def state_counts(axis: Axis, trials: Columns) -> tuple[list[str], dict[str, NDArray[np.intp]]]:
-    """Return the bars of an axis, and how many trials of each state are in them."""
+    """Return the texts of the bars of an axis, and the number of trials in each, by state."""
     index, texts = axis.bins(trials[axis.name])
     return texts, {
         state: np.bincount(index[trials["state"] == state], minlength=len(texts))

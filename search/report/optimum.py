@@ -1,4 +1,4 @@
-"""The optima of the alphas, and how far trials end above them."""
+"""The section on the optima of the alphas, and on how far trials end above them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _MOST_LINES = 8
 
 @dataclass(frozen=True)
 class OptimumTable:
-    """The table of optima.
+    """The table of the optima.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class OptimumTable:
     rows : list of tuple of str
         One for each alpha.
     has_bounds : bool
-        Whether a cost is only known to be above the optimum's.
+        Whether one of the costs is only an upper bound of the optimum's cost.
     """
 
     header: tuple[str, ...]
@@ -46,7 +46,7 @@ def optimum_table(optimum: OptimumFigures | None) -> OptimumTable | None:
 
 
 def gap_charts(run: RunData) -> list[Chart]:
-    """Return a chart of the smallest gaps for each hyperparameter that varies but alpha."""
+    """Return a chart of the smallest gaps for each varying hyperparameter except alpha."""
     optimum, best = run.summary.optimum, run.summary.best
     if not optimum or not best or not optimum.with_train_cost:
         return []
@@ -88,7 +88,7 @@ def _chart(
 
 
 def _shown(rows: Sequence[AlphaFigures], of_best: float) -> Sequence[AlphaFigures]:
-    """Return as many alphas as can be told apart: those nearest to the best trial's in order."""
+    """Return the alphas next to the best trial's, as many as there are colours for."""
     place = next(i for i, row in enumerate(rows) if row.alpha == of_best)
     first = min(max(place - _MOST_LINES // 2, 0), max(len(rows) - _MOST_LINES, 0))
     return rows[first : first + _MOST_LINES]

@@ -1,4 +1,4 @@
-"""All hyperparameters at once: parallel coordinates, importance, and the course of a search."""
+"""The sections on all hyperparameters at once: parallel coordinates, importance, history."""
 
 from itertools import pairwise
 from typing import Any
@@ -13,7 +13,7 @@ _MOST_LINES = 1500
 _MOST_POINTS = 1500
 _MOST_WAVES = 64
 
-# Lines run through the numbers of an axis.
+# A halo keeps the numbers of an axis readable, through which lines run.
 _HALO = {"shadow": ", ".join(["0 0 3px var(--paper)"] * 3)}
 
 
@@ -28,7 +28,7 @@ def parallel_chart(run: RunData) -> Chart | None:
         "label": "cost", "values": np.minimum(costs[chosen], high), "range": [low, high],
         "tickformat": ".4f",
     }  # fmt: skip
-    # Plotly draws the largest value on top, which shall be the lowest cost.
+    # Plotly draws the largest value on top; with the sign changed that is the lowest cost.
     line = {
         "color": -costs[chosen], "cmin": -high, "cmax": -low, "showscale": False,
         "colorscale": [[1 - place, colour] for place, colour in COST_SCALE[::-1]],
@@ -56,7 +56,7 @@ def _thinned_note(shown: int, total: int) -> str:
 
 
 def importance_chart(importances: dict[str, float], axes: dict[str, Axis]) -> Chart | None:
-    """Return a bar for each hyperparameter; None where its importance is not known."""
+    """Return a bar for each hyperparameter; None where no importance is known."""
     if not importances:
         return None
     names = list(importances)[::-1]
@@ -81,7 +81,7 @@ def history_chart(run: RunData, waves: list[int]) -> Chart | None:
     ----------
     run : RunData
     waves : list of int
-        Number of the first trial of each wave.
+        Numbers of the first trials of the waves.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The page of a report: its sections in their order, as HTML."""
+"""The page of a report: all its sections, put into one HTML template."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -59,7 +59,7 @@ def render(run: RunData) -> str:
 def _sections(run: RunData) -> dict[str, Any]:
     pairs, ties = Pairs(run), run.summary.indistinguishable
     return {
-        "result": result_table(run.summary),
+        "result": result_table(run.summary, run.config.reference),
         "readouts": readout_rows(run.summary),
         "spread": spread_rows(run.summary),
         "warnings": _edge_warnings(run),
@@ -97,7 +97,7 @@ def _model_section(final: FinalModel | str) -> dict[str, Any]:
 
 
 def _charts(sections: dict[str, Any]) -> list[Chart]:
-    """Return all charts of the sections, whatever they lie in."""
+    """Return all charts of the sections, also those inside lists and pictures."""
     found: list[Chart] = []
     for value in sections.values():
         for item in value if isinstance(value, Sequence) else [value]:
@@ -118,7 +118,7 @@ def _for_table(trials: Columns) -> Columns:
 
 
 def _waves(run: RunData) -> list[int]:
-    """Return the first trial of each wave; none where that is not known."""
+    """Return the first trial number of each wave; none where the proposals cannot be read."""
     try:
         return [proposal.first for proposal in Proposals(run.folder.proposals).read()]
     except PacksweepError:
@@ -126,7 +126,7 @@ def _waves(run: RunData) -> list[int]:
 
 
 def _importances(run: RunData) -> dict[str, float]:
-    # Here, because Optuna takes a second to import and a run without results needs none.
+    # Imported here because Optuna takes a second, and a run without results does not need it.
     if run.summary.best is None or not run.varying:
         return {}
     from search.tuning.importance import importances
@@ -141,6 +141,6 @@ def _time_text(created_at: str) -> str:
 
 
 def _plotly() -> Markup:
-    """Return plotly's own script, which is the one part of the page that is not escaped."""
+    """Return plotly's own script: the only part of the page that is not escaped."""
     bundle = files("plotly.package_data").joinpath("plotly.min.js").read_text(encoding="utf-8")
     return Markup(bundle)  # noqa: S704 - a file of an installed package, not of a user

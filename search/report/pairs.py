@@ -1,4 +1,4 @@
-"""Cost over each pair of hyperparameters: cells where both are lists, points elsewhere."""
+"""The section on pairs of hyperparameters: cells where both are lists, points elsewhere."""
 
 from itertools import combinations
 from typing import Any
@@ -27,11 +27,12 @@ def pair_costs(
     Parameters
     ----------
     costs : ndarray of shape (n,)
-        Infinite where a trial diverged; NaN where it has no result, which counts for nothing.
+        Costs of the trials: infinite where one diverged; NaN, which is left out, where one has no
+        result.
     column, row : ndarray of shape (n,)
-        Positions of a trial's values.
+        Index of each trial's value on the one axis, and on the other.
     shape : tuple of int
-        Rows and columns.
+        Numbers of rows and columns.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def pair_costs(
 
 
 class Pairs:
-    """The charts of all pairs, with one scale of colours for each mode.
+    """The charts of all pairs, with one colour scale for each mode.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ class Pairs:
 
     @property
     def has_modes(self) -> bool:
-        """Whether there is anything to switch."""
+        """Whether there are cells, which the reader can switch between the modes."""
         return bool(self._tables)
 
     def _table(self, across: Axis, down: Axis) -> dict[str, Floats]:
@@ -168,7 +169,7 @@ def _points(
 
 
 def _scattered(axis: Axis, values: NDArray[Any], number: NDArray[np.int64]) -> Floats:
-    """Return places, those of a list scattered a little so that points do not hide each other."""
+    """Return places, scattered a little where they are categories, so that points stay visible."""
     if axis.values is None:
         return axis.places(values)
     return axis.places(values) + _JITTER * (number * _GOLDEN % 1 - 0.5)

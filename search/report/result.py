@@ -1,20 +1,52 @@
-"""The first section: what the run found, and what it took."""
+"""The first section: the result, what it took, and the best trials."""
 
+from dataclasses import dataclass
+
+from model.tasks import FinalScore
+from search.config import Reference
 from search.record import TOP, Summary
 from search.report.run_data import Columns, best_first
-from search.result import result_lines
+from search.result import cost_line, params_lines, result_lines, score_lines
 from search.text import duration
 
-# What plain loops reported, in the order of `result_lines`; the test follows a retraining.
-_ORIGINAL = ("35", "1", "5e-07", "32", "0.4336", "0.4558", "84.26 %")
+
+@dataclass(frozen=True)
+class ResultTable:
+    """The result, and what was reported elsewhere for the same sweep.
+
+    Attributes
+    ----------
+    rows : list of tuple of str
+        Label, value and the reported value, which is empty where there is none to show.
+    note : str
+        A sentence on the reported values.
+    """
+
+    rows: list[tuple[str, str, str]]
+    note: str = ""
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there are reported values to show."""
+        return any(reported for _, _, reported in self.rows)
 
 
-def result_table(summary: Summary) -> list[tuple[str, str, str]]:
-    """Return label, value and originally reported value, which is empty for other data sets."""
+def result_table(summary: Summary, reference: Reference | None) -> ResultTable:
+    """Return the result beside the reference of its grid, if that is of the same data set."""
     lines = result_lines(summary)
-    known = summary.dataset.name == "fashion-mnist" and len(lines) == len(_ORIGINAL)
-    originals = _ORIGINAL if known else ("",) * len(lines)
-    return [(*line, original) for line, original in zip(lines, originals, strict=True)]
+    if reference is None or reference.dataset != summary.dataset.name:
+        return ResultTable([(*line, "") for line in lines])
+    reported = dict(_reference_lines(reference))
+    note = f"Originally: {reference.note}." if reference.note else ""
+    return ResultTable([(*line, reported.get(line[0], "")) for line in lines], note)
+
+
+def _reference_lines(reference: Reference) -> list[tuple[str, str]]:
+    return [
+        *params_lines(reference.params),
+        cost_line(f"{reference.val_cost:.4f}"),
+        *score_lines(FinalScore(reference.test_cost, reference.test_accuracy)),
+    ]
 
 
 def figures(summary: Summary) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The report of a run that ended earlier, from its folder alone."""
+"""Rewrites the report of a finished run from its folder alone."""
 
 from model.data.dataset import Dataset
 from model.data.fashion_mnist import Notify
@@ -43,7 +43,7 @@ def _same_data(manifest: Manifest, notify: Notify) -> Dataset | None:
     """Return the run's data set, if it can be had and is still what it was."""
     name = manifest.config["dataset"]
     try:
-        # "auto" may stand for another one today.
+        # "auto" may mean another data set today.
         data = load_dataset(manifest.dataset["name"] if name == "auto" else name, notify=notify)
     except PacksweepError as error:
         notify(f"The report goes without test images: {error}")

@@ -1,4 +1,4 @@
-"""What the sections of a report are made of."""
+"""The run that a report is about: its log, its settings, its summary and its data set."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class RunData:
     axes : dict of str to Axis
         One for each hyperparameter.
     data : Dataset or None
-        None where it is not at hand.
+        The data set; None where it cannot be had.
     """
 
     folder: RunFolder
@@ -67,7 +67,7 @@ class RunData:
         columns = trial_log.columns(*_COLUMNS)
         order = np.argsort(columns[0])
         trials = {name: column[order] for name, column in zip(_COLUMNS, columns, strict=True)}
-        # The sections know one readout, under the names of the last weights': that which selects.
+        # The sections show the readout that selects, in the columns of the last weights.
         readout = READOUTS[config.select]
         trials["val_cost"], trials["val_accuracy"] = trials[readout.cost], trials[readout.accuracy]
         trials["val_cost_std"] = trials[f"{readout.cost}_std"]
@@ -86,15 +86,15 @@ def outcomes(trials: Columns) -> NDArray[np.float64]:
 
 
 def best_first(costs: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return where the finite costs are, the lowest first, equal ones in their order."""
+    """Return the indices of the finite costs, the lowest cost first, equal ones in their order."""
     finite = np.flatnonzero(np.isfinite(costs))
     return finite[np.argsort(costs[finite], kind="stable")]
 
 
 def thinned(costs: NDArray[np.float64], most: int) -> NDArray[np.intp]:
-    """Return at most so many trials with a finite cost, the best last.
+    """Return the indices of at most `most` trials with a finite cost, the best trial last.
 
-    The best tenth of them is kept whole, of the others every so many.
+    The best trials make up a tenth of them; the others are evenly spread over the rest.
     """
     order = best_first(costs)
     if len(order) > most:
@@ -105,9 +105,9 @@ def thinned(costs: NDArray[np.float64], most: int) -> NDArray[np.intp]:
 
 
 def clip_of(costs: NDArray[np.float64], quantile: float = 0.8) -> tuple[float, float]:
-    """Return the lowest cost, and one above which all look the same.
+    """Return the ends of the colour scale: the lowest cost, and a quantile of the costs.
 
-    A few trials that nearly diverged would take all colours else.
+    Otherwise a few trials that nearly diverged would take all the colours.
     """
     finite = costs[np.isfinite(costs)]
     if not len(finite):

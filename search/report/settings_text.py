@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_TABLES = ("space", "sampler", "pruner")
+_TABLES = ("space", "sampler", "pruner", "reference")
 
 
 def as_toml(config: Mapping[str, Any]) -> str:
@@ -13,7 +13,7 @@ def as_toml(config: Mapping[str, Any]) -> str:
     Parameters
     ----------
     config : mapping
-        What `SweepConfig.to_dict` returned; the name is the file's and left out.
+        The result of `SweepConfig.to_dict`; the name is left out, because it is the file's.
     """
     top = [f"{k} = {_value(v)}" for k, v in config.items() if k not in (*_TABLES, "name")]
     tables = [[f"\n[{name}]", *_lines(config[name])] for name in _TABLES if name in config]
@@ -33,5 +33,5 @@ def _value(value: Any) -> str:
         return f"{{ {', '.join(_lines(value))} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
-    # Strings, numbers, true and false are written as in JSON, save for one character.
+    # TOML writes strings, numbers, true and false as JSON does, except for one character.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""The trials that cannot be told from the best one."""
+"""The section on the trials that cannot be told from the best one."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ class TieRow:
 
 
 def tie_rows(ties: Ties | None) -> list[TieRow]:
-    """Return the best of them and the simplest of all, the lowest cost first."""
+    """Return the best ten of the ties and the simplest of all, the lowest cost first."""
     if not ties or not ties.trials:
         return []
     shown = {trial.number: trial for trial in ties.trials[:_ROWS]}

@@ -1,4 +1,4 @@
-"""Cost against epochs: trials that differ in nothing else are points of one line."""
+"""The section on cost against epochs: trials that differ in epochs alone make one line."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ Key = tuple[float, ...]
 
 @dataclass
 class Trajectory:
-    """What is known of one line.
+    """The trials of one line.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Trajectory:
 
 
 def trajectories(trials: Columns) -> dict[Key, Trajectory]:
-    """Return the lines of a log by what their trials have in common."""
+    """Return the lines of a log by batch size, learning rate and alpha."""
     lines: dict[Key, Trajectory] = {}
     keys = (trials[name].tolist() for name in TRAJECTORY_AXES)
     costs = (trials[name].tolist() for name in ("val_cost", "last_cost", "last_epoch"))
@@ -69,7 +69,7 @@ def trajectory_chart(run: RunData) -> Chart | None:
 
 
 def _best(lines: dict[Key, Trajectory]) -> list[Key]:
-    """Return the best lines, of those that differ in alpha alone the best: others lie on it."""
+    """Return the best lines, one for each batch size and learning rate: other alphas lie on it."""
     by_alpha: dict[Key, Key] = {}
     for key in sorted(lines, key=lambda key: (lines[key].best, key)):
         if np.isfinite(lines[key].best):
@@ -88,7 +88,7 @@ def _finite(line: Trajectory) -> dict[int, float]:
 
 
 def _layout(shown: dict[Key, Trajectory]) -> dict[str, Any]:
-    """Return a layout that shows the best lines, however high the others begin."""
+    """Return a layout that fits the best lines; pruned lines may begin above it."""
     costs = [cost for line in shown.values() for cost in _finite(line).values()]
     low, high = min(costs), max(costs)
     margin = 0.06 * (high - low) or 0.01

@@ -1,6 +1,6 @@
-"""What the record says, as values and in words.
+"""The result that a record gives, as a value and in words.
 
-It knows how the best trial is told, and how sure it is. It never changes a run, and never
+It knows how the best trial is reported, and how sure it is. It never changes a run, and never
 trains.
 """
 
@@ -14,9 +14,10 @@ from search.result.optimality_gap import (
     optimum_sentences,
 )
 from search.result.spread import spread_rows
-from search.result.summary import lacks_refits, make_summary, with_refits
+from search.result.summary import Findings, lacks_refits, make_summary, with_refits
 from search.result.ties import find_ties, tie_sentences
 from search.result.words import (
+    cost_line,
     params_lines,
     readout_rows,
     result_lines,
@@ -28,7 +29,9 @@ from search.result.work import Command, arithmetic, make_timing
 __all__ = [
     "ROUNDING",
     "Command",
+    "Findings",
     "arithmetic",
+    "cost_line",
     "edge_warnings",
     "find_ties",
     "gaps",

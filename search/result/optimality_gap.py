@@ -13,7 +13,7 @@ from search.record import COMPLETE, AlphaFigures, OptimumFigures, Summary, Trial
 from search.text import number_text, table_lines, wrapped
 
 ROUNDING = 5e-6
-"""A gap below this is what float32 leaves of none."""
+"""A gap below this may be none: float32 does not tell costs more finely."""
 
 _FIGURES = [field.name for field in fields(AlphaOptimum) if field.name not in ("W", "b")]
 

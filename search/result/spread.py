@@ -1,4 +1,4 @@
-"""How far repeated trainings lie apart: final ones with other seeds, and those of each trial."""
+"""How far repeated trainings lie apart: those of the best model, and those of each trial."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

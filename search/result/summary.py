@@ -1,7 +1,7 @@
 """The summary of a run, made of what its trials and its final trainings gave."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from model.data.dataset import Dataset
 from model.tasks import FinalScores
@@ -24,34 +24,45 @@ from search.result.best import top_trial
 from search.result.spread import refit_statistics, trainings_of, with_trainings
 
 
-def make_summary(  # noqa: PLR0913  (each argument is a part of the summary, most by name)
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What is found out about a run once all its trials are in the log.
+
+    Attributes
+    ----------
+    timing : Timing
+    arithmetic : Arithmetic
+    tests : sequence of FinalScores
+        The test figures of each final training, the run's own first; empty where no trial won.
+    ties : Ties or None
+    optimum : OptimumFigures or None
+    """
+
+    timing: Timing
+    arithmetic: Arithmetic
+    tests: Sequence[FinalScores] = ()
+    ties: Ties | None = None
+    optimum: OptimumFigures | None = None
+
+
+def make_summary(
     standings: Standings,
     trial_log: TrialLog,
     config: SweepConfig,
     data: Dataset,
-    *,
-    timing: Timing,
-    arithmetic: Arithmetic,
-    tests: Sequence[FinalScores] = (),
-    ties: Ties | None = None,
-    optimum: OptimumFigures | None = None,
+    findings: Findings,
 ) -> Summary:
     """Return the summary of a finished run.
 
     Parameters
     ----------
     standings : Standings
-        The standings that knows all of the log.
+        The standings of all trials of the log.
     trial_log : TrialLog
         The trial log, which is read only where each trial was trained several times.
     config : SweepConfig
     data : Dataset
-    timing : Timing
-    arithmetic : Arithmetic
-    tests : sequence of FinalScores
-        The test figures of each final training, the run's own first; none where no trial won.
-    ties : Ties or None
-    optimum : OptimumFigures or None
+    findings : Findings
 
     Raises
     ------
@@ -75,14 +86,14 @@ def make_summary(  # noqa: PLR0913  (each argument is a part of the summary, mos
         test=None,
         tests={},
         dataset=DatasetName(name=data.name, fingerprint=data.fingerprint),
-        timing=timing,
-        arithmetic=arithmetic,
+        timing=findings.timing,
+        arithmetic=findings.arithmetic,
         trainings=trainings,
-        indistinguishable=ties,
+        indistinguishable=findings.ties,
         features=config.features,
-        optimum=optimum,
+        optimum=findings.optimum,
     )
-    return with_refits(summary, config, tests)
+    return with_refits(summary, config, findings.tests)
 
 
 def with_refits(summary: Summary, config: SweepConfig, tests: Sequence[FinalScores]) -> Summary:

@@ -1,4 +1,4 @@
-"""Which trials cannot be told from the best one, as a value and in words."""
+"""Trials that cannot be told from the best one, as a value and in words."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -81,22 +81,22 @@ def find_ties(
             count=None, not_compared=None, trials=(), simplest=None,
         )  # fmt: skip
     rows = _cheap_rows(trial_log, READOUTS[standings.select].cost, found)
-    tied = [(key, number) for key, number in rows if key in found and found[key].open]
-    last = max(found[key].cost for key, _ in tied)
-    trials = [_tied_trial(number, key, found[key], best) for key, number in tied]
+    tied = [row for row in rows if row.key in found and found[row.key].open]
+    last = max(found[row.key].cost for row in tied)
+    trials = [_tied_trial(row, found[row.key], best) for row in tied]
     return Ties(
         level=level,
         resamples=RESAMPLES,
         images=images,
         count=len(trials) - 1,
-        not_compared=sum(cost <= last for (key, _), cost in rows.items() if key not in found),
+        not_compared=sum(row.cost <= last for row in rows if row.key not in found),
         trials=tuple(trial for trial in trials if trial.number != best.number)[:SHOWN],
         simplest=min(trials, key=_simplicity),
     )
 
 
 def _comparisons(resamples: Resamples, best: BestTrial) -> dict[Key, Comparison]:
-    """Compare all that is near the best trial with it; nothing where it has no resampled costs."""
+    """Compare the trials near the best one with it; none where it has no resampled costs."""
     own = _costs_of(resamples, _key(best.params))
     found: dict[Key, Comparison] = {}
     for part in resamples.parts() if own is not None else ():
@@ -123,34 +123,42 @@ def _compared(part: Resampled, own: Any) -> Iterator[Comparison]:
         yield Comparison(cost, (low, high), chance)
 
 
-def _cheap_rows(
-    trial_log: TrialLog, selected: str, found: Mapping[Key, Comparison]
-) -> dict[tuple[Key, int], float]:
-    """Return the costs of all that costs no more than the last that cannot be told apart.
+@dataclass(frozen=True)
+class _Row:
+    """The params of a trial, its number and its cost."""
 
-    The best ones come first; of those with the same params there is the first trial alone.
+    key: Key
+    number: int
+    cost: float
+
+
+def _cheap_rows(trial_log: TrialLog, selected: str, found: Mapping[Key, Comparison]) -> list[_Row]:
+    """Return the trials that cost no more than the last tie, the best one first.
+
+    Of trials with the same params it has the first one alone.
     """
     limit = max(comparison.cost for comparison in found.values() if comparison.open)
     number, *params, cost = trial_log.columns("number", *AXES, selected)
     order = np.lexsort([number, cost])
-    order = order[cost[order] <= limit]  # not a number is not
+    order = order[cost[order] <= limit]  # which leaves NaN out
     keys = np.column_stack([values[order] for values in params]).astype(np.float64).tolist()
-    first: dict[Key, tuple[int, float]] = {}
+    first: dict[Key, _Row] = {}
     for key, i in zip(map(tuple, keys), order.tolist(), strict=True):
-        first.setdefault(key, (int(number[i]), float(cost[i])))
-    return {(key, n): c for key, (n, c) in first.items()}
+        first.setdefault(key, _Row(key, int(number[i]), float(cost[i])))
+    return list(first.values())
 
 
 def _key(params: Params) -> Key:
     return tuple(float(getattr(params, name)) for name in AXES)
 
 
-def _tied_trial(number: int, key: Key, comparison: Comparison, best: BestTrial) -> TiedTrial:
+def _tied_trial(row: _Row, comparison: Comparison, best: BestTrial) -> TiedTrial:
     params = {
-        name: np.asarray(value, DTYPES[name]).item() for name, value in zip(AXES, key, strict=True)
+        name: np.asarray(value, DTYPES[name]).item()
+        for name, value in zip(AXES, row.key, strict=True)
     }
     return TiedTrial(
-        number=number,
+        number=row.number,
         params=Params(**params),
         cost=comparison.cost,
         difference=comparison.cost - best.value,

@@ -14,7 +14,7 @@ from search.result.ties import tie_lines
 from search.storage import Place, RemotePath, place
 from search.text import duration, table_lines, value_text, wrapped
 
-# Seconds; the start of the tasks decides how long less takes.
+# Seconds of training below which the start of the tasks decides, and no prediction is compared.
 _WORTH_PREDICTING = 5.0
 
 
@@ -24,7 +24,7 @@ def result_lines(summary: Summary) -> list[tuple[str, str]]:
         return [("result", "none, every trial has failed")]
     lines = [
         *params_lines(summary.best.params),
-        ("validation cost", cost_text(summary.best, summary.readout)),
+        cost_line(cost_text(summary.best, summary.readout)),
     ]
     if summary.test is None:
         return [*lines, ("test", "the data set has no test images")]
@@ -36,6 +36,11 @@ def params_lines(params: Params) -> list[tuple[str, str]]:
     return [
         (f"best {label.long}", value_text(getattr(params, name))) for name, label in LABELS.items()
     ]
+
+
+def cost_line(cost: str) -> tuple[str, str]:
+    """Return the line of the result that has the validation cost."""
+    return "validation cost", cost
 
 
 def score_lines(test: FinalScore) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""How much a run has trained, and where its time went, by its log."""
+"""How much a run has trained and where its time went, read from its log."""
 
 import time
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from search.record import Arithmetic, Timing, TrialLog
 
 
 def arithmetic(trial_log: TrialLog) -> Arithmetic:
-    """Count the epochs of a log's trajectories; what another run or trial has trained is not in.
+    """Count the epochs that a run has trained itself: trials taken from other runs do not count.
 
     Raises
     ------

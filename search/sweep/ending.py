@@ -27,7 +27,14 @@ from search.record import (
     Timing,
 )
 from search.report import write_report
-from search.result import find_ties, lacks_refits, make_summary, optimum_figures, with_refits
+from search.result import (
+    Findings,
+    find_ties,
+    lacks_refits,
+    make_summary,
+    optimum_figures,
+    with_refits,
+)
 from search.sweep.checks import alphas_of
 from search.sweep.options import Options
 
@@ -121,11 +128,15 @@ class Ending:
         work : Arithmetic
         """
         best = self.books.standings.best_trial
-        summary = make_summary(
-            self.books.standings, self.books.trial_log, self.config, self.data,
-            timing=timing, arithmetic=work, tests=last.tests, ties=self._ties(),
+        findings = Findings(
+            timing=timing,
+            arithmetic=work,
+            tests=last.tests,
+            ties=self._ties(),
             optimum=self._optimum(last.optima, best.number) if best else None,
-        )  # fmt: skip
+        )
+        standings, trial_log = self.books.standings, self.books.trial_log
+        summary = make_summary(standings, trial_log, self.config, self.data, findings)
         return self._write_result(manifest, summary)
 
     def extend_finished_run(self, summary: Summary) -> Summary:

@@ -7,7 +7,7 @@ from search.record import COMPLETE, READOUTS, read_columns
 from search.text import table_lines, wrapped
 from search.watch.run_state import RunState
 
-# Where training is stable, another plan changes a cost by less than this.
+# Where training is stable, another plan changes a cost by less than this, relatively.
 TOLERANCE = 1e-4
 
 
@@ -18,13 +18,13 @@ class Shared:
     Attributes
     ----------
     trials : int
-        How many both have, whatever became of them.
+        Number of trials with the same params, in whatever state.
     complete : int
-        How many of these are complete in both.
+        Number of those that are complete in both runs.
     largest : float
-        Relative difference among the complete ones, of the validation cost by any readout.
+        Largest relative difference of their validation costs, by any readout.
     apart : int
-        How many of these differ by more than `TOLERANCE`.
+        Number of complete ones whose costs differ by more than `TOLERANCE`.
     """
 
     trials: int
@@ -34,7 +34,7 @@ class Shared:
 
 
 def shared_trials(a: RunState, b: RunState) -> Shared:
-    """Compare the trials that two runs have both."""
+    """Compare the trials that both runs have."""
     mine, theirs = _costs(a), _costs(b)
     keys = mine.keys() & theirs.keys()
     pairs = [(mine[key], theirs[key]) for key in keys]
@@ -65,7 +65,7 @@ def comparison_lines(a: RunState, b: RunState, width: int | None = None) -> list
     ----------
     a, b : RunState
     width : int, optional
-        Of the terminal.
+        Columns of the terminal.
     """
     names = (str(a.folder.path), str(b.folder.path))
     blocks = [

@@ -1,4 +1,4 @@
-"""A bar while a data set is downloaded."""
+"""A progress bar for the download of a data set."""
 
 from typing import Self
 
@@ -7,7 +7,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 
 class DownloadProgress:
-    """Shows nothing until there is a download; on no terminal, nothing but notices.
+    """Shows bars once a download begins, on a terminal only; notices are always printed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Ctrl-C once stops at the next safe point, twice at once."""
+"""Ctrl-C: the first one stops at the next safe point, the second one at once."""
 
 import contextlib
 import os
@@ -12,15 +12,15 @@ STOPPING = "Stopping; once more to leave at once."
 
 
 class Interruption:
-    """While it is entered, the first signal is noted and the second ends the process.
+    """Notes the first signal while it is entered; the second one ends the process.
 
-    Call it to ask whether the first has come.
+    Calling it tells whether the first has come.
 
     Attributes
     ----------
     drawn_over : bool
-        Whether a live view is on the terminal, which says itself that it stops: what a
-        handler writes would tear it.
+        Whether a live view is on the terminal. It tells of the signal itself, and text of a
+        signal handler would tear its lines.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""How a sweep shows its progress on a terminal, and which view fits where the output goes."""
+"""The progress of a sweep, live on a terminal; and the choice of the view that fits the output."""
 
 import contextlib
 import threading
@@ -13,20 +13,20 @@ from search.watch.interruption import STOPPING, Interruption
 from search.watch.progress import PlainProgress, Progress, QuietProgress
 from search.watch.screen import Screen
 
-# Seconds between two drawings: also how long a resized terminal waits for one.
+# Seconds between two drawings; a resized terminal is redrawn after so many too.
 _INTERVAL = 0.25
 _WIDEST_BAR = 80
 
 
 class LiveProgress(Progress):
-    """Lines that are drawn over themselves, and gone in the end.
+    """Draws a few lines over themselves again and again, and removes them at the end.
 
     Parameters
     ----------
     console : Console
     standings : Standings
     prediction : Prediction or None
-        As for `Progress`.
+        The prediction of all links to come; None where they are not known yet.
     interrupted : Interruption
     """
 
@@ -37,7 +37,7 @@ class LiveProgress(Progress):
         super().__init__(console, standings, prediction)
         self._interrupted, self._screen = interrupted, Screen(console)
         self._left = threading.Event()
-        # Of its own, because an executor may keep this process busy for seconds.
+        # A thread of its own, because an executor may keep the main one busy for seconds.
         self._drawing = threading.Thread(target=self._draw, name="live view", daemon=True)
 
     def __enter__(self) -> Self:
@@ -67,7 +67,7 @@ class LiveProgress(Progress):
                 return
 
     def draw(self) -> None:
-        """Draw how things stand."""
+        """Draw the lines once."""
         columns, rows = self._screen.size
         self._screen.draw(self._lines(columns, rows))
 
@@ -81,7 +81,7 @@ class LiveProgress(Progress):
         return [*lines, *_shortened(self.packs, rows - len(lines))]
 
     def _bar(self, columns: int) -> Text:
-        """Return the part of the trials that is done, as a bar and in per cent."""
+        """Return the fraction of the trials that is done, as a bar and in per cent."""
         done, rest = "#-" if self.console.options.ascii_only else "━─"
         fraction = self.standings.finished / max(self.standings.total, 1)
         length = max(columns - len(" 100 %"), 0)

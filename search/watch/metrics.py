@@ -1,4 +1,4 @@
-"""What an orchestrator tells, turned into metrics."""
+"""The events of an orchestrator, turned into metrics."""
 
 import time
 from collections import deque
@@ -26,12 +26,12 @@ WINDOW_SECONDS = 60.0
 
 
 class Pace:
-    """Remembers for a while how much had been counted when.
+    """Rates over the last minute, from counts of trials, arithmetic and compute time.
 
     Parameters
     ----------
     clock : callable, optional
-        Returns seconds.
+        A clock that returns seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,20 +39,20 @@ class Pace:
         self._past = deque([(clock(), self._sums)])
 
     def add(self, trials: int = 0, flops: float = 0.0, compute_s: float = 0.0) -> None:
-        """Count something."""
+        """Count trials, floating-point operations and seconds of compute time."""
         before = self._sums
         self._sums = (before[0] + trials, before[1] + flops, before[2] + compute_s)
         self._past.append((self._clock(), self._sums))
 
     @property
     def trials_per_second(self) -> float:
-        """Trials in the window by its length."""
+        """Trials per second within the window."""
         seconds, trials, _, _ = self._window()
         return trials / seconds if seconds > 0 else 0.0
 
     @property
     def gflops(self) -> float:
-        """Arithmetic in the window by the compute time that it took."""
+        """Billions of operations per second of compute time within the window."""
         _, _, flops, compute_s = self._window()
         return flops / 1e9 / compute_s if compute_s > 0 else 0.0
 
@@ -67,16 +67,16 @@ class Pace:
 
 
 class MetricsObserver:
-    """Sets all gauges whenever it is told something, because Ray forgets those that stand still.
+    """Sets all gauges at every event, because Ray forgets gauges that are not set again.
 
     Parameters
     ----------
     metrics : Metrics
     standings : Standings
     workers : callable
-        Returns how many tasks can run at the same time now.
+        A function that returns how many tasks can run at the same time now.
     flops : callable
-        Returns the floating-point operations of some epochs of single trajectories.
+        A function from epochs of single trajectories to their floating-point operations.
     pace : Pace, optional
     """
 
@@ -104,7 +104,7 @@ class MetricsObserver:
         self._set_gauges()
 
     def measured(self, link: Link, result: LinkResult, flush_s: float) -> None:
-        """Take what a link has cost, before it is told that it is in the log."""
+        """Record what a link has cost; it is called before `advanced`."""
         self._metrics.record(LINK_SECONDS, result.seconds, str(link.pack.batch_size))
         self._metrics.record(FLUSH_SECONDS, flush_s)
         flops = self._flops(_column_epochs(link, result))
@@ -126,7 +126,7 @@ class MetricsObserver:
         self._set_gauges()
 
     def idle(self) -> None:
-        """Say again how things stand."""
+        """Set the gauges again."""
         self._set_gauges()
 
     def _set_gauges(self) -> None:
@@ -145,7 +145,10 @@ class MetricsObserver:
 
 
 def _column_epochs(link: Link, result: LinkResult) -> int:
-    """Epochs that a link has trained, of each column; it may have found some of them done."""
+    """Return how many epochs a link has trained, summed over its columns.
+
+    A link that is tried again finds some of its epochs done.
+    """
     at, column_epochs = link.epoch - result.trained_epochs, 0
     for leg in link.legs:
         column_epochs += max(leg.epoch - at, 0) * len(leg.columns)

@@ -1,4 +1,4 @@
-"""How a sweep goes, counted and in words; plain lines of it for pipes and logs."""
+"""The progress of a sweep: counted, put into words, and printed as plain lines for pipes."""
 
 import time
 from typing import Self
@@ -15,14 +15,14 @@ PLAIN_INTERVAL = 10.0
 
 
 class Progress:
-    """Counts what an orchestrator tells, and puts it into words.
+    """Counts the events of an orchestrator, and puts the counts into words.
 
     Parameters
     ----------
     console : Console
     standings : Standings
     prediction : Prediction or None
-        Of all links to come; None where they are not known yet.
+        The prediction of all links to come; None where they are not known yet.
     """
 
     def __init__(
@@ -68,21 +68,21 @@ class Progress:
 
     @property
     def done(self) -> str:
-        """Trials done of all."""
+        """How many of the trials are done, in words."""
         return f"{self.standings.finished} of {self.standings.total} trials"
 
     @property
     def speed(self) -> str:
-        """Trials per second and the time left, by the work done in this command."""
+        """Trials per second and the time left, in words, by the work done in this command."""
         elapsed = time.monotonic() - self._start
         rate = (self.standings.finished - self._finished_before) / max(elapsed, 1e-9)
         return f"{rate:.0f} a second, {duration(self._seconds_left(elapsed))} left"
 
     def _seconds_left(self, elapsed: float) -> float:
-        """Return the predicted time at first, then what the pace so far says.
+        """Return the predicted time left at first, and later an estimate from the pace so far.
 
-        Links under way count as half done. Of trials that nobody has asked for
-        yet only their number is known.
+        Links under way count as half done. Without a prediction, the pace is that of the trials
+        alone: nothing but their number is known yet.
         """
         prediction = self._prediction
         if prediction is None:
@@ -95,7 +95,7 @@ class Progress:
 
     @property
     def setbacks(self) -> str:
-        """Trials that did not reach their end, and links that were tried again; often nothing."""
+        """Counts of pruned and failed trials and of retries, in words; often empty."""
         states, retries = self.standings.states, self._retries
         counts = {
             "pruned": states[PRUNED],
@@ -106,7 +106,7 @@ class Progress:
 
     @property
     def best(self) -> str:
-        """Value and params of the best trial so far."""
+        """Value and params of the best trial so far, in words."""
         return best_text(self.standings.best_trial)
 
     @property
@@ -123,7 +123,7 @@ class Progress:
 
 
 class PlainProgress(Progress):
-    """A line every few seconds, for pipes and logs."""
+    """Prints a line every few seconds, for pipes and logs."""
 
     _next = 0.0
 
@@ -140,7 +140,7 @@ class PlainProgress(Progress):
 
 
 class QuietProgress(Progress):
-    """Tells nothing but lost workers."""
+    """Prints nothing except messages of lost workers."""
 
 
 def best_text(best: BestTrial | None) -> str:

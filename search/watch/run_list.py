@@ -1,4 +1,4 @@
-"""The runs of a folder, one line for each."""
+"""The runs of a folder as a table, with a row for each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SPARE = ("data", "started", "time", "correct", "test cost", *_PARAMS[::-1])
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A run that cannot be looked at.
+    """A run that cannot be read.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Unreadable:
 
 
 def look(path: Place) -> tuple[str, ...] | Unreadable:
-    """Return the cells of a run's line, or why there are none."""
+    """Return the cells of a run's row, or why it cannot be read."""
     try:
         return _cells(RunState.read(path))
     except PacksweepError as error:
@@ -39,7 +39,7 @@ def look(path: Place) -> tuple[str, ...] | Unreadable:
 
 
 def list_lines(paths: Sequence[Place], width: int | None = None) -> list[str]:
-    """Return a table of runs, and under it what is wrong with those that cannot be read."""
+    """Return a table of runs, and below it the reason for each that cannot be read."""
     seen = [look(path) for path in paths]
     rows = [_unread(run) if isinstance(run, Unreadable) else run for run in seen]
     wrong = [f"{run.path}: {run.reason}" for run in seen if isinstance(run, Unreadable)]

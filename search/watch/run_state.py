@@ -1,4 +1,4 @@
-"""How a run stands, by its files alone: nothing in its folder is changed."""
+"""The state of a run, read from its files; nothing in its folder is changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _TIMES = ("finished_at", "started_at", "pack", "last_epoch", "batch_size", "node
 
 @dataclass(frozen=True)
 class EndedLink:
-    """A link that is in the log.
+    """A link whose trials are in the log.
 
     Attributes
     ----------
@@ -30,10 +30,10 @@ class EndedLink:
         Seconds since 1970.
     batch_size : int
     epoch : int
-        The last one of its trials.
+        The last epoch of its trials.
     trials : int
     node : str
-        Where it ran.
+        The node that it ran on.
     """
 
     finished_at: float
@@ -45,7 +45,7 @@ class EndedLink:
 
 @dataclass(frozen=True)
 class RunState:
-    """What the files of a run said at one moment.
+    """The state of a run at one moment, as its files had it.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class RunState:
 
     @classmethod
     def read(cls, path: Place) -> Self:
-        """Look at a run, which may be running.
+        """Read a run, which may be running.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class RunState:
 
     @property
     def seconds_left(self) -> float | None:
-        """What is left at this rate; trials of few epochs end first, so it is a guess."""
+        """Seconds for the other trials at `rate`; a guess, because short trials end first."""
         rate = self.rate
         return (self.standings.total - self.standings.finished) / rate if rate else None
 
@@ -151,7 +151,7 @@ def _link(links: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]) -> EndedLin
 
 
 def _since(writer: str | None) -> float:
-    """Return when a writer began, by what it says of itself."""
+    """Return when a writer began, by its own description."""
     _, _, since = (writer or "").rpartition(" since ")
     try:
         return datetime.fromisoformat(since).timestamp()

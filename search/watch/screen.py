@@ -1,4 +1,4 @@
-"""Lines on a terminal that are drawn over themselves."""
+"""Lines at the end of a terminal that are drawn over themselves."""
 
 import contextlib
 import math
@@ -12,7 +12,7 @@ from rich.text import Text
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 _ERASE_TO_END_OF_LINE, _ERASE_BELOW = "\x1b[K", "\x1b[J"
 
-# Of a terminal that does not say how large it is.
+# The size that is assumed of a terminal that does not tell its own.
 _COLUMNS, _ROWS = 80, 24
 
 
@@ -25,12 +25,12 @@ class Screen:
     Parameters
     ----------
     console : Console
-        Of a terminal that moves its cursor.
+        The console of a terminal whose cursor can be moved.
     """
 
     def __init__(self, console: Console) -> None:
         self._console, self._lock = console, threading.RLock()
-        self._widths: list[int] = []  # of the lines that are there now
+        self._widths: list[int] = []  # widths of the lines that are on the terminal now
 
     @property
     def size(self) -> tuple[int, int]:
@@ -73,7 +73,7 @@ class Screen:
         return self._console.options.ascii_only
 
     def _to_the_top(self, columns: int) -> str:
-        """Return the way to where the lines begin.
+        """Return the escape codes that move the cursor to where the lines begin.
 
         A terminal that has become narrower since has wrapped them. One that cuts them instead
         loses as many of the lines above, which is better than halves of lines that stay.
@@ -99,7 +99,7 @@ def fitted(line: Text, columns: int, ascii_only: bool = False) -> Text:
     line : Text
     columns : int
     ascii_only : bool
-        Where the terminal has no ellipsis of its own.
+        Whether the terminal cannot show an ellipsis.
     """
     line = line.copy()
     # A line break in a name would tear the lines, and half a character cannot be written.

@@ -1,4 +1,4 @@
-"""What is said of a run that is looked at from outside."""
+"""The state of a run in words, as another terminal shows it."""
 
 import shlex
 from datetime import UTC, datetime
@@ -13,13 +13,13 @@ _STATES = {COMPLETE: "complete", PRUNED: "pruned", FAIL: "failed"}
 
 
 def status_lines(state: RunState, width: int | None = None) -> list[str]:
-    """Return how a run stands.
+    """Return the lines that tell the state of a run.
 
     Parameters
     ----------
     state : RunState
     width : int, optional
-        Of the terminal.
+        Columns of the terminal.
     """
     readout = READOUTS[state.config.select]
     top = top_lines(list(map(top_trial, state.standings.top)), width, readout)
@@ -41,10 +41,10 @@ def _head(state: RunState, width: int | None) -> list[str]:
 
 def _done(state: RunState) -> str:
     standings = state.standings
-    counts = [f"{standings.states[name]} {word}" for name, word in _STATES.items()]
-    told = ", ".join(count for count in counts if not count.startswith("0 "))
+    counts = {word: standings.states[name] for name, word in _STATES.items()}
+    shown = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     done = f"{standings.finished} of {standings.total} trials on {state.manifest.dataset['name']}"
-    return f"{done}: {told}" if told else done
+    return f"{done}: {shown}" if shown else done
 
 
 def _pace(state: RunState) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the packages log, in the run's folder."""
+"""The log file in the run's folder, which gets what the packages log."""
 
 import logging
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from search.errors import LockedError
 from search.storage import Place, RemotePath, Repeated
 
-# An object cannot be added to, so that a store gets the whole file again; a killed command loses
-# the lines since.
+# Seconds between two uploads. Nothing can be appended to an object, so each upload is the whole
+# file; a killed command loses the lines since the last one.
 _SECONDS = 5.0
 
 
@@ -21,7 +21,7 @@ def log_file(path: Place) -> Iterator[Place]:
     Yields
     ------
     Path
-        Where all that was logged can be read meanwhile.
+        A local file that has all that was logged so far.
     """
     if not isinstance(path, RemotePath):
         with _logged(path):
@@ -37,7 +37,7 @@ def log_file(path: Place) -> Iterator[Place]:
 
 
 class _Upload:
-    """Puts a file that grows into a store, after what stood there before."""
+    """Uploads a growing file to a store; what the object had before stands at its beginning."""
 
     def __init__(self, file: Path, path: RemotePath) -> None:
         self.file, self._path = file, path
@@ -46,8 +46,8 @@ class _Upload:
         self._size = file.stat().st_size if file.exists() else 0
 
     def put(self) -> None:
-        """Put the file where it has grown."""
-        # Of a store that refuses, or a run that is another's now, the trial log tells the user.
+        """Upload the file if it has grown."""
+        # The trial log tells the user of a store that refuses, or of a lost lease.
         with suppress(OSError, LockedError):
             content = self.file.read_bytes()
             if len(content) > self._size:
@@ -71,7 +71,7 @@ def _logged(path: Path) -> Iterator[None]:
 
 
 class _LogFile(logging.FileHandler):
-    """Loses lines on a full disk, of which the trial log tells the user."""
+    """Loses lines on a full disk without a word; the trial log tells the user of it."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say nothing."""
+        """Ignore the error."""

@@ -23,7 +23,7 @@ from search.record import (
     TrialLog,
 )
 from search.report import write_report
-from search.result import make_summary
+from search.result import Findings, make_summary
 
 SPACE = SearchSpace((8, 16), (1e-7, 1e-6), (5, 10), (0.0, 1.0))
 FULL = SearchSpace(
@@ -140,9 +140,8 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
     )  # fmt: skip
     work = Arithmetic(trained_epochs=120, unpruned_epochs=120 + 10 * len(pruned))
     settings = SweepConfig.from_dict(config)
-    summary = make_summary(
-        standings, trial_log, settings, data, timing=timing, arithmetic=work, tests=[tests]
-    )
+    findings = Findings(timing=timing, arithmetic=work, tests=[tests])
+    summary = make_summary(standings, trial_log, settings, data, findings)
     about = {"name": data.name, "fingerprint": data.fingerprint}
     manifest = Manifest(config, about, {}, 1, {"numpy": "2.0 <beta>"}, "2024-01-01T00:00:00+00:00")
     folder.write_manifest(manifest)

@@ -1,5 +1,6 @@
 """Runs looked at from outside: in every state, by people and by other programs."""
 
+import json
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from command_line import contents, end, invoke, pretend, start, table, write_gri
 import search
 from model.errors import PacksweepError
 from search.record import RunFolder, loading
+from search.report.__main__ import main as report
 from search.runs import main as runs
 from search.status import main as status
 from search.storage import writer
@@ -168,6 +170,25 @@ def test_runs_are_listed_newest_last_and_unreadable_ones_do_not_hide_others(run_
     ]
     assert [line.split() for line in lines[3:5]] == [["c", "unreadable"], ["d", "unreadable"]]
     assert "runs/d: runs/d/manifest.json has schema version 1" in out
+
+
+def test_a_summary_of_another_program_is_one_message_and_removing_it_is_the_way_out(run_dir, capfd):
+    whole = (run_dir / "summary.json").read_text()
+    (run_dir / "summary.json").write_text('{"best": 3}')
+    for main, *args in ((status,), (runs, "--compare", run_dir, run_dir), (report, run_dir)):
+        code, _, err = asked(capfd, main, *args)
+        assert code == 2
+        assert err.count("error: ") == err.count("\n") == 1
+        assert "summary.json cannot be read: trials is missing. Remove it, and" in err
+    refused = invoke(capfd, "--resume", "runs/full", *SERIAL)
+    assert (refused.code, refused.err.count("error: ")) == (2, 1)
+    code, out, _ = asked(capfd, runs)
+    assert (code, out.splitlines()[1].split()) == (0, ["full", "unreadable"])
+    assert "summary.json cannot be read: trials is missing." in out
+    (run_dir / "summary.json").unlink()
+    assert invoke(capfd, "--resume", "runs/full", *SERIAL).code == 0
+    one, other = json.loads(whole), json.loads((run_dir / "summary.json").read_text())
+    assert {**one, "timing": None} == {**other, "timing": None}
 
 
 def test_two_runs_are_compared_by_settings_figures_and_trials(run_dir, capfd):

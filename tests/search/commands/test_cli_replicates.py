@@ -20,8 +20,9 @@ from searches import RANGES, SERIAL, assert_whole, refused, search, summary_of, 
 
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
-from search.record import checkpoints, trial_log
+from search.record import trial_log
 from search.run import main
+from search.storage import arrays
 
 ROWS, PIXELS, SEEDS, FOLDS = 61, 13, 2, 3
 TOP = f"seeds = {SEEDS}\nfolds = {FOLDS}"
@@ -115,7 +116,7 @@ def kill_after(patch, writes):
 
     patch.setattr(trial_log, "rename_durably", before(trial_log.rename_durably))
     patch.setattr(trial_log, "write_durably", before(trial_log.write_durably))
-    patch.setattr(checkpoints, "write_atomically", before(checkpoints.write_atomically))
+    patch.setattr(arrays, "write_atomically", before(arrays.write_atomically))
 
 
 def test_killed_again_and_again_it_ends_as_if_undisturbed(folder, both):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports import FULL, SCRIPT, SPACE, Page, config_of, finished_run, images, write
 
-from search.config import SweepConfig
+from search.config import SweepConfig, load_config
 from search.report import write_report
 from search.report.__main__ import main
 from search.report.result import top_trials
@@ -57,11 +57,33 @@ def test_the_page_holds_result_seed_versions_and_fingerprint(tmp_path):
     assert "originally" not in page.text
 
 
-def test_fashion_mnist_stands_beside_what_was_reported_originally(tmp_path):
-    _, page = write(tmp_path, LINEAR, images("fashion-mnist"))
-    assert ["best number of epochs", "5", "35"] in page.rows
-    assert ["validation cost", "1.0000", "0.4336"] in page.rows
-    assert [row[2] for row in page.rows if row[0] == "test images correct"] == ["84.26 %"]
+REFERENCE = load_config("full").to_dict()["reference"]
+
+
+def test_the_result_stands_beside_the_reference_of_its_grid(tmp_path):
+    config = config_of(SPACE, reference=REFERENCE)
+    _, page = write(tmp_path, LINEAR, images("fashion-mnist"), config=config)
+    for row in (
+        ["best number of epochs", "5", "35"], ["best alpha", "0", "1"],
+        ["best learning rate", "1e-07", "5e-07"], ["best mini-batch size", "8", "32"],
+        ["validation cost", "1.0000", "0.4336"],
+    ):  # fmt: skip
+        assert row in page.rows
+    reported = {row[0]: row[2] for row in page.rows if len(row) == 3}
+    assert reported["test cost after retraining"] == "0.4558"
+    assert reported["test images correct"] == "84.26 %"
+    assert "Originally: the published result, from about 30 hours of plain loops." in page.text
+    assert "[reference]" in page.text
+
+
+@pytest.mark.parametrize(("data", "reference"), [
+    ("digits", REFERENCE), ("fashion-mnist", None),
+    ("fashion-mnist", REFERENCE | {"dataset": "digits"}),
+])  # fmt: skip
+def test_a_reference_of_another_data_set_is_not_shown(tmp_path, data, reference):
+    config = config_of(SPACE, reference=reference)
+    _, page = write(tmp_path, LINEAR, images(data), config=config)
+    assert "originally" not in page.text.lower()
 
 
 def test_the_ten_best_trials_come_sorted(tmp_path):

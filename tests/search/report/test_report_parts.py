@@ -14,7 +14,7 @@ from model.softmax import SoftmaxRegression
 from search.config import AXES, Range, SweepConfig
 from search.record import TrialLog
 from search.report.axis import Axis, axis_number
-from search.report.charts import hover, plain
+from search.report.charts import hover, json_value
 from search.report.final_model import FinalModel, confusion_chart
 from search.report.losses import state_counts
 from search.report.pairs import pair_costs
@@ -247,5 +247,5 @@ def test_settings_are_read_back_as_they_were(more):
 
 
 def test_json_has_no_number_that_is_none_and_hover_texts_no_markup():
-    assert plain({"a": np.array([np.nan, np.inf, 1 / 3])}) == {"a": [None, None, 0.333333]}
+    assert json_value({"a": np.array([np.nan, np.inf, 1 / 3])}) == {"a": [None, None, 0.333333]}
     assert hover([("node", "<b>&")]) == "node &lt;b&gt;&amp;"

@@ -25,7 +25,7 @@ from search.record import (
     Timing,
     Trainings,
 )
-from search.result import make_summary, readout_rows, result_lines, result_text
+from search.result import Findings, make_summary, readout_rows, result_lines, result_text
 from search.result.spread import refit_statistics
 
 SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
@@ -53,9 +53,8 @@ def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL, select=
         "val_cost_avg": 0.9 - costs, "val_accuracy_avg": np.full(len(costs), 0.875),
     })  # fmt: skip
     tests = {} if test is None else {"last": test, "average": AVERAGED}
-    return make_summary(
-        standings, None, CONFIG, DATA, timing=TIMING, arithmetic=work, tests=[tests]
-    )
+    findings = Findings(timing=TIMING, arithmetic=work, tests=[tests])
+    return make_summary(standings, None, CONFIG, DATA, findings)
 
 
 def test_the_summary_holds_what_the_contract_says():
