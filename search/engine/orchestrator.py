@@ -126,7 +126,7 @@ class Orchestrator:
         self.books.log_link(link, result, rows, after)
         self.measured(link, result, time.perf_counter() - began)
         log.info(
-            "done: pack %d, %s, trained %d epochs in %.2f s on %s",
+            "trained: pack %d, %s, %d epochs in %.2f s on %s",
             link.pack.index, link.name, result.trained_epochs, result.seconds, node,
         )  # fmt: skip
         if self._schedule.done(link):

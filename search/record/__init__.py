@@ -15,6 +15,7 @@ from search.record.columns import (
     STANDINGS_COLUMNS,
     Readout,
 )
+from search.record.link_log import LinkRecord, read_links
 from search.record.loading import load_table
 from search.record.log_reading import OF_REPLICATES, read_columns, read_log
 from search.record.manifest import REUSE_KEY, Manifest, new_manifest, versions
@@ -63,6 +64,7 @@ __all__ = [
     "Counts",
     "DatasetName",
     "Key",
+    "LinkRecord",
     "Manifest",
     "OptimumFigures",
     "Proposal",
@@ -93,6 +95,7 @@ __all__ = [
     "open_books",
     "pruned_rows",
     "read_columns",
+    "read_links",
     "read_log",
     "record",
     "settle",

@@ -13,6 +13,7 @@ from search.config import SweepConfig
 from search.plan import Link, Pack
 from search.record.checkpoints import Checkpoint, Checkpoints
 from search.record.columns import READOUTS, STANDINGS_COLUMNS
+from search.record.link_log import LinkLog, LinkRecord
 from search.record.resamples import Resamples
 from search.record.rows import Rows, resampled_of
 from search.record.run_folder import RunFolder
@@ -34,6 +35,8 @@ class Books:
         Those of the trials.
     resamples : Resamples or None
         None where trials have replicates.
+    links : LinkLog or None
+        Where links are told of, for those who look at the run; None where nobody does.
     """
 
     trial_log: TrialLog
@@ -41,6 +44,7 @@ class Books:
     # All and only trials whose rows are published in the log, once `count_log` was called.
     standings: Standings
     resamples: Resamples | None = None
+    links: LinkLog | None = None
 
     @property
     def closed(self) -> NDArray[np.bool_]:
@@ -86,7 +90,8 @@ class Books:
         2. The resampled costs of those that may be as good as the best are saved.
         3. The state is saved. From here on the link is done; before, it is trained again.
         4. The rows are published. Every reader sees them.
-        5. The trials are counted.
+        5. The link is told of in `links`, if the disk takes it.
+        6. The trials are counted.
 
         Parameters
         ----------
@@ -113,6 +118,8 @@ class Books:
         self.checkpoints.save(link.pack, after)
         if link.has_trials:
             self.trial_log.publish(name)
+        if self.links is not None:
+            self.links.append(LinkRecord.of(link, result, after.node))
 
     def _save_resampled(self, name: str, link: Link, result: LinkResult, rows: Rows) -> None:
         if self.resamples is None:
@@ -163,4 +170,5 @@ def open_books(config: SweepConfig, data: Dataset, folder: RunFolder) -> Books:
         Checkpoints(folder.checkpoints),
         Standings(config.total, config.select),
         Resamples(folder.resamples) if config.replicates == 1 else None,
+        LinkLog(folder.links),
     )

@@ -57,7 +57,7 @@ class ReplicateBooks(Books):
 
     def __init__(self, trials: Books, replicates: Sequence[Replicate]) -> None:
         own_log = trials.trial_log.beside(FOLDER)
-        super().__init__(own_log, trials.checkpoints, trials.standings)
+        super().__init__(own_log, trials.checkpoints, trials.standings, links=trials.links)
         self._trials, self._replicates = trials, list(replicates)
         self._total = trials.standings.total
         shape = (len(self._replicates), self._total)

@@ -46,6 +46,7 @@ class RunFolder:
         self.refits = path / "refits.json"
         self.report = path / "report.html"
         self.log = path / "sweep.log"
+        self.links = path / "links.jsonl"
         self._manifest = path / "manifest.json"
         self._summary = path / "summary.json"
         self._lock = path / ".lock"

@@ -1,24 +1,15 @@
 """The links of a run over its workers."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from io import TextIOWrapper
 from typing import Any
 
 import numpy as np
 
-from search.record import Timing
+from search.record import LinkRecord, Timing, read_links
 from search.report.charts import Chart, hover, series, text_of
 from search.report.run_data import Columns, RunData
-from search.storage import Place
 from search.text import duration
-
-_DONE = re.compile(
-    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) INFO done: pack (\d+), advance batch=(\d+) .*"
-    r"trained \d+ epochs in ([\d.]+) s on (\S+)"
-)
 
 
 @dataclass(frozen=True, order=True)
@@ -41,14 +32,18 @@ class Span:
     batch_size: int
 
 
-def links_of(trials: Columns, log: Place) -> list[Span]:
+def links_of(trials: Columns, recorded: Sequence[LinkRecord]) -> list[Span]:
     """Return the links in the order of their starts.
 
-    A link that finishes no trial has no row: those are told by the log file,
-    where it is there and knows no less than the rows.
+    A link that finishes no trial has no row, and is recorded all the same. But records may be
+    missing, of a disk that was full for a while: then the rows know more links.
     """
-    rows, lines = links_of_rows(trials), links_of_log(log)
-    return sorted(lines if len(lines) > len(rows) else rows)
+    rows, spans = links_of_rows(trials), [_span(record) for record in recorded]
+    return sorted(spans if len(spans) > len(rows) else rows)
+
+
+def _span(link: LinkRecord) -> Span:
+    return Span(link.started_at, link.finished_at, link.node, link.pack, link.batch_size)
 
 
 def links_of_rows(trials: Columns) -> list[Span]:
@@ -66,26 +61,8 @@ def links_of_rows(trials: Columns) -> list[Span]:
     ]
 
 
-def links_of_log(path: Place) -> list[Span]:
-    """Return the links that the log file of a run tells of; none without one."""
-    try:
-        with TextIOWrapper(path.open("rb"), encoding="utf-8", errors="replace") as file:
-            return list(_spans(file))
-    except OSError:
-        return []
-
-
-def _spans(lines: Iterable[str]) -> Iterable[Span]:
-    for line in lines:
-        found = _DONE.match(line)
-        if found:
-            time, pack, batch_size, seconds, node = found.groups()
-            stamp = datetime.strptime(time, "%Y-%m-%d %H:%M:%S,%f").replace(tzinfo=UTC)
-            end = stamp.timestamp()
-            yield Span(end - float(seconds), end, node, int(pack), int(batch_size))
-
-
-# The log file has a link's end when the driver took notice, a little after the worker was free.
+# Runs of the earlier version have a link's end when the driver took notice, a little after the
+# worker was free.
 _SLACK = 0.2
 _MOST_SLACK = 0.5
 
@@ -131,7 +108,7 @@ def without_pauses(links: Sequence[Span]) -> tuple[list[Span], int]:
 
 def timeline_chart(run: RunData) -> Chart | None:
     """Return the chart; None where nothing was trained."""
-    links = links_of(run.trials, run.folder.log)
+    links = links_of(run.trials, read_links(run.folder))
     if not links:
         return None
     links, pauses = without_pauses(links)

@@ -12,16 +12,16 @@ from search.storage.durable import (
     write_atomically,
     write_durably,
 )
+from search.storage.growing import growing_file
 from search.storage.object_store import NO_BUCKET
 from search.storage.remote_path import Place, RemotePath, place
-from search.storage.repeated import Repeated
 from search.storage.run_lock import lock, say_nothing, writer
 
 __all__ = [
     "NO_BUCKET",
     "Place",
     "RemotePath",
-    "Repeated",
+    "growing_file",
     "load_arrays",
     "lock",
     "place",

@@ -29,7 +29,7 @@ from search.record import (
     open_books,
 )
 from search.result import Command, arithmetic, lacks_optimum, lacks_refits, make_timing, result_text
-from search.storage import Place
+from search.storage import Place, growing_file
 from search.sweep.checks import (
     alphas_of,
     check_enough_images,
@@ -103,7 +103,7 @@ def _summary(
             check_same_reuse(folder.path, manifest, reuse)
         summary = folder.read_summary() if manifest else None
         if not summary or lacks(summary, options):
-            with log_file(folder.log) as folder.log:
+            with log_file(folder.log) as folder.log, growing_file(folder.links) as folder.links:
                 summary = Sweep(options, config, data, folder, err, began).run(summary)
     return summary
 

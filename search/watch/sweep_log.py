@@ -4,18 +4,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from search.errors import LockedError
-from search.storage import Place, RemotePath, Repeated
-
-# Seconds between two uploads. Nothing can be appended to an object, so each upload is the whole
-# file; a killed command loses the lines since the last one.
-_SECONDS = 5.0
+from search.storage import Place, growing_file
 
 
 @contextmanager
-def log_file(path: Place) -> Iterator[Place]:
+def log_file(path: Place) -> Iterator[Path]:
     """Write what the packages log into a file, or an object of a store.
 
     Yields
@@ -23,36 +17,8 @@ def log_file(path: Place) -> Iterator[Place]:
     Path
         A local file that has all that was logged so far.
     """
-    if not isinstance(path, RemotePath):
-        with _logged(path):
-            yield path
-        return
-    with TemporaryDirectory(prefix="packsweep-") as folder:
-        upload = _Upload(Path(folder) / path.name, path)
-        try:
-            with _logged(upload.file), Repeated(_SECONDS, upload.put):
-                yield upload.file
-        finally:
-            upload.put()
-
-
-class _Upload:
-    """Uploads a growing file to a store; what the object had before stands at its beginning."""
-
-    def __init__(self, file: Path, path: RemotePath) -> None:
-        self.file, self._path = file, path
-        with suppress(FileNotFoundError):
-            file.write_bytes(path.read_bytes())
-        self._size = file.stat().st_size if file.exists() else 0
-
-    def put(self) -> None:
-        """Upload the file if it has grown."""
-        # The trial log tells the user of a store that refuses, or of a lost lease.
-        with suppress(OSError, LockedError):
-            content = self.file.read_bytes()
-            if len(content) > self._size:
-                self._path.write_bytes(content)
-                self._size = len(content)
+    with growing_file(path) as file, _logged(file):
+        yield file
 
 
 @contextmanager

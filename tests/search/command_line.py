@@ -1,7 +1,6 @@
 """What the tests of the command line share: small data, small grids, and the command itself."""
 
 import os
-import re
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import pytest
 from cluster.executor import SerialExecutor
 from model.speed import CostModel
 from search.engine import calibration
-from search.record import RunFolder, Ties
+from search.record import RunFolder, Ties, read_links
 from search.run import main
 
 AXES = {
@@ -135,11 +134,10 @@ def logged_files(run_dir: Path) -> int:
     return len(list(run_dir.glob("trials/[!.]*.parquet")))
 
 
-def trained_links(run_dir: Path) -> list[tuple[str, str]]:
-    """Return (pack, epochs) of each link that was trained, as often as it was."""
-    text = (run_dir / "sweep.log").read_text()
-    pattern = r"done: pack (\d+), advance .* epochs (\d+-\d+) .* trained (\d+) epochs"
-    return [(pack, epochs) for pack, epochs, n in re.findall(pattern, text) if n != "0"]
+def trained_links(run_dir: Path) -> list[tuple[int, int, int]]:
+    """Return (pack, start, end) of each link that was trained, as often as it was."""
+    links = read_links(RunFolder(run_dir))
+    return [(link.pack, link.start_epoch, link.epoch) for link in links if link.trained_epochs]
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:

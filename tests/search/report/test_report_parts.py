@@ -12,7 +12,7 @@ from reports import FULL, SPACE, columns_of, config_of, images
 
 from model.softmax import SoftmaxRegression
 from search.config import AXES, Range, SweepConfig
-from search.record import TrialLog
+from search.record import LinkRecord, TrialLog
 from search.report.axis import Axis, axis_number
 from search.report.charts import hover, json_value
 from search.report.final_model import FinalModel, confusion_chart
@@ -25,7 +25,6 @@ from search.report.timeline import (
     busy_fraction,
     lanes,
     links_of,
-    links_of_log,
     links_of_rows,
     without_pauses,
 )
@@ -179,18 +178,19 @@ def test_rows_of_one_link_are_one_bar(tmp_path):
     links = links_of_rows(trials)
     assert len(links) == 4  # two packs, scored at two epochs
     assert {(link.end - link.start) for link in links} == {4.0}
-    assert links_of(trials, tmp_path / "none.log") == sorted(links)
+    assert links_of(trials, []) == sorted(links)
 
 
-def test_the_log_file_knows_links_that_finished_no_trial(tmp_path):
-    path = tmp_path / "sweep.log"
-    path.write_text(
-        "2026-01-01 10:00:10,500 INFO done: pack 7, advance batch=1024 epochs 0-5 width=64, "
-        "trained 5 epochs in 9.50 s on 192.0.2.2\n<script>\n"
-    )
-    (link,) = links_of_log(path)
-    assert (link.pack, link.batch_size, link.node) == (7, 1024, "192.0.2.2")
-    assert link.end - link.start == pytest.approx(9.5)
+def test_links_that_finished_no_trial_are_recorded(tmp_path):
+    trial_log = TrialLog(tmp_path)
+    trial_log.write("rows", columns_of(SPACE, np.ones(16)))
+    names = ("pack", "node", "started_at", "finished_at", "batch_size", "source")
+    trials = dict(zip(names, trial_log.columns(*names), strict=True))
+    records = [LinkRecord(7, 1024, i, i + 5, 64, 5, 1.0 + i, 10.5 + i, "b", 1) for i in range(5)]
+    links = links_of(trials, records[::-1])
+    assert links == [Span(1.0 + i, 10.5 + i, "b", 7, 1024) for i in range(5)]
+    # As many are no better than the rows.
+    assert links_of(trials, records[:4]) == sorted(links_of_rows(trials))
 
 
 # --- The final model
