@@ -16,12 +16,13 @@ from search.storage import (
     NO_BUCKET,
     Place,
     RemotePath,
+    Writer,
+    find_writer,
     lock,
     prepare_folder,
     read_whole,
     say_nothing,
     write_atomically,
-    writer,
 )
 
 
@@ -116,10 +117,9 @@ class RunFolder:
                 "--run-dir, or an empty folder."
             )
 
-    @property
-    def writer(self) -> str | None:
-        """Which process is writing to it, in words; None where none is."""
-        return writer(self._lock)
+    def find_writer(self) -> Writer | None:
+        """Return the process that is writing to it; None where none is."""
+        return find_writer(self._lock)
 
     def read_manifest(self) -> Manifest | None:
         """Return the manifest, or None in a new folder.

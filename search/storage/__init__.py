@@ -15,12 +15,15 @@ from search.storage.durable import (
 from search.storage.growing import growing_file
 from search.storage.object_store import NO_BUCKET
 from search.storage.remote_path import Place, RemotePath, place
-from search.storage.run_lock import lock, say_nothing, writer
+from search.storage.run_lock import find_writer, lock, say_nothing
+from search.storage.writers import Writer
 
 __all__ = [
     "NO_BUCKET",
     "Place",
     "RemotePath",
+    "Writer",
+    "find_writer",
     "growing_file",
     "load_arrays",
     "lock",
@@ -32,5 +35,4 @@ __all__ = [
     "say_nothing",
     "write_atomically",
     "write_durably",
-    "writer",
 ]

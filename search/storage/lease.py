@@ -14,6 +14,7 @@ from pathlib import Path
 from search.errors import LockedError, ObjectStoreError
 from search.storage.remote_path import RemotePath
 from search.storage.repeated import Repeated
+from search.storage.writers import Writer
 
 BEAT = 4.0
 """Seconds between two signs of life."""
@@ -31,6 +32,8 @@ _UNSURE = 8.0
 # Somebody who only looks once goes by the time at which the store got the last sign of life.
 _SEEN = 60.0
 
+_ENDED = "another process, which has ended since"
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -39,7 +42,7 @@ class Holder:
     Attributes
     ----------
     who : str
-        For messages.
+        The writer, as its `Writer.to_json`; of an earlier version, in words.
     process : list of str
         Where it runs: the machine since it was started, its table of processes, the number
         there, and when the process began.
@@ -53,6 +56,11 @@ class Holder:
     process: list[str]
     token: str
     beats: int = 0
+
+    @property
+    def writer(self) -> Writer:
+        """Who it is, for messages."""
+        return Writer.read(str(self.who))
 
     @property
     def is_gone(self) -> bool:
@@ -71,14 +79,14 @@ class Lease:
     ----------
     path : RemotePath
         Of the lease's object.
-    who : str
-        For messages.
+    writer : Writer
+        The process that claims it.
     """
 
-    def __init__(self, path: RemotePath, who: str) -> None:
+    def __init__(self, path: RemotePath, writer: Writer) -> None:
         self._path = path
         process = [*_machine(), str(os.getpid()), _began("self")]
-        self._mine = Holder(who, process, secrets.token_hex(8))
+        self._mine = Holder(writer.to_json(), process, secrets.token_hex(8))
         self._lock = threading.Lock()
         self._confirmed = False
         self._lost: str | None = None
@@ -118,7 +126,8 @@ class Lease:
         if found is None or found.is_gone:
             return
         notify(
-            f"Watching for up to {STALE:g} s whether the writer of this run is alive: {found.who}"
+            f"Watching for up to {STALE:g} s whether the writer of this run is alive: "
+            f"{found.writer}"
         )
         until = time.monotonic() + STALE
         while found is not None and time.monotonic() < until:
@@ -152,7 +161,7 @@ class Lease:
         """Make sure that the lease in the store is this one."""
         found = _read(self._path)
         if found is None or found.token != self._mine.token:
-            self._lost = found.who if found else "another process, which has ended since"
+            self._lost = str(found.writer) if found else _ENDED
         self._raise_if_lost()
         self._confirmed = True
 
@@ -182,8 +191,8 @@ class Lease:
                 self._path.store.delete(self._path.key)
 
 
-def holder(path: RemotePath) -> str | None:
-    """Say who holds a lease, or None where nobody seems to; nothing is written.
+def holder(path: RemotePath) -> Writer | None:
+    """Return who holds a lease, or None where nobody seems to; nothing is written.
 
     One look cannot see a sign of life. A lease counts that was renewed within the last minute,
     by the clocks of the store and of this machine.
@@ -198,7 +207,7 @@ def holder(path: RemotePath) -> str | None:
     except OSError:  # no lease, or one that is not ours to look at
         return None
     alive = found is not None and not found.is_gone and time.time() - renewed < _SEEN
-    return found.who if found is not None and alive else None
+    return found.writer if found is not None and alive else None
 
 
 def _read(path: RemotePath) -> Holder | None:
@@ -211,7 +220,7 @@ def _read(path: RemotePath) -> Holder | None:
 
 def _taken(path: RemotePath, by: Holder) -> LockedError:
     return LockedError(
-        f"{path.parent} is being written by {by.who}. "
+        f"{path.parent} is being written by {by.writer}. "
         "Wait for it, stop it, or choose another --run-dir."
     )
 

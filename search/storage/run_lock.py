@@ -2,8 +2,6 @@
 
 import contextlib
 import fcntl
-import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import IO
 from search.errors import LockedError
 from search.storage.lease import Lease, holder
 from search.storage.remote_path import Place, RemotePath
-from search.text import utc_now
+from search.storage.writers import Writer
 
 # Somebody who looks whether there is a writer holds the lock for some microseconds. A writer that
 # starts in just these asks again, so that looking never makes it fail; it would take somebody
@@ -34,7 +32,7 @@ def lock(
     Parameters
     ----------
     path : Path or RemotePath
-        Of the lock's file, made where it is missing.
+        Path of the lock's file, made where it is missing.
     notify : callable
         Told in words why it takes some seconds to get a lease.
 
@@ -43,24 +41,23 @@ def lock(
     LockedError
         If another process holds it.
     """
-    return Lease(path, _self()).held(notify) if isinstance(path, RemotePath) else _locked(path)
-
-
-def _self() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()} since {utc_now()}"
+    mine = Writer.this_process()
+    if isinstance(path, RemotePath):
+        return Lease(path, mine).held(notify)
+    return _locked(path, mine)
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, mine: Writer) -> Iterator[None]:
     with path.open("a+") as file:
         if not _taken(file):
             file.seek(0)
             raise LockedError(
-                f"{path.parent} is being written by {file.read().strip() or 'another process'}. "
+                f"{path.parent} is being written by {Writer.read(file.read())}. "
                 "Wait for it, stop it, or choose another --run-dir."
             )
         file.truncate(0)
-        file.write(_self())
+        file.write(mine.to_json())
         file.flush()
         yield
 
@@ -74,13 +71,13 @@ def _taken(file: IO[str]) -> bool:
     return False
 
 
-def writer(path: Place) -> str | None:
-    """Say which process holds a lock, or None where nobody does; nothing is written.
+def find_writer(path: Place) -> Writer | None:
+    """Return the process that holds a lock, or None where nobody does; nothing is written.
 
     Parameters
     ----------
     path : Path or RemotePath
-        Of the lock's file, which need not exist.
+        Path of the lock's file, which need not exist.
     """
     if isinstance(path, RemotePath):
         return holder(path)
@@ -90,7 +87,7 @@ def writer(path: Place) -> str | None:
                 # Shared, so that those who look do not see each other; closing the file ends it.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return file.read().strip() or "another process"
+                return Writer.read(file.read())
     except OSError:  # no lock, or one that is not ours to look at
         pass
     return None

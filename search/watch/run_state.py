@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any, Self
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from search.config import SweepConfig
 from search.errors import RunFolderError
 from search.record import STANDINGS_COLUMNS, Manifest, RunFolder, Standings, Summary, read_columns
-from search.storage import Place
+from search.storage import Place, Writer
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
 
@@ -54,15 +53,15 @@ class RunState:
     config : SweepConfig
     summary : Summary or None
         The result of a finished run.
-    writer : str or None
-        The process that is writing to it, in words.
+    writer : Writer or None
+        The process that is writing to it; None where none is.
     """
 
     folder: RunFolder
     manifest: Manifest
     config: SweepConfig
     summary: Summary | None
-    writer: str | None
+    writer: Writer | None
 
     @classmethod
     def read(cls, path: Place) -> Self:
@@ -79,7 +78,7 @@ class RunState:
         manifest = folder.existing_manifest()
         config = SweepConfig.from_dict(manifest.config, str(path / "manifest.json"))
         # The writer first: one that ends in between has written its summary by then.
-        writer = folder.writer
+        writer = folder.find_writer()
         return cls(folder, manifest, config, folder.read_summary(), writer)
 
     @property
@@ -117,7 +116,7 @@ class RunState:
     def rate(self) -> float | None:
         """Trials per second of the command that is running, or else of the whole log."""
         started, finished = self._links["started_at"], self._links["finished_at"]
-        mine = started >= _since(self.writer)
+        mine = started >= (self.writer.started_at if self.writer else -np.inf)
         if not mine.any():
             return None
         elapsed = finished[mine].max() - started[mine].min()
@@ -148,15 +147,6 @@ def _link(links: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]) -> EndedLin
         len(rows),
         links["node"][rows[0]] or "",
     )
-
-
-def _since(writer: str | None) -> float:
-    """Return when a writer began, by its own description."""
-    _, _, since = (writer or "").rpartition(" since ")
-    try:
-        return datetime.fromisoformat(since).timestamp()
-    except ValueError:
-        return -np.inf
 
 
 def run_folders(parent: Place) -> list[Place]:

@@ -20,7 +20,7 @@ from search.record import RunFolder, loading
 from search.report.__main__ import main as report
 from search.runs import main as runs
 from search.status import main as status
-from search.storage import writer
+from search.storage import find_writer
 
 DOCS = Path(search.__file__).parents[1] / "docs" / "query.md"
 SERIAL = ("--executor", "serial", "--no-progress")
@@ -109,8 +109,8 @@ def test_a_running_run_names_its_process_and_is_not_disturbed(folder, capfd):
 def test_who_looks_never_makes_a_writer_fail(tmp_path):
     (tmp_path / "run").mkdir()
     code = (
-        "import sys, pathlib\nfrom search.storage import writer\n"
-        "print('ready', flush=True)\nwhile True: writer(pathlib.Path(sys.argv[1]))"
+        "import sys, pathlib\nfrom search.storage import find_writer\n"
+        "print('ready', flush=True)\nwhile True: find_writer(pathlib.Path(sys.argv[1]))"
     )
     looking = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "run" / ".lock")],
@@ -127,7 +127,7 @@ def test_who_looks_never_makes_a_writer_fail(tmp_path):
 
 
 def test_a_lock_is_looked_at_without_making_it(tmp_path):
-    assert writer(tmp_path / ".lock") is None
+    assert find_writer(tmp_path / ".lock") is None
     assert not list(tmp_path.iterdir())
 
 

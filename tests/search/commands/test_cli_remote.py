@@ -85,8 +85,8 @@ def test_a_sweep_in_a_store_ends_as_one_on_a_disk(s3, command, undisturbed, capf
     near = [name for name in names if name.startswith("resamples/")]
     assert 1 <= len(near) <= 4
     assert sorted({*names} - {*links, *near}) == [
-        "best_model.npz", "manifest.json", "refits.json", "report.html", "summary.json",
-        "sweep.log",
+        "best_model.npz", "links.jsonl", "manifest.json", "refits.json", "report.html",
+        "summary.json", "sweep.log",
     ]  # fmt: skip
     s3.requests()
     again = invoke(capfd, *command, "--run-dir", uri)

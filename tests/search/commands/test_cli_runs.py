@@ -154,7 +154,7 @@ def test_the_summary_keeps_its_contract(run_dir):
 def test_the_run_folder_holds_the_files_of_the_contract(run_dir):
     assert {path.name for path in run_dir.iterdir() if not path.name.startswith(".")} == {
         "manifest.json", "trials", "checkpoints", "resamples", "best_model.npz", "summary.json",
-        "report.html", "sweep.log", "refits.json",
+        "report.html", "sweep.log", "links.jsonl", "refits.json",
     }  # fmt: skip
     assert list((run_dir / "checkpoints").iterdir()) == []
     assert not list(run_dir.rglob(".tmp-*"))

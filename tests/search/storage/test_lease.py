@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from search.errors import LockedError, StoreError
-from search.storage import lease, write_atomically
+from search.storage import Writer, lease, write_atomically
 from search.storage.lease import Lease, holder
 
 pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("quick_lease")]
@@ -18,11 +18,17 @@ pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("quick_leas
 ELSEWHERE = ["another machine", "pid:[1]", "7", "0"]
 
 
+def writer(process):
+    """Return a process of that number."""
+    return Writer(process, "host", "2026-01-02T03:04:05+00:00")
+
+
 def nothing(text):
     raise AssertionError(text)
 
 
 def put_lease(path, process=ELSEWHERE, beats=1):
+    # As the earlier version writes it.
     told = {"who": "process 7 on host", "process": process, "token": "theirs", "beats": beats}
     path.write_bytes(json.dumps(told).encode())
 
@@ -40,9 +46,9 @@ def wait_for(condition):
 
 def test_a_lease_is_there_while_it_is_held_and_is_renewed(s3):
     path = s3.path("run/.lock")
-    with Lease(path, "process 1").held(nothing):
+    with Lease(path, writer(1)).held(nothing):
         first = json.loads(s3.path("run/.lock").read_bytes())
-        assert first["who"] == holder(s3.path("run/.lock")) == "process 1"
+        assert Writer.read(first["who"]) == holder(s3.path("run/.lock")) == writer(1)
         wait_for(lambda: json.loads(s3.path("run/.lock").read_bytes())["beats"] > first["beats"])
         write(s3.path("run/file"))
     assert s3.names("run") == ["file"]
@@ -52,22 +58,27 @@ def test_a_lease_is_there_while_it_is_held_and_is_renewed(s3):
 
 def test_a_second_writer_sees_the_first_alive_and_is_refused_by_its_name(s3):
     told = []
-    with Lease(s3.path("run/.lock"), "process 1").held(nothing):
-        second = Lease(s3.path("run/.lock"), "process 2").held(told.append)
-        with pytest.raises(LockedError, match=r"run\?.* is being written by process 1\. Wait"):
+    with Lease(s3.path("run/.lock"), writer(1)).held(nothing):
+        second = Lease(s3.path("run/.lock"), writer(2)).held(told.append)
+        with pytest.raises(
+            LockedError,
+            match=r"written by process 1 on host since .*:05\+00:00\. Wait",
+        ):
             second.__enter__()
-        assert holder(s3.path("run/.lock")) == "process 1"
-    assert told == ["Watching for up to 0.8 s whether the writer of this run is alive: process 1"]
+        assert holder(s3.path("run/.lock")) == writer(1)
+    assert told == [
+        f"Watching for up to 0.8 s whether the writer of this run is alive: {writer(1)}"
+    ]
 
 
 def test_a_lease_that_stands_still_is_taken_over(s3):
     path, told = s3.path("run/.lock"), []
     put_lease(path)
     began = time.monotonic()
-    with Lease(path, "process 2").held(told.append):
+    with Lease(path, writer(2)).held(told.append):
         assert time.monotonic() - began >= lease.STALE
         write(s3.path("run/file"))
-        assert holder(path) == "process 2"
+        assert holder(path) == writer(2)
     assert told
 
 
@@ -76,7 +87,7 @@ def test_a_lease_that_ends_meanwhile_is_waited_for(s3):
     put_lease(path)
     ending = threading.Timer(0.2, s3.path("run/.lock").unlink)
     ending.start()
-    with Lease(path, "process 2").held(told.append):
+    with Lease(path, writer(2)).held(told.append):
         pass
     ending.join()
 
@@ -89,7 +100,7 @@ def test_the_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once(s3):
         child.kill()
     put_lease(path, process)
     assert holder(path) is None
-    with Lease(path, "process 2").held(nothing):
+    with Lease(path, writer(2)).held(nothing):
         pass
 
 
@@ -109,14 +120,14 @@ def test_what_is_no_lease_hinders_nobody(s3, content):
     path = s3.path("run/.lock")
     path.write_bytes(content)
     assert holder(path) is None
-    with Lease(path, "process 2").held(nothing):
+    with Lease(path, writer(2)).held(nothing):
         pass
 
 
 def test_of_two_that_start_together_one_goes_on(s3):
     one, other = s3.path("run/.lock"), s3.path("run/.lock")
     with ExitStack() as stack:
-        first, second = Lease(one, "process 1"), Lease(other, "process 2")
+        first, second = Lease(one, writer(1)), Lease(other, writer(2))
         # Both have looked and found nothing.
         second._wait_for_another = lambda notify: None
         stack.enter_context(first.held(nothing))
@@ -128,14 +139,14 @@ def test_of_two_that_start_together_one_goes_on(s3):
 
 def test_a_writer_whose_lease_was_taken_over_writes_no_more(s3):
     path = s3.path("run/.lock")
-    with Lease(path, "process 1").held(nothing):
+    with Lease(path, writer(1)).held(nothing):
         write(path.with_name("before"))
         put_lease(s3.path("run/.lock"))
         wait_for(lambda: raises_locked(path.with_name("after")))
         with pytest.raises(LockedError, match="taken over by process 7 on host, which found no"):
             write(path.with_name("after"))
     # The other's lease stays when this one ends.
-    assert holder(path) == "process 7 on host"
+    assert holder(path) == Writer(words="process 7 on host")
 
 
 def raises_locked(path):
@@ -150,7 +161,7 @@ def raises_locked(path):
 def test_a_writer_that_slept_asks_before_it_writes(s3, monkeypatch):
     monkeypatch.setattr(lease, "BEAT", 1000.0)
     path = s3.path("run/.lock")
-    with Lease(path, "process 1").held(nothing):
+    with Lease(path, writer(1)).held(nothing):
         write(path.with_name("before"))
         now = lease._now
         monkeypatch.setattr(lease, "_now", lambda: now() + 60)
@@ -166,7 +177,7 @@ def test_a_sign_of_life_that_took_long_to_arrive_is_old_when_it_does(s3, monkeyp
     path, late = s3.path("run/.lock"), [0.0]
     now, put = lease._now, type(path.store).write
     monkeypatch.setattr(lease, "_now", lambda: now() + late[0])
-    mine = Lease(path, "process 1")
+    mine = Lease(path, writer(1))
     with mine.held(nothing):
         write(path.with_name("before"))
         with monkeypatch.context() as patch:
@@ -182,7 +193,7 @@ def test_a_sign_of_life_that_took_long_to_arrive_is_old_when_it_does(s3, monkeyp
 
 def test_a_store_that_is_away_stops_the_writer_and_nothing_else(s3, monkeypatch):
     path = s3.path("run/.lock")
-    with Lease(path, "process 1").held(nothing):
+    with Lease(path, writer(1)).held(nothing):
         write(path.with_name("before"))
         with monkeypatch.context() as patch:
             patch.setattr(type(path.store), "fetched", away)
@@ -200,6 +211,6 @@ def away(store, key):
 def test_who_looks_once_goes_by_the_time_of_the_last_sign_of_life(s3, monkeypatch):
     path = s3.path("run/.lock")
     put_lease(path)
-    assert holder(path) == "process 7 on host"
+    assert holder(path) == Writer(words="process 7 on host")
     monkeypatch.setattr(lease, "_SEEN", -100.0)
     assert holder(path) is None
