@@ -50,3 +50,16 @@ def test_paths_in_the_text_exist(page):
 def test_readme_leads_to_every_page():
     linked = set(LINK.findall(prose(ROOT / "README.md")))
     assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
+
+
+def test_what_the_map_names_is_in_the_files_that_it_names():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    table = text.partition("I want to change")[2].partition("\n\n")[0]
+    rows = [line.split("|")[2:4] for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    for files, names in rows:
+        paths = [ROOT / path for path in re.findall(r"`([\w/]+(?:\.py|/))`", files)]
+        code = [f for path in paths for f in ([path] if path.is_file() else path.glob("*.py"))]
+        assert code, files
+        for name in re.findall(r"(?:[\w.]*\.)?(\w+)`", names):
+            assert any(re.search(rf"\b{name}", f.read_text()) for f in code), (name, files)
