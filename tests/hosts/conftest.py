@@ -21,15 +21,14 @@ def folder(tmp_path_factory):
     """
     path = tmp_path_factory.mktemp("hosts")
     write_images(path / "data.npz", rows=4000, pixels=784, classes=10)
-    for name, epochs in {"grid": [20, 40, 60], "long": [60, 120, 180]}.items():
-        write_grid(
-            path / f"{name}.toml",
-            "./data.npz",
-            batch_size=BATCH_SIZES,
-            learning_rate=[1e-8, 1e-7],
-            epochs=epochs,
-            alpha=[0.0, 1.0],
-        )
+    write_grid(
+        path / "grid.toml",
+        "./data.npz",
+        batch_size=BATCH_SIZES,
+        learning_rate=[1e-8, 1e-7],
+        epochs=[20, 40, 60],
+        alpha=[0.0, 1.0],
+    )
     return path
 
 

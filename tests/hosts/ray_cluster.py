@@ -39,13 +39,15 @@ trap 'kill $node; wait $node; exit' TERM
 while :; do "$@" & node=$!; wait $node; sleep 0.5; done
 """
 
-# Answers every line with the cores of each host that the cluster counts as alive.
+# Answers every line with the cores of each host that is alive and is not about to end.
 _WATCH = """
 import json, logging, ray, sys
+from ray._private.state import state
 answers, sys.stdout = sys.stdout, sys.stderr  # where Ray tells of nodes that are gone
 ray.init(address=sys.argv[1], log_to_driver=False, logging_level=logging.ERROR)
 for _ in sys.stdin:
-    alive = [node for node in ray.nodes() if node["Alive"]]
+    ending = state.get_draining_nodes()
+    alive = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] not in ending]
     cores = {n["NodeManagerAddress"]: int(n["Resources"].get("CPU", 0)) for n in alive}
     print(json.dumps(cores), file=answers, flush=True)
 """
@@ -115,13 +117,13 @@ class RayCluster:
                 env=self.env, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
-    def stop(self, host: Host) -> None:
-        """Tell a node to end, and wait until it has."""
+    def tell_to_stop(self, host: Host) -> None:
+        """Tell a node to end, and wait until the cluster gives it nothing to do any more."""
         os.kill(child_of(self.nodes[host]), signal.SIGTERM)
-        self.nodes[host].wait(60)
+        wait_for(lambda: host.address not in self.cores())
 
     def cores(self) -> dict[str, int]:
-        """Return the cores of each host that is alive, by its address."""
+        """Return the cores of each host that is alive and takes work, by its address."""
         assert self._watch.stdin is not None
         assert self._watch.stdout is not None
         self._watch.stdin.write("\n")

@@ -1,6 +1,7 @@
 """What the tests on several hosts rely on: hosts that are as separate as machines."""
 
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,13 +11,23 @@ from ray_cluster import wait_for
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"no hosts: {why_not()}")
 
-# Accepts one connection, and says how it ended.
+# Accepts every connection, and says what comes through each: packets may be late by seconds, so a
+# knock can come between.
 SERVER = """
-import socket, sys
-connection, _ = socket.create_server((sys.argv[1], 80)).accept()
-print("accepted", flush=True)
-print("closed" if connection.recv(1) == b"" else "data", flush=True)
+import socket, sys, threading
+
+def tell(connection):
+    print("accepted", flush=True)
+    while data := connection.recv(99):
+        print(data.decode().strip() or "knock", flush=True)
+    print("closed", flush=True)
+
+server = socket.create_server((sys.argv[1], 80))
+while True:
+    threading.Thread(target=tell, args=[server.accept()[0]], daemon=True).start()
 """
+# Connects, and sends what it is given.
+CLIENT = "exec 3<>/dev/tcp/$0/80; cat >&3"
 
 
 @pytest.fixture
@@ -28,6 +39,19 @@ def pair(tmp_path):
 def top_of(path):
     """Return the folder of /tmp that a path is in, if it is in one."""
     return Path(*path.parts[:3]) if path.is_relative_to("/tmp") else None
+
+
+def serve(host, path):
+    """Start the server, and return what reads what it has said so far."""
+    with path.open("w") as file:
+        server = host.start(sys.executable, "-c", SERVER, host.address, stdout=file)
+
+    def said():
+        assert server.poll() is None
+        return path.read_text().split()
+
+    wait_for(lambda: ":80 " in host.run("ss", "-Hltn", capture_output=True).stdout)
+    return said
 
 
 def words(host, *command):
@@ -48,26 +72,31 @@ def test_a_host_has_a_name_processes_and_folders_of_its_own(pair, tmp_path):
     assert (tmp_path / "shared").exists()
 
 
-def test_nothing_comes_through_a_cut_and_all_of_it_later(pair):
+def test_nothing_comes_through_a_cut_and_all_of_it_later(pair, tmp_path):
     one, other = pair
-    server = other.start(sys.executable, "-c", SERVER, other.address)
+    said = serve(other, tmp_path / "said")
     assert not one.reaches(NOWHERE, 80)
-    other.cut()
-    assert not one.reaches(other.address, 80)
-    other.heal()
-    wait_for(lambda: one.reaches(other.address, 80))
-    assert server.wait(30) == 0
+    with one.start("bash", "-c", CLIENT, other.address, stdin=subprocess.PIPE) as client:
+        wait_for(lambda: said() == ["accepted"])
+        other.cut()
+        client.stdin.write("late\n")
+        client.stdin.flush()
+        assert not one.reaches(other.address, 80)
+        assert said() == ["accepted"]
+        other.heal()
+        wait_for(lambda: "late" in said())
+        wait_for(lambda: one.reaches(other.address, 80))
+        wait_for(lambda: "knock" in said())
+        assert client.poll() is None
 
 
-def test_a_host_that_is_killed_takes_its_processes_along_and_tells_nobody(pair):
+def test_a_host_that_is_killed_takes_its_processes_along_and_tells_nobody(pair, tmp_path):
     one, other = pair
-    with one.start(sys.executable, "-c", SERVER, one.address, stdout=-1) as server:
-        wait_for(lambda: "80" in " ".join(words(one, "ss", "-Hltn")))
-        client = other.start("bash", "-c", f"exec 3<>/dev/tcp/{one.address}/80; sleep 60")
-        assert server.stdout.readline() == "accepted\n"
+    said = serve(one, tmp_path / "said")
+    with other.start("bash", "-c", CLIENT, one.address, stdin=subprocess.PIPE) as client:
+        wait_for(lambda: said() == ["accepted"])
         other.kill()
         assert client.wait(30) == -9
-        other.boot()
-        assert len(other.titles()) == 1
-        assert server.poll() is None  # still waits for the client
-        server.kill()
+    other.boot()
+    assert len(other.titles()) == 1
+    assert said() == ["accepted"]  # still waits for the client

@@ -6,11 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 
 import pytest
 from command_line import (
+    RUN,
+    Hold,
     assert_same_results,
     end,
     finish,
@@ -42,9 +44,9 @@ def both(cluster, small, large):
 @pytest.fixture(scope="module")
 def assert_as_in_one_process(folder):
     """Return what compares a run with one of the same plan in this process."""
+    serial = folder / "serial"
 
-    def check(run_dir, name="serial"):
-        serial = folder / name
+    def check(run_dir):
         if not serial.exists():
             serial.mkdir()
             shutil.copy(run_dir / "manifest.json", serial)
@@ -61,10 +63,10 @@ def assert_as_in_one_process(folder):
 
 
 @contextmanager
-def command(cluster, folder, *args, env=None, host=None):
+def command(cluster, folder, *args, env=None, host=None, hold=None):
     """Start the command on the head, or another host; it does not outlive the test."""
     process = (host or cluster.head).start(
-        sys.executable, "-m", "search.run", *args, cwd=folder, env=env or cluster.env,
+        sys.executable, *(hold.run if hold else RUN), *args, cwd=folder, env=env or cluster.env,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -73,18 +75,22 @@ def command(cluster, folder, *args, env=None, host=None):
         end(process)
 
 
-def sweep(cluster, folder, run_dir):
+def sweep(cluster, folder, run_dir, hold):
     """Start a sweep with as many tasks at a time as the whole cluster has cores."""
+    args = ["--grid", "./grid.toml", "--run-dir", run_dir]
     where = ["--address", cluster.address, "--workers", 3]
-    return command(cluster, folder, "--grid", "./grid.toml", "--run-dir", run_dir, *where)
+    return command(cluster, folder, *args, *where, hold=hold)
 
 
-def wait_for_link(host, process, run_dir):
-    """Wait until a host is in mid-link, and not in its first one, which begins with imports."""
-    log = run_dir / "sweep.log"
-    wait_until(lambda: log.exists() and f" on {host.address}\n" in log.read_text(), process)
-    wait_until(lambda: any("ray::advance" in t for t in host.titles()), process, pause=0.02)
-    time.sleep(0.2)  # a worker has the name of a task before it begins with it
+def wait_for_links(process, hold, hosts):
+    """Wait until so many links are under way on each of these hosts, all of them held there."""
+    wanted = {host.name: number for host, number in hosts.items()}
+
+    def under_way():
+        counts = Counter(name for name, _ in hold.waiting())
+        return {name: counts[name] for name in wanted} == wanted
+
+    wait_until(under_way, process)
 
 
 def links_of(run_dir):
@@ -110,7 +116,10 @@ def losses(run_dir):
 def test_all_hosts_work_by_their_cores(
     cluster, both, small, large, folder, assert_as_in_one_process
 ):
-    with sweep(cluster, folder, "whole") as process:
+    hold = Hold(0, folder, "workers")
+    with sweep(cluster, folder, "whole", hold) as process:
+        wait_for_links(process, hold, {small: 1, large: 2})
+        hold.go()
         outcome = finish(process, timeout=120)
     assert outcome.code == 0, outcome.err
     links = links_of(folder / "whole")
@@ -125,9 +134,11 @@ def test_all_hosts_work_by_their_cores(
 def test_a_host_without_power_costs_its_links_another_attempt(
     cluster, both, small, large, folder, assert_as_in_one_process
 ):
-    with sweep(cluster, folder, "power") as process:
-        wait_for_link(large, process, folder / "power")
+    hold = Hold(3, folder, "workers")
+    with sweep(cluster, folder, "power", hold) as process:
+        wait_for_links(process, hold, {large: 2})
         large.kill()
+        hold.go()
         outcome = finish(process, timeout=120)
     assert outcome.code == 0, outcome.err
     assert "A worker was lost on 'advance batch=" in outcome.err
@@ -138,14 +149,17 @@ def test_a_host_without_power_costs_its_links_another_attempt(
 def test_a_host_that_was_cut_off_comes_back_and_no_number_twice(
     cluster, both, small, large, folder, assert_as_in_one_process
 ):
-    with sweep(cluster, folder, "cut") as process:
-        wait_for_link(large, process, folder / "cut")
+    hold = Hold(3, folder, "workers")
+    with sweep(cluster, folder, "cut", hold) as process:
+        wait_for_links(process, hold, {large: 2})
         large.cut()
+        hold.go()  # behind the cut too
         cluster.wait_for_cores({small: 1})
+        # The cluster knows; the command may not yet, and then takes a result that comes late.
+        wait_until(lambda: losses(folder / "cut") >= 1, process)
         large.heal()
         outcome = finish(process, timeout=120)
     assert outcome.code == 0, outcome.err
-    assert losses(folder / "cut") >= 1
     assert_as_in_one_process(folder / "cut")
     cluster.wait_for_cores({small: 1, large: 2})
 
@@ -156,22 +170,24 @@ def test_a_host_that_comes_late_takes_its_share_of_a_laptops_sweep(
     large.kill()
     large.boot()
     cluster.wait_for_cores({small: 1})
-    grid = ["--grid", "./long.toml", "--run-dir", "late"]
-    address = f"ray://{cluster.head.address}:{CLIENT_PORT}"
-    with command(cluster, folder, *grid, "--address", address, host=laptop) as process:
-        wait_for_link(small, process, folder / "late")
+    address, hold = f"ray://{cluster.head.address}:{CLIENT_PORT}", Hold(1, folder, "workers")
+    args = ["--grid", "./grid.toml", "--run-dir", "late", "--address", address]
+    with command(cluster, folder, *args, host=laptop, hold=hold) as process:
+        wait_for_links(process, hold, {small: 1})
         cluster.join(large, 2)
+        wait_for_links(process, hold, {large: 2})
+        hold.go()
         outcome = finish(process, timeout=120)
     assert outcome.code == 0, outcome.err
     assert links_of(folder / "late")[large.address] >= 1
-    assert_as_in_one_process(folder / "late", "serial-long")
+    assert_as_in_one_process(folder / "late")
 
 
 def test_a_killed_command_continues_on_the_same_cluster(
     cluster, both, folder, assert_as_in_one_process
 ):
-    run_dir = folder / "killed"
-    with sweep(cluster, folder, "killed") as process:
+    run_dir, hold = folder / "killed", Hold(3, folder, "workers")
+    with sweep(cluster, folder, "killed", hold) as process:
         wait_until(lambda: logged_files(run_dir) >= 2, process)
         process.kill()
         assert finish(process).code == -signal.SIGKILL
@@ -187,9 +203,12 @@ def test_a_killed_command_continues_on_the_same_cluster(
 def test_a_host_that_is_told_to_stop_ends_its_links_first(
     cluster, both, small, large, folder, assert_as_in_one_process
 ):
-    with sweep(cluster, folder, "drained") as process:
-        wait_for_link(large, process, folder / "drained")
-        cluster.stop(large)
+    hold = Hold(3, folder, "workers")
+    with sweep(cluster, folder, "drained", hold) as process:
+        wait_for_links(process, hold, {large: 2})
+        cluster.tell_to_stop(large)
+        hold.go()
+        assert cluster.nodes[large].wait(60) is not None
         outcome = finish(process, timeout=120)
     assert outcome.code == 0, outcome.err
     assert losses(folder / "drained") == 0

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,10 @@ AXES = {
     "epochs": [1, 3],
     "alpha": [0.0, 10.0],
 }
+
+
+# What python is given to start the command.
+RUN = ("-m", "search.run")
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,49 @@ def invoke(capfd: pytest.CaptureFixture[str], *args: object) -> Outcome:
     return Outcome(code, *capfd.readouterr())
 
 
-def start(*args: object, cwd: Path, **options: object) -> subprocess.Popen[str]:
+class Hold:
+    """Keeps a command that is started in mid-sweep, be the machine fast or slow.
+
+    A test that does something to a sweep that is under way must not have to be quicker than it.
+
+    Parameters
+    ----------
+    links : int
+        How many links are not held.
+    parent : Path
+        A folder that the command and its workers see too.
+    what : {"command", "workers"}
+        Who waits: the command, as soon as so many links that end trials are in the log; or the
+        workers of Ray, at the beginning of every link but the first so many.
+
+    Attributes
+    ----------
+    run : tuple of str
+        In place of `RUN`.
+    """
+
+    def __init__(
+        self, links: int, parent: Path, what: Literal["command", "workers"] = "command"
+    ) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="hold-", dir=parent))
+        self.run = (str(Path(__file__).with_name("held.py")), str(self._folder), what, str(links))
+
+    def waiting(self) -> list[tuple[str, int]]:
+        """Return the host and the number of each process that has come to wait."""
+        names = [path.name.split() for path in self._folder.iterdir() if path.name != "go"]
+        return sorted((host, int(process)) for host, process in names)
+
+    def go(self) -> None:
+        """Hold nothing any more."""
+        (self._folder / "go").touch()
+
+
+def start(
+    *args: object, cwd: Path, hold: Hold | None = None, **options: object
+) -> subprocess.Popen[str]:
     """Start the command as a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "search.run", *map(str, args)],
+        [sys.executable, *(hold.run if hold else RUN), *map(str, args)],
         cwd=cwd, text=True, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
     )  # fmt: skip
@@ -78,6 +123,23 @@ def wait_until(
         assert process.poll() is None, f"ended too soon: {process.communicate()}"
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(pause)
+
+
+def start_until(
+    links: int, run_dir: Path, *args: object, cwd: Path
+) -> tuple[subprocess.Popen[str], Hold]:
+    """Start the command and wait until the log of its run holds so many links.
+
+    It is held a little later, so it may be anywhere in a link but not at its end.
+    """
+    hold = Hold(links - logged_files(run_dir) + 2, cwd)
+    process = start(*args, cwd=cwd, hold=hold)
+    try:
+        wait_until(lambda: logged_files(run_dir) >= links, process, pause=0.001)
+    except BaseException:
+        end(process)
+        raise
+    return process, hold
 
 
 def write_grid(path: Path, dataset: str, **axes: Sequence[float]) -> Path:

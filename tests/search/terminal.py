@@ -48,7 +48,7 @@ def record(
     then: Callable[[int, list[str]], tuple[int, int] | int | None] = lambda count, screen: None,
     **environment: str,
 ) -> Recording:
-    """Run a command in a terminal of a given size until it ends.
+    """Run Python in a terminal of a given size until it ends.
 
     `then` is called after each write; it returns a new size, a signal to send, or None.
     """
@@ -57,7 +57,7 @@ def record(
     unset = {"NO_COLOR", "COLUMNS", "LINES"}
     inherited = {name: value for name, value in os.environ.items() if name not in unset}
     process = subprocess.Popen(
-        [sys.executable, "-m", *map(str, args)],
+        [sys.executable, *map(str, args)],
         cwd=cwd, stdin=side, stdout=side, stderr=side, close_fds=True, start_new_session=True,
         env=inherited | {"TERM": "screen-256color"} | environment,
     )  # fmt: skip
@@ -65,16 +65,26 @@ def record(
     screen = pyte.Screen(columns, rows)
     stream, recording = pyte.ByteStream(screen), Recording(-1)
     deadline = time.monotonic() + 60
+
+    def show(data: bytes) -> None:
+        recording.written += data
+        stream.feed(data)
+        recording.screens.append([line.rstrip() for line in screen.display])
+
     try:
         while data := _read(main, deadline):
-            recording.written += data
-            stream.feed(data)
-            recording.screens.append([line.rstrip() for line in screen.display])
+            show(data)
             asked = then(len(recording.screens), recording.screens[-1])
             if isinstance(asked, tuple):
+                # Nothing for the old size may come when the terminal has the new one already.
+                process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                while select.select([main], [], [], 0)[0] and (data := _read(main, deadline)):
+                    show(data)
                 screen.resize(asked[1], asked[0])
                 _resize(main, *asked)
                 process.send_signal(signal.SIGWINCH)
+                process.send_signal(signal.SIGCONT)
             elif asked:
                 process.send_signal(asked)
         recording.code = process.wait(10)

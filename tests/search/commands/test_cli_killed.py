@@ -20,10 +20,10 @@ from command_line import (
     logged_files,
     pretend,
     start,
+    start_until,
     table,
     tied,
     trained_links,
-    wait_until,
     write_grid,
     write_images,
 )
@@ -77,19 +77,8 @@ def endless(tmp_path):
         end(process)
 
 
-def sweep(folder, run_dir):
-    return start("--grid", "./medium.toml", "--run-dir", run_dir, *SERIAL, cwd=folder)
-
-
-def sweep_until(folder, run_dir, links):
-    """Start a sweep and wait until its log holds so many links."""
-    process = sweep(folder, run_dir)
-    try:
-        wait_until(lambda: logged_files(folder / run_dir) >= links, process)
-    except BaseException:
-        end(process)
-        raise
-    return process
+def sweep(run_dir):
+    return ("--grid", "./medium.toml", "--run-dir", run_dir, *SERIAL)
 
 
 def assert_each_once(run_dir, undisturbed):
@@ -108,7 +97,7 @@ def test_killed_at_five_moments_the_same_command_ends_as_if_undisturbed(folder, 
     run_dir = folder / "killed"
     last = logged_files(folder / "undisturbed") - 3
     for links in sorted(chance.sample(range(last), 5)):
-        process = sweep_until(folder, "killed", links)
+        process, _ = start_until(links, run_dir, *sweep("killed"), cwd=folder)
         time.sleep(chance.uniform(0, 0.05))
         process.kill()
         assert finish(process).code == -signal.SIGKILL
@@ -117,7 +106,7 @@ def test_killed_at_five_moments_the_same_command_ends_as_if_undisturbed(folder, 
             assert_same_results(
                 done, undisturbed[undisturbed.number.isin(done.number)].reset_index()
             )
-    outcome = finish(sweep(folder, "killed"))
+    outcome = finish(start(*sweep("killed"), cwd=folder))
     assert outcome.code == 0
     assert re.search(r"288 trials on data, \d+ of them done", outcome.err)
     assert_each_once(run_dir, undisturbed)
@@ -128,8 +117,10 @@ def test_killed_at_five_moments_the_same_command_ends_as_if_undisturbed(folder, 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_once_it_names_the_command_that_continues(folder, undisturbed, number):
     run_dir = f"a run {number.name}"
-    process = sweep_until(folder, run_dir, 3)
+    process, hold = start_until(3, folder / run_dir, *sweep(run_dir), cwd=folder)
     process.send_signal(number)
+    assert any("once more to leave at once" in line for line in process.stderr)
+    hold.go()
     outcome = finish(process)
     assert (outcome.code, outcome.out) == (130, "")
     assert "Traceback" not in outcome.err

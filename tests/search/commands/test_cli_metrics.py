@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
-from command_line import finish, pretend, start, table, write_grid, write_images
+from command_line import Hold, finish, pretend, start, table, write_grid, write_images
 from prometheus_client.parser import text_string_to_metric_families
 
 import cluster
@@ -99,9 +99,12 @@ def seen(ray_cluster, endpoint, prometheus, tmp_path_factory):
     grid = {"batch_size": [8, 16], "learning_rate": [1e-8], "epochs": [40, 80]}
     write_grid(folder / "grid.toml", "./data.npz", **grid, alpha=[0.0, 3e38])
     joined = ["--address", ray_cluster.gcs_address, "--workers", 2]
-    process = start("--grid", "./grid.toml", "--run-dir", "watched", *joined, cwd=folder)
+    args, hold = ("--grid", "./grid.toml", "--run-dir", "watched", *joined), Hold(2, folder)
+    process = start(*args, cwd=folder, hold=hold)
     while process.poll() is None:
         seen |= series_at(endpoint)
+        if seen:  # so it lasts some seconds, and its rates are those of such a sweep
+            hold.go()
         time.sleep(0.5)
     outcome = finish(process)
     assert outcome.code == 0, outcome.err

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from command_line import (
+    Hold,
     assert_same_results,
     end,
     finish,
@@ -57,9 +58,10 @@ def folder(tmp_path_factory):
 
 
 @contextmanager
-def sweep(folder, run_dir, grid="./slow.toml", *more):
+def sweep(folder, run_dir, grid="./slow.toml", *more, hold=None):
     """Start a sweep with Ray; kill what is left of it in the end."""
-    process = start("--grid", grid, "--run-dir", run_dir, "--workers", 2, *more, cwd=folder)
+    args = ("--grid", grid, "--run-dir", run_dir, "--workers", 2, *more)
+    process = start(*args, cwd=folder, hold=hold)
     try:
         yield process
     finally:
@@ -139,9 +141,9 @@ def test_seeds_and_folds_give_the_bits_of_one_process(folder):
 
 
 def test_killed_it_leaves_no_process_and_can_go_on_without_ray(folder, capfd):
-    run_dir = folder / "killed"
-    with sweep(folder, "killed") as process:
-        wait_until(lambda: logged_files(run_dir) >= 1, process)
+    run_dir, hold = folder / "killed", Hold(1, folder, "workers")
+    with sweep(folder, "killed", hold=hold) as process:
+        wait_until(lambda: logged_files(run_dir) >= 1 and hold.waiting(), process)
         family = family_of(process)
         helpers = [member for member in family if title_of(member) in SLOW_TO_LEAVE]
         process.kill()
@@ -158,16 +160,13 @@ def test_killed_it_leaves_no_process_and_can_go_on_without_ray(folder, capfd):
 
 
 def test_a_killed_worker_costs_another_attempt_and_nothing_else(folder):
-    run_dir = folder / "lost"
-    with sweep(folder, "lost") as process:
-        victims = []
-
-        def a_worker_is_busy():
-            victims[:] = [p for p in family_of(process) if "ray::advance" in title_of(p)]
-            return bool(victims)
-
-        wait_until(a_worker_is_busy, process, pause=0.2)
-        victims[0].kill()
+    run_dir, hold = folder / "lost", Hold(1, folder, "workers")
+    with sweep(folder, "lost", hold=hold) as process:
+        wait_until(hold.waiting, process)
+        victim = psutil.Process(hold.waiting()[0][1])
+        assert "ray::advance" in title_of(victim)
+        victim.kill()
+        hold.go()
         outcome = finish(process, timeout=120)
     assert outcome.code == 0, outcome.err
     assert "A worker was lost on 'advance batch=" in outcome.err

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from command_line import end, finish, logged_files, start, table, wait_until, write_images
+from command_line import finish, logged_files, start_until, table, write_images
 from searches import (
     LISTS,
     RANGES,
@@ -121,12 +121,8 @@ def test_killed_at_several_moments_and_continued(folder, undisturbed, name):
     moments = sorted(random.Random(0).sample(range(1, last - 4), 3))
     for i, links in enumerate(moments):
         resume = ["--resume", str(run_dir), *SERIAL]
-        process = start(*(resume if i == 1 else [*command, run_dir]), cwd=folder)
-        try:
-            wait_until(lambda n=links: logged_files(run_dir) >= n, process, pause=0.001)
-        except BaseException:
-            end(process)
-            raise
+        args = resume if i == 1 else [*command, run_dir]
+        process, _ = start_until(links, run_dir, *args, cwd=folder)
         process.kill()
         assert finish(process).code == -signal.SIGKILL
         assert not table(run_dir).number.duplicated().any()

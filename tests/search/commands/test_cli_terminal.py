@@ -4,13 +4,13 @@ import re
 import signal
 
 import pytest
-from command_line import pretend, write_grid, write_images
+from command_line import RUN, Hold, pretend, write_grid, write_images
 from terminal import record
 
 VIEW = re.compile(r"^\d+ of 48 trials, \d+ a second, ")
 PACK = re.compile(r"^  (batch \d+, epochs|and \d+ more)")
 COLOUR = re.compile(rb"\x1b\[[\d;]*3[0-7][\d;]*m")
-SWEEP = ("search.run", "--grid", "./links.toml", "--executor", "serial", "--run-dir")
+SWEEP = ("--grid", "./links.toml", "--executor", "serial", "--run-dir")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def assert_clean(recording):
 
 
 def test_the_view_is_drawn_over_itself_whole_and_leaves_a_clean_screen(folder):
-    recording = record([*SWEEP, "at-80"], folder, 80, rows=60)
+    recording = record([*RUN, *SWEEP, "at-80"], folder, 80, rows=60)
     assert recording.code == 0
     assert_whole(recording, 80)
     assert_clean(recording)
@@ -66,44 +66,60 @@ def test_the_view_is_drawn_over_itself_whole_and_leaves_a_clean_screen(folder):
 
 
 def test_the_view_follows_a_terminal_that_is_resized(folder):
-    sizes = iter([(40, 24), (60, 12), (100, 30)])
+    sizes, hold = [(40, 24), (60, 12), (100, 30)], Hold(1, folder)
 
     def then(count, screen):
         # Right after a drawing, when the next one is a quarter of a second away.
-        return next(sizes, None) if any(VIEW.match(line) for line in screen) else None
+        if not any(VIEW.match(line) for line in screen):
+            return None
+        if not sizes:
+            hold.go()
+        return sizes.pop(0) if sizes else None
 
-    recording = record([*SWEEP, "resized"], folder, 80, then=then)
+    recording = record([*hold.run, *SWEEP, "resized"], folder, 80, then=then)
     assert recording.code == 0
-    assert next(sizes, None) is None
+    assert not sizes
     assert_whole(recording, 100)
     assert_clean(recording)
 
 
 def test_a_low_terminal_shows_how_many_packs_more_there_are(folder):
-    recording = record([*SWEEP, "low"], folder, 80, rows=5)
+    recording = record([*RUN, *SWEEP, "low"], folder, 80, rows=5)
     assert recording.code == 0
     assert_clean(recording)
     assert all(len([line for line in view if line]) <= 4 for view in views(recording))
 
 
 def test_interrupted_it_says_so_in_the_view_and_leaves_it(folder):
-    sent = []
+    sent, said, hold = [], [], Hold(1, folder)
 
     def then(count, screen):
-        if sent or not any(VIEW.match(line) for line in screen):
+        if any("Stopping" in line for line in screen):
+            said.append(count)
+            hold.go()
+        if sent or not hold.waiting():
             return None
         sent.append(signal.SIGINT)
         return signal.SIGINT
 
-    recording = record([*SWEEP, "interrupted"], folder, 80, rows=40, then=then)
+    recording = record([*hold.run, *SWEEP, "interrupted"], folder, 80, rows=40, then=then)
     assert recording.code == 130
+    assert said
     assert_clean(recording)
     assert "continue with:" in " ".join(recording.last)
     assert not any("Stopping" in line for line in recording.last)
 
 
 def test_without_colours_no_colour_is_written(folder):
-    recording = record([*SWEEP, "plain"], folder, 40, rows=60, NO_COLOR="1")
+    hold = Hold(2, folder)
+
+    def then(count, screen):
+        # The best trial is a line that is too long for this terminal.
+        if any(line.startswith("best ") for line in screen):
+            hold.go()
+
+    command = [*hold.run, *SWEEP, "plain"]
+    recording = record(command, folder, 40, rows=60, then=then, NO_COLOR="1")
     assert_whole(recording, 40)
     assert_clean(recording)
     assert any("…" in line for view in views(recording) for line in view)
@@ -111,7 +127,7 @@ def test_without_colours_no_colour_is_written(folder):
 
 
 def test_a_dumb_terminal_gets_lines_without_escapes(folder):
-    recording = record([*SWEEP, "dumb"], folder, 200, TERM="dumb")
+    recording = record([*RUN, *SWEEP, "dumb"], folder, 200, TERM="dumb")
     assert recording.code == 0
     assert b"\x1b" not in recording.written
     assert b" a second, " in recording.written
