@@ -13,6 +13,7 @@ from search.record.columns import (
     PRUNED,
     READOUTS,
     STANDINGS_COLUMNS,
+    Key,
     Readout,
 )
 from search.record.link_log import LinkRecord, read_links
@@ -21,7 +22,7 @@ from search.record.log_reading import OF_REPLICATES, read_columns, read_log
 from search.record.manifest import REUSE_KEY, Manifest, new_manifest, versions
 from search.record.proposals import Proposal, Proposals
 from search.record.replicate_books import ReplicateBooks, training_books
-from search.record.resamples import Key, Resampled, Resamples
+from search.record.resamples import Resampled, Resamples
 from search.record.reuse import ReusedTrials, as_columns, copied
 from search.record.rows import pruned_rows, record
 from search.record.run_folder import RunFolder

@@ -32,11 +32,11 @@ class Books:
     trial_log : TrialLog
     checkpoints : Checkpoints
     standings : Standings
-        Those of the trials.
+        The counts and the best of the trials.
     resamples : Resamples or None
         None where trials have replicates.
     links : LinkLog or None
-        Where links are told of, for those who look at the run; None where nobody does.
+        The links as data, for reading only; None where nobody reads them.
     """
 
     trial_log: TrialLog
@@ -90,7 +90,7 @@ class Books:
         2. The resampled costs of those that may be as good as the best are saved.
         3. The state is saved. From here on the link is done; before, it is trained again.
         4. The rows are published. Every reader sees them.
-        5. The link is told of in `links`, if the disk takes it.
+        5. The link is added to `links`, if the disk takes it.
         6. The trials are counted.
 
         Parameters

@@ -1,4 +1,4 @@
-"""Pack states on disk, so that a killed sweep goes on from its last link."""
+"""Pack states on disk: a killed sweep goes on from the last link of each pack."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ class Checkpoint:
     ----------
     state : PackState
     columns : ndarray of int64
-        Which of the pack's columns the state has, increasing.
+        The pack's columns that the state has, increasing.
     seconds : ndarray of shape (M,), float64
         Compute time of each of the pack's columns since its last row.
     reports : ndarray of shape (M, len(pack.stops)), float64
         Validation cost of each column where it was scored, else NaN.
     node : str
-        Where its last link ran.
+        Address of the machine that trained the last link.
     started_at, finished_at : float
-        When that was, seconds since 1970.
+        Start and end of that link, in seconds since 1970.
     attempt : int
-        Of that link.
+        Attempt of that link, counted from 1.
     """
 
     state: PackState
@@ -53,12 +53,15 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The newest state of every unfinished pack of one run.
+    """The newest state of every unfinished pack of one run, a file each.
+
+    A state is saved only when the rows up to it are staged. It is removed when nobody needs it any
+    more. One that is missing costs time and no result.
 
     Parameters
     ----------
     folder : Path or RemotePath
-        Made where it is missing.
+        Folder of the files; made where it is missing.
     """
 
     def __init__(self, folder: Place) -> None:
@@ -79,15 +82,15 @@ class Checkpoints:
         save_arrays(self._path(pack), checkpoint)
 
     def load(self, pack: Pack) -> Checkpoint | None:
-        """Return the pack's checkpoint if it is whole, else None.
+        """Return the pack's checkpoint if it is whole and of this pack, else None.
 
-        One that cannot be used costs the time to train it again and nothing
-        else, so it is no error.
+        A damaged checkpoint costs the time to train the pack again and nothing else, so it is no
+        error.
 
         Raises
         ------
         StoreError
-            If it cannot be fetched, so that it may well be whole.
+            If the file cannot be fetched, so that it may well be whole.
         """
         checkpoint = load_arrays(self._path(pack), Checkpoint)
         return checkpoint if checkpoint and _fits(checkpoint, pack) else None
@@ -110,7 +113,7 @@ class Checkpoints:
 
 
 def _fits(checkpoint: Checkpoint, pack: Pack) -> bool:
-    """Whether a checkpoint is that of a pack's trajectories."""
+    """Whether a checkpoint is of a pack's trajectories."""
     state, columns = checkpoint.state, checkpoint.columns
     return bool(
         state.batch_size == pack.batch_size

@@ -13,7 +13,7 @@ class Readout:
     Attributes
     ----------
     title : str
-        For people.
+        The name that people read.
     cost, accuracy : str
         The columns of the log that have its validation cost and accuracy.
     """
@@ -23,11 +23,14 @@ class Readout:
     accuracy: str
 
 
+Key = tuple[float, ...]
+"""The values of a trial's hyperparameters, in the order of `AXES`."""
+
 READOUTS = {
     LAST: Readout("last weights", "val_cost", "val_accuracy"),
     AVERAGE: Readout("averaged weights", "val_cost_avg", "val_accuracy_avg"),
 }
-"""All of them by the name that `select` has in a config; every trial is scored by each."""
+"""All readouts, by the name that `select` has in a config; every trial is scored by each."""
 
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 

@@ -56,7 +56,7 @@ class LinkRecord:
 
     @classmethod
     def of(cls, link: Link, result: LinkResult, node: str) -> Self:
-        """Return what is told of a link that a machine has trained."""
+        """Return the record of a link that a machine has trained."""
         return cls(
             pack=link.pack.index,
             batch_size=link.pack.batch_size,
@@ -77,7 +77,7 @@ class LinkLog:
     Parameters
     ----------
     path : Path
-        Made when there is something to write. Of a run in a store, the file that
+        The file; made when there is something to write. For a run in a store it is the file that
         `search.storage.growing_file` gives.
     """
 

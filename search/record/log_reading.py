@@ -81,7 +81,7 @@ def read_log(folder: Place, *names: str) -> pa.Table:
     Parameters
     ----------
     folder : Path or RemotePath
-        That of the log's files; there need not be any yet.
+        Folder of the log's files; there need not be any yet.
     *names : str
         Columns; all of them where none is named.
 

@@ -38,9 +38,9 @@ class Manifest:
     widths : dict of str to int
         The plan: columns per pack for each batch size.
     trainer_version : int
-        Of the arithmetic that gives the results.
+        Version of the arithmetic that gives the results.
     versions : dict of str to str
-        Of Python and the packages, for the record.
+        Versions of Python and the packages, for the record.
     created_at : str
         UTC, ISO 8601.
     workers : int
@@ -48,7 +48,7 @@ class Manifest:
     reuse : list of str
         Folders of the runs whose finished trials this one takes over.
     schema_version : int
-        Of this folder's layout.
+        Version of the folder's layout.
     """
 
     config: dict[str, Any]

@@ -21,7 +21,7 @@ class Proposal:
     Attributes
     ----------
     index : int
-        Of the wave.
+        Index of the wave.
     first : int
         Number of its first trial; the others follow.
     params : list of dict
@@ -29,7 +29,7 @@ class Proposal:
     attrs : list of dict
         What the sampler, and later the pruner, keep with each trial.
     study_attrs : dict
-        What the sampler keeps with the study.
+        Attributes that the sampler keeps with its study.
     widths : dict of int to int
         Columns per pack for each batch size.
     first_pack, n_packs : int
@@ -84,7 +84,7 @@ class Proposals:
     Parameters
     ----------
     folder : Path or RemotePath
-        Made when there is something to write.
+        Folder of the files; made when there is something to write.
     """
 
     def __init__(self, folder: Place) -> None:
@@ -93,7 +93,7 @@ class Proposals:
             prepare_folder(folder)
 
     def write(self, proposal: Proposal) -> None:
-        """Make a proposal durable, before its trials start and again when they are told.
+        """Make a proposal durable: before its trials start, and again when the sampler was told.
 
         Raises
         ------

@@ -31,7 +31,7 @@ def training_books(books: Books, replicates: Sequence[Replicate]) -> Books:
     books : Books
         The run's.
     replicates : sequence of Replicate
-        Those of every trial.
+        The replicates of every trial, the same for all.
     """
     return books if len(replicates) == 1 else ReplicateBooks(books, replicates)
 
@@ -52,7 +52,7 @@ class ReplicateBooks(Books):
     trials : Books
         The run's, which have counted the trial log.
     replicates : sequence of Replicate
-        Those of every trial.
+        The replicates of every trial, the same for all.
     """
 
     def __init__(self, trials: Books, replicates: Sequence[Replicate]) -> None:

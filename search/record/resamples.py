@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model.bootstrap import RESAMPLES, near
 from model.tasks import LAST
 from search.config import AXES
+from search.record.columns import Key
 from search.record.manifest import Manifest
 from search.record.run_folder import RunFolder
 from search.storage import (
@@ -24,9 +25,6 @@ from search.storage import (
 
 log = logging.getLogger(__name__)
 
-Key = tuple[float, ...]
-"""The values of a trial's hyperparameters, in the order of `AXES`."""
-
 
 @dataclass(frozen=True)
 class Resampled:
@@ -35,9 +33,10 @@ class Resampled:
     Attributes
     ----------
     params : ndarray of shape (m, len(AXES)), float64
-        In the order of `AXES`. They name a trial in every run that takes it over.
+        The hyperparameters, in the order of `AXES`. They name a trial in every run that takes it
+        over, where its number may be another.
     cost : ndarray of shape (m,), float64
-        On the validation images, by the readout that selects.
+        Costs on the validation images, by the readout that selects.
     resampled : ndarray of shape (m, B), float32
     """
 
@@ -46,13 +45,13 @@ class Resampled:
     resampled: NDArray[np.float32]
 
     def near(self, best: float) -> Self:
-        """Return those of the trials that may be as good as one with the best cost."""
+        """Return the trials that may be as good as one with the best cost."""
         kept = near(self.cost, self.resampled, best)
         return type(self)(self.params[kept], self.cost[kept], self.resampled[kept])
 
     @property
     def keys(self) -> list[Key]:
-        """The params as they are looked up."""
+        """The params of each trial, as it is looked up."""
         return [tuple(row) for row in self.params.tolist()]
 
 
@@ -62,7 +61,7 @@ class Resamples:
     Parameters
     ----------
     folder : Path or RemotePath
-        Made where it is missing.
+        Folder of the files; made where it is missing.
     """
 
     def __init__(self, folder: Place) -> None:
@@ -72,15 +71,16 @@ class Resamples:
     def save(self, name: str, part: Resampled, best: float) -> None:
         """Make durable what may be as good as the best trial so far.
 
-        The best cost only falls, so nothing is left out that is near the best in the end.
+        Called before the rows of the same link are published. The best cost only falls from then
+        on, so no trial is left out that is near the best in the end.
 
         Parameters
         ----------
         name : str
-            Of the link; written twice it is written once.
+            Name of the link. A link that is written twice is one file.
         part : Resampled
         best : float
-            The lowest cost so far, those of the part among them.
+            The lowest cost so far, with the costs of the part.
 
         Raises
         ------
@@ -92,14 +92,14 @@ class Resamples:
             save_arrays(self.folder / f"{name}.npz", kept)
 
     def parts(self) -> Iterator[Resampled]:
-        """Yield what is kept, a file at a time, the run's own ones first.
+        """Yield what is kept, a file at a time, the run's own files first.
 
-        One that cannot be used leaves its trials without a comparison, so it is no error.
+        The trials of a damaged file are not compared with the best; this is no error.
 
         Raises
         ------
         StoreError
-            If one cannot be fetched.
+            If a file cannot be fetched.
         """
         paths: list[Place] = list(self.folder.glob("[!.]*.npz"))
         for path in sorted(paths, key=str):
@@ -110,16 +110,16 @@ class Resamples:
                 yield part
 
     def take_over(self, runs: Iterable[Place], manifest: Manifest) -> None:
-        """Copy what the reused runs have, where they compare by the same readout.
+        """Copy the costs of reused runs that compare by the same readout.
 
-        Their resamples are those of this run: data, split and seed are the same.
+        Their resamples are the same images: data, split and seed are those of this run.
 
         Parameters
         ----------
         runs : iterable of Path or RemotePath
             Folders of the reused runs.
         manifest : Manifest
-            Of this run.
+            The manifest of this run.
 
         Raises
         ------

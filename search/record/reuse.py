@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.tasks import LAST
 from search.config import AXES
 from search.errors import RunFolderError
-from search.record.columns import COMPLETE, FAIL, FIGURES, READOUTS
+from search.record.columns import COMPLETE, FAIL, FIGURES, READOUTS, Key
 from search.record.log_reading import SCHEMA
 from search.record.manifest import REUSE_KEY, Manifest
 from search.record.run_folder import RunFolder
@@ -17,9 +17,6 @@ from search.record.trial_log import TrialLog
 from search.storage import Place, place
 
 _FROZEN = "trials"
-
-Key = tuple[float, ...]
-"""The values of a trial's hyperparameters, in the order of `AXES`."""
 
 
 class ReusedTrials:
@@ -46,9 +43,9 @@ class ReusedTrials:
         Parameters
         ----------
         folders : iterable of Path or RemotePath
-            Of the other runs.
+            Folders of the other runs.
         manifest : Manifest
-            Of this run.
+            The manifest of this run.
 
         Raises
         ------
@@ -69,24 +66,24 @@ class ReusedTrials:
         folder: Place,
         manifest: Manifest,
         given: Iterable[Place],
-        keep_too: Callable[[Sequence[Place]], None],
+        copy_resamples: Callable[[Sequence[Place]], None],
     ) -> Self:
         """Return what the other runs had when this one first asked, and keep it.
 
-        What they train from then on may be trained here as well, and a search
-        that found it would propose other trials.
+        A trial that they train later is trained here as well: a search that found its result
+        halfway would propose other trials.
 
         Parameters
         ----------
         folder : Path or RemotePath
-            Of this run, to keep the rows in.
+            The folder of this run to keep the rows in.
         manifest : Manifest
         given : iterable of Path or RemotePath
             The other runs as the command names them, perhaps with a login, which the manifest
             does not hold.
-        keep_too : callable
-            Takes over what else of the other runs belongs to the rows. Called again where a
-            command was killed before the rows were kept, and never after that.
+        copy_resamples : callable
+            Copies the resampled costs of the other runs. Called before the rows are saved, so it
+            may run twice after a kill, and never after that.
         """
         if not manifest.reuse:
             return cls()
@@ -94,7 +91,7 @@ class ReusedTrials:
         if not trial_log.has(_FROZEN):
             runs = _places(manifest.reuse, given)
             known = cls.of_runs(runs, manifest)
-            keep_too(runs)
+            copy_resamples(runs)
             trial_log.write(_FROZEN, as_columns(list(known._rows.values())))
         return cls(trial_log.read().to_pylist())
 
@@ -138,7 +135,7 @@ def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _places(texts: Iterable[str], given: Iterable[Place]) -> list[Place]:
-    """Return the paths that texts name, those of them that are given as they are given."""
+    """Return the paths that texts name; a path that is given too is returned as it is given."""
     known = {str(path): path for path in given}
     return [known.get(text) or place(text) for text in texts]
 
@@ -164,7 +161,10 @@ def _of_other_readout(row: Mapping[str, Any], cost: str) -> dict[str, Any]:
 
 
 def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
-    """Return the rows that count; what was reported of another readout than this run's does not."""
+    """Return the rows of trials that were trained to their end.
+
+    Costs that were reported to a pruner by another readout than this run's are left out.
+    """
     mine, theirs = manifest.config, RunFolder(folder).existing_manifest().config
     select = mine.get("select", LAST)
     same = select == theirs.get("select", LAST)

@@ -29,7 +29,7 @@ def record(
     node : str
         Address of the machine it ran on.
     before : Checkpoint
-        Where the link's pack stood before it.
+        The checkpoint of the link's pack before it.
     select : str
         The readout by which trials are compared and reported.
 
@@ -46,7 +46,7 @@ def record(
         if not ended.scores:
             continue
         figures = _figures(ended.scores) | {"train_cost": _train_cost(ended)}
-        # Infinite where it has diverged: not a number where it was not scored.
+        # inf: diverged. NaN: not scored at this epoch.
         costs = figures[READOUTS[select].cost]
         reports[leg.scored, leg.position] = np.where(np.isfinite(costs), costs, np.inf)
         figures["seconds"] = seconds[leg.scored]
@@ -68,7 +68,7 @@ def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkp
     rung : int
         The epoch that they reached.
     after : Checkpoint
-        Where the pack stands there.
+        The checkpoint of the pack at the rung.
     """
     reached = pack.stops.index(rung)
     ahead = pack.numbers[columns, reached + 1 :]

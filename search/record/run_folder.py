@@ -65,7 +65,7 @@ class RunFolder:
         fresh : bool
             Move a run that is there aside first.
         notify : callable
-            Told in words what may take some seconds.
+            Gets a sentence for the user when something may take some seconds.
 
         Raises
         ------

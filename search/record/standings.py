@@ -1,4 +1,4 @@
-"""What is known of the trials so far."""
+"""How the trials stand: how many have ended in which state, and which are the best."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class BestTrial:
     val_cost, val_accuracy : float
         Validation cost of the last weights, and the fraction of images they classify correctly.
     val_cost_avg, val_accuracy_avg : float
-        Those of the averaged weights.
+        Validation cost and accuracy of the averaged weights.
     """
 
     number: int
@@ -46,26 +46,31 @@ class BestTrial:
 
 @dataclass
 class Standings:
-    """Counts trials by state and keeps the ten best; flat in the number of trials.
+    """Counts of trials by state, and the ten best; flat in the number of trials.
+
+    A trial is counted once, after its final row is durable.
 
     Attributes
     ----------
     total : int
-        Trials of the sweep.
+        Number of trials of the sweep.
     select : str
-        The readout by which they are compared.
+        Name of the readout by which trials are compared.
     states : Counter
-        Final trials by state.
+        Number of trials with a final row, by their state.
     top : list of BestTrial
-        The best first; of those with the same cost the lowest number.
+        At most `TOP` trials, the best first; of trials with the same cost the lowest number.
     closed : ndarray of shape (total + 1,), bool
         Whether a trial has its final row; the last entry, true, is that of `NO_TRIAL`.
     """
 
     total: int
     select: str = LAST
+    # Their sum is the number of entries of `closed` that are true, but for the last.
     states: Counter[str] = field(default_factory=Counter)
+    # Of closed trials alone, sorted by cost and number.
     top: list[BestTrial] = field(default_factory=list)
+    # Entries only ever become true.
     closed: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -38,9 +38,9 @@ class TrialLog:
     Parameters
     ----------
     folder : Path or RemotePath
-        Made where it is missing.
+        Folder of the files; made where it is missing.
     metadata : mapping of str or bytes, optional
-        Travels in every file's schema: the data set's name and fingerprint.
+        What every file's schema carries besides: the data set's name and fingerprint.
     """
 
     def __init__(self, folder: Place, metadata: Mapping[Any, Any] | None = None) -> None:
@@ -58,11 +58,10 @@ class TrialLog:
         Parameters
         ----------
         name : str
-            Of what they tell; see `link_name`.
+            Name of what gave the rows, such as a link; see `link_name`.
         columns : mapping of str to array
-            One entry for each column of `SCHEMA`, those of `OF_REPLICATES` and ``train_cost``
-            perhaps left out; scalars are repeated, NaN stands for null, and times are in
-            seconds since 1970.
+            An entry for each column of `SCHEMA`; those of `OF_REPLICATES` and ``train_cost`` may be
+            left out. Scalars are repeated, NaN stands for null, times are in seconds since 1970.
 
         Raises
         ------
@@ -74,14 +73,14 @@ class TrialLog:
             [_array(columns[field.name], field.type, n) for field in self._schema],
             schema=self._schema,
         )
-        # In place: `staged` passes over a part of a file, so no rename is needed.
+        # Written directly, not by way of a temporary file: `staged` discards half-written files.
         write_durably(
             self._path(name, _STAGED),
             lambda file: pq.write_table(table, file, write_page_checksum=True),
         )
 
     def publish(self, name: str) -> None:
-        """Show the rows that were staged to every reader.
+        """Show staged rows to every reader.
 
         Raises
         ------
@@ -102,9 +101,9 @@ class TrialLog:
         self.publish(name)
 
     def staged(self) -> list[str]:
-        """Return the names of all that is staged and not published.
+        """Return the names of all rows that are staged and not published.
 
-        A file that a killed writer left half-written is none, and removed.
+        A file that a killed writer left half-written is removed.
 
         Raises
         ------
@@ -121,7 +120,7 @@ class TrialLog:
         return sorted(names)
 
     def discard(self, name: str) -> None:
-        """Forget rows that were staged."""
+        """Delete staged rows."""
         self._path(name, _STAGED).unlink(missing_ok=True)
 
     def has(self, name: str) -> bool:

@@ -17,7 +17,7 @@ TEMPORARY_PREFIX = ".tmp-"
 def read_whole(path: Place) -> bytes | None:
     """Return what a file holds, or None where there is none.
 
-    Whoever judges a file has its bytes: one that cannot be fetched is neither absent nor damaged.
+    A failed read raises: callers must not take it for a missing or a damaged file.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def _flush_folder(folder: Path) -> None:
 def prepare_folder(folder: Place) -> None:
     """Make a folder that we alone write to, and delete what a killed writer left in it.
 
-    One in a store of objects needs neither; its names are learned.
+    One in a store of objects needs neither; its names are remembered.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def prepare_folder(folder: Place) -> None:
         If the system refuses.
     """
     if isinstance(folder, RemotePath):
-        folder.learn()
+        folder.remember_names()
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -44,12 +44,12 @@ class Holder:
     who : str
         The writer, as its `Writer.to_json`; of an earlier version, in words.
     process : list of str
-        Where it runs: the machine since it was started, its table of processes, the number
-        there, and when the process began.
+        Names of the machine since it was started and of its table of processes, the number there,
+        and when the process began.
     token : str
-        Its own, so that no two leases are alike.
+        A random text, so that no two leases are alike.
     beats : int
-        Signs of life so far.
+        Number of signs of life so far.
     """
 
     who: str
@@ -78,7 +78,7 @@ class Lease:
     Parameters
     ----------
     path : RemotePath
-        Of the lease's object.
+        Path of the lease's object.
     writer : Writer
         The process that claims it.
     """
@@ -87,10 +87,14 @@ class Lease:
         self._path = path
         process = [*_machine(), str(os.getpid()), _began("self")]
         self._mine = Holder(writer.to_json(), process, secrets.token_hex(8))
+        # Held while the store is asked whose the lease is, and while it is renewed.
         self._lock = threading.Lock()
+        # True once the store has said that the lease is this one; nothing is written before.
         self._confirmed = False
+        # Who has taken the lease over, in words; once it is set, nothing is ever written again.
         self._lost: str | None = None
-        self._asked = 0.0  # when the last sign of life was sent, and when it had arrived
+        # When the last sign of life was sent, and when it had arrived, by `_now`.
+        self._asked = 0.0
         self._seen = 0.0
 
     @contextlib.contextmanager
@@ -100,7 +104,8 @@ class Lease:
         Parameters
         ----------
         notify : callable
-            Told in words that it takes some seconds to see whether another writer is alive.
+            Gets a sentence for the user when it takes some seconds to see whether another writer is
+            alive.
 
         Raises
         ------
@@ -200,7 +205,7 @@ def holder(path: RemotePath) -> Writer | None:
     Parameters
     ----------
     path : RemotePath
-        Of the lease's object, which need not exist.
+        Path of the lease's object, which need not exist.
     """
     try:
         found, renewed = _read(path), path.stat().st_mtime_ns / 1e9

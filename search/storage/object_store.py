@@ -14,8 +14,8 @@ from search.errors import ObjectStoreError
 from search.storage.address import StoreAddress
 from search.storage.writer_memory import WriterMemory
 
-# A store that does not answer is told of within half a minute: three tries of this length, and
-# the pauses between them.
+# The user learns within half a minute that a store does not answer: three tries of this length,
+# and the pauses between them.
 _CONNECT_SECONDS, _REQUEST_SECONDS, _TRIES = 3.0, 6.0, 3
 _GS_SECONDS = 10  # after which no further try begins; its pauses grow up to as much again
 
@@ -45,9 +45,9 @@ _REASONS = (
 class ObjectStore:
     """A store of objects, each whole or absent, and durable when a call that writes it returns.
 
-    Before anything is written the guard is asked; that of a run's writer raises where another
-    has taken the run over. It is that writer, too, who need not ask the store what it has
-    written itself: `memory` is his.
+    The guard is asked before anything is written; a run's writer sets one that raises when another
+    has taken the run over. As long as there is a guard, what this process wrote is answered from
+    `memory`, and the store is not asked.
 
     Parameters
     ----------
@@ -57,7 +57,9 @@ class ObjectStore:
     Attributes
     ----------
     guard : callable or None
+        Raises where this process must not write; None where no run is locked.
     memory : WriterMemory
+        What this process knows of the store's objects; used while there is a guard.
     """
 
     def __init__(self, address: StoreAddress) -> None:
@@ -245,9 +247,9 @@ def _region(address: StoreAddress) -> str | None:
     """Return the region that a bucket of Amazon's is in, or None where the surroundings say it."""
     import pyarrow.fs as pafs
 
-    told = address.option("region")
-    if told or address.option("endpoint_override") or any(map(os.environ.get, _SAY_WHERE)):
-        return told
+    given = address.option("region")
+    if given or address.option("endpoint_override") or any(map(os.environ.get, _SAY_WHERE)):
+        return given
     region: str = pafs.resolve_s3_region(address.bucket)
     return region
 

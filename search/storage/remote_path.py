@@ -21,7 +21,7 @@ class RemoteStat:
     Attributes
     ----------
     st_mtime_ns : int
-        When it was written, by the clock of the store.
+        Time at which it was written, by the clock of the store.
     st_size : int
     """
 
@@ -177,10 +177,10 @@ class RemotePath:
             if fnmatchcase(name, pattern):
                 yield self / name
 
-    def learn(self) -> None:
-        """As the run's one writer, ask once for all names in the folder and remember them."""
+    def remember_names(self) -> None:
+        """Ask once for all names in the folder and remember them, as the run's writer."""
         if self.store.guard is not None:
-            self.store.memory.learn(self.key, (path.name for path in self.iterdir()))
+            self.store.memory.remember_names(self.key, (path.name for path in self.iterdir()))
 
 
 def _stat(path: RemotePath, info: Any) -> RemoteStat:

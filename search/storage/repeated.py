@@ -12,7 +12,7 @@ class Repeated:
     Parameters
     ----------
     seconds : float
-        Between the end of one call and the next.
+        Pause between the end of one call and the next.
     action : callable
         Must not raise.
     """

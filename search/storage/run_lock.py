@@ -19,7 +19,7 @@ _TRIES, _PAUSE = 20, 0.01
 
 
 def say_nothing(text: str) -> None:
-    """Take notice of what is told, and leave it at that."""
+    """Take a sentence for the user, and show it to nobody."""
 
 
 def lock(
@@ -34,7 +34,7 @@ def lock(
     path : Path or RemotePath
         Path of the lock's file, made where it is missing.
     notify : callable
-        Told in words why it takes some seconds to get a lease.
+        Gets a sentence for the user when it takes some seconds to get a lease.
 
     Raises
     ------

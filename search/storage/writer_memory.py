@@ -1,4 +1,4 @@
-"""What the one writer of a folder in an object store knows without asking the store again."""
+"""What a run's writer knows of an object store without asking it again."""
 
 import threading
 from collections import OrderedDict
@@ -16,8 +16,11 @@ class WriterMemory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # Version and content by key, those used last at the end.
         self._contents: OrderedDict[str, tuple[object, bytes]] = OrderedDict()
+        # The length of all contents together; at most `_BYTES` when no call is under way.
         self._size = 0
+        # All names in a folder, for folders that were remembered and no others.
         self._names: dict[str, set[str]] = {}
 
     def keep(self, key: str, content: bytes, version: object = None) -> None:
@@ -47,19 +50,19 @@ class WriterMemory:
         _, content = self._contents.pop(key, (None, b""))
         self._size -= len(content)
 
-    def learn(self, folder: str, names: Iterable[str]) -> None:
-        """Take notice of all names in a folder, so that `names` knows them from now on."""
+    def remember_names(self, folder: str, names: Iterable[str]) -> None:
+        """Remember all names in a folder, so that `names` returns them from now on."""
         with self._lock:
             self._names[folder] = set(names)
 
     def names(self, folder: str) -> set[str] | None:
-        """Return the names in a folder, or None where it was not learned."""
+        """Return the names in a folder, or None where they were not remembered."""
         with self._lock:
             names = self._names.get(folder)
             return None if names is None else set(names)
 
     def added(self, key: str) -> None:
-        """Take notice of a new object, and with it of the folders that it is in."""
+        """Add a new object to the names, and the folders that it is in."""
         with self._lock:
             while key:
                 key, _, name = key.rpartition("/")
@@ -67,7 +70,7 @@ class WriterMemory:
                     self._names[key].add(name)
 
     def removed(self, key: str) -> None:
-        """Take notice that an object is gone."""
+        """Forget an object that is gone."""
         folder, _, name = key.rpartition("/")
         with self._lock:
             self._drop(key)

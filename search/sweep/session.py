@@ -182,14 +182,14 @@ class Sweep:
         """Return what there is to train, after what an earlier command left is put right."""
         proposals = Proposals(self.folder.proposals)
         given = runs_to_reuse(self.options, self.folder)
-        keep_too = partial(self._take_resamples, manifest)
-        reused = ReusedTrials.frozen(self.folder.reused, manifest, given, keep_too)
+        copy_resamples = partial(self._copy_resamples, manifest)
+        reused = ReusedTrials.frozen(self.folder.reused, manifest, given, copy_resamples)
         run = Run(self.config, self.data, manifest, self.books, proposals, reused)
         run.log_reused()
         run.settle()
         return run
 
-    def _take_resamples(self, manifest: Manifest, runs: Sequence[Place]) -> None:
+    def _copy_resamples(self, manifest: Manifest, runs: Sequence[Place]) -> None:
         if self.books.resamples is not None:
             self.books.resamples.take_over(runs, manifest)
 
