@@ -16,6 +16,15 @@ from search.record.columns import (
     Key,
     Readout,
 )
+from search.record.confidence import (
+    AlphaFigures,
+    OptimumFigures,
+    RefitStatistics,
+    ScoreStatistics,
+    Statistics,
+    TiedTrial,
+    Ties,
+)
 from search.record.link_log import LinkRecord, read_links
 from search.record.loading import load_table
 from search.record.log_reading import OF_REPLICATES, read_columns, read_log
@@ -28,18 +37,11 @@ from search.record.rows import pruned_rows, record
 from search.record.run_folder import RunFolder
 from search.record.standings import TOP, BestTrial, Standings
 from search.record.summary import (
-    AlphaFigures,
     Arithmetic,
     Counts,
     DatasetName,
-    OptimumFigures,
-    RefitStatistics,
     ReplicateFigures,
-    ScoreStatistics,
-    Statistics,
     Summary,
-    TiedTrial,
-    Ties,
     Timing,
     TopTrial,
     Trainings,
