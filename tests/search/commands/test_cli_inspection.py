@@ -123,7 +123,7 @@ def test_who_looks_never_makes_a_writer_fail(tmp_path):
                 pass
     finally:
         end(looking)
-    assert folder.writer is None
+    assert folder.find_writer() is None
 
 
 def test_a_lock_is_looked_at_without_making_it(tmp_path):
