@@ -1,7 +1,7 @@
 """A sweep as it is seen: as it runs, and from outside.
 
-It knows terminals, log lines and metrics, and reads a run as any reader may. It never decides
-anything: without it a sweep goes the same way.
+It knows terminals, log lines, metrics and the first Ctrl-C, and reads a run as any reader may. It
+never decides what is trained: nothing that it shows changes a figure.
 """
 
 from search.watch.comparison import comparison_lines
