@@ -404,7 +404,7 @@ def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
 def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
     executor = SerialExecutor()
     executor.submit = lambda key, name, function, *args: SerialExecutor.submit(
-        executor, key, name, function, *args[:-2], [args[-2][0]._replace(epoch=-1)]
+        executor, key, name, function, *args[:-2], [replace(args[-2][0], epoch=-1)]
     )
     with pytest.raises(ValueError, match="at epoch 0, beyond -1"):
         give_command(tmp_path, executor)
