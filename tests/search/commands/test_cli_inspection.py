@@ -89,8 +89,8 @@ def test_an_interrupted_run_says_how_it_is_continued(run_dir, capfd):
 
 
 def test_a_running_run_names_its_process_and_is_not_disturbed(folder, capfd):
-    pretend(1e-12, [4], 12, 3)
-    write_images(folder / "data.npz", rows=2000)
+    pretend(1e-12, [4], 13, 3)  # images of 13 pixels are measured nowhere else
+    write_images(folder / "data.npz", rows=2000, pixels=13)
     write_grid(folder / "long.toml", "./data.npz", batch_size=[4], epochs=[100_000])
     process = start("--grid", "./long.toml", *SERIAL, cwd=folder)
     try:

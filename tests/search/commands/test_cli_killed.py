@@ -66,8 +66,8 @@ def undisturbed(folder):
 @pytest.fixture
 def endless(tmp_path):
     """Start a sweep whose first link takes hours, in a folder with its data."""
-    pretend(1e-12, [4], 12, 3)
-    write_images(tmp_path / "data.npz", rows=2000)
+    pretend(1e-12, [4], 13, 3)  # images of 13 pixels are measured nowhere else
+    write_images(tmp_path / "data.npz", rows=2000, pixels=13)
     write_grid(tmp_path / "long.toml", "./data.npz", batch_size=[4], epochs=[100_000])
     process = start("--grid", "./long.toml", *SERIAL, cwd=tmp_path)
     try:
