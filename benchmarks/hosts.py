@@ -6,7 +6,7 @@ nothing here. The command runs on the first host, and shares its cores with the 
 
 Both clusters run one sweep each by turns, and the ratio is that of the medians. Its grid has the
 full one's batch sizes and half of its other values; a grid of one epoch
-goes before, so that the cost model is measured and the workers are warm.
+goes before, so that the speed model is measured and the workers are warm.
 
     python benchmarks/hosts.py            about seven minutes, as root, with the machine to itself
     python benchmarks/hosts.py --short    one pair on small data, to see that it works
@@ -49,7 +49,7 @@ def main() -> None:
         sys.exit(f"No hosts can be made here: {reason}")
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # one cost model for both
+        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # one speed model for both
         trials = write_grid(folder / "grid.toml", EPOCHS, short=short)
         write_grid(folder / "warm.toml", (1,), short=short)
         clusters = {

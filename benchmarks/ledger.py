@@ -117,7 +117,7 @@ def make_chains(space: SearchSpace) -> tuple[Plan, list[Chain]]:
 
 def chains_of(plan: Plan, closed: np.ndarray) -> list[Chain]:
     cutter = LinkCutter.for_plan(
-        plan, cost=TYPICAL, n_train=N_TRAIN, n_validation=N_VALIDATION, workers=WORKERS
+        plan, speed=TYPICAL, n_train=N_TRAIN, n_validation=N_VALIDATION, workers=WORKERS
     )
     return open_chains(plan, closed, nothing_reached, cutter)
 

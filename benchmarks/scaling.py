@@ -38,7 +38,7 @@ from model.bootstrap import RESAMPLES
 from model.data.sources import load_dataset
 from model.pack import PackState, Scores
 from model.shuffle import validation_rows
-from model.speed import CostModel
+from model.speed import SpeedModel
 from model.tasks import LegResult, LinkResult
 from search.config import SweepConfig, load_config
 from search.engine import Orchestrator, Wave, calibrate
@@ -105,7 +105,7 @@ def command(folder: Path, cores: Sequence[int]) -> dict[str, float]:
 def measured(
     commands: dict[int, dict[str, float]],
     config: SweepConfig,
-    costs: dict[int, CostModel],
+    costs: dict[int, SpeedModel],
     driver: DriverCost,
 ) -> dict[str, dict[str, Any]]:
     """Return what the commands took, and what the simulation says to their training."""
@@ -129,7 +129,7 @@ def measured(
 
 def cost_models(
     executor: RayExecutor, config: SweepConfig, counts: Sequence[int], cache: Path
-) -> dict[int, CostModel]:
+) -> dict[int, SpeedModel]:
     """Measure the cost with 1, 2, 4 workers at work, not as an earlier command has kept it."""
     every, models = executor.workers, {}
     with patch.dict(os.environ, {"XDG_CACHE_HOME": str(cache)}):
@@ -215,9 +215,9 @@ def record_seconds(width: int, folder: Path) -> float:
     trial_log, checkpoints = TrialLog(folder / "trials"), Checkpoints(folder / "checkpoints")
     resamples = Resamples(folder / "resamples")
     books = Books(trial_log, checkpoints, Standings(PACKS * LINKS * width), resamples)
-    one_row = CostModel({1: (1.0, 0.0)}, (0.0, 0.0))
+    one_row = SpeedModel({1: (1.0, 0.0)}, (0.0, 0.0))
     # An epoch takes ten seconds, more than a link should, so there is a link for each stop.
-    cutter = LinkCutter.for_plan(plan, cost=one_row, n_train=10, n_validation=1, workers=1)
+    cutter = LinkCutter.for_plan(plan, speed=one_row, n_train=10, n_validation=1, workers=1)
     wave = Wave(plan, cutter, books)
     orchestrator = Orchestrator(InstantExecutor(), books, a_state, Nobody())
     start = time.perf_counter()

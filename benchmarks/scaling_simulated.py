@@ -1,7 +1,7 @@
 """Sweeps of up to a million trials on up to 1024 workers, simulated.
 
 The links are those that the planner and the cutter make for so many workers, their seconds those of
-the cost model measured on this machine with all cores at work, their order that of the schedule.
+the speed model measured on this machine with all cores at work, their order that of the schedule.
 What is not simulated: starting, reading the data, the refit, lost workers, slower machines.
 
 The driver handles one link after the other; `DriverCost` is what that takes here, with the state as
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from model.speed import CostModel
+from model.speed import SpeedModel
 from search.config import SweepConfig, load_config
 from search.plan import (
     Chain,
@@ -81,7 +81,7 @@ class Planned:
 
 def planned(
     config: SweepConfig,
-    cost: CostModel,
+    speed: SpeedModel,
     workers: int,
     n_train: int = N_TRAIN,
     n_validation: int = N_VALIDATION,
@@ -90,7 +90,7 @@ def planned(
     start = time.perf_counter()
     plan = grid_plan(config, grid_widths(config, workers))
     cutter = LinkCutter.for_plan(
-        plan, cost=cost, n_train=n_train, n_validation=n_validation, workers=workers
+        plan, speed=speed, n_train=n_train, n_validation=n_validation, workers=workers
     )
     chains = open_chains(plan, Standings(plan.trials).closed, nothing_reached, cutter)
     return Planned(chains, workers, time.perf_counter() - start)
@@ -116,14 +116,14 @@ def _full(rates: int, epochs: int, alphas: int) -> SweepConfig:
 
 
 def simulated(
-    cost: CostModel, driver: DriverCost, *, short: bool
+    speed: SpeedModel, driver: DriverCost, *, short: bool
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """One table for each network: a row for each number of trials and workers."""
     tables: dict[str, dict[str, dict[str, Any]]] = {f"simulated_{name}": {} for name in GBIT}
     for trials, config in grids(short=short).items():
         alone = None
         for workers in WORKERS:
-            plan = planned(config, cost, workers)
+            plan = planned(config, speed, workers)
             alone = alone or run_locally(plan, driver).makespan
             for name, gbit in GBIT.items():
                 row = _row(plan, driver, gbit * 1e9 / 8)

@@ -1,4 +1,4 @@
-"""The seconds that training takes, as a cost model: measured on this machine, or typical.
+"""The seconds that training takes, as a speed model: measured on this machine, or typical.
 
 For each batch size the seconds of a row are a line in the pack's width, with a fixed part and a
 part for each column.
@@ -26,7 +26,7 @@ Line = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class CostModel:
+class SpeedModel:
     """The seconds that one row takes a pack.
 
     The fixed part of a line is the gather, the Gram matrix and the calls; the
@@ -41,8 +41,8 @@ class CostModel:
 
     Examples
     --------
-    >>> cost = CostModel(training={8: (1.0, 0.25)}, scoring=(0.5, 0.0))
-    >>> cost.training_row(batch_size=16, width=4)
+    >>> speed = SpeedModel(training={8: (1.0, 0.25)}, scoring=(0.5, 0.0))
+    >>> speed.training_row(batch_size=16, width=4)
     2.0
     """
 
@@ -66,13 +66,13 @@ class CostModel:
 
 
 # One core of an AMD EPYC with AVX-512 at D = 784 and c = 10; docs/performance.md has the table.
-TYPICAL = CostModel(
+TYPICAL = SpeedModel(
     training={8: (3.0e-6, 0.31e-6), 32: (2.5e-6, 0.31e-6), 64: (1.3e-6, 0.31e-6)},
     scoring=(0.5e-6, 0.16e-6),
 )
 
 
-def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> CostModel:
+def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> SpeedModel:
     """Measure the core that this runs on, in less than a second.
 
     Parameters
@@ -97,7 +97,7 @@ def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> Cost
         return _line([_seconds(advance, pack(batch_size, width), X, y, 1) for width in _WIDTHS])
 
     advance(pack(min(batch_sizes), max(_WIDTHS)), X, y, 1)  # the processor warms up, too
-    return CostModel(
+    return SpeedModel(
         training={batch_size: training(batch_size) for batch_size in spread(batch_sizes)},
         scoring=_line([_seconds(score, pack(1, width), X, y) for width in _WIDTHS]),
     )

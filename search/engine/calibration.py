@@ -1,4 +1,4 @@
-"""The cost model of the machines at hand: measured once, kept for the next sweep."""
+"""The speed model of the machines at hand: measured once, kept for the next sweep."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from platformdirs import user_cache_path
 
 from cluster.executor import Executor, Lost
 from model.pack import TRAINER_VERSION
-from model.speed import TYPICAL, CostModel, Line, measure, spread
+from model.speed import TYPICAL, Line, SpeedModel, measure, spread
 from search.errors import StoreError
 from search.record import versions
 from search.storage import write_atomically
@@ -24,8 +24,8 @@ _WAIT_SECONDS = 20.0
 
 def calibrate(
     executor: Executor, batch_sizes: Sequence[int], n_features: int, n_classes: int
-) -> CostModel:
-    """Return the cost model of the executor's workers.
+) -> SpeedModel:
+    """Return the speed model of the executor's workers.
 
     All of them measure at the same time, as they will work, and the median
     counts.
@@ -50,10 +50,10 @@ def calibrate(
     return model
 
 
-def _measured(executor: Executor, shape: tuple[Any, ...]) -> list[CostModel]:
+def _measured(executor: Executor, shape: tuple[Any, ...]) -> list[SpeedModel]:
     for worker in range(executor.workers):
         executor.submit(("calibrate", worker), "calibrate", measure, *shape)
-    models: list[CostModel] = []
+    models: list[SpeedModel] = []
     ended = 0
     while ended < executor.workers:
         tasks = executor.wait(_WAIT_SECONDS)
@@ -62,12 +62,12 @@ def _measured(executor: Executor, shape: tuple[Any, ...]) -> list[CostModel]:
     return models
 
 
-def _median(models: Sequence[CostModel]) -> CostModel:
+def _median(models: Sequence[SpeedModel]) -> SpeedModel:
     def middle(lines: Sequence[tuple[float, float]]) -> tuple[float, float]:
         fixed, column = np.median(lines, axis=0).tolist()
         return fixed, column
 
-    return CostModel(
+    return SpeedModel(
         training={n: middle([model.training[n] for model in models]) for n in models[0].training},
         scoring=middle([model.scoring for model in models]),
     )
@@ -76,14 +76,14 @@ def _median(models: Sequence[CostModel]) -> CostModel:
 def _cache_path(key: Sequence[Any]) -> Path:
     machine = [platform.node(), platform.machine(), versions(), TRAINER_VERSION]
     digest = hashlib.sha256(json.dumps([*machine, *key]).encode()).hexdigest()[:16]
-    return user_cache_path("packsweep") / f"cost-model-{digest}.json"
+    return user_cache_path("packsweep") / f"speed-model-{digest}.json"
 
 
-def _read(path: Path, batch_sizes: Sequence[int]) -> CostModel | None:
+def _read(path: Path, batch_sizes: Sequence[int]) -> SpeedModel | None:
     """Return the model that was kept, or None where it is none for these batch sizes."""
     try:
         data = json.loads(path.read_bytes())
-        model = CostModel(
+        model = SpeedModel(
             {int(n): _line(line) for n, line in data["training"].items()}, _line(data["scoring"])
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -98,7 +98,7 @@ def _line(values: Any) -> Line:
     return fixed, column
 
 
-def _write(path: Path, model: CostModel) -> None:
+def _write(path: Path, model: SpeedModel) -> None:
     """Keep the model; where that cannot be, the next sweep measures again."""
     text = json.dumps(asdict(model))
     try:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
 from model.shuffle import validation_rows
-from model.speed import CostModel
+from model.speed import SpeedModel
 from model.tasks import READOUT_NAMES
 from search.config import SweepConfig
 from search.plan.legs import Leg, legs_from, open_legs
@@ -30,7 +30,7 @@ class Link:
     legs : tuple of Leg
         Its legs, at least one.
     seconds : float
-        The compute time that it should take, by the cost model.
+        The compute time that it should take, by the speed model.
     attempt : int
         The number of this attempt, from 1.
     """
@@ -98,11 +98,11 @@ _SLACK = 1.25
 
 @dataclass(frozen=True)
 class LinkCutter:
-    """Cuts packs into links by what they cost.
+    """Cuts packs into links by the time that they take.
 
     Attributes
     ----------
-    cost : CostModel
+    speed : SpeedModel
         The seconds of a row that is trained or scored.
     n_train, n_validation : int
         Rows that train and rows that score.
@@ -110,36 +110,36 @@ class LinkCutter:
         Seconds that a link should take.
     """
 
-    cost: CostModel
+    speed: SpeedModel
     n_train: int
     n_validation: int
     target: float
 
     @classmethod
     def for_plan(
-        cls, plan: Plan, *, cost: CostModel, n_train: int, n_validation: int, workers: int
+        cls, plan: Plan, *, speed: SpeedModel, n_train: int, n_validation: int, workers: int
     ) -> Self:
         """Return the cutter whose links keep some workers busy with a plan."""
         work = sum(
-            n_train * cost.training_row(pack.batch_size, pack.width) * pack.column_epochs
+            n_train * speed.training_row(pack.batch_size, pack.width) * pack.column_epochs
             / pack.width for pack in plan.packs
         )  # fmt: skip
-        return cls(cost, n_train, n_validation, link_seconds(work, workers))
+        return cls(speed, n_train, n_validation, link_seconds(work, workers))
 
     @classmethod
     def for_data(
-        cls, plan: Plan, *, cost: CostModel, config: SweepConfig, data: Dataset, workers: int
+        cls, plan: Plan, *, speed: SpeedModel, config: SweepConfig, data: Dataset, workers: int
     ) -> Self:
         """Return the cutter for a data set that is split as the settings say."""
         n = len(data.y)
         n_validation = validation_rows(n, config.scoring_fraction)
         return cls.for_plan(
-            plan, cost=cost, n_train=n - n_validation, n_validation=n_validation, workers=workers
+            plan, speed=speed, n_train=n - n_validation, n_validation=n_validation, workers=workers
         )
 
     def epoch_seconds(self, pack: Pack, width: int) -> float:
         """Seconds that one epoch of some columns of a pack takes."""
-        return self.n_train * self.cost.training_row(pack.batch_size, width)
+        return self.n_train * self.speed.training_row(pack.batch_size, width)
 
     def link(self, pack: Pack, start: int, legs: Sequence[Leg]) -> Link:
         """Return a link with the seconds that it should take."""
@@ -148,7 +148,7 @@ class LinkCutter:
             seconds += self._training(epoch, leg)
             if len(leg.scored):
                 rows = self.n_validation * len(READOUT_NAMES)
-                seconds += rows * self.cost.scoring_row(len(leg.scored))
+                seconds += rows * self.speed.scoring_row(len(leg.scored))
             epoch = leg.epoch
         return Link(pack, start, tuple(legs), seconds)
 
@@ -172,7 +172,7 @@ class LinkCutter:
         Where a link should take 10 epochs, and so 12 at most, the first two of these
         three legs are one link and the third is split:
 
-        >>> cutter = LinkCutter(CostModel({8: (1.0, 0.0)}, (0.0, 0.0)), 1, 1, target=10.0)
+        >>> cutter = LinkCutter(SpeedModel({8: (1.0, 0.0)}, (0.0, 0.0)), 1, 1, target=10.0)
         >>> columns = {"learning_rate": np.array([0.1]), "alpha": np.zeros(1)}
         >>> pack = Pack(0, 8, columns, stops=(4, 12, 40), numbers=np.array([[0, 1, 2]]))
         >>> legs = open_legs(pack, closed=np.array([False, False, False, True]))

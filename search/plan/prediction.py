@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from model.data.dataset import Dataset
 from model.shuffle import validation_rows
-from model.speed import CostModel
+from model.speed import SpeedModel
 from search.config import Params, SweepConfig
 from search.plan.links import Chain, Link
 from search.plan.schedule import Schedule
@@ -109,9 +109,9 @@ def predict(chains: Sequence[Chain], workers: int) -> Prediction:
     )
 
 
-def refit_seconds(cost: CostModel, params: Params, n_rows: int) -> float:
+def refit_seconds(speed: SpeedModel, params: Params, n_rows: int) -> float:
     """Seconds of the final training on `n_rows` images."""
-    return params.epochs * n_rows * cost.training_row(params.batch_size, 1)
+    return params.epochs * n_rows * speed.training_row(params.batch_size, 1)
 
 
 def array_mib(*shape: int) -> float:

@@ -31,7 +31,7 @@ def choose_widths(trajectories: Mapping[int, int], workers: int) -> dict[int, in
     chain of links that one worker after another takes up, so a sweep lasts as
     long as its work shared by all workers, or as its longest pack.
 
-    The typical cost model decides, not one measured here: widths change the order
+    The typical speed model decides, not one measured here: widths change the order
     of float32 additions, and the same command must give the same bits whatever
     else the machine was doing while it was measured.
 
@@ -61,9 +61,9 @@ def _makespan(trajectories: Mapping[int, int], width: int, workers: int) -> floa
     total = longest = 0.0
     for batch_size, count in trajectories.items():
         even = _even(count, width)
-        cost = TYPICAL.training_row(batch_size, even)
-        total += cost * count / even
-        longest = max(longest, cost)
+        seconds = TYPICAL.training_row(batch_size, even)
+        total += seconds * count / even
+        longest = max(longest, seconds)
     return max(total / workers, longest)
 
 

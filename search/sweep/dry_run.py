@@ -8,7 +8,7 @@ import numpy as np
 
 from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
-from model.speed import CostModel
+from model.speed import SpeedModel
 from search.config import Params, Range, SweepConfig, replicates_text
 from search.engine import FirstSeen, calibrate, wave_widths
 from search.plan import (
@@ -41,12 +41,12 @@ def dry_run(config: SweepConfig, data: Dataset, workers: int | None) -> str:
     """
     workers = workers or available_cores()
     plan = replicated(_first_plan(config, workers), config.replicates, config.total)
-    cost = calibrate(SerialExecutor(), config.batch_sizes, data.X.shape[1], data.n_classes)
-    cutter = LinkCutter.for_data(plan, cost=cost, config=config, data=data, workers=workers)
+    speed = calibrate(SerialExecutor(), config.batch_sizes, data.X.shape[1], data.n_classes)
+    cutter = LinkCutter.for_data(plan, speed=speed, config=config, data=data, workers=workers)
     none_closed = np.zeros(config.total * config.replicates + 1, bool)
     none_closed[-1] = True
     chains = open_chains(plan, none_closed, nothing_reached, cutter)
-    return plan_text(Planned(config, data, plan, chains, cost, workers))
+    return plan_text(Planned(config, data, plan, chains, speed, workers))
 
 
 def _first_plan(config: SweepConfig, workers: int) -> Plan:
@@ -75,7 +75,7 @@ class Planned:
         The packs; with a sampler, those of its first wave.
     chains : sequence of Chain
         The links of each pack.
-    cost : CostModel
+    speed : SpeedModel
         The seconds of a row on this machine.
     workers : int
         Number of links that would run at the same time.
@@ -85,7 +85,7 @@ class Planned:
     data: Dataset
     plan: Plan
     chains: Sequence[Chain]
-    cost: CostModel
+    speed: SpeedModel
     workers: int
 
 
@@ -98,7 +98,7 @@ def plan_text(planned: Planned) -> str:
     widths = sorted({pack.width for pack in plan.packs})
     links = [link for chain in planned.chains for link in chain]
     longest = max(link.seconds for link in links)
-    final = max(refit_seconds(planned.cost, params, n) for params in _extremes(config))
+    final = max(refit_seconds(planned.speed, params, n) for params in _extremes(config))
     operations = waves * epochs_flops(plan.column_epochs, config, planned.data)
     # A wave's end leaves no worker idle: the next one is under way by then.
     pooled = waves * prediction.compute_s / planned.workers

@@ -66,9 +66,9 @@ class Training:
         run, standings = self.run, self.run.books.standings
         if standings.finished == standings.total:
             return None, math.inf
-        cost = calibrate(executor, run.config.batch_sizes, run.data.X.shape[1], run.data.n_classes)
+        speed = calibrate(executor, run.config.batch_sizes, run.data.X.shape[1], run.data.n_classes)
         with (
-            open_work(run, cost, executor.workers) as work,
+            open_work(run, speed, executor.workers) as work,
             make_progress(
                 self.err, standings, work.prediction, interrupted, quiet=self.quiet
             ) as progress,

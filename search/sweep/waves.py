@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from model.speed import CostModel
+from model.speed import SpeedModel
 from search.engine import Pruning, SampledSearch, Source, Wave, WaveRequest, newest_trials
 from search.plan import LinkCutter, Prediction, open_chains, predict, workers_each
 from search.sweep.trials import Run
@@ -27,13 +27,13 @@ class Work:
 
 
 @contextmanager
-def open_work(run: Run, cost: CostModel, workers: int) -> Iterator[Work]:
+def open_work(run: Run, speed: SpeedModel, workers: int) -> Iterator[Work]:
     """Take up what is left of a run, which has been settled; leave it when all is trained.
 
     Parameters
     ----------
     run : Run
-    cost : CostModel
+    speed : SpeedModel
         Speed of the workers.
     workers : int
 
@@ -46,14 +46,14 @@ def open_work(run: Run, cost: CostModel, workers: int) -> Iterator[Work]:
     """
     if run.config.is_grid:
         cutter = LinkCutter.for_data(
-            run.grid_plan, cost=cost, config=run.config, data=run.data, workers=workers
+            run.grid_plan, speed=speed, config=run.config, data=run.data, workers=workers
         )
         wave = Wave(run.grid_plan, cutter, run.training, _grid_pruning(run))
         yield Work(wave, _prediction(run, cutter, workers))
         # Not in a `finally`: an interrupted grid goes on from these states.
         wave.discard_states()
     else:
-        with _sampled_search(run, cost, workers) as search:
+        with _sampled_search(run, speed, workers) as search:
             search.restore()
             yield Work(search, None)
 
@@ -75,7 +75,7 @@ def _grid_pruning(run: Run) -> Pruning | None:
     return make_pruning(run.config, newest_trials(run.grid_plan), history=[], wave=0)
 
 
-def _sampled_search(run: Run, cost: CostModel, workers: int) -> SampledSearch:
+def _sampled_search(run: Run, speed: SpeedModel, workers: int) -> SampledSearch:
     from search.tuning.pruning import make_pruning
     from search.tuning.tuner import make_tuner
 
@@ -89,7 +89,9 @@ def _sampled_search(run: Run, cost: CostModel, workers: int) -> SampledSearch:
 
     def make_wave(request: WaveRequest) -> Wave:
         plan = run.replicated(request.plan)
-        cutter = LinkCutter.for_data(plan, cost=cost, config=config, data=run.data, workers=workers)
+        cutter = LinkCutter.for_data(
+            plan, speed=speed, config=config, data=run.data, workers=workers
+        )
         return Wave(plan, cutter, run.training, pruning(request))
 
     return SampledSearch(

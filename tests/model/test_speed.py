@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import model.speed
-from model.speed import TYPICAL, CostModel, measure
+from model.speed import TYPICAL, SpeedModel, measure
 
-MODEL = CostModel({8: (3.0, 0.5), 64: (1.0, 0.25)}, (0.5, 0.125))
+MODEL = SpeedModel({8: (3.0, 0.5), 64: (1.0, 0.25)}, (0.5, 0.125))
 
 
 @pytest.mark.parametrize("shape", [((1,), 1, 2), ((4, 8), 12, 3), ((64, 5000), 20, 2)])

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from cluster.executor import SerialExecutor
-from model.speed import CostModel
+from model.speed import SpeedModel
 from search.engine import calibration
 from search.record import RunFolder, Ties, read_links
 from search.run import main
@@ -167,7 +167,7 @@ def pretend(
     executor.workers = workers
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            calibration, "measure", lambda *shape: CostModel(dict.fromkeys(shape[0], line), line)
+            calibration, "measure", lambda *shape: SpeedModel(dict.fromkeys(shape[0], line), line)
         )
         assert calibration.calibrate(executor, batch_sizes, pixels, classes).scoring == line
 

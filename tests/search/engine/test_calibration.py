@@ -4,7 +4,7 @@ import pytest
 from platformdirs import user_cache_path
 
 from cluster.executor import Lost, SerialExecutor
-from model.speed import TYPICAL, CostModel
+from model.speed import TYPICAL, SpeedModel
 from search.engine import calibrate, calibration
 
 SHAPE = ([8, 4], 12, 3)
@@ -24,7 +24,7 @@ def measured(monkeypatch):
     def measure(batch_sizes, n_features, n_classes):
         assert (batch_sizes, n_features, n_classes) == ([4, 8], 12, 3)
         n = float(len(models) + 1)
-        models.append(CostModel({4: (n, 10 * n), 8: (2 * n, 20 * n)}, (3 * n, 30 * n)))
+        models.append(SpeedModel({4: (n, 10 * n), 8: (2 * n, 20 * n)}, (3 * n, 30 * n)))
         return models[-1]
 
     monkeypatch.setattr(calibration, "measure", measure)

@@ -16,7 +16,7 @@ from cluster.executor import Lost, SerialExecutor
 from model import average
 from model.data.dataset import Dataset
 from model.pack import PackState, Scores
-from model.speed import CostModel
+from model.speed import SpeedModel
 from model.tasks import Examples, LegResult, LinkResult
 from search.config import SearchSpace, load_config
 from search.engine import Orchestrator, Wave
@@ -64,7 +64,7 @@ SEED = 1
 def cutter(epochs, plan=PLAN):
     """Return a cutter whose links take about so many epochs of any pack."""
     line = (1 / epochs, 0.0)
-    cost = CostModel(dict.fromkeys(SPACE.batch_size, line), (1e-9, 0.0))
+    speed = SpeedModel(dict.fromkeys(SPACE.batch_size, line), (1e-9, 0.0))
     return LinkCutter(cost, 1, 1, target=1.0)
 
 

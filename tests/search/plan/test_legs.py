@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.speed import CostModel
+from model.speed import SpeedModel
 from search.plan import NO_TRIAL, LinkCutter, Plan, make_plan, nothing_reached, open_chains
 from search.plan.legs import legs_from, open_legs
 
-FLAT = CostModel({8: (1.0, 0.0)}, (1.0, 0.0))
+FLAT = SpeedModel({8: (1.0, 0.0)}, (1.0, 0.0))
 
 
 @st.composite

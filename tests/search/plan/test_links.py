@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.data.dataset import Dataset
-from model.speed import TYPICAL, CostModel
+from model.speed import TYPICAL, SpeedModel
 from search.config import load_config
 from search.plan import (
     NO_TRIAL,
@@ -50,13 +50,13 @@ def cutter(length, pack, scoring=1e-6, by_column=0.0):
     A part of that second is shared by its columns, and so shorter without some of them.
     """
     line = ((1 - by_column) / length, by_column / length / pack.width)
-    return LinkCutter(CostModel({8: line}, (scoring, 0.0)), 1, 1, target=1.0)
+    return LinkCutter(SpeedModel({8: line}, (scoring, 0.0)), 1, 1, target=1.0)
 
 
-def cutter_for(pack, cost, workers=1, n_train=1, n_validation=1):
+def cutter_for(pack, speed, workers=1, n_train=1, n_validation=1):
     """Return the cutter for a plan of one pack."""
     return LinkCutter.for_plan(
-        Plan((pack,)), cost=cost, n_train=n_train, n_validation=n_validation, workers=workers
+        Plan((pack,)), speed=speed, n_train=n_train, n_validation=n_validation, workers=workers
     )
 
 
@@ -192,7 +192,7 @@ def test_scoring_counts_twice_for_each_stop_that_is_passed():
 def test_scoring_counts_the_columns_that_are_scored():
     pack = pack_of([1, 2], width=3)
     pack.numbers[:2, 0] = NO_TRIAL
-    cut = cutter_for(pack, CostModel({8: (0.01, 0.0)}, (0.0, 0.25)))
+    cut = cutter_for(pack, SpeedModel({8: (0.01, 0.0)}, (0.0, 0.25)))
     (link,) = cut.cut(pack, 0, legs_of(pack))
     assert link.seconds == pytest.approx(2 * 0.01 + (1 + 3) * 2 * 0.25)
 
@@ -206,8 +206,8 @@ def test_scoring_counts_the_columns_that_are_scored():
 )
 def test_a_link_is_a_share_of_the_work_within_bounds(seconds, workers, target):
     pack = pack_of([1, 4])
-    cost = CostModel({8: (seconds / 4 / 10, 0.0)}, (1.0, 0.0))
-    cut = cutter_for(pack, cost, workers, 10, 3)
+    speed = SpeedModel({8: (seconds / 4 / 10, 0.0)}, (1.0, 0.0))
+    cut = cutter_for(pack, speed, workers, 10, 3)
     assert cut.epoch_seconds(pack, 2) == pytest.approx(seconds / 4)
     assert cut.target == pytest.approx(target)
 
@@ -217,8 +217,8 @@ def test_the_rows_of_a_data_set_are_those_of_its_split():
     plan = grid_plan(config, grid_widths(config, 4))
     data = Dataset("zeros", np.zeros((100, 2), np.uint8), np.arange(100) % 2)
     n = round(100 * config.validation_fraction)
-    ours = LinkCutter.for_data(plan, cost=TYPICAL, config=config, data=data, workers=4)
-    theirs = LinkCutter.for_plan(plan, cost=TYPICAL, n_train=100 - n, n_validation=n, workers=4)
+    ours = LinkCutter.for_data(plan, speed=TYPICAL, config=config, data=data, workers=4)
+    theirs = LinkCutter.for_plan(plan, speed=TYPICAL, n_train=100 - n, n_validation=n, workers=4)
     pack = plan.packs[0]
     legs = open_legs(pack, np.append(np.zeros(plan.trials, bool), True))
     assert ours.link(pack, 0, legs).seconds == theirs.link(pack, 0, legs).seconds > 0
@@ -237,8 +237,8 @@ def test_the_work_of_a_plan_is_that_of_the_epochs_that_its_trajectories_have():
     targets = []
     for shorter in (0, 3):
         pack.numbers[:shorter, 1] = NO_TRIAL
-        cost = CostModel({8: (0.0, 0.5)}, (0.0, 0.0))
-        targets.append(cutter_for(pack, cost).target)
+        speed = SpeedModel({8: (0.0, 0.5)}, (0.0, 0.0))
+        targets.append(cutter_for(pack, speed).target)
     assert targets == [pytest.approx(4 * 40 * 0.5 / 16), pytest.approx((3 * 10 + 40) * 0.5 / 16)]
 
 

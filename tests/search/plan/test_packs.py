@@ -238,7 +238,7 @@ def test_numbers_need_not_be_those_of_a_grid():
 
 
 def makespan(trajectories, widths, workers):
-    """Return how long evenly split packs take, by the cost model of one row."""
+    """Return how long evenly split packs take, by the speed model of one row."""
     costs = []
     for batch_size, count in trajectories.items():
         parts = math.ceil(count / widths[batch_size])

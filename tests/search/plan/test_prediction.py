@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.speed import TYPICAL, CostModel
+from model.speed import TYPICAL, SpeedModel
 from search.config import Params, load_config
 from search.plan import (
     LinkCutter,
@@ -23,7 +23,7 @@ N_TRAIN, N_VALIDATION = 48_000, 12_000
 def chains_for(workers):
     plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
     cutter = LinkCutter.for_plan(
-        plan, cost=TYPICAL, n_train=N_TRAIN, n_validation=N_VALIDATION, workers=workers
+        plan, speed=TYPICAL, n_train=N_TRAIN, n_validation=N_VALIDATION, workers=workers
     )
     return plan, open_chains(plan, Standings(CONFIG.total).closed, nothing_reached, cutter)
 
@@ -60,8 +60,8 @@ def test_nothing_left_takes_no_time():
 
 
 def test_the_final_training_is_one_column_on_all_images():
-    cost = CostModel({8: (3.0, 0.5)}, (100.0, 100.0))
-    assert refit_seconds(cost, Params(8, 1e-6, 5, 0.0), 100) == 5 * 100 * 3.5
+    speed = SpeedModel({8: (3.0, 0.5)}, (100.0, 100.0))
+    assert refit_seconds(speed, Params(8, 1e-6, 5, 0.0), 100) == 5 * 100 * 3.5
 
 
 def test_memory_counts_four_bytes_an_entry():

@@ -48,7 +48,7 @@ def closed_of(logged):
 
 
 def chains_of(plan, logged=(), n_train=10**6):
-    cutter = LinkCutter.for_plan(plan, cost=TYPICAL, n_train=n_train, n_validation=1000, workers=2)
+    cutter = LinkCutter.for_plan(plan, speed=TYPICAL, n_train=n_train, n_validation=1000, workers=2)
     return open_chains(plan, closed_of(logged), nothing_reached, cutter)
 
 

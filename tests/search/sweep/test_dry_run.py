@@ -26,11 +26,11 @@ DATA = Dataset(
 )
 
 
-def dry_run(workers=4, cost=TYPICAL):
+def dry_run(workers=4, speed=TYPICAL):
     plan = grid_plan(CONFIG, grid_widths(CONFIG, workers))
-    cutter = LinkCutter.for_data(plan, cost=cost, config=CONFIG, data=DATA, workers=workers)
+    cutter = LinkCutter.for_data(plan, speed=speed, config=CONFIG, data=DATA, workers=workers)
     chains = open_chains(plan, Standings(CONFIG.total).closed, nothing_reached, cutter)
-    return plan_text(Planned(CONFIG, DATA, plan, chains, cost, workers)), chains
+    return plan_text(Planned(CONFIG, DATA, plan, chains, speed, workers)), chains
 
 
 def figures(text):

@@ -76,7 +76,7 @@ def tell(standings, numbers, cost=0.25):
 
 def links():
     cutter = LinkCutter.for_plan(  # a link for each stop
-        PLAN, cost=TYPICAL, n_train=80_000, n_validation=1000, workers=2
+        PLAN, speed=TYPICAL, n_train=80_000, n_validation=1000, workers=2
     )
     chains = open_chains(PLAN, Standings(len(SPACE)).closed, nothing_reached, cutter)
     return [link for chain in chains for link in chain]
