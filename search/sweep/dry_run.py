@@ -131,8 +131,8 @@ def _pruner_figures(config: SweepConfig) -> list[tuple[str, str]]:
         return []
     at = ", ".join(map(str, config.rungs))
     return [
-        ("pruner", f"{config.pruner.name}, at epochs {at}; what it saves is not"),
-        ("", "known before, and not taken off the figures below"),
+        ("pruner", f"{config.pruner.name}, at epochs {at}"),
+        ("", "the figures below do not count what it will save"),
     ]
 
 

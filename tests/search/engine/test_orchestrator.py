@@ -65,7 +65,7 @@ def cutter(epochs, plan=PLAN):
     """Return a cutter whose links take about so many epochs of any pack."""
     line = (1 / epochs, 0.0)
     speed = SpeedModel(dict.fromkeys(SPACE.batch_size, line), (1e-9, 0.0))
-    return LinkCutter(cost, 1, 1, target=1.0)
+    return LinkCutter(speed, 1, 1, target=1.0)
 
 
 def chains_of(cut, plan=PLAN):
