@@ -183,15 +183,11 @@ class Ending:
         return optimum_figures(found, self.data, self.books.trial_log, best) if found else None
 
     def _ties(self) -> Ties | None:
-        store, resamples, standings = (
-            self.books.trial_log,
-            self.books.resamples,
-            self.books.standings,
-        )
-        if resamples is None:
+        books = self.books
+        if books.resamples is None:
             return None  # a trial is trained several times, and their spread says it
         images = validation_rows(len(self.data.y), self.config.validation_fraction)
-        return find_ties(store, resamples, standings, images)
+        return find_ties(books.trial_log, books.resamples, books.standings, images)
 
     def _write_result(self, manifest: Manifest, summary: Summary) -> Summary:
         """Write the report, then the summary, which says that all is there."""

@@ -9,14 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
-from cluster.executor import Executor, SerialExecutor
+from cluster.executor import Executor
 from model.data.dataset import Dataset
-from model.data.sources import load_dataset
-from model.pack import compile_kernels
-from model.tasks import Examples
 from search.config import SweepConfig
 from search.errors import NoResultError
-from search.plan import epochs_flops, grid_widths
+from search.plan import epochs_flops
 from search.record import (
     Books,
     Manifest,
@@ -42,10 +39,17 @@ from search.sweep.checks import (
 from search.sweep.dry_run import dry_run
 from search.sweep.ending import Ending
 from search.sweep.options import Options, resolve_config
+from search.sweep.preparation import (
+    load,
+    make_executor,
+    prepare,
+    read_or_write_manifest,
+    runs_to_reuse,
+)
 from search.sweep.training import Training
 from search.sweep.trials import Run
 from search.text import text_width
-from search.watch import DownloadProgress, Interruption, log_file
+from search.watch import Interruption, log_file
 
 
 def sweep(options: Options, out: Console, err: Console, began: float) -> None:
@@ -55,7 +59,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     ----------
     options : Options
     out, err : Console
-        Terminals for the result, and for all that is told on the way.
+        The result goes to `out`, all that is told on the way to `err`.
     began : float
         When the command was started, seconds since 1970.
 
@@ -140,9 +144,8 @@ class Sweep:
                 examples = executor.share(preparing.result())
                 del preparing  # and with it this process's own copy of the images
                 if finished:
-                    return self._ending(executor, examples, interrupted).extend_finished_run(
-                        finished
-                    )
+                    ending = self._ending(executor, examples, interrupted)
+                    return ending.extend_finished_run(finished)
                 return self._run_on(executor, examples, interrupted)
 
     def _run_on(self, executor: Executor, examples: Any, interrupted: Interruption) -> Summary:
@@ -216,64 +219,3 @@ class Sweep:
 
 def _print(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def load(dataset: str, err: Console) -> Dataset:
-    """Return a data set, and show its download where it takes one.
-
-    Raises
-    ------
-    PacksweepError
-        As for `model.sources.load_dataset`.
-    """
-    with DownloadProgress(err) as progress:
-        return load_dataset(dataset, notify=progress.notify, progress=progress.update)
-
-
-def make_executor(options: Options) -> Executor:
-    """Return the executor that the command asks for."""
-    if options.executor == "serial":
-        return SerialExecutor()
-    from cluster.ray_executor import RayExecutor  # takes half a second, so only when it is needed
-
-    return RayExecutor(options.address, options.workers)
-
-
-def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Examples:
-    """Lay the images out, and compile what the workers then find in the cache."""
-    compile_kernels()
-    return Examples.from_dataset(
-        data,
-        config.scoring_fraction,
-        config.seed,
-        config.select,
-        config.features,
-        config.folds,
-        resampled=config.replicates == 1,
-        train_costs=train_costs,
-    )
-
-
-def runs_to_reuse(options: Options, folder: RunFolder) -> list[Place]:
-    """Return the runs that the command names, one of which may be the run that it moves aside."""
-    own, moved = folder.path.resolve(), folder.moved_to
-    paths = [path.resolve() for path in options.reuse]
-    return [moved if moved and path == own else path for path in paths]
-
-
-def read_or_write_manifest(
-    folder: RunFolder, config: SweepConfig, data: Dataset, reuse: Sequence[Place], workers: int
-) -> Manifest:
-    """Return the run's manifest; a new run gets a plan for these workers.
-
-    Raises
-    ------
-    RunFolderError
-        If it cannot be read or written.
-    """
-    manifest = folder.read_manifest()
-    if manifest is None:
-        widths = grid_widths(config, workers) if config.is_grid else {}
-        manifest = new_manifest(config, data, widths, reuse, workers)
-        folder.write_manifest(manifest)
-    return manifest

@@ -1,0 +1,78 @@
+"""What a sweep has before it trains: its data set, its executor, its manifest."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from cluster.executor import Executor, SerialExecutor
+from model.data.dataset import Dataset
+from model.data.sources import load_dataset
+from model.pack import compile_kernels
+from model.tasks import Examples
+from search.config import SweepConfig
+from search.plan import grid_widths
+from search.record import Manifest, RunFolder, new_manifest
+from search.storage import Place
+from search.sweep.options import Options
+from search.watch import DownloadProgress
+
+
+def load(dataset: str, err: Console) -> Dataset:
+    """Return a data set, and show its download where it takes one.
+
+    Raises
+    ------
+    PacksweepError
+        As for `model.data.sources.load_dataset`.
+    """
+    with DownloadProgress(err) as progress:
+        return load_dataset(dataset, notify=progress.notify, progress=progress.update)
+
+
+def make_executor(options: Options) -> Executor:
+    """Return the executor that the command asks for."""
+    if options.executor == "serial":
+        return SerialExecutor()
+    from cluster.ray_executor import RayExecutor  # takes half a second, so only when it is needed
+
+    return RayExecutor(options.address, options.workers)
+
+
+def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Examples:
+    """Lay the images out, and compile what the workers then find in the cache."""
+    compile_kernels()
+    return Examples.from_dataset(
+        data,
+        config.scoring_fraction,
+        config.seed,
+        config.select,
+        config.features,
+        config.folds,
+        resampled=config.replicates == 1,
+        train_costs=train_costs,
+    )
+
+
+def runs_to_reuse(options: Options, folder: RunFolder) -> list[Place]:
+    """Return the runs that the command names, one of which may be the run that it moves aside."""
+    own, moved = folder.path.resolve(), folder.moved_to
+    paths = [path.resolve() for path in options.reuse]
+    return [moved if moved and path == own else path for path in paths]
+
+
+def read_or_write_manifest(
+    folder: RunFolder, config: SweepConfig, data: Dataset, reuse: Sequence[Place], workers: int
+) -> Manifest:
+    """Return the run's manifest; a new run gets a plan for these workers.
+
+    Raises
+    ------
+    RunFolderError
+        If it cannot be read or written.
+    """
+    manifest = folder.read_manifest()
+    if manifest is None:
+        widths = grid_widths(config, workers) if config.is_grid else {}
+        manifest = new_manifest(config, data, widths, reuse, workers)
+        folder.write_manifest(manifest)
+    return manifest
