@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from command_line import LIMIT
 from network import Host, Network, child_of
 
 PORT = 6379
@@ -147,7 +148,7 @@ def token(path: Path, text: str) -> dict[str, str]:
     return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path)}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60, pause: float = 0.05) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = LIMIT, pause: float = 0.05) -> None:
     """Wait until something is true.
 
     Raises

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from command_line import (
+    LIMIT,
     RUN,
     Hold,
     assert_same_results,
@@ -120,7 +121,7 @@ def test_all_hosts_work_by_their_cores(
     with sweep(cluster, folder, "whole", hold) as process:
         wait_for_links(process, hold, {small: 1, large: 2})
         hold.go()
-        outcome = finish(process, timeout=120)
+        outcome = finish(process)
     assert outcome.code == 0, outcome.err
     links = links_of(folder / "whole")
     assert links.sum() == LINKS
@@ -139,7 +140,7 @@ def test_a_host_without_power_costs_its_links_another_attempt(
         wait_for_links(process, hold, {large: 2})
         large.kill()
         hold.go()
-        outcome = finish(process, timeout=120)
+        outcome = finish(process)
     assert outcome.code == 0, outcome.err
     assert "A worker was lost on 'advance batch=" in outcome.err
     assert table(folder / "power").attempt.max() == 2
@@ -158,7 +159,7 @@ def test_a_host_that_was_cut_off_comes_back_and_no_number_twice(
         # The cluster knows; the command may not yet, and then takes a result that comes late.
         wait_until(lambda: losses(folder / "cut") >= 1, process)
         large.heal()
-        outcome = finish(process, timeout=120)
+        outcome = finish(process)
     assert outcome.code == 0, outcome.err
     assert_as_in_one_process(folder / "cut")
     cluster.wait_for_cores({small: 1, large: 2})
@@ -177,7 +178,7 @@ def test_a_host_that_comes_late_takes_its_share_of_a_laptops_sweep(
         cluster.join(large, 2)
         wait_for_links(process, hold, {large: 2})
         hold.go()
-        outcome = finish(process, timeout=120)
+        outcome = finish(process)
     assert outcome.code == 0, outcome.err
     assert links_of(folder / "late")[large.address] >= 1
     assert_as_in_one_process(folder / "late")
@@ -192,7 +193,7 @@ def test_a_killed_command_continues_on_the_same_cluster(
         process.kill()
         assert finish(process).code == -signal.SIGKILL
     with command(cluster, folder, "--resume", "killed", "--address", cluster.address) as process:
-        outcome = finish(process, timeout=120)
+        outcome = finish(process)
     assert outcome.code == 0, outcome.err
     assert f"{TRIALS} trials on data, " in outcome.err
     assert " of them done" in outcome.err
@@ -208,8 +209,8 @@ def test_a_host_that_is_told_to_stop_ends_its_links_first(
         wait_for_links(process, hold, {large: 2})
         cluster.tell_to_stop(large)
         hold.go()
-        assert cluster.nodes[large].wait(60) is not None
-        outcome = finish(process, timeout=120)
+        cluster.nodes[large].wait(LIMIT)
+        outcome = finish(process)
     assert outcome.code == 0, outcome.err
     assert losses(folder / "drained") == 0
     assert 1 <= links_of(folder / "drained")[large.address] < LINKS / 2

@@ -31,6 +31,9 @@ AXES = {
 # What python is given to start the command.
 RUN = ("-m", "search.run")
 
+# Seconds after which it is thought to hang: what takes some takes a minute on a busy machine.
+LIMIT = 240.0
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -99,7 +102,7 @@ def start(
     )  # fmt: skip
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 60) -> Outcome:
+def finish(process: subprocess.Popen[str], timeout: float = LIMIT) -> Outcome:
     """Wait for a started command; one that does not end is killed, and the test fails."""
     try:
         out, err = process.communicate(timeout=timeout)
@@ -118,7 +121,7 @@ def wait_until(
     condition: Callable[[], bool], process: subprocess.Popen[str], pause: float = 0.005
 ) -> None:
     """Wait for something that a started command does."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LIMIT
     while not condition():
         assert process.poll() is None, f"ended too soon: {process.communicate()}"
         assert time.monotonic() < deadline, "waited too long"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyte
+from command_line import LIMIT
 
 
 @dataclass
@@ -64,7 +65,7 @@ def record(
     os.close(side)
     screen = pyte.Screen(columns, rows)
     stream, recording = pyte.ByteStream(screen), Recording(-1)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LIMIT
 
     def show(data: bytes) -> None:
         recording.written += data
@@ -87,7 +88,7 @@ def record(
                 process.send_signal(signal.SIGCONT)
             elif asked:
                 process.send_signal(asked)
-        recording.code = process.wait(10)
+        recording.code = process.wait(LIMIT)
     finally:
         os.close(main)
         with process:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 from command_line import (
+    LIMIT,
     assert_same_results,
     end,
     finish,
@@ -24,6 +25,7 @@ from command_line import (
     table,
     tied,
     trained_links,
+    wait_until,
     write_grid,
     write_images,
 )
@@ -118,6 +120,7 @@ def test_killed_at_five_moments_the_same_command_ends_as_if_undisturbed(folder, 
 def test_interrupted_once_it_names_the_command_that_continues(folder, undisturbed, number):
     run_dir = f"a run {number.name}"
     process, hold = start_until(3, folder / run_dir, *sweep(run_dir), cwd=folder)
+    wait_until(hold.waiting, process)  # so what it says in the end is not read with the rest
     process.send_signal(number)
     assert any("once more to leave at once" in line for line in process.stderr)
     hold.go()
@@ -131,7 +134,7 @@ def test_interrupted_once_it_names_the_command_that_continues(folder, undisturbe
     assert told
     assert len(table(folder / run_dir)) == int(told[1]) < 288
     command = [sys.executable, *shlex.split(told[2])]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=LIMIT)
     assert_each_once(folder / run_dir, undisturbed)
 
 

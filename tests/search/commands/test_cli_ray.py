@@ -106,7 +106,7 @@ def assert_as_in_one_process(run_dir):
 
 def test_the_smoke_grid_gives_the_bits_of_one_process_and_names_the_dashboard(folder):
     with sweep(folder, "smoke", grid="smoke") as process:
-        outcome = finish(process, timeout=120)
+        outcome = finish(process)
     assert outcome.code == 0, outcome.err
     assert re.search(r"^Ray dashboard: http://[\d.]+:\d+$", outcome.err, re.MULTILINE)
     assert "best mini-batch size" in outcome.out
@@ -118,7 +118,7 @@ def test_optima_are_found_beside_links(folder):
     text = (folder / "slow.toml").read_text().replace("data.npz", "small.npz")
     (folder / "gap.toml").write_text(text)
     with sweep(folder, "gap", "./gap.toml", "--optimum") as process:
-        outcome = finish(process, timeout=120)
+        outcome = finish(process)
     assert outcome.code == 0, outcome.err
     assert "The best trial ends " in outcome.out
     assert {path.name for path in (folder / "gap/optimum").iterdir()} == {
@@ -133,7 +133,7 @@ def test_seeds_and_folds_give_the_bits_of_one_process(folder):
     text = (folder / "slow.toml").read_text().replace("[40, 80]", "[1, 2]")
     (folder / "both.toml").write_text(text.replace('dataset = "./data.npz"\n', top))
     with sweep(folder, "both", grid="./both.toml") as process:
-        outcome = finish(process, timeout=120)
+        outcome = finish(process)
     assert outcome.code == 0, outcome.err
     assert_as_in_one_process(folder / "both")
     one, other = table(folder / "both"), table(folder / "both-serial")
@@ -167,7 +167,7 @@ def test_a_killed_worker_costs_another_attempt_and_nothing_else(folder):
         assert "ray::advance" in title_of(victim)
         victim.kill()
         hold.go()
-        outcome = finish(process, timeout=120)
+        outcome = finish(process)
     assert outcome.code == 0, outcome.err
     assert "A worker was lost on 'advance batch=" in outcome.err
     log = table(run_dir)
