@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.newton import ConvergenceError, softmax_optimum
 from model.softmax import cost, log_softmax
 from model.tasks import Examples, FinalScore
 
@@ -68,6 +67,10 @@ def find_optimum(examples: Examples, alpha: float) -> AlphaOptimum:
     alpha : float
         The strength of the L2 penalty.
     """
+    # Here, because its part of scipy takes half a second to import, and all who read an optimum
+    # import this module.
+    from model.newton import ConvergenceError, softmax_optimum
+
     began = time.perf_counter()
     X, y, _ = examples.training(0)
     try:
