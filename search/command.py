@@ -35,7 +35,7 @@ def command(
     Returns
     -------
     int
-        0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
+        0 done, 1 failed, 2 wrong usage or input, `INTERRUPTED`.
     """
     args = parser.parse_args(argv)
     try:

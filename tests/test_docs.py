@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+ROOMS = {path.parent.name for path in ROOT.glob("search/*/__init__.py")}
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -58,8 +59,17 @@ def test_what_the_map_names_is_in_the_files_that_it_names():
     rows = [line.split("|")[2:4] for line in table.splitlines() if line.startswith("| ")][1:]
     assert len(rows) > 20
     for files, names in rows:
-        paths = [ROOT / path for path in re.findall(r"`([\w/]+(?:\.py|/))`", files)]
+        paths = [ROOT / path for path in re.findall(r"`([\w/]+(?:\.py|\.md|/))`", files)]
         code = [f for path in paths for f in ([path] if path.is_file() else path.glob("*.py"))]
         assert code, files
         for name in re.findall(r"(?:[\w.]*\.)?(\w+)`", names):
             assert any(re.search(rf"\b{name}", f.read_text()) for f in code), (name, files)
+
+
+@pytest.mark.parametrize("folder", ["model", "cluster", *sorted(ROOMS)])
+def test_the_map_names_every_file_of_a_room(folder):
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    row = re.search(rf"^\| `{folder}/` \| (.*) \|$", text.partition("What lies where")[2], re.M)
+    path = ROOT / folder if folder in ("model", "cluster") else ROOT / "search" / folder
+    files = {file.stem for file in path.glob("*.py")} - {"__init__", "__main__"}
+    assert files - set(re.findall(r"`(\w+)`", row[1])) <= {"errors"}

@@ -7,6 +7,8 @@ import sys
 from types import FrameType
 from typing import Any, Self
 
+from search.errors import INTERRUPTED
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOPPING = "Stopping; once more to leave at once."
 
@@ -46,7 +48,7 @@ class Interruption:
         if self._noted:
             if self.drawn_over:
                 _tell("\x1b[?25h\n")  # the view has hidden the cursor
-            os._exit(130)
+            os._exit(INTERRUPTED)
         self._noted = True
         if not self.drawn_over:
             _tell(f"\n{STOPPING}\n")
