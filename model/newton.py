@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import softmax
 
 from model.curvature import PenalisedCost, bound, hessian
-from model.data.dataset import check_images
+from model.data.dataset import check_rows
 from model.errors import DataError, PacksweepError
 
 F64 = NDArray[np.float64]
@@ -268,7 +268,7 @@ def _start(start: tuple[F64, F64] | None, n_features: int, n_classes: int) -> F6
 
 
 def _check(X: NDArray[Any], y: NDArray[Any], alpha: float, n_classes: int) -> None:
-    check_images("Newton's method: training", X, y)
+    check_rows("Newton's method: training", X, y)
     if not np.issubdtype(y.dtype, np.integer) or int(y.max()) >= n_classes or n_classes < 2:
         raise DataError(
             f"The labels are {y.dtype} up to {y.max()} with {n_classes} classes; expected whole "

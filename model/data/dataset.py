@@ -1,6 +1,7 @@
-"""The value that a data source returns: labelled images, checked and fingerprinted."""
+"""The value that a data set becomes: labelled rows, checked and fingerprinted."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,94 +9,221 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.labels import Label, shown
 from model.errors import DataError
+from model.shuffle import validation_rows
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+MOST_CLASSES = 1000
+"""Classes of a data set at most; more are no classes, but a number or a name for each row."""
+
+_CHUNK = 4096
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training images with labels, and test images where the source has them.
+    """Training rows with labels, and test and validation rows where the source has them.
 
     Attributes
     ----------
     name : str
         How the data set calls itself in the manifest, the log and the report.
-    X : ndarray of shape (n, D), uint8 or float32
-        Training images, one flattened image a row, in the source's own scale.
+    X : ndarray of shape (n, D), a whole or floating type
+        Training rows in the source's own scale and precision.
     y : ndarray of shape (n,), int64
-        Labels 0 .. c-1.
+        Class of each row, as its place in `classes`.
     X_test, y_test : ndarray or None
-        The same for the test images; both are None where the source has none.
+        The same for the test rows; both are None where the source has none.
+    X_val, y_val : ndarray or None
+        The same for rows that the source sets apart to compare trials by; where they are given, no
+        training row is taken for that.
+    classes : tuple of Label
+        Labels as the source writes them, sorted. Left out, they are 0, 1, ... up to the largest
+        of `y`.
+    weights, weights_test, weights_val : ndarray of shape (n,), float64, or None
+        Weight of each row in every cost and accuracy; None where all count the same.
+    image_shape : tuple of int
+        Height and width, and channels where there are any (last), of the image that a row is;
+        empty where rows are no images.
+    features : tuple of str
+        Name of each column; empty where the source has no names.
+    fill : ndarray of shape (D,), float64, or None
+        What stands for a missing value of each column; None where none was replaced.
+    remarks : tuple of str
+        What the reader has done or noticed that its user should know, a sentence each.
+    unused : tuple of str
+        Names of arrays, columns and files that look like data and are not part of it.
 
     Raises
     ------
     DataError
-        If shapes disagree, a label is out of range or a pixel is not finite.
+        If shapes disagree, a label is out of range or a value is not a finite number of at most
+        3.4e38.
     """
 
     name: str
-    X: NDArray[np.generic]
-    y: NDArray[np.int64]
-    X_test: NDArray[np.generic] | None = None
-    y_test: NDArray[np.int64] | None = None
+    X: NDArray[Any]
+    y: I64
+    X_test: NDArray[Any] | None = None
+    y_test: I64 | None = None
+    X_val: NDArray[Any] | None = None
+    y_val: I64 | None = None
+    classes: tuple[Label, ...] = ()
+    weights: F64 | None = None
+    weights_test: F64 | None = None
+    weights_val: F64 | None = None
+    image_shape: tuple[int, ...] = ()
+    features: tuple[str, ...] = ()
+    fill: F64 | None = None
+    remarks: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_images(f"{self.name}: training", self.X, self.y)
+        self._check("training", self.X, self.y, self.weights)
+        if not self.classes:
+            object.__setattr__(self, "classes", tuple(range(int(self.y.max()) + 1)))
         if self.n_classes < 2:
             raise DataError(
-                f"{self.name}: every training label is 0; a classifier needs at least two classes."
+                f"{self.name}: every training label is {shown(self.classes[0])}; a classifier "
+                "needs at least two classes."
             )
-        if (self.X_test is None) != (self.y_test is None):
-            raise DataError(
-                f"{self.name}: test images and test labels come together or not at all; "
-                "give both X_test and y_test, or neither."
-            )
-        if self.X_test is not None and self.y_test is not None:
-            self._check_test(self.X_test, self.y_test)
+        for part, X, y, weights in (
+            ("test", self.X_test, self.y_test, self.weights_test),
+            ("validation", self.X_val, self.y_val, self.weights_val),
+        ):
+            if (X is None) != (y is None):
+                raise DataError(
+                    f"{self.name}: {part} rows and their labels come together or not at all; give "
+                    "both, or neither."
+                )
+            if X is not None and y is not None:
+                self._check(part, X, y, weights)
+                self._check_fits(part, X, y)
 
-    def _check_test(self, X: NDArray[np.generic], y: NDArray[np.int64]) -> None:
-        check_images(f"{self.name}: test", X, y)
+    def _check(self, part: str, X: NDArray[Any], y: NDArray[Any], weights: F64 | None) -> None:
+        check_rows(f"{self.name}: {part}", X, y, self.features)
+        if weights is None:
+            return
+        valid = weights.shape == y.shape and bool((weights >= 0).all()) and weights.sum() < np.inf
+        if not valid or not weights.any():
+            raise DataError(
+                f"{self.name}: the weights of the {part} rows must be finite numbers of at least "
+                f"0, one for each row, and not all 0; found {weights.shape} for {len(y)} rows"
+                f"{_smallest(weights)}."
+            )
+
+    def _check_fits(self, part: str, X: NDArray[Any], y: I64) -> None:
         if X.shape[1] != self.X.shape[1]:
             raise DataError(
-                f"{self.name}: test images have {X.shape[1]} pixels, training images "
-                f"{self.X.shape[1]}; both must be of one size."
+                f"{self.name}: {part} rows have {X.shape[1]} features, training rows "
+                f"{self.X.shape[1]}; both must have the same."
             )
         if int(y.max()) >= self.n_classes:
             raise DataError(
-                f"{self.name}: test label {int(y.max())} does not occur in the training labels "
+                f"{self.name}: {part} label {int(y.max())} does not occur in the training labels "
                 f"0 to {self.n_classes - 1}; a class that is tested must be trained."
             )
 
     @property
     def n_classes(self) -> int:
-        """Number of classes c, the largest training label plus one."""
-        return int(self.y.max()) + 1
+        """Number of classes c."""
+        return len(self.classes)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes as text, in their order."""
+        return tuple(map(str, self.classes))
+
+    @property
+    def plain_classes(self) -> bool:
+        """Whether the classes are the numbers 0, 1, ... that their places are, too."""
+        return self.classes == tuple(range(self.n_classes)) and type(self.classes[0]) is int
+
+    def parts(self, fraction: float) -> tuple[int, int]:
+        """Return how many rows train and how many score the trials.
+
+        Parameters
+        ----------
+        fraction : float
+            The part of the training rows that scores, where the source sets none apart.
+        """
+        n = len(self.y)
+        if self.y_val is not None:
+            return n, len(self.y_val)
+        scoring = validation_rows(n, fraction)
+        return n - scoring, scoring
+
+    def feature(self, column: int) -> str:
+        """Return how people call a column: by its name, or by its number."""
+        return _feature(self.features, column)
 
     @cached_property
     def fingerprint(self) -> str:
-        """The first 16 hex digits of the sha256 over all arrays, shapes and types."""
+        """The first 16 hex digits of the sha256 over all arrays, shapes and types, and classes."""
         digest = hashlib.sha256()
         for array in (self.X, self.y, self.X_test, self.y_test):
             if array is not None:
-                digest.update(f"{array.shape}{array.dtype.str}".encode())
-                digest.update(np.ascontiguousarray(array).data)
+                _update(digest, array)
+        # What a plain data set lacks leaves no trace: its fingerprint is that of its arrays.
+        for name in ("X_val", "y_val", "weights", "weights_test", "weights_val", "fill"):
+            array = getattr(self, name)
+            if array is not None:
+                digest.update(name.encode())
+                _update(digest, array)
+        if not self.plain_classes:
+            digest.update(repr(self.classes).encode())
+        if self.features:
+            digest.update(repr(self.features).encode())
         return digest.hexdigest()[:16]
 
 
-def check_images(what: str, X: NDArray[Any], y: NDArray[Any]) -> None:
-    """Raise `DataError` unless X of shape (n, D) is finite and y of shape (n,) holds labels."""
-    if X.ndim != 2 or y.shape != (X.shape[0],) or not len(y):
+def _update(digest: Any, array: NDArray[Any]) -> None:
+    digest.update(f"{array.shape}{array.dtype.str}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+
+
+def _smallest(weights: F64) -> str:
+    return f", the smallest {weights.min()}" if weights.size else ""
+
+
+def _feature(names: tuple[str, ...], column: int) -> str:
+    return f"column {names[column]!r}" if names else f"feature {column}"
+
+
+def check_rows(what: str, X: NDArray[Any], y: NDArray[Any], features: tuple[str, ...] = ()) -> None:
+    """Raise `DataError` unless X of shape (n, D) is finite and y of shape (n,) holds classes."""
+    if X.ndim != 2 or y.shape != (X.shape[0],) or not X.size:
         raise DataError(
-            f"{what} images have the shape {X.shape} and labels {y.shape}; expected (n, pixels) "
+            f"{what} rows have the shape {X.shape} and labels {y.shape}; expected (n, features) "
             "and (n,) with one n of at least 1."
         )
-    if np.issubdtype(X.dtype, np.floating) and not np.isfinite(X).all():
-        row, column = np.argwhere(~np.isfinite(X))[0]
-        raise DataError(
-            f"{what} image {row} holds {X[row, column]} at pixel {column}; every pixel must be a "
-            "finite number, so mend or remove such images first."
-        )
-    if not 0 <= int(y.min()) <= int(y.max()) < 1000:
+    if X.dtype.kind not in "uif":
+        raise DataError(f"{what} rows are of the type {X.dtype}; expected whole or real numbers.")
+    if features and len(features) != X.shape[1]:
+        raise DataError(f"{what} rows have {X.shape[1]} columns and {len(features)} names of them.")
+    for start, chunk in _chunks(X):
+        wrong = ~(np.abs(chunk) <= _LARGEST)
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise DataError(
+                f"{what} row {start + row} holds {chunk[row, column]} at "
+                f"{_feature(features, column)}; every value must be a finite number of at most "
+                "3.4e38, so mend or remove such rows first."
+            )
+    if not 0 <= int(y.min()) <= int(y.max()) < MOST_CLASSES:
         raise DataError(
             f"{what} labels run from {y.min()} to {y.max()}; expected whole numbers from 0 to "
-            "the number of classes less one, below 1000."
+            f"the number of classes less one, below {MOST_CLASSES}."
         )
+
+
+def _chunks(X: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Give the rows of a floating X, a few at a time, each with the place of its first."""
+    if X.dtype.kind == "f" and X.dtype != np.float16:
+        for start in range(0, len(X), _CHUNK):
+            yield start, X[start : start + _CHUNK]
+    elif X.dtype == np.float16 and not np.isfinite(X).all():
+        yield 0, X.astype(np.float32)

@@ -29,7 +29,9 @@ def load_digits() -> Dataset:
     bunch = datasets.load_digits()
     X = _enlarge(bunch.images.astype(np.int64)).reshape(len(bunch.images), -1)
     y = bunch.target.astype(np.int64)
-    return Dataset("digits", X[:-_TEST], y[:-_TEST], X[-_TEST:], y[-_TEST:])
+    return Dataset(
+        "digits", X[:-_TEST], y[:-_TEST], X[-_TEST:], y[-_TEST:], image_shape=(_BIG_SIDE, _BIG_SIDE)
+    )
 
 
 def _enlarge(images: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -6,15 +6,29 @@ Machine Learning Algorithms", 2017, https://arxiv.org/abs/1708.07747.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from platformdirs import user_cache_dir
 
+from model.data.assembly import assemble
 from model.data.dataset import Dataset
 from model.data.download import DownloadError, download, file_sha256
-from model.data.idx import read_idx_folder
+from model.data.found import Reading
+from model.data.idx import IdxReader
 from model.errors import DataError
+
+NAME = "fashion-mnist"
+
+FINGERPRINT = "9a199d609ec5d3cd"
+"""The fingerprint of its data set, however the arrays were stored."""
+
+CLASS_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+    "Ankle boot",
+)  # fmt: skip
+"""What the labels 0 to 9 stand for."""
 
 FILES = {
     "train-images-idx3-ubyte.gz": (
@@ -104,7 +118,7 @@ def load_fashion_mnist(*, notify: Notify, progress: FileProgress | None = None) 
         notify(f"Fashion-MNIST is not on disk yet: downloading 30 MB to {folder}.")
         _download_into(folder, progress)
         notify("Fashion-MNIST is downloaded, and its checksums are right.")
-    return read_idx_folder(folder, name="fashion-mnist")
+    return replace(assemble(IdxReader().read(folder, Reading())), name=NAME)
 
 
 def _download_into(folder: Path, progress: FileProgress | None) -> None:

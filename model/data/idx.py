@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.dataset import Dataset
+from model.data.found import Found, Part, Reading, refuse_for_arrays
 from model.errors import DataError
 
 _UNSIGNED_BYTE = 0x08
@@ -54,38 +54,29 @@ def read_idx(path: Path, *, ndim: int) -> NDArray[np.uint8]:
     return np.frombuffer(body, dtype=np.uint8).reshape(shape)
 
 
-def read_idx_folder(folder: Path, *, name: str) -> Dataset:
-    """Read a folder of IDX files under the names of the MNIST family.
+class IdxReader:
+    """Reads a folder of IDX files under the names of the MNIST family.
 
     These are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same
     with ``t10k`` for the test images, each with or without ``.gz`` (where both are
     there, the ``.gz`` counts). The test files may be left out.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the files lie.
-    name : str
-        The name of the data set.
-
-    Returns
-    -------
-    Dataset
-        X of shape (n, rows * columns), uint8, as stored.
-
-    Raises
-    ------
-    DataError
-        If a file is missing or damaged, or images and labels do not fit together.
     """
-    train = _read_pair(folder, "train")
-    if train is None:
-        raise DataError(
-            f"{folder}: holds no training data; expected train-images-idx3-ubyte and "
-            f"train-labels-idx1-ubyte, with or without .gz, found {_listing(folder)}."
-        )
-    X_test, y_test = _read_pair(folder, "t10k") or (None, None)
-    return Dataset(name, *train, X_test, y_test)
+
+    def is_yours(self, path: Path, head: bytes) -> bool:
+        """Whether it is a folder."""
+        del head
+        return path.is_dir()
+
+    def read(self, path: Path, reading: Reading) -> Found:
+        """Read the images and labels."""
+        refuse_for_arrays(path, reading)
+        train = _read_pair(path, "train")
+        if train is None:
+            raise DataError(
+                f"{path}: holds no training data; expected train-images-idx3-ubyte and "
+                f"train-labels-idx1-ubyte, with or without .gz, found {_listing(path)}."
+            )
+        return Found(name=path.resolve().name, train=train, test=_read_pair(path, "t10k"))
 
 
 def _open(path: Path) -> gzip.GzipFile | BufferedReader:
@@ -129,7 +120,7 @@ def _check_length(path: Path, shape: tuple[int, ...], found: int) -> None:
         )
 
 
-def _read_pair(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+def _read_pair(folder: Path, part: str) -> Part | None:
     names = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
     images, labels = (_find(folder, name) for name in names)
     if images is None and labels is None:
@@ -140,8 +131,7 @@ def _read_pair(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.i
             f"{folder}: lacks {missing} (or {missing}.gz); expected images and labels together, "
             f"found {_listing(folder)}."
         )
-    X = read_idx(images, ndim=3)
-    return X.reshape(len(X), -1), read_idx(labels, ndim=1).astype(np.int64)
+    return Part(read_idx(images, ndim=3), read_idx(labels, ndim=1), f"{images}", f"{labels}")
 
 
 def _find(folder: Path, name: str) -> Path | None:

@@ -1,0 +1,186 @@
+"""From what a reader found to a data set: shapes, types, labels, and whether the parts fit."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.dataset import MOST_CLASSES, Dataset
+from model.data.found import HELP, Found, Part
+from model.data.labels import classes_of, codes_of, labels_of
+from model.errors import DataError
+
+F64 = NDArray[np.float64]
+
+_CHANNELS = (1, 2, 3, 4)
+# Sides of a picture at least, and how much longer one may be than the other.
+_LEAST_SIDE, _LONGEST_TO_SHORTEST = 4, 8
+
+# How much larger the values of one part may be than those of another: beyond the first it is
+# told, beyond the second it is refused. Bytes beside numbers from 0 to 1 are 255 times larger.
+_TOLD, _REFUSED = 4.0, 20.0
+# Rows of a part from which on its largest values say something.
+_ENOUGH_ROWS = 20
+
+
+def assemble(found: Found) -> Dataset:
+    """Return the data set that a reader has found.
+
+    Raises
+    ------
+    DataError
+        If a part breaks a rule of `Dataset`, or the parts do not fit each other.
+    """
+    train = found.train
+    labels = labels_of(train.y_name, train.y)
+    classes = classes_of(train.y_name, labels, MOST_CLASSES)
+    layout = _layout(train.X)
+    X = _flat(train, layout)
+    data = Dataset(
+        name=found.name,
+        X=X,
+        y=_codes(train, labels, classes),
+        classes=classes,
+        weights=_weights(train),
+        image_shape=_image_shape(train.X.shape[1:], layout),
+        features=found.features,
+        fill=found.fill,
+        unused=found.unused,
+    )
+    remarks = list(found.remarks)
+    for name, part in (("test", found.test), ("val", found.validation)):
+        if part is None:
+            continue
+        _check_shape(train, part)
+        rows = _flat(part, layout)
+        remarks += _compare(data, train, part, rows)
+        y = _codes(part, labels_of(part.y_name, part.y), classes)
+        fields = {f"X_{name}": rows, f"y_{name}": y, f"weights_{name}": _weights(part)}
+        data = replace(data, **fields)
+    return replace(data, remarks=tuple(remarks))
+
+
+def _layout(X: NDArray[Any]) -> str:
+    """Return how images with channels lie in memory: ``first`` or ``last``; rows have ``none``."""
+    if X.ndim != 4:
+        return "none"
+    first, last = X.shape[1] in _CHANNELS, X.shape[3] in _CHANNELS
+    return "first" if first and not last else "last"
+
+
+def _flat(part: Part, layout: str) -> NDArray[Any]:
+    """Return (n, D) numbers in the source's precision, native and contiguous, channels last."""
+    X = part.X
+    if X.ndim < 2 or not X.size or X.dtype.kind not in "buif":
+        raise DataError(
+            f"{part.X_name} must hold numbers in 2 or more dimensions, a row each, none of "
+            f"them empty; found {X.dtype} of the shape {X.shape}. {HELP}"
+        )
+    if layout == "first":
+        X = X.transpose(0, 2, 3, 1)
+    if X.dtype.kind == "b":
+        X = X.astype(np.uint8)
+    if X.dtype.itemsize > 8:  # float128: no file of ours needs it, and few libraries know it
+        X = X.astype(np.float64)
+    native = X.dtype.newbyteorder("=")
+    flat = X.reshape(len(X), math.prod(X.shape[1:]))
+    # A copy only where it must be: a memory map stays one.
+    return np.ascontiguousarray(flat, dtype=native)
+
+
+def _image_shape(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    """Return height, width and channels of a row that is an image; nothing of another."""
+    if layout == "first":
+        shape = (*shape[1:], shape[0])
+    if len(shape) == 3 and shape[2] == 1:
+        shape = shape[:2]
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in _CHANNELS):
+        return ()
+    short, long = sorted(shape[:2])
+    return shape if short >= _LEAST_SIDE and long <= _LONGEST_TO_SHORTEST * short else ()
+
+
+def _codes(part: Part, labels: NDArray[Any], classes: tuple[Any, ...]) -> NDArray[np.int64]:
+    if len(labels) != len(part.X):
+        raise DataError(
+            f"{part.X_name} has {len(part.X)} rows and {part.y_name} {len(labels)} labels; expected "
+            f"one label a row. {HELP}"
+        )
+    return codes_of(part.y_name, labels, classes)
+
+
+def _weights(part: Part) -> F64 | None:
+    """Return the weights of a part, with a mean of 1 so that learning rates keep their meaning."""
+    if part.weights is None:
+        return None
+    weights = part.weights.reshape(-1)
+    if weights.dtype.kind not in "biuf" or weights.shape != (len(part.X),):
+        raise DataError(
+            f"The weights of {part.X_name} must be numbers, one for each of {len(part.X)} rows; "
+            f"found {part.weights.dtype} of the shape {part.weights.shape}. {HELP}"
+        )
+    weights = weights.astype(np.float64)
+    mean = weights.mean()
+    return weights / mean if mean > 0 and np.isfinite(mean) else weights
+
+
+def _check_shape(train: Part, part: Part) -> None:
+    here, there = train.X.shape[1:], part.X.shape[1:]
+    if math.prod(here) != math.prod(there):
+        raise DataError(
+            f"{part.X_name} has {math.prod(there)} features a row, {train.X_name} "
+            f"{math.prod(here)}; both must have the same. {HELP}"
+        )
+    # Images may lie flat beside others that do not, or with a channel of one.
+    here, there = (tuple(side for side in shape if side != 1) for shape in (here, there))
+    if here != there and len(here) > 1 and len(there) > 1:
+        raise DataError(
+            f"{part.X_name} has rows of the shape {part.X.shape[1:]}, {train.X_name} of "
+            f"{train.X.shape[1:]}; lay both out alike. {HELP}"
+        )
+
+
+def _compare(data: Dataset, train: Part, part: Part, rows: NDArray[Any]) -> list[str]:
+    """Return what differs between a part and the training rows; refuse another scale."""
+    remarks = []
+    if train.X.dtype.kind != part.X.dtype.kind and "f" in (train.X.dtype.kind, part.X.dtype.kind):
+        remarks.append(f"{part.X_name} is {part.X.dtype}, {train.X_name} {train.X.dtype}.")
+    ratio = _ratio(data.X, rows)
+    ours, theirs = _range(data.X), _range(rows)
+    found = f"{train.X_name} runs from {ours}, {part.X_name} from {theirs}"
+    if not 1 / _REFUSED <= ratio <= _REFUSED:
+        raise DataError(
+            f"{found}; both must have one scale. Scale them alike, and leave features to the "
+            f"grid. {HELP}"
+        )
+    few = min(len(rows), len(data.X)) < _ENOUGH_ROWS
+    signs = {bool(X.min() < 0) for X in (data.X, rows)}
+    if not few and (
+        not 1 / _TOLD <= ratio <= _TOLD or len(signs) > 1 and _signs_differ(data.X, rows)
+    ):
+        remarks.append(f"{found}: are both scaled alike?")
+    return remarks
+
+
+def _ratio(X: NDArray[Any], rows: NDArray[Any]) -> float:
+    """Return how much larger the values of some rows are, in the middle of all columns."""
+    ours, theirs = _largest(X), _largest(rows)
+    known = (ours > 0) & (theirs > 0)
+    return float(np.median(theirs[known] / ours[known])) if known.any() else 1.0
+
+
+def _largest(X: NDArray[Any]) -> F64:
+    high, low = X.max(axis=0).astype(np.float64), X.min(axis=0).astype(np.float64)
+    return np.maximum(np.abs(high), np.abs(low))
+
+
+def _signs_differ(X: NDArray[Any], rows: NDArray[Any]) -> bool:
+    """Whether most columns have values below zero in one part alone."""
+    differ = (X.min(axis=0) < 0) != (rows.min(axis=0) < 0)
+    return bool(differ.mean() > 0.5)
+
+
+def _range(X: NDArray[Any]) -> str:
+    return f"{X.min():g} to {X.max():g}"

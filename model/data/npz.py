@@ -1,0 +1,74 @@
+"""Archives of arrays, as numpy.savez writes them."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.found import HELP, Found, Reading, refuse_for_arrays
+from model.data.roles import choose, found_arrays
+from model.errors import DataError
+
+_ZIP = b"PK\x03\x04"
+
+
+class NpzReader:
+    """Reads an ``.npz`` file; arrays that are not part of the data set are left alone."""
+
+    def is_yours(self, path: Path, head: bytes) -> bool:
+        """Whether it is a zip archive of ``.npy`` members, or calls itself one."""
+        named = path.suffix.lower() == ".npz"
+        return named if not head.startswith(_ZIP) else named or _holds_arrays(path)
+
+    def read(self, path: Path, reading: Reading) -> Found:
+        """Read the arrays that have a role."""
+        refuse_for_arrays(path, reading)
+        try:
+            with path.open("rb") as file:
+                if not zipfile.is_zipfile(file):
+                    raise ValueError("not a zip archive, or not all of it")
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as archive:
+                    names = archive.files
+                    chosen = choose(path, names, reading)
+                    return found_arrays(
+                        path, path.stem, chosen, names, lambda key: _member(path, archive, key)
+                    )
+        except DataError:
+            raise
+        # Damage makes zipfile, zlib and the header's parser raise a dozen unrelated kinds.
+        except Exception as error:
+            raise _unreadable(path, str(error) or type(error).__name__) from error
+
+
+def _holds_arrays(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def _member(path: Path, archive: Any, key: str) -> NDArray[Any]:
+    try:
+        array = archive[key]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise DataError(
+            f"{path}: {key} holds Python objects, which a file from elsewhere must not bring in; "
+            f"save it as numbers or text, such as y.astype(str). {HELP}"
+        ) from error
+    if not isinstance(array, np.ndarray):  # numpy hands over other members as raw bytes
+        raise _unreadable(path, f"{key} is not an array")
+    return array
+
+
+def _unreadable(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path}: cannot be read ({reason}); expected an .npz file with arrays of numbers, as "
+        f"numpy.savez writes it. {HELP}"
+    )
