@@ -57,7 +57,11 @@ def assemble(found: Found) -> Dataset:
         rows = _flat(part, layout)
         remarks += _compare(data, train, part, rows)
         y = _codes(part, labels_of(part.y_name, part.y), classes)
-        fields = {f"X_{name}": rows, f"y_{name}": y, f"weights_{name}": _weights(part)}
+        fields: dict[str, Any] = {
+            f"X_{name}": rows,
+            f"y_{name}": y,
+            f"weights_{name}": _weights(part),
+        }
         data = replace(data, **fields)
     return replace(data, remarks=tuple(remarks))
 
@@ -105,8 +109,8 @@ def _image_shape(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
 def _codes(part: Part, labels: NDArray[Any], classes: tuple[Any, ...]) -> NDArray[np.int64]:
     if len(labels) != len(part.X):
         raise DataError(
-            f"{part.X_name} has {len(part.X)} rows and {part.y_name} {len(labels)} labels; expected "
-            f"one label a row. {HELP}"
+            f"{part.X_name} has {len(part.X)} rows and {part.y_name} {len(labels)} labels; "
+            f"expected one label a row. {HELP}"
         )
     return codes_of(part.y_name, labels, classes)
 
@@ -155,11 +159,8 @@ def _compare(data: Dataset, train: Part, part: Part, rows: NDArray[Any]) -> list
             f"{found}; both must have one scale. Scale them alike, and leave features to the "
             f"grid. {HELP}"
         )
-    few = min(len(rows), len(data.X)) < _ENOUGH_ROWS
-    signs = {bool(X.min() < 0) for X in (data.X, rows)}
-    if not few and (
-        not 1 / _TOLD <= ratio <= _TOLD or len(signs) > 1 and _signs_differ(data.X, rows)
-    ):
+    enough = min(len(rows), len(data.X)) >= _ENOUGH_ROWS
+    if enough and (not 1 / _TOLD <= ratio <= _TOLD or _signs_differ(data.X, rows)):
         remarks.append(f"{found}: are both scaled alike?")
     return remarks
 
@@ -173,7 +174,8 @@ def _ratio(X: NDArray[Any], rows: NDArray[Any]) -> float:
 
 def _largest(X: NDArray[Any]) -> F64:
     high, low = X.max(axis=0).astype(np.float64), X.min(axis=0).astype(np.float64)
-    return np.maximum(np.abs(high), np.abs(low))
+    largest: F64 = np.maximum(np.abs(high), np.abs(low))
+    return largest
 
 
 def _signs_differ(X: NDArray[Any], rows: NDArray[Any]) -> bool:

@@ -67,7 +67,8 @@ def _from_one_hot(what: str, y: NDArray[Any]) -> NDArray[Any]:
             f"{what} has the shape {y.shape}, and row {row} is {_listed(y[row].tolist())}; rows of "
             "several columns are labels only where they are one-hot: a single 1, all else 0."
         )
-    return y.argmax(axis=1)
+    places: NDArray[Any] = y.argmax(axis=1)
+    return places
 
 
 def _text(what: str, y: NDArray[Any]) -> NDArray[Any]:
@@ -80,13 +81,10 @@ def _text(what: str, y: NDArray[Any]) -> NDArray[Any]:
             raise DataError(
                 f"{what} holds {error.object!r}, which is not UTF-8; save the labels as text."
             ) from error
-    for kinds in (str, bool, int, (int, float)):
-        if all(
-            isinstance(value, kinds) and isinstance(value, bool) <= (kinds is bool)
-            for value in values
-        ):
-            return np.array(values)
-    odd = next((value for value in values if not isinstance(value, str)), values[:1])
+    kinds = {type(value) for value in values}
+    if kinds in ({str}, {bool}, {int}) or kinds <= {int, float}:
+        return np.array(values)
+    odd = next(value for value in values if not isinstance(value, str))
     raise DataError(
         f"{what} holds objects of several kinds, such as {odd!r}; labels are whole numbers, "
         "booleans or text, all of one kind."

@@ -85,7 +85,8 @@ def choose(source: Path | str, names: Iterable[str], reading: Reading) -> dict[s
     for role, name in given.items():
         if role not in ROLES:
             raise DataError(
-                f"{source}: --keys names the role {role!r}; the roles are {', '.join(ROLES)}. {HELP}"
+                f"{source}: --keys names the role {role!r}; the roles are {', '.join(ROLES)}. "
+                f"{HELP}"
             )
         if name not in names:
             raise DataError(f"{source}: has no array {name!r}; found {_listing(names)}. {HELP}")
