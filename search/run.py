@@ -20,10 +20,15 @@ examples:
   python -m search.run --grid full --dry-run   what that would do
   python -m search.run --grid tpe              256 trials that Optuna's TPE chooses
   python -m search.run --resume runs/full      go on with an interrupted run
+  python -m search.run --dataset my.csv --target species
+                                               a table of your own, with a grid that suits any
   python -m search.run --grid ./my.toml --dataset ./my.npz
 """
 # What a run that is there already has settled.
-_SETTLED = ("dataset", "seed", "seeds", "sampler", "trials", "pruner", "reuse", "fresh")
+_SETTLED = (
+    "dataset", "target", "weights", "missing", "keys", "seed", "seeds", "sampler", "trials",
+    "pruner", "reuse", "fresh",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,7 +87,12 @@ def _parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
     )
     what = parser.add_argument_group("what to search")
-    what.add_argument("--grid", metavar="NAME|FILE", help="shipped grid or TOML file (full)")
+    what.add_argument(
+        "--grid",
+        metavar="NAME|FILE",
+        help="shipped grid or TOML file (full, or tabular for a "
+        "data set of your own that is no set of images from 0 to 255)",
+    )
     what.add_argument(
         "--sampler", metavar="NAME",
         help="grid, random, qmc, tpe, gp, cmaes or an import path such as "
@@ -96,8 +106,20 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--dataset",
         metavar="NAME|PATH",
-        help="auto, fashion-mnist, digits, an .npz file or a folder of IDX files (the grid's)",
+        help="auto, fashion-mnist, digits, or a file or folder of your own: npz, npy, IDX, CSV, "
+        "Parquet, Arrow, svmlight, safetensors, HDF5; see docs/data.md (the grid's)",
     )
+    what.add_argument("--target", metavar="COLUMN", help="column of a table with the labels")
+    what.add_argument("--weights", metavar="NAME", help="column or array with weights of the rows")
+    what.add_argument(
+        "--missing", choices=["refuse", "mean"],
+        help="what is done where a table lacks a value (refuse)",
+    )  # fmt: skip
+    what.add_argument(
+        "--keys", type=_keys, metavar="X=NAME,y=NAME,...",
+        help="arrays of a file whose names do not say what they are; also weights, X_test, y_test, "
+        "X_val, y_val",
+    )  # fmt: skip
     what.add_argument("--seed", type=_seed, metavar="N", help="of split and shuffles (the grid's)")
     what.add_argument(
         "--seeds", type=_positive, metavar="K",
@@ -153,6 +175,16 @@ def _folder(text: str) -> "Place":
         return place(text)
     except PacksweepError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _keys(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(role.strip() and name.strip() for role, _, name in pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list such as X=images,y=labels")
+    keys = {role.strip(): name.strip() for role, _, name in pairs}
+    if len(keys) < len(pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} names an array twice; give each role once")
+    return keys
 
 
 def _seed(text: str) -> int:

@@ -7,7 +7,7 @@ run or a worker, and it writes nothing.
 from search.config.config import SweepConfig, load_config, read_grid
 from search.config.messages import show
 from search.config.replicates import Replicate, replicates_of, replicates_text
-from search.config.schema import PRUNERS, SAMPLERS, Reference
+from search.config.schema import PRUNERS, SAMPLERS, ReadingSettings, Reference
 from search.config.space import (
     AXES,
     COLUMN_AXES,
@@ -29,6 +29,7 @@ __all__ = [
     "TRAJECTORY_AXES",
     "Params",
     "Range",
+    "ReadingSettings",
     "Reference",
     "Replicate",
     "SearchSpace",

@@ -9,7 +9,13 @@ from pydantic import Field, ValidationError, model_validator
 
 from search.config.axes import RANGE_RULES, Axes, Strict, broken
 from search.config.messages import closest, conflicts, explain, show
-from search.config.schema import GridFile, PrunerSettings, Reference, SamplerSettings
+from search.config.schema import (
+    GridFile,
+    PrunerSettings,
+    ReadingSettings,
+    Reference,
+    SamplerSettings,
+)
 from search.config.space import Range, SearchSpace
 from search.errors import ConfigError
 
@@ -49,6 +55,8 @@ class SweepConfig(GridFile):
         The sampler that proposes the trials, and their number.
     pruner : PrunerSettings
         The pruner that stops trials early.
+    reading : ReadingSettings
+        What the file of the data set does not say itself.
     reference : Reference or None
         What was reported elsewhere for the same sweep.
     """
@@ -139,7 +147,10 @@ class SweepConfig(GridFile):
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, ready for JSON; see `from_dict`."""
         # Without a reference there is no key of it, as in grids that know of none.
-        left_out = None if self.reference else {"reference"}
+        left_out = {"reference"} if self.reference is None else set()
+        # The same holds where nothing is said of the data set's file.
+        if self.reading == ReadingSettings():
+            left_out.add("reading")
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
     @classmethod
@@ -293,6 +304,7 @@ _TABLES: dict[str, type[Strict]] = {
     "space.": Axes,
     "sampler.": SamplerSettings,
     "pruner.": PrunerSettings,
+    "reading.": ReadingSettings,
     "reference.": Reference,
 }
 _RULES = {

@@ -16,6 +16,7 @@ from search.config.schema import (
     UNKNOWN_METHOD,
     GridFile,
     PrunerSettings,
+    ReadingSettings,
     Reference,
     SamplerSettings,
 )
@@ -27,6 +28,7 @@ _KEYS = {
     "space": list(AXES),
     "sampler": list(SamplerSettings.model_fields),
     "pruner": list(PrunerSettings.model_fields),
+    "reading": list(ReadingSettings.model_fields),
     "reference": list(Reference.model_fields),
 }
 _METHODS = {"sampler.name": SAMPLERS, "pruner.name": PRUNERS}
@@ -132,12 +134,6 @@ def _replicate_conflicts(grid: GridFile) -> Iterator[str]:
             f"seeds = {grid.seeds} and folds = {grid.folds} train each trial several times, but "
             f"the pruner {show(grid.pruner.name)} would judge a single training; leave the pruner "
             "out, or seeds and folds"
-        )
-    if grid.folds and grid.features == "standardized":
-        yield (
-            f'folds = {grid.folds} and features = "standardized" do not go together: means and '
-            "deviations are of one training part, and each fold has another; leave folds out, "
-            'or take features = "raw", or "unit" for images of bytes'
         )
 
 

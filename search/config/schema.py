@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError, to_json
 
+from model.data.found import ROLES, Reading
 from search.config.axes import (
     LIMITS,
     MAX_EPOCHS,
@@ -62,10 +63,20 @@ def _plain_copy(options: object) -> object:
     return copy
 
 
+def _arrays_by_role(keys: object) -> object:
+    """Return a mapping of roles to names; refuse anything else as a whole."""
+    names = keys.values() if isinstance(keys, dict) and set(keys) <= set(ROLES) else [None]
+    if not all(isinstance(name, str) and name for name in names):
+        raise PydanticCustomError("not_roles", "not roles")
+    return keys
+
+
 _Seed = Annotated[int, Field(ge=0, lt=2**63)]
 _Trials = Annotated[int, Field(ge=1, le=MAX_TRIALS)]
 _Sampler = Annotated[str, AfterValidator(lambda name: _known_or_path(name, SAMPLERS))]
 _Pruner = Annotated[str, AfterValidator(lambda name: _known_or_path(name, PRUNERS))]
+_Name = Annotated[str, Field(min_length=1, max_length=1000)]
+_Keys = Annotated[dict[str, str], BeforeValidator(_arrays_by_role)]
 _Options = Annotated[dict[str, Any], BeforeValidator(_plain_copy)]
 
 
@@ -183,6 +194,46 @@ class Reference(Strict):
         return Params(self.batch_size, self.learning_rate, self.epochs, self.alpha)
 
 
+class ReadingSettings(Strict):
+    """The table [reading]: what the file of a data set does not say itself.
+
+    Attributes
+    ----------
+    target : str or None
+        Column of a table that holds the labels.
+    weights : str or None
+        Column or array that holds the weights of the rows.
+    missing : str
+        ``refuse`` missing values, or put the ``mean`` of their column in their place.
+    keys : dict of str to str
+        Name of the array for each role, such as ``X_test``.
+    """
+
+    target: _Name | None = Field(
+        default=None, description='the name of the column with the labels, such as "species"'
+    )
+    weights: _Name | None = Field(
+        default=None, description='the name of the column or array with the weights, such as "w"'
+    )
+    missing: Literal["refuse", "mean"] = Field(
+        default="refuse",
+        description='"refuse" or "mean": what is done where a table lacks a value',
+    )
+    keys: _Keys = Field(
+        default_factory=dict,
+        description='a table such as {X = "images", y = "labels"} with names of arrays for '
+        f"{', '.join(ROLES)}",
+    )
+
+    # Keys are a dict, which has no hash; what is equal has equal targets too.
+    def __hash__(self) -> int:
+        return hash(self.target)
+
+    def to_reading(self) -> Reading:
+        """Return them as the readers take them."""
+        return Reading(self.target, self.weights, self.missing, self.keys)
+
+
 MAX_REPLICATES = 1000
 """Seeds and folds of a config at most."""
 
@@ -225,6 +276,10 @@ class GridFile(Strict):
     pruner: PrunerSettings = Field(
         default_factory=PrunerSettings,
         description='a table such as {name = "halving", interval = 5}',
+    )
+    reading: ReadingSettings = Field(
+        default_factory=ReadingSettings,
+        description='a table such as {target = "species", missing = "mean"}',
     )
     reference: Reference | None = Field(
         default=None,

@@ -79,6 +79,7 @@ class Manifest:
             # Folds take its part.
             "validation_fraction": "none" if folds else self.config["validation_fraction"],
             "dataset": f"{self.dataset['name']} ({self.dataset['fingerprint']})",
+            "reading": _reading_text(self.config.get("reading", {})),
             "trainer_version": self.trainer_version,
         }
 
@@ -109,6 +110,12 @@ def _method_text(table: dict[str, Any]) -> str:
     if table.get("options"):
         parts.append(pformat(table["options"], width=10**6))  # sorted, unlike str
     return ", ".join([table["name"], *parts])
+
+
+def _reading_text(table: Mapping[str, Any]) -> str:
+    """Write the table [reading] in one line, without what is not set."""
+    given = {key: value for key, value in table.items() if value not in (None, {}, "refuse")}
+    return pformat(given, width=10**6) if given else "as the file says"
 
 
 def versions() -> dict[str, str]:

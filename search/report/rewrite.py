@@ -4,6 +4,7 @@ from model.data.dataset import Dataset
 from model.data.fashion_mnist import Notify
 from model.data.sources import load_dataset
 from model.errors import PacksweepError
+from search.config import SweepConfig
 from search.errors import RunFolderError
 from search.record import Manifest, RunFolder, TrialLog
 from search.report import write_report
@@ -42,9 +43,12 @@ def rewrite_report(run: Place, notify: Notify) -> Place:
 def _same_data(manifest: Manifest, notify: Notify) -> Dataset | None:
     """Return the run's data set, if it can be had and is still what it was."""
     name = manifest.config["dataset"]
+    reading = SweepConfig.from_dict(manifest.config).reading.to_reading()
     try:
         # "auto" may mean another data set today.
-        data = load_dataset(manifest.dataset["name"] if name == "auto" else name, notify=notify)
+        data = load_dataset(
+            manifest.dataset["name"] if name == "auto" else name, reading, notify=notify
+        )
     except PacksweepError as error:
         notify(f"The report goes without test images: {error}")
         return None

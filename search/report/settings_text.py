@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_TABLES = ("space", "sampler", "pruner", "reference")
+_TABLES = ("space", "sampler", "pruner", "reading", "reference")
 
 
 def as_toml(config: Mapping[str, Any]) -> str:

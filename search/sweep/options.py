@@ -1,7 +1,8 @@
 """From the command line to the settings of a run."""
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from search.storage import Place
 
 # Methods that a run is not named after: neither asked for, nor chosen against the grid's own.
 _PLAIN = (None, "grid", "none")
+# What the name of a folder is better without.
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+DEFAULT_GRID = "full"
+"""The grid where neither the command line nor a data set of one's own says another."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +28,12 @@ class Options:
 
     Attributes
     ----------
-    grid : str
-        Name of a shipped grid, or the path of a file.
+    grid : str or None
+        Name of a shipped grid, or the path of a file; None leaves it to the data set.
     dataset : str or None
         Name of a data set, or the path of one.
+    target, weights, missing, keys
+        As in `search.config.schema.ReadingSettings`; they come before the grid's own.
     run_dir : Path, RemotePath or None
         Folder of the run.
     resume : bool
@@ -58,10 +66,16 @@ class Options:
         Number of final trainings, each with a seed of its own.
     optimum : bool
         Whether the optimum of each alpha is found, and how far trials are from it.
+    named_after : str or None
+        Data set that the run is named after, beside a grid that was chosen for it.
     """
 
-    grid: str = "full"
+    grid: str | None = None
     dataset: str | None = None
+    target: str | None = None
+    weights: str | None = None
+    missing: str | None = None
+    keys: Mapping[str, str] | None = None
     run_dir: Place | None = None
     resume: bool = False
     fresh: bool = False
@@ -78,6 +92,13 @@ class Options:
     reuse: Sequence[Place] = ()
     refits: int = 1
     optimum: bool = False
+    named_after: str | None = None
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What is said of the data set's file."""
+        given = {name: getattr(self, name) for name in ("target", "weights", "missing", "keys")}
+        return {name: value for name, value in given.items() if value is not None}
 
     @property
     def run_path(self) -> Place:
@@ -89,7 +110,10 @@ class Options:
         if self.run_dir is not None:
             return self.run_dir
         methods = [method for method in (self.sampler, self.pruner) if method not in _PLAIN]
-        parts = [Path(self.grid).name.removesuffix(".toml"), *map(_last_part, methods)]
+        names = [Path(DEFAULT_GRID if self.grid is None else self.grid).name.removesuffix(".toml")]
+        if self.named_after is not None:
+            names.append(_UNSAFE.sub("-", Path(self.named_after).stem))
+        parts = [*names, *map(_last_part, methods)]
         if self.seeds is not None and self.seeds > 1:
             parts.append(f"seeds{self.seeds}")
         return Path("runs") / "-".join(parts)
@@ -128,16 +152,18 @@ def resolve_config(options: Options) -> SweepConfig:
     """
     if options.resume:
         return _resumed_config(options.run_path)
-    settings = read_grid(options.grid)
+    grid = DEFAULT_GRID if options.grid is None else options.grid
+    settings = read_grid(grid)
     changed = {
         "dataset": options.dataset,
         "seed": options.seed,
         "seeds": options.seeds,
         "sampler": _changed_sampler(settings["sampler"], options),
         "pruner": _changed_method(settings["pruner"], options.pruner, "none"),
+        "reading": {**settings["reading"], **options.reading},
     }
     changed = {key: value for key, value in changed.items() if value not in (None, settings[key])}
-    source = "command line" if changed else options.grid
+    source = "command line" if changed else grid
     return SweepConfig.from_dict({**settings, **changed}, source)
 
 

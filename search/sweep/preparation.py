@@ -1,12 +1,9 @@
-"""What a sweep has before it trains: its data set, its executor, its manifest."""
+"""What a sweep has before it trains: its examples, its executor, its manifest."""
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from cluster.executor import Executor, SerialExecutor
 from model.data.dataset import Dataset
-from model.data.sources import load_dataset
 from model.pack import compile_kernels
 from model.tasks import Examples
 from search.config import SweepConfig
@@ -14,19 +11,6 @@ from search.plan import grid_widths
 from search.record import Manifest, RunFolder, new_manifest
 from search.storage import Place
 from search.sweep.options import Options
-from search.watch import DownloadProgress
-
-
-def load(dataset: str, err: Console) -> Dataset:
-    """Return a data set, and show its download where it takes one.
-
-    Raises
-    ------
-    PacksweepError
-        As for `model.data.sources.load_dataset`.
-    """
-    with DownloadProgress(err) as progress:
-        return load_dataset(dataset, notify=progress.notify, progress=progress.update)
 
 
 def make_executor(options: Options) -> Executor:

@@ -36,11 +36,11 @@ from search.sweep.checks import (
     check_same_reuse,
     check_same_settings,
 )
+from search.sweep.datasets import choose_grid, description, load
 from search.sweep.dry_run import dry_run
 from search.sweep.ending import Ending
 from search.sweep.options import Options, resolve_config
 from search.sweep.preparation import (
-    load,
     make_executor,
     prepare,
     read_or_write_manifest,
@@ -68,11 +68,13 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     PacksweepError
         See its subclasses; the message is for the user.
     """
+    options, data = choose_grid(options, err)
     check_outlives_job(options.run_path)
     config = resolve_config(options)
-    data = load(config.dataset, err)
+    data = data or load(config.dataset, config.reading.to_reading(), err)
     _check(options, config, data)
     if options.dry_run:
+        _print(out, description(config, data))
         _print(out, dry_run(config, data, options.workers))
         return
     summary = _summary(options, config, data, err, began)
@@ -210,6 +212,7 @@ class Sweep:
         return f"{self.standings.finished} of {self.standings.total} trials are in the log"
 
     def _announce(self, executor: Executor) -> None:
+        _print(self.err, description(self.config, self.data))
         done = f", {self.standings.finished} of them done" if self.standings.finished else ""
         where = f"run folder {self.options.run_path}"
         _print(self.err, f"{self.standings.total} trials on {self.data.name}{done}; {where}")

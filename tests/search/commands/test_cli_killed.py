@@ -153,7 +153,7 @@ def test_interrupted_while_it_still_reads_the_data_it_says_so(folder, capfd, mon
         signal.raise_signal(number)
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("search.sweep.preparation.load_dataset", interrupted)
+    monkeypatch.setattr("search.sweep.datasets.load_dataset", interrupted)
     outcome = invoke(capfd, "--grid", "./medium.toml", "--run-dir", "never", *SERIAL)
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err == "\nInterrupted; the same command continues.\n"
