@@ -10,7 +10,6 @@ from typing import Any
 from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.optimum import AlphaOptimum
-from model.shuffle import validation_rows
 from model.tasks import FinalScores
 from search.config import Params, SweepConfig
 from search.engine import Optima, Refits
@@ -186,8 +185,8 @@ class Ending:
         books = self.books
         if books.resamples is None:
             return None  # a trial is trained several times, and their spread says it
-        images = validation_rows(len(self.data.y), self.config.validation_fraction)
-        return find_ties(books.trial_log, books.resamples, books.standings, images)
+        _, rows = self.data.parts(self.config.validation_fraction)
+        return find_ties(books.trial_log, books.resamples, books.standings, rows)
 
     def _write_result(self, manifest: Manifest, summary: Summary) -> Summary:
         """Write the report, then the summary, which says that all is there."""
