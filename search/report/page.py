@@ -26,6 +26,7 @@ from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
 from search.result import (
     edge_warnings,
+    guessing_sentences,
     optimum_sentences,
     readout_rows,
     spread_rows,
@@ -59,13 +60,14 @@ def render(run: RunData) -> str:
 def _sections(run: RunData) -> dict[str, Any]:
     pairs, ties = Pairs(run), run.summary.indistinguishable
     return {
+        "worse_than_guessing": guessing_sentences(run.summary, run.config.axes_by_name),
         "result": result_table(run.summary, run.config.reference),
         "readouts": readout_rows(run.summary),
         "spread": spread_rows(run.summary),
         "warnings": _edge_warnings(run),
         "figures": figures(run.summary),
         "top": top_trials(_for_table(run.trials)),
-        "tie_sentences": tie_sentences(ties, run.summary.best),
+        "tie_sentences": tie_sentences(ties, run.summary.best, run.summary.dataset.rows),
         "tie_rows": tie_rows(ties),
         "tie_chart": tie_chart(ties),
         "optimum_table": optimum_table(run.summary.optimum),

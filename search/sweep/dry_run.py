@@ -70,7 +70,7 @@ class Planned:
     config : SweepConfig
         The settings of the run.
     data : Dataset
-        The images that it would be trained on.
+        The rows that it would be trained on.
     plan : Plan
         The packs; with a sampler, those of its first wave.
     chains : sequence of Chain
@@ -115,7 +115,10 @@ def plan_text(planned: Planned) -> str:
         ("operations", f"{operations:.3g} in the training products"),
         ("training", duration(training)),
         ("final training", f"up to {duration(final)}"),
-        ("memory", f"{array_mib(n, n_features):.0f} MiB of images, once on each machine"),
+        (
+            "memory",
+            f"{array_mib(n, n_features):.0f} MiB of {planned.data.noun}, once on each machine",
+        ),
         ("", f"{state:.1f} MiB for a pack's state"),
     ]
     table = [f"{name:<15} {value}" for name, value in figures]
