@@ -10,14 +10,16 @@ from markupsafe import Markup
 from model.errors import PacksweepError
 from search.config import AXES
 from search.record import Proposals
-from search.report import final_model as model_section
 from search.report.axis import axis_number
 from search.report.charts import Chart
-from search.report.final_model import FinalModel, Picture
+from search.report.confusion import confusion_chart, confusions
+from search.report.final_model import FinalModel, final_model_of
 from search.report.losses import loss_charts
+from search.report.model_tables import feature_weights, mistake_rows
 from search.report.optimum import gap_charts, optimum_table
 from search.report.overview import history_chart, importance_chart, parallel_chart
 from search.report.pairs import MODES, Pairs
+from search.report.pictures import Picture, mistake_pictures, weight_pictures
 from search.report.result import figures, result_table, top_trials
 from search.report.run_data import Columns, RunData
 from search.report.settings_text import as_toml
@@ -83,18 +85,23 @@ def _sections(run: RunData) -> dict[str, Any]:
         "timeline": timeline_chart(run),
         "history": history_chart(run, _waves(run)),
         "settings": as_toml(run.manifest.config),
-        **_model_section(model_section.final_model_of(run)),
+        **_model_section(final_model_of(run)),
     }
 
 
 def _model_section(final: FinalModel | str) -> dict[str, Any]:
     if isinstance(final, str):
-        return {"no_model": final, "confusion": None, "weights": [], "mistakes": []}
+        return {"no_model": final}
     return {
         "no_model": "",
-        "confusion": model_section.confusion_chart(final),
-        "weights": model_section.weight_pictures(final),
-        "mistakes": model_section.mistake_pictures(final),
+        "by_deviation": final.by_deviation,
+        "left_out": len(final.names) - len(final.shown_classes),
+        "confusion": confusion_chart(final),
+        "confusions": confusions(final),
+        "weights": weight_pictures(final),
+        "mistakes": mistake_pictures(final),
+        "feature_weights": feature_weights(final),
+        "mistake_rows": mistake_rows(final),
     }
 
 

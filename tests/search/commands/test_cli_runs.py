@@ -242,8 +242,9 @@ def test_a_sweep_in_which_every_trial_diverges_ends_with_1_and_a_complete_log(fo
         outcome = command("--grid", "wild.toml")
         assert outcome.code == 1
         assert outcome.err.endswith(
-            "error: Every trial diverged. The learning rate times alpha is 1e+30 at least, and from 2 "
-            "on the penalty makes weights grow: give lower learning rates or smaller alphas.\n"
+            "error: Every trial diverged. The learning rate times alpha is 1e+30 at least, and "
+            "from 2 on the penalty makes weights grow: give lower learning rates or smaller "
+            "alphas.\n"
         )
         assert "16 failed" in outcome.out
     log = table(folder / "runs" / "wild")
