@@ -119,11 +119,6 @@ def lost_columns(kind: str, X: NDArray[Any]) -> list[int]:
     return np.flatnonzero((lost > _LOST * deviation) & (deviation > 0)).tolist()
 
 
-def mean_square_norm(X: NDArray[Any]) -> float:
-    """Return the mean of |x|^2 over the rows of X, of shape (n, D)."""
-    return float((X.astype(np.float64) ** 2).sum(axis=1).mean())
-
-
 def _raw(X: NDArray[Any], rows: Rows) -> Features:
     del X, rows
     return AS_THEY_ARE

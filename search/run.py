@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m search.run",
         description="Sweep the hyperparameters of a softmax classifier, retrain the best "
-        "combination on all training images and test it. The same command continues an "
+        "combination on all training rows and test it. The same command continues an "
         "interrupted run.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,6 +144,11 @@ class Dataset:
     def plain_classes(self) -> bool:
         """Whether the classes are the numbers 0, 1, ... that their places are, too."""
         return self.classes == tuple(range(self.n_classes)) and type(self.classes[0]) is int
+
+    @property
+    def noun(self) -> Literal["images", "rows"]:
+        """What messages call the rows."""
+        return "images" if self.image_shape else "rows"
 
     def parts(self, fraction: float) -> tuple[int, int]:
         """Return how many rows train and how many score the trials.

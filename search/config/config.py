@@ -44,7 +44,7 @@ class SweepConfig(GridFile):
     seed : int
         The seed of the split, the shuffles and the sampler.
     validation_fraction : float
-        The part of the training images that scores the trials, if there are no folds.
+        The part of the training rows that scores the trials, if there are no folds.
     seeds : int
         Number of shuffles with which every trial is trained.
     folds : int
@@ -86,7 +86,7 @@ class SweepConfig(GridFile):
 
     @property
     def scoring_fraction(self) -> float:
-        """The part of the training images that scores one training."""
+        """The part of the training rows that scores one training."""
         return 1 / self.folds if self.folds else self.validation_fraction
 
     @property

@@ -1,4 +1,4 @@
-"""Trainings of one trial that differ in their shuffles, or in the images that score them.
+"""Trainings of one trial that differ in their shuffles, or in the rows that score them.
 
 A trial of a run with seeds and folds is trained once for each pair of them. Such a training is
 a replicate. Replicate r of trial t is planned, trained and resumed like a trial of its own, with
@@ -20,7 +20,7 @@ class Replicate:
     seed : int
         Of the shuffles.
     fold : int or None
-        The part of the training images that scores it; None without folds.
+        The part of the training rows that scores it; None without folds.
     """
 
     seed: int

@@ -265,8 +265,8 @@ class GridFile(Strict):
     )
     features: Literal["raw", "unit", "standardized"] = Field(
         "raw",
-        description='"raw", "unit" or "standardized": pixels as they are, scaled to 1 at most, or '
-        "each less its mean and over its standard deviation",
+        description='"raw", "unit" or "standardized": features as they are, scaled to 1 at most, '
+        "or each less its mean and over its standard deviation",
     )
     axes: Axes = Field(alias="space", description=f"a table with the keys {', '.join(AXES)}")
     sampler: SamplerSettings = Field(

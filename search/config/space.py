@@ -19,9 +19,9 @@ class Params:
     batch_size : int
         Rows in a mini-batch.
     learning_rate : float
-        Step length, on raw pixels.
+        Step length, on the features that the trainer sees.
     epochs : int
-        Passes over the training images.
+        Passes over the training rows.
     alpha : float
         Strength of the L2 penalty on the weights.
     """

@@ -12,7 +12,7 @@ from search.storage import Place, load_arrays, prepare_folder, save_arrays
 log = logging.getLogger(__name__)
 
 _WAY_OUT = (
-    "The log is safe; it needs a gigabyte of memory for 784 pixels. Give the same command to try "
+    "The log is safe; it needs a gigabyte of memory for 784 features. Give the same command to try "
     "again, or leave --optimum out."
 )
 

@@ -18,6 +18,8 @@ from search.record.columns import (
 )
 from search.record.confidence import (
     AlphaFigures,
+    FeatureSizes,
+    Guessing,
     OptimumFigures,
     RefitStatistics,
     ScoreStatistics,
@@ -66,6 +68,8 @@ __all__ = [
     "Checkpoints",
     "Counts",
     "DatasetName",
+    "FeatureSizes",
+    "Guessing",
     "Key",
     "LinkRecord",
     "Manifest",

@@ -1,5 +1,6 @@
 """Where a run is written down: the trial log, the states of packs, and the best so far."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -164,11 +165,16 @@ def open_books(config: SweepConfig, data: Dataset, folder: RunFolder) -> Books:
     PacksweepError
         If one of their folders cannot be made.
     """
-    about = {"dataset": data.name, "fingerprint": data.fingerprint}
     return Books(
-        TrialLog(folder.trials, about),
+        TrialLog(folder.trials, _about(data)),
         Checkpoints(folder.checkpoints),
         Standings(config.total, config.select),
         Resamples(folder.resamples) if config.replicates == 1 else None,
         LinkLog(folder.links),
     )
+
+
+def _about(data: Dataset) -> dict[str, str]:
+    """Return what every file of the log says of the data set."""
+    found = {"dataset": data.name, "fingerprint": data.fingerprint}
+    return found if data.plain_classes else found | {"classes": json.dumps(data.classes)}

@@ -1,4 +1,4 @@
-"""How sure a result is, as a summary has it: ties with the best trial, final trainings, optima."""
+"""How sure a result is, as a summary has it: ties, final trainings, optima, and mere guessing."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class TiedTrial:
     number : int
     params : Params
     cost : float
-        Its cost on the validation images themselves.
+        Its cost on the validation rows themselves.
     difference : float
         Its cost less that of the best trial.
     interval : tuple of float
@@ -40,7 +40,7 @@ class Ties:
     level : float
         Confidence at which a trial is told from the best one.
     resamples, images : int
-        How many resamples of how many validation images compare them.
+        How many resamples of how many validation rows compare them.
     count : int or None
         How many trials cannot be told from the best one; None where the best one has no
         resampled costs.
@@ -109,7 +109,7 @@ class AlphaFigures:
     Attributes
     ----------
     test_cost, test_accuracy : float or None
-        Its figures on the test images; None where the data set has none.
+        Its figures on the test rows; None where the data set has none.
     """
 
     alpha: float
@@ -144,3 +144,36 @@ class OptimumFigures:
     def of(self, alpha: float) -> AlphaFigures:
         """Return the optimum of an alpha."""
         return next(row for row in self.alphas if row.alpha == alpha)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guessing:
+    """What the validation part gives to one who guesses.
+
+    Attributes
+    ----------
+    cost : float
+        The cost of giving each of c classes the same probability, ln c.
+    accuracy : float
+        The share of the largest class.
+    """
+
+    cost: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSizes:
+    """How large the features are.
+
+    Attributes
+    ----------
+    squared_norm : float
+        The mean squared norm of a row as the trainer sees it.
+    low, high : float
+        The smallest and the largest value in the source.
+    """
+
+    squared_norm: float
+    low: float
+    high: float

@@ -17,12 +17,12 @@ _COLUMNS = [
     ("state", pa.string(), "COMPLETE, PRUNED or FAIL."),
     ("batch_size", pa.int32(), "Rows per update."),
     ("learning_rate", pa.float64(), "Step of the descent."),
-    ("epochs", pa.int32(), "Passes over the training images."),
+    ("epochs", pa.int32(), "Passes over the training rows."),
     ("alpha", pa.float64(), "L2 strength on the weights."),
     (
         "val_cost",
         pa.float64(),
-        "Mean cross-entropy on the validation images; null unless COMPLETE.",
+        "Mean cross-entropy on the validation rows; null unless COMPLETE.",
     ),
     ("val_accuracy", pa.float64(), "Fraction of them classified correctly; null unless COMPLETE."),
     ("val_cost_avg", pa.float64(), "val_cost of the average of the last epoch's weights."),
@@ -44,7 +44,7 @@ _COLUMNS = [
     (
         "train_cost",
         pa.float64(),
-        "Cost on the training images, penalty included, of the weights that select; null without "
+        "Cost on the training rows, penalty included, of the weights that select; null without "
         "--optimum.",
     ),
     ("last_cost", pa.float64(), "The newest cost by which it is compared; also of a pruned trial."),

@@ -34,7 +34,7 @@ class Manifest:
     config : dict
         The resolved settings.
     dataset : dict
-        Name and fingerprint.
+        Name and fingerprint, and the classes where they are not simply 0, 1, ...
     widths : dict of str to int
         The plan: columns per pack for each batch size.
     trainer_version : int
@@ -52,7 +52,7 @@ class Manifest:
     """
 
     config: dict[str, Any]
-    dataset: dict[str, str]
+    dataset: dict[str, Any]
     widths: dict[str, int]
     trainer_version: int
     versions: dict[str, str]
@@ -131,6 +131,11 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+def _about(data: Dataset) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": data.name, "fingerprint": data.fingerprint}
+    return found if data.plain_classes else found | {"classes": list(data.classes)}
+
+
 def new_manifest(
     config: SweepConfig,
     data: Dataset,
@@ -147,7 +152,7 @@ def new_manifest(
     dataset = str(Path(config.dataset).expanduser().resolve()) if path else data.name
     return Manifest(
         config={**config.to_dict(), "dataset": dataset},
-        dataset={"name": data.name, "fingerprint": data.fingerprint},
+        dataset=_about(data),
         widths={str(batch_size): width for batch_size, width in (widths or {}).items()},
         trainer_version=TRAINER_VERSION,
         versions=versions(),

@@ -1,4 +1,4 @@
-"""Costs on resamples of the validation images, kept of the trials that are near the best."""
+"""Costs on resamples of the validation rows, kept of the trials that are near the best."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ class Resampled:
         The hyperparameters, in the order of `AXES`. They name a trial in every run that takes it
         over, where its number may be another.
     cost : ndarray of shape (m,), float64
-        Costs on the validation images, by the readout that selects.
+        Costs on the validation rows, by the readout that selects.
     resampled : ndarray of shape (m, B), float32
     """
 

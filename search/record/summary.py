@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -11,11 +11,17 @@ from model.features import RAW
 from model.tasks import FinalScore
 from search.config import Params
 from search.record.columns import READOUTS, Readout
-from search.record.confidence import OptimumFigures, RefitStatistics, Ties
+from search.record.confidence import (
+    FeatureSizes,
+    Guessing,
+    OptimumFigures,
+    RefitStatistics,
+    Ties,
+)
 
 _NOT_ALWAYS = frozenset({
     "val_cost_std", "val_accuracy_std", "val_cost_avg_std", "val_accuracy_avg_std", "replicates",
-    "trainings", "optimum",
+    "trainings", "optimum", "guessing", "sizes",
 })  # fmt: skip
 """Keys that summary.json goes without where there is nothing to say; the others are null."""
 
@@ -40,7 +46,7 @@ class ReplicateFigures:
     fold : int or None
         The part that scored it; None without folds.
     val_cost, val_accuracy : float
-        Figures of the last weights on the images that scored it.
+        Figures of the last weights on the rows that scored it.
     val_cost_avg, val_accuracy_avg : float
         Figures of the averaged weights.
     """
@@ -92,17 +98,25 @@ class TopTrial:
         return std
 
     def accuracy(self, readout: Readout) -> float:
-        """Return the fraction of validation images that a readout classifies correctly."""
+        """Return the fraction of validation rows that a readout classifies correctly."""
         accuracy: float = getattr(self, readout.accuracy)
         return accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetName:
-    """Which data set a run was trained on."""
+    """Which data set a run was trained on.
+
+    Attributes
+    ----------
+    name, fingerprint : str
+    rows : str
+        What its rows are: ``images`` or ``rows``. Earlier versions knew images alone.
+    """
 
     name: str
     fingerprint: str
+    rows: Literal["images", "rows"] = "images"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +202,7 @@ class Summary:
     select : str
         Name of the readout by which trials are compared.
     test : FinalScore or None
-        Test figures of the final model; None without test images or without a best trial.
+        Test figures of the final model; None without test rows or without a best trial.
     tests : mapping of str to FinalScore
         Test figures of the final training by each readout; empty where `test` is None.
     dataset : DatasetName
@@ -199,11 +213,15 @@ class Summary:
     indistinguishable : Ties or None
         None where no trial is complete or each was trained several times.
     features : str
-        What the trainer saw of the pixels.
+        What the trainer saw of the features.
     refits : RefitStatistics or None
         None where there is one final training at most.
     optimum : OptimumFigures or None
         None where no optima were asked for.
+    guessing : Guessing or None
+        None where an earlier version made the summary.
+    sizes : FeatureSizes or None
+        None where an earlier version made the summary.
     state : str
     """
 
@@ -222,6 +240,8 @@ class Summary:
     features: str = RAW
     refits: RefitStatistics | None = None
     optimum: OptimumFigures | None = None
+    guessing: Guessing | None = None
+    sizes: FeatureSizes | None = None
 
     @property
     def readout(self) -> Readout:

@@ -10,14 +10,16 @@ from markupsafe import Markup
 from model.errors import PacksweepError
 from search.config import AXES
 from search.record import Proposals
-from search.report import final_model as model_section
 from search.report.axis import axis_number
 from search.report.charts import Chart
-from search.report.final_model import FinalModel, Picture
+from search.report.confusion import confusion_chart, confusions
+from search.report.final_model import FinalModel, final_model_of
 from search.report.losses import loss_charts
+from search.report.model_tables import feature_weights, mistake_rows
 from search.report.optimum import gap_charts, optimum_table
 from search.report.overview import history_chart, importance_chart, parallel_chart
 from search.report.pairs import MODES, Pairs
+from search.report.pictures import Picture, mistake_pictures, weight_pictures
 from search.report.result import figures, result_table, top_trials
 from search.report.run_data import Columns, RunData
 from search.report.settings_text import as_toml
@@ -26,6 +28,7 @@ from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
 from search.result import (
     edge_warnings,
+    guessing_sentences,
     optimum_sentences,
     readout_rows,
     spread_rows,
@@ -59,13 +62,14 @@ def render(run: RunData) -> str:
 def _sections(run: RunData) -> dict[str, Any]:
     pairs, ties = Pairs(run), run.summary.indistinguishable
     return {
+        "worse_than_guessing": guessing_sentences(run.summary, run.config.axes_by_name),
         "result": result_table(run.summary, run.config.reference),
         "readouts": readout_rows(run.summary),
         "spread": spread_rows(run.summary),
         "warnings": _edge_warnings(run),
         "figures": figures(run.summary),
         "top": top_trials(_for_table(run.trials)),
-        "tie_sentences": tie_sentences(ties, run.summary.best),
+        "tie_sentences": tie_sentences(ties, run.summary.best, run.summary.dataset.rows),
         "tie_rows": tie_rows(ties),
         "tie_chart": tie_chart(ties),
         "optimum_table": optimum_table(run.summary.optimum),
@@ -81,18 +85,23 @@ def _sections(run: RunData) -> dict[str, Any]:
         "timeline": timeline_chart(run),
         "history": history_chart(run, _waves(run)),
         "settings": as_toml(run.manifest.config),
-        **_model_section(model_section.final_model_of(run)),
+        **_model_section(final_model_of(run)),
     }
 
 
 def _model_section(final: FinalModel | str) -> dict[str, Any]:
     if isinstance(final, str):
-        return {"no_model": final, "confusion": None, "weights": [], "mistakes": []}
+        return {"no_model": final}
     return {
         "no_model": "",
-        "confusion": model_section.confusion_chart(final),
-        "weights": model_section.weight_pictures(final),
-        "mistakes": model_section.mistake_pictures(final),
+        "by_deviation": final.by_deviation,
+        "left_out": len(final.names) - len(final.shown_classes),
+        "confusion": confusion_chart(final),
+        "confusions": confusions(final),
+        "weights": weight_pictures(final),
+        "mistakes": mistake_pictures(final),
+        "feature_weights": feature_weights(final),
+        "mistake_rows": mistake_rows(final),
     }
 
 

@@ -36,16 +36,16 @@ def result_table(summary: Summary, reference: Reference | None) -> ResultTable:
     lines = result_lines(summary)
     if reference is None or reference.dataset != summary.dataset.name:
         return ResultTable([(*line, "") for line in lines])
-    reported = dict(_reference_lines(reference))
+    reported = dict(_reference_lines(reference, summary.dataset.rows))
     note = f"Originally: {reference.note}." if reference.note else ""
     return ResultTable([(*line, reported.get(line[0], "")) for line in lines], note)
 
 
-def _reference_lines(reference: Reference) -> list[tuple[str, str]]:
+def _reference_lines(reference: Reference, rows: str) -> list[tuple[str, str]]:
     return [
         *params_lines(reference.params),
         cost_line(f"{reference.val_cost:.4f}"),
-        *score_lines(FinalScore(reference.test_cost, reference.test_accuracy)),
+        *score_lines(FinalScore(reference.test_cost, reference.test_accuracy), rows),
     ]
 
 

@@ -35,12 +35,12 @@ def rewrite_report(run: Place, notify: Notify) -> Place:
             f"The run in {run} is not finished: it has no summary.json. Finish it with "
             f"--resume {run}."
         )
-    data = _same_data(manifest, notify)
+    data = _same_data(manifest, notify, summary.dataset.rows)
     write_report(folder, manifest, TrialLog(folder.trials), summary, data)
     return folder.report
 
 
-def _same_data(manifest: Manifest, notify: Notify) -> Dataset | None:
+def _same_data(manifest: Manifest, notify: Notify, rows: str) -> Dataset | None:
     """Return the run's data set, if it can be had and is still what it was."""
     name = manifest.config["dataset"]
     reading = SweepConfig.from_dict(manifest.config).reading.to_reading()
@@ -50,9 +50,9 @@ def _same_data(manifest: Manifest, notify: Notify) -> Dataset | None:
             manifest.dataset["name"] if name == "auto" else name, reading, notify=notify
         )
     except PacksweepError as error:
-        notify(f"The report goes without test images: {error}")
+        notify(f"The report goes without test {rows}: {error}")
         return None
     if data.fingerprint == manifest.dataset["fingerprint"]:
         return data
-    notify(f"The report goes without test images: {name} is not the data set it was.")
+    notify(f"The report goes without test {rows}: {name} is not the data set it was.")
     return None

@@ -5,6 +5,12 @@ trains.
 """
 
 from search.result.best import edge_warnings, top_lines, top_trial
+from search.result.guessing import (
+    guessing_sentences,
+    rates_warning,
+    sizes_of,
+    why_diverged,
+)
 from search.result.optimality_gap import (
     ROUNDING,
     gaps,
@@ -35,6 +41,7 @@ __all__ = [
     "edge_warnings",
     "find_ties",
     "gaps",
+    "guessing_sentences",
     "lacks_optimum",
     "lacks_refits",
     "make_summary",
@@ -43,13 +50,16 @@ __all__ = [
     "optimum_rows",
     "optimum_sentences",
     "params_lines",
+    "rates_warning",
     "readout_rows",
     "result_lines",
     "result_text",
     "score_lines",
+    "sizes_of",
     "spread_rows",
     "tie_sentences",
     "top_lines",
     "top_trial",
+    "why_diverged",
     "with_refits",
 ]

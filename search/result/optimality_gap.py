@@ -34,7 +34,7 @@ def optimum_figures(
     ----------
     optima : sequence of AlphaOptimum
     data : Dataset
-        The data set with the test images, by which nothing is chosen.
+        The data set with the test rows, by which nothing is chosen.
     trial_log : TrialLog
         The trial log.
     best : int
@@ -107,7 +107,7 @@ def optimum_lines(summary: Summary, width: int | None) -> list[str]:
         return []
     header, *rows = optimum_rows(summary.optimum)
     return [
-        "The optimum of each alpha on the training images:",
+        f"The optimum of each alpha on the training {summary.dataset.rows}:",
         *table_lines(header, rows, width, ("gradient", "test cost")),
         *(line for text in optimum_sentences(summary) for line in wrapped(text, width)),
     ]

@@ -21,6 +21,7 @@ from search.record import (
     TrialLog,
 )
 from search.result.best import top_trial
+from search.result.guessing import guess, sizes_of
 from search.result.spread import refit_statistics, trainings_of, with_trainings
 
 
@@ -85,13 +86,15 @@ def make_summary(
         select=standings.select,
         test=None,
         tests={},
-        dataset=DatasetName(name=data.name, fingerprint=data.fingerprint),
+        dataset=DatasetName(name=data.name, fingerprint=data.fingerprint, rows=data.noun),
         timing=findings.timing,
         arithmetic=findings.arithmetic,
         trainings=trainings,
         indistinguishable=findings.ties,
         features=config.features,
         optimum=findings.optimum,
+        guessing=guess(data, config),
+        sizes=sizes_of(data, config.features),
     )
     return with_refits(summary, config, findings.tests)
 

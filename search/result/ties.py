@@ -35,7 +35,7 @@ class Comparison:
     Attributes
     ----------
     cost : float
-        Its cost on the validation images themselves.
+        Its cost on the validation rows themselves.
     interval : tuple of float
         Its cost less that of the best one over the resamples, from the 5 % to the 95 % quantile.
     chance : float
@@ -68,7 +68,7 @@ def find_ties(
     standings : Standings
         The standings that knows all of the log.
     images : int
-        How many validation images the trials are compared on.
+        How many validation rows the trials are compared on.
     """
     best = standings.best_trial
     if best is None:
@@ -174,11 +174,11 @@ def _simplicity(trial: TiedTrial) -> tuple[float, ...]:
 
 def tie_lines(summary: Summary, width: int | None) -> list[str]:
     """Return what the result says of the ties, in lines that fit a terminal."""
-    sentences = tie_sentences(summary.indistinguishable, summary.best)
+    sentences = tie_sentences(summary.indistinguishable, summary.best, summary.dataset.rows)
     return [line for text in sentences for line in wrapped(text, width)]
 
 
-def tie_sentences(ties: Ties | None, best: TopTrial | None) -> list[str]:
+def tie_sentences(ties: Ties | None, best: TopTrial | None, rows: str = "images") -> list[str]:
     """Say how many trials cannot be told from the best, which is the simplest, what is missing.
 
     Parameters
@@ -186,6 +186,8 @@ def tie_sentences(ties: Ties | None, best: TopTrial | None) -> list[str]:
     ties : Ties or None
         None where nothing is known of them, and nothing is said then.
     best : TopTrial or None
+    rows : str
+        What the data set's rows are: ``images`` or ``rows``.
     """
     if ties is None or best is None:
         return []
@@ -193,7 +195,7 @@ def tie_sentences(ties: Ties | None, best: TopTrial | None) -> list[str]:
         return ["The best trial is compared with no other: its losses are not in this run."]
     return [
         f"{_amount(ties.count)} be told from the best one on these {ties.images:,} "
-        f"validation images ({100 * ties.level:.0f} %, paired bootstrap).",
+        f"validation {rows} ({100 * ties.level:.0f} %, paired bootstrap).",
         *_simplest(ties, best),
         *_missing(ties.not_compared),
     ]

@@ -1,13 +1,13 @@
 """The result of a sweep in words: what the command prints at the end."""
 
 import shlex
-from collections.abc import Mapping
 
 from model.features import RAW
 from model.tasks import AVERAGE, FinalScore
-from search.config import LABELS, Params, Range
+from search.config import LABELS, Params
 from search.record import READOUTS, Arithmetic, Summary, Timing
 from search.result.best import edge_warnings, top_lines
+from search.result.guessing import Axes, guessing_lines
 from search.result.optimality_gap import optimum_lines
 from search.result.spread import cost_text, spread_rows, trainings_lines
 from search.result.ties import tie_lines
@@ -27,8 +27,8 @@ def result_lines(summary: Summary) -> list[tuple[str, str]]:
         cost_line(cost_text(summary.best, summary.readout)),
     ]
     if summary.test is None:
-        return [*lines, ("test", "the data set has no test images")]
-    return [*lines, *score_lines(summary.test)]
+        return [*lines, ("test", f"the data set has no test {summary.dataset.rows}")]
+    return [*lines, *score_lines(summary.test, summary.dataset.rows)]
 
 
 def params_lines(params: Params) -> list[tuple[str, str]]:
@@ -43,11 +43,11 @@ def cost_line(cost: str) -> tuple[str, str]:
     return "validation cost", cost
 
 
-def score_lines(test: FinalScore) -> list[tuple[str, str]]:
-    """Return the lines of the result that have the test figures."""
+def score_lines(test: FinalScore, rows: str) -> list[tuple[str, str]]:
+    """Return the lines of the result that have the test figures, of ``images`` or ``rows``."""
     return [
         ("test cost after retraining", f"{test.cost:.4f}"),
-        ("test images correct", f"{100 * test.accuracy:.2f} %"),
+        (f"test {rows} correct", f"{100 * test.accuracy:.2f} %"),
     ]
 
 
@@ -74,7 +74,7 @@ def readout_rows(summary: Summary) -> list[tuple[str, ...]]:
 def result_text(
     summary: Summary,
     run_dir: str,
-    axes: Mapping[str, tuple[float, ...] | Range],
+    axes: Axes,
     width: int | None = None,
 ) -> str:
     """Return what the command prints at the end.
@@ -94,6 +94,7 @@ def result_text(
         [
             _head(summary),
             "",
+            *_worse_lines(summary, axes, width),
             *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
             "",
             *_more_lines(summary, axes, run_dir, width),
@@ -103,6 +104,11 @@ def result_text(
             f"Log, model and report are in {run_dir}",
         ]
     )
+
+
+def _worse_lines(summary: Summary, axes: Axes, width: int | None) -> list[str]:
+    lines = guessing_lines(summary, axes, width)
+    return [*lines, ""] if lines else []
 
 
 def _head(summary: Summary) -> str:
@@ -118,7 +124,7 @@ def _head(summary: Summary) -> str:
 
 def _more_lines(
     summary: Summary,
-    axes: Mapping[str, tuple[float, ...] | Range],
+    axes: Axes,
     run_dir: str,
     width: int | None,
 ) -> list[str]:

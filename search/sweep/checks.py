@@ -44,15 +44,15 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
             )
         if config.folds > n:
             raise DataError(
-                f"{data.name} has {n} training images, too few for folds = {config.folds}: each "
-                f"fold needs at least one. Give at most {n} folds."
+                f"{data.name} has {n} training {data.noun}, too few for folds = {config.folds}: "
+                f"each fold needs at least one. Give at most {n} folds."
             )
         return
     n_train, n_validation = data.parts(fraction)
     if not n_train or not n_validation:
         raise DataError(
-            f"{data.name} has {n} training images, of which validation_fraction = {fraction:g} "
-            f"takes {n_validation} for validation; both parts need at least one."
+            f"{data.name} has {n} training {data.noun}, of which validation_fraction = "
+            f"{fraction:g} takes {n_validation} for validation; both parts need at least one."
         )
 
 
@@ -125,12 +125,12 @@ def check_refits(count: int, data: Dataset) -> None:
     Raises
     ------
     RunFolderError
-        If there are no test images.
+        If there are no test rows.
     """
     if count > 1 and data.X_test is None:
         raise RunFolderError(
             f"--refits {count} compares final trainings by their test figures, and {data.name} has "
-            "no test images. Leave --refits out, or give a data set with X_test and y_test."
+            f"no test {data.noun}. Leave --refits out, or give a data set with X_test and y_test."
         )
 
 

@@ -71,7 +71,7 @@ class Planned:
     config : SweepConfig
         The settings of the run.
     data : Dataset
-        The images that it would be trained on.
+        The rows that it would be trained on.
     plan : Plan
         The packs; with a sampler, those of its first wave.
     chains : sequence of Chain
@@ -119,7 +119,8 @@ def plan_text(planned: Planned) -> str:
         ("final training", f"up to {duration(final)}"),
         (
             "memory",
-            f"{array_mib(*_copies(config), n, n_features):.0f} MiB of images, once on each machine",
+            f"{array_mib(*_copies(config), n, n_features):.0f} MiB of {planned.data.noun}, "
+            "once on each machine",
         ),
         ("", f"{state:.1f} MiB for a pack's state"),
     ]

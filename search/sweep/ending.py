@@ -103,7 +103,7 @@ class Ending:
             raise InterruptedSweepError(done(), command) from error
 
     def run_last_tasks(self, best: BestTrial | None) -> LastTasks:
-        """Find the optima that are missing, and train the winner on all images if there is one.
+        """Find the optima that are missing, and train the winner on all rows if there is one.
 
         Raises
         ------
@@ -158,10 +158,10 @@ class Ending:
         return self._write_result(self.folder.existing_manifest(), summary)
 
     def _train_winner(self, params: Params) -> list[FinalScores]:
-        """Train the winner on all images as often as was asked for; return the test figures."""
+        """Train the winner on all rows as often as was asked for; return the test figures."""
         count = self.options.refits
         seeds = f" with {count} seeds" if count > 1 else ""
-        self.say(f"Training the best combination on all training images{seeds} ...")
+        self.say(f"Training the best combination on all training {self.data.noun}{seeds} ...")
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because the report needs it and it takes a second to import.
             background.submit(import_module, "search.tuning.importance")
@@ -185,8 +185,8 @@ class Ending:
         books = self.books
         if books.resamples is None:
             return None  # a trial is trained several times, and their spread says it
-        _, rows = self.data.parts(self.config.validation_fraction)
-        return find_ties(books.trial_log, books.resamples, books.standings, rows)
+        _, scoring = self.data.parts(self.config.validation_fraction)
+        return find_ties(books.trial_log, books.resamples, books.standings, scoring)
 
     def _write_result(self, manifest: Manifest, summary: Summary) -> Summary:
         """Write the report, then the summary, which says that all is there."""

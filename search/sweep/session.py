@@ -25,7 +25,15 @@ from search.record import (
     new_manifest,
     open_books,
 )
-from search.result import Command, arithmetic, lacks_optimum, lacks_refits, make_timing, result_text
+from search.result import (
+    Command,
+    arithmetic,
+    lacks_optimum,
+    lacks_refits,
+    make_timing,
+    result_text,
+    why_diverged,
+)
 from search.storage import Place, growing_file
 from search.sweep.checks import (
     alphas_of,
@@ -81,7 +89,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     run_dir, width = str(options.run_path), text_width(out)
     _print(out, result_text(summary, run_dir, config.axes_by_name, width))
     if summary.best is None:
-        raise NoResultError("Every trial diverged. Give lower learning rates or smaller alphas.")
+        raise NoResultError(why_diverged(summary, config.axes_by_name))
 
 
 def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
@@ -144,7 +152,7 @@ class Sweep:
             preparing = background.submit(prepare, self.config, self.data, train_costs=train_costs)
             with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
                 examples = executor.share(preparing.result())
-                del preparing  # and with it this process's own copy of the images
+                del preparing  # and with it this process's own copy of the rows
                 if finished:
                     ending = self._ending(executor, examples, interrupted)
                     return ending.extend_finished_run(finished)

@@ -51,7 +51,7 @@ def _pace(state: RunState) -> list[str]:
     if state.name == FINISHED and state.summary:
         return [f"in {duration(state.summary.timing.wall_s)}"]
     if state.name == RUNNING and state.standings.finished == state.standings.total:
-        return ["training the best combination on all training images"]
+        return ["training the best combination on all training rows"]
     rate, left = state.rate, state.seconds_left
     if rate is None or left is None:
         return []

@@ -1,6 +1,7 @@
 """What the tests of reports share: synthetic runs, and a strict reader of pages."""
 
 import json
+import math
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def images(name="digits", pixels=4, classes=3):
     """Return a data set whose test images a model can take for others."""
     random = np.random.default_rng(0)
     X, y = random.integers(0, 256, (60, pixels), np.uint8), np.arange(60) % classes
-    return Dataset(name, X, y, X[:30], np.roll(y[:30], 1))
+    side = math.isqrt(pixels)
+    shape = (side, side) if side * side == pixels else ()
+    return Dataset(name, X, y, X[:30], np.roll(y[:30], 1), image_shape=shape)
 
 
 def columns_of(space, costs, pruned=()):

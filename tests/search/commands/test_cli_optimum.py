@@ -103,7 +103,7 @@ def test_each_trial_has_the_textbooks_training_cost_above_its_optimum(folder, co
     assert (told["with_train_cost"], told["without_train_cost"]) == (16, 0)
     best = json.loads((folder / "runs/tiny/summary.json").read_text())["best"]
     assert told["best_train_cost"] == log.train_cost[best["number"]]
-    assert "The optimum of each alpha on the training images:\n" in outcome.out
+    assert "The optimum of each alpha on the training rows:\n" in outcome.out
     assert "The best trial ends " in outcome.out
     assert "no training cost" not in outcome.out
 

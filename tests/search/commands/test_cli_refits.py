@@ -67,7 +67,7 @@ def result_of(run_dir):
 def test_each_final_training_has_a_seed_of_its_own(folder, command, trained):
     outcome = command("--refits", 3, "--seed", 5)
     assert (outcome.code, trained) == (0, [5, 6, 7])
-    assert "on all training images with 3 seeds ..." in outcome.err
+    assert "on all training rows with 3 seeds ..." in outcome.err
     assert "\n(3 final trainings) " in outcome.out
     found = result_of(folder / "runs" / "tiny")
     refits, params = found["refits"], found["best"]["params"]
@@ -164,7 +164,7 @@ def test_without_test_images_there_is_nothing_to_compare(folder, command):
         np.savez(folder / "untested.npz", X=saved["X"], y=saved["y"])
     outcome = command("--dataset", "untested.npz", "--refits", 2)
     assert (outcome.code, outcome.out) == (2, "")
-    assert "untested has no test images. Leave --refits out" in outcome.err
+    assert "untested has no test rows. Leave --refits out" in outcome.err
     assert not (folder / "runs").exists()
 
 

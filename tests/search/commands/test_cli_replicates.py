@@ -207,7 +207,7 @@ def test_with_folds_the_validation_fraction_has_no_part(folder, both, capfd):
     [
         ("seeds = 0", "seeds = 0: seeds must be a whole number from 1 to 1000\n"),
         ("folds = 1", "folds = 1: folds must be a whole number from 2 to 1000, or 0 for none\n"),
-        ("folds = 62", "has 61 training images, too few for folds = 62"),
+        ("folds = 62", "has 61 training rows, too few for folds = 62"),
         (f"seed = {2**63 - 2}\nseeds = 3", "leaves no room for seeds = 3"),
         ('seeds = 2\npruner = {name = "median"}', 'but the pruner "median" would judge a single'),
         ('folds = 2\nfeatures = "standardized"', "each fold has another"),

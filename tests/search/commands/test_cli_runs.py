@@ -101,7 +101,7 @@ def test_the_result_is_printed_in_the_traditional_order(folder, command):
     assert outcome.code == 0
     names = [
         "best number of epochs", "best alpha", "best learning rate", "best mini-batch size",
-        "validation cost", "test cost after retraining", "test images correct",
+        "validation cost", "test cost after retraining", "test rows correct",
     ]  # fmt: skip
     printed = [line.strip() for line in outcome.out.splitlines() if line.startswith("  ")]
     assert [line.split("  ")[0] for line in printed] == names
@@ -137,9 +137,9 @@ def test_the_summary_keeps_its_contract(run_dir):
     assert set(summary["tests"]) == {"last", "average"}
     assert (summary["select"], summary["tests"]["last"]) == ("last", summary["test"])
     manifest = json.loads((run_dir / "manifest.json").read_text())
-    assert summary["dataset"] == manifest["dataset"] == {
-        "name": "data", "fingerprint": summary["dataset"]["fingerprint"]
-    }  # fmt: skip
+    about = {"name": "data", "fingerprint": summary["dataset"]["fingerprint"]}
+    assert manifest["dataset"] == about
+    assert summary["dataset"] == about | {"rows": "rows"}
     assert len(summary["dataset"]["fingerprint"]) == 16
     epochs = max(AXES["epochs"]) * len(log) // len(AXES["epochs"])
     assert summary["arithmetic"] == {
@@ -230,7 +230,7 @@ def test_a_data_set_without_test_images_is_searched_all_the_same(folder, command
     data_with(folder, "untested.npz", X_test=None, y_test=None)
     outcome = command("--dataset", "untested.npz")
     assert outcome.code == 0
-    assert "the data set has no test images" in outcome.out
+    assert "the data set has no test rows" in outcome.out
     summary = summary_of(folder / "runs" / "tiny")
     assert summary["test"] is None
     assert summary["best"]["val_cost"] == table(folder / "runs" / "tiny").val_cost.min()
@@ -242,7 +242,9 @@ def test_a_sweep_in_which_every_trial_diverges_ends_with_1_and_a_complete_log(fo
         outcome = command("--grid", "wild.toml")
         assert outcome.code == 1
         assert outcome.err.endswith(
-            "error: Every trial diverged. Give lower learning rates or smaller alphas.\n"
+            "error: Every trial diverged. The learning rate times alpha is 1e+30 at least, and "
+            "from 2 on the penalty makes weights grow: give lower learning rates or smaller "
+            "alphas.\n"
         )
         assert "16 failed" in outcome.out
     log = table(folder / "runs" / "wild")

@@ -270,7 +270,7 @@ def test_images_and_labels_that_make_no_sense_are_refused(refusal, folder, chang
 def test_too_few_images_are_refused(refusal, folder, dry):
     np.savez(folder / "few.npz", X=np.zeros((2, 3)), y=np.array([0, 1]))
     message = refusal(*tiny("--dataset", "few.npz", *dry))
-    assert "few has 2 training images" in message
+    assert "few has 2 training rows" in message
 
 
 # --- As a process

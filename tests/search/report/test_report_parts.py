@@ -15,7 +15,8 @@ from search.config import AXES, Range, SweepConfig
 from search.record import LinkRecord, TrialLog
 from search.report.axis import Axis, axis_number
 from search.report.charts import hover, json_value
-from search.report.final_model import FinalModel, confusion_chart
+from search.report.confusion import confusion_chart
+from search.report.final_model import FinalModel
 from search.report.losses import state_counts
 from search.report.pairs import pair_costs
 from search.report.run_data import clip_of, outcomes, thinned

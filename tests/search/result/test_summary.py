@@ -1,6 +1,7 @@
 """The result as a value and in words."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +32,10 @@ from search.result.spread import refit_statistics
 SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
 AXES = {name: getattr(SPACE, name) for name in ("batch_size", "learning_rate", "epochs", "alpha")}
 CONFIG = SweepConfig.from_dict({"name": "mine", "space": {n: list(v) for n, v in AXES.items()}})
-DATA = Dataset("digits", np.zeros((4, 2), np.uint8), np.arange(4))
+PIXELS = np.arange(40, dtype=np.uint8).reshape(20, 2)
+LABELS = np.arange(20) % 4
+DATA = Dataset("digits", PIXELS, LABELS, image_shape=(1, 2))
+SQUARED_NORM = float((PIXELS.astype(float) ** 2).sum(axis=1).mean())
 TIMING = Timing(
     wall_s=95.0, startup_s=3.0, training_s=80.0, predicted_training_s=90.0, workers=2,
     compute_s=300.0, gflops=9.0,
@@ -61,7 +65,7 @@ def test_the_summary_holds_what_the_contract_says():
     told = json.loads(json.dumps(summary().to_json()))
     assert list(told) == [
         "state", "trials", "best", "top", "select", "test", "tests", "dataset", "timing",
-        "arithmetic", "indistinguishable", "features", "refits",
+        "arithmetic", "indistinguishable", "features", "refits", "guessing", "sizes",
     ]  # fmt: skip
     assert told == {
         "state": "complete",
@@ -91,13 +95,15 @@ def test_the_summary_holds_what_the_contract_says():
             "last": {"cost": 0.45584, "accuracy": 0.84256},
             "average": {"cost": 0.45384, "accuracy": 0.84356},
         },
-        "dataset": {"name": "digits", "fingerprint": DATA.fingerprint},
+        "dataset": {"name": "digits", "fingerprint": DATA.fingerprint, "rows": "images"},
         "timing": {
             "wall_s": 95.0, "startup_s": 3.0, "training_s": 80.0, "predicted_training_s": 90.0,
             "workers": 2, "compute_s": 300.0, "gflops": 9.0,
         },
         "arithmetic": {"trained_epochs": 280, "unpruned_epochs": 280, "saved": 0.0},
         "indistinguishable": None, "features": "raw", "refits": None,
+        "guessing": {"cost": math.log(4), "accuracy": 0.5},
+        "sizes": {"squared_norm": SQUARED_NORM, "low": 0.0, "high": 39.0},
     }  # fmt: skip
 
 
@@ -153,7 +159,8 @@ def test_a_summary_survives_json(told):
 def test_keys_with_nothing_to_say_are_left_out_and_the_others_stand_in_their_order():
     told = WIDE.to_json()
     assert list(told)[9:] == [
-        "arithmetic", "trainings", "indistinguishable", "features", "refits", "optimum"
+        "arithmetic", "trainings", "indistinguishable", "features", "refits", "optimum", "guessing",
+        "sizes",
     ]  # fmt: skip
     assert told["trainings"] == {"each": 6, "with": "2 seeds and 3 folds"}
     assert list(told["refits"]) == ["seeds", "last", "average"]
@@ -164,7 +171,10 @@ def test_keys_with_nothing_to_say_are_left_out_and_the_others_stand_in_their_ord
     assert "replicates" not in told["top"][0]
 
 
-@pytest.mark.parametrize("key", ["trainings", "indistinguishable", "features", "refits", "optimum"])
+@pytest.mark.parametrize(
+    "key",
+    ["trainings", "indistinguishable", "features", "refits", "optimum", "guessing", "sizes"],
+)
 def test_a_run_of_an_earlier_version_goes_without_what_came_later(key):
     told = WIDE.to_json()
     del told[key]

@@ -260,7 +260,7 @@ def test_a_run_finds_what_the_textbook_trainers_losses_say(here, capfd):
     expected = {n for n in range(16) if low[n] <= 0 and n != best}
     assert {n for n in numbers_of(found) if clear[n]} == {n for n in expected if clear[n]}
     assert found.images == 60
-    assert tie_sentences(found, trial_of(best))[0] in outcome.out
+    assert tie_sentences(found, trial_of(best), "rows")[0] in outcome.out
     for trial in found.trials:
         assert trial.interval[0] == pytest.approx(low[trial.number], abs=1e-5)
     assert "cannot be told" in (here / "runs" / "tiny" / "report.html").read_text()

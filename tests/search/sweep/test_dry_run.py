@@ -22,7 +22,10 @@ from search.text import duration
 
 CONFIG = load_config("full")
 DATA = Dataset(
-    "zeros", np.broadcast_to(np.uint8(0), (60_000, 784)), np.arange(60_000, dtype=np.int64) % 10
+    "zeros",
+    np.broadcast_to(np.uint8(0), (60_000, 784)),
+    np.arange(60_000, dtype=np.int64) % 10,
+    image_shape=(28, 28),
 )
 
 
