@@ -40,8 +40,8 @@ class TrialLog:
     folder : Path or RemotePath
         Folder of the files; made where it is missing.
     metadata : mapping of str or bytes, optional
-        What every file's schema carries besides: the data set's name and fingerprint, and its classes as JSON
-        where they are not simply 0, 1, ...
+        What every file's schema carries besides: the data set's name and fingerprint, and its
+        classes as JSON where they are not simply 0, 1, ...
     """
 
     def __init__(self, folder: Place, metadata: Mapping[Any, Any] | None = None) -> None:
