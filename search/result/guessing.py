@@ -195,7 +195,7 @@ def guessing_sentences(summary: Summary, axes: Axes) -> list[str]:
     names_no_more = accuracy <= guessing.accuracy + _ROUNDING
     found = []
     if cost >= guessing.cost:
-        but = "" if names_no_more else f" {shown} {rows} are correct, but by far too sure a model."
+        but = "" if names_no_more else f" {shown} {rows} are correct; of the others it is too sure."
         found.append(
             f"The best validation cost, {cost:.4f}, is not below {guessing.cost:.4f}, which is "
             f"that of giving every class the same chance.{but}"
