@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from model.data.sources import load_dataset
 from model.tasks import Examples, run_refit
 from search.config import Params
-from search.engine import final_scores
+from search.engine import final_models, final_scores
 from search.record import READOUTS, RunFolder
 
 
@@ -65,9 +65,9 @@ def trained(params: Params, seed: int) -> dict[str, float]:
     data = load_dataset("fashion-mnist", notify=print)
     with threadpool_limits(1):
         start = time.process_time()
-        states = run_refit(Examples.from_dataset(data, 0.2, seed), asdict(params), seed)
+        refit = run_refit(Examples.from_dataset(data, 0.2, seed), asdict(params), seed)
         seconds = time.process_time() - start
-        tests = final_scores(states, data)
+        tests = final_scores(final_models(refit, params, data), data)
     return {
         **{f"{name}_cost": tests[name].cost for name in READOUTS},
         **{f"{name}_percent": 100 * tests[name].accuracy for name in READOUTS},

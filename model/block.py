@@ -90,7 +90,15 @@ class Block:
         return gathered
 
     def descend(
-        self, X: F32, y: I64, V: F32, scale: F64, b: F32, learning_rate: F64, decay: F64
+        self,
+        X: F32,
+        y: I64,
+        V: F32,
+        scale: F64,
+        b: F32,
+        learning_rate: F64,
+        decay: F64,
+        weights: F32 | None = None,
     ) -> F64:
         """Take all steps of a block: V and b change in place, the new scale is returned.
 
@@ -104,6 +112,8 @@ class Block:
         scale : ndarray of shape (M,)
         b : ndarray of shape (K, M)
         learning_rate, decay : ndarray of shape (M,)
+        weights : ndarray of shape (n,), optional
+            Weights of the rows.
         """
         Z = self._Z[: len(X)]
         batches = _slices(len(X), self.batch_size)
@@ -121,7 +131,10 @@ class Block:
                 scales[-1] = _fold(scales[-1], V, deltas_so_far)
             step = (learning_rate / len(z)).astype(np.float32)
             now, then = scales[j : j + 2].astype(np.float32)
-            descend(z, correction, y[batch], now, then, step, b)
+            if weights is None:
+                descend(z, correction, y[batch], now, then, step, b)
+            else:
+                _descend_weighted(z, correction, y[batch], now, then, step, b, weights[batch])
         self._update(X, V, deltas=Z)
         last: F64 = scales[-1]
         return last
@@ -140,6 +153,15 @@ class Block:
         """V <- V - X^T delta', added up inside the BLAS call; the transposed views copy nothing."""
         for tile in _slices(len(X), TILE_ROWS):
             sgemm(-1.0, deltas[tile].T, X[tile].T, 1.0, V.T, trans_b=True, overwrite_c=True)
+
+
+def _descend_weighted(
+    z: F32, correction: F32, y: I64, now: F32, then: F32, step: F32, b: F32, weights: F32
+) -> None:
+    """Do as `descend` does, with the delta of each row times its weight."""
+    descend(z, correction, y, now, then, step, b.copy())  # whose step of the bias has no weights
+    z *= weights[:, None]
+    b -= then * z.sum(axis=0).reshape(b.shape)
 
 
 def _slices(n: int, rows: int) -> list[slice]:

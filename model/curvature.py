@@ -43,12 +43,37 @@ class PenalisedCost:
     alpha : float
         L2 strength, on the weights only.
     n_classes : int
+    weights : ndarray of shape (n,), float64, or None
+        Weight of each row, with a mean of 1; None where all count the same.
     """
 
     X: NDArray[Any]
     y: NDArray[np.integer[Any]]
     alpha: float
     n_classes: int
+    weights: F64 | None = None
+
+    @cached_property
+    def per(self) -> Any:
+        """What a row's term is divided by: n, or n / w_i of shape (n,)."""
+        if self.weights is None:
+            return len(self.y)
+        with np.errstate(divide="ignore"):  # a row without weight counts 1 / infinity
+            return len(self.y) / self.weights
+
+    def mean(self, values: F64) -> float:
+        """Mean of values of shape (n,), by the weights of the rows."""
+        if self.weights is None:
+            return float(values.mean())
+        return float((values / self.per).sum())
+
+    def moment(self, Q: F64) -> F64:
+        """(1/n) Q [X 1], for Q of shape (..., n), by the weights of the rows."""
+        if self.weights is None:
+            plain: F64 = Q @ self.columns.T / len(self.y)
+            return plain
+        weighted: F64 = (Q / self.per) @ self.columns.T
+        return weighted
 
     @cached_property
     def columns(self) -> F64:
@@ -65,19 +90,18 @@ class PenalisedCost:
     @cached_property
     def second_moment(self) -> F64:
         """(1/n) sum_i x_i x_i^T, shape (D+1, D+1)."""
-        moment: F64 = self.columns @ self.columns.T / len(self.y)
-        return moment
+        return self.moment(self.columns)
 
     def value(self, T: F64) -> float:
         """Cross-entropy and penalty."""
         log_p = log_softmax(T @ self.columns, axis=0)
         own = log_p[self.y, np.arange(len(self.y))]
-        return float(-own.mean() + (self.penalty * T**2).sum() / 2)
+        return -self.mean(own) + float((self.penalty * T**2).sum() / 2)
 
     def gradient(self, p: F64, T: F64) -> F64:
         """Gradient at T, shape (c, D+1), given its probabilities p of shape (c, n)."""
-        delta = p / len(self.y)
-        delta[self.y, np.arange(len(self.y))] -= 1 / len(self.y)
+        delta = p / self.per
+        delta[self.y, np.arange(len(self.y))] -= 1 / self.per
         gradient: F64 = delta @ self.columns.T + self.penalty * T
         return gradient
 
@@ -85,8 +109,7 @@ class PenalisedCost:
         """Hessian at the point with probabilities p, times V of shape (c, D+1)."""
         Q = p * (V @ self.columns)
         Q -= p * Q.sum(axis=0)
-        product: F64 = Q @ self.columns.T / len(self.y) + self.penalty * V
-        return product
+        return self.moment(Q) + self.penalty * V
 
 
 def bound(cost: PenalisedCost) -> Solve:
@@ -137,13 +160,14 @@ def _pair(cost: PenalisedCost, product: F64) -> F64:
     """Sum max(p_k p_l, floor) x x^T over the images, over n."""
     above = product - _FLOOR
     rows = np.flatnonzero(above > 0)
+    per = np.broadcast_to(cost.per, above.shape)
     total = _FLOOR * cost.second_moment
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
         # From the images as rows: gathering columns would touch each of their numbers alone.
         images = np.ones((len(chunk), len(total)))
         images[:, :-1] = cost.X[chunk]
-        images *= np.sqrt(above[chunk] / len(cost.y))[:, None]
+        images *= np.sqrt(above[chunk] / per[chunk])[:, None]
         total += images.T @ images
     return total
 

@@ -74,6 +74,7 @@ def softmax_optimum(
     start: tuple[F64, F64] | None = None,
     max_iterations: int = 100,
     largest_factor: int = 10_000,
+    weights: F64 | None = None,
 ) -> Optimum:
     """Minimise J(W, b) + (alpha/2) sum W^2 to a gradient norm, in float64.
 
@@ -104,6 +105,8 @@ def softmax_optimum(
     largest_factor : int
         Up to how many free parameters, (n_classes - 1) (D + 1), the Hessian is made: 8 bytes times
         the square. Beyond, all is left to conjugate gradients with the Hessian at zero.
+    weights : ndarray of shape (n,), float64, optional
+        Weight of each row in J, with a mean of 1; all count the same if left out.
 
     Returns
     -------
@@ -133,7 +136,7 @@ def softmax_optimum(
     """
     X, y = np.asarray(X), np.asarray(y)
     _check(X, y, alpha, n_classes)
-    cost = PenalisedCost(X, y, alpha, n_classes)
+    cost = PenalisedCost(X, y, alpha, n_classes, weights)
     newton = _Newton(cost, _start(start, X.shape[1], n_classes), largest_factor)
     while not newton.norm <= gradient_norm:
         if newton.iterations == max_iterations:
@@ -199,16 +202,21 @@ class _Newton:
 
     def _length(self, V: F64) -> float:
         dZ = V @ self.cost.columns
-        own = dZ[self.cost.y, np.arange(len(self.cost.y))].mean()
+        own = self.cost.mean(dZ[self.cost.y, np.arange(len(self.cost.y))])
         bent, straight = ((self.cost.penalty * V * other).sum() for other in (V, self.T))
 
         def slope(t: float) -> float:
             p = softmax(self.Z + t * dZ, axis=0)
-            return float(np.vdot(p, dZ) / len(self.cost.y) - own + straight + t * bent)
+            return float(self._slope(p, dZ) - own + straight + t * bent)
 
         # What rounding makes of a slope of nothing.
         noise = 1e-14 * float(np.abs(dZ).mean())
         return step_length(slope, float(np.vdot(self.gradient, V)), noise)
+
+    def _slope(self, p: F64, dZ: F64) -> float:
+        if self.cost.weights is None:
+            return float(np.vdot(p, dZ) / len(self.cost.y))
+        return float(np.vdot(p / self.cost.per, dZ))
 
     def optimum(self) -> Optimum:
         return Optimum(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.softmax import cost, log_softmax
+from model.softmax import log_softmax, mean_loss, share
 from model.tasks import Examples, FinalScore
 
 F64 = NDArray[np.float64]
@@ -30,7 +30,7 @@ class AlphaOptimum:
         The strength of the L2 penalty.
     W : ndarray of shape (D, c), float64
     b : ndarray of shape (c,), float64
-        Weights and bias for raw pixels, whatever features the trials see.
+        Weights and bias for the features that the trials see.
     cost : float
         The cost on the training part, penalty included.
     gradient_norm : float
@@ -41,6 +41,8 @@ class AlphaOptimum:
         Cost and fraction correct on the validation images.
     seconds : float
         The time that the search took.
+    shift, scale : ndarray of shape (D,) or (1,), float64
+        The features, as in `model.features.Features`.
     """
 
     alpha: float
@@ -52,6 +54,8 @@ class AlphaOptimum:
     val_cost: float
     val_accuracy: float
     seconds: float
+    shift: F64
+    scale: F64
 
 
 def find_optimum(examples: Examples, alpha: float) -> AlphaOptimum:
@@ -72,31 +76,34 @@ def find_optimum(examples: Examples, alpha: float) -> AlphaOptimum:
     from model.newton import ConvergenceError, softmax_optimum
 
     began = time.perf_counter()
-    X, y, _ = examples.training(0)
+    training = examples.training(0)
     try:
         found = softmax_optimum(
-            X, y, alpha, examples.n_classes,
+            training.X, training.y, alpha, examples.n_classes, weights=training.weights,
             gradient_norm=GRADIENT_NORM, max_iterations=MAX_ITERATIONS,
         )  # fmt: skip
     except ConvergenceError as error:
         found = error.reached  # the best point so far; `converged` will say so
-    validation = score_weights(found.W, found.b, *examples.validation(0))
-    W, b = examples.features.fold_weights(found.W, found.b)
+    scoring = examples.validation(0)
+    validation = score_weights(found.W, found.b, scoring.X, scoring.y, scoring.weights)
     return AlphaOptimum(
         alpha=alpha,
-        W=W,
-        b=b,
+        W=found.W,
+        b=found.b,
         cost=found.penalised_cost,
         gradient_norm=found.gradient_norm,
         converged=found.gradient_norm <= GRADIENT_NORM,
         val_cost=validation.cost,
         val_accuracy=validation.accuracy,
         seconds=time.perf_counter() - began,
+        shift=examples.features.shift,
+        scale=examples.features.scale,
     )
 
 
-def score_weights(W: F64, b: F64, X: NDArray[Any], y: NDArray[np.int64]) -> FinalScore:
-    """Return cost and fraction correct of weights on images, in float64."""
-    X = X.astype(np.float64)
-    log_p = log_softmax(X @ W + b)
-    return FinalScore(cost(W, b, X, y), float((log_p.argmax(axis=1) == y).mean()))
+def score_weights(
+    W: F64, b: F64, X: NDArray[Any], y: NDArray[np.int64], weights: F64 | None = None
+) -> FinalScore:
+    """Return cost and fraction correct of weights W, b on features X, in float64."""
+    log_p = log_softmax(X.astype(np.float64) @ W + b)
+    return FinalScore(mean_loss(log_p, y, weights), share(log_p.argmax(axis=1) == y, weights))

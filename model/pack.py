@@ -141,7 +141,12 @@ class Scores:
 
 
 def advance(
-    state: PackState, X: F32, y: I64, until_epoch: int, rows: NDArray[np.intp] | None = None
+    state: PackState,
+    X: F32,
+    y: I64,
+    until_epoch: int,
+    rows: NDArray[np.intp] | None = None,
+    weights: F32 | None = None,
 ) -> PackState:
     """Train all columns of a pack up to an epoch.
 
@@ -160,17 +165,24 @@ def advance(
     rows : ndarray of intp, optional
         The rows of X and y that train, to the bits of ``X[rows]`` and ``y[rows]`` without their
         copy; all if left out.
+    weights : ndarray of shape (n,), float32, optional
+        Weight of each row, whose term in the gradient becomes as many times as large.
 
     Returns
     -------
     PackState
         The state at `until_epoch`.
     """
-    return _advance(state, X, y, until_epoch, rows, None)
+    return _advance(state, X, y, until_epoch, rows, weights, None)
 
 
 def advance_averaging(
-    state: PackState, X: F32, y: I64, until_epoch: int, rows: NDArray[np.intp] | None = None
+    state: PackState,
+    X: F32,
+    y: I64,
+    until_epoch: int,
+    rows: NDArray[np.intp] | None = None,
+    weights: F32 | None = None,
 ) -> tuple[PackState, PackState]:
     """Train as `advance` does, to the same bits, and average the weights of the last epoch.
 
@@ -181,7 +193,7 @@ def advance_averaging(
 
     Parameters
     ----------
-    state, X, y, until_epoch, rows
+    state, X, y, until_epoch, rows, weights
         As for `advance`.
 
     Returns
@@ -195,9 +207,9 @@ def advance_averaging(
     if until_epoch <= state.epoch:
         same = advance(state, X, y, until_epoch)  # which refuses to go back
         return same, same
-    before = _advance(state, X, y, until_epoch - 1, rows, None)
+    before = _advance(state, X, y, until_epoch - 1, rows, weights, None)
     average = Average(before.V.shape, before.b.shape)
-    last = _advance(before, X, y, until_epoch, rows, average)
+    last = _advance(before, X, y, until_epoch, rows, weights, average)
     V, b = average.mean()
     return last, replace(last, V=V, scale=np.ones_like(last.scale), b=b)
 
@@ -208,6 +220,7 @@ def _advance(
     y: I64,
     until_epoch: int,
     rows: NDArray[np.intp] | None,
+    weights: F32 | None,
     average: Average | None,
 ) -> PackState:
     if until_epoch < state.epoch:
@@ -223,8 +236,10 @@ def _advance(
             for stretch in readings(order, state.batch_size):
                 for start in range(0, len(stretch), block.rows):
                     part = stretch[start : start + block.rows]
-                    images = block.gather(X, part)
-                    scale = block.descend(images, y[part], V, scale, b, state.learning_rate, decay)
+                    scale = block.descend(
+                        block.gather(X, part), y[part], V, scale, b, state.learning_rate, decay,
+                        None if weights is None else weights[part],
+                    )  # fmt: skip
                 if average:
                     average.add(V, scale, b)
     return replace(state, epoch=until_epoch, V=V, scale=scale, b=b)
@@ -237,7 +252,9 @@ def _order(n: int, seed: int, epoch: int, rows: NDArray[np.intp] | None) -> NDAr
     return rows[epoch_order(len(rows), seed, epoch)]
 
 
-def score(state: PackState, X: F32, y: I64, counts: U8 | None = None) -> Scores:
+def score(
+    state: PackState, X: F32, y: I64, counts: U8 | None = None, weights: F64 | None = None
+) -> Scores:
     """Cross-entropy and accuracy of every column.
 
     Parameters
@@ -247,8 +264,12 @@ def score(state: PackState, X: F32, y: I64, counts: U8 | None = None) -> Scores:
     y : ndarray of shape (n,), int64
     counts : ndarray of shape (n, B), uint8, optional
         Number of times that each example is in each of B resamples, to score these too.
+    weights : ndarray of shape (n,), float64, optional
+        How much each row counts, in resamples too; all count the same if left out.
     """
     counts = np.empty((len(y), 0), np.uint8) if counts is None else counts
+    if weights is not None:
+        return _weighted_score(state, X, y, counts, weights)
     cost, correct = np.zeros(state.width), np.zeros(state.width, np.int64)
     resampled = np.zeros((state.width, counts.shape[1]), np.float32)
     with np.errstate(all="ignore"):
@@ -272,6 +293,35 @@ def _tallied(
         z = np.matmul(X[rows], state.V, out=Z[:n])
         tally(z, y_part, scale, state.b.copy(), cost, correct, losses[:n])
         yield rows, losses[:n]
+
+
+def _weighted_score(state: PackState, X: F32, y: I64, counts: U8, weights: F64) -> Scores:
+    scale = state.scale.astype(np.float32)
+    cost, accuracy = np.zeros(state.width), np.zeros(state.width)
+    resampled = np.zeros((state.width, counts.shape[1]))
+    with np.errstate(all="ignore"):
+        for start in range(0, len(y), _SCORE_ROWS):
+            rows = slice(start, start + _SCORE_ROWS)
+            y_part, w = y[rows].copy(), weights[rows]
+            z = np.matmul(X[rows], state.V)
+            accuracy += w @ _hits(z, y_part, scale, state.b)
+            losses = np.empty((len(y_part), state.width), np.float32)
+            sums = np.zeros(state.width), np.zeros(state.width, np.int64)  # not by weights
+            tally(z, y_part, scale, state.b.copy(), *sums, losses)
+            cost += w @ losses
+            resampled += losses.T @ (w[:, None] * counts[rows])
+        resampled /= weights @ counts
+    total = weights.sum()
+    return Scores(cost / total, accuracy / total, resampled.astype(np.float32))
+
+
+def _hits(z: F32, y: I64, scale: F32, b: F32) -> NDArray[np.bool_]:
+    """Return of each row and column, shape (n, M), whether the label has the largest logit."""
+    K, M = b.shape
+    logits = z.reshape(-1, K, M) * scale + b
+    logits = np.concatenate([logits, -logits.sum(axis=1, keepdims=True)], axis=1)
+    hits: NDArray[np.bool_] = logits[np.arange(len(y)), y] == logits.max(axis=1)
+    return hits
 
 
 def penalty(state: PackState) -> F64:

@@ -1,5 +1,7 @@
 """Softmax regression as in a textbook: one configuration, plain, readable, checkable."""
 
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, Protocol, Self
@@ -8,11 +10,17 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from model.data.labels import Label, codes_of, labels_of
 from model.errors import DataError
+from model.features import AS_THEY_ARE, Features
 from model.shuffle import epoch_order
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
+F64 = NDArray[np.float64]
+
+# Rows whose logits are made at a time, so that they stay in the cache.
+_CHUNK = 2048
 
 
 class Openable(Protocol):
@@ -39,8 +47,10 @@ def log_softmax(Z: Floats) -> Floats:
     return log_p
 
 
-def cost(W: Floats, b: Floats, X: Floats, y: Ints) -> float:
+def cost(W: Floats, b: Floats, X: Floats, y: Ints, weights: F64 | None = None) -> float:
     """Cross-entropy J(W, b) = -(1/n) sum_i log p_(i, y_i), without the penalty.
+
+    With weights it is -sum_i w_i log p_(i, y_i) / sum_i w_i.
 
     Parameters
     ----------
@@ -49,17 +59,41 @@ def cost(W: Floats, b: Floats, X: Floats, y: Ints) -> float:
     X : ndarray of shape (n, D)
     y : ndarray of shape (n,)
         Labels 0 .. c-1.
+    weights : ndarray of shape (n,), optional
+        How much each row counts.
 
     Returns
     -------
     float
         The mean negative log-likelihood of the labels.
     """
-    log_p = log_softmax(X @ W + b)
-    return float(-log_p[np.arange(len(y)), y].mean(dtype=np.float64))
+    return mean_loss(log_softmax(X @ W + b), y, weights)
 
 
-def gradient(W: Floats, b: Floats, X: Floats, y: Ints, alpha: float) -> tuple[Floats, Floats]:
+def mean_loss(log_p: Floats, y: Ints, weights: F64 | None = None) -> float:
+    """Return the mean of -log p_(i, y_i), by weights where they are given.
+
+    Parameters
+    ----------
+    log_p : ndarray of shape (n, c)
+    y : ndarray of shape (n,)
+        Labels 0 .. c-1.
+    weights : ndarray of shape (n,), optional
+    """
+    own = log_p[np.arange(len(y)), y]
+    if weights is None:
+        return float(-own.mean(dtype=np.float64))
+    return float(-np.average(own.astype(np.float64), weights=weights))
+
+
+def share(correct: NDArray[np.bool_], weights: F64 | None = None) -> float:
+    """Return the fraction of the rows that are correct, by weights where they are given."""
+    return float(np.average(correct, weights=weights))
+
+
+def gradient(
+    W: Floats, b: Floats, X: Floats, y: Ints, alpha: float, weights: F64 | None = None
+) -> tuple[Floats, Floats]:
     """Gradient of J(W, b) + (alpha/2) sum W^2.
 
     With p the probabilities and y one-hot:
@@ -72,6 +106,8 @@ def gradient(W: Floats, b: Floats, X: Floats, y: Ints, alpha: float) -> tuple[Fl
         As in `cost`.
     alpha : float
         L2 strength, on the weights only.
+    weights : ndarray of shape (n,), optional
+        Weight w_i of each row, whose term becomes w_i times as large; 1 if left out.
 
     Returns
     -------
@@ -81,6 +117,8 @@ def gradient(W: Floats, b: Floats, X: Floats, y: Ints, alpha: float) -> tuple[Fl
     delta = np.exp(log_softmax(X @ W + b))
     delta[np.arange(len(y)), y] -= 1
     delta /= len(y)
+    if weights is not None:
+        delta *= weights[:, None]
     return X.T @ delta + alpha * W, delta.sum(axis=0)
 
 
@@ -104,13 +142,21 @@ class SoftmaxRegression:
     seed : int
         The seed of the shuffles.
     dtype : dtype
-        Floating-point type of all arithmetic.
+        Floating-point type in which it is trained.
+    features : Features
+        The transform of the rows, with which it is trained and applied.
+    classes : ndarray of shape (c,), or sequence of Label
+        Labels as the user writes them, in the order of the classes; 0 .. c-1 if left out.
+    feature_names : sequence of str
+        Name of each feature of the rows, for the record.
+    fill : ndarray of shape (D,), float64, or None
+        What stands for a missing value of each feature; None where none may be missing.
 
     Attributes
     ----------
     W : ndarray of shape (D, c)
     b : ndarray of shape (c,)
-        Present after `fit` or `load`.
+        Of the transformed rows; present after `fit` or `load`.
     """
 
     batch_size: int
@@ -119,40 +165,116 @@ class SoftmaxRegression:
     alpha: float
     seed: int = 0
     dtype: DTypeLike = np.float32
+    features: Features = AS_THEY_ARE
+    classes: NDArray[Any] | Sequence[Label] = ()
+    feature_names: Sequence[str] = ()
+    fill: F64 | None = None
 
-    def fit(self, X: NDArray[Any], y: Ints, n_classes: int | None = None) -> Self:
-        """Train on X of shape (n, D) and labels y of shape (n,)."""
-        X = np.asarray(X, dtype=self.dtype)
-        c = n_classes or int(y.max()) + 1
+    def fit(
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        n_classes: int | None = None,
+        weights: F64 | None = None,
+    ) -> Self:
+        """Train on X of shape (n, D) and labels y of shape (n,), by weights of shape (n,)."""
+        X = self.features.apply(np.asarray(X), dtype=self.dtype)
+        y = self._places(y)
+        c = n_classes or len(self.classes) or int(y.max()) + 1
         self.W = np.zeros((X.shape[1], c), dtype=self.dtype)
         self.b = np.zeros(c, dtype=self.dtype)
+        if weights is not None:
+            weights = weights.astype(self.dtype)
         for epoch in range(self.epochs):
             order = epoch_order(len(y), self.seed, epoch)
             for start in range(0, len(y), self.batch_size):
                 rows = order[start : start + self.batch_size]
-                self._step(X[rows], y[rows])
+                self._step(X[rows], y[rows], None if weights is None else weights[rows])
         return self
 
-    def _step(self, X: Floats, y: Ints) -> None:
-        dW, db = gradient(self.W, self.b, X, y, self.alpha)
+    def _step(self, X: Floats, y: Ints, weights: F64 | None) -> None:
+        dW, db = gradient(self.W, self.b, X, y, self.alpha, weights)
         self.W -= self.learning_rate * dW
         self.b -= self.learning_rate * db
 
+    def log_proba(self, X: NDArray[Any]) -> Floats:
+        """Logarithm of the class probabilities, shape (n, c), float64.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, D), or (n, height, width) and the like
+            Rows as the source of the training rows has them.
+
+        Raises
+        ------
+        DataError
+            If rows have another number of features, or hold what is no finite number.
+        """
+        return log_softmax(self._logits(X))
+
     def predict_proba(self, X: NDArray[Any]) -> Floats:
-        """Class probabilities, shape (n, c), of X of shape (n, D)."""
-        return np.exp(log_softmax(np.asarray(X, dtype=self.W.dtype) @ self.W + self.b))
+        """Class probabilities, shape (n, c), of rows X as `log_proba` takes them."""
+        return np.exp(self.log_proba(X))
 
-    def predict(self, X: NDArray[Any]) -> NDArray[np.intp]:
-        """Most probable class, shape (n,), of X of shape (n, D)."""
-        label: NDArray[np.intp] = np.argmax(self.predict_proba(X), axis=1)
-        return label
+    def predict(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Label of the most probable class, shape (n,), of rows X as `log_proba` takes them."""
+        places = self._logits(X).argmax(axis=1)
+        labels: NDArray[Any] = np.asarray(self.classes)[places] if len(self.classes) else places
+        return labels
 
-    def cost(self, X: NDArray[Any], y: Ints) -> float:
-        """Cross-entropy on X of shape (n, D) and labels y of shape (n,)."""
-        return cost(self.W, self.b, np.asarray(X, dtype=self.W.dtype), y)
+    def cost(self, X: NDArray[Any], y: NDArray[Any], weights: F64 | None = None) -> float:
+        """Cross-entropy on rows X and their labels y of shape (n,)."""
+        return mean_loss(self.log_proba(X), self._places(y), weights)
+
+    def accuracy(self, X: NDArray[Any], y: NDArray[Any], weights: F64 | None = None) -> float:
+        """Fraction of rows X whose label in y, of shape (n,), is the most probable one."""
+        return share(self._logits(X).argmax(axis=1) == self._places(y), weights)
+
+    def _places(self, y: NDArray[Any]) -> NDArray[np.int64]:
+        y = np.asarray(y)
+        if not len(self.classes):
+            return y.astype(np.int64)
+        return codes_of("y", labels_of("y", y), np.asarray(self.classes).tolist())
+
+    def _logits(self, X: NDArray[Any]) -> F64:
+        """Return x' W + b in float64, row by row the same whatever rows stand beside it.
+
+        A product of BLAS is not: it rounds by the shape of the whole.
+        """
+        X = self._checked(np.asarray(X))
+        W, b = self.W.astype(np.float64), self.b.astype(np.float64)
+        Z = np.empty((len(X), len(b)))
+        for start in range(0, len(X), _CHUNK):
+            rows = self.features.apply(X[start : start + _CHUNK], dtype=self.W.dtype)
+            z = Z[start : start + _CHUNK]
+            z[:] = b
+            with np.errstate(all="ignore"):  # of a model that has diverged
+                for x_d, W_d in zip(rows.T.astype(np.float64), W, strict=True):
+                    z += np.multiply.outer(x_d, W_d)
+        return Z
+
+    def _checked(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return rows of shape (n, D) without missing values."""
+        if X.ndim < 2 or X[0].size != len(self.W) or X.dtype.kind not in "buif":
+            raise DataError(
+                f"The rows are {X.dtype} of the shape {X.shape}; the model takes numbers of the "
+                f"shape (n, {len(self.W)})."
+            )
+        X = X.reshape(len(X), -1)
+        missing = np.isnan(X) if X.dtype.kind == "f" else np.zeros(0, bool)
+        if missing.any() and self.fill is not None:
+            X = np.where(missing, self.fill, X)
+        if X.dtype.kind == "f" and not np.isfinite(X).all():
+            row, column = np.argwhere(~np.isfinite(X))[0]
+            raise DataError(
+                f"Row {row} holds {X[row, column]} at feature {column}; the model takes finite "
+                "numbers. Mend or remove such rows."
+            )
+        return X
 
     def save(self, file: Path | BinaryIO) -> None:
-        """Write weights and settings as npz."""
+        """Write weights, features, classes and settings as npz."""
+        optional: dict[str, Any] = {} if self.fill is None else {"fill": self.fill}
         np.savez(
             file,
             W=self.W,
@@ -162,31 +284,71 @@ class SoftmaxRegression:
             epochs=self.epochs,
             alpha=self.alpha,
             seed=self.seed,
+            shift=self.features.shift,
+            scale=self.features.scale,
+            classes=np.asarray(self.classes) if len(self.classes) else np.arange(len(self.b)),
+            feature_names=np.asarray(self.feature_names, str),
+            **optional,
         )
 
     @classmethod
     def load(cls, path: Openable) -> Self:
-        """Read what `save` wrote.
+        """Read what `save` wrote; a file of an earlier version is of raw features and 0 .. c-1.
 
         Raises
         ------
         DataError
-            If the file is none of `save`'s.
+            If the file is none of `save`'s, or its arrays do not fit each other.
         """
         try:
             # Opened here, because numpy leaves a file open that turns out to be no archive.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                model = cls(
-                    batch_size=int(saved["batch_size"]),
-                    learning_rate=float(saved["learning_rate"]),
-                    epochs=int(saved["epochs"]),
-                    alpha=float(saved["alpha"]),
-                    seed=int(saved["seed"]),
-                    dtype=saved["W"].dtype,
-                )
-                model.W, model.b = saved["W"], saved["b"]
-        except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
+                arrays = {name: saved[name] for name in saved.files}
+            return cls._of_arrays(arrays)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            TypeError,
+            BadZipFile,
+            zlib.error,
+        ) as error:
             raise DataError(
                 f"{path} is no saved softmax regression ({error}); give a file that save() wrote."
             ) from error
+
+    @classmethod
+    def _of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        W, b = arrays["W"], arrays["b"]
+        shift, scale = arrays.get("shift", np.zeros(1)), arrays.get("scale", np.ones(1))
+        model = cls(
+            batch_size=int(arrays["batch_size"]),
+            learning_rate=float(arrays["learning_rate"]),
+            epochs=int(arrays["epochs"]),
+            alpha=float(arrays["alpha"]),
+            seed=int(arrays["seed"]),
+            dtype=W.dtype,
+            features=Features(shift, scale),
+            classes=arrays.get("classes", np.arange(len(b))),
+            feature_names=tuple(arrays.get("feature_names", np.array([], str)).tolist()),
+            fill=arrays.get("fill"),
+        )
+        model.W, model.b = W, b
+        model._check_shapes()
         return model
+
+    def _check_shapes(self) -> None:
+        D, c = self.W.shape
+        fitting = {
+            "b": self.b.shape == (c,),
+            "shift and scale": self.features.shift.shape
+            == self.features.scale.shape
+            in ((1,), (D,)),
+            "classes": np.shape(self.classes) == (c,),
+            "feature_names": len(self.feature_names) in (0, D),
+            "fill": self.fill is None or self.fill.shape == (D,),
+        }
+        wrong = [name for name, fits in fitting.items() if not fits]
+        if wrong or self.W.dtype.kind != "f" or self.b.dtype.kind != "f":
+            raise ValueError(f"its {' and '.join(wrong) or 'weights'} do not fit")

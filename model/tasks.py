@@ -12,7 +12,7 @@ from model.bootstrap import resample_counts
 from model.data.dataset import Dataset
 from model.features import AS_THEY_ARE, RAW, Features, fit_features
 from model.pack import PackState, Scores, advance, advance_averaging, penalty, score
-from model.shuffle import all_but, fold_rows, split_order, validation_rows
+from model.shuffle import all_but, fold_rows, split_order
 
 LAST, AVERAGE = "last", "average"
 """The two ways to read a trial's weights where it ends: the last ones, and their average."""
@@ -27,13 +27,39 @@ U8 = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Examples:
-    """The images that workers share: training first, validation after it.
+class Sample:
+    """Some of the examples.
 
     Attributes
     ----------
     X : ndarray of shape (n, D), float32
-        The features that the trainer sees.
+    y : ndarray of shape (n,), int64
+    weights : ndarray of shape (n,), float64, or None
+        Weight of each row; None where all count the same.
+    rows : ndarray of shape (m,), intp, or None
+        The rows that are meant; None for all.
+    """
+
+    X: F32
+    y: I64
+    weights: F64 | None = None
+    rows: NDArray[np.intp] | None = None
+
+    @property
+    def row_weights(self) -> F32 | None:
+        """The weights as the trainer takes them."""
+        return None if self.weights is None else self.weights.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The rows that workers share: training first, validation after it.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, D), float32
+        The features that the trainer sees; of shape (folds + 1, n, D) where they are fitted in
+        each fold, with those of the final training at the end.
     y : ndarray of shape (n,), int64
         The labels.
     n_train : int
@@ -43,15 +69,18 @@ class Examples:
     select : str
         The readout by which trials are compared.
     counts : ndarray of shape (n - n_train, B), uint8, or None
-        How often each validation image is in each of B resamples; None if costs on resamples
+        How often each validation row is in each of B resamples; None if costs on resamples
         are not wanted.
     features : Features
-        The map from raw pixels to X.
+        The map from the source's values to what the final training sees; without folds the
+        trials see it too.
     folds : int
         Number of parts that score the trials in turn, while the other parts train; 0 if
         `n_train` divides the rows once and for all.
     train_costs : bool
         Whether the cost on the training part is wanted too; never with folds.
+    weights : ndarray of shape (n,), float64, or None
+        Weight of each row; None where all count the same.
     """
 
     X: F32
@@ -63,6 +92,7 @@ class Examples:
     features: Features = AS_THEY_ARE
     folds: int = 0
     train_costs: bool = False
+    weights: F64 | None = None
 
     @classmethod
     def from_dataset(
@@ -77,45 +107,110 @@ class Examples:
         resampled: bool = True,
         train_costs: bool = False,
     ) -> Self:
-        """Lay the training images out in the order of the split; neither part is empty.
+        """Lay the rows out in the order of the split; neither part is empty.
 
         Parameters
         ----------
         data : Dataset
-            The images and labels.
+            The rows and labels.
         validation_fraction : float
-            The part of the rows that scores.
+            The part of the training rows that scores, where the data set has no rows for that.
         seed : int
             The seed of the split and of the resamples.
         select, folds, train_costs
             As in the class.
         features : str
-            The name of the features, fitted on the training part.
+            The name of the features, fitted on the rows that train.
         resampled : bool
             Whether costs on resamples are wanted.
         """
-        n = len(data.y)
-        n_train = n - validation_rows(n, validation_fraction)
-        order = split_order(n, seed)
-        fitted = fit_features(features, data.X, order[:n_train])
-        X = fitted.apply(data.X, order)
-        counts = resample_counts(n - n_train, seed) if resampled else None
-        y = data.y[order]
-        return cls(X, y, n_train, data.n_classes, select, counts, fitted, folds, train_costs)
+        order = split_order(len(data.y), seed)
+        n_train, n_scoring = data.parts(validation_fraction)
+        fitted = [
+            fit_features(features, data.X, order[rows])
+            for rows in _fitting_rows(features, len(order), n_train, folds)
+        ]
+        X = _laid_out(fitted, data, order)
+        return cls(
+            X=X if len(fitted) > 1 else X[0],
+            y=_appended(data.y[order], data.y_val),
+            n_train=n_train,
+            n_classes=data.n_classes,
+            select=select,
+            counts=resample_counts(n_scoring, seed) if resampled else None,
+            features=fitted[-1],
+            folds=folds,
+            train_costs=train_costs,
+            weights=_laid_out_weights(data, order),
+        )
 
-    def training(self, replicate: int) -> tuple[F32, I64, NDArray[np.intp] | None]:
-        """Return images, labels, and which of their rows train a replicate: None for all."""
+    def training(self, replicate: int) -> Sample:
+        """Return the rows that train a replicate."""
         if not self.folds:
-            return self.X[: self.n_train], self.y[: self.n_train], None
+            return self._part(slice(None, self.n_train))
         n = len(self.y)
-        return self.X, self.y, all_but(n, fold_rows(n, self.folds, replicate % self.folds))
+        rows = all_but(n, fold_rows(n, self.folds, replicate % self.folds))
+        return Sample(self._seen(replicate), self.y, self.weights, rows)
 
-    def validation(self, replicate: int) -> tuple[F32, I64]:
-        """Return the images and labels that score a replicate."""
+    def validation(self, replicate: int) -> Sample:
+        """Return the rows that score a replicate."""
         if not self.folds:
-            return self.X[self.n_train :], self.y[self.n_train :]
+            return self._part(slice(self.n_train, None))
         rows = fold_rows(len(self.y), self.folds, replicate % self.folds)
-        return self.X[rows], self.y[rows]
+        return self._part(rows, replicate)
+
+    def all(self) -> Sample:
+        """Return all rows, as the final training sees them."""
+        return self._part(slice(None), -1)
+
+    def _part(self, rows: slice, replicate: int = 0) -> Sample:
+        weights = None if self.weights is None else self.weights[rows]
+        return Sample(self._seen(replicate)[rows], self.y[rows], weights)
+
+    def _seen(self, replicate: int) -> F32:
+        """Return all rows as a replicate sees them, or with -1 as the final training does."""
+        if self.X.ndim == 2:
+            return self.X
+        seen: F32 = self.X[replicate % self.folds if replicate >= 0 else -1]
+        return seen
+
+
+def _fitting_rows(
+    features: str, n: int, n_train: int, folds: int
+) -> list[slice | NDArray[np.intp]]:
+    """Return the rows that features are fitted on: once, or in each fold and for the last model."""
+    if not folds or features == RAW:
+        return [slice(None, n_train)]
+    each: list[slice | NDArray[np.intp]] = [
+        all_but(n, fold_rows(n, folds, fold)) for fold in range(folds)
+    ]
+    return [*each, slice(None)]
+
+
+def _laid_out(fitted: Sequence[Features], data: Dataset, order: NDArray[np.intp]) -> F32:
+    """Return what the trainer sees of all rows, shape (transforms, n, D), without a copy."""
+    own = 0 if data.X_val is None else len(data.X_val)
+    X = np.empty((len(fitted), len(order) + own, data.X.shape[1]), np.float32)
+    for features, seen in zip(fitted, X, strict=True):
+        features.apply_into(data.X, order, seen[: len(order)])
+        if data.X_val is not None:
+            features.apply_into(data.X_val, np.arange(own), seen[len(order) :])
+    return X
+
+
+def _laid_out_weights(data: Dataset, order: NDArray[np.intp]) -> F64 | None:
+    """Return the weights of all rows; None where all count the same in all parts."""
+    if data.weights is None and data.weights_val is None:
+        return None
+    weights = np.ones(len(order)) if data.weights is None else data.weights[order]
+    if data.y_val is None:
+        return weights
+    own = np.ones(len(data.y_val)) if data.weights_val is None else data.weights_val
+    return np.concatenate([weights, own])
+
+
+def _appended(y: I64, y_val: I64 | None) -> I64:
+    return y if y_val is None else np.concatenate([y, y_val])
 
 
 @dataclass(frozen=True)
@@ -197,7 +292,7 @@ def run_link(
     Parameters
     ----------
     examples : Examples
-        The images.
+        The rows.
     state : PackState
         The state that the pack starts from.
     columns : ndarray of int64
@@ -223,10 +318,11 @@ def _run_leg(
     examples: Examples, state: PackState, leg: LegTask, replicate: int
 ) -> tuple[PackState, dict[str, Scores], F64 | None]:
     """Return the state at the end of a leg, its scores and its training cost."""
-    X, y, rows = examples.training(replicate)
+    sample = examples.training(replicate)
+    X, y, rows, weights = sample.X, sample.y, sample.rows, sample.row_weights
     if not len(leg.scored):
-        return advance(state, X, y, leg.epoch, rows), {}, None
-    state, average = advance_averaging(state, X, y, leg.epoch, rows)
+        return advance(state, X, y, leg.epoch, rows, weights), {}, None
+    state, average = advance_averaging(state, X, y, leg.epoch, rows, weights)
     places = np.searchsorted(leg.columns, leg.scored)
     readouts = {LAST: state.take(places), AVERAGE: average.take(places)}
     scores = _scores(examples, replicate, readouts)
@@ -236,49 +332,66 @@ def _run_leg(
 def _scores(
     examples: Examples, replicate: int, readouts: dict[str, PackState]
 ) -> dict[str, Scores]:
-    """Score each readout on the validation images, and the one that selects on resamples too."""
-    X, y = examples.validation(replicate)
+    """Score each readout on the validation rows, and the one that selects on resamples too."""
+    scoring = examples.validation(replicate)
     counts = {examples.select: examples.counts}
-    return {name: score(state, X, y, counts.get(name)) for name, state in readouts.items()}
+    return {
+        name: score(state, scoring.X, scoring.y, counts.get(name), scoring.weights)
+        for name, state in readouts.items()
+    }
 
 
 def _train_cost(examples: Examples, state: PackState) -> F64 | None:
-    """Return the cost that training descends: on the training images, penalty included."""
+    """Return the cost that training descends: on the training rows, penalty included."""
     if not examples.train_costs:
         return None
-    X, y, _ = examples.training(0)
-    cost: F64 = score(state, X, y).cost + penalty(state)
-    return cost
+    training = examples.training(0)
+    cost = score(state, training.X, training.y, weights=training.weights).cost
+    penalised: F64 = cost + penalty(state)
+    return penalised
 
 
-def run_refit(examples: Examples, params: Mapping[str, Any], seed: int) -> dict[str, PackState]:
-    """Train the winner on all images, training and validation together; return each readout.
+@dataclass(frozen=True)
+class Refit:
+    """The result of a final training.
+
+    Attributes
+    ----------
+    states : dict of str to PackState
+        One column each, by readout.
+    features : Features
+        The map from the source's values to what was trained on.
+    """
+
+    states: dict[str, PackState]
+    features: Features
+
+
+def run_refit(examples: Examples, params: Mapping[str, Any], seed: int) -> Refit:
+    """Train the winner on all rows, training and validation together.
 
     Parameters
     ----------
     examples : Examples
-        The images.
+        The rows.
     params : mapping
         The winner's ``batch_size``, ``learning_rate``, ``epochs`` and ``alpha``.
     seed : int
         The seed of the shuffles.
-
-    Returns
-    -------
-    dict of str to PackState
-        One column each, for raw pixels whatever features it was trained on.
     """
+    sample = examples.all()
     state = PackState.start(
         params["batch_size"],
         np.array([params["learning_rate"]]),
         np.array([params["alpha"]]),
-        n_features=examples.X.shape[1],
+        n_features=sample.X.shape[1],
         n_classes=examples.n_classes,
         seed=seed,
     )
-    last, average = advance_averaging(state, examples.X, examples.y, params["epochs"])
-    fold = examples.features.fold
-    return {LAST: fold(last), AVERAGE: fold(average)}
+    last, average = advance_averaging(
+        state, sample.X, sample.y, params["epochs"], weights=sample.row_weights
+    )
+    return Refit({LAST: last, AVERAGE: average}, examples.features)
 
 
 @dataclass(frozen=True)

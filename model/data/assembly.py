@@ -37,7 +37,7 @@ def assemble(found: Found) -> Dataset:
     labels = labels_of(train.y_name, train.y)
     classes = classes_of(train.y_name, labels, MOST_CLASSES)
     layout = _layout(train.X)
-    X = _flat(train, layout)
+    X = _flat(train)
     data = Dataset(
         name=found.name,
         X=X,
@@ -45,6 +45,7 @@ def assemble(found: Found) -> Dataset:
         classes=classes,
         weights=_weights(train),
         image_shape=_image_shape(train.X.shape[1:], layout),
+        channels_first=layout == "first",
         features=found.features,
         fill=found.fill,
         unused=found.unused,
@@ -54,7 +55,7 @@ def assemble(found: Found) -> Dataset:
         if part is None:
             continue
         _check_shape(train, part)
-        rows = _flat(part, layout)
+        rows = _flat(part)
         remarks += _compare(data, train, part, rows)
         y = _codes(part, labels_of(part.y_name, part.y), classes)
         fields: dict[str, Any] = {
@@ -74,24 +75,29 @@ def _layout(X: NDArray[Any]) -> str:
     return "first" if first and not last else "last"
 
 
-def _flat(part: Part, layout: str) -> NDArray[Any]:
-    """Return (n, D) numbers in the source's precision, native and contiguous, channels last."""
+def _flat(part: Part) -> NDArray[Any]:
+    """Return (n, D) numbers in the source's precision and order, native and contiguous."""
     X = part.X
     if X.ndim < 2 or not X.size or X.dtype.kind not in "buif":
         raise DataError(
             f"{part.X_name} must hold numbers in 2 or more dimensions, a row each, none of "
             f"them empty; found {X.dtype} of the shape {X.shape}. {HELP}"
         )
-    if layout == "first":
-        X = X.transpose(0, 2, 3, 1)
     if X.dtype.kind == "b":
         X = X.astype(np.uint8)
+    if X.dtype.kind in "iu" and X.dtype.itemsize == 8 and not _differences_fit(X):
+        X = X.astype(np.float64)
     if X.dtype.itemsize > 8:  # float128: no file of ours needs it, and few libraries know it
         X = X.astype(np.float64)
     native = X.dtype.newbyteorder("=")
     flat = X.reshape(len(X), math.prod(X.shape[1:]))
     # A copy only where it must be: a memory map stays one.
     return np.ascontiguousarray(flat, dtype=native)
+
+
+def _differences_fit(X: NDArray[Any]) -> bool:
+    """Whether the difference of any two of some whole numbers is one of 64 bits."""
+    return bool(X.min() > -(2**62) and X.max() < 2**62)
 
 
 def _image_shape(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:

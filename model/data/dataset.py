@@ -48,6 +48,8 @@ class Dataset:
     image_shape : tuple of int
         Height and width, and channels where there are any (last), of the image that a row is;
         empty where rows are no images.
+    channels_first : bool
+        Whether a row has its channels one after the other, each a whole picture.
     features : tuple of str
         Name of each column; empty where the source has no names.
     fill : ndarray of shape (D,), float64, or None
@@ -76,6 +78,7 @@ class Dataset:
     weights_test: F64 | None = None
     weights_val: F64 | None = None
     image_shape: tuple[int, ...] = ()
+    channels_first: bool = False
     features: tuple[str, ...] = ()
     fill: F64 | None = None
     remarks: tuple[str, ...] = ()
@@ -160,6 +163,14 @@ class Dataset:
             return n, len(self.y_val)
         scoring = validation_rows(n, fraction)
         return n - scoring, scoring
+
+    def picture(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return a row, of shape (D,), as the image that it is: of the shape `image_shape`."""
+        if not self.channels_first:
+            return values.reshape(self.image_shape)
+        height, width, channels = (*self.image_shape, 1)[:3]
+        picture = values.reshape(channels, height, width).transpose(1, 2, 0)
+        return picture.reshape(self.image_shape)
 
     def feature(self, column: int) -> str:
         """Return how people call a column: by its name, or by its number."""

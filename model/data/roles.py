@@ -52,6 +52,18 @@ def role_of(name: str) -> tuple[str, str] | None:
     return "-".join(words[:first]), kinds[-1] + (parts.pop() if parts else "")
 
 
+def part_of(name: str) -> tuple[str, str]:
+    """Return what a name says beside its part, and the part: nothing for training rows.
+
+    >>> part_of("iris_test"), part_of("train"), part_of("iris")
+    (('iris', '_test'), ('', ''), ('iris', ''))
+    """
+    words = [word for word in re.split(r"[^a-z0-9]+", _snake(name).lower()) if word]
+    parts = [_PARTS[word] for word in words if word in _PARTS]
+    rest = "-".join(word for word in words if word not in _PARTS)
+    return rest, parts[0] if len(parts) == 1 else ""
+
+
 def _snake(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name)
 

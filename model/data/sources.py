@@ -13,12 +13,13 @@ from model.data.fashion_mnist import FileProgress, Notify, load_fashion_mnist
 from model.data.found import HEAD, HELP, Reader, Reading
 from model.data.idx import IdxReader
 from model.data.npz import NpzReader
+from model.data.tables import TableReader
 from model.errors import DataError
 
 KNOWN = ("auto", "fashion-mnist", "digits")
 """The names that `load_dataset` understands next to paths."""
 
-READERS: Sequence[Reader] = (IdxReader(), NpzReader())
+READERS: Sequence[Reader] = (TableReader(), IdxReader(), NpzReader())
 """The formats, asked in this order whether a path is theirs."""
 
 _RULER = "=" * 78

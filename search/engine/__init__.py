@@ -8,7 +8,7 @@ from search.engine.calibration import calibrate
 from search.engine.optima import Optima
 from search.engine.orchestrator import Observers, Orchestrator
 from search.engine.protocols import Column, Decision, EndedTrial, Pruning, Source
-from search.engine.refits import Refits, final_scores
+from search.engine.refits import Refits, final_models, final_scores
 from search.engine.sampled import (
     WAVES_UNDER_WAY,
     FirstSeen,
@@ -34,6 +34,7 @@ __all__ = [
     "Wave",
     "WaveRequest",
     "calibrate",
+    "final_models",
     "final_scores",
     "newest_trials",
     "wave_widths",

@@ -10,9 +10,9 @@ import numpy as np
 
 from cluster.executor import Executor
 from model.data.dataset import Dataset
-from model.pack import PackState, score
+from model.pack import PackState
 from model.softmax import SoftmaxRegression
-from model.tasks import FinalScore, FinalScores, run_refit
+from model.tasks import FinalScore, FinalScores, Refit, run_refit
 from search.config import Params, SweepConfig
 from search.engine.attempts import Task, run_tasks
 from search.record import RunFolder
@@ -29,7 +29,7 @@ def refit(
     examples: Any,
     executor: Executor,
     interrupted: Callable[[], bool],
-) -> Iterator[tuple[int, dict[str, PackState]]]:
+) -> Iterator[tuple[int, Refit]]:
     """Train the winner on training and validation images together, once with each seed.
 
     Parameters
@@ -45,8 +45,8 @@ def refit(
     Yields
     ------
     seed : int
-    states : dict of str to PackState
-        State that its training gives, by readout, as soon as it is done.
+    refit : Refit
+        What its training gives, as soon as it is done.
 
     Raises
     ------
@@ -66,24 +66,32 @@ def refit(
     yield from run_tasks(executor, tasks, interrupted, _WAY_OUT)
 
 
-def final_model(state: PackState, params: Params) -> SoftmaxRegression:
-    """Return a pack of one column as a plain model."""
+def final_models(refit: Refit, params: Params, data: Dataset) -> dict[str, SoftmaxRegression]:
+    """Return the result of a final training as plain models, by readout."""
+    return {name: _model(state, refit, params, data) for name, state in refit.states.items()}
+
+
+def _model(state: PackState, refit: Refit, params: Params, data: Dataset) -> SoftmaxRegression:
     model = SoftmaxRegression(
-        params.batch_size, params.learning_rate, params.epochs, params.alpha, seed=state.seed
-    )
+        params.batch_size, params.learning_rate, params.epochs, params.alpha, seed=state.seed,
+        features=refit.features, classes=data.classes, feature_names=data.features, fill=data.fill,
+    )  # fmt: skip
     model.W, model.b = state.weights(0)
     return model
 
 
-def final_scores(states: Mapping[str, PackState], data: Dataset) -> dict[str, FinalScore]:
-    """Score each readout on the test images; none where the data set has no such images."""
-    if data.X_test is None or data.y_test is None:
+def final_scores(models: Mapping[str, SoftmaxRegression], data: Dataset) -> dict[str, FinalScore]:
+    """Score each model on the test rows; none where the data set has no such rows.
+
+    By the very functions that a user of the saved model calls.
+    """
+    X, y = data.X_test, data.y_test
+    if X is None or y is None:
         return {}
-    X, y = data.X_test.astype(np.float32), data.y_test
-    scores = {name: score(state, X, y) for name, state in states.items()}
+    labels, weights = np.asarray(data.classes)[y], data.weights_test
     return {
-        name: FinalScore(float(found.cost[0]), float(found.accuracy[0]))
-        for name, found in scores.items()
+        name: FinalScore(model.cost(X, labels, weights), model.accuracy(X, labels, weights))
+        for name, model in models.items()
     }
 
 
@@ -135,13 +143,12 @@ class Refits:
         """
         done, seeds = self.done(), self.config.refit_seeds(count)
         missing = [seed for seed in seeds if seed not in done]
-        for seed, states in refit(self.params, missing, examples, executor, interrupted):
+        for seed, trained in refit(self.params, missing, examples, executor, interrupted):
+            models = final_models(trained, self.params, self.data)
             if seed == self.config.seed:
                 # Before the figures, which say that the model is there.
-                write_atomically(
-                    self.folder.model, final_model(states[self.config.select], self.params).save
-                )
-            done[seed] = final_scores(states, self.data)
+                write_atomically(self.folder.model, models[self.config.select].save)
+            done[seed] = final_scores(models, self.data)
             self._write(done)
             log.info("final training done: seed %d", seed)
         return [done[seed] for seed in seeds]

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
-from model.shuffle import validation_rows
 from model.speed import SpeedModel
 from model.tasks import READOUT_NAMES
 from search.config import SweepConfig
@@ -131,10 +130,9 @@ class LinkCutter:
         cls, plan: Plan, *, speed: SpeedModel, config: SweepConfig, data: Dataset, workers: int
     ) -> Self:
         """Return the cutter for a data set that is split as the settings say."""
-        n = len(data.y)
-        n_validation = validation_rows(n, config.scoring_fraction)
+        n_train, n_validation = data.parts(config.scoring_fraction)
         return cls.for_plan(
-            plan, speed=speed, n_train=n - n_validation, n_validation=n_validation, workers=workers
+            plan, speed=speed, n_train=n_train, n_validation=n_validation, workers=workers
         )
 
     def epoch_seconds(self, pack: Pack, width: int) -> float:

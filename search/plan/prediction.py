@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from model.data.dataset import Dataset
-from model.shuffle import validation_rows
 from model.speed import SpeedModel
 from search.config import Params, SweepConfig
 from search.plan.links import Chain, Link
@@ -130,5 +129,5 @@ def training_flops(column_epochs: int, n_rows: int, n_features: int, n_classes: 
 
 def epochs_flops(column_epochs: int, config: SweepConfig, data: Dataset) -> float:
     """Return the floating-point operations of some epochs of single trajectories."""
-    n_train = len(data.y) - validation_rows(len(data.y), config.scoring_fraction)
+    n_train, _ = data.parts(config.scoring_fraction)
     return training_flops(column_epochs, n_train, data.X.shape[1], data.n_classes)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
+from model.features import Features
 from model.optimum import GRADIENT_NORM, AlphaOptimum, score_weights
 from model.tasks import FinalScore
 from search.record import COMPLETE, AlphaFigures, OptimumFigures, Summary, TrialLog
@@ -15,7 +16,8 @@ from search.text import number_text, table_lines, wrapped
 ROUNDING = 5e-6
 """A gap below this may be none: float32 does not tell costs more finely."""
 
-_FIGURES = [field.name for field in fields(AlphaOptimum) if field.name not in ("W", "b")]
+_ARRAYS = ("W", "b", "shift", "scale")
+_FIGURES = [field.name for field in fields(AlphaOptimum) if field.name not in _ARRAYS]
 
 
 def lacks_optimum(summary: Summary) -> bool:
@@ -66,7 +68,8 @@ def _alpha_figures(optimum: AlphaOptimum, data: Dataset) -> AlphaFigures:
 def _test_score(optimum: AlphaOptimum, data: Dataset) -> FinalScore | None:
     if data.X_test is None or data.y_test is None:
         return None
-    return score_weights(optimum.W, optimum.b, data.X_test, data.y_test)
+    X = Features(optimum.shift, optimum.scale).apply(data.X_test)
+    return score_weights(optimum.W, optimum.b, X, data.y_test, data.weights_test)
 
 
 def gaps(

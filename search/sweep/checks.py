@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from cluster.job import ends_with_job
 from model.data.dataset import Dataset
 from model.errors import DataError
-from model.shuffle import validation_rows
 from search.config import Range, SweepConfig
 from search.errors import ConfigError, RunFolderError
 from search.record import REUSE_KEY, Manifest, new_manifest
@@ -40,11 +37,10 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
     """
     n, fraction = len(data.y), config.validation_fraction
     if config.folds:
-        if config.features == "unit" and data.X.dtype != np.uint8:
+        if data.y_val is not None:
             raise DataError(
-                f'folds = {config.folds} and features = "unit" go together for bytes '
-                f"alone: the largest value of {data.name}, of {data.X.dtype}, would be that of "
-                "one training part, and each fold has another. Leave folds out, or features."
+                f"{data.name} has validation rows of its own, and folds = {config.folds} take "
+                "their rows from the training part. Leave folds out, or the validation rows."
             )
         if config.folds > n:
             raise DataError(
@@ -52,8 +48,8 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
                 f"each fold needs at least one. Give at most {n} folds."
             )
         return
-    n_validation = validation_rows(n, fraction)
-    if not 0 < n_validation < n:
+    n_train, n_validation = data.parts(fraction)
+    if not n_train or not n_validation:
         raise DataError(
             f"{data.name} has {n} training {data.noun}, of which validation_fraction = "
             f"{fraction:g} takes {n_validation} for validation; both parts need at least one."

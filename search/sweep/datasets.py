@@ -10,6 +10,7 @@ from model.data.description import describe
 from model.data.found import Reading
 from model.data.sources import KNOWN, load_dataset
 from search.config import ReadingSettings, SweepConfig
+from search.sweep.advice import advice
 from search.sweep.options import DEFAULT_GRID, Options
 from search.watch import DownloadProgress
 
@@ -81,6 +82,7 @@ def suited_grid(data: Dataset) -> str:
 
 
 def description(config: SweepConfig, data: Dataset) -> str:
-    """Return what was loaded, in words."""
+    """Return what was loaded, and what its user should know before it is trained on."""
     own = config.dataset not in KNOWN
-    return describe(data, Path(config.dataset).name if own else data.name)
+    lines = [describe(data, Path(config.dataset).name if own else data.name)]
+    return "\n".join([*lines, *(f"  {sentence}" for sentence in advice(config, data))])

@@ -8,6 +8,7 @@ import numpy as np
 
 from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
+from model.features import RAW
 from model.speed import SpeedModel
 from search.config import Params, Range, SweepConfig, replicates_text
 from search.engine import FirstSeen, calibrate, wave_widths
@@ -93,6 +94,7 @@ def plan_text(planned: Planned) -> str:
     """Return the plan of a run, and the time and memory that it should take."""
     config, plan = planned.config, planned.plan
     n, n_features = planned.data.X.shape
+    n += 0 if planned.data.y_val is None else len(planned.data.y_val)
     prediction = predict(planned.chains, planned.workers)
     waves = 1 if config.is_grid else config.total / config.wave_size
     widths = sorted({pack.width for pack in plan.packs})
@@ -117,7 +119,8 @@ def plan_text(planned: Planned) -> str:
         ("final training", f"up to {duration(final)}"),
         (
             "memory",
-            f"{array_mib(n, n_features):.0f} MiB of {planned.data.noun}, once on each machine",
+            f"{array_mib(*_copies(config), n, n_features):.0f} MiB of {planned.data.noun}, "
+            "once on each machine",
         ),
         ("", f"{state:.1f} MiB for a pack's state"),
     ]
@@ -127,6 +130,11 @@ def plan_text(planned: Planned) -> str:
         for batch_size, seconds in prediction.by_batch_size.items()
     ]
     return "\n".join([*table, "where the time goes:", *shares])
+
+
+def _copies(config: SweepConfig) -> tuple[int, ...]:
+    """Return how many arrays of all rows there are, if several: features of folds are apart."""
+    return (config.folds + 1,) if config.folds and config.features != RAW else ()
 
 
 def _pruner_figures(config: SweepConfig) -> list[tuple[str, str]]:

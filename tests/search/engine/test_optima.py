@@ -7,6 +7,7 @@ from cluster.errors import ClusterError
 from cluster.executor import Lost, SerialExecutor
 from model import optimum as module
 from model.data.dataset import Dataset
+from model.features import Features
 from model.newton import softmax_optimum
 from model.optimum import find_optimum, score_weights
 from model.pack import PackState, advance, penalty
@@ -80,10 +81,11 @@ def test_it_is_newtons_optimum_of_what_trains_the_trials(features):
     assert found.val_cost == pytest.approx(expected, 1e-12)
     logits = validation @ newton.W + newton.b
     assert found.val_accuracy == np.mean(logits.argmax(axis=1) == examples.y[n:])
-    # Folded, it says the same of the pixels as they come.
-    of_pixels = score_weights(found.W, found.b, data.X_test, data.y_test)
-    seen = examples.features.apply(data.X_test).astype(np.float64)
-    assert of_pixels.cost == pytest.approx(cost(newton.W, newton.b, seen, data.y_test), 1e-5)
+    seen = Features(found.shift, found.scale).apply(data.X_test)
+    np.testing.assert_array_equal(seen, examples.features.apply(data.X_test))
+    tested = score_weights(found.W, found.b, seen, data.y_test)
+    expected = cost(newton.W, newton.b, seen.astype(np.float64), data.y_test)
+    assert tested.cost == pytest.approx(expected, 1e-12)
 
 
 def test_one_that_is_not_reached_is_a_bound(monkeypatch):

@@ -12,7 +12,7 @@ from model.tasks import Examples, run_refit
 from search.config import Params
 from search.engine import final_scores
 from search.engine.attempts import MAX_ATTEMPTS, Task
-from search.engine.refits import final_model, refit
+from search.engine.refits import final_models, refit
 from search.errors import InterruptedSweepError
 
 PARAMS = Params(batch_size=8, learning_rate=1e-6, epochs=3, alpha=1.0)
@@ -49,25 +49,25 @@ def never():
 
 def trained(executor, interrupted=never):
     """Train once, with one seed, and return each readout."""
-    ((seed, states),) = refit(PARAMS, [7], EXAMPLES, executor, interrupted)
+    ((seed, result),) = refit(PARAMS, [7], EXAMPLES, executor, interrupted)
     assert seed == 7
-    return states
+    return result
 
 
 @pytest.mark.parametrize("losses", [0, MAX_ATTEMPTS - 1])
 def test_the_final_model_is_the_textbooks_on_all_images(losses):
-    states = trained(LosingExecutor(losses))
+    models = final_models(trained(LosingExecutor(losses)), PARAMS, DATA)
     textbooks = {
         "last": SoftmaxRegression(8, 1e-6, 3, 1.0, seed=7, dtype=np.float64).fit(
             EXAMPLES.X, EXAMPLES.y, 3
         ),
         "average": averaged(8, 1e-6, 3, 1.0, EXAMPLES.X, EXAMPLES.y, 3, seed=7),
     }
-    tested = final_scores(states, DATA)
-    assert states.keys() == tested.keys() == textbooks.keys()
+    tested = final_scores(models, DATA)
+    assert models.keys() == tested.keys() == textbooks.keys()
     X_test = DATA.X_test.astype(np.float32)
     for name, textbook in textbooks.items():
-        model = final_model(states[name], PARAMS)
+        model = models[name]
         np.testing.assert_allclose(model.W, textbook.W, atol=1e-4 * np.abs(textbook.W).max())
         np.testing.assert_allclose(model.b, textbook.b, atol=1e-4 * np.abs(textbook.b).max())
         assert tested[name].cost == pytest.approx(textbook.cost(X_test, Y_TEST), rel=1e-4)
@@ -94,5 +94,5 @@ def test_what_is_done_is_taken_before_an_interruption():
 
 
 def test_without_test_images_there_is_no_test_result():
-    states = trained(SerialExecutor())
-    assert final_scores(states, Dataset("tiny", DATA.X, DATA.y)) == {}
+    models = final_models(trained(SerialExecutor()), PARAMS, DATA)
+    assert final_scores(models, Dataset("tiny", DATA.X, DATA.y)) == {}

@@ -53,10 +53,10 @@ def test_as_many_run_at_a_time_as_there_are_workers(workers, most):
     found = dict(refit(PARAMS, range(5), EXAMPLES, executor, never))
     assert executor.most == most
     assert sorted(found) == [0, 1, 2, 3, 4]
-    for seed, states in found.items():
+    for seed, result in found.items():
         alone = run_refit(EXAMPLES, asdict(PARAMS), seed)
-        for name, state in states.items():
-            np.testing.assert_array_equal(state.V, alone[name].V)
+        for name, state in result.states.items():
+            np.testing.assert_array_equal(state.V, alone.states[name].V)
 
 
 def test_all_are_one_kind_to_the_dashboard():

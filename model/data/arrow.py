@@ -1,0 +1,101 @@
+"""Files that pyarrow reads, as its tables: CSV, Parquet, Arrow and Feather."""
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import Any
+
+from model.data.csv_text import CsvForm, form_of
+from model.data.found import HELP
+from model.errors import DataError
+
+MAGIC = {b"PAR1": "Parquet", b"ARROW1": "Arrow", b"FEA1": "Feather", b"\xff\xff\xff\xff": "Arrow"}
+"""What the formats that are no text begin with."""
+
+
+def read_table(path: Path) -> Any:
+    """Return a file as a table of pyarrow.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, or no table.
+    """
+    import pyarrow as pa
+
+    try:
+        content = path.read_bytes()
+        kind = next((k for magic, k in MAGIC.items() if content.startswith(magic)), "CSV")
+        if kind == "CSV":
+            return _read_csv(path, content)
+        return _read_binary(kind, content)
+    except (OSError, EOFError, pa.ArrowException, ValueError, zlib.error) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise DataError(
+            f"{path}: cannot be read ({reason[0]}). Fetch or write the file again. {HELP}"
+        ) from error
+
+
+def _read_binary(kind: str, content: bytes) -> Any:
+    import pyarrow as pa
+    from pyarrow import feather, parquet
+
+    buffer = pa.BufferReader(content)
+    if kind == "Parquet":
+        table = parquet.read_table(buffer)
+    elif kind == "Feather":
+        table = feather.read_table(buffer)
+    elif content.startswith(b"ARROW1"):
+        table = pa.ipc.open_file(buffer).read_all()
+    else:
+        table = pa.ipc.open_stream(buffer).read_all()
+    table.validate(full=True)  # offsets of a damaged file may point anywhere
+    return table
+
+
+def _read_csv(path: Path, content: bytes) -> Any:
+    from pyarrow import csv
+
+    if content.startswith(b"\x1f\x8b"):
+        content = gzip.decompress(content)
+    form: CsvForm = form_of(path, content)
+    return csv.read_csv(
+        _stream(content),
+        read_options=csv.ReadOptions(block_size=min(len(content) + 1, 2**30)),
+        parse_options=csv.ParseOptions(delimiter=form.delimiter, newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            decimal_point=form.decimal_point,
+            null_values=form.null_values,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def _stream(content: bytes) -> Any:
+    import pyarrow as pa
+
+    return pa.BufferReader(content)
+
+
+def concatenated(source: str, tables: list[Any]) -> Any:
+    """Return tables of pyarrow, one below the other.
+
+    Raises
+    ------
+    DataError
+        If they do not have the same columns, or no row.
+    """
+    import pyarrow as pa
+
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{source}: its files do not have the same columns ({error}). {HELP}"
+        ) from None
+    if not table.num_rows:
+        raise DataError(f"{source}: has no row. {HELP}")
+    return table

@@ -1,0 +1,171 @@
+"""Columns of pyarrow's tables as plain columns: numbers, and text."""
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.columns import Column
+from model.data.found import HELP
+from model.errors import DataError
+
+# The index of a data frame, as pandas writes it.
+_INDEX = re.compile(r"^(__index_level_\d+__|Unnamed: 0|)$")
+
+
+def labels_column(source: str, table: Any, target: str) -> NDArray[Any]:
+    """Return the labels of a table: whole numbers, numbers, booleans or text.
+
+    Raises
+    ------
+    DataError
+        If a row has none, or they are of another kind.
+    """
+    import pyarrow as pa
+
+    column = _plain(table[target])
+    if column.null_count:
+        row = int(np.flatnonzero(_nulls(column))[0]) + 1
+        raise DataError(
+            f"{source}: column {target!r} has no label in row {row}; every row needs one, so "
+            f"remove such rows, or name their class. {HELP}"
+        )
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        labels: NDArray[Any] = np.asarray(column.to_numpy(zero_copy_only=False))
+        return labels
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        raise DataError(f"{source}: column {target!r} holds {kind}, which are no labels. {HELP}")
+    return np.array(column.cast(pa.string()).to_pylist(), dtype=str)
+
+
+def weights_column(source: str, table: Any, name: str) -> NDArray[Any]:
+    """Return the weights of the rows of a table.
+
+    Raises
+    ------
+    DataError
+        If a row has none, or one is no number.
+    """
+    (column,) = plain_columns(source, name, table[name], []) or (None,)
+    if column is None or column.is_text or column.missing.any():
+        raise DataError(
+            f"{source}: column {name!r} holds the weights of the rows, and must be a number in "
+            f"each of them. {HELP}"
+        )
+    return column.values
+
+
+def _plain(column: Any) -> Any:
+    """Return a column as one array, with categories as what they stand for."""
+    import pyarrow as pa
+
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks == 1 else pa.concat_arrays(array.chunks)
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _nulls(array: Any) -> NDArray[np.bool_]:
+    nulls: NDArray[np.bool_] = np.asarray(array.is_null().to_numpy(zero_copy_only=False))
+    return nulls
+
+
+def is_index(name: str, column: Any) -> bool:
+    """Whether a column is the numbers of the rows, as pandas writes them."""
+    import pyarrow as pa
+
+    if not _INDEX.match(name) or not pa.types.is_integer(column.type) or column.null_count:
+        return False
+    return bool((_plain(column).to_numpy() == np.arange(len(column))).all())
+
+
+def plain_columns(source: str, name: str, column: Any, remarks: list[str]) -> list[Column]:
+    """Return a column of pyarrow as plain columns: several where it holds lists of one length.
+
+    Parameters
+    ----------
+    source : str
+        Where it is, as a message begins.
+    name : str
+    column : pyarrow.ChunkedArray
+    remarks : list of str
+        Gets a sentence where a rule turned it into numbers.
+
+    Raises
+    ------
+    DataError
+        If it holds nothing that can be a feature.
+    """
+    import pyarrow as pa
+
+    array, types = _plain(column), pa.types
+    kind, nulls = array.type, _nulls(array)
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return _list_columns(source, name, array)
+    if types.is_null(kind):
+        return [Column(name, np.zeros(len(array)), nulls)]
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return [Column(name, np.array(array.to_pylist(), dtype=object), nulls)]
+    if types.is_temporal(kind):
+        remarks.append(f"{source}: {_temporal_rule(kind)}")
+        return [Column(name, _seconds(array), nulls)]
+    if types.is_decimal(kind):
+        array = array.cast(pa.float64())
+    if not (types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(array.type)):
+        raise DataError(
+            f"{source}: column {name!r} holds {kind}, which is no number, text, time or list of "
+            f"numbers; leave it out of the file, or turn it into numbers. {HELP}"
+        )
+    filled = array.fill_null(False if types.is_boolean(kind) else 0)
+    values = np.asarray(filled.to_numpy(zero_copy_only=False))
+    if values.dtype.kind == "b":
+        values = values.astype(np.uint8)
+    missing = nulls | np.isnan(values) if values.dtype.kind == "f" else nulls
+    return [Column(name, values, missing)]
+
+
+def _list_columns(source: str, name: str, array: Any) -> list[Column]:
+    import pyarrow.compute as pc
+
+    if array.null_count or array.flatten().null_count:
+        raise DataError(f"{source}: column {name!r} holds lists that lack values. {HELP}")
+    lengths = np.unique(np.asarray(pc.list_value_length(array).to_numpy(zero_copy_only=False)))
+    if len(lengths) != 1 or not lengths[0]:
+        raise DataError(
+            f"{source}: column {name!r} holds lists of {lengths.min()} to {lengths.max()} values; "
+            f"all rows need as many. {HELP}"
+        )
+    values = np.asarray(array.flatten().to_numpy(zero_copy_only=False))
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"{source}: column {name!r} holds lists that are not of numbers. {HELP}")
+    rows = values.reshape(len(array), int(lengths[0]))
+    missing = np.isnan(rows) if values.dtype.kind == "f" else np.zeros(rows.shape, bool)
+    return [Column(f"{name}[{i}]", rows[:, i], missing[:, i]) for i in range(rows.shape[1])]
+
+
+def _temporal_rule(kind: Any) -> str:
+    from pyarrow import types
+
+    if types.is_duration(kind):
+        return "durations are seconds."
+    return "times of day are seconds." if types.is_time(kind) else "dates are seconds since 1970."
+
+
+def _seconds(array: Any) -> NDArray[np.float64]:
+    """Return times as seconds; missing ones as 0."""
+    import pyarrow as pa
+
+    kind, types = array.type, pa.types
+    if types.is_date(kind):
+        array = array.cast(pa.timestamp("ms"))
+        kind = array.type
+    units = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+    if not hasattr(kind, "unit") or kind.unit not in units:
+        raise DataError(f"A column holds {kind}, which is no number of seconds. {HELP}")
+    whole = array.cast(pa.int32() if types.is_time32(kind) else pa.int64()).fill_null(0)
+    seconds: NDArray[np.float64] = whole.to_numpy(zero_copy_only=False) / units[kind.unit]
+    return seconds

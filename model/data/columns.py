@@ -1,0 +1,272 @@
+"""From the columns of a table to a matrix of numbers.
+
+Numbers stay what they are, booleans are 0 and 1, and a column of text becomes a column for each
+of its values in the training rows. What stands for a missing value is learnt there too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import DataError
+
+F64 = NDArray[np.float64]
+
+MOST_VALUES = 100
+"""Different values of a text column at most; more are no categories."""
+
+# Of a text column, the part that are numbers from which on the rest look like mistakes.
+_NUMBERS = 0.8
+# Whole numbers up to this are exact in float64.
+_EXACT = 2**53
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column of a table as it was read.
+
+    Attributes
+    ----------
+    name : str
+    values : ndarray of shape (n,)
+        Numbers, or text as objects; anything where they are missing.
+    missing : ndarray of shape (n,), bool
+        Where there is no value.
+    """
+
+    name: str
+    values: NDArray[Any]
+    missing: NDArray[np.bool_]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds text."""
+        return self.values.dtype.kind == "O"
+
+    @property
+    def known(self) -> NDArray[Any]:
+        """The values that are there."""
+        return self.values[~self.missing]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """What the training rows say of a column: one or several features.
+
+    Attributes
+    ----------
+    name : str
+    categories : tuple of str
+        Values of a text column, each a feature; empty for numbers.
+    fill : float
+        What stands for a missing number: the mean of the others. A missing text is 0 in all of
+        its features.
+    """
+
+    name: str
+    categories: tuple[str, ...]
+    fill: float
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features."""
+        if not self.categories:
+            return (self.name,)
+        return tuple(f"{self.name}={value}" for value in self.categories)
+
+    @property
+    def fills(self) -> list[float]:
+        """What stands for a missing value of each feature."""
+        return [0.0] * len(self.categories) if self.categories else [self.fill]
+
+
+def fit_encoding(source: str, column: Column) -> Encoding:
+    """Return the encoding of a column of the training rows.
+
+    Parameters
+    ----------
+    source : str
+        Where the column is, as a message begins.
+    column : Column
+
+    Raises
+    ------
+    DataError
+        If there is no value in it, or its text is neither categories nor numbers.
+    """
+    if not len(column.known):
+        raise DataError(
+            f"{source}: column {column.name!r} has no value at all; leave it out of the file."
+        )
+    if not column.is_text:
+        return Encoding(column.name, (), float(column.known.astype(np.float64).mean()))
+    _refuse_numbers(source, column)
+    categories = tuple(sorted(set(column.known.tolist())))
+    if len(categories) > MOST_VALUES:
+        raise DataError(
+            f"{source}: column {column.name!r} holds {len(categories)} different texts, such as "
+            f"{categories[0]!r}; up to {MOST_VALUES} are taken as categories. Leave it out of the "
+            "file, or turn it into numbers."
+        )
+    return Encoding(column.name, categories, 0.0)
+
+
+def _refuse_numbers(source: str, column: Column) -> None:
+    """Refuse text that is mostly numbers: the rest are mistakes, and no categories."""
+    texts = column.known.tolist()
+    odd = [text for text in texts if not _is_number(text)]
+    if odd and len(odd) <= (1 - _NUMBERS) * len(texts):
+        row = next(i for i, text in enumerate(column.values.tolist()) if text == odd[0])
+        raise DataError(
+            f"{source}: column {column.name!r} holds numbers, but {odd[0]!r} in row {row + 1}; "
+            "mend such values, or leave them empty and give --missing mean."
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def encoded(
+    source: str, columns: Sequence[Column], encodings: Sequence[Encoding], remarks: list[str]
+) -> NDArray[Any]:
+    """Return the features of some rows.
+
+    Parameters
+    ----------
+    source : str
+        Where the columns are, as a message begins.
+    columns : sequence of Column
+        In the order of `encodings`.
+    encodings : sequence of Encoding
+    remarks : list of str
+        Gets a sentence for each text that the training rows lack.
+
+    Returns
+    -------
+    ndarray of shape (n, D)
+        Of the smallest type that holds all columns exactly.
+
+    Raises
+    ------
+    DataError
+        If a column is text where the training rows have numbers, or the reverse, or whole
+        numbers and fractions go together in no type.
+    """
+    blocks = []
+    for column, encoding in zip(columns, encodings, strict=True):
+        if column.is_text != bool(encoding.categories):
+            here, there = ("text", "numbers") if column.is_text else ("numbers", "text")
+            raise DataError(
+                f"{source}: column {column.name!r} holds {here}, and {there} in the training "
+                "rows; both must hold the same."
+            )
+        if encoding.categories:
+            blocks.append(_one_hot(source, column, encoding, remarks))
+        else:
+            blocks.append(_numbers(column, encoding)[:, None])
+    return np.concatenate(_of_one_type(source, columns, blocks), axis=1)
+
+
+def _one_hot(
+    source: str, column: Column, encoding: Encoding, remarks: list[str]
+) -> NDArray[np.uint8]:
+    hot = np.zeros((len(column.values), len(encoding.categories)), np.uint8)
+    for place, value in enumerate(encoding.categories):
+        hot[:, place] = (column.values == value) & ~column.missing
+    unknown = sorted(set(column.known.tolist()) - set(encoding.categories))
+    if unknown:
+        remarks.append(
+            f"{source}: {unknown[0]!r} of column {column.name!r} is not among the training rows, "
+            "and counts as none of their values."
+        )
+    return hot
+
+
+def _numbers(column: Column, encoding: Encoding) -> NDArray[Any]:
+    if not column.missing.any():
+        return column.values
+    return np.where(column.missing, encoding.fill, column.values.astype(np.float64))
+
+
+def _of_one_type(
+    source: str, columns: Sequence[Column], blocks: Sequence[NDArray[Any]]
+) -> list[NDArray[Any]]:
+    """Return the blocks in the smallest type that holds all of them exactly."""
+    types = {block.dtype for block in blocks}
+    if all(kind.kind in "iu" for kind in types):
+        low = min(0, *(int(block.min()) for block in blocks))
+        high = max(int(block.max()) for block in blocks)
+        common = np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))
+        common = np.dtype(np.int64) if common.kind == "f" else common
+    else:
+        common = np.result_type(*types)
+        for column, block in zip(columns, blocks, strict=True):
+            if block.dtype.kind in "iu" and max(-int(block.min()), int(block.max())) > _EXACT:
+                raise DataError(
+                    f"{source}: column {column.name!r} holds whole numbers beyond 2**53, which "
+                    "cannot stand exactly beside fractions; subtract a constant from them, or "
+                    "leave the column out."
+                )
+    return [block.astype(common) for block in blocks]
+
+
+def refuse_missing(source: str, columns: Sequence[Column]) -> None:
+    """Refuse rows that lack a value.
+
+    Raises
+    ------
+    DataError
+        With the first of them, and how many there are.
+    """
+    lacking = [column for column in columns if column.missing.any()]
+    if not lacking:
+        return
+    first = lacking[0]
+    row = int(np.flatnonzero(first.missing)[0]) + 1
+    total = sum(int(column.missing.sum()) for column in lacking)
+    raise DataError(
+        f"{source}: column {first.name!r} has no value in row {row} ({total} values are missing, "
+        f"in {len(lacking)} columns). Remove or mend such rows, or give --missing mean to put the "
+        "mean of the column there."
+    )
+
+
+def missing_remark(source: str, columns: Sequence[Column]) -> list[str]:
+    """Return a sentence on how many values are replaced; nothing where none is."""
+    counts = {c.name: int(c.missing.sum()) for c in columns if c.missing.any()}
+    if not counts:
+        return []
+    names = ", ".join(list(counts)[:5])
+    return [
+        f"{source}: {sum(counts.values())} missing values are replaced by the mean of their "
+        f"column ({names}{' and more' if len(counts) > 5 else ''})."
+    ]
+
+
+def by_name(
+    source: str, columns: Sequence[Column], names: Sequence[str], train: str
+) -> list[Column]:
+    """Return columns in the order of the training rows.
+
+    Raises
+    ------
+    DataError
+        If one is lacking or too many.
+    """
+    found: Mapping[str, Column] = {column.name: column for column in columns}
+    missing = [name for name in names if name not in found]
+    extra = [name for name in found if name not in names]
+    for problem, which in (("lacks", missing), ("has another column,", extra)):
+        if which:
+            raise DataError(
+                f"{source}: {problem} {which[0]!r}; it must have the columns of {train}."
+            )
+    return [found[name] for name in names]

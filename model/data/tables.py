@@ -1,0 +1,196 @@
+"""Tables: CSV, Parquet, Arrow and Feather, alone or as train, test and validation in a folder."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.arrow import MAGIC, concatenated, read_table
+from model.data.arrow_columns import is_index, labels_column, plain_columns, weights_column
+from model.data.columns import (
+    Column,
+    by_name,
+    encoded,
+    fit_encoding,
+    missing_remark,
+    refuse_missing,
+)
+from model.data.found import HELP, Found, Part, Reading, refuse_keys
+from model.data.roles import part_of
+from model.errors import DataError
+
+_TEXT = (".csv", ".tsv")
+_BINARY = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
+_ARRAYS = (".npy", ".npz", ".idx")
+# Names that people give to the column of the labels.
+_LIKELY = ("target", "label", "labels", "class", "species", "y", "category", "outcome")
+_SHARD = re.compile(r"[-_]?\d+-of-\d+|part-\d+")
+
+
+class TableReader:
+    """Reads a table, or a folder with tables for training, test and validation."""
+
+    def is_yours(self, path: Path, head: bytes) -> bool:
+        """Whether it is a table by its bytes or its name, or a folder of nothing but tables."""
+        if path.is_dir():
+            names = [_suffix(inside) for inside in path.iterdir()]
+            return any(map(_is_table, names)) and not any(name in _ARRAYS for name in names)
+        return any(head.startswith(magic) for magic in MAGIC) or _is_table(_suffix(path))
+
+    def read(self, path: Path, reading: Reading) -> Found:
+        """Read the table, or those of a folder."""
+        refuse_keys(path, reading)
+        files = _parts_of_folder(path) if path.is_dir() else {"": [path]}
+        name = path.resolve().name if path.is_dir() else _stem(path)
+        remarks: list[str] = []
+        tables = {part: _Table.read(paths, reading, remarks) for part, paths in files.items()}
+        train = tables[""]
+        if not train.columns:
+            raise DataError(f"{train.source}: has no column beside {reading.target!r}. {HELP}")
+        encodings = [fit_encoding(train.source, column) for column in train.columns]
+        for table in tables.values():
+            table.columns = by_name(
+                table.source, table.columns, [e.name for e in encodings], train.source
+            )
+            if reading.missing == "refuse":
+                refuse_missing(table.source, table.columns)
+            remarks += missing_remark(table.source, table.columns)
+        parts = {
+            part: Part(
+                X=encoded(table.source, table.columns, encodings, remarks),
+                y=table.y,
+                weights=table.weights,
+                X_name=table.source,
+                y_name=f"{table.source}: column {reading.target!r}",
+            )
+            for part, table in tables.items()
+        }
+        return Found(
+            name=name,
+            train=parts[""],
+            test=parts.get("_test"),
+            validation=parts.get("_val"),
+            features=tuple(feature for e in encodings for feature in e.features),
+            fill=np.array([fill for e in encodings for fill in e.fills])
+            if reading.missing == "mean"
+            else None,
+            remarks=tuple(dict.fromkeys(remarks)),
+            unused=tuple(_siblings(path)),
+        )
+
+
+class _Table:
+    """A table, with its labels and weights apart from the other columns."""
+
+    def __init__(
+        self, source: str, columns: list[Column], y: NDArray[Any], weights: NDArray[Any] | None
+    ) -> None:
+        self.source, self.columns, self.y, self.weights = source, columns, y, weights
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], reading: Reading, remarks: list[str]) -> "_Table":
+        """Read the files of one part."""
+        source = str(paths[0]) if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} files)"
+        tables = [read_table(path) for path in paths]
+        names = _checked_names(source, tables[0].column_names)
+        table = concatenated(source, tables)
+        target = _target(source, names, reading.target)
+        weights = None
+        left_out = {target}
+        if reading.weights is not None:
+            _known(source, names, reading.weights, "--weights")
+            left_out.add(reading.weights)
+            weights = weights_column(source, table, reading.weights)
+        y = labels_column(source, table, target)
+        columns = []
+        for name in names:
+            if name in left_out:
+                continue
+            if is_index(name, table[name]):
+                remarks.append(f"{source}: column {name!r} counts the rows and is left out.")
+                continue
+            columns += plain_columns(source, name, table[name], remarks)
+        return cls(source, columns, y, weights)
+
+
+def _suffix(path: Path) -> str:
+    name = path.name.lower().removesuffix(".gz")
+    return Path(name).suffix
+
+
+def _stem(path: Path) -> str:
+    return Path(re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)).stem
+
+
+def _is_table(suffix: str) -> bool:
+    return suffix in _TEXT or suffix in _BINARY
+
+
+def _parts_of_folder(folder: Path) -> dict[str, list[Path]]:
+    """Return the files of each part, shards of one part together."""
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and _is_table(_suffix(path)):
+            files.setdefault(part_of(_stem(path))[1], []).append(path)
+    for paths in files.values():
+        if len(paths) > 1 and not all(_SHARD.search(path.stem) for path in paths):
+            raise DataError(
+                f"{folder}: {paths[0].name} and {paths[1].name} could both be the same part; "
+                f"expected one table each for train, test and validation. {HELP}"
+            )
+    if "" not in files:
+        found = ", ".join(path.name for paths in files.values() for path in paths)
+        raise DataError(
+            f"{folder}: holds no training table such as train.csv; found {found}. {HELP}"
+        )
+    return files
+
+
+def _siblings(path: Path) -> Iterable[str]:
+    """Give the tables beside a file that look like its test or validation part."""
+    if path.is_dir():
+        return
+    ours, _ = part_of(_stem(path))
+    for other in sorted(path.parent.iterdir()):
+        theirs, part = part_of(_stem(other))
+        if other != path and part and theirs == ours and _suffix(other) == _suffix(path):
+            yield f"{other.name} beside it (give the folder to use both)"
+
+
+def _checked_names(source: str, names: list[str]) -> list[str]:
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise DataError(
+            f"{source}: has two columns {twice[0]!r}; each needs a name of its own. {HELP}"
+        )
+    return names
+
+
+def _target(source: str, names: list[str], target: str | None) -> str:
+    if target is not None:
+        return _known(source, names, target, "--target")
+    likely = [name for name in names if name.lower() in _LIKELY] or names[-1:]
+    raise DataError(
+        f"{source}: which column holds the labels? Give --target COLUMN, such as --target "
+        f"{likely[0]!r}. The columns are {_listing(names)}. {HELP}"
+    )
+
+
+def _known(source: str, names: list[str], name: str, option: str) -> str:
+    if name in names:
+        return name
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise DataError(
+        f"{source}: has no column {name!r}, as {option} says.{hint} The columns are "
+        f"{_listing(names)}. {HELP}"
+    )
+
+
+def _listing(names: list[str], limit: int = 12) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
