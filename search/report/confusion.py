@@ -41,7 +41,7 @@ def confusion_chart(final: FinalModel) -> Chart | None:
     gap = 1 if few else 0
     cells = {
         "type": "heatmap", "x": names, "y": names, "z": counts, "customdata": shares.round(1),
-        "zmin": 0, "zmax": max(1, int(1.5 * mistakes.max())),
+        "zmin": 0, "zmax": max(1.0, 1.5 * float(mistakes.max())),
         "colorscale": SHARE_SCALE, "showscale": False, "xgap": gap, "ygap": gap,
         "hovertemplate": "true class %{y}<br>taken for %{x}<br>%{z}, %{customdata} % of the class"
                          "<extra></extra>",

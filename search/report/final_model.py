@@ -20,6 +20,9 @@ MOST_CLASSES = 12
 """How many classes have their weights shown; with more there are too many pictures or rows."""
 
 
+_COLUMNS = 64
+
+
 @dataclass(frozen=True)
 class FinalModel:
     """The final model and the test rows.
@@ -69,7 +72,7 @@ class FinalModel:
         # A model that scales its input has weights of what it scales to.
         W = model.W * np.reshape(getattr(model, "scale", 1.0), (-1, 1))
         if by_deviation:
-            W = W * X.std(axis=0, dtype=np.float64)[:, None]
+            W = W * _deviations(X)[:, None]
         log_p, least = _log_probabilities(model, X)
         return cls(W, by_deviation, data, X, y, log_p, least, class_names(data))
 
@@ -101,6 +104,12 @@ class FinalModel:
         """Return the loss of a row; a probability of zero has only a bound."""
         log_p = float(self.log_p[row, self.y[row]])
         return f"{-log_p:.2f}" if log_p > self.least else f"over {-log_p:.0f}"
+
+
+def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the standard deviation of each column, a few columns at a time to save memory."""
+    blocks = (X[:, i : i + _COLUMNS] for i in range(0, X.shape[1], _COLUMNS))
+    return np.concatenate([block.std(axis=0, dtype=np.float64) for block in blocks])
 
 
 def _log_probabilities(model: SoftmaxRegression, X: NDArray[Any]) -> tuple[NDArray[Any], float]:

@@ -69,9 +69,10 @@ def mistake_pictures(final: FinalModel) -> list[Picture]:
 def _image(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return (height, width, channels), no larger than it is worth; pixels are means of several."""
     image = values.reshape(*shape[:2], -1).astype(np.float64)
+    step = math.ceil(max(shape[:2]) / _SIDE)
     for axis in (0, 1):
         length = image.shape[axis]
-        starts = np.arange(0, length, math.ceil(length / _SIDE))
+        starts = np.arange(0, length, step)
         widths = np.diff(starts, append=length)
         sums = np.add.reduceat(image, starts, axis=axis)
         image = sums / np.expand_dims(widths, tuple({0, 1, 2} - {axis}))

@@ -191,17 +191,19 @@ def guessing_sentences(summary: Summary, axes: Axes) -> list[str]:
     if best is None:
         return [f"Every trial diverged: none has a result. {_why_diverged(summary, axes)}"]
     cost, accuracy = best.cost(summary.readout), best.accuracy(summary.readout)
+    rows, shown = summary.dataset.rows, f"{100 * accuracy:.2f} % of the validation"
+    names_no_more = accuracy <= guessing.accuracy + _ROUNDING
     found = []
     if cost >= guessing.cost:
+        but = "" if names_no_more else f" {shown} {rows} are correct; of the others it is too sure."
         found.append(
             f"The best validation cost, {cost:.4f}, is not below {guessing.cost:.4f}, which is "
-            "that of giving every class the same chance: nothing was learned that helps."
+            f"that of giving every class the same chance.{but}"
         )
-    if accuracy <= guessing.accuracy + _ROUNDING:
+    if names_no_more:
         found.append(
-            f"The best trial has {100 * accuracy:.2f} % of the validation {summary.dataset.rows} "
-            f"correct, no more than always naming the largest class, {100 * guessing.accuracy:.2f} "
-            "%."
+            f"The best trial has {shown} {rows} correct, no more than always naming the largest "
+            f"class, {100 * guessing.accuracy:.2f} %."
         )
     return [*found, _why_no_better(summary, axes)] if found else []
 

@@ -76,7 +76,7 @@ class Page(HTMLParser):
                 self._scripts[-1] += data
             return
         self.text += data
-        if self._open and self._open[-1] in ("td", "th"):
+        if {"td", "th"} & set(self._open):
             self.rows[-1][-1] += data
 
 
@@ -134,7 +134,8 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
     if standings.best_trial and has_test:
         model = SoftmaxRegression(8, 1e-6, 2, 1.0).fit(data.X, data.y)
         model.save(folder.model)
-        accuracy = float(np.mean(model.predict(data.X_test) == data.y_test))
+        predicted = np.argmax(model.predict_proba(data.X_test), axis=1)
+        accuracy = float(np.mean(predicted == data.y_test))
         tests = dict.fromkeys(READOUTS, FinalScore(0.5, 0.75))
         tests[select] = FinalScore(model.cost(data.X_test, data.y_test), accuracy)
     timing = Timing(

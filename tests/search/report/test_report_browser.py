@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reports import FULL, config_of, finished_run, images
 
+from model.data.dataset import Dataset
 from search.report import write_report
 from search.run import main
 
@@ -19,7 +20,7 @@ pytestmark = [
 DRAWN = "[...document.querySelectorAll('.chart')].every((box) => box.dataset.drawn !== undefined)"
 # What a chart draws that is no axis: marks of a trace, an image, or the lines of a canvas.
 EMPTY = """[...document.querySelectorAll('.chart')].filter((box) => {
-  const marks = box.querySelectorAll('.trace path, .points path, .hm image, .heatmaplayer image');
+  const marks = box.querySelectorAll('.trace path, .points path, .hm image, .imagelayer image');
   const canvas = [...box.querySelectorAll('canvas')].some((c) => c.width && c.height);
   return !box.querySelector('svg.main-svg') || !(marks.length || canvas);
 }).map((box) => box.id)"""
@@ -85,11 +86,40 @@ def search_report(tmp_path_factory):
     return folder / "run" / "report.html"
 
 
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory):
+    """Write the report of images of colours, higher than wide, in forty classes."""
+    X = np.random.default_rng(0).integers(0, 256, (400, 12 * 7 * 3), np.uint8)
+    y = np.arange(400) % 40
+    names = tuple(f"class {k:02d} of a long name" for k in range(40))
+    return own_report(
+        tmp_path_factory.mktemp("colours"),
+        Dataset("mine", X, y, X, np.roll(y, 1), classes=names, image_shape=(12, 7, 3)),
+    )
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Write the report of a table with words that have no end, in 200 classes."""
+    X = np.random.default_rng(0).normal(size=(400, 9))
+    y = np.arange(400) % 200
+    classes = tuple(f"{k:03d}{'x' * 60}" for k in range(200))
+    features = tuple(f"{k}{'y' * 60}" for k in range(9))
+    data = Dataset("mine", X, y, X, np.roll(y, 1), classes=classes, features=features)
+    return own_report(tmp_path_factory.mktemp("table"), data)
+
+
+def own_report(folder, data):
+    parts = finished_run(folder, np.linspace(1, 2, 16), data)
+    write_report(*parts)
+    return parts[0].report
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["grid", "search_report"])
+@pytest.mark.parametrize("kind", ["grid", "search_report", "colours", "table"])
 def test_every_chart_is_drawn(opened, request, kind, scheme):
     page = opened(request.getfixturevalue(kind), scheme=scheme)
-    assert page.locator(".chart").count() > 10
+    assert page.locator(".chart").count() >= 10
     assert page.evaluate(EMPTY) == []
 
 
@@ -100,7 +130,7 @@ def test_a_search_shows_its_course(opened, search_report):
     assert page.locator("#timeline .point").count() > 0
 
 
-@pytest.mark.parametrize("kind", ["grid", "search_report"])
+@pytest.mark.parametrize("kind", ["grid", "search_report", "colours", "table"])
 def test_a_phone_need_not_scroll_sideways(opened, request, kind):
     page = opened(request.getfixturevalue(kind), width=390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
