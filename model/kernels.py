@@ -6,6 +6,8 @@ class-major: a row of logits is ``z[i, k*M + m]`` for class k and column m, so
 every inner loop runs over contiguous memory in m and becomes vector code.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -182,3 +184,27 @@ def tally(
             log_total = np.log(total[m])
             losses[i, m] += log_total
             cost[m] += log_total
+
+
+@njit(cache=True)
+def add_product(X: NDArray[Any], W: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
+    """Add X W to Z, each row to the same bits whatever other rows stand beside it.
+
+    A product of BLAS rounds by the shape of the whole. Here each number of Z is summed up over
+    the features in their order, and nothing is reassociated.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, D)
+    W : ndarray of shape (D, c), float64
+    Z : ndarray of shape (n, c), float64
+    """
+    n, c = Z.shape
+    for start in range(0, n, 8):  # some rows at a time, for which W is read once
+        stop = min(start + 8, n)
+        for d in range(W.shape[0]):
+            W_d = W[d]
+            for i in range(start, stop):
+                x, z = np.float64(X[i, d]), Z[i]
+                for k in range(c):
+                    z[k] += x * W_d[k]

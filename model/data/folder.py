@@ -140,7 +140,8 @@ def _read(path: Path) -> NDArray[Any]:
         return read_idx(path)
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    # Damage makes the header's parser raise unrelated kinds.
+    except Exception as error:
         raise DataError(
             f"{path}: cannot be read ({error}); expected an array of numbers as numpy.save writes "
             f"it. Fetch or write the file again. {HELP}"

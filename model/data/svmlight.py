@@ -56,4 +56,10 @@ def _load(paths: list[Path]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
             f"{paths[0]}: would take {size / 2**30:.0f} GiB with its zeros; up to 4 GiB are read. "
             f"Choose fewer features. {HELP}"
         )
-    return [(X.toarray(), np.asarray(y)) for X, y in zip(found[::2], found[1::2], strict=True)]
+    return [(X.toarray(), _labels(y)) for X, y in zip(found[::2], found[1::2], strict=True)]
+
+
+def _labels(y: NDArray[Any]) -> NDArray[Any]:
+    """Return labels as they are written: whole numbers without a point."""
+    whole = np.isfinite(y).all() and (np.abs(y) < 2**53).all() and (np.rint(y) == y).all()
+    return y.astype(np.int64) if whole else y

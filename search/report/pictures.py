@@ -39,7 +39,7 @@ def weight_pictures(final: FinalModel) -> list[Picture]:
     if not final.data.image_shape:
         return []
     shown = final.shown_classes
-    images = [_as_grey(_image(final.W[:, k], final.data.image_shape)) for k in shown]
+    images = [_as_grey(_image(final.data.picture(final.W[:, k]))) for k in shown]
     most = max(float(np.abs(image).max()) for image in images) or 1.0
     return [
         Picture(_heatmap(f"weights-{k}", image, SIGN_SCALE, (-most, most)), (final.names[k],))
@@ -55,7 +55,7 @@ def mistake_pictures(final: FinalModel) -> list[Picture]:
     ends = (low, high if high > low else low + 1.0)
     return [
         Picture(
-            _drawn(f"mistake-{i}", _image(final.X[i], final.data.image_shape), ends),
+            _drawn(f"mistake-{i}", _image(final.data.picture(final.X[i])), ends),
             (
                 final.names[final.y[i]],
                 f"taken for {final.names[final.predicted[i]]}",
@@ -66,10 +66,11 @@ def mistake_pictures(final: FinalModel) -> list[Picture]:
     ]
 
 
-def _image(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _image(picture: NDArray[Any]) -> NDArray[np.float64]:
     """Return (height, width, channels), no larger than it is worth; pixels are means of several."""
-    image = values.reshape(*shape[:2], -1).astype(np.float64)
-    step = math.ceil(max(shape[:2]) / _SIDE)
+    height, width = picture.shape[:2]
+    image = picture.reshape(height, width, -1).astype(np.float64)
+    step = math.ceil(max(height, width) / _SIDE)
     for axis in (0, 1):
         length = image.shape[axis]
         starts = np.arange(0, length, step)

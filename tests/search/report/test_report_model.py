@@ -15,7 +15,7 @@ from model.data import fashion_mnist
 from model.data.dataset import Dataset
 from model.data.sources import load_dataset
 from model.features import Features
-from model.softmax import SoftmaxRegression, log_softmax
+from model.softmax import SoftmaxRegression
 from search.config import load_config
 from search.record import DatasetName
 from search.report.__main__ import main
@@ -174,7 +174,7 @@ def test_a_model_that_scales_its_input_is_shown_by_what_it_gives_to_unscaled_row
     final = FinalModel.of(model, data, "standardized")
     np.testing.assert_allclose(final.W, W * (scale * data.X_test.std(axis=0))[:, None])
     seen = (data.X_test * scale).astype(W.dtype)
-    np.testing.assert_allclose(final.log_p, log_softmax(seen @ W), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(final.log_p, log_softmax(seen @ W, axis=1), rtol=1e-6, atol=1e-8)
 
 
 def test_the_page_of_a_table_speaks_of_rows_and_never_of_images(tmp_path):
