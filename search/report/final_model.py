@@ -19,7 +19,7 @@ WORST = 24
 MOST_CLASSES = 12
 """How many classes have their weights shown; with more there are too many pictures or rows."""
 
-
+# Columns that are in float64 at a time.
 _COLUMNS = 64
 
 
@@ -41,8 +41,6 @@ class FinalModel:
         The places of their labels among the classes.
     log_p : ndarray of shape (n, c)
         Log-probability that the model gives each class of each row.
-    least : float
-        The least of them that its numbers can hold.
     names : tuple of str
         Names of the classes.
     """
@@ -53,7 +51,6 @@ class FinalModel:
     X: NDArray[Any]
     y: NDArray[np.int64]
     log_p: NDArray[Any]
-    least: float
     names: tuple[str, ...]
 
     @classmethod
@@ -69,18 +66,30 @@ class FinalModel:
         if X is None or y is None or model.W.shape != (X.shape[1], data.n_classes):
             return None
         by_deviation = features == STANDARDIZED or not data.image_shape
-        # A model that scales its input has weights of what it scales to.
-        W = model.W * np.reshape(getattr(model, "scale", 1.0), (-1, 1))
+        W = model.W * model.features.scale[:, None]  # of the rows as they are
         if by_deviation:
             W = W * _deviations(X)[:, None]
-        log_p, least = _log_probabilities(model, X)
-        return cls(W, by_deviation, data, X, y, log_p, least, class_names(data))
+        log_p = np.nan_to_num(model.log_proba(X))  # one that has diverged gives what is no number
+        return cls(W, by_deviation, data, X, y, log_p, class_names(data))
 
     @property
     def predicted(self) -> NDArray[np.intp]:
         """The most probable class of each row."""
         label: NDArray[np.intp] = np.argmax(self.log_p, axis=1)
         return label
+
+    @property
+    def unweighted(self) -> str:
+        """What is to be said of counts where rows have weights."""
+        if self.data.weights_test is None:
+            return ""
+        return f" The {self.data.noun} are counted, whatever their weights."
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """The loss of each row: minus the log-probability of its class."""
+        losses: NDArray[np.float64] = -self.log_p[np.arange(len(self.y)), self.y]
+        return losses
 
     @property
     def shown_classes(self) -> list[int]:
@@ -96,28 +105,14 @@ class FinalModel:
 
     def worst(self) -> NDArray[np.intp]:
         """Return the misclassified rows with the largest loss, the worst first."""
-        loss = -self.log_p[np.arange(len(self.y)), self.y]
         wrong = np.flatnonzero(self.predicted != self.y)
-        return wrong[np.argsort(-loss[wrong], kind="stable")][:WORST]
-
-    def loss_text(self, row: int) -> str:
-        """Return the loss of a row; a probability of zero has only a bound."""
-        log_p = float(self.log_p[row, self.y[row]])
-        return f"{-log_p:.2f}" if log_p > self.least else f"over {-log_p:.0f}"
+        return wrong[np.argsort(-self.losses[wrong], kind="stable")][:WORST]
 
 
 def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:
     """Return the standard deviation of each column, a few columns at a time to save memory."""
     blocks = (X[:, i : i + _COLUMNS] for i in range(0, X.shape[1], _COLUMNS))
     return np.concatenate([block.std(axis=0, dtype=np.float64) for block in blocks])
-
-
-def _log_probabilities(model: SoftmaxRegression, X: NDArray[Any]) -> tuple[NDArray[Any], float]:
-    """Return log-probabilities of shape (n, c), and the least that there can be."""
-    with np.errstate(all="ignore"):  # of a model whose final training diverged
-        p = model.predict_proba(X)
-        least = np.log(np.finfo(p.dtype).tiny)
-        return np.nan_to_num(np.maximum(np.log(p), least)), float(least)
 
 
 def class_names(data: Dataset) -> tuple[str, ...]:
