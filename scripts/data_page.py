@@ -78,7 +78,7 @@ CASES: list[Case] = [
     ("Parquet", 'frame.to_parquet("iris.parquet")', "iris.parquet", {"target": "species"}),
     ("Feather", 'frame.to_feather("iris.feather")', "iris.feather", {"target": "species"}),
     ("Arrow",
-     'pa.ipc.new_file("iris.arrow", table.schema).write(table)', "iris.arrow",
+     'with pa.ipc.new_file("iris.arrow", table.schema) as file: file.write(table)', "iris.arrow",
      {"target": "species"}),
     ("a folder of tables",
      'frame[::2].to_csv("tables/train.csv", index=False); '
@@ -135,7 +135,8 @@ def names() -> dict[str, Any]:
     return {
         "np": np, "pa": pa, "h5py": h5py, "gzip": gzip, "pickle": pickle, "struct": struct,
         "zipfile": zipfile, "save_file": save_file, "dump_svmlight_file": dump_svmlight_file,
-        "X": X[::2], "y": y[::2], "X_test": X[1::2], "y_test": y[1::2], "places": iris.target[::2],
+        "X": X[::2].copy(), "y": y[::2], "X_test": X[1::2], "y_test": y[1::2],
+        "places": iris.target[::2].copy(),
         "weights": np.linspace(1, 2, 75), "images": small.images[:300].astype(np.uint8),
         "digits": small.target[:300], "frame": frame, "table": pa.Table.from_pandas(frame),
         "mixed": mixed,

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.dataset import MOST_CLASSES, Dataset
+from model.data.dataset import MOST_CLASSES, Dataset, check_rows
 from model.data.found import HELP, Found, Part
-from model.data.labels import classes_of, codes_of, labels_of
+from model.data.labels import classes_of, codes_of, labels_of, shown
 from model.errors import DataError
 
 F64 = NDArray[np.float64]
@@ -34,14 +34,20 @@ def assemble(found: Found) -> Dataset:
         If a part breaks a rule of `Dataset`, or the parts do not fit each other.
     """
     train = found.train
+    X, layout = _flat(train), _layout(train.X)
     labels = labels_of(train.y_name, train.y)
     classes = classes_of(train.y_name, labels, MOST_CLASSES)
-    layout = _layout(train.X)
-    X = _flat(train)
+    y = _codes(train, labels, classes)
+    if len(classes) < 2:
+        raise DataError(
+            f"{train.y_name}: every training label is {shown(classes[0])}; a classifier needs at "
+            f"least two classes. {HELP}"
+        )
+    check_rows(train.X_name, X, y, found.features)
     data = Dataset(
         name=found.name,
         X=X,
-        y=_codes(train, labels, classes),
+        y=y,
         classes=classes,
         weights=_weights(train),
         image_shape=_image_shape(train.X.shape[1:], layout),
@@ -56,8 +62,9 @@ def assemble(found: Found) -> Dataset:
             continue
         _check_shape(train, part)
         rows = _flat(part)
-        remarks += _compare(data, train, part, rows)
         y = _codes(part, labels_of(part.y_name, part.y), classes)
+        check_rows(part.X_name, rows, y, found.features)
+        remarks += _compare(data, train, part, rows)
         fields: dict[str, Any] = {
             f"X_{name}": rows,
             f"y_{name}": y,

@@ -15,8 +15,8 @@ from platformdirs import user_cache_dir
 from model.data.assembly import assemble
 from model.data.dataset import Dataset
 from model.data.download import DownloadError, download, file_sha256
+from model.data.folder import FolderReader
 from model.data.found import Reading
-from model.data.idx import IdxReader
 from model.errors import DataError
 
 NAME = "fashion-mnist"
@@ -118,7 +118,7 @@ def load_fashion_mnist(*, notify: Notify, progress: FileProgress | None = None) 
         notify(f"Fashion-MNIST is not on disk yet: downloading 30 MB to {folder}.")
         _download_into(folder, progress)
         notify("Fashion-MNIST is downloaded, and its checksums are right.")
-    return replace(assemble(IdxReader().read(folder, Reading())), name=NAME)
+    return replace(assemble(FolderReader().read(folder, Reading())), name=NAME)
 
 
 def _download_into(folder: Path, progress: FileProgress | None) -> None:

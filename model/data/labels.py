@@ -123,6 +123,8 @@ def classes_of(what: str, y: NDArray[Any], most: int) -> tuple[Label, ...]:
         If there are more than `most`.
     """
     found = np.unique(y)
+    if not len(found):
+        raise DataError(f"{what} holds no label.")
     if len(found) > most:
         raise DataError(
             f"{what} holds {len(found)} different labels, such as "

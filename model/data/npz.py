@@ -1,6 +1,8 @@
 """Archives of arrays, as numpy.savez writes them."""
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +27,44 @@ class NpzReader:
     def read(self, path: Path, reading: Reading) -> Found:
         """Read the arrays that have a role."""
         refuse_for_arrays(path, reading)
-        try:
-            with path.open("rb") as file:
-                if not zipfile.is_zipfile(file):
-                    raise ValueError("not a zip archive, or not all of it")
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as archive:
-                    names = archive.files
-                    chosen = choose(path, names, reading)
-                    return found_arrays(
-                        path, path.stem, chosen, names, lambda key: _member(path, archive, key)
-                    )
-        except DataError:
-            raise
-        # Damage makes zipfile, zlib and the header's parser raise a dozen unrelated kinds.
-        except Exception as error:
-            raise _unreadable(path, str(error) or type(error).__name__) from error
+        with _opened(path) as archive:
+            names = archive.files
+            chosen = choose(path, names, reading)
+            return found_arrays(
+                path, path.stem, chosen, names, lambda key: _member(path, archive, key)
+            )
+
+    def read_single(self, path: Path) -> NDArray[Any]:
+        """Return the one array of a file that holds no other.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged, or holds several.
+        """
+        with _opened(path) as archive:
+            if len(archive.files) != 1:
+                raise DataError(
+                    f"{path}: holds {len(archive.files)} arrays, {', '.join(archive.files[:6])}; a "
+                    f"file of a folder is one array. Give this file alone. {HELP}"
+                )
+            return _member(path, archive, archive.files[0])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("not a zip archive, or not all of it")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                yield archive
+    except DataError:
+        raise
+    # Damage makes zipfile, zlib and the header's parser raise a dozen unrelated kinds.
+    except Exception as error:
+        raise _unreadable(path, str(error) or type(error).__name__) from error
 
 
 def _holds_arrays(path: Path) -> bool:

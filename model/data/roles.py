@@ -108,29 +108,42 @@ def choose(source: Path | str, names: Iterable[str], reading: Reading) -> dict[s
 
 
 def _by_name(source: Path | str, names: list[str], given: Mapping[str, str]) -> dict[str, str]:
-    chosen: dict[str, str] = {}
-    prefixes: dict[str, str] = {}
+    groups: dict[str, dict[str, str]] = {}
     for name in names:
         found = role_of(name)
         if found is None or name in given.values():
             continue
         prefix, role = found
-        if role in chosen:
+        group = groups.setdefault(prefix, {})
+        if role in group:
             raise DataError(
-                f"{source}: {chosen[role]!r} and {name!r} could both be {role}; say which: "
+                f"{source}: {group[role]!r} and {name!r} could both be {role}; say which: "
                 f"--keys X=NAME,y=NAME,... {HELP}"
             )
-        chosen[role], prefixes[name] = name, prefix
-    if len(set(prefixes.values())) > 1:
-        mixed = " and ".join(repr(prefix) for prefix in sorted(set(prefixes.values())))
-        raise DataError(
-            f"{source}: holds arrays of several data sets, {mixed}; say which are meant: "
-            f"--keys X=NAME,y=NAME,... {HELP}"
-        )
+        group[role] = name
+    chosen = _one_of(source, groups)
     # Validation rows alone are of no use, and may be left where they are.
     if ("X_val" in chosen) != ("y_val" in chosen):
         chosen = {role: name for role, name in chosen.items() if not role.endswith("_val")}
     return {role: name for role, name in chosen.items() if _has_rows(role, chosen)}
+
+
+def _one_of(source: Path | str, groups: Mapping[str, dict[str, str]]) -> dict[str, str]:
+    """Return the arrays of the one data set that is complete; those without a prefix come first."""
+    complete = {prefix: group for prefix, group in groups.items() if {"X", "y"} <= set(group)}
+    if "" in complete:
+        return complete[""]
+    if len(complete) > 1:
+        raise DataError(
+            f"{source}: holds several data sets, {' and '.join(sorted(complete))}; put each into a "
+            f"folder of its own, or say which arrays are meant: --keys X=NAME,y=NAME,... {HELP}"
+        )
+    # What is not complete is refused later, by what it lacks.
+    return next(iter(complete.values())) if complete else groups.get("", _largest(groups))
+
+
+def _largest(groups: Mapping[str, dict[str, str]]) -> dict[str, str]:
+    return max(groups.values(), key=len, default={})
 
 
 def _has_rows(role: str, chosen: Mapping[str, str]) -> bool:

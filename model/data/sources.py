@@ -10,16 +10,28 @@ from model.data.dataset import Dataset
 from model.data.digits import load_digits
 from model.data.download import DownloadError
 from model.data.fashion_mnist import FileProgress, Notify, load_fashion_mnist
+from model.data.folder import FolderReader, NpyReader
 from model.data.found import HEAD, HELP, Reader, Reading
-from model.data.idx import IdxReader
+from model.data.hdf5 import Hdf5Reader
 from model.data.npz import NpzReader
+from model.data.safetensors import SafetensorsReader
+from model.data.strangers import refuse_strangers
+from model.data.svmlight import SvmlightReader
 from model.data.tables import TableReader
 from model.errors import DataError
 
 KNOWN = ("auto", "fashion-mnist", "digits")
 """The names that `load_dataset` understands next to paths."""
 
-READERS: Sequence[Reader] = (TableReader(), IdxReader(), NpzReader())
+READERS: Sequence[Reader] = (
+    TableReader(),
+    FolderReader(),
+    NpzReader(),
+    NpyReader(),
+    Hdf5Reader(),
+    SafetensorsReader(),
+    SvmlightReader(),
+)
 """The formats, asked in this order whether a path is theirs."""
 
 _RULER = "=" * 78
@@ -102,6 +114,8 @@ def _load_path(spec: str, reading: Reading) -> Dataset:
         raise DataError(f"--dataset {spec}: cannot be looked at ({error}).") from error
     reader = None
     if spec and (is_folder or is_file):
+        if is_file:
+            refuse_strangers(path, head)
         reader = next((reader for reader in READERS if reader.is_yours(path, head)), None)
     if reader is None:
         found = "a file of another kind" if is_file else "a folder" if is_folder else "neither"

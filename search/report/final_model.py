@@ -69,7 +69,8 @@ class FinalModel:
         W = model.W * model.features.scale[:, None]  # of the rows as they are
         if by_deviation:
             W = W * _deviations(X)[:, None]
-        log_p = np.nan_to_num(model.log_proba(X))  # one that has diverged gives what is no number
+        with np.errstate(all="ignore"):  # of a model whose final training diverged
+            log_p = np.nan_to_num(model.log_proba(X))
         return cls(W, by_deviation, data, X, y, log_p, class_names(data))
 
     @property

@@ -260,7 +260,8 @@ def test_quoted_text_may_hold_anything(tmp_path):
     ("text", "expected"),
     [
         ("a,label\n", "has no row"),
-        ("", "no first line"),
+        ("", "is empty"),
+        (" \n1,2\n", "no first line"),
         ("1,2\n3,4\n", "its first line holds numbers"),
         ("a,a,label\n1,2,x\n3,4,y\n", "two columns 'a'"),
         ("label\nx\ny\n", "no column beside 'label'"),
@@ -276,7 +277,7 @@ def test_quoted_text_may_hold_anything(tmp_path):
             "a,label\n" + "".join(f"id{i},{'xy'[i % 2]}\n" for i in range(101)),
             "101 different texts",
         ),
-        ("a,label\n1e999,x\n2,y\n", "row 0 holds inf at column 'a'"),
+        ("a,label\n1e999,x\n2,y\n", "row 0, holds inf at column 'a'"),
         ("a,b,label\n9007199254740993,0.5,x\n1,2,y\n", "column 'a'.*beyond 2\\*\\*53"),
     ],
 )

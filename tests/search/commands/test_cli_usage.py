@@ -209,7 +209,8 @@ def test_a_truncated_file_is_refused(refusal, folder):
     whole = (folder / "data.npz").read_bytes()
     for size in (0, 10, len(whole) // 2, len(whole) - 1):
         (folder / "cut.npz").write_bytes(whole[:size])
-        assert "cut.npz: cannot be read" in refusal(*tiny("--dataset", "cut.npz"))
+        expected = "cannot be read" if size else "is empty"
+        assert f"cut.npz: {expected}" in refusal(*tiny("--dataset", "cut.npz"))
 
 
 def test_a_damaged_file_is_refused(refusal, folder):
@@ -249,9 +250,18 @@ def test_truncated_idx_files_are_refused(refusal, folder):
         ({"y": np.array([0, 1])}, "2 labels; expected one label a row"),
         ({"y": np.array([[0, 1], [1, 1], [0, 1], [1, 0]])}, "row 1 is 1, 1"),
         ({"y": np.array(["a", "b", " ", "d"])}, "no label in row 2"),
-        ({"X": np.array([[0, 1], [np.nan, 0], [1, 1], [2, 3]])}, "row 1 holds nan at feature 0"),
-        ({"X": np.array([[0, 1], [3, 0], [1, np.inf], [2, 3]])}, "row 2 holds inf at feature 1"),
-        ({"X": np.array([[0, 1e300], [3, 0], [1, 0], [2, 3]])}, "row 0 holds 1e+300 at feature 1"),
+        (
+            {"X": np.array([[0, 1], [np.nan, 0], [1, 1], [2, 3]])},
+            "X, row 1, holds nan at feature 0",
+        ),
+        (
+            {"X": np.array([[0, 1], [3, 0], [1, np.inf], [2, 3]])},
+            "X, row 2, holds inf at feature 1",
+        ),
+        (
+            {"X": np.array([[0, 1e300], [3, 0], [1, 0], [2, 3]])},
+            "X, row 0, holds 1e+300 at feature 1",
+        ),
         ({"X": np.zeros((4, 0))}, "empty"),
         ({"X_test": np.zeros((4, 2))}, "lacks y_test"),
         ({"X_test": np.zeros((4, 3)), "y_test": np.zeros(4)}, "3 features"),

@@ -48,7 +48,7 @@ def test_own_validation_rows_and_test_rows_are_looked_at():
 
 @pytest.mark.parametrize(("features", "told"), [("raw", 1), ("unit", 1), ("standardized", 0)])
 def test_a_column_that_float32_cannot_hold_is_told_by_name(features, told):
-    X = RNG.normal(size=(50, 2)) + [0, 1e9]
+    X = RNG.normal(loc=[0, 1e9], size=(50, 2))
     named = data(X=X, features=("size", "seconds"))
     found = [text for text in advice(config(features=features), named) if "float32" in text]
     assert len(found) == told

@@ -1,0 +1,154 @@
+"""A folder of files that are one array each: IDX, .npy, or .npz with a single array."""
+
+import gzip
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.found import HEAD, HELP, Found, Reading, refuse_for_arrays
+from model.data.idx import GZIP, is_idx, read_idx
+from model.data.npz import NpzReader
+from model.data.roles import choose, found_arrays, role_of
+from model.data.strangers import refuse_strangers
+from model.errors import DataError
+
+NPY = b"\x93NUMPY"
+_ZIP = b"PK\x03\x04"
+# Endings that are no part of an array's name.
+_ENDINGS = (".gz", ".npy", ".npz", ".idx")
+_LISTED = 6
+
+
+class FolderReader:
+    """Reads a folder, or the one folder in it that has the files."""
+
+    def is_yours(self, path: Path, head: bytes) -> bool:
+        """Whether it is a folder."""
+        del head
+        return path.is_dir()
+
+    def read(self, path: Path, reading: Reading) -> Found:
+        """Read the arrays whose names say what they are."""
+        refuse_for_arrays(path, reading)
+        files = _files(path)
+        chosen = choose(path, files, reading)
+        return found_arrays(path, path.resolve().name, chosen, files, lambda key: _read(files[key]))
+
+
+class NpyReader:
+    """Refuses a single ``.npy`` file, which has no labels."""
+
+    def is_yours(self, path: Path, head: bytes) -> bool:
+        """Whether it is an array of numpy."""
+        return head.startswith(NPY) or path.suffix.lower() == ".npy"
+
+    def read(self, path: Path, reading: Reading) -> Found:
+        """Say how rows and labels come together."""
+        del reading
+        raise DataError(
+            f"{path}: is one array, and rows need labels beside them. Give the folder, with files "
+            f"such as X_train.npy and y_train.npy in it. {HELP}"
+        )
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Return the files of arrays by their names without endings; one folder deeper if need be."""
+    here = _arrays(folder)
+    if here:
+        return here
+    deeper = {inside.name: _arrays(inside) for inside in _inside(folder) if inside.is_dir()}
+    with_arrays = [name for name, files in deeper.items() if files]
+    if len(with_arrays) > 1:
+        raise DataError(
+            f"{folder}: holds no arrays itself, and {' and '.join(with_arrays)} in it do; give one "
+            f"of them. {HELP}"
+        )
+    if not with_arrays:
+        raise DataError(
+            f"{folder}: holds no training data; expected files such as train-images-idx3-ubyte and "
+            f"train-labels-idx1-ubyte, X_train.npy and y_train.npy, or train.csv, found "
+            f"{_listing(folder)}. {HELP}"
+        )
+    return deeper[with_arrays[0]]
+
+
+def _arrays(folder: Path) -> dict[str, Path]:
+    """Return the files that are arrays, or whose names say that they should be."""
+    files: dict[str, Path] = {}
+    for path in _inside(folder):
+        name = _name(path)
+        # Where a file lies there packed too, the packed one counts.
+        first = name not in files or path.suffix.lower() == ".gz"
+        if first and path.is_file() and (role_of(name) or _is_array(path)):
+            files[name] = path
+    return files
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror}).") from error
+
+
+def _name(path: Path) -> str:
+    name = path.name
+    while name.lower().endswith(_ENDINGS):
+        name = name[: name.rindex(".")]
+    return name or path.name
+
+
+def _is_array(path: Path) -> bool:
+    head = _head(path)
+    return head.startswith(NPY) or is_idx(head) or (head.startswith(_ZIP) and _single(path))
+
+
+def _head(path: Path) -> bytes:
+    """Return the first bytes of a file, unpacked; nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        if head.startswith(GZIP):
+            with gzip.open(path, "rb") as stream:
+                return stream.read(HEAD)
+    except (OSError, EOFError, zlib.error):
+        return b""
+    return head
+
+
+def _single(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [Path(name).suffix for name in archive.namelist()] == [".npy"]
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _read(path: Path) -> NDArray[Any]:
+    """Read a file that is one array; ``.npy`` stays on disk until its rows are asked for."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if head.startswith(_ZIP):
+        return NpzReader().read_single(path)
+    if not head.startswith(NPY):
+        if not head.startswith(GZIP):
+            refuse_strangers(path, head)
+        return read_idx(path)
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}); expected an array of numbers as numpy.save writes "
+            f"it. Fetch or write the file again. {HELP}"
+        ) from error
+    return array
+
+
+def _listing(folder: Path) -> str:
+    names = [path.name for path in _inside(folder)]
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more if names else "an empty folder"

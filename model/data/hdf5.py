@@ -1,0 +1,68 @@
+"""HDF5, by the extra of that name."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.found import HELP, Found, Reading, refuse_for_arrays
+from model.data.roles import choose, found_arrays
+from model.errors import DataError
+
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+_SUFFIXES = (".h5", ".hdf5", ".hdf")
+
+
+class Hdf5Reader:
+    """Reads the datasets of an HDF5 file, at any depth, by their paths in it."""
+
+    def is_yours(self, path: Path, head: bytes) -> bool:
+        """Whether it begins as HDF5 does, or calls itself so."""
+        return head.startswith(_MAGIC) or path.suffix.lower() in _SUFFIXES
+
+    def read(self, path: Path, reading: Reading) -> Found:
+        """Read the datasets that have a role."""
+        refuse_for_arrays(path, reading)
+        try:
+            import h5py
+        except ImportError:
+            raise DataError(
+                f"{path}: is HDF5, which needs the package h5py: pip install 'packsweep[hdf5]'. "
+                f"{HELP}"
+            ) from None
+        try:
+            with h5py.File(path, "r") as file:
+                names = _names(h5py, file)
+                chosen = choose(path, names, reading)
+                return found_arrays(
+                    path, path.stem, chosen, names, lambda key: _array(path, key, file[key])
+                )
+        except DataError:
+            raise
+        # Damage makes the library raise many unrelated kinds.
+        except Exception as error:
+            raise DataError(
+                f"{path}: cannot be read ({error}); expected a whole HDF5 file. Fetch or write it "
+                f"again. {HELP}"
+            ) from error
+
+
+def _names(h5py: Any, file: Any) -> list[str]:
+    names: list[str] = []
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape:
+            names.append(name)
+
+    file.visititems(note)
+    return names
+
+
+def _array(path: Path, key: str, dataset: Any) -> NDArray[Any]:
+    if dataset.dtype.names is not None:
+        raise DataError(
+            f"{path}: {key} is a table of records, which is not read; save its columns as arrays, "
+            f"or the table as Parquet. {HELP}"
+        )
+    return np.asarray(dataset[()])
