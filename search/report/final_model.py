@@ -19,7 +19,7 @@ WORST = 24
 MOST_CLASSES = 12
 """How many classes have their weights shown; with more there are too many pictures or rows."""
 
-
+# Columns that are in float64 at a time.
 _COLUMNS = 64
 
 
@@ -66,8 +66,7 @@ class FinalModel:
         if X is None or y is None or model.W.shape != (X.shape[1], data.n_classes):
             return None
         by_deviation = features == STANDARDIZED or not data.image_shape
-        # A model that scales its input has weights of what it scales to.
-        W = model.W * model.features.scale.reshape(-1, 1)
+        W = model.W * model.features.scale[:, None]  # of the rows as they are
         if by_deviation:
             W = W * _deviations(X)[:, None]
         with np.errstate(all="ignore"):  # of a model whose final training diverged
@@ -79,6 +78,19 @@ class FinalModel:
         """The most probable class of each row."""
         label: NDArray[np.intp] = np.argmax(self.log_p, axis=1)
         return label
+
+    @property
+    def unweighted(self) -> str:
+        """What is to be said of counts where rows have weights."""
+        if self.data.weights_test is None:
+            return ""
+        return f" The {self.data.noun} are counted, whatever their weights."
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """The loss of each row: minus the log-probability of its class."""
+        losses: NDArray[np.float64] = -self.log_p[np.arange(len(self.y)), self.y]
+        return losses
 
     @property
     def shown_classes(self) -> list[int]:
@@ -94,13 +106,8 @@ class FinalModel:
 
     def worst(self) -> NDArray[np.intp]:
         """Return the misclassified rows with the largest loss, the worst first."""
-        loss = -self.log_p[np.arange(len(self.y)), self.y]
         wrong = np.flatnonzero(self.predicted != self.y)
-        return wrong[np.argsort(-loss[wrong], kind="stable")][:WORST]
-
-    def loss_text(self, row: int) -> str:
-        """Return the loss of a row."""
-        return f"{-float(self.log_p[row, self.y[row]]):.2f}"
+        return wrong[np.argsort(-self.losses[wrong], kind="stable")][:WORST]
 
 
 def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:

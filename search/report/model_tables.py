@@ -57,7 +57,8 @@ def mistake_rows(final: FinalModel) -> list[tuple[str, str, str, str]]:
     """Return row, class, class that it was taken for and loss of the worst; nothing of images."""
     if final.data.image_shape:
         return []
+    losses = final.losses
     return [
-        (f"{i}", final.names[final.y[i]], final.names[final.predicted[i]], final.loss_text(i))
+        (f"{i}", final.names[final.y[i]], final.names[final.predicted[i]], f"{losses[i]:.2f}")
         for i in final.worst().tolist()
     ]

@@ -95,6 +95,7 @@ def _model_section(final: FinalModel | str) -> dict[str, Any]:
     return {
         "no_model": "",
         "by_deviation": final.by_deviation,
+        "unweighted": final.unweighted,
         "left_out": len(final.names) - len(final.shown_classes),
         "confusion": confusion_chart(final),
         "confusions": confusions(final),

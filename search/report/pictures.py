@@ -52,14 +52,14 @@ def mistake_pictures(final: FinalModel) -> list[Picture]:
     if not final.data.image_shape:
         return []
     low, high = min(0.0, float(final.X.min())), float(final.X.max())
-    ends = (low, high if high > low else low + 1.0)
+    ends, losses = (low, high if high > low else low + 1.0), final.losses
     return [
         Picture(
             _drawn(f"mistake-{i}", _image(final.data.picture(final.X[i])), ends),
             (
                 final.names[final.y[i]],
                 f"taken for {final.names[final.predicted[i]]}",
-                f"loss {final.loss_text(i)}",
+                f"loss {losses[i]:.2f}",
             ),
         )
         for i in final.worst().tolist()
