@@ -5,11 +5,13 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from inspect import isgenerator
+from typing import Any, Protocol, cast
 
 from threadpoolctl import threadpool_limits
 
 from cluster.metrics import Metrics, NoMetrics
+from model.steps import Steps, run_to_end
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ class Executor(Protocol):
             What people read. Tasks of a kind have the same words before a colon, and are
             counted together on a dashboard.
         function : callable
-            A function that a worker can import.
+            A function that a worker can import. One that is a generator, of `model.steps`, is run
+            to its end, and what it returns is the result; an executor may let `wait` return
+            between two of its steps.
         *args : object
             Its arguments, among them what `share` returned.
 
@@ -130,6 +134,12 @@ class Executor(Protocol):
         """Give everything back, at the end of the command; tasks that still run are abandoned."""
 
 
+def result_of(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Return what a task's function gives, with all its steps where it is a generator."""
+    value: Any = function(*args)
+    return run_to_end(cast(Steps[Any], value)) if isgenerator(value) else value
+
+
 def available_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
@@ -154,6 +164,8 @@ class SerialExecutor:
     def __init__(self) -> None:
         # What was submitted and not run yet, oldest first.
         self._queue: deque[tuple[Hashable, Callable[..., Any], tuple[Any, ...]]] = deque()
+        # The task that has begun and has steps left, if there is one.
+        self._begun: tuple[Hashable, Steps[Any]] | None = None
 
     def share(self, value: Any) -> Any:
         """Return the value itself."""
@@ -165,13 +177,29 @@ class SerialExecutor:
         self._queue.append((key, function, args))
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
-        """Run the oldest call."""
+        """Run the oldest call, or its next step where it is a calculation in steps."""
         del timeout
-        if not self._queue:
-            return []
-        key, function, args = self._queue.popleft()
         with one_blas_thread():
-            return [Finished(key, function(*args), "localhost")]
+            if self._begun is None and self._queue:
+                key, function, args = self._queue.popleft()
+                value = function(*args)
+                if not isgenerator(value):
+                    return [Finished(key, value, "localhost")]
+                self._begun = key, cast(Steps[Any], value)
+            return self._step() if self._begun else []
+
+    def _step(self) -> list[Finished | Lost]:
+        """Take one step of the task that has begun."""
+        if self._begun is None:
+            return []
+        (key, steps), begun = self._begun, self._begun
+        self._begun = None  # also where it raises
+        try:
+            next(steps)
+        except StopIteration as end:
+            return [Finished(key, end.value, "localhost")]
+        self._begun = begun
+        return []
 
     def metrics(self, run: str) -> Metrics:
         """Return a place where nothing is recorded."""
@@ -179,5 +207,6 @@ class SerialExecutor:
         return NoMetrics()
 
     def close(self) -> None:
-        """Forget what is queued."""
+        """Forget what is queued and what has begun."""
         self._queue.clear()
+        self._begun = None

@@ -11,7 +11,7 @@ import ray
 
 from cluster.connection import connect
 from cluster.errors import ClusterError
-from cluster.executor import Finished, Lost, one_blas_thread
+from cluster.executor import Finished, Lost, one_blas_thread, result_of
 from cluster.metrics import Metrics
 from cluster.ray_metrics import RayMetrics, RemoteMetrics
 from cluster.versions import Versions, check_versions, library_versions
@@ -58,7 +58,7 @@ def _on_worker(
     if detail:
         print(detail, flush=True)  # noqa: T201  (the dashboard shows it on the task's page)
     with one_blas_thread():
-        return node, function(*args)
+        return node, result_of(function, args)
 
 
 @contextmanager

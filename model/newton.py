@@ -13,6 +13,7 @@ from scipy.special import softmax
 from model.curvature import PenalisedCost, bound, hessian
 from model.data.dataset import check_rows
 from model.errors import DataError, PacksweepError
+from model.steps import Steps, run_to_end
 
 F64 = NDArray[np.float64]
 
@@ -134,11 +135,33 @@ def softmax_optimum(
 
     Products use the threads that numpy has; the caller decides how many.
     """
+    return run_to_end(
+        softmax_optimum_steps(
+            X, y, alpha, n_classes, gradient_norm=gradient_norm, start=start,
+            max_iterations=max_iterations, largest_factor=largest_factor, weights=weights,
+        )
+    )  # fmt: skip
+
+
+def softmax_optimum_steps(
+    X: NDArray[Any],
+    y: NDArray[np.integer[Any]],
+    alpha: float,
+    n_classes: int,
+    *,
+    gradient_norm: float = 1e-6,
+    start: tuple[F64, F64] | None = None,
+    max_iterations: int = 100,
+    largest_factor: int = 10_000,
+    weights: F64 | None = None,
+) -> Steps[Optimum]:
+    """Do as `softmax_optimum` does, one Newton step at a time."""
     X, y = np.asarray(X), np.asarray(y)
     _check(X, y, alpha, n_classes)
     cost = PenalisedCost(X, y, alpha, n_classes, weights)
     newton = _Newton(cost, _start(start, X.shape[1], n_classes), largest_factor)
     while not newton.norm <= gradient_norm:
+        yield
         if newton.iterations == max_iterations:
             raise ConvergenceError(
                 f"After {max_iterations} Newton steps the gradient norm is {newton.norm:.1e}; "

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.softmax import log_softmax, mean_loss, share
+from model.steps import Steps
 from model.tasks import Examples, FinalScore
 
 F64 = NDArray[np.float64]
@@ -40,7 +41,7 @@ class AlphaOptimum:
     val_cost, val_accuracy : float
         Cost and fraction correct on the validation images.
     seconds : float
-        The time that the search took.
+        The time from the first step of the search to the last.
     shift, scale : ndarray of shape (D,) or (1,), float64
         The features, as in `model.features.Features`.
     """
@@ -58,8 +59,8 @@ class AlphaOptimum:
     scale: F64
 
 
-def find_optimum(examples: Examples, alpha: float) -> AlphaOptimum:
-    """Minimise the cost that the trials of an alpha descend, on the images that train them.
+def find_optimum(examples: Examples, alpha: float) -> Steps[AlphaOptimum]:
+    """Minimise the cost that the trials of an alpha descend, on the rows that train them.
 
     The search starts at zero and not at another alpha's optimum: its result does not depend
     on the optima that were found before.
@@ -67,18 +68,27 @@ def find_optimum(examples: Examples, alpha: float) -> AlphaOptimum:
     Parameters
     ----------
     examples : Examples
-        The images, without folds.
+        The rows, without folds.
     alpha : float
         The strength of the L2 penalty.
+
+    Yields
+    ------
+    None
+        Between two Newton steps.
+
+    Returns
+    -------
+    AlphaOptimum
     """
     # Here, because its part of scipy takes half a second to import, and all who read an optimum
     # import this module.
-    from model.newton import ConvergenceError, softmax_optimum
+    from model.newton import ConvergenceError, softmax_optimum_steps
 
     began = time.perf_counter()
     training = examples.training(0)
     try:
-        found = softmax_optimum(
+        found = yield from softmax_optimum_steps(
             training.X, training.y, alpha, examples.n_classes, weights=training.weights,
             gradient_norm=GRADIENT_NORM, max_iterations=MAX_ITERATIONS,
         )  # fmt: skip

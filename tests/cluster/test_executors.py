@@ -274,3 +274,45 @@ def die_once(path):
     if not path.exists():
         path.touch()
         os._exit(1)
+
+
+def counting_steps(start, stop):
+    """A calculation in steps."""
+    total = 0
+    for i in range(start, stop):
+        total += i
+        yield
+    return total
+
+
+def failing_steps():
+    yield
+    raise DataError("no such luck")
+
+
+def test_a_calculation_in_steps_gives_what_it_returns(executor):
+    executor.submit("steps", "steps: 1", counting_steps, 3, 6)
+    executor.submit("none", "steps: 2", counting_steps, 3, 3)
+    executor.submit("plain", "steps: 3", len, "four")
+    values = {finished.key: finished.value for finished in collect(executor, 3)}
+    assert values == {"steps": 12, "none": 0, "plain": 4}
+
+
+def test_a_step_that_fails_ends_its_task_alone(executor):
+    executor.submit("bad", "steps: 4", failing_steps)
+    executor.submit("good", "steps: 5", counting_steps, 0, 2)
+    with pytest.raises(DataError, match="no such luck"):
+        collect(executor, 2)
+    (finished,) = collect(executor, 1)
+    assert (finished.key, finished.value) == ("good", 1)
+
+
+def test_in_this_process_one_waits_a_step_at_a_time():
+    executor = SerialExecutor()
+    executor.submit("steps", "steps: 6", counting_steps, 0, 3)
+    assert [executor.wait(0.25) for _ in range(3)] == [[], [], []]
+    assert [finished.value for finished in executor.wait(0.25)] == [3]
+    executor.submit("left", "steps: 7", counting_steps, 0, 3)
+    executor.wait(0.25)
+    executor.close()
+    assert executor.wait(0.25) == []

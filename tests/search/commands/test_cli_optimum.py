@@ -58,12 +58,13 @@ def sought(monkeypatch):
 
 
 def interrupt(monkeypatch):
-    """Let the system ask to stop while an optimum is found."""
+    """Let the system ask to stop while the second optimum is found."""
     original = optima.find_optimum
 
-    def find_optimum(*args):
-        signal.raise_signal(signal.SIGTERM)
-        return original(*args)
+    def find_optimum(examples, alpha):
+        if alpha == 1000.0:
+            signal.raise_signal(signal.SIGTERM)
+        return original(examples, alpha)
 
     monkeypatch.setattr(optima, "find_optimum", find_optimum)
 

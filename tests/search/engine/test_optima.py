@@ -5,6 +5,7 @@ import pytest
 
 from cluster.errors import ClusterError
 from cluster.executor import Lost, SerialExecutor
+from model import newton as module_newton
 from model import optimum as module
 from model.data.dataset import Dataset
 from model.features import Features
@@ -12,6 +13,7 @@ from model.newton import softmax_optimum
 from model.optimum import find_optimum, score_weights
 from model.pack import PackState, advance, penalty
 from model.softmax import cost
+from model.steps import run_to_end
 from model.tasks import Examples
 from search.config import SweepConfig
 from search.engine import Optima
@@ -69,7 +71,7 @@ def assert_same(one, other):
 @pytest.mark.parametrize("features", ["raw", "unit", "standardized"])
 def test_it_is_newtons_optimum_of_what_trains_the_trials(features):
     data, examples = tiny(features)
-    found = find_optimum(examples, 10.0)
+    found = run_to_end(find_optimum(examples, 10.0))
     n = examples.n_train
     newton = softmax_optimum(
         examples.X[:n], examples.y[:n], 10.0, 3, gradient_norm=module.GRADIENT_NORM
@@ -89,9 +91,9 @@ def test_it_is_newtons_optimum_of_what_trains_the_trials(features):
 
 
 def test_one_that_is_not_reached_is_a_bound(monkeypatch):
-    best = find_optimum(EXAMPLES, 0.01)
+    best = run_to_end(find_optimum(EXAMPLES, 0.01))
     monkeypatch.setattr(module, "MAX_ITERATIONS", 2)
-    found = find_optimum(EXAMPLES, 0.01)
+    found = run_to_end(find_optimum(EXAMPLES, 0.01))
     assert not found.converged
     assert found.gradient_norm > module.GRADIENT_NORM
     assert found.cost > best.cost
@@ -101,7 +103,7 @@ def test_no_descent_ends_below_it():
     n = EXAMPLES.n_train
     X, y = EXAMPLES.X[:n], EXAMPLES.y[:n]
     alphas = np.array(ALPHAS)
-    optima = np.array([find_optimum(EXAMPLES, alpha).cost for alpha in ALPHAS])
+    optima = np.array([run_to_end(find_optimum(EXAMPLES, alpha)).cost for alpha in ALPHAS])
     for rate in (1e-7, 1e-6, 1e-5):
         state = PackState.start(
             15, np.full(3, rate), alphas, n_features=X.shape[1], n_classes=3, seed=0
@@ -136,7 +138,7 @@ def test_files_keep_it_whole_and_others_are_found_anew(tmp_path):
     find(tmp_path, (1.0,))
     (path,) = tmp_path.iterdir()
     (found,) = find(tmp_path, (1.0,))
-    assert_same(found, find_optimum(EXAMPLES, 1.0))
+    assert_same(found, run_to_end(find_optimum(EXAMPLES, 1.0)))
     assert missing(tmp_path, (1.0,)) == []
     path.with_name("alpha-2.0.npz").write_bytes(path.read_bytes())
     assert missing(tmp_path, (2.0, 3.0)) == [2.0, 3.0]
@@ -162,7 +164,7 @@ def test_what_is_on_disk_is_not_found_again(tmp_path):
     found = find(folder, more, again)
     assert (again.order, [optimum.alpha for optimum in found]) == ([5.0], sorted(more))
     for optimum in found:
-        assert_same(optimum, find_optimum(EXAMPLES, optimum.alpha))
+        assert_same(optimum, run_to_end(find_optimum(EXAMPLES, optimum.alpha)))
 
 
 def test_none_are_wanted_without_alphas(tmp_path):
@@ -186,9 +188,29 @@ def test_a_lost_worker_is_tried_again(tmp_path):
         find(tmp_path, (5.0,), Workers(losses={5.0: MAX_ATTEMPTS}))
 
 
+def test_an_interruption_is_answered_between_two_newton_steps(tmp_path, monkeypatch):
+    steps, original = [], module_newton._Newton.step
+
+    def step(self, wanted):
+        steps.append(1)
+        original(self, wanted)
+
+    monkeypatch.setattr(module_newton._Newton, "step", step)
+    run_to_end(find_optimum(EXAMPLES, 1.0))
+    needed = len(steps)
+    assert needed > 3
+    for after in range(1, needed):
+        steps.clear()
+        asked = iter(range(100))
+        with pytest.raises(InterruptedSweepError):
+            find(tmp_path, [1.0], interrupted=lambda after=after, asked=asked: next(asked) == after)
+        assert len(steps) == after
+    assert_same(find(tmp_path, [1.0])[0], run_to_end(find_optimum(EXAMPLES, 1.0)))
+
+
 def test_an_interruption_keeps_what_is_found(tmp_path):
     with pytest.raises(InterruptedSweepError):
-        find(tmp_path, interrupted=lambda: True)
+        find(tmp_path, interrupted=lambda: any(tmp_path.iterdir()))
     assert Optima(tmp_path, ALPHAS).missing == [100.0, 1e4]
 
 
