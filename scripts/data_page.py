@@ -60,9 +60,9 @@ CASES: list[Case] = [
      'np.save("npy/X_train.npy", X); np.save("npy/y_train.npy", y)', "npy", {}),
     (
         "a folder of IDX",
-        'open("idx/train-images-idx3-ubyte", "wb").write(struct.pack(">4B3I", 0, 0, 8, 3, '
+        'Path("idx/train-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, '
         "*images.shape) + images.tobytes()); "
-        'open("idx/train-labels-idx1-ubyte", "wb").write(struct.pack(">4BI", 0, 0, 8, 1, '
+        'Path("idx/train-labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, '
         "len(digits)) + digits.astype(np.uint8).tobytes())",
         "idx", {},
     ),
@@ -92,17 +92,18 @@ CASES: list[Case] = [
      "iris.safetensors", {}),
     ("HDF5", 'file = h5py.File("iris.h5", "w"); file["X"] = X; file["y"] = places; file.close()',
      "iris.h5", {}),
-    ("a pickle", 'pickle.dump((X, y), open("iris.pkl", "wb"))', "iris.pkl", {}),
+    ("a pickle", 'Path("iris.pkl").write_bytes(pickle.dumps((X, y)))', "iris.pkl", {}),
     ("a page in place of a download",
-     'open("page.npz", "w").write("<!DOCTYPE html><html></html>")', "page.npz", {}),
+     'Path("page.npz").write_text("<!DOCTYPE html><html></html>")', "page.npz", {}),
     ("a Git LFS pointer",
-     'open("lfs.parquet", "w").write("version https://git-lfs.github.com/spec/v1\\n")',
+     'Path("lfs.parquet").write_text("version https://git-lfs.github.com/spec/v1\\n")',
      "lfs.parquet", {"target": "species"}),
     ("an Excel sheet",
-     'zipfile.ZipFile("iris.xlsx", "w").writestr("[Content_Types].xml", "<Types/>")',
+     'with zipfile.ZipFile("iris.xlsx", "w") as file: file.writestr("[Content_Types].xml", "")',
      "iris.xlsx", {"target": "species"}),
-    ("a zip", 'zipfile.ZipFile("iris.zip", "w").writestr("iris.csv", "a,b")', "iris.zip", {}),
-    ("a cut download", 'open("cut.npz", "wb").write(open("iris.npz", "rb").read()[:900])',
+    ("a zip", 'with zipfile.ZipFile("iris.zip", "w") as file: file.writestr("iris.csv", "a,b")',
+     "iris.zip", {}),
+    ("a cut download", 'Path("cut.npz").write_bytes(Path("iris.npz").read_bytes()[:900])',
      "cut.npz", {}),
 ]  # fmt: skip
 
@@ -133,7 +134,8 @@ def names() -> dict[str, Any]:
         }
     )
     return {
-        "np": np, "pa": pa, "h5py": h5py, "gzip": gzip, "pickle": pickle, "struct": struct,
+        "np": np, "pa": pa, "Path": Path, "h5py": h5py, "gzip": gzip, "pickle": pickle,
+        "struct": struct,
         "zipfile": zipfile, "save_file": save_file, "dump_svmlight_file": dump_svmlight_file,
         "X": X[::2].copy(), "y": y[::2], "X_test": X[1::2], "y_test": y[1::2],
         "places": iris.target[::2].copy(),

@@ -4,10 +4,10 @@ It knows settings and hyperparameters as checked, frozen values. It never knows 
 run or a worker, and it writes nothing.
 """
 
-from search.config.config import SweepConfig, load_config, read_grid
+from search.config.config import SweepConfig, load_config, read_grid, read_reading
 from search.config.messages import show
 from search.config.replicates import Replicate, replicates_of, replicates_text
-from search.config.schema import PRUNERS, SAMPLERS, ReadingSettings, Reference
+from search.config.schema import PRUNERS, SAMPLERS, Reference
 from search.config.space import (
     AXES,
     COLUMN_AXES,
@@ -29,13 +29,13 @@ __all__ = [
     "TRAJECTORY_AXES",
     "Params",
     "Range",
-    "ReadingSettings",
     "Reference",
     "Replicate",
     "SearchSpace",
     "SweepConfig",
     "load_config",
     "read_grid",
+    "read_reading",
     "replicates_of",
     "replicates_text",
     "show",

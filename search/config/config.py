@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -221,6 +222,22 @@ def read_grid(name_or_path: str) -> dict[str, Any]:
     # Without the name at first: it is the file's, so a key "name" in the file is unknown.
     grid = _validated(GridFile, _parse(path), str(path))
     return {**grid.model_dump(by_alias=True), "name": path.name.removesuffix(".toml")}
+
+
+def read_reading(given: Mapping[str, Any]) -> ReadingSettings:
+    """Check what the command line says of a data set's file.
+
+    Raises
+    ------
+    ConfigError
+        If something breaks a rule.
+    """
+    # Under the name of its table, by which messages call it.
+    return _validated(_CommandLine, {"reading": dict(given)}, "command line").reading
+
+
+class _CommandLine(Strict):
+    reading: ReadingSettings
 
 
 def known_grids() -> list[str]:

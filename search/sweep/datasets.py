@@ -9,7 +9,7 @@ from model.data.dataset import Dataset
 from model.data.description import describe
 from model.data.found import Reading
 from model.data.sources import KNOWN, load_dataset
-from search.config import ReadingSettings, SweepConfig
+from search.config import SweepConfig, read_reading
 from search.sweep.advice import advice
 from search.sweep.options import DEFAULT_GRID, Options
 from search.watch import DownloadProgress
@@ -63,15 +63,10 @@ def choose_grid(options: Options, err: Console) -> tuple[Options, Dataset | None
     """
     if options.grid is not None or options.resume or options.dataset in (None, *KNOWN):
         return options, None
-    data = load(options.dataset, reading_of(options), err)
+    data = load(options.dataset, read_reading(options.reading).to_reading(), err)
     grid = suited_grid(data)
     named_after = options.dataset if grid != DEFAULT_GRID else None
     return replace(options, grid=grid, named_after=named_after), data
-
-
-def reading_of(options: Options) -> Reading:
-    """Return what the command alone says of a file."""
-    return ReadingSettings.model_validate(options.reading).to_reading()
 
 
 def suited_grid(data: Dataset) -> str:

@@ -210,7 +210,6 @@ def test_with_folds_the_validation_fraction_has_no_part(folder, both, capfd):
         ("folds = 62", "has 61 training rows, too few for folds = 62"),
         (f"seed = {2**63 - 2}\nseeds = 3", "leaves no room for seeds = 3"),
         ('seeds = 2\npruner = {name = "median"}', 'but the pruner "median" would judge a single'),
-        ('folds = 2\nfeatures = "standardized"', "each fold has another"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_message(folder, capfd, top, message):

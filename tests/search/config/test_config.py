@@ -95,7 +95,7 @@ def test_the_standardized_grid_is_as_large_as_the_full_one():
 
 
 def test_known_grids():
-    assert known_grids() == ["full", "full-average", "full-standardized", "smoke", "tpe"]
+    assert known_grids() == ["full", "full-average", "full-standardized", "smoke", "tabular", "tpe"]
 
 
 def test_names_work_from_any_directory(tmp_path, monkeypatch):
