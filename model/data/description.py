@@ -27,7 +27,7 @@ def describe(data: Dataset, source: str) -> str:
     """
     n, n_features = data.X.shape
     parts = [
-        f"{n:,} rows x {n_features:,} features ({_kind(data)})",
+        f"{n:,} rows x {n_features:,} feature{'s' * (n_features > 1)} ({_kind(data)})",
         f"{data.n_classes} classes ({classes_text(data.classes)})",
         *_other_part("test set", data.X_test),
         *_other_part("validation set", data.X_val),
