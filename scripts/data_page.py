@@ -27,7 +27,7 @@ from model.errors import DataError
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "data.md"
-ACCURACY = ROOT / "benchmarks" / "results" / "data_accuracy.json"
+ACCURACY = ROOT / "docs" / "data-accuracy.json"
 
 # (format, what makes the file, the path, what --target and the like say)
 Case = tuple[str, str, str, Mapping[str, Any]]

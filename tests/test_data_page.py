@@ -1,6 +1,7 @@
 """The tables of docs/data.md are what their script makes."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -28,3 +29,15 @@ def test_each_format_does_what_the_page_says(script):
     assert section("formats") == made
     refused = [line for line in made.splitlines() if "| refused: " in line]
     assert len(refused) == 7
+
+
+def test_the_accuracies_are_those_that_were_measured(script):
+    results = json.loads(script.ACCURACY.read_text())
+    assert section("accuracy") == script.accuracy_table(results)
+    assert list(results["data_sets"]) == [
+        "iris",
+        "wine",
+        "breast_cancer",
+        "digits",
+        "fashion-mnist",
+    ]
