@@ -15,7 +15,7 @@ from platformdirs import user_cache_dir
 from model.data.assembly import assemble
 from model.data.dataset import Dataset
 from model.data.download import DownloadError, download, file_sha256
-from model.data.folder import FolderReader
+from model.data.formats.folder import FolderReader
 from model.data.found import Reading
 from model.errors import DataError
 

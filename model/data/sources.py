@@ -10,14 +10,14 @@ from model.data.dataset import Dataset
 from model.data.digits import load_digits
 from model.data.download import DownloadError
 from model.data.fashion_mnist import FileProgress, Notify, load_fashion_mnist
-from model.data.folder import FolderReader, NpyReader
+from model.data.formats.folder import FolderReader, NpyReader
+from model.data.formats.hdf5 import Hdf5Reader
+from model.data.formats.npz import NpzReader
+from model.data.formats.safetensors import SafetensorsReader
+from model.data.formats.strangers import refuse_strangers
+from model.data.formats.svmlight import SvmlightReader
+from model.data.formats.tables import TableReader
 from model.data.found import HEAD, HELP, Reader, Reading
-from model.data.hdf5 import Hdf5Reader
-from model.data.npz import NpzReader
-from model.data.safetensors import SafetensorsReader
-from model.data.strangers import refuse_strangers
-from model.data.svmlight import SvmlightReader
-from model.data.tables import TableReader
 from model.errors import DataError
 
 KNOWN = ("auto", "fashion-mnist", "digits")

@@ -18,8 +18,8 @@ from safetensors.numpy import save_file
 from sklearn.datasets import dump_svmlight_file
 
 from model.data.assembly import assemble
+from model.data.formats.roles import role_of
 from model.data.found import Found, Part, Reading
-from model.data.roles import role_of
 from model.data.sources import load_dataset
 from model.errors import DataError
 

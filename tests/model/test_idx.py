@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from model.data.dataset import Dataset
-from model.data.idx import read_idx
+from model.data.formats.idx import read_idx
 from model.data.sources import load_dataset
 from model.errors import DataError
 

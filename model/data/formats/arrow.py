@@ -5,7 +5,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from model.data.csv_text import CsvForm, form_of
+from model.data.formats.csv_text import CsvForm, form_of
 from model.data.found import HELP
 from model.errors import DataError
 

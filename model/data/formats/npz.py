@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
-from model.data.roles import choose, found_arrays
 from model.errors import DataError
 
 _ZIP = b"PK\x03\x04"

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.arrow import MAGIC, concatenated, read_table
-from model.data.arrow_columns import is_index, labels_column, plain_columns, weights_column
-from model.data.columns import (
+from model.data.formats.arrow import MAGIC, concatenated, read_table
+from model.data.formats.arrow_columns import is_index, labels_column, plain_columns, weights_column
+from model.data.formats.columns import (
     Column,
     by_name,
     encoded,
@@ -19,8 +19,8 @@ from model.data.columns import (
     missing_remark,
     refuse_missing,
 )
+from model.data.formats.roles import part_of
 from model.data.found import HELP, Found, Part, Reading, refuse_keys
-from model.data.roles import part_of
 from model.errors import DataError
 
 _TEXT = (".csv", ".tsv")

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.formats.idx import GZIP, is_idx, read_idx
+from model.data.formats.npz import NpzReader
+from model.data.formats.roles import choose, found_arrays, role_of
+from model.data.formats.strangers import refuse_strangers
 from model.data.found import HEAD, HELP, Found, Reading, refuse_for_arrays
-from model.data.idx import GZIP, is_idx, read_idx
-from model.data.npz import NpzReader
-from model.data.roles import choose, found_arrays, role_of
-from model.data.strangers import refuse_strangers
 from model.errors import DataError
 
 NPY = b"\x93NUMPY"

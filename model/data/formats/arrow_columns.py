@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.columns import Column
+from model.data.formats.columns import Column
 from model.data.found import HELP
 from model.errors import DataError
 

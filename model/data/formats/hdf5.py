@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
-from model.data.roles import choose, found_arrays
 from model.errors import DataError
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
