@@ -186,19 +186,19 @@ class SerialExecutor:
                 if not isgenerator(value):
                     return [Finished(key, value, "localhost")]
                 self._begun = key, cast(Steps[Any], value)
-            return self._step() if self._begun else []
+            return self._step()
 
     def _step(self) -> list[Finished | Lost]:
         """Take one step of the task that has begun."""
         if self._begun is None:
             return []
-        (key, steps), begun = self._begun, self._begun
+        key, steps = self._begun
         self._begun = None  # also where it raises
         try:
             next(steps)
         except StopIteration as end:
             return [Finished(key, end.value, "localhost")]
-        self._begun = begun
+        self._begun = key, steps
         return []
 
     def metrics(self, run: str) -> Metrics:

@@ -1,5 +1,6 @@
 """Softmax regression as in a textbook: one configuration, plain, readable, checkable."""
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -224,11 +225,18 @@ class SoftmaxRegression:
 
     def cost(self, X: NDArray[Any], y: NDArray[Any], weights: F64 | None = None) -> float:
         """Cross-entropy on rows X and their labels y of shape (n,)."""
-        return mean_loss(self.log_proba(X), self._places(y), weights)
+        return self.evaluate(X, y, weights)[0]
 
     def accuracy(self, X: NDArray[Any], y: NDArray[Any], weights: F64 | None = None) -> float:
         """Fraction of rows X whose label in y, of shape (n,), is the most probable one."""
-        return share(self._logits(X).argmax(axis=1) == self._places(y), weights)
+        return self.evaluate(X, y, weights)[1]
+
+    def evaluate(
+        self, X: NDArray[Any], y: NDArray[Any], weights: F64 | None = None
+    ) -> tuple[float, float]:
+        """Return `cost` and `accuracy` at once."""
+        Z, y = self._logits(X), self._places(y)
+        return mean_loss(log_softmax(Z), y, weights), share(Z.argmax(axis=1) == y, weights)
 
     def _places(self, y: NDArray[Any]) -> NDArray[np.int64]:
         y = np.asarray(y)
@@ -253,12 +261,12 @@ class SoftmaxRegression:
 
     def _checked(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return rows of shape (n, D) without missing values."""
-        if X.ndim < 2 or X[0].size != len(self.W) or X.dtype.kind not in "buif":
+        if X.ndim < 2 or math.prod(X.shape[1:]) != len(self.W) or X.dtype.kind not in "buif":
             raise DataError(
                 f"The rows are {X.dtype} of the shape {X.shape}; the model takes numbers of the "
                 f"shape (n, {len(self.W)})."
             )
-        X = X.reshape(len(X), -1)
+        X = X.reshape(len(X), len(self.W))
         missing = np.isnan(X) if X.dtype.kind == "f" else np.zeros(0, bool)
         if missing.any() and self.fill is not None:
             X = np.where(missing, self.fill, X)

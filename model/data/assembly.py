@@ -1,8 +1,8 @@
 """From what a reader found to a data set: shapes, types, labels, and whether the parts fit."""
 
 import math
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,19 @@ def assemble(found: Found) -> Dataset:
             f"least two classes. {HELP}"
         )
     check_rows(train.X_name, X, y, found.features)
-    data = Dataset(
+    remarks = list(found.remarks)
+    fields: dict[str, Any] = {}
+    ours = _Extent.of(X) if found.test or found.validation else None
+    for name, part in (("test", found.test), ("val", found.validation)):
+        if part is None or ours is None:
+            continue
+        _check_shape(train, part)
+        rows = _flat(part)
+        places = _codes(part, labels_of(part.y_name, part.y), classes)
+        check_rows(part.X_name, rows, places, found.features)
+        remarks += _compare(train, ours, part, _Extent.of(rows))
+        fields |= {f"X_{name}": rows, f"y_{name}": places, f"weights_{name}": _weights(part)}
+    return Dataset(
         name=found.name,
         X=X,
         y=y,
@@ -54,24 +66,41 @@ def assemble(found: Found) -> Dataset:
         channels_first=layout == "first",
         features=found.features,
         fill=found.fill,
+        remarks=tuple(remarks),
         unused=found.unused,
+        **fields,
     )
-    remarks = list(found.remarks)
-    for name, part in (("test", found.test), ("val", found.validation)):
-        if part is None:
-            continue
-        _check_shape(train, part)
-        rows = _flat(part)
-        y = _codes(part, labels_of(part.y_name, part.y), classes)
-        check_rows(part.X_name, rows, y, found.features)
-        remarks += _compare(data, train, part, rows)
-        fields: dict[str, Any] = {
-            f"X_{name}": rows,
-            f"y_{name}": y,
-            f"weights_{name}": _weights(part),
-        }
-        data = replace(data, **fields)
-    return replace(data, remarks=tuple(remarks))
+
+
+@dataclass(frozen=True, eq=False)
+class _Extent:
+    """How far the values of some rows go.
+
+    Attributes
+    ----------
+    low, high : ndarray of shape (D,), float64
+        The smallest and the largest value of each column.
+    n : int
+        Number of rows.
+    """
+
+    low: F64
+    high: F64
+    n: int
+
+    @classmethod
+    def of(cls, X: NDArray[Any]) -> Self:
+        """Measure rows of shape (n, D)."""
+        return cls(X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64), len(X))
+
+    @property
+    def largest(self) -> F64:
+        """The largest absolute value of each column."""
+        largest: F64 = np.maximum(np.abs(self.high), np.abs(self.low))
+        return largest
+
+    def __str__(self) -> str:
+        return f"{self.low.min():g} to {self.high.max():g}"
 
 
 def _layout(X: NDArray[Any]) -> str:
@@ -159,43 +188,27 @@ def _check_shape(train: Part, part: Part) -> None:
         )
 
 
-def _compare(data: Dataset, train: Part, part: Part, rows: NDArray[Any]) -> list[str]:
+def _compare(train: Part, ours: _Extent, part: Part, theirs: _Extent) -> list[str]:
     """Return what differs between a part and the training rows; refuse another scale."""
     remarks = []
     if train.X.dtype.kind != part.X.dtype.kind and "f" in (train.X.dtype.kind, part.X.dtype.kind):
         remarks.append(f"{part.X_name} is {part.X.dtype}, {train.X_name} {train.X.dtype}.")
-    ratio = _ratio(data.X, rows)
-    ours, theirs = _range(data.X), _range(rows)
+    ratio = _ratio(ours, theirs)
     found = f"{train.X_name} runs from {ours}, {part.X_name} from {theirs}"
     if not 1 / _REFUSED <= ratio <= _REFUSED:
         raise DataError(
             f"{found}; both must have one scale. Scale them alike, and leave features to the "
             f"grid. {HELP}"
         )
-    enough = min(len(rows), len(data.X)) >= _ENOUGH_ROWS
-    if enough and (not 1 / _TOLD <= ratio <= _TOLD or _signs_differ(data.X, rows)):
+    # Whether most columns have values below zero in one part alone.
+    signs_differ = np.mean((ours.low < 0) != (theirs.low < 0)) > 0.5
+    enough = min(ours.n, theirs.n) >= _ENOUGH_ROWS
+    if enough and (not 1 / _TOLD <= ratio <= _TOLD or signs_differ):
         remarks.append(f"{found}: are both scaled alike?")
     return remarks
 
 
-def _ratio(X: NDArray[Any], rows: NDArray[Any]) -> float:
-    """Return how much larger the values of some rows are, in the middle of all columns."""
-    ours, theirs = _largest(X), _largest(rows)
-    known = (ours > 0) & (theirs > 0)
-    return float(np.median(theirs[known] / ours[known])) if known.any() else 1.0
-
-
-def _largest(X: NDArray[Any]) -> F64:
-    high, low = X.max(axis=0).astype(np.float64), X.min(axis=0).astype(np.float64)
-    largest: F64 = np.maximum(np.abs(high), np.abs(low))
-    return largest
-
-
-def _signs_differ(X: NDArray[Any], rows: NDArray[Any]) -> bool:
-    """Whether most columns have values below zero in one part alone."""
-    differ = (X.min(axis=0) < 0) != (rows.min(axis=0) < 0)
-    return bool(differ.mean() > 0.5)
-
-
-def _range(X: NDArray[Any]) -> str:
-    return f"{X.min():g} to {X.max():g}"
+def _ratio(ours: _Extent, theirs: _Extent) -> float:
+    """Return how much larger the values of a part are, in the middle of all columns."""
+    known = (ours.largest > 0) & (theirs.largest > 0)
+    return float(np.median(theirs.largest[known] / ours.largest[known])) if known.any() else 1.0

@@ -145,6 +145,11 @@ class Dataset:
         """Whether the classes are the numbers 0, 1, ... that their places are, too."""
         return self.classes == tuple(range(self.n_classes)) and type(self.classes[0]) is int
 
+    @cached_property
+    def value_range(self) -> tuple[float, float]:
+        """The smallest and the largest value of the training rows."""
+        return float(self.X.min()), float(self.X.max())
+
     @property
     def noun(self) -> Literal["images", "rows"]:
         """What messages call the rows."""

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
 from model.data.labels import classes_text
+from model.data.listing import listed
 
 _LISTED = 8
 
@@ -33,24 +34,19 @@ def describe(data: Dataset, source: str) -> str:
         *_other_part("validation set", data.X_val),
         *(["weighted rows"] if data.weights is not None else []),
     ]
-    unused = f"; not used: {_listed(data.unused)}" if data.unused else ""
+    unused = f"; not used: {listed(data.unused, _LISTED)}" if data.unused else ""
     lines = [f"{source}: {', '.join(parts)}{unused}"]
     if data.features:
-        lines.append(f"  features: {_listed(data.features)}")
+        lines.append(f"  features: {listed(data.features, _LISTED)}")
     return "\n".join([*lines, *(f"  {remark}" for remark in data.remarks)])
 
 
 def _kind(data: Dataset) -> str:
     """Return the shape of an image, the type, and the range of the values."""
     shape = [" x ".join(map(str, data.image_shape))] if data.image_shape else []
-    values = f"{data.X.min():g} to {data.X.max():g}"
+    values = "{:g} to {:g}".format(*data.value_range)
     return ", ".join([*shape, data.X.dtype.name, values])
 
 
 def _other_part(name: str, X: NDArray[Any] | None) -> list[str]:
     return [] if X is None else [f"{name} of {len(X):,} rows"]
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.listing import listed
 from model.errors import DataError
 
 Label = bool | int | float | str
 """The label of a class, as its user writes it."""
-
-_LISTED = 6
 
 
 def labels_of(what: str, y: NDArray[Any]) -> NDArray[Any]:
@@ -64,7 +63,7 @@ def _from_one_hot(what: str, y: NDArray[Any]) -> NDArray[Any]:
     if len(wrong):
         row = wrong[0]
         raise DataError(
-            f"{what} has the shape {y.shape}, and row {row} is {_listed(y[row].tolist())}; rows of "
+            f"{what} has the shape {y.shape}, and row {row} is {listed(y[row].tolist())}; rows of "
             "several columns are labels only where they are one-hot: a single 1, all else 0."
         )
     places: NDArray[Any] = y.argmax(axis=1)
@@ -128,7 +127,7 @@ def classes_of(what: str, y: NDArray[Any], most: int) -> tuple[Label, ...]:
     if len(found) > most:
         raise DataError(
             f"{what} holds {len(found)} different labels, such as "
-            f"{_listed(found[:3].tolist())}; a class has many rows, and there are at most {most} "
+            f"{listed(found[:3].tolist())}; a class has many rows, and there are at most {most} "
             "classes. Is this a number or a name of each row?"
         )
     return tuple(found.tolist())
@@ -178,10 +177,4 @@ def classes_text(classes: Sequence[Label]) -> str:
     whole = all(type(label) is int for label in classes)
     if whole and len(classes) > 2 and int(last) - int(first) == len(classes) - 1:
         return f"{first} to {last}"
-    return _listed(classes)
-
-
-def _listed(values: Sequence[Any]) -> str:
-    text = ", ".join(map(str, values[:_LISTED]))
-    more = len(values) - _LISTED
-    return f"{text} and {more} more" if more > 0 else text
+    return listed(classes)

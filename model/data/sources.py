@@ -112,19 +112,23 @@ def _load_path(spec: str, reading: Reading) -> Dataset:
         head = _head(path) if is_file else b""
     except (OSError, RuntimeError) as error:
         raise DataError(f"--dataset {spec}: cannot be looked at ({error}).") from error
-    reader = None
-    if spec and (is_folder or is_file):
-        if is_file:
-            refuse_strangers(path, head)
-        reader = next((reader for reader in READERS if reader.is_yours(path, head)), None)
-    if reader is None:
-        found = "a file of another kind" if is_file else "a folder" if is_folder else "neither"
+    if is_file:
+        refuse_strangers(path, head)
+    there = bool(spec) and (is_folder or is_file)
+    try:
+        reader = next((r for r in READERS if there and r.is_yours(path, head)), None)
+        if reader is not None:
+            return _named(assemble(reader.read(path, reading)), path)
+    except OSError as error:  # such as a folder that may not be listed
         raise DataError(
-            f"--dataset {spec!r}: expected {', '.join(KNOWN)}, or the path of a file or folder "
-            f"in a format of docs/data.md; found {found}. {HELP}"
-        )
-    data = assemble(reader.read(path, reading))
-    return _named(data, path)
+            f"{error.filename or path}: cannot be read ({error.strerror}). Check the path and its "
+            "permissions."
+        ) from error
+    found = "a file of another kind" if is_file else "neither"
+    raise DataError(
+        f"--dataset {spec!r}: expected {', '.join(KNOWN)}, or the path of a file or folder "
+        f"in a format of docs/data.md; found {found}. {HELP}"
+    )
 
 
 def _head(path: Path) -> bytes:

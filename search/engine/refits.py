@@ -89,10 +89,7 @@ def final_scores(models: Mapping[str, SoftmaxRegression], data: Dataset) -> dict
     if X is None or y is None:
         return {}
     labels, weights = np.asarray(data.classes)[y], data.weights_test
-    return {
-        name: FinalScore(model.cost(X, labels, weights), model.accuracy(X, labels, weights))
-        for name, model in models.items()
-    }
+    return {name: FinalScore(*model.evaluate(X, labels, weights)) for name, model in models.items()}
 
 
 @dataclass(frozen=True)

@@ -82,11 +82,8 @@ def sizes_of(data: Dataset, features: str) -> FeatureSizes:
     n = len(data.X)
     rows = np.unique(np.linspace(0, n - 1, min(n, _ROWS)).astype(np.intp))
     seen = fit_features(features, data.X, rows).apply(data.X, rows).astype(np.float64)
-    return FeatureSizes(
-        squared_norm=float((seen**2).sum(axis=1).mean()),
-        low=float(data.X.min()),
-        high=float(data.X.max()),
-    )
+    low, high = data.value_range
+    return FeatureSizes(squared_norm=float((seen**2).sum(axis=1).mean()), low=low, high=high)
 
 
 def rates_warning(

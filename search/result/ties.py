@@ -228,6 +228,6 @@ def _missing(count: int | None) -> list[str]:
     if not count:
         return []
     return [
-        f"{count:,} more of such costs are not compared: their losses are not in this run, "
-        "because they were trained in another one or files were taken away."
+        f"{count:,} more of such costs are not compared: their losses are not kept. "
+        "They vary much less than the best one's, were trained in another run, or were taken away."
     ]

@@ -4,13 +4,12 @@ import numpy as np
 
 from model.data.dataset import Dataset
 from model.data.labels import shown
+from model.data.listing import listed
 from model.features import UNIT, fit_features, lost_columns
 from model.shuffle import fold_rows, split_order
 from search.config import Range, SweepConfig
 from search.result import rates_warning, sizes_of
 from search.text import number_text
-
-_LISTED = 5
 
 
 def advice(config: SweepConfig, data: Dataset) -> list[str]:
@@ -32,7 +31,7 @@ def _rare_classes(config: SweepConfig, data: Dataset) -> list[str]:
     for name, y in parts:
         missing = np.flatnonzero(np.bincount(y, minlength=data.n_classes) == 0).tolist()
         if missing:
-            labels = _listed([shown(data.classes[place]) for place in missing])
+            labels = listed([shown(data.classes[place]) for place in missing])
             one = len(missing) == 1
             rows = int((data.y == missing[0]).sum())
             having = f", which has {rows:,} in all" if one else ""
@@ -73,7 +72,7 @@ def _lost(config: SweepConfig, data: Dataset) -> list[str]:
         return []
     verb = "is" if len(columns) == 1 else "are"
     return [
-        f"{_listed(columns)} {verb} large against what it varies by, and float32 cannot hold it as "
+        f"{listed(columns)} {verb} large against what it varies by, and float32 cannot hold it as "
         f'it is under features = "{config.features}"; features = "standardized" loses nothing.'
     ]
 
@@ -94,8 +93,3 @@ def _rates(config: SweepConfig, data: Dataset) -> list[str]:
     ends = (rates.low, rates.high) if isinstance(rates, Range) else (min(rates), max(rates))
     warning = rates_warning(config.features, sizes.squared_norm, *ends, (sizes.low, sizes.high))
     return [warning] if warning else []
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more

@@ -71,8 +71,8 @@ def choose_grid(options: Options, err: Console) -> tuple[Options, Dataset | None
 
 def suited_grid(data: Dataset) -> str:
     """Return the shipped grid whose learning rates are made for such features."""
-    low, high = _BYTES
-    like_bytes = bool(data.X.min() >= 0 and low <= data.X.max() <= high)
+    least, most = data.value_range
+    like_bytes = least >= 0 and _BYTES[0] <= most <= _BYTES[1]
     return DEFAULT_GRID if data.image_shape and like_bytes else TABULAR
 
 

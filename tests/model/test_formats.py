@@ -8,6 +8,7 @@ import struct
 import tarfile
 import warnings
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -415,4 +416,25 @@ def test_a_web_page_in_a_folder_is_told_too(tmp_path):
     path = tmp_path / "idx" / "train-images-idx3-ubyte"
     path.write_bytes(b"<html>Log in first</html>")
     with pytest.raises(DataError, match="train-images-idx3-ubyte: is a web page"):
+        load(tmp_path / "idx")
+
+
+@pytest.mark.parametrize("inside", ["", "train-labels-idx1-ubyte"])
+def test_what_may_not_be_read_is_refused_by_name(tmp_path, monkeypatch, inside):
+    write_idx(tmp_path / "idx")
+    path = tmp_path / "idx" / inside if inside else tmp_path / "idx"
+
+    def refuse(method):
+        original = getattr(Path, method)
+
+        def wrapped(self, *args, **options):
+            if self == path:
+                raise PermissionError(13, "Permission denied", str(self))
+            return original(self, *args, **options)
+
+        monkeypatch.setattr(Path, method, wrapped)
+
+    refuse("iterdir")
+    refuse("open")
+    with pytest.raises(DataError, match=f"{path.name}: .*cannot be read .*Permission denied"):
         load(tmp_path / "idx")

@@ -181,6 +181,12 @@ def test_rows_of_another_kind_are_refused(X):
         model.predict(X)
 
 
+def test_no_rows_have_no_labels():
+    model, _, _ = trained(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 1]))
+    assert model.predict(np.zeros((0, 2))).shape == (0,)
+    assert model.predict_proba(np.zeros((0, 2))).shape == (0, 2)
+
+
 def test_images_are_taken_as_they_lie():
     random = np.random.default_rng(0)
     X, y = random.integers(0, 256, (20, 4, 5), np.uint8), np.arange(20) % 2

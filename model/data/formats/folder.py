@@ -14,13 +14,13 @@ from model.data.formats.npz import NpzReader
 from model.data.formats.roles import choose, found_arrays, role_of
 from model.data.formats.strangers import refuse_strangers
 from model.data.found import HEAD, HELP, Found, Reading, refuse_for_arrays
+from model.data.listing import listed
 from model.errors import DataError
 
 NPY = b"\x93NUMPY"
 _ZIP = b"PK\x03\x04"
 # Endings that are no part of an array's name.
 _ENDINGS = (".gz", ".npy", ".npz", ".idx")
-_LISTED = 6
 
 
 class FolderReader:
@@ -68,10 +68,11 @@ def _files(folder: Path) -> dict[str, Path]:
             f"of them. {HELP}"
         )
     if not with_arrays:
+        names = [inside.name for inside in _inside(folder)]
         raise DataError(
             f"{folder}: holds no training data; expected files such as train-images-idx3-ubyte and "
             f"train-labels-idx1-ubyte, X_train.npy and y_train.npy, or train.csv, found "
-            f"{_listing(folder)}. {HELP}"
+            f"{listed(names)}. {HELP}"
         )
     return deeper[with_arrays[0]]
 
@@ -147,9 +148,3 @@ def _read(path: Path) -> NDArray[Any]:
             f"it. Fetch or write the file again. {HELP}"
         ) from error
     return array
-
-
-def _listing(folder: Path) -> str:
-    names = [path.name for path in _inside(folder)]
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more if names else "an empty folder"

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from model.data.found import HELP, ROLES, Found, Part, Reading
+from model.data.listing import listed
 from model.errors import DataError
 
 _PARTS = {
@@ -27,7 +28,6 @@ _KINDS = {
 # What may stand in a name and says nothing of its role.
 _FILLERS = frozenset(("idx1", "idx2", "idx3", "idx4", "ubyte", "sample", "set", "arr", "array"))
 _GLUED = re.compile(r"^(x|y|w)(train|test|val|valid)$|^(train|test|val|valid)(x|y|w)$")
-_LISTED = 8
 
 Read = Callable[[str], NDArray[Any]]
 """Returns the array of a name."""
@@ -101,7 +101,7 @@ def choose(source: Path | str, names: Iterable[str], reading: Reading) -> dict[s
                 f"{HELP}"
             )
         if name not in names:
-            raise DataError(f"{source}: has no array {name!r}; found {_listing(names)}. {HELP}")
+            raise DataError(f"{source}: has no array {name!r}; found {listed(names)}. {HELP}")
     chosen = given if reading.keys else {**_by_name(source, names, given), **given}
     _check_pairs(source, chosen, names)
     return chosen
@@ -161,7 +161,7 @@ def _check_pairs(source: Path | str, chosen: Mapping[str, str], names: list[str]
     if missing:
         raise DataError(
             f"{source}: lacks {' and '.join(missing)}; expected X and y, and optionally X_test and "
-            f"y_test together, found {_listing(names)}. Other names: --keys X=NAME,y=NAME. {HELP}"
+            f"y_test together, found {listed(names)}. Other names: --keys X=NAME,y=NAME. {HELP}"
         )
 
 
@@ -208,8 +208,3 @@ def _part(source: Path | str, chosen: Mapping[str, str], part: str, read: Read) 
         y_name=f"{source}: {y_name}",
         weights=read(weights) if weights else None,
     )
-
-
-def _listing(names: list[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more if names else "nothing"

@@ -21,6 +21,7 @@ from model.data.formats.columns import (
 )
 from model.data.formats.roles import part_of
 from model.data.found import HELP, Found, Part, Reading, refuse_keys
+from model.data.listing import listed
 from model.errors import DataError
 
 _TEXT = (".csv", ".tsv")
@@ -28,6 +29,7 @@ _BINARY = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 _ARRAYS = (".npy", ".npz", ".idx")
 # Names that people give to the column of the labels.
 _LIKELY = ("target", "label", "labels", "class", "species", "y", "category", "outcome")
+_LISTED = 12
 _SHARD = re.compile(r"[-_]?\d+-of-\d+|part-\d+")
 
 
@@ -176,7 +178,7 @@ def _target(source: str, names: list[str], target: str | None) -> str:
     likely = [name for name in names if name.lower() in _LIKELY] or names[-1:]
     raise DataError(
         f"{source}: which column holds the labels? Give --target COLUMN, such as --target "
-        f"{likely[0]!r}. The columns are {_listing(names)}. {HELP}"
+        f"{likely[0]!r}. The columns are {listed(names, _LISTED)}. {HELP}"
     )
 
 
@@ -187,10 +189,5 @@ def _known(source: str, names: list[str], name: str, option: str) -> str:
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise DataError(
         f"{source}: has no column {name!r}, as {option} says.{hint} The columns are "
-        f"{_listing(names)}. {HELP}"
+        f"{listed(names, _LISTED)}. {HELP}"
     )
-
-
-def _listing(names: list[str], limit: int = 12) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
