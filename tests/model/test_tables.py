@@ -167,6 +167,14 @@ def test_missing_values_are_refused_with_column_and_row_or_replaced(tmp_path, nu
     assert "2 missing values are replaced by the mean of their column (a, c)" in describe(data, "t")
 
 
+@pytest.mark.parametrize(
+    "texts", [["18-25", "26-40"], ["1.2.3", "1.2.4"], ["A1", "B2"], ["1st", "2nd"]]
+)
+def test_codes_and_ranges_are_categories(tmp_path, texts):
+    data = load(saved(tmp_path, c=texts * (N // 2)))
+    assert data.features[2:] == tuple(f"c={text}" for text in texts)
+
+
 def test_means_are_those_of_the_training_rows(tmp_path):
     write_csv(frame(), tmp_path / "train.csv")
     test = frame().astype({"a": float})
@@ -277,6 +285,10 @@ def test_quoted_text_may_hold_anything(tmp_path):
             "a,label\n" + "".join(f"id{i},{'xy'[i % 2]}\n" for i in range(101)),
             "101 different texts",
         ),
+        ('a,label\n"1,234",x\n"5,678",y\n', "numbers as people read them, such as '1,234'"),
+        ("a;b;label\n1.234,5;1;x\n2.345,5;2;y\n", "such as '1.234,5'"),
+        ("a,label\n$1.50,x\n$20,y\n", r"such as '\$1.50'"),
+        ("a,label\n12 %,x\n7%,y\n", "such as '12 %'"),
         ("a,label\n1e999,x\n2,y\n", "row 0, holds inf at column 'a'"),
         ("a,b,label\n9007199254740993,0.5,x\n1,2,y\n", "column 'a'.*beyond 2\\*\\*53"),
     ],

@@ -4,6 +4,7 @@ Numbers stay what they are, booleans are 0 and 1, and a column of text becomes a
 of its values in the training rows. What stands for a missing value is learnt there too.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.listing import listed
 from model.errors import DataError
 
 F64 = NDArray[np.float64]
@@ -20,6 +22,10 @@ MOST_VALUES = 100
 
 # Of a text column, the part that are numbers from which on the rest look like mistakes.
 _NUMBERS = 0.8
+# A number with separators of thousands, a currency or per cent.
+_WRITTEN_NUMBER = re.compile(
+    r"^\s*[-+]?\s*[$€£]?\s*\d{1,3}(([.,' \u00a0\u202f]\d{3})+|\d*)([.,]\d+)?\s*[%$€£]?\s*$"
+)
 # Whole numbers up to this are exact in float64.
 _EXACT = 2**53
 
@@ -117,6 +123,12 @@ def fit_encoding(source: str, column: Column) -> Encoding:
 def _refuse_numbers(source: str, column: Column) -> None:
     """Refuse text that is mostly numbers: the rest are mistakes, and no categories."""
     texts = column.known.tolist()
+    written = [text for text in texts if _WRITTEN_NUMBER.match(text) and not _is_number(text)]
+    if len(written) >= _NUMBERS * len(texts):
+        raise DataError(
+            f"{source}: column {column.name!r} holds numbers as people read them, such as "
+            f"{written[0]!r}; write them without signs and separators of thousands, such as 1234.5."
+        )
     odd = [text for text in texts if not _is_number(text)]
     if odd and len(odd) <= (1 - _NUMBERS) * len(texts):
         row = next(i for i, text in enumerate(column.values.tolist()) if text == odd[0])
@@ -244,10 +256,9 @@ def missing_remark(source: str, columns: Sequence[Column]) -> list[str]:
     counts = {c.name: int(c.missing.sum()) for c in columns if c.missing.any()}
     if not counts:
         return []
-    names = ", ".join(list(counts)[:5])
     return [
         f"{source}: {sum(counts.values())} missing values are replaced by the mean of their "
-        f"column ({names}{' and more' if len(counts) > 5 else ''})."
+        f"column ({listed(counts)}); a missing text is none of its column's values."
     ]
 
 
