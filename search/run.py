@@ -103,23 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         "--pruner", metavar="NAME",
         help="none, median, halving, hyperband or an import path (the grid's)",
     )  # fmt: skip
-    what.add_argument(
-        "--dataset",
-        metavar="NAME|PATH",
-        help="auto, fashion-mnist, digits, or a file or folder of your own: npz, npy, IDX, CSV, "
-        "Parquet, Arrow, svmlight, safetensors, HDF5; see docs/data.md (the grid's)",
-    )
-    what.add_argument("--target", metavar="COLUMN", help="column of a table with the labels")
-    what.add_argument("--weights", metavar="NAME", help="column or array with weights of the rows")
-    what.add_argument(
-        "--missing", choices=["refuse", "mean"],
-        help="what is done where a table lacks a value (refuse)",
-    )  # fmt: skip
-    what.add_argument(
-        "--keys", type=_keys, metavar="X=NAME,y=NAME,...",
-        help="arrays of a file whose names do not say what they are; also weights, X_test, y_test, "
-        "X_val, y_val",
-    )  # fmt: skip
+    _add_data_options(what)
     what.add_argument("--seed", type=_seed, metavar="N", help="of split and shuffles (the grid's)")
     what.add_argument(
         "--seeds", type=_positive, metavar="K",
@@ -159,6 +143,27 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--address", metavar="ADDR", help="of a Ray cluster to join (starts one)")
     where.add_argument("--workers", type=_positive, metavar="N", help="tasks at a time (all cores)")
     return parser
+
+
+def _add_data_options(what: argparse._ArgumentGroup) -> None:
+    """Add the options that say what data there is, and what its file does not say."""
+    what.add_argument(
+        "--dataset",
+        metavar="NAME|PATH",
+        help="auto, fashion-mnist, digits, or a file or folder of your own: npz, npy, IDX, CSV, "
+        "Parquet, Arrow, svmlight, safetensors, HDF5; see docs/data.md (the grid's)",
+    )
+    what.add_argument("--target", metavar="COLUMN", help="column of a table with the labels")
+    what.add_argument("--weights", metavar="NAME", help="column or array with weights of the rows")
+    what.add_argument(
+        "--missing", choices=["refuse", "mean"],
+        help="what is done where a table lacks a value (refuse)",
+    )  # fmt: skip
+    what.add_argument(
+        "--keys", type=_keys, metavar="X=NAME,y=NAME,...",
+        help="arrays of a file whose names do not say what they are; also weights, X_test, y_test, "
+        "X_val, y_val",
+    )  # fmt: skip
 
 
 def _folder(text: str) -> "Place":
