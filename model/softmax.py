@@ -4,6 +4,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, Protocol, Self
 from zipfile import BadZipFile
@@ -14,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from model.data.labels import Label, codes_of, labels_of
 from model.errors import DataError
 from model.features import AS_THEY_ARE, Features
+from model.seal import Seal, damage, has_seal, sealed_archive
 from model.shuffle import epoch_order
 
 Floats = NDArray[np.floating[Any]]
@@ -22,6 +24,9 @@ F64 = NDArray[np.float64]
 
 # Rows whose features are made at a time.
 _CHUNK = 2048
+
+# Of the files that `save` writes; the first ones had no version, and no seal.
+_VERSION = 2
 
 
 class Openable(Protocol):
@@ -280,9 +285,19 @@ class SoftmaxRegression:
 
     def save(self, file: Path | BinaryIO) -> None:
         """Write weights, features, classes and settings as npz."""
+        content = self.sealed(Seal())
+        if isinstance(file, Path):
+            file.write_bytes(content)
+        else:
+            file.write(content)
+
+    def sealed(self, seal: Seal) -> bytes:
+        """Return the npz file that `save` writes, with a seal."""
+        archive = BytesIO()
         optional: dict[str, Any] = {} if self.fill is None else {"fill": self.fill}
         np.savez(
-            file,
+            archive,
+            version=_VERSION,
             W=self.W,
             b=self.b,
             batch_size=self.batch_size,
@@ -296,27 +311,39 @@ class SoftmaxRegression:
             feature_names=np.asarray(self.feature_names, str),
             **optional,
         )
+        return sealed_archive(archive, seal)
 
     @classmethod
-    def load(cls, path: Openable) -> Self:
+    def load(cls, path: Openable, seal: Seal | None = None) -> Self:
         """Read what `save` wrote; a file of an earlier version is of raw features and 0 .. c-1.
+
+        Parameters
+        ----------
+        path : Path or RemotePath
+        seal : Seal, optional
+            Whose file it must be; anybody's where it is left out.
 
         Raises
         ------
         DataError
-            If the file is none of `save`'s, or its arrays do not fit each other.
+            If the file is none of `save`'s, if a byte of it was changed, or if its arrays do not
+            fit each other.
         """
         try:
-            # Opened here, because numpy leaves a file open that turns out to be no archive.
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                arrays = {name: saved[name] for name in saved.files}
-            return cls._of_arrays(arrays)
+            with path.open("rb") as file:
+                content = file.read()
+            if problem := seal.problem(content) if seal else damage(content):
+                raise ValueError(problem)
+            with np.load(BytesIO(content), allow_pickle=False) as saved:
+                return cls._of_arrays({name: saved[name] for name in saved.files}, content)
         except (
             OSError,
             ValueError,
             KeyError,
             EOFError,
             TypeError,
+            RuntimeError,
+            MemoryError,
             BadZipFile,
             zlib.error,
         ) as error:
@@ -325,7 +352,9 @@ class SoftmaxRegression:
             ) from error
 
     @classmethod
-    def _of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def _of_arrays(cls, arrays: Mapping[str, NDArray[Any]], content: bytes) -> Self:
+        if "version" in arrays and not has_seal(content):
+            raise ValueError("it has lost its seal")
         W, b = arrays["W"], arrays["b"]
         shift, scale = arrays.get("shift", np.zeros(1)), arrays.get("scale", np.ones(1))
         model = cls(

@@ -6,6 +6,7 @@ from typing import Any
 
 from cluster.executor import Executor
 from model.optimum import AlphaOptimum, find_optimum
+from model.seal import Seal
 from search.engine.attempts import Task, run_tasks
 from search.storage import Place, load_arrays, prepare_folder, save_arrays
 
@@ -26,10 +27,12 @@ class Optima:
         Folder of their files; made where there are alphas.
     alphas : sequence of float
         Alphas whose optimum is wanted; empty where --optimum is not given.
+    run : str
+        Identity of the run, for the seals.
     """
 
-    def __init__(self, folder: Place, alphas: Sequence[float]) -> None:
-        self._folder, self._alphas = folder, sorted(alphas)
+    def __init__(self, folder: Place, alphas: Sequence[float], run: str = "") -> None:
+        self._folder, self._alphas, self._run = folder, sorted(alphas), run
         if alphas:
             prepare_folder(folder)
         kept = {alpha: self._load(alpha) for alpha in self._alphas}
@@ -67,18 +70,28 @@ class Optima:
         """
         tasks = [_task(examples, alpha) for alpha in self.missing]
         for alpha, optimum in run_tasks(executor, tasks, interrupted, _WAY_OUT):
-            save_arrays(self._path(alpha), optimum)
+            save_arrays(self._path(alpha), optimum, self._seal(alpha))
             self._found[alpha] = optimum
             log.info("optimum of alpha %g found in %.1f s", alpha, optimum.seconds)
         return [self._found[alpha] for alpha in self._alphas]
 
     def _load(self, alpha: float) -> AlphaOptimum | None:
         """Return the optimum that was written down, if its file is whole and of this alpha."""
-        optimum = load_arrays(self._path(alpha), AlphaOptimum)
-        return optimum if optimum and optimum.alpha == alpha else None
+        optimum = load_arrays(self._path(alpha), AlphaOptimum, self._seal(alpha))
+        return optimum if optimum and optimum.alpha == alpha and _fits(optimum) else None
+
+    def _seal(self, alpha: float) -> Seal:
+        return Seal(self._run, f"{self._folder.name}/{self._path(alpha).name}")
 
     def _path(self, alpha: float) -> Place:
         return self._folder / f"alpha-{alpha!r}.npz"
+
+
+def _fits(optimum: AlphaOptimum) -> bool:
+    """Whether its arrays fit each other."""
+    D, c = optimum.W.shape if optimum.W.ndim == 2 else (0, 0)
+    sizes = optimum.shift.shape, optimum.scale.shape
+    return optimum.b.shape == (c,) and all(size in ((1,), (D,)) for size in sizes)
 
 
 def _task(examples: Any, alpha: float) -> Task:

@@ -1,6 +1,5 @@
 """The final trainings of a run: the winner on all training images, once with each seed."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from model.tasks import FinalScore, FinalScores, Refit, run_refit
 from search.config import Params, SweepConfig
 from search.engine.attempts import Task, run_tasks
 from search.record import RunFolder
-from search.storage import read_whole, write_atomically
+from search.storage import parse_json, read_whole, write_atomically, write_json
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +91,18 @@ def final_scores(models: Mapping[str, SoftmaxRegression], data: Dataset) -> dict
     return {name: FinalScore(*model.evaluate(X, labels, weights)) for name, model in models.items()}
 
 
+def model_is_whole(folder: RunFolder) -> bool:
+    """Whether the final model of a run is in its file.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be fetched.
+    """
+    content = read_whole(folder.model)
+    return content is not None and not folder.seal(folder.model).problem(content)
+
+
 @dataclass(frozen=True)
 class Refits:
     """Final trainings on all images that differ in their shuffles' seed alone.
@@ -144,7 +155,7 @@ class Refits:
             models = final_models(trained, self.params, self.data)
             if seed == self.config.seed:
                 # Before the figures, which say that the model is there.
-                write_atomically(self.folder.model, models[self.config.select].save)
+                self._write_model(models[self.config.select])
             done[seed] = final_scores(models, self.data)
             self._write(done)
             log.info("final training done: seed %d", seed)
@@ -158,9 +169,11 @@ class Refits:
         StoreError
             If they cannot be fetched.
         """
-        content = read_whole(self.folder.refits) or b""
+        content = read_whole(self.folder.refits)
+        if content is None:
+            return {}
         try:
-            saved = json.loads(content)
+            saved = parse_json(content, self.folder.seal(self.folder.refits))
             found: dict[int, FinalScores] = {
                 int(seed): {name: FinalScore(**score) for name, score in tests.items()}
                 for seed, tests in saved["tests"].items()
@@ -168,7 +181,7 @@ class Refits:
             same = saved["params"] == asdict(self.params)
         except (ValueError, KeyError, TypeError, AttributeError):
             return {}
-        if not self.folder.model.exists():
+        if not model_is_whole(self.folder):
             found.pop(self.config.seed, None)
         return found if same else {}
 
@@ -177,5 +190,9 @@ class Refits:
             str(seed): {name: asdict(score) for name, score in scores.items()}
             for seed, scores in sorted(done.items())
         }
-        text = json.dumps({"params": asdict(self.params), "tests": tests}, indent=2) + "\n"
-        write_atomically(self.folder.refits, lambda file: file.write(text.encode()))
+        data = {"params": asdict(self.params), "tests": tests}
+        write_json(self.folder.refits, data, self.folder.seal(self.folder.refits))
+
+    def _write_model(self, model: SoftmaxRegression) -> None:
+        content = model.sealed(self.folder.seal(self.folder.model))
+        write_atomically(self.folder.model, lambda file: file.write(content))

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.config import AXES
 from search.engine.protocols import Asker
@@ -208,13 +209,14 @@ class SampledSearch:
         """Write down what was asked for, before anything of it is trained."""
         known = self.reused.rows(np.array(proposal.numbers), proposal.columns())
         if len(known["number"]):
-            self._log_once(f"wave-{proposal.index:05d}-reused", known)
+            self._log_missing(f"wave-{proposal.index:05d}-reused", known)
             proposal.reused = known["number"].tolist()
         copies = self._seen.register(proposal)
         proposal.copies = {n: first for n, first in copies.items() if n not in proposal.reused}
         proposal.widths = wave_widths(proposal, self.workers)
         if self._asked:
-            proposal.first_pack = self._asked[-1].first_pack + self._asked[-1].n_packs
+            # The largest: a wave that was planned anew has packs beyond those of later ones.
+            proposal.first_pack = max(p.first_pack + p.n_packs for p in self._asked)
         wave = self._open(proposal)
         proposal.n_packs = len(wave.plan.packs)
         self.proposals.write(proposal)
@@ -223,8 +225,6 @@ class SampledSearch:
     def _open(self, proposal: Proposal) -> Wave:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
-        # One whose row somebody has deleted is trained: the rows of other runs are written once.
-        proposal.reused = [n for n in proposal.reused if self.books.closed[n]]
         plan, first_unknown = proposal.plan(self.rungs), self._first_unknown(proposal.index)
         wave = self.make_wave(WaveRequest(plan, proposal.index, first_unknown))
         self._active.append(_Active(proposal, wave))
@@ -260,12 +260,19 @@ class SampledSearch:
         rows = as_columns(
             [copied(firsts[first], n, f"trial {first}") for n, first in copies.items()]
         )
-        self._log_once(f"wave-{proposal.index:05d}-repeated", rows)
+        self._log_missing(f"wave-{proposal.index:05d}-repeated", rows)
 
-    def _log_once(self, name: str, rows: dict[str, Any]) -> None:
-        """Log rows that took no training, unless a command did so that was killed after it."""
-        if not self.books.trial_log.has(name):
-            self.books.log(name, rows)
+    def _log_missing(self, name: str, rows: dict[str, Any]) -> None:
+        """Log those of some rows that the log lacks; a command may have been killed after it."""
+        missing = np.flatnonzero(~self.books.closed[rows["number"]])
+        if len(missing):
+            self.books.log(name, {column: _at(values, missing) for column, values in rows.items()})
+
+
+def _at(values: Any, places: NDArray[np.intp]) -> Any:
+    if isinstance(values, np.ndarray):
+        return values[places]
+    return [values[i] for i in places.tolist()]
 
 
 def wave_widths(proposal: Proposal, workers: int) -> dict[int, int]:

@@ -141,11 +141,7 @@ class Wave:
         if reached is None:
             return  # nothing of the pack is left to train, or it would have a state
         rows = pruned_rows(pack, columns, rung, reached)
-        # Beside the rows of a command whose states were lost.
-        name = f"{link_name(pack.index, rung)}-pruned"
-        while self._books.trial_log.has(name):
-            name += "-again"
-        self._books.log(name, rows)
+        self._books.log(f"{link_name(pack.index, rung)}-pruned", rows)
 
     @cached_property
     def _logged(self) -> dict[int, F64]:

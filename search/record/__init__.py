@@ -35,6 +35,7 @@ from search.record.proposals import Proposal, Proposals
 from search.record.replicate_books import ReplicateBooks, training_books
 from search.record.resamples import Resampled, Resamples
 from search.record.reuse import ReusedTrials, as_columns, copied
+from search.record.row_checks import RowCheck
 from search.record.rows import pruned_rows, record
 from search.record.run_folder import RunFolder
 from search.record.standings import TOP, BestTrial, Standings
@@ -83,6 +84,7 @@ __all__ = [
     "Resampled",
     "Resamples",
     "ReusedTrials",
+    "RowCheck",
     "RunFolder",
     "ScoreStatistics",
     "Standings",

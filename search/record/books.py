@@ -114,7 +114,7 @@ class Books:
     def _write_link(self, link: Link, result: LinkResult, rows: Rows, after: Checkpoint) -> None:
         name = link_name(link.pack.index, link.epoch)
         if link.has_trials:
-            self.trial_log.stage(name, rows)
+            name = self.trial_log.stage(name, rows)
             self._save_resampled(name, link, result, rows)
         self.checkpoints.save(link.pack, after)
         if link.has_trials:
@@ -166,10 +166,10 @@ def open_books(config: SweepConfig, data: Dataset, folder: RunFolder) -> Books:
         If one of their folders cannot be made.
     """
     return Books(
-        TrialLog(folder.trials, _about(data)),
-        Checkpoints(folder.checkpoints),
+        TrialLog(folder.trials, _about(data), folder.run),
+        Checkpoints(folder.checkpoints, folder.run, (data.X.shape[1], data.n_classes)),
         Standings(config.total, config.select),
-        Resamples(folder.resamples) if config.replicates == 1 else None,
+        Resamples(folder.resamples, folder.run) if config.replicates == 1 else None,
         LinkLog(folder.links),
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
+from model.seal import Seal
 from search.plan import Pack
 from search.storage import Place, load_arrays, prepare_folder, save_arrays
 
@@ -62,14 +63,21 @@ class Checkpoints:
     ----------
     folder : Path or RemotePath
         Folder of the files; made where it is missing.
+    run : str
+        Identity of the run, for the seals.
+    shape : tuple of int, optional
+        Features and classes of the data set, which the states must have.
     """
 
-    def __init__(self, folder: Place) -> None:
-        self.folder = folder
+    def __init__(self, folder: Place, run: str = "", shape: tuple[int, int] | None = None) -> None:
+        self.folder, self._run, self._shape = folder, run, shape
         prepare_folder(folder)
 
     def _path(self, pack: Pack) -> Place:
         return self.folder / f"pack-{pack.index:05d}.npz"
+
+    def _seal(self, pack: Pack) -> Seal:
+        return Seal(self._run, f"{self.folder.name}/{self._path(pack).name}")
 
     def save(self, pack: Pack, checkpoint: Checkpoint) -> None:
         """Replace the pack's checkpoint by a newer one.
@@ -79,7 +87,7 @@ class Checkpoints:
         StoreError
             If it cannot be written.
         """
-        save_arrays(self._path(pack), checkpoint)
+        save_arrays(self._path(pack), checkpoint, self._seal(pack))
 
     def load(self, pack: Pack) -> Checkpoint | None:
         """Return the pack's checkpoint if it is whole and of this pack, else None.
@@ -92,8 +100,12 @@ class Checkpoints:
         StoreError
             If the file cannot be fetched, so that it may well be whole.
         """
-        checkpoint = load_arrays(self._path(pack), Checkpoint)
-        return checkpoint if checkpoint and _fits(checkpoint, pack) else None
+        checkpoint = load_arrays(self._path(pack), Checkpoint, self._seal(pack))
+        return checkpoint if checkpoint and self._fits(checkpoint, pack) else None
+
+    def _fits(self, checkpoint: Checkpoint, pack: Pack) -> bool:
+        features, classes = self._shape or (len(checkpoint.state.V), len(checkpoint.state.b) + 1)
+        return _has_shapes(checkpoint, features, classes) and _is_of(checkpoint, pack)
 
     def reached(self, pack: Pack) -> tuple[int, I64 | None]:
         """Return the epoch and the columns of the pack's checkpoint, 0 and None without one."""
@@ -112,13 +124,29 @@ class Checkpoints:
         self._path(pack).unlink(missing_ok=True)
 
 
-def _fits(checkpoint: Checkpoint, pack: Pack) -> bool:
-    """Whether a checkpoint is of a pack's trajectories."""
+def _has_shapes(checkpoint: Checkpoint, features: int, classes: int) -> bool:
+    """Whether all arrays fit each other and a data set."""
+    state, M = checkpoint.state, np.size(checkpoint.columns)
+    K = classes - 1
+    return (
+        M > 0
+        and checkpoint.columns.shape == (M,)
+        and state.learning_rate.shape == state.alpha.shape == state.scale.shape == (M,)
+        and state.V.shape == (features, K * M)
+        and state.b.shape == (K, M)
+    )
+
+
+def _is_of(checkpoint: Checkpoint, pack: Pack) -> bool:
+    """Whether a checkpoint, whose arrays fit each other, is of a pack's trajectories."""
     state, columns = checkpoint.state, checkpoint.columns
     return bool(
         state.batch_size == pack.batch_size
+        and 0 < state.epoch <= pack.stops[-1]
         and checkpoint.reports.shape == pack.numbers.shape
-        and len(columns) == state.width
+        and checkpoint.seconds.shape == (pack.width,)
+        and columns[0] >= 0
+        and (np.diff(columns) > 0).all()
         and columns[-1] < pack.width
         and all(
             np.array_equal(getattr(state, name), values[columns])

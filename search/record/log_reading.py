@@ -1,13 +1,15 @@
 """The columns of the trial log, and the log read whoever writes it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from search.errors import ObjectStoreError, StoreError
+from model.seal import EARLIER, Seal
+from search.errors import StoreError
 from search.record.columns import FIGURES
 from search.storage import Place, RemotePath, read_whole
 
@@ -75,7 +77,12 @@ SCHEMA = pa.schema(
 )
 
 
-def read_log(folder: Place, *names: str) -> pa.Table:
+def part_seal(path: Place, run: str) -> Seal:
+    """Return the seal that a file of the log must have."""
+    return Seal(run, f"{path.parent.name}/{path.name}")
+
+
+def read_log(folder: Place, *names: str, run: str = "") -> pa.Table:
     """Return a log in no particular order, whoever writes it; nothing in its folder is changed.
 
     Parameters
@@ -84,33 +91,30 @@ def read_log(folder: Place, *names: str) -> pa.Table:
         Folder of the log's files; there need not be any yet.
     *names : str
         Columns; all of them where none is named.
+    run : str
+        Identity of the run whose log it is.
 
     Raises
     ------
     StoreError
-        If a file is damaged or from another program, or cannot be fetched.
+        If a file is damaged or not of this run, if a trial has two rows, or if a file cannot be
+        fetched.
     """
-    paths: Sequence[Place] = sorted(folder.glob("[!.]*.parquet"))
     wanted = list(names or SCHEMA.names)
-    if not paths:
+    contents = []
+    for path, content in part_contents(folder):
+        problem = part_problem(content, part_seal(path, run))
+        if problem:
+            raise _unbelievable(path, problem)
+        contents.append(content)
+    if not contents:
         return SCHEMA.empty_table().select(wanted)
-    try:
-        table = _scan(folder, paths, list(dict.fromkeys(["number", "state", *wanted])))
-    except ObjectStoreError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        _check(paths)
-        raise StoreError(
-            f"The log in {folder} could not be read ({error}), though each of its files can be. "
-            "Give the same command again."
-        ) from error
-    # A file of another program shows as rows without a number.
-    if table["number"].null_count or table["state"].null_count:
-        _check(paths)
+    table = _scan(folder, contents, list(dict.fromkeys(["number", *wanted])))
+    _check_once(folder, table["number"])
     return table.select(wanted)
 
 
-def read_columns(folder: Place, *names: str) -> tuple[NDArray[Any], ...]:
+def read_columns(folder: Place, *names: str, run: str = "") -> tuple[NDArray[Any], ...]:
     """Return some columns of a log as arrays; null numbers become NaN.
 
     Raises
@@ -118,42 +122,100 @@ def read_columns(folder: Place, *names: str) -> tuple[NDArray[Any], ...]:
     StoreError
         As for `read_log`.
     """
-    return tuple(column.to_numpy() for column in read_log(folder, *names).columns)
+    return tuple(column.to_numpy() for column in read_log(folder, *names, run=run).columns)
 
 
-def log_problem(content: bytes) -> Exception | None:
-    """Return what is wrong with the content of a file, if anything is."""
-    source = pa.BufferReader(content)
+def part_contents(folder: Place) -> Iterator[tuple[Place, bytes]]:
+    """Yield the published files of a log, and what each holds, in the order of their names.
+
+    A file that somebody moves away meanwhile is left out.
+
+    Raises
+    ------
+    StoreError
+        If one cannot be fetched.
+    """
+    paths: Sequence[Place] = sorted(folder.glob("[!.]*.parquet"))
+    if isinstance(folder, RemotePath):
+        # At the same time: files are small, and each would wait for its answer.
+        names = [path.name for path in paths]
+        yield from zip(paths, folder.store.read_folder(folder.key, names), strict=True)
+        return
+    for path in paths:
+        content = read_whole(path)
+        if content is not None:
+            yield path, content
+
+
+def part_problem(content: bytes, seal: Seal) -> str | None:
+    """Return what is wrong with the content of a file, as a sentence about it, if anything is."""
+    problem = seal.problem(content)
+    # What has its seal was written by this program, and is whole.
+    return problem if problem or seal.run != EARLIER else _problem_of_unsealed(content)
+
+
+def _problem_of_unsealed(content: bytes) -> str | None:
     try:
-        with pq.ParquetFile(source, page_checksum_verification=True) as file:
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             if not file.schema_arrow.equals(SCHEMA):
-                return ValueError("its columns are not those of a trial log")
+                return "its columns are not those of a trial log"
             file.read()
     except (pa.ArrowException, OSError, ValueError) as error:
-        return error
+        return f"it is no whole parquet file: {error}"
     return None
 
 
-def _scan(folder: Place, paths: Sequence[Place], columns: list[str]) -> pa.Table:
+def read_part(content: bytes, *names: str) -> dict[str, NDArray[Any]]:
+    """Return some columns of one file, with whose content nothing is wrong.
+
+    Raises
+    ------
+    ValueError
+        If it is of a version with other columns.
+    """
+    try:
+        table = pq.read_table(pa.BufferReader(content), columns=list(names))
+        return {name: table[name].to_numpy() for name in names}
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise ValueError(f"it has other columns: {error}") from error
+
+
+def _scan(folder: Place, contents: Sequence[bytes], columns: list[str]) -> pa.Table:
     # Here, because it takes a third of a second to import, and a new run has nothing to read.
     import pyarrow.dataset as ds
 
-    options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-    file_format = ds.ParquetFileFormat(default_fragment_scan_options=options)
-    if isinstance(folder, RemotePath):
-        # Fetched whole and at the same time: files are small, and a scan would ask four times.
-        contents = folder.store.read_folder(folder.key, [path.name for path in paths])
-        fragments = [file_format.make_fragment(pa.BufferReader(content)) for content in contents]
+    file_format = ds.ParquetFileFormat()
+    fragments = [file_format.make_fragment(pa.BufferReader(content)) for content in contents]
+    try:
         return ds.FileSystemDataset(fragments, SCHEMA, file_format).to_table(columns)
-    return ds.dataset(list(map(str, paths)), SCHEMA, file_format).to_table(columns)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"The log in {folder} cannot be read ({error}). Another version of the program may "
+            "have written it: read it with that one."
+        ) from error
 
 
-def _check(paths: Iterable[Place]) -> None:
-    """Raise the error that names the first file with which something is wrong, if there is one."""
-    for path in paths:
-        problem = log_problem(read_whole(path) or b"")
-        if problem is not None:
-            raise StoreError(
-                f"{path} is damaged or no trial log ({problem}). Move this file out of the folder "
-                "and give the same command: its trials are then trained again."
-            ) from problem
+def _check_once(folder: Place, numbers: pa.ChunkedArray) -> None:
+    """Raise an error if a trial has more than one row."""
+    if pc.count_distinct(numbers).as_py() == len(numbers):
+        return
+    counts = pc.value_counts(numbers)
+    twice = pc.filter(counts.field("values"), pc.greater(counts.field("counts"), 1))
+    raise StoreError(
+        f"{folder} has more than one row of trial {twice[0]}. {_way_out(folder)}, and each trial "
+        "has one row again."
+    )
+
+
+def _unbelievable(path: Place, problem: str) -> StoreError:
+    return StoreError(
+        f"{path} cannot be believed: {problem}. {_way_out(path.parent)}, and its trials are "
+        "trained again."
+    )
+
+
+def _way_out(folder: Place) -> str:
+    return (
+        f"With python -m search.run --resume {folder.parent} the file is set aside, in a folder of "
+        "that name"
+    )

@@ -1,23 +1,35 @@
 """What a run was started with."""
 
+import json
 import platform
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from pprint import pformat
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from model.data.dataset import Dataset
 from model.data.sources import KNOWN
 from model.features import RAW
 from model.pack import TRAINER_VERSION
+from model.seal import EARLIER, Seal
 from model.tasks import LAST
 from search.config import Range, SweepConfig
-from search.storage import Place
+from search.errors import ConfigError
+from search.storage import Place, parse_json
 from search.text import utc_now
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+
+READABLE_VERSIONS = (3, 4)
+
+SEALED_SINCE = 4
+"""The first version whose files have a seal."""
 
 # The settings that a trial's result depends on, beside its params.
 REUSE_KEY = (
@@ -49,6 +61,8 @@ class Manifest:
         Folders of the runs whose finished trials this one takes over.
     schema_version : int
         Version of the folder's layout.
+    run : str
+        Identity of the run, which all its files carry.
     """
 
     config: dict[str, Any]
@@ -60,6 +74,7 @@ class Manifest:
     workers: int = 1
     reuse: list[str] = field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
+    run: str = EARLIER
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the results, one entry per setting."""
@@ -96,6 +111,56 @@ class Manifest:
             for name in mine
             if mine[name] != theirs[name]
         ]
+
+
+def parse_manifest(content: bytes, name: str) -> Manifest:
+    """Return what a manifest's bytes say, of this version or an earlier one.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        Name of the file, for its seal.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be believed; its text says why, as a sentence about the file.
+    """
+    data = _unsealed(content)
+    version = data.get("schema_version")
+    if version not in READABLE_VERSIONS:
+        known = " and ".join(map(str, READABLE_VERSIONS))
+        raise ValueError(f"it has schema version {version}, and this program reads {known}")
+    if version >= SEALED_SINCE or "seal" in data:
+        parse_json(content, Seal(str(data.get("run")), name))
+    data.pop("seal", None)
+    try:
+        manifest = _reader().validate_json(json.dumps(data), strict=True)
+        manifest.settings()
+        SweepConfig.from_dict(manifest.config)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))} is missing or wrong") from error
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise ValueError(f"its settings cannot be read ({error})") from error
+    return manifest
+
+
+def _unsealed(content: bytes) -> dict[str, Any]:
+    """Return the table in bytes whose seal is not looked at: the table says whether it has one."""
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is no JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise ValueError("it holds no table")
+    return data
+
+
+@cache
+def _reader() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
 
 
 def _method_text(table: dict[str, Any]) -> str:
@@ -159,4 +224,5 @@ def new_manifest(
         created_at=utc_now(),
         workers=workers,
         reuse=[str(folder) for folder in reuse],
+        run=uuid.uuid4().hex[:16],
     )

@@ -1,17 +1,20 @@
 """Trials that a sampler has asked for, written down before they are trained."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
+from model.seal import Seal
 from search.config import AXES, DTYPES
 from search.errors import RunFolderError, SamplerError
 from search.plan import Plan, make_plan
-from search.storage import Place, prepare_folder, read_whole, write_atomically
+from search.storage import Place, parse_json, prepare_folder, read_whole, write_json
 
 
 @dataclass
@@ -85,10 +88,12 @@ class Proposals:
     ----------
     folder : Path or RemotePath
         Folder of the files; made when there is something to write.
+    run : str
+        Identity of the run, for the seals.
     """
 
-    def __init__(self, folder: Place) -> None:
-        self.folder = folder
+    def __init__(self, folder: Place, run: str = "") -> None:
+        self.folder, self._run = folder, run
         if folder.is_dir():  # a grid's run has none
             prepare_folder(folder)
 
@@ -102,9 +107,11 @@ class Proposals:
         """
         if not self.folder.is_dir():
             prepare_folder(self.folder)
-        text = json.dumps(asdict(proposal), default=_plain)
-        path = self.folder / f"wave-{proposal.index:05d}.json"
-        write_atomically(path, lambda file: file.write(text.encode()))
+        path = self.folder / _file(proposal.index)
+        write_json(path, asdict(proposal), self._seal(path), _plain)
+
+    def _seal(self, path: Place) -> Seal:
+        return Seal(self._run, f"{self.folder.name}/{path.name}")
 
     def read(self) -> list[Proposal]:
         """Return all proposals in their order.
@@ -112,30 +119,66 @@ class Proposals:
         Raises
         ------
         RunFolderError
-            If one is damaged: without it the log's numbers mean nothing to the sampler.
+            If one is damaged or missing: without it the log's numbers mean nothing to the sampler.
         StoreError
             If one cannot be fetched.
         """
-        proposals = []
-        paths: Sequence[Place] = sorted(self.folder.glob("wave-*.json"))
-        for path in paths:
+        paths = {int(found[1]): path for path in self.folder.glob("*") if (found := _name(path))}
+        proposals: list[Proposal] = []
+        for index in range(max(paths, default=-1) + 1):
+            path = paths.get(index, self.folder / _file(index))
+            first = proposals[-1].numbers.stop if proposals else 0
             try:
-                proposals.append(_restored(Proposal(**json.loads(read_whole(path) or b""))))
-            except (ValueError, TypeError, AttributeError) as error:
+                proposals.append(self._read(path, index, first))
+            except ValueError as error:
                 raise RunFolderError(
-                    f"{path} cannot be read ({type(error).__name__}: {error}). Use --fresh to "
-                    "move this run aside and start anew; --reuse takes its finished trials over."
+                    f"{path} cannot be believed: {error}. Put the file back as it was, or use "
+                    "--fresh to move this run aside and start anew; --reuse takes its finished "
+                    "trials over."
                 ) from error
         return proposals
 
+    def _read(self, path: Place, index: int, first: int) -> Proposal:
+        """Return one proposal, of an index and from a number on; else a ValueError says why."""
+        content = read_whole(path)
+        if content is None:
+            raise ValueError("it is missing")
+        data = parse_json(content, self._seal(path))
+        try:
+            proposal = _reader().validate_python(data)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_context=False)[0]
+            raise ValueError(f"{'.'.join(map(str, wrong['loc']))} is missing or wrong") from error
+        if (proposal.index, proposal.first) != (index, first):
+            raise ValueError(f"it is wave {proposal.index}, from trial {proposal.first} on")
+        _check_params(proposal)
+        return proposal
 
-def _restored(proposal: Proposal) -> Proposal:
-    """Turn the keys that JSON has made texts into numbers again."""
-    return replace(proposal, widths=_numbered(proposal.widths), copies=_numbered(proposal.copies))
+
+def _file(index: int) -> str:
+    return f"wave-{index:05d}.json"
 
 
-def _numbered(values: Mapping[Any, int]) -> dict[int, int]:
-    return {int(key): value for key, value in values.items()}
+def _name(path: Place) -> re.Match[str] | None:
+    return re.fullmatch(r"wave-(\d{5,})\.json", path.name)
+
+
+@cache
+def _reader() -> TypeAdapter[Proposal]:
+    return TypeAdapter(Proposal)
+
+
+def _check_params(proposal: Proposal) -> None:
+    n = len(proposal.params)
+    if not n or len(proposal.attrs) != n:
+        raise ValueError("params and attrs are not of the same trials")
+    for params in proposal.params:
+        plain = all(isinstance(params.get(name), int | float) for name in AXES)
+        if not plain:
+            raise ValueError("params lack a number")
+    known = {*proposal.numbers}
+    if not known.issuperset([*proposal.reused, *proposal.copies]):
+        raise ValueError("it speaks of trials of other waves")
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, near
+from model.seal import Seal
 from model.tasks import LAST
 from search.config import AXES
 from search.record.columns import Key
@@ -18,9 +19,7 @@ from search.storage import (
     Place,
     load_arrays,
     prepare_folder,
-    read_whole,
     save_arrays,
-    write_atomically,
 )
 
 log = logging.getLogger(__name__)
@@ -62,10 +61,12 @@ class Resamples:
     ----------
     folder : Path or RemotePath
         Folder of the files; made where it is missing.
+    run : str
+        Identity of the run, for the seals.
     """
 
-    def __init__(self, folder: Place) -> None:
-        self.folder = folder
+    def __init__(self, folder: Place, run: str = "") -> None:
+        self.folder, self._run = folder, run
         prepare_folder(folder)
 
     def save(self, name: str, part: Resampled, best: float) -> None:
@@ -89,7 +90,10 @@ class Resamples:
         """
         kept = part.near(best)
         if len(kept.cost):
-            save_arrays(self.folder / f"{name}.npz", kept)
+            self._write(self.folder / f"{name}.npz", kept)
+
+    def _write(self, path: Place, part: Resampled) -> None:
+        save_arrays(path, part, _seal(path, self._run))
 
     def parts(self) -> Iterator[Resampled]:
         """Yield what is kept, a file at a time, the run's own files first.
@@ -103,9 +107,9 @@ class Resamples:
         """
         paths: list[Place] = list(self.folder.glob("[!.]*.npz"))
         for path in sorted(paths, key=str):
-            part = _read(path)
+            part = _read(path, self._run)
             if part is None:
-                log.warning("not used: %s is damaged or of another version", path)
+                log.warning("not used: %s is damaged, or not of this run", path)
             else:
                 yield part
 
@@ -131,17 +135,17 @@ class Resamples:
             theirs = other.read_manifest()
             if theirs and theirs.config.get("select", LAST) == manifest.config.get("select", LAST):
                 for source in other.resamples.glob("[!.]*.npz"):
-                    self._copy(source, self.folder / f"reused-{index:03d}-{source.name}")
-
-    @staticmethod
-    def _copy(source: Place, target: Place) -> None:
-        content = read_whole(source)
-        if content is not None:
-            write_atomically(target, lambda file: file.write(content))
+                    part = _read(source, other.run)
+                    if part is not None:
+                        self._write(self.folder / f"reused-{index:03d}-{source.name}", part)
 
 
-def _read(path: Place) -> Resampled | None:
-    part = load_arrays(path, Resampled)
+def _seal(path: Place, run: str) -> Seal:
+    return Seal(run, f"{path.parent.name}/{path.name}")
+
+
+def _read(path: Place, run: str) -> Resampled | None:
+    part = load_arrays(path, Resampled, _seal(path, run))
     return part if part and _fits(part) else None
 
 

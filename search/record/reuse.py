@@ -10,7 +10,7 @@ from model.tasks import LAST
 from search.config import AXES
 from search.errors import RunFolderError
 from search.record.columns import COMPLETE, FAIL, FIGURES, READOUTS, Key
-from search.record.log_reading import SCHEMA
+from search.record.log_reading import SCHEMA, read_log
 from search.record.manifest import REUSE_KEY, Manifest
 from search.record.run_folder import RunFolder
 from search.record.trial_log import TrialLog
@@ -67,6 +67,7 @@ class ReusedTrials:
         manifest: Manifest,
         given: Iterable[Place],
         copy_resamples: Callable[[Sequence[Place]], None],
+        tell: Callable[[Place, str, Place], None],
     ) -> Self:
         """Return what the other runs had when this one first asked, and keep it.
 
@@ -84,10 +85,16 @@ class ReusedTrials:
         copy_resamples : callable
             Copies the resampled costs of the other runs. Called before the rows are saved, so it
             may run twice after a kill, and never after that.
+        tell : callable
+            Told where the kept rows are not believed, and so are asked for again: their file, what
+            is wrong with it, and where it is now.
         """
         if not manifest.reuse:
             return cls()
-        trial_log = TrialLog(folder)
+        trial_log = TrialLog(folder, run=manifest.run)
+        for path, problem in list(trial_log.problems()):
+            if problem:
+                tell(path, problem, trial_log.set_aside(path))
         if not trial_log.has(_FROZEN):
             runs = _places(manifest.reuse, given)
             known = cls.of_runs(runs, manifest)
@@ -165,13 +172,10 @@ def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
 
     Costs that were reported to a pruner by another readout than this run's are left out.
     """
-    mine, theirs = manifest.config, RunFolder(folder).existing_manifest().config
-    select = mine.get("select", LAST)
-    same = select == theirs.get("select", LAST)
-    trials = RunFolder(folder).trials
-    if not trials.is_dir():
-        return []
-    rows = TrialLog(trials).read().to_pylist()
+    other = RunFolder(folder).existing_manifest()
+    select = manifest.config.get("select", LAST)
+    same = select == other.config.get("select", LAST)
+    rows = read_log(RunFolder(folder).trials, run=other.run).to_pylist()
     return [
         copied(row, row["number"], row["source"] or f"{folder.resolve()}, trial {row['number']}")
         | ({} if same else _of_other_readout(row, READOUTS[select].cost))

@@ -1,15 +1,17 @@
 """A run's folder: its layout, its manifest, and its one writer."""
 
 import contextlib
-import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Self
+from functools import cached_property
+from typing import Self
 
 from model.errors import PacksweepError
+from model.seal import Seal
 from search.errors import ObjectStoreError, RunFolderError, StoreError
-from search.record.manifest import SCHEMA_VERSION, Manifest
+from search.record.manifest import Manifest, parse_manifest
 from search.record.move_aside import MOVED, finish_move, move_aside
 from search.record.summary import Summary
 from search.storage import (
@@ -19,11 +21,14 @@ from search.storage import (
     Writer,
     find_writer,
     lock,
+    parse_json,
     prepare_folder,
     read_whole,
     say_nothing,
-    write_atomically,
+    write_json,
 )
+
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -135,17 +140,12 @@ class RunFolder:
         if content is None:
             return None
         try:
-            data = json.loads(content)
-            version = data["schema_version"]
-            if version == SCHEMA_VERSION:
-                return Manifest(**data)
-            problem = f"has schema version {version}, this program reads {SCHEMA_VERSION}"
-        except (ValueError, TypeError, KeyError) as error:
-            problem = f"cannot be read ({type(error).__name__}: {error})"
-        raise RunFolderError(
-            f"{self._manifest} {problem}. Choose another --run-dir, or --fresh to move this run "
-            "aside and start anew."
-        )
+            return parse_manifest(content, self._manifest.name)
+        except ValueError as error:
+            raise RunFolderError(
+                f"{self._manifest} cannot be believed: {error}. Put the file back as it was, "
+                "choose another --run-dir, or --fresh to move this run aside and start anew."
+            ) from error
 
     def existing_manifest(self) -> Manifest:
         """Return the manifest of a run that must be there.
@@ -168,16 +168,31 @@ class RunFolder:
             )
         return manifest
 
+    @cached_property
+    def run(self) -> str:
+        """The identity of the run, which all its files carry.
+
+        Raises
+        ------
+        RunFolderError
+            If there is no run.
+        """
+        return self.existing_manifest().run
+
+    def seal(self, path: Place) -> Seal:
+        """Return the seal of a file that lies in the folder itself."""
+        return Seal(self.run, path.name)
+
     def _check_bucket(self) -> None:
         if isinstance(self.path, RemotePath) and self.path.store.lacks_bucket():
             raise RunFolderError(f"{self.path} cannot be looked at: {NO_BUCKET}.")
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Make the manifest durable."""
-        self._write_json(self._manifest, asdict(manifest))
+        write_json(self._manifest, asdict(manifest), Seal(manifest.run, self._manifest.name))
 
     def read_summary(self) -> Summary | None:
-        """Return the summary of a finished run; None where there is none, or half of one.
+        """Return the summary of a finished run; None where there is none that can be believed.
 
         Raises
         ------
@@ -186,11 +201,13 @@ class RunFolder:
         StoreError
             If it cannot be fetched.
         """
-        try:
-            data = json.loads(read_whole(self._summary) or b"null")
-        except ValueError:
+        content = read_whole(self._summary)
+        if content is None:
             return None
-        if data is None:
+        try:
+            data = parse_json(content, self.seal(self._summary))
+        except ValueError as error:
+            log.warning("not believed: %s: %s", self._summary, error)
             return None
         try:
             return Summary.from_json(data)
@@ -202,12 +219,7 @@ class RunFolder:
 
     def write_summary(self, summary: Summary) -> None:
         """Make the summary durable."""
-        self._write_json(self._summary, summary.to_json())
-
-    @staticmethod
-    def _write_json(path: Place, data: dict[str, Any]) -> None:
-        text = json.dumps(data, indent=2) + "\n"
-        write_atomically(path, lambda file: file.write(text.encode()))
+        write_json(self._summary, summary.to_json(), self.seal(self._summary))
 
 
 def _unusable(path: Place, error: OSError) -> PacksweepError:

@@ -1,7 +1,9 @@
 """The trial log: a parquet file for each finished link, a row for each finished trial."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import BytesIO
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
@@ -9,13 +11,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from search.record.log_reading import OF_REPLICATES, SCHEMA, log_problem, read_columns, read_log
+from model.seal import Seal
+from search.record.log_reading import (
+    OF_REPLICATES,
+    SCHEMA,
+    part_contents,
+    part_problem,
+    part_seal,
+    read_columns,
+    read_log,
+)
 from search.storage import Place, prepare_folder, read_whole, rename_durably, write_durably
 
 # Readers pass over files that begin with a dot.
 _STAGED = ".staged-"
 
 _OPTIONAL = (*OF_REPLICATES, "train_cost")
+
+SET_ASIDE = "set-aside"
+"""The folder, beside those of the logs, of files that are not believed."""
 
 
 def link_name(pack: int, epoch: int) -> str:
@@ -25,15 +39,15 @@ def link_name(pack: int, epoch: int) -> str:
 
 def link_of(name: str) -> tuple[int, int] | None:
     """Return the pack and the epoch of a link's file, or None for another file."""
-    found = re.fullmatch(r"pack-(\d+)-epoch-(\d+)", name)
+    found = re.fullmatch(r"pack-(\d+)-epoch-(\d+)(?:-\d+)?", name)
     return (int(found[1]), int(found[2])) if found else None
 
 
 class TrialLog:
     """The log of one run.
 
-    A file is named after what it tells, such as a link, so that what is logged
-    twice is the same file: every trial has exactly one row by construction.
+    A file is named after what it tells, such as a link. One that stands is never replaced: rows
+    of a name that is taken get the next free one, ``NAME-2`` for example.
 
     Parameters
     ----------
@@ -42,19 +56,23 @@ class TrialLog:
     metadata : mapping of str or bytes, optional
         What every file's schema carries besides: the data set's name and fingerprint, and its
         classes as JSON where they are not simply 0, 1, ...
+    run : str
+        Identity of the run, for the seals.
     """
 
-    def __init__(self, folder: Place, metadata: Mapping[Any, Any] | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Place, metadata: Mapping[Any, Any] | None = None, run: str = ""
+    ) -> None:
+        self.folder, self._run = folder, run
         prepare_folder(folder)
         self._schema = SCHEMA.with_metadata({**(metadata or {})})
 
     def beside(self, name: str) -> Self:
         """Return another log of the same run, in a folder of that name beside this one's."""
-        return type(self)(self.folder.with_name(name), self._schema.metadata)
+        return type(self)(self.folder.with_name(name), self._schema.metadata, self._run)
 
-    def stage(self, name: str, columns: Mapping[str, Any]) -> None:
-        """Make rows durable, hidden until `publish`.
+    def stage(self, name: str, columns: Mapping[str, Any]) -> str:
+        """Make rows durable, hidden until `publish`; return the name that they got.
 
         Parameters
         ----------
@@ -74,11 +92,16 @@ class TrialLog:
             [_array(columns[field.name], field.type, n) for field in self._schema],
             schema=self._schema,
         )
+        name = self._free(name)
+        content = _sealed(table, part_seal(self._path(name), self._run))
         # Written directly, not by way of a temporary file: `staged` discards half-written files.
-        write_durably(
-            self._path(name, _STAGED),
-            lambda file: pq.write_table(table, file, write_page_checksum=True),
-        )
+        write_durably(self._path(name, _STAGED), lambda file: file.write(content))
+        return name
+
+    def _free(self, name: str) -> str:
+        """Return a name under which nothing is published: this one, or the next."""
+        names = (name if k == 1 else f"{name}-{k}" for k in count(1))
+        return next(free for free in names if not self.has(free))
 
     def publish(self, name: str) -> None:
         """Show staged rows to every reader.
@@ -98,8 +121,7 @@ class TrialLog:
         StoreError
             If the file cannot be written.
         """
-        self.stage(name, columns)
-        self.publish(name)
+        self.publish(self.stage(name, columns))
 
     def staged(self) -> list[str]:
         """Return the names of all rows that are staged and not published.
@@ -113,12 +135,47 @@ class TrialLog:
         """
         names = []
         for path in self.folder.glob(f"{_STAGED}*.parquet"):
-            content = read_whole(path)
-            if content is not None and log_problem(content) is None:
-                names.append(path.stem.removeprefix(_STAGED))
+            content, name = read_whole(path), path.stem.removeprefix(_STAGED)
+            seal = part_seal(self._path(name), self._run)
+            if content is not None and part_problem(content, seal) is None:
+                names.append(name)
             else:
                 path.unlink(missing_ok=True)
         return sorted(names)
+
+    def problems(
+        self, problem_of: Callable[[bytes], str | None] = lambda _: None
+    ) -> Iterator[tuple[Place, str | None]]:
+        """Yield every published file with what is wrong with it, None where nothing is.
+
+        Parameters
+        ----------
+        problem_of : callable
+            Gets the content of each file that is whole and of this run, in the order of their
+            names, and returns what is wrong with its rows, if anything is.
+
+        Raises
+        ------
+        StoreError
+            If a file cannot be fetched.
+        """
+        for path, content in part_contents(self.folder):
+            yield path, part_problem(content, part_seal(path, self._run)) or problem_of(content)
+
+    def set_aside(self, path: Place) -> Place:
+        """Move a file away that is not believed; return where it is now.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be moved.
+        """
+        folder = self.folder.with_name(SET_ASIDE)
+        prepare_folder(folder)
+        names = (f"{path.name}.{k}" for k in count(1))
+        kept = next(folder / name for name in names if not (folder / name).exists())
+        rename_durably(path, kept)
+        return kept
 
     def discard(self, name: str) -> None:
         """Delete staged rows."""
@@ -133,7 +190,7 @@ class TrialLog:
 
     def read(self, *names: str) -> pa.Table:
         """Return the log as `read_log` does."""
-        return read_log(self.folder, *names)
+        return read_log(self.folder, *names, run=self._run)
 
     def rows(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
         """Return the rows of some trials in the order of their numbers, null as None."""
@@ -144,7 +201,15 @@ class TrialLog:
 
     def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
         """Return some columns of the log as arrays; null numbers become NaN."""
-        return read_columns(self.folder, *names)
+        return read_columns(self.folder, *names, run=self._run)
+
+
+def _sealed(table: pa.Table, seal: Seal) -> bytes:
+    buffer = BytesIO()
+    with pq.ParquetWriter(buffer, table.schema, write_page_checksum=True) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"seal": seal.blank})
+    return seal.close(buffer.getvalue())
 
 
 def _array(values: Any, kind: pa.DataType, n: int) -> pa.Array:

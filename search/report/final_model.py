@@ -132,8 +132,8 @@ def final_model_of(run: RunData) -> FinalModel | str:
     if run.data is None:
         return f"The data set is not at hand, so there are no test {rows} to show."
     try:
-        model = SoftmaxRegression.load(run.folder.model)
+        model = SoftmaxRegression.load(run.folder.model, run.folder.seal(run.folder.model))
     except DataError:
-        return f"{run.folder.model.name} cannot be read, so there is no model to show."
+        return f"{run.folder.model.name} cannot be believed, so there is no model to show."
     shown = FinalModel.of(model, run.data, run.config.features)
     return shown or "The final model does not fit the data set."

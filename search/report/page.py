@@ -130,7 +130,8 @@ def _for_table(trials: Columns) -> Columns:
 def _waves(run: RunData) -> list[int]:
     """Return the first trial number of each wave; none where the proposals cannot be read."""
     try:
-        return [proposal.first for proposal in Proposals(run.folder.proposals).read()]
+        proposals = Proposals(run.folder.proposals, run.manifest.run).read()
+        return [proposal.first for proposal in proposals]
     except PacksweepError:
         return []
 

@@ -13,6 +13,7 @@ from search.storage.durable import (
     write_durably,
 )
 from search.storage.growing import growing_file
+from search.storage.json_files import parse_json, write_json
 from search.storage.object_store import NO_BUCKET
 from search.storage.remote_path import Place, RemotePath, place
 from search.storage.run_lock import find_writer, lock, say_nothing
@@ -27,6 +28,7 @@ __all__ = [
     "growing_file",
     "load_arrays",
     "lock",
+    "parse_json",
     "place",
     "prepare_folder",
     "read_whole",
@@ -35,4 +37,5 @@ __all__ = [
     "say_nothing",
     "write_atomically",
     "write_durably",
+    "write_json",
 ]

@@ -1,23 +1,30 @@
 """Dataclasses of arrays and plain values as npz files: whole, or as if they were not there."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from io import BytesIO
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
+from model.seal import Seal, sealed_archive
 from search.storage.durable import read_whole, write_atomically
 from search.storage.remote_path import Place
 
 # What numpy and zipfile raise on bytes that are no archive, or not the one that was written.
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile)
+_DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+_OF_NO_RUN = Seal()
 
 _Value = TypeVar("_Value")
 
 
-def save_arrays(path: Place, value: Any) -> None:
+def save_arrays(path: Place, value: Any, seal: Seal = _OF_NO_RUN) -> None:
     """Write a dataclass into a file, an entry for each field, so that it is durable.
 
     Parameters
@@ -27,6 +34,8 @@ def save_arrays(path: Place, value: Any) -> None:
     value : dataclass
         Its fields are arrays, numbers, booleans, texts, or dataclasses of such fields, whose
         entries stand beside its own: no two fields have the same name.
+    seal : Seal
+        Whose file it is.
 
     Raises
     ------
@@ -47,21 +56,25 @@ def save_arrays(path: Place, value: Any) -> None:
     ...     load_arrays(Path(folder) / "line.npz", Line)
     Line(slope=0.5, points=array([1, 2, 3]))
     """
-    entries = _entries(value)
-    write_atomically(path, lambda file: np.savez(file, **entries))
+    archive = BytesIO()
+    np.savez(archive, **_entries(value))
+    content = sealed_archive(archive, seal)
+    write_atomically(path, lambda file: file.write(content))
 
 
-def load_arrays(path: Place, kind: type[_Value]) -> _Value | None:
+def load_arrays(path: Place, kind: type[_Value], seal: Seal = _OF_NO_RUN) -> _Value | None:
     """Return the dataclass that a file holds, or None where the file is absent or damaged.
 
-    Every entry carries a checksum. Whether the arrays have the right shapes is for the caller
-    to check.
+    A file whose seal is another one, or broken, counts as damaged. Whether the arrays have the
+    right shapes is for the caller to check.
 
     Parameters
     ----------
     path : Path or RemotePath
     kind : type
         The dataclass.
+    seal : Seal
+        Whose file it must be.
 
     Raises
     ------
@@ -69,7 +82,7 @@ def load_arrays(path: Place, kind: type[_Value]) -> _Value | None:
         If the file cannot be fetched, so that it may well be there and whole.
     """
     content = read_whole(path)
-    if content is None:
+    if content is None or seal.problem(content):
         return None
     try:
         with np.load(BytesIO(content), allow_pickle=False) as saved:
@@ -93,6 +106,20 @@ def _restored(kind: type[_Value], saved: Mapping[str, Any]) -> _Value:
         if isinstance(of_type, type) and is_dataclass(of_type):
             values[name] = _restored(of_type, saved)
         else:
-            entry = saved[name]
-            values[name] = entry if entry.ndim else entry.item()
+            values[name] = _checked(saved[name], of_type)
     return kind(**values)
+
+
+def _checked(entry: Any, of_type: Any) -> Any:
+    """Return an entry as the type of its field; without a seal it may be of another one."""
+    value = entry if entry.ndim else entry.item()
+    fits = isinstance(value, of_type) if isinstance(of_type, type) else _is_of(value, of_type)
+    if not fits:
+        raise ValueError(f"{entry.dtype} of the shape {entry.shape} is no {of_type}")
+    return value
+
+
+def _is_of(value: Any, of_type: Any) -> bool:
+    """Whether a value is an array of the type of ``NDArray[...]``."""
+    (scalar,) = get_args(get_args(of_type)[1])
+    return isinstance(value, np.ndarray) and (scalar is Any or value.dtype == scalar)

@@ -12,7 +12,7 @@ from model.data.dataset import Dataset
 from model.optimum import AlphaOptimum
 from model.tasks import FinalScores
 from search.config import Params, SweepConfig
-from search.engine import Optima, Refits
+from search.engine import Optima, Refits, model_is_whole
 from search.errors import InterruptedSweepError
 from search.record import (
     Arithmetic,
@@ -152,6 +152,8 @@ class Ending:
         ):
             if best and lacks_refits(summary, self.options.refits):
                 summary = with_refits(summary, self.config, self._train_winner(best.params))
+            elif best and not model_is_whole(self.folder):
+                self._train_winner(best.params)
             found = self._find_optima()
         if best and found:
             summary = replace(summary, optimum=self._optimum(found, best.number))
@@ -171,7 +173,7 @@ class Ending:
     def _find_optima(self) -> list[AlphaOptimum]:
         """Find the optima that are missing; return all, none where they are not asked for."""
         alphas = alphas_of(self.config) if self.options.optimum else ()
-        optima = Optima(self.folder.optimum, alphas)
+        optima = Optima(self.folder.optimum, alphas, self.folder.run)
         if count := len(optima.missing):
             what = "1 alpha" if count == 1 else f"{count} alphas"
             self.say(f"Finding the optimum of {what} ...")

@@ -1,5 +1,6 @@
 """A sweep from its settings to its report: what the command line runs."""
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,6 +13,7 @@ from rich.console import Console
 from cluster.executor import Executor
 from model.data.dataset import Dataset
 from search.config import SweepConfig
+from search.engine import model_is_whole
 from search.errors import NoResultError
 from search.plan import epochs_flops
 from search.record import (
@@ -58,6 +60,8 @@ from search.sweep.training import Training
 from search.sweep.trials import Run
 from search.text import text_width
 from search.watch import Interruption, log_file
+
+log = logging.getLogger(__name__)
 
 
 def sweep(options: Options, out: Console, err: Console, began: float) -> None:
@@ -116,15 +120,28 @@ def _summary(
             check_same_settings(folder.path, manifest, config, data)
             check_same_reuse(folder.path, manifest, reuse)
         summary = folder.read_summary() if manifest else None
-        if not summary or lacks(summary, options):
+        if summary and manifest and not _is_whole(config, data, folder, manifest):
+            notify(f"The run in {folder.path} was finished, and files of it were changed since.")
+            summary = None
+        if not summary or lacks(summary, options, folder):
             with log_file(folder.log) as folder.log, growing_file(folder.links) as folder.links:
                 summary = Sweep(options, config, data, folder, err, began).run(summary)
     return summary
 
 
-def lacks(summary: Summary, options: Options) -> bool:
-    """Whether a finished run has less than is asked for."""
-    return lacks_refits(summary, options.refits) or (options.optimum and lacks_optimum(summary))
+def _is_whole(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest) -> bool:
+    """Whether the log of a finished run is still what it was."""
+    books, proposals = open_books(config, data, folder), Proposals(folder.proposals, manifest.run)
+    return Run(config, data, manifest, books, proposals).log_is_whole()
+
+
+def lacks(summary: Summary, options: Options, folder: RunFolder) -> bool:
+    """Whether a finished run has less than is asked for, or has lost its model."""
+    return (
+        lacks_refits(summary, options.refits)
+        or (options.optimum and lacks_optimum(summary))
+        or (summary.best is not None and not model_is_whole(folder))
+    )
 
 
 @dataclass(frozen=True)
@@ -193,14 +210,24 @@ class Sweep:
 
     def _open_run(self, manifest: Manifest) -> Run:
         """Return what there is to train, after what an earlier command left is put right."""
-        proposals = Proposals(self.folder.proposals)
+        proposals = Proposals(self.folder.proposals, manifest.run)
         given = runs_to_reuse(self.options, self.folder)
         copy_resamples = partial(self._copy_resamples, manifest)
-        reused = ReusedTrials.frozen(self.folder.reused, manifest, given, copy_resamples)
+        reused = ReusedTrials.frozen(
+            self.folder.reused, manifest, given, copy_resamples, self._tell_set_aside
+        )
         run = Run(self.config, self.data, manifest, self.books, proposals, reused)
+        run.set_aside(self._tell_set_aside)
         run.log_reused()
         run.settle()
         return run
+
+    def _tell_set_aside(self, path: Place, problem: str, kept: Place) -> None:
+        text = (
+            f"{path} cannot be believed: {problem}. Its trials are trained again; it is now {kept}"
+        )
+        log.warning("set aside: %s", text)
+        _print(self.err, text)
 
     def _copy_resamples(self, manifest: Manifest, runs: Sequence[Place]) -> None:
         if self.books.resamples is not None:

@@ -11,7 +11,6 @@ from cluster.executor import Executor
 from model.pack import PackState
 from search.config import replicates_of
 from search.engine import Observers, Orchestrator, calibrate
-from search.errors import StoreError
 from search.plan import Pack, Prediction, epochs_flops
 from search.record import RunFolder
 from search.sweep.trials import Run
@@ -61,7 +60,7 @@ class Training:
         InterruptedSweepError
             If it is interrupted; what is in the log stays there.
         StoreError
-            If the log lacks a row though nothing is left to train.
+            If the log lacks a row at the end, or a file of it was changed.
         """
         run, standings = self.run, self.run.books.standings
         if standings.finished == standings.total:
@@ -79,7 +78,7 @@ class Training:
                 metrics.measured,
             )  # fmt: skip
             orchestrator.run(work.source, examples)
-        self._check_complete()
+        run.count_again()
         return work.prediction, orchestrator.started_at
 
     def _metrics(self, executor: Executor) -> MetricsObserver:
@@ -95,11 +94,3 @@ class Training:
             n_classes=self.run.data.n_classes,
             seed=replicates_of(self.run.config)[pack.replicate].seed,
         )
-
-    def _check_complete(self) -> None:
-        standings = self.run.books.standings
-        if standings.finished != standings.total:
-            raise StoreError(
-                f"{standings.finished} of {standings.total} trials have a row, though nothing is "
-                f"left to train: {self.folder.trials} was changed meanwhile. Give the same command."
-            )

@@ -1,12 +1,15 @@
 """What a run trains: its plans, and which of their trials have their row."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from model.data.dataset import Dataset
+from model.seal import ANOTHER_RUN
 from search.config import SweepConfig, replicates_of
+from search.errors import RunFolderError, StoreError
 from search.plan import Plan, grid_plan, replicated
 from search.record import (
     Books,
@@ -14,9 +17,13 @@ from search.record import (
     Proposals,
     ReplicateBooks,
     ReusedTrials,
+    RowCheck,
+    Standings,
+    TrialLog,
     settle,
     training_books,
 )
+from search.storage import Place
 
 REUSED = "reused"
 """What a grid's rows from other runs are called in the log."""
@@ -58,12 +65,78 @@ class Run:
     manifest: Manifest
     books: Books
     proposals: Proposals
-    reused: ReusedTrials
+    reused: ReusedTrials = field(default_factory=ReusedTrials)
 
     @cached_property
     def training(self) -> Books:
         """Where single trainings are written down, which are trials or replicates of them."""
         return training_books(self.books, replicates_of(self.config))
+
+    def set_aside(self, tell: Callable[[Place, str, Place], None]) -> None:
+        """Move log files away that cannot be believed; their trials are trained again.
+
+        Comes before all else that looks at the log.
+
+        Parameters
+        ----------
+        tell : callable
+            Told of each: its path, what is wrong with it, and where it is now.
+
+        Raises
+        ------
+        RunFolderError
+            If no file of the log is of this run; nothing is moved then.
+        StoreError
+            If a file cannot be fetched or moved.
+        """
+        for trial_log, found in list(self._log_problems()):
+            wrong = {path: problem for path, problem in found.items() if problem}
+            if found and all(problem == ANOTHER_RUN for problem in found.values()):
+                raise RunFolderError(
+                    f"The files in {trial_log.folder} are of another run than the manifest.json "
+                    "beside them. Put the files together again that belong together, choose "
+                    "another --run-dir, or use --fresh to move this one aside and start anew."
+                )
+            for path, problem in wrong.items():
+                tell(path, problem, trial_log.set_aside(path))
+
+    def log_is_whole(self) -> bool:
+        """Whether all files of the log can be believed, and every trial has its row."""
+        found = [problem for _, part in self._log_problems() for problem in part.values()]
+        if any(found):
+            return False
+        numbers, *_ = self.books.trial_log.columns("number")
+        return len(numbers) == self.config.total
+
+    def count_again(self) -> None:
+        """Count the trials anew, as the files have them when all is trained.
+
+        Raises
+        ------
+        StoreError
+            If a file was changed meanwhile, or a trial has no row though nothing is left to train.
+        """
+        way_out = "was changed while the sweep was running. Give the same command"
+        for _, found in self._log_problems():
+            for path, problem in found.items():
+                if problem:
+                    raise StoreError(f"{path} cannot be believed: {problem}. It {way_out}.")
+        standings = Standings(self.config.total, self.config.select)
+        self.books.standings = standings
+        self.books.count_log()
+        if standings.finished != standings.total:
+            raise StoreError(
+                f"{standings.finished} of {standings.total} trials have a row, though nothing is "
+                f"left to train: {self.books.trial_log.folder} {way_out}."
+            )
+
+    def _log_problems(self) -> Iterator[tuple[TrialLog, dict[Place, str | None]]]:
+        """Yield each log of the run with its files, and what is wrong with them."""
+        proposals = [] if self.config.is_grid else self.proposals.read()
+        logs = {self.books.trial_log: 1, self.training.trial_log: self.config.replicates}
+        for trial_log, replicates in logs.items():
+            check = RowCheck.of_run(self.config, proposals, replicates)
+            yield trial_log, dict(trial_log.problems(check.problem))
 
     def log_reused(self) -> None:
         """Log the rows that a grid takes over from other runs, unless a command did so before.
@@ -93,6 +166,9 @@ class Run:
         packs = [(pack, wave.told) for wave in self._wave_plans() for pack in wave.plan.packs]
         settle({pack.index: pack for pack, _ in packs}, trial_log, checkpoints)
         self.books.count_log()
+        if not self.config.is_grid:
+            self._log_reused_again()
+            packs = [(pack, wave.told) for wave in self._wave_plans() for pack in wave.plan.packs]
         if isinstance(self.training, ReplicateBooks):
             self.training.count_log()
             self.training.log_complete_trials()
@@ -104,6 +180,27 @@ class Run:
             for pack, told in packs
             if (compared and not told) or not closed[pack.numbers].all()
         )
+
+    def _log_reused_again(self) -> None:
+        """Give the rows of other runs back that the log of a sampled search has lost.
+
+        Where they are not to be had, their trials are trained: in packs that come after all
+        others, because no two packs of a run have the same index.
+        """
+        proposals, closed = self.proposals.read(), self.books.closed
+        for proposal in proposals:
+            lost = [n for n in proposal.reused if not closed[n]]
+            if not lost:
+                continue
+            columns = {k: v[np.isin(proposal.numbers, lost)] for k, v in proposal.columns().items()}
+            known = self.reused.rows(np.array(lost), columns)
+            if len(known["number"]):
+                self.books.log(f"wave-{proposal.index:05d}-reused", known)
+            if not closed[lost].all():
+                proposal.reused = [n for n in proposal.reused if closed[n]]
+                proposal.first_pack = max(p.first_pack + p.n_packs for p in proposals)
+                proposal.n_packs = len(self.replicated(proposal.plan(self.config.rungs)).packs)
+                self.proposals.write(proposal)
 
     def _wave_plans(self) -> list[WavePlan]:
         """Return the plans of all waves that there are so far."""

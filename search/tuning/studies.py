@@ -116,5 +116,5 @@ def study_of_run(run: str | Place) -> optuna.Study:
     folder = RunFolder(place(run))
     manifest = folder.existing_manifest()
     config = SweepConfig.from_dict(manifest.config)
-    rows = read_log(folder.trials).sort_by("number").to_pylist()
+    rows = read_log(folder.trials, run=manifest.run).sort_by("number").to_pylist()
     return as_study(rows, config.axes_by_name, config.name, config.select)

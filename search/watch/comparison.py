@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from search.config import AXES
-from search.record import COMPLETE, READOUTS, read_columns
+from search.record import COMPLETE, READOUTS
 from search.text import table_lines, wrapped
 from search.watch.run_state import RunState
 
@@ -45,7 +45,7 @@ def shared_trials(a: RunState, b: RunState) -> Shared:
 def _costs(state: RunState) -> dict[tuple[float, ...], tuple[float, ...] | None]:
     """Return the costs of each trial by its params; None where it is not complete."""
     names = (*AXES, "state", *(readout.cost for readout in READOUTS.values()))
-    columns = (column.tolist() for column in read_columns(state.folder.trials, *names))
+    columns = (column.tolist() for column in state.columns(*names))
     n = len(AXES)
     return {
         row[:n]: row[n + 1 :] if row[n] == COMPLETE else None for row in zip(*columns, strict=True)

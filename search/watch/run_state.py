@@ -98,14 +98,18 @@ class RunState:
             If the log cannot be read.
         """
         standings = Standings(self.config.total, self.config.select)
-        columns = read_columns(self.folder.trials, *STANDINGS_COLUMNS)
+        columns = self.columns(*STANDINGS_COLUMNS)
         standings.count(dict(zip(STANDINGS_COLUMNS, columns, strict=True)))
         return standings
+
+    def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
+        """Return some columns of the log; see `search.record.read_columns`."""
+        return read_columns(self.folder.trials, *names, run=self.manifest.run)
 
     @cached_property
     def _links(self) -> dict[str, NDArray[Any]]:
         """Columns of the trials that were trained in this run."""
-        columns = dict(zip(_TIMES, read_columns(self.folder.trials, *_TIMES), strict=True))
+        columns = dict(zip(_TIMES, self.columns(*_TIMES), strict=True))
         trained = np.array([source is None for source in columns["source"].tolist()], bool)
         mine = {name: values[trained] for name, values in columns.items()}
         for name in ("started_at", "finished_at"):

@@ -1,12 +1,12 @@
 """Whatever is lost, killed or deleted on the way, the log ends up bit for bit the same."""
 
-import shutil
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,6 +35,7 @@ from search.record import (
     Resamples,
     Standings,
     TrialLog,
+    as_columns,
     link_name,
     record,
     settle,
@@ -546,9 +547,10 @@ def crash_at(patch, moment, count):
         last = next(calls, count) == count
         if last and not after:
             raise CrashError
-        method(*args)
+        returned = method(*args)
         if last:
             raise CrashError
+        return returned
 
     patch.setattr(owner, name, crashing)
 
@@ -727,17 +729,22 @@ def test_fewer_trials_give_the_same_costs_up_to_rounding(uneven, undisturbed):
 # --- What counts of what was staged
 
 
+def columns_of(path):
+    return as_columns(pq.read_table(path).to_pylist())
+
+
 def test_staged_rows_count_where_their_state_was_saved(tmp_path):
     trial_log, checkpoints = TrialLog(tmp_path / "trials"), Checkpoints(tmp_path / "checkpoints")
     give_command(tmp_path, SerialExecutor(), cut=LONGEST)
     (one, other, *_), rows = PLAN.packs, trial_log.folder
     for pack in (one, other):
         path = rows / f"{link_name(pack.index, 8)}.parquet"
-        for epoch in (2, 4, 8):
-            shutil.copy(path, rows / f".staged-{link_name(pack.index, epoch)}.parquet")
+        columns = columns_of(path)
         path.unlink()
+        for epoch in (2, 4, 8):
+            trial_log.stage(link_name(pack.index, epoch), columns)
     for name in ("reused", link_name(99, 2)):  # what is no link, or of no pack
-        shutil.copy(rows / f"{link_name(2, 8)}.parquet", rows / f".staged-{name}.parquet")
+        trial_log.stage(name, columns_of(rows / f"{link_name(2, 8)}.parquet"))
     state = replace(start(one), epoch=4)
     checkpoints.save(one, Checkpoint.before(one, state))
     settle({pack.index: pack for pack in PLAN.packs}, trial_log, checkpoints)

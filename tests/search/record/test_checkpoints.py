@@ -105,10 +105,10 @@ def test_only_the_states_that_are_to_be_kept_are_kept(tmp_path_factory, saved, k
     assert len(list(checkpoints.folder.iterdir())) == len(saved & kept)
 
 
-@pytest.mark.parametrize("epoch", [1, 5, 10, 11])
+@pytest.mark.parametrize("epoch", [1, 5, 9, 10])
 def test_the_epoch_is_that_of_the_newest_state(checkpoints, epoch):
     assert checkpoints.reached(PACK) == (0, None)
-    checkpoints.save(PACK, checkpoint_of(trained(12)))
+    checkpoints.save(PACK, checkpoint_of(trained(10)))
     checkpoints.save(PACK, checkpoint_of(trained(epoch)))
     assert checkpoints.reached(PACK)[0] == checkpoints.load(PACK).state.epoch == epoch
 
@@ -168,18 +168,15 @@ def test_a_state_cut_off_at_any_byte_is_none(checkpoints):
 
 @settings(deadline=None, max_examples=150)
 @given(st.data())
-def test_a_state_with_a_damaged_byte_is_itself_or_none(tmp_path_factory, data):
-    checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"))
-    checkpoint = checkpoint_of(trained(), node="10.0.0.1")
-    checkpoints.save(PACK, checkpoint)
+def test_a_state_with_a_damaged_byte_is_none(tmp_path_factory, data):
+    checkpoints = Checkpoints(tmp_path_factory.mktemp("run") / "checkpoints")
+    checkpoints.save(PACK, checkpoint_of(trained(), node="10.0.0.1"))
     (path,) = checkpoints.folder.iterdir()
     damaged = bytearray(path.read_bytes())
     damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(damaged)
-    loaded = checkpoints.load(PACK)
-    assert checkpoints.reached(PACK)[0] == (loaded.state.epoch if loaded else 0)
-    if loaded is not None:
-        assert_same(loaded, checkpoint)
+    assert checkpoints.load(PACK) is None
+    assert checkpoints.reached(PACK) == (0, None)
 
 
 @pytest.mark.parametrize(

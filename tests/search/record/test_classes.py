@@ -43,7 +43,9 @@ def test_classes_that_are_no_plain_numbers_stand_in_the_manifest_and_the_log(tmp
 def test_plain_classes_leave_no_trace(tmp_path):
     data = data_of([2, 0, 1])
     assert set(new_manifest(CONFIG, data).dataset) == {"name", "fingerprint"}
-    metadata = metadata_of(open_books(CONFIG, data, RunFolder(tmp_path)))
+    folder = RunFolder(tmp_path)
+    folder.write_manifest(new_manifest(CONFIG, data))
+    metadata = metadata_of(open_books(CONFIG, data, folder))
     assert set(metadata) == {b"dataset", b"fingerprint"}
 
 

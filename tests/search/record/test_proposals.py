@@ -1,6 +1,7 @@
 """What a sampler has asked for is written down, read again, and planned."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,10 +30,10 @@ params = st.fixed_dictionaries(
 @st.composite
 def proposals(draw):
     chosen = draw(st.lists(params, min_size=1, max_size=5))
-    first = draw(st.integers(0, 1000))
+    first = draw(st.integers(0, 20))
     numbers = st.integers(first, first + len(chosen) - 1)
     return Proposal(
-        index=draw(st.integers(0, 99_999)),
+        index=0,
         first=first,
         params=chosen,
         attrs=draw(st.lists(plain, min_size=len(chosen), max_size=len(chosen))),
@@ -57,25 +58,40 @@ def proposal(index=0, first=0, count=4, **more):
 @given(proposals())
 def test_what_is_written_is_read_to_the_bit(tmp_path_factory, asked):
     folder = tmp_path_factory.mktemp("run") / "proposals"
+    first = asked.first
+    if first:  # what comes before it
+        Proposals(folder).write(proposal(0, 0, first))
+    asked = replace(asked, index=min(first, 1))
     Proposals(folder).write(asked)
-    assert Proposals(folder).read() == [asked]
+    assert Proposals(folder).read()[-1] == asked
 
 
 def test_proposals_are_read_in_their_order_each_in_its_newest_form(tmp_path):
     written = Proposals(tmp_path)
-    for index in (10, 0, 2):
-        written.write(proposal(index))
-    written.write(proposal(2, told=True))
-    assert [(p.index, p.told) for p in written.read()] == [(0, False), (2, True), (10, False)]
+    for index in (2, 0, 1):
+        written.write(proposal(index, 4 * index))
+    written.write(proposal(1, 4, told=True))
+    copy = tmp_path / "wave-00001 (conflicted copy).json"
+    copy.write_bytes((tmp_path / "wave-00001.json").read_bytes())
+    assert [(p.index, p.told) for p in written.read()] == [(0, False), (1, True), (2, False)]
+
+
+@pytest.mark.parametrize(("missing", "told"), [(0, 0), (1, 1)])
+def test_a_proposal_that_is_missing_before_another_is_named(tmp_path, missing, told):
+    written = Proposals(tmp_path)
+    for index in range(3):
+        written.write(proposal(index, 4 * index))
+    (tmp_path / f"wave-{missing:05d}.json").unlink()
+    with pytest.raises(RunFolderError, match=rf"wave-0000{told}\.json .*: it is missing\. "):
+        written.read()
 
 
 def test_numbers_of_numpy_become_plain_ones(tmp_path):
-    asked = proposal(1, attrs_of := 3)
+    asked = proposal()
     asked.attrs = [{"a": np.float64(0.1), "b": np.int64(7)}] * 4
     Proposals(tmp_path).write(asked)
     (read,) = Proposals(tmp_path).read()
     assert read.attrs == [{"a": 0.1, "b": 7}] * 4
-    assert read.numbers == range(attrs_of, attrs_of + 4)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +109,9 @@ def test_numbers_of_numpy_become_plain_ones(tmp_path):
 )
 def test_a_damaged_proposal_is_named_with_a_way_out(tmp_path, damage):
     written = Proposals(tmp_path)
-    written.write(proposal(3))
-    damage(tmp_path / "wave-00003.json")
-    with pytest.raises(RunFolderError, match=r"wave-00003.json cannot be read .*--fresh .*--reuse"):
+    written.write(proposal())
+    damage(tmp_path / "wave-00000.json")
+    with pytest.raises(RunFolderError, match=r"wave-00000.json .* believed: .*--fresh .*--reuse"):
         written.read()
 
 

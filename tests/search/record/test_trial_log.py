@@ -164,11 +164,24 @@ def test_the_log_is_all_links_together(trial_log):
     assert numbers(trial_log) == [0, 1, 2, 3, 4, 5]
 
 
-def test_the_same_link_twice_is_one_set_of_rows(trial_log):
+def test_rows_that_stand_are_never_replaced(trial_log):
     append(trial_log, 3, 5, rows(attempt=1))
-    append(trial_log, 3, 5, rows(attempt=2))
-    assert numbers(trial_log) == [7, 9]
-    assert trial_log.columns("attempt")[0].tolist() == [2, 2]
+    for numbers_of in ((8, 10), (11, 12)):
+        append(trial_log, 3, 5, rows(numbers_of, attempt=2))
+    names = [f"pack-00003-epoch-000005{end}.parquet" for end in ("-2", "-3", "")]
+    assert files(trial_log) == names
+    assert all(link_of(name.removesuffix(".parquet")) == (3, 5) for name in names)
+    number, attempt = trial_log.columns("number", "attempt")
+    assert sorted(zip(number.tolist(), attempt.tolist(), strict=True)) == [
+        (7, 1), (8, 2), (9, 1), (10, 2), (11, 2), (12, 2),
+    ]  # fmt: skip
+
+
+def test_a_trial_with_two_rows_is_named_with_the_way_out(trial_log):
+    append(trial_log, 3, 5, rows())
+    append(trial_log, 3, 10, rows((9, 10)))
+    with pytest.raises(StoreError, match=r"more than one row of trial 9\. With .*--resume"):
+        trial_log.read()
 
 
 def test_another_store_on_the_folder_sees_the_same(trial_log):
@@ -196,9 +209,9 @@ def test_staged_rows_are_hidden_from_every_reader_until_they_are_published(trial
 
 def test_discarded_rows_are_gone_and_published_ones_stay(trial_log):
     append(trial_log, 3, 5, rows())
-    trial_log.stage(link_name(3, 5), rows((1, 2)))
+    staged = trial_log.stage(link_name(3, 5), rows((1, 2)))
     trial_log.stage("later", rows((8, 10)))
-    for name in (link_name(3, 5), "later", "later"):
+    for name in (staged, "later", "later"):
         trial_log.discard(name)
     assert trial_log.staged() == []
     assert files(trial_log) == ["pack-00003-epoch-000005.parquet"]
@@ -317,8 +330,8 @@ def test_rows_that_were_staged_in_part_are_not_there(trial_log):
 
 def assert_refuses_and_keeps_the_old_rows(trial_log, new_rows):
     before = files(trial_log)
-    for epoch in (5, 10):  # replacing a file, and making one
-        with pytest.raises(StoreError, match=r"epoch-0000\d\d.parquet could not be .* No space"):
+    for epoch in (5, 10):  # beside a file of the name, and alone
+        with pytest.raises(StoreError, match=r"parquet could not be .* No space"):
             append(trial_log, 3, epoch, new_rows)
         assert files(trial_log) == before
         assert numbers(trial_log) == [7, 9]
@@ -369,7 +382,7 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path):
 
 
 def assert_read_names(trial_log, name):
-    with pytest.raises(StoreError, match=rf"{name} is damaged or no trial log .*Move this file"):
+    with pytest.raises(StoreError, match=rf"{name} cannot be believed: .*--resume .*set aside"):
         trial_log.read()
 
 

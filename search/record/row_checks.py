@@ -1,0 +1,103 @@
+"""What the rows of a log must say: each trial once, with the params of its number."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.config import AXES, SweepConfig
+from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS
+from search.record.log_reading import read_part
+from search.record.proposals import Proposal
+
+_COLUMNS = ("number", "state", *AXES, *(readout.cost for readout in READOUTS.values()))
+
+Params = Mapping[str, NDArray[Any]]
+"""The hyperparameters of trials 0, 1, ... by name."""
+
+
+class RowCheck:
+    """Compares the files of one log, one after the other, with what was asked for.
+
+    Parameters
+    ----------
+    params : mapping of str to ndarray of shape (n,)
+        The hyperparameters of trials 0 to n - 1: of a sampler, of those that it has asked for.
+    total : int
+        Number of trials of the sweep. A log of replicates has rows of as many for each of them.
+    replicates : int
+        Number of replicates of each trial.
+    """
+
+    def __init__(self, params: Params, total: int, replicates: int = 1) -> None:
+        self._params, self._total = params, total
+        # Numbers of the files that were found right.
+        self._seen = np.zeros(total * replicates, bool)
+
+    @classmethod
+    def of_run(
+        cls, config: SweepConfig, proposals: Sequence[Proposal], replicates: int = 1
+    ) -> "RowCheck":
+        """Return the check of a run's log, or of that of its replicates."""
+        if config.is_grid:
+            params = config.space.columns(np.arange(config.total))
+        else:
+            waves = [proposal.columns() for proposal in proposals]
+            params = {
+                name: np.concatenate([np.zeros(0), *(wave[name] for wave in waves)])
+                for name in AXES
+            }
+        return cls(params, config.total, replicates)
+
+    def problem(self, content: bytes) -> str | None:
+        """Return what is wrong with a file's rows, as a sentence about it, if anything is.
+
+        Parameters
+        ----------
+        content : bytes
+            Content of a whole file of the run's log.
+        """
+        try:
+            rows = read_part(content, *_COLUMNS)
+        except ValueError as error:
+            return str(error)
+        problem = self._of_numbers(rows["number"]) or self._of_params(rows) or _of_states(rows)
+        if problem is None:
+            self._seen[rows["number"]] = True
+        return problem
+
+    def _of_numbers(self, numbers: NDArray[Any]) -> str | None:
+        if numbers.dtype != np.int64 or len(np.unique(numbers)) != len(numbers):
+            return "its rows have no numbers of their own"
+        outside = numbers[(numbers < 0) | (numbers >= len(self._seen))]
+        if len(outside):
+            return f"there is no trial {outside[0]} in this run"
+        twice = numbers[self._seen[numbers]]
+        return f"trial {twice[0]} has its row in another file" if len(twice) else None
+
+    def _of_params(self, rows: Params) -> str | None:
+        trials = rows["number"] % self._total
+        unknown = trials[trials >= len(self._params[AXES[0]])]
+        if len(unknown):
+            return f"trial {unknown[0]} was not asked for"
+        for name in AXES:
+            wrong = np.flatnonzero(rows[name] != self._params[name][trials])
+            if len(wrong):
+                trial, value = trials[wrong[0]], rows[name][wrong[0]]
+                return f"trial {trial} has {name} = {self._params[name][trial]}, and there {value}"
+        return None
+
+
+def _of_states(rows: Params) -> str | None:
+    states = rows["state"]
+    if not np.isin(states.astype(str), [COMPLETE, PRUNED, FAIL]).all():
+        return "its rows have no state"
+    finite = np.logical_and.reduce([np.isfinite(rows[r.cost]) for r in READOUTS.values()])
+    wrong = np.flatnonzero(finite != (states == COMPLETE))
+    if not len(wrong):
+        return None
+    first = wrong[0]
+    return (
+        f"trial {rows['number'][first]} is {states[first]} with a cost of {rows['val_cost'][first]}"
+    )

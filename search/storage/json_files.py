@@ -1,0 +1,61 @@
+"""Tables of plain values as JSON files with a seal."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from model.seal import Seal
+from search.storage.durable import write_atomically
+from search.storage.remote_path import Place
+
+_KEY = "seal"
+
+
+def write_json(
+    path: Place,
+    data: Mapping[str, Any],
+    seal: Seal,
+    plain: Callable[[Any], Any] | None = None,
+) -> None:
+    """Make a table durable.
+
+    Parameters
+    ----------
+    path : Path or RemotePath
+        Replaced where it exists.
+    data : mapping
+    seal : Seal
+        Whose file it is.
+    plain : callable, optional
+        Turns a value that JSON does not know into one that it does.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    text = json.dumps({**data, _KEY: seal.blank}, indent=2, default=plain) + "\n"
+    content = seal.close(text.encode())
+    write_atomically(path, lambda file: file.write(content))
+
+
+def parse_json(content: bytes, seal: Seal) -> dict[str, Any]:
+    """Return the table that a file's bytes hold.
+
+    Raises
+    ------
+    ValueError
+        If they hold none, or one with another seal; its text says what is wrong, as a sentence
+        about the file ends.
+    """
+    problem = seal.problem(content)
+    if problem:
+        raise ValueError(problem)
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is no JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise ValueError("it holds no table")
+    data.pop(_KEY, None)
+    return data
