@@ -22,6 +22,10 @@ RESAMPLES = 1000
 TAIL = 0.05
 """How often a trial that is as good as the best one is told apart from it."""
 
+ROUNDING = 1e-6
+"""Relative difference of two costs that another order of the same float32 additions may make:
+packs of other widths agree to about that."""
+
 # Times the standard error of a cost, twice 1.645: the quantile of a paired difference is about
 # 1.645 times its error, which is at most the sum of both, however the two costs are correlated.
 _FAR = 3.3
@@ -70,7 +74,7 @@ def near(cost: F64, resampled: F32, best: float) -> NDArray[np.bool_]:
     with np.errstate(all="ignore"):
         # By row, so that a trial's figure does not depend on those beside it.
         error = np.array([row.std(dtype=np.float64) for row in np.ascontiguousarray(resampled)])
-        return np.isfinite(cost) & (cost - _FAR * error <= best)
+        return np.isfinite(cost) & (cost - _FAR * error <= best + ROUNDING * abs(best))
 
 
 @dataclass(frozen=True)
@@ -82,17 +86,21 @@ class Differences:
     low, high : ndarray of shape (m,), float64
         Percentile interval: each is a one-sided bound of level 1 - `TAIL`.
     chance : ndarray of shape (m,), float64
-        Fraction of the resamples in which a trial is at least as good as the best one.
+        Fraction of the resamples in which a trial is at least as good as the best one, but for
+        rounding.
+    rounding : float
+        A difference that another order of the same additions may make.
     """
 
     low: F64
     high: F64
     chance: F64
+    rounding: float = 0.0
 
     @property
     def open(self) -> NDArray[np.bool_]:
-        """Whether zero is within the one-sided interval, from `low` upwards."""
-        return self.low <= 0
+        """Whether zero is within the one-sided interval, from `low` upwards, but for rounding."""
+        return self.low <= self.rounding
 
 
 def differences(resampled: F32, best: F32) -> Differences:
@@ -108,4 +116,5 @@ def differences(resampled: F32, best: F32) -> Differences:
     """
     gaps = resampled.astype(np.float64) - best
     low, high = np.quantile(gaps, (TAIL, 1 - TAIL), axis=1, method="inverted_cdf")
-    return Differences(low, high, np.mean(gaps <= 0, axis=1))
+    rounding = ROUNDING * float(np.median(np.abs(best)))
+    return Differences(low, high, np.mean(gaps <= rounding, axis=1), rounding)

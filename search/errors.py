@@ -62,7 +62,7 @@ class SamplerError(PacksweepError):
 
 
 class NoResultError(PacksweepError):
-    """The sweep is finished, and every trial of it has failed."""
+    """The sweep is finished, and no trial of it has a result."""
 
 
 class TableKindError(UsageError, ValueError):

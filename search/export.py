@@ -21,12 +21,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _copy(args: argparse.Namespace) -> None:
     # Here, because these take a second to import and --help shall not.
-    from search.tuning.studies import copy_study, study_of_run
+    from search.tuning.studies import copy_study, ended_trials, study_of_run
 
     study = study_of_run(args.run)
     name = args.name or study.study_name
     copy_study(study, args.storage, name)
-    sys.stdout.write(f"{len(study.trials)} trials are in {args.storage} as {name!r}\n")
+    ended = len(ended_trials(study))
+    sys.stdout.write(f"{ended} trials are in {args.storage} as {name!r}\n")
+    if ended < len(study.trials):
+        sys.stdout.write("The run is not finished; trials without a result are left out.\n")
 
 
 def _parser() -> argparse.ArgumentParser:

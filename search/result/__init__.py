@@ -9,7 +9,7 @@ from search.result.guessing import (
     guessing_sentences,
     rates_warning,
     sizes_of,
-    why_diverged,
+    why_no_result,
 )
 from search.result.optimality_gap import (
     ROUNDING,
@@ -24,6 +24,7 @@ from search.result.summary import Findings, lacks_refits, make_summary, with_ref
 from search.result.ties import find_ties, tie_sentences
 from search.result.words import (
     cost_line,
+    no_result,
     params_lines,
     readout_rows,
     result_lines,
@@ -46,6 +47,7 @@ __all__ = [
     "lacks_refits",
     "make_summary",
     "make_timing",
+    "no_result",
     "optimum_figures",
     "optimum_rows",
     "optimum_sentences",
@@ -60,6 +62,6 @@ __all__ = [
     "tie_sentences",
     "top_lines",
     "top_trial",
-    "why_diverged",
+    "why_no_result",
     "with_refits",
 ]

@@ -205,9 +205,17 @@ def guessing_sentences(summary: Summary, axes: Axes) -> list[str]:
     return [*found, _why_no_better(summary, axes)] if found else []
 
 
-def why_diverged(summary: Summary, axes: Axes) -> str:
+def why_no_result(summary: Summary, axes: Axes) -> str:
     """Return what is said where no trial has a result: the likely reason, and a way out."""
-    return f"Every trial diverged. {_why_diverged(summary, axes)}"
+    pruned, failed = summary.trials.pruned, summary.trials.failed
+    if not pruned:
+        return f"Every trial diverged. {_why_diverged(summary, axes)}"
+    way_out = "Give a larger pruner.interval, another pruner, or none."
+    if not failed:
+        return f"Every trial was pruned before its end. {way_out}"
+    return (
+        f"{pruned} trials were pruned before their end, and the other {failed} diverged. {way_out}"
+    )
 
 
 def _why_diverged(summary: Summary, axes: Axes) -> str:

@@ -34,7 +34,7 @@ from search.result import (
     lacks_refits,
     make_timing,
     result_text,
-    why_diverged,
+    why_no_result,
 )
 from search.storage import Place, growing_file
 from search.sweep.checks import (
@@ -93,7 +93,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     run_dir, width = str(options.run_path), text_width(out)
     _print(out, result_text(summary, run_dir, config.axes_by_name, width))
     if summary.best is None:
-        raise NoResultError(why_diverged(summary, config.axes_by_name))
+        raise NoResultError(why_no_result(summary, config.axes_by_name))
 
 
 def _check(options: Options, config: SweepConfig, data: Dataset) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError, OptunaError
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -18,9 +18,12 @@ from search.record import FIGURES, READOUTS, RunFolder, read_log
 from search.storage import Place, place
 from search.tuning.methods import distributions
 
+# How far a copy in a storage is, as an attribute of its study.
+_COPY, _BEGUN, _WHOLE = "packsweep_copy", "begun", "whole"
+
 # What else the log says of a trial.
 _ATTRS = (
-    *FIGURES, "last_epoch", "seconds", "pack", "node", "attempt", "error", "source",
+    "number", *FIGURES, "last_epoch", "seconds", "pack", "node", "attempt", "error", "source",
 )  # fmt: skip
 
 
@@ -49,7 +52,7 @@ def as_study(
 
 
 def copy_study(study: optuna.Study, storage: str, name: str) -> None:
-    """Copy a study into a storage of Optuna.
+    """Copy the ended trials of a study into a storage of Optuna, each with its `number`.
 
     Parameters
     ----------
@@ -68,8 +71,7 @@ def copy_study(study: optuna.Study, storage: str, name: str) -> None:
         If the storage cannot be written.
     """
     try:
-        copy = optuna.create_study(study_name=name, storage=_storage(storage), direction="minimize")
-        copy.add_trials(study.get_trials(deepcopy=False))
+        _copy(study, _opened(storage), name)
     except DuplicatedStudyError as error:
         raise ConfigError(
             f"{storage} has a study called {name!r} already. Give another --name."
@@ -80,10 +82,30 @@ def copy_study(study: optuna.Study, storage: str, name: str) -> None:
         raise StoreError(f"The study cannot be written to {storage}: {error}.") from error
 
 
-def _storage(storage: str) -> Any:
+def _copy(study: optuna.Study, storage: BaseStorage, name: str) -> None:
+    """Copy the trials that have ended; a copy that was broken off before is begun anew.
+
+    A trial that has no result yet would wait in the storage, and whoever goes on with the study
+    there would be given it to try.
+    """
+    studies = {found.study_name: found for found in storage.get_all_studies()}
+    if name in studies and studies[name].user_attrs.get(_COPY) == _BEGUN:
+        optuna.delete_study(study_name=name, storage=storage)
+    copy = optuna.create_study(study_name=name, storage=storage, direction="minimize")
+    copy.set_user_attr(_COPY, _BEGUN)
+    copy.add_trials(ended_trials(study))
+    copy.set_user_attr(_COPY, _WHOLE)
+
+
+def ended_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials of a study that have a result, or have failed or were pruned."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+
+
+def _opened(storage: str) -> BaseStorage:
     if storage.endswith((".log", ".journal")) and "://" not in storage:
         return JournalStorage(JournalFileBackend(storage))
-    return storage
+    return optuna.storages.get_storage(storage)
 
 
 def _numbered(

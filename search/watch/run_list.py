@@ -12,8 +12,8 @@ from search.watch.run_state import RunState
 
 _PARAMS = tuple(LABELS[name].short for name in AXES)
 _HEADER = ("run", "state", "trials", "cost", *_PARAMS, "test cost", "correct", "time", "data",
-           "started")  # fmt: skip
-_SPARE = ("data", "started", "time", "correct", "test cost", *_PARAMS[::-1])
+           "started (UTC)")  # fmt: skip
+_SPARE = ("data", "started (UTC)", "time", "correct", "test cost", *_PARAMS[::-1])
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ It prints how many cases had which outcome, and the seed, which ``FAULTS_SEED`` 
 import os
 import pickle
 import shutil
+import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -62,7 +64,9 @@ def read_back(folder, kind, path):
             case "summary":
                 value = folder.read_summary()
             case "final trainings":
-                value = parse_json(path.read_bytes(), folder.seal(path))
+                with suppress(ValueError):  # what its reader catches
+                    return pickle.dumps(parse_json(path.read_bytes(), folder.seal(path)))
+                return None
             case "model":
                 value = vars(SoftmaxRegression.load(path, folder.seal(path)))
             case "trials" | "replicates" | "reused trials":
@@ -77,8 +81,7 @@ def read_back(folder, kind, path):
                 value = load_arrays(path, AlphaOptimum, seal)
             case "proposal":
                 value = Proposals(path.parent, folder.run).read()
-    except (PacksweepError, ValueError) as error:
-        assert isinstance(error, PacksweepError) or kind == "final trainings"
+    except PacksweepError:
         return None
     return None if value is None else pickle.dumps(value)
 
@@ -120,7 +123,7 @@ def test_every_byte_of_a_file_of_each_kind(runs, capsys):
     for run, kind, path in of_each_kind(folder):
         told = outcomes(run, kind, path, all_of(path.stat().st_size))
         with capsys.disabled():
-            print(f"\n{name}, {run.name}, {kind}: {dict(told)}", end="")
+            sys.stdout.write(f"\n{name}, {run.name}, {kind}: {dict(told)}")
 
 
 # --- A run, continued by its command
@@ -213,11 +216,11 @@ def test_each_file_of_runs_damaged_in_each_way(runs, capfd, monkeypatch):
     chosen = [case for _ in range(3) for case in cases(folder, random)]
     told = rehearse(kind, folder, capfd, monkeypatch, chosen)
     with capfd.disabled():
-        print(f"\n{kind}, seed {SEED}: {dict(told)}", end="")
+        sys.stdout.write(f"\n{kind}, seed {SEED}: {dict(told)}")
 
 
 def test_a_manifest_of_another_run_is_told_and_nothing_is_moved(runs, capfd, monkeypatch):
-    kind, folder = runs
+    _, folder = runs
     if not (folder / "strange").is_dir():
         pytest.skip("this kind has no second run")
     monkeypatch.chdir(folder)
