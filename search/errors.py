@@ -57,6 +57,28 @@ class InterruptedSweepError(PacksweepError):
         super().__init__(text)
 
 
+class OutputError(PacksweepError):
+    """What a command has to say cannot be printed.
+
+    Parameters
+    ----------
+    reason : str
+        Why the system refuses.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The result cannot be printed: standard output cannot be written ({reason}). All that "
+            "is on disk is whole; give the command again with another output."
+        )
+
+
+class ReaderGoneError(PacksweepError):
+    """Whoever reads what a command prints has seen enough."""
+
+    exit_code = 0
+
+
 class SamplerError(PacksweepError):
     """A sampler could not propose trials."""
 

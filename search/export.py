@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from search.command import command
+from search.output import visible
 
 _EXAMPLES = """\
 examples:
@@ -26,7 +27,8 @@ def _copy(args: argparse.Namespace) -> None:
     study = study_of_run(args.run)
     name = args.name or study.study_name
     copy_study(study, args.storage, name)
-    sys.stdout.write(f"{len(study.trials)} trials are in {args.storage} as {name!r}\n")
+    done = f"{len(study.trials)} trials are in {args.storage} as {name!r}"
+    sys.stdout.write(f"{visible(done)}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

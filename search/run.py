@@ -47,16 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _sweep(given: dict[str, Any], began: float) -> None:
     # Here, because these take a second to import and --help shall not.
-    from rich.console import Console
-
     from search.sweep import Options, sweep
+    from search.text import console
 
     if "resume" in given:
         folder, given["resume"] = given["resume"], True
         if folder is not None:
             given["run_dir"] = folder
-    # A path may hold what looks like an emoji's name, and must be printed as it is.
-    sweep(Options(**given), Console(emoji=False), Console(stderr=True, emoji=False), began)
+    sweep(Options(**given), console(sys.stdout), console(sys.stderr), began)
 
 
 def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str, Any]) -> None:

@@ -3,11 +3,37 @@
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
+
+from search.output import visible
 
 _GAPS = (2, 1)
+
+
+def console(stream: TextIO) -> Console:
+    """Return a console that is a terminal where its stream is one, whatever the environment says.
+
+    Systems that keep logs often ask for colours by FORCE_COLOR, and would get a moving cursor too.
+    """
+    # A path may hold what looks like an emoji's name, and must be printed as it is.
+    return Console(file=stream, force_terminal=stream.isatty(), emoji=False)
+
+
+def show(console: Console, text: str, style: str = "") -> None:
+    """Print text for the user, with all characters that come from outside made visible.
+
+    Parameters
+    ----------
+    console : Console
+    text : str
+    style : str
+        Colour, on a terminal that has any.
+    """
+    console.print(Text(visible(text), style), soft_wrap=True)
 
 
 def text_width(console: Console) -> int | None:

@@ -56,7 +56,7 @@ from search.sweep.preparation import (
 )
 from search.sweep.training import Training
 from search.sweep.trials import Run
-from search.text import text_width
+from search.text import show, text_width
 from search.watch import Interruption, log_file
 
 
@@ -82,12 +82,12 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     data = data or load(config.dataset, config.reading.to_reading(), err)
     _check(options, config, data)
     if options.dry_run:
-        _print(out, description(config, data))
-        _print(out, dry_run(config, data, options.workers))
+        show(out, description(config, data))
+        show(out, dry_run(config, data, options.workers))
         return
     summary = _summary(options, config, data, err, began)
     run_dir, width = str(options.run_path), text_width(out)
-    _print(out, result_text(summary, run_dir, config.axes_by_name, width))
+    show(out, result_text(summary, run_dir, config.axes_by_name, width))
     if summary.best is None:
         raise NoResultError(why_diverged(summary, config.axes_by_name))
 
@@ -107,7 +107,7 @@ def _summary(
     # A mistake in --reuse is told before --fresh moves anything.
     reuse = [path.resolve() for path in options.reuse]
     ReusedTrials.of_runs(reuse, new_manifest(config, data))
-    notify = partial(_print, err)
+    notify = partial(show, err)
     with RunFolder.locked(options.run_path, fresh=options.fresh, notify=notify) as folder:
         if folder.moved_to:
             notify(f"The old run is kept in {folder.moved_to}")
@@ -117,7 +117,10 @@ def _summary(
             check_same_reuse(folder.path, manifest, reuse)
         summary = folder.read_summary() if manifest else None
         if not summary or lacks(summary, options):
-            with log_file(folder.log) as folder.log, growing_file(folder.links) as folder.links:
+            with (
+                log_file(folder.log, notify) as folder.log,
+                growing_file(folder.links) as folder.links,
+            ):
                 summary = Sweep(options, config, data, folder, err, began).run(summary)
     return summary
 
@@ -184,7 +187,7 @@ class Sweep:
             executor=executor,
             examples=examples,
             interrupted=interrupted,
-            say=partial(_print, self.err),
+            say=partial(show, self.err),
         )
 
     def _manifest(self, workers: int) -> Manifest:
@@ -220,13 +223,9 @@ class Sweep:
         return f"{self.standings.finished} of {self.standings.total} trials are in the log"
 
     def _announce(self, executor: Executor) -> None:
-        _print(self.err, description(self.config, self.data))
+        show(self.err, description(self.config, self.data))
         done = f", {self.standings.finished} of them done" if self.standings.finished else ""
         where = f"run folder {self.options.run_path}"
-        _print(self.err, f"{self.standings.total} trials on {self.data.name}{done}; {where}")
+        show(self.err, f"{self.standings.total} trials on {self.data.name}{done}; {where}")
         if executor.dashboard_url:
-            _print(self.err, f"Ray dashboard: {executor.dashboard_url}")
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+            show(self.err, f"Ray dashboard: {executor.dashboard_url}")

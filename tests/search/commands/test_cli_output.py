@@ -1,0 +1,236 @@
+"""Whatever becomes of the output, a sweep goes on: its reader, its disk and its terminal may go."""
+
+import fcntl
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+
+import pytest
+from command_line import (
+    LIMIT,
+    RUN,
+    Hold,
+    assert_same_results,
+    end,
+    finish,
+    start,
+    table,
+    wait_until,
+    write_grid,
+    write_images,
+)
+from terminal import record
+
+SERIAL = ("--grid", "./grid.toml", "--executor", "serial", "--run-dir")
+ENDED = ("best_model.npz", "report.html", "summary.json")
+FULL = "No space left on device"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with data, a grid, and a finished run that was not disturbed."""
+    path = tmp_path_factory.mktemp("output")
+    write_images(path / "data.npz")
+    write_grid(path / "grid.toml", "./data.npz")
+    assert finish(start(*SERIAL, "undisturbed", cwd=path)).code == 0
+    return path
+
+
+def shell(folder, line, code):
+    """Run a line of bash in which `$run` is the command; return what went where to read."""
+    run = " ".join([sys.executable, *RUN, *SERIAL])
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], cwd=folder, text=True, timeout=LIMIT,
+        check=False, capture_output=True, env=os.environ | {"run": run},
+    )  # fmt: skip
+    assert done.returncode == code, done
+    return done
+
+
+def assert_ended(run, *losses):
+    """Check that a run is whole, and that its log says once why nothing is shown, or not at all."""
+    assert all((run / name).exists() for name in ENDED)
+    assert json.loads((run / "summary.json").read_text())["trials"]["total"] == 16
+    assert_same_results(table(run), table(run.parent / "undisturbed"))
+    logged = [line for line in _log(run) if "Nothing is shown since" in line]
+    assert len(logged) == len(losses), logged
+    assert all(loss in line for loss, line in zip(losses, logged, strict=True))
+
+
+def _log(run):
+    return (run / "sweep.log").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "losses"),
+    [
+        ("2>&1 | head -1", 0, ["Broken pipe"]),
+        ("--no-progress 2>&1 | true", 0, ["Broken pipe"]),
+        ("2>/dev/full", 0, [FULL]),
+        (">/dev/full", 1, []),
+        (">/dev/full 2>&1", 1, [FULL]),
+        ("<&- >&- 2>&-", 0, ["is closed"]),
+        ("2>&- | cat", 0, ["is closed"]),
+        ("| true", 0, []),
+    ],
+)
+def test_a_sweep_without_its_output_comes_to_its_end_and_logs_why(
+    folder, tmp_path, output, code, losses
+):
+    (tmp_path / "undisturbed").symlink_to(folder / "undisturbed")
+    done = shell(folder, f"$run {tmp_path}/run {output}", code)
+    assert "Traceback" not in done.stderr
+    assert_ended(tmp_path / "run", *losses)
+    if output == ">/dev/full":
+        assert done.stderr.count("error: ") == 1
+        assert (
+            f"error: The result cannot be printed: standard output cannot be written ({FULL})"
+            in (done.stderr)
+        )
+
+
+def test_a_reader_that_goes_in_mid_training_takes_only_the_display(folder):
+    hold = Hold(1, folder)
+    process = start(*SERIAL, "left", cwd=folder, hold=hold)
+    try:
+        wait_until(hold.waiting, process)
+        process.stderr.close()
+        process.stdout.close()
+        hold.go()
+        assert process.wait(LIMIT) == 0
+    finally:
+        end(process)
+    assert_ended(folder / "left", "Broken pipe")
+
+
+def test_a_reader_that_stands_still_does_not_hold_the_sweep_up(folder):
+    theirs, ours = os.pipe()
+    fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(ours, b"-" * 4096)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, *RUN, *SERIAL, "still"], cwd=folder, stderr=ours
+        )
+        assert process.wait(LIMIT) == 0
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert_ended(folder / "still")
+    assert sum("Nobody takes what is shown" in line for line in _log(folder / "still")) == 1
+
+
+@pytest.mark.parametrize("name", ["status", "runs", "report"])
+def test_who_looks_is_told_that_nothing_can_be_printed_unless_he_has_left(folder, name):
+    look = f"{sys.executable} -m search.{name} {'.' if name == 'runs' else 'undisturbed'}"
+    done = shell(folder, f"{look} >/dev/full", 1)
+    assert done.stderr.startswith("error: The result cannot be printed: ")
+    assert done.stderr.count("\n") == 1
+    for output in ("| true", "2>&1 | true", ">&-", "<&- >&- 2>&-"):
+        assert shell(folder, f"{look} {output}", 0).stderr == ""
+
+
+def test_watching_ends_when_nobody_reads(folder):
+    (folder / "begun").mkdir()
+    manifest = (folder / "undisturbed/manifest.json").read_bytes()
+    (folder / "begun/manifest.json").write_bytes(manifest)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "search.status", "begun", "--watch", "0.1"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout.readline().startswith("begun: interrupted")
+        process.stdout.close()
+        assert process.wait(LIMIT) == 0
+        assert process.stderr.read() == ""
+    finally:
+        end(process)
+
+
+def in_terminal(folder, args, *, ignoring=False):
+    """Start a command that a terminal controls; return the terminal too."""
+    main, side = pty.openpty()
+
+    def control():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignoring else signal.SIG_DFL)
+        fcntl.ioctl(side, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        [sys.executable, *map(str, args)],
+        cwd=folder, stdin=side, stdout=side, stderr=side, start_new_session=True, text=True,
+        preexec_fn=control,  # noqa: PLW1509 - nothing else runs here meanwhile
+        env=os.environ | {"TERM": "xterm"},
+    )  # fmt: skip
+    os.close(side)
+    return process, main
+
+
+@pytest.mark.parametrize("executor", ["serial", pytest.param("ray", marks=pytest.mark.ray)])
+def test_a_terminal_that_hangs_up_ends_a_sweep_as_ctrl_c_does(folder, executor):
+    hold, name = Hold(1, folder), f"hung-up-{executor}"
+    process, main = in_terminal(
+        folder, [*hold.run, "--grid", "./grid.toml", "--executor", executor, "--run-dir", name]
+    )
+    try:
+        wait_until(hold.waiting, process)
+        os.close(main)
+        process.send_signal(signal.SIGHUP)  # as a shell does, beside the system
+        hold.go()
+        assert process.wait(LIMIT) == 130
+    finally:
+        end(process)
+    log = "\n".join(_log(folder / name))
+    assert "asked to stop by SIGHUP" in log
+    assert "ended: Interrupted. " in log
+    assert "Traceback" not in log
+    assert not (folder / name / "summary.json").exists()
+    assert finish(start("--resume", name, "--executor=serial", cwd=folder)).code == 0
+    assert_same_results(table(folder / name), table(folder / "undisturbed"))
+
+
+@pytest.mark.parametrize("executor", ["serial", pytest.param("ray", marks=pytest.mark.ray)])
+def test_a_hang_up_that_is_ignored_takes_only_the_display(folder, executor):
+    hold, name = Hold(1, folder), f"kept-{executor}"
+    process, main = in_terminal(
+        folder,
+        [*hold.run, "--grid", "./grid.toml", "--executor", executor, "--run-dir", name],
+        ignoring=True,
+    )
+    try:
+        wait_until(hold.waiting, process)
+        os.close(main)
+        process.send_signal(signal.SIGHUP)
+        hold.go()
+        assert process.wait(LIMIT) == 0
+    finally:
+        end(process)
+    assert_ended(folder / name, "Input/output error")
+
+
+@pytest.mark.parametrize("wish", [{"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}])
+def test_who_asks_for_colours_gets_no_moving_cursor_in_a_log(folder, wish):
+    run = f"in-{next(iter(wish))}"
+    process = start(*SERIAL, run, cwd=folder, env=os.environ | wish | {"TERM": "xterm"})
+    outcome = finish(process)
+    assert outcome.code == 0
+    assert "\x1b" not in outcome.out + outcome.err
+    assert " of 16 trials" in outcome.err
+    look = [sys.executable, "-m", "search.status", run, "--watch"]
+    done = subprocess.run(look, cwd=folder, env=os.environ | wish, capture_output=True, check=True)
+    assert b"\x1b" not in done.stdout
+
+
+def test_a_dumb_terminal_gets_plain_lines_whoever_asks_for_colours(folder):
+    recording = record([*RUN, *SERIAL, "dumb"], folder, 200, TERM="dumb", FORCE_COLOR="1")
+    assert recording.code == 0
+    assert b"\x1b" not in recording.written
+
+
+def test_a_terminal_that_has_not_the_letters_of_a_name_shows_it_all_the_same(folder):
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    outcome = finish(start(*SERIAL, "Käse", cwd=folder, env=environment))
+    assert outcome.code == 0
+    assert r"K\xe4se" in outcome.out
