@@ -4,7 +4,9 @@ import argparse
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -13,6 +15,27 @@ from search.errors import INTERRUPTED, ReaderGoneError
 from search.output import guarded_output, visible
 
 RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Start:
+    """When a command was started: this moment, where nothing else is said.
+
+    Attributes
+    ----------
+    at : float
+        Seconds since 1970, to be compared with what the clocks of workers say.
+    monotonic : float
+        Seconds by a clock that nobody sets.
+    """
+
+    at: float = field(default_factory=time.time)
+    monotonic: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since then."""
+        return time.monotonic() - self.monotonic
 
 
 def command(

@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
-from search.command import command, terminable
+from search.command import Start, command, terminable
 from search.errors import InterruptedSweepError
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _SETTLED = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; see `search.command.command`."""
-    began = time.time()
+    began = Start()
     parser = _parser()
 
     def act(args: argparse.Namespace) -> None:
@@ -45,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return command(parser, act, argv, interrupted=f"\n{InterruptedSweepError()}\n")
 
 
-def _sweep(given: dict[str, Any], began: float) -> None:
+def _sweep(given: dict[str, Any], began: Start) -> None:
     # Here, because these take a second to import and --help shall not.
     from search.sweep import Options, sweep
     from search.text import console

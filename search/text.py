@@ -133,12 +133,14 @@ def wrapped(text: str, width: int | None) -> list[str]:
 def duration(seconds: float) -> str:
     """Return a time as people write it: 42 s, 1:35 min, 3:07 h.
 
+    Two clocks that differ can give less than none, which is told as none.
+
     Examples
     --------
     >>> duration(95)
     '1:35 min'
     """
-    whole = round(seconds)
+    whole = max(round(seconds), 0)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cluster.executor import Executor
 from model.data.dataset import Dataset
+from search.command import Start
 from search.config import SweepConfig
 from search.errors import NoResultError
 from search.plan import epochs_flops
@@ -60,7 +61,7 @@ from search.text import show, text_width
 from search.watch import Interruption, log_file
 
 
-def sweep(options: Options, out: Console, err: Console, began: float) -> None:
+def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     """Run, continue or show a sweep.
 
     Parameters
@@ -68,8 +69,8 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     options : Options
     out, err : Console
         The result goes to `out`, all that is told on the way to `err`.
-    began : float
-        When the command was started, seconds since 1970.
+    began : Start
+        When the command was started.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
 
 
 def _summary(
-    options: Options, config: SweepConfig, data: Dataset, err: Console, began: float
+    options: Options, config: SweepConfig, data: Dataset, err: Console, began: Start
 ) -> Summary:
     """Return the summary in the run's folder, once it has all that is asked for."""
     # A mistake in --reuse is told before --fresh moves anything.
@@ -139,7 +140,7 @@ class Sweep:
     data: Dataset
     folder: RunFolder
     err: Console
-    began: float
+    began: Start
 
     def run(self, finished: Summary | None = None) -> Summary:
         """Do what the run's files do not hold yet, and return the summary.
