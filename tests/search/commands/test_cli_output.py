@@ -2,21 +2,26 @@
 
 import fcntl
 import json
+import logging
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 import pytest
 from command_line import (
     LIMIT,
     RUN,
     Hold,
+    Outcome,
     assert_same_results,
     end,
     finish,
+    invoke,
     start,
     table,
     wait_until,
@@ -24,6 +29,13 @@ from command_line import (
     write_images,
 )
 from terminal import record
+
+from search.export import main as export
+from search.output import visible
+from search.report.__main__ import main as report
+from search.runs import main as runs
+from search.status import main as status
+from search.watch import log_file
 
 SERIAL = ("--grid", "./grid.toml", "--executor", "serial", "--run-dir")
 ENDED = ("best_model.npz", "report.html", "summary.json")
@@ -234,3 +246,86 @@ def test_a_terminal_that_has_not_the_letters_of_a_name_shows_it_all_the_same(fol
     outcome = finish(start(*SERIAL, "Käse", cwd=folder, env=environment))
     assert outcome.code == 0
     assert r"K\xe4se" in outcome.out
+
+
+def test_a_log_that_cannot_be_written_is_told_once_and_no_reason_to_stop(folder):
+    (folder / "unlogged/sweep.log").mkdir(parents=True)
+    outcome = finish(start(*SERIAL, "unlogged", cwd=folder))
+    assert outcome.code == 0
+    assert outcome.err.count("unlogged/sweep.log cannot be written (Is a directory)") == 1
+    assert all((folder / "unlogged" / name).exists() for name in ENDED)
+    assert_same_results(table(folder / "unlogged"), table(folder / "undisturbed"))
+
+
+# --- Text from outside
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07 \u202egnp \x9b1m\r"
+
+
+def harmless(outcome):
+    """Check that nothing was printed that a terminal would obey."""
+    assert all(c.isprintable() or c == "\n" for c in outcome.out + outcome.err), outcome
+    return outcome
+
+
+def test_what_files_name_is_shown_and_not_obeyed(folder, capfd, monkeypatch):
+    monkeypatch.chdir(folder)
+    run = folder / f"hostile {HOSTILE}"
+    shutil.copytree(folder / "undisturbed", run)
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["dataset"]["name"] = HOSTILE
+    manifest["created_at"] = HOSTILE
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    (run / "summary.json").unlink()
+    writer = {"process": 1, "host": HOSTILE, "since": HOSTILE}
+    with (run / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(json.dumps(writer))
+        file.flush()
+        told = harmless(look(capfd, status, run)).out
+        assert r"running, process 1 on \x1b[2J" in told
+        told = harmless(look(capfd, runs, folder)).out
+        assert r"\u202egnp" in told
+        outcome = harmless(invoke(capfd, *SERIAL, run))
+        assert (outcome.code, outcome.out) == (2, "")
+        assert r"is being written by process 1 on \x1b[2J" in outcome.err
+    assert harmless(look(capfd, runs, "--compare", run, folder / "undisturbed")).code == 0
+    (run / "manifest.json").write_text(HOSTILE)
+    for main in (status, report):
+        assert harmless(look(capfd, main, run)).code == 2
+    to = ("--storage", folder / "a.journal")
+    assert harmless(look(capfd, export, run, *to)).code == 2
+    assert harmless(look(capfd, export, folder / "undisturbed", *to, "--name", HOSTILE)).code == 0
+
+
+def look(capfd, main, *args):
+    """Run another command than the sweep in this process."""
+    capfd.readouterr()
+    code = main([str(arg) for arg in args])
+    return Outcome(code, *capfd.readouterr())
+
+
+def test_labels_and_columns_are_shown_and_not_obeyed(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{i % 7},{i % 3},{'a' if i % 2 else HOSTILE.strip()}" for i in range(60)]
+    names = f"{HOSTILE.strip()},b,label"
+    Path("data.csv").write_text("\n".join([names, *lines]) + "\n")
+    write_grid(Path("grid.toml"), "./data.csv")
+    outcome = harmless(invoke(capfd, *SERIAL, "run", "--target", "label"))
+    assert outcome.code == 0
+    assert r"\x1b[2J" in outcome.err
+    assert harmless(invoke(capfd, *SERIAL, "run2", "--target", "labels")).code == 2
+    assert "\x1b" not in Path("run/sweep.log").read_text()
+
+
+def test_what_is_logged_can_be_read_in_a_terminal(tmp_path):
+    with log_file(tmp_path / "sweep.log", pytest.fail):
+        logging.getLogger("search").info("lost: %s", HOSTILE)
+    assert r"lost: \x1b[2J\x1b]0;title\x07 \u202egnp \x9b1m\r" in (
+        (tmp_path / "sweep.log").read_text()
+    )
+
+
+def test_what_can_be_seen_stays_as_it_is():
+    assert visible("Café 漢字, a\u00a0space\nand a line") == "Café 漢字, a\u00a0space\nand a line"
+    assert visible("\udc80") == r"\udc80"
