@@ -50,11 +50,9 @@ class InterruptedSweepError(PacksweepError):
     exit_code = INTERRUPTED
 
     def __init__(self, done: str = "", command: str = "") -> None:
-        if command:
-            text = f"Interrupted. {done}; continue with:\n  {command}"
-        else:
-            text = "Interrupted; the same command continues."
-        super().__init__(text)
+        begun = f"Interrupted. {done}" if done else "Interrupted"
+        way = f"continue with:\n  {command}" if command else "the same command continues."
+        super().__init__(f"{begun}; {way}")
 
 
 class OutputError(PacksweepError):

@@ -1,6 +1,7 @@
 """Searches whose trials a sampler proposes, through the command line."""
 
 import importlib.util
+import sys
 
 import pytest
 from command_line import contents, invoke, table, write_images
@@ -19,6 +20,7 @@ from searches import (
 )
 
 from search.config import AXES
+from search.status import main as status
 
 NSGA2 = "optuna.samplers.NSGAIISampler"
 # Small generations and startups, so that every sampler knows something when it is asked again.
@@ -111,6 +113,32 @@ def test_the_command_line_chooses_sampler_and_number_and_names_the_folder_after_
     log = table(folder / "runs" / "mine-nsgaiisampler")
     assert_whole(log, 5)
     search(capfd, "--resume", "runs/mine-nsgaiisampler")
+
+
+@pytest.mark.parametrize("kind", ["sampler", "pruner"])
+def test_a_run_folder_does_not_decide_which_code_is_imported(folder, capfd, monkeypatch, kind):
+    """A run's settings name a module that says that it was imported."""
+    base = {"sampler": "samplers.RandomSampler", "pruner": "pruners.NopPruner"}[kind]
+    (folder / "theirs.py").write_text(
+        "import pathlib, optuna\npathlib.Path('imported').touch()\n"
+        f"class Mine(optuna.{base}): pass\n"
+    )
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "theirs", raising=False)
+    write(folder, "random", RANGES, trials=4)
+    command = ("--grid", "./mine.toml", f"--{kind}", "theirs.Mine", "--run-dir", "run")
+    search(capfd, *command)  # the user says so
+    (folder / "imported").unlink()
+    monkeypatch.delitem(sys.modules, "theirs")
+    (folder / "run/summary.json").unlink()
+    message = refused(capfd, "--resume", "run")
+    assert "run/manifest.json names code to import, theirs.Mine. " in message
+    assert "Give the command that began the run" in message
+    assert status([str(folder / "run")]) == 0
+    assert "Continue with the command that began it." in capfd.readouterr().out
+    assert not (folder / "imported").exists()
+    search(capfd, *command)
+    assert (folder / "imported").exists()
 
 
 def test_fewer_trials_than_a_batch_and_a_single_one(folder, capfd):
