@@ -99,6 +99,27 @@ def test_a_sampler_that_learns_finds_better_trials_than_chance(folder, capfd):
     assert late["tpe"] < late["random"]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize(
+    ("rate", "alpha"),
+    [
+        ("{low = 5e-324, high = 1.7976931348623157e308, log = true}", [0.0]),
+        ("{low = 5e-324, high = 1e-322, step = 5e-324}", "{low = 0.0, high = 5e-324}"),
+        ([1e-6], "{low = 5e-324, high = 1.7976931348623157e308, log = true}"),
+        ([1e-6, 1e300, 5e-324], "{low = 0.0, high = 1e300, step = 1e300}"),
+        ([5e-324, 1e-300], [0.0, 5e-324, 1.7976931348623157e308]),
+    ],
+)
+def test_rates_and_alphas_may_lie_at_the_ends_of_float64(folder, capfd, sampler, rate, alpha):
+    axes = {"batch_size": [8], "learning_rate": rate, "epochs": [1, 2], "alpha": alpha}
+    write(folder, sampler, axes, trials=8)
+    search(capfd, "--grid", "./mine.toml", "--run-dir", "ends")
+    log = table(folder / "ends")
+    assert set(log.state) <= {"COMPLETE", "FAIL"}
+    assert set(log.error.dropna()) <= {"diverged"}
+
+
 def test_another_seed_asks_for_other_trials(folder, capfd):
     write(folder, "tpe", RANGES, trials=8)
     for seed in (1, 2):
