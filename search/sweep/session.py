@@ -1,6 +1,7 @@
 """A sweep from its settings to its report: what the command line runs."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ from search.sweep.training import Training
 from search.sweep.trials import Run
 from search.text import show, text_width
 from search.watch import Interruption, log_file
+
+log = logging.getLogger(__name__)
 
 
 def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
@@ -122,8 +125,20 @@ def _summary(
                 log_file(folder.log, notify) as folder.log,
                 growing_file(folder.links) as folder.links,
             ):
+                _tell_other_versions(manifest, notify)
                 summary = Sweep(options, config, data, folder, err, began).run(summary)
     return summary
+
+
+def _tell_other_versions(manifest: Manifest | None, notify: Callable[[str], None]) -> None:
+    """Say which versions were others when the run began, which is no reason to stop."""
+    if manifest and manifest.changed_versions:
+        text = (
+            f"The run began with {', '.join(manifest.changed_versions)}: what is trained from here "
+            "on may differ in its last digits."
+        )
+        notify(text)
+        log.info(text)
 
 
 def lacks(summary: Summary, options: Options) -> bool:

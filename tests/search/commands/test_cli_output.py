@@ -329,3 +329,27 @@ def test_what_is_logged_can_be_read_in_a_terminal(tmp_path):
 def test_what_can_be_seen_stays_as_it_is():
     assert visible("Café 漢字, a\u00a0space\nand a line") == "Café 漢字, a\u00a0space\nand a line"
     assert visible("\udc80") == r"\udc80"
+
+
+# --- Other versions than when a run began
+
+
+def test_a_run_that_goes_on_with_other_versions_says_which(folder, capfd, monkeypatch):
+    monkeypatch.chdir(folder)
+    shutil.copytree("undisturbed", "older")
+    Path("older/summary.json").unlink()
+    path = Path("older/manifest.json")
+    manifest = json.loads(path.read_text())
+    now = manifest["versions"]
+    manifest["versions"] = now | {"numpy": "1.0", "python": "3.0.1", "optuna": "0.1"}
+    path.write_text(json.dumps(manifest))
+    outcome = invoke(capfd, *SERIAL, "older")
+    assert outcome.code == 0
+    told = (
+        f"The run began with python 3.0.1 (now {now['python']}), numpy 1.0 (now {now['numpy']}): "
+        "what is trained from here on may differ in its last digits."
+    )
+    assert outcome.err.count(told) == 1
+    assert sum(told in line for line in _log(Path("older"))) == 1
+    assert told not in invoke(capfd, *SERIAL, "older").err  # finished: nothing is trained
+    assert told not in invoke(capfd, *SERIAL, "undisturbed", "--refits", "2").err
