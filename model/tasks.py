@@ -244,7 +244,8 @@ class LinkResult:
     legs : tuple of LegResult
         The result of each leg.
     started_at, finished_at : float
-        Seconds since 1970 by the worker's clock.
+        Seconds since 1970 by the worker's clock at the start; how long it took is measured by
+        one that nobody sets.
     trained_epochs : int
         Number of epochs from the start of the link to its end.
     """
@@ -303,15 +304,16 @@ def run_link(
         The replicate that the pack belongs to; it says which rows train and score.
     """
     started_at, first = time.time(), state.epoch
-    results, before = [], started_at
+    results, before = [], (began := time.perf_counter())
     for leg in legs:
         state = state.take(np.searchsorted(columns, leg.columns))
         columns = leg.columns
         state, scores, train_cost = _run_leg(examples, state, leg, replicate)
-        now = time.time()
+        now = time.perf_counter()
         results.append(LegResult(scores, now - before, train_cost))
         before = now
-    return LinkResult(state, tuple(results), started_at, before, state.epoch - first)
+    finished_at = started_at + (before - began)
+    return LinkResult(state, tuple(results), started_at, finished_at, state.epoch - first)
 
 
 def _run_leg(

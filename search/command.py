@@ -2,16 +2,40 @@
 
 import argparse
 import contextlib
-import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from model.errors import PacksweepError
-from search.errors import INTERRUPTED
+from search.errors import INTERRUPTED, ReaderGoneError
+from search.output import guarded_output, visible
 
 RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Start:
+    """When a command was started: this moment, where nothing else is said.
+
+    Attributes
+    ----------
+    at : float
+        Seconds since 1970, to be compared with what the clocks of workers say.
+    monotonic : float
+        Seconds by a clock that nobody sets.
+    """
+
+    at: float = field(default_factory=time.time)
+    monotonic: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since then."""
+        return time.monotonic() - self.monotonic
 
 
 def command(
@@ -37,28 +61,61 @@ def command(
     int
         0 done, 1 failed, 2 wrong usage or input, `INTERRUPTED`.
     """
-    args = parser.parse_args(argv)
-    try:
-        act(args)
-        sys.stdout.flush()
-    except PacksweepError as error:
-        prefix = "" if error.exit_code == INTERRUPTED else "error: "
-        sys.stderr.write(f"{prefix}{error}\n")
-        return error.exit_code
-    except BrokenPipeError:
-        # Who reads has seen enough; what is left shall not be written at the end either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        sys.stderr.write(interrupted)
-        return INTERRUPTED
+    with guarded_output():
+        try:
+            act(parser.parse_args(argv))
+        except ReaderGoneError:
+            return 0
+        except PacksweepError as error:
+            prefix = "" if error.exit_code == INTERRUPTED else "error: "
+            sys.stderr.write(f"{prefix}{visible(str(error))}\n")
+            return error.exit_code
+        except KeyboardInterrupt:
+            sys.stderr.write(interrupted)
+            return INTERRUPTED
     return 0
 
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM end what is inside as Ctrl-C does, by KeyboardInterrupt."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGTERM and a hang-up end what is inside as Ctrl-C does, by KeyboardInterrupt."""
+    with signals_caught((signal.SIGTERM, signal.SIGHUP), signal.default_int_handler):
+        yield
+
+
+@contextlib.contextmanager
+def signals_caught(
+    numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], object]
+) -> Iterator[None]:
+    """Let a handler take signals for as long as the context lasts.
+
+    A hang-up that is ignored, as under nohup, stays ignored. From the first one on others are:
+    the shell and the system both send it, and what is being put in order shall come to its end.
+
+    Parameters
+    ----------
+    numbers : sequence of Signals
+    handler : callable
+        Gets the number of the signal and the frame that it came in.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            signal.signal(number, signal.SIG_IGN)
+        handler(number, frame)
+
+    before = {
+        number: signal.getsignal(number) for number in numbers if not _ignored_hang_up(number)
+    }
+    for number in before:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, earlier in before.items():
+            if not _ignored_hang_up(number):
+                signal.signal(number, earlier)
+
+
+def _ignored_hang_up(number: signal.Signals) -> bool:
+    return number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN

@@ -50,11 +50,31 @@ class InterruptedSweepError(PacksweepError):
     exit_code = INTERRUPTED
 
     def __init__(self, done: str = "", command: str = "") -> None:
-        if command:
-            text = f"Interrupted. {done}; continue with:\n  {command}"
-        else:
-            text = "Interrupted; the same command continues."
-        super().__init__(text)
+        begun = f"Interrupted. {done}" if done else "Interrupted"
+        way = f"continue with:\n  {command}" if command else "the same command continues."
+        super().__init__(f"{begun}; {way}")
+
+
+class OutputError(PacksweepError):
+    """What a command has to say cannot be printed.
+
+    Parameters
+    ----------
+    reason : str
+        Why the system refuses.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The result cannot be printed: standard output cannot be written ({reason}). All that "
+            "is on disk is whole; give the command again with another output."
+        )
+
+
+class ReaderGoneError(PacksweepError):
+    """Whoever reads what a command prints has seen enough."""
+
+    exit_code = 0
 
 
 class SamplerError(PacksweepError):

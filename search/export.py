@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from search.command import command
+from search.output import visible
 
 _EXAMPLES = """\
 examples:
@@ -21,15 +22,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _copy(args: argparse.Namespace) -> None:
     # Here, because these take a second to import and --help shall not.
-    from search.tuning.studies import copy_study, ended_trials, study_of_run
+    from search.tuning.studies import TOTAL, copy_study, ended_trials, study_of_run
 
     study = study_of_run(args.run)
     name = args.name or study.study_name
     copy_study(study, args.storage, name)
-    ended = len(ended_trials(study))
-    sys.stdout.write(f"{ended} trials are in {args.storage} as {name!r}\n")
-    if ended < len(study.trials):
-        sys.stdout.write("The run is not finished; trials without a result are left out.\n")
+    ended, total = len(ended_trials(study)), study.user_attrs[TOTAL]
+    done = f"{ended} trials are in {args.storage} as {name!r}"
+    sys.stdout.write(f"{visible(done)}\n")
+    if ended < total:
+        sys.stdout.write(f"The other {total - ended} trials of the run have no result yet.\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
-from search.command import command, terminable
+from search.command import Start, command, terminable
 from search.errors import InterruptedSweepError
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _SETTLED = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; see `search.command.command`."""
-    began = time.time()
+    began = Start()
     parser = _parser()
 
     def act(args: argparse.Namespace) -> None:
@@ -45,18 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return command(parser, act, argv, interrupted=f"\n{InterruptedSweepError()}\n")
 
 
-def _sweep(given: dict[str, Any], began: float) -> None:
+def _sweep(given: dict[str, Any], began: Start) -> None:
     # Here, because these take a second to import and --help shall not.
-    from rich.console import Console
-
     from search.sweep import Options, sweep
+    from search.text import console
 
     if "resume" in given:
         folder, given["resume"] = given["resume"], True
         if folder is not None:
             given["run_dir"] = folder
-    # A path may hold what looks like an emoji's name, and must be printed as it is.
-    sweep(Options(**given), Console(emoji=False), Console(stderr=True, emoji=False), began)
+    sweep(Options(**given), console(sys.stdout), console(sys.stderr), began)
 
 
 def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str, Any]) -> None:

@@ -20,19 +20,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(args: argparse.Namespace) -> None:
     # Here, because these take half a second to import and --help shall not.
-    from rich.console import Console
-
     from search.storage import place
-    from search.text import text_width
+    from search.text import console, show, text_width
     from search.watch import RunState, comparison_lines, list_lines, run_folders
 
-    width = text_width(Console(emoji=False))
+    out = console(sys.stdout)
+    width = text_width(out)
     if args.compare:
         one, other = (RunState.read(place(run)) for run in args.compare)
         lines = comparison_lines(one, other, width)
     else:
         lines = list_lines(run_folders(place(args.dir or str(RUNS))), width)
-    sys.stdout.write("\n".join(lines) + "\n")
+    show(out, "\n".join(lines))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -28,50 +28,48 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(args: argparse.Namespace) -> None:
     # Here, because these take half a second to import and --help shall not.
-    from rich.console import Console
-
     from search.storage import place
+    from search.text import console
     from search.watch import run_folders
 
-    console = Console(emoji=False)
+    out = console(sys.stdout)
     path = run_folders(RUNS)[-1] if args.run is None else place(args.run)
     if args.watch is None:
-        _print(console, path)
+        _print(out, path)
         return
     try:
-        _watch(console, path, args.watch)
+        _watch(out, path, args.watch)
     except KeyboardInterrupt:  # the way to leave, and no failure
         return
 
 
-def _print(console: "Console", path: "Place") -> bool:
+def _print(out: "Console", path: "Place") -> bool:
     """Print how a run stands once; return whether it is finished."""
-    from search.text import text_width
+    from search.text import show, text_width
     from search.watch import FINISHED, RunState, status_lines
 
     state = RunState.read(path)
-    sys.stdout.write("\n".join(status_lines(state, text_width(console))) + "\n")
-    sys.stdout.flush()
+    show(out, "\n".join(status_lines(state, text_width(out))))
     return state.name == FINISHED
 
 
-def _watch(console: "Console", path: "Place", seconds: float) -> None:
-    if not console.is_terminal or console.is_dumb_terminal:
-        while not _print(console, path):
-            time.sleep(seconds)
-        return
+def _watch(out: "Console", path: "Place", seconds: float) -> None:
     from rich.text import Text
 
-    from search.watch import FINISHED, RunState, Screen, status_lines
+    from search.watch import FINISHED, RunState, Screen, can_move_cursor, status_lines
 
-    screen = Screen(console)
+    if not can_move_cursor(out):
+        while not _print(out, path):
+            time.sleep(seconds)
+        return
+    screen = Screen(out)
     try:
         while (state := RunState.read(path)).name != FINISHED:
             screen.draw([Text(line) for line in status_lines(state, screen.size[0])])
             time.sleep(seconds)
     finally:
         screen.clear()
-        _print(console, path)
+        _print(out, path)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,11 +3,37 @@
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
+
+from search.output import visible
 
 _GAPS = (2, 1)
+
+
+def console(stream: TextIO) -> Console:
+    """Return a console that is a terminal where its stream is one, whatever the environment says.
+
+    Systems that keep logs often ask for colours by FORCE_COLOR, and would get a moving cursor too.
+    """
+    # A path may hold what looks like an emoji's name, and must be printed as it is.
+    return Console(file=stream, force_terminal=stream.isatty(), emoji=False)
+
+
+def show(console: Console, text: str, style: str = "") -> None:
+    """Print text for the user, with all characters that come from outside made visible.
+
+    Parameters
+    ----------
+    console : Console
+    text : str
+    style : str
+        Colour, on a terminal that has any.
+    """
+    console.print(Text(visible(text), style), soft_wrap=True)
 
 
 def text_width(console: Console) -> int | None:
@@ -107,12 +133,14 @@ def wrapped(text: str, width: int | None) -> list[str]:
 def duration(seconds: float) -> str:
     """Return a time as people write it: 42 s, 1:35 min, 3:07 h.
 
+    Two clocks that differ can give less than none, which is told as none.
+
     Examples
     --------
     >>> duration(95)
     '1:35 min'
     """
-    whole = round(seconds)
+    whole = max(round(seconds), 0)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

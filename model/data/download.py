@@ -14,6 +14,7 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from model.data.trickle import TrickleError, WatchedHTTPHandler, WatchedHTTPSHandler
 from model.errors import DataError
 
 Progress = Callable[[int, int | None], None]
@@ -142,7 +143,7 @@ def _obtain(urls: Sequence[str], sha256: str, part: FileIO, progress: Progress) 
     for url in urls:
         try:
             _fetch_verified(url, sha256, part, progress)
-        except (_SourceError, OSError, HTTPException, ValueError) as error:
+        except (_SourceError, TrickleError, OSError, HTTPException, ValueError) as error:
             failures.append(f"  {url}: {_reason(error)}")
         else:
             return
@@ -171,6 +172,8 @@ def _fetch_patiently(url: str, part: FileIO, progress: Progress) -> None:
         before = _size(part)
         try:
             _fetch(url, part, progress)
+        except TrickleError:  # trying again would get further, but never to the end
+            raise
         except (_SourceError, OSError, HTTPException):
             if attempt == _ATTEMPTS or _size(part) <= before:
                 raise
@@ -213,8 +216,8 @@ def _opener() -> request.OpenerDirector:
     for handler in (
         request.ProxyHandler,
         request.UnknownHandler,
-        request.HTTPHandler,
-        request.HTTPSHandler,
+        WatchedHTTPHandler,
+        WatchedHTTPSHandler,
         request.HTTPRedirectHandler,
         request.HTTPErrorProcessor,
         request.HTTPDefaultErrorHandler,

@@ -1,5 +1,6 @@
 """The table [space] of a grid file: the numbers of each axis, as a list or as a range."""
 
+import math
 from fractions import Fraction
 from typing import Annotated, Self, TypeVar
 
@@ -39,6 +40,8 @@ def broken(rule: str) -> PydanticCustomError:
 MAX_EPOCHS = 100_000
 _INT32_MAX = 2**31 - 1  # the log keeps batch_size and epochs as int32
 _TOLERANCE = Fraction(1, 10**9)
+# Between two powers of two there are no more numbers of float64.
+_MOST_STEPS = 2**52
 
 BatchSize = Annotated[int, Field(ge=1, le=_INT32_MAX)]
 Epochs = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
@@ -77,11 +80,19 @@ class RangeTable(Strict):
         """Refuse a step that misses high: Optuna would lower high without a word."""
         if self.step is None:
             return None
+        if not math.isfinite(self.high + self.step):
+            return "high and step must have a finite sum; give a lower high, or a smaller step"
         # Of the decimals as they were written: 0.3 is three steps of 0.1, not a rounding less.
         # Only high may be too large by a rounding; too small, it would lose a whole step.
         low, high, step = (Fraction(str(x)) for x in (self.low, self.high, self.step))
         steps, rest = divmod(high - low, step)
-        if rest <= (0 if isinstance(self.high, int) else _TOLERANCE * step):
+        if steps > _MOST_STEPS:
+            return (
+                f"step is so small that its multiples cannot be told apart; give at least "
+                f"{float((high - low) / _MOST_STEPS):.1g}, or leave it out"
+            )
+        exact = isinstance(self.high, int) or not steps
+        if rest <= (0 if exact else _TOLERANCE * step):
             return None
         nearest = type(self.high)(low + steps * step)
         return (

@@ -11,6 +11,9 @@ from pydantic import Field, ValidationError, model_validator
 from search.config.axes import RANGE_RULES, Axes, Strict, broken
 from search.config.messages import closest, conflicts, explain, show
 from search.config.schema import (
+    OPTUNA,
+    PRUNERS,
+    SAMPLERS,
     GridFile,
     PrunerSettings,
     ReadingSettings,
@@ -79,6 +82,16 @@ class SweepConfig(GridFile):
     def is_grid(self) -> bool:
         """Whether every combination is tried, and no sampler asked."""
         return self.sampler.name == "grid"
+
+    @property
+    def own_methods(self) -> list[str]:
+        """Import paths of the sampler and the pruner, where they are code of the user's own."""
+        methods = {self.sampler.name: SAMPLERS, self.pruner.name: PRUNERS}
+        return [
+            name
+            for name, known in methods.items()
+            if name not in known and not name.startswith(OPTUNA)
+        ]
 
     @property
     def replicates(self) -> int:

@@ -42,6 +42,9 @@ PRUNERS: Mapping[str, str | None] = {
 }
 """Optuna's import path of each pruner by its short name; None where no trial is stopped."""
 
+OPTUNA = ("optuna.samplers.", "optuna.pruners.")
+"""What the import paths of Optuna's own samplers and pruners begin with."""
+
 
 def _known_or_path(name: str, known: Collection[str]) -> str:
     parts = name.split(".")

@@ -31,6 +31,9 @@ READABLE_VERSIONS = (3, 4)
 SEALED_SINCE = 4
 """The first version whose files have a seal."""
 
+# What the digits of a result depend on.
+_ROUNDING = ("python", "numpy", "scipy", "numba")
+
 # The settings that a trial's result depends on, beside its params.
 REUSE_KEY = (
     "dataset", "features", "seed", "seeds", "folds", "validation_fraction", "trainer_version",
@@ -102,6 +105,16 @@ class Manifest:
     def widths_by_batch_size(self) -> dict[int, int]:
         """The widths by number again: the keys of JSON are text."""
         return {int(batch_size): width for batch_size, width in self.widths.items()}
+
+    @property
+    def changed_versions(self) -> list[str]:
+        """What rounds and was another version when the run began, each with both versions."""
+        now = versions()
+        return [
+            f"{name} {self.versions[name]} (now {now[name]})"
+            for name in _ROUNDING
+            if self.versions.get(name, now[name]) != now[name]
+        ]
 
     def differences(self, other: "Manifest") -> list[str]:
         """Name the settings in which another manifest differs, with both values."""

@@ -115,8 +115,9 @@ class RunFolder:
 
     def _check_is_run(self) -> None:
         names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else {""}
-        visible = any(not name.startswith(".") for name in names)
-        if visible and not names & {self._manifest.name, MOVED}:
+        # A command that ended before it had a manifest may have logged why.
+        others = any(not name.startswith(".") for name in names - {self.log.name})
+        if others and not names & {self._manifest.name, MOVED}:
             raise RunFolderError(
                 f"{self.path} is not a run folder: it has no manifest.json. Choose another "
                 "--run-dir, or an empty folder."

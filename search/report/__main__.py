@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from search.command import command
+from search.output import visible
 
 _EXAMPLES = """\
 examples:
@@ -24,11 +25,11 @@ def _write_report(args: argparse.Namespace) -> None:
     from search.storage import place
 
     path = rewrite_report(place(args.run), _notify)
-    sys.stdout.write(f"The report is in {path}\n")
+    sys.stdout.write(f"The report is in {visible(str(path))}\n")
 
 
 def _notify(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{visible(text)}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -112,7 +112,8 @@ class Axis:
             return self.places(values).astype(np.intp), [axis_number(v) for v in self.values]
         edges = np.linspace(*self.span, _BINS + 1)
         index = np.clip(np.searchsorted(edges, self.places(values), "right") - 1, 0, _BINS - 1)
-        shown = 10**edges if self.log else edges
+        # The ends as they are: of the largest numbers the power would be rounded to infinity.
+        shown = [self.low, *(10 ** edges[1:-1] if self.log else edges[1:-1]), self.high]
         texts = [
             f"{axis_number(float(f'{a:.2g}'))} to {axis_number(float(f'{b:.2g}'))}"
             for a, b in pairwise(shown)

@@ -213,9 +213,7 @@ def why_no_result(summary: Summary, axes: Axes) -> str:
     way_out = "Give a larger pruner.interval, another pruner, or none."
     if not failed:
         return f"Every trial was pruned before its end. {way_out}"
-    return (
-        f"{pruned} trials were pruned before their end, and the other {failed} diverged. {way_out}"
-    )
+    return f"{pruned} trials were pruned before their end, the other {failed} diverged. {way_out}"
 
 
 def _why_diverged(summary: Summary, axes: Axes) -> str:

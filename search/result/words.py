@@ -35,11 +35,8 @@ def no_result(summary: Summary) -> str:
     """Return why no trial has a result, as a sentence goes on."""
     if not summary.trials.pruned:
         return "every trial has failed"
-    return (
-        "every trial has failed or was pruned"
-        if summary.trials.failed
-        else "every trial was pruned"
-    )
+    failed = "has failed or " if summary.trials.failed else ""
+    return f"every trial {failed}was pruned"
 
 
 def params_lines(params: Params) -> list[tuple[str, str]]:

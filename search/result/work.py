@@ -1,10 +1,10 @@
 """How much a run has trained and where its time went, read from its log."""
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from search.command import Start
 from search.config import COLUMN_AXES
 from search.plan import Prediction
 from search.record import Arithmetic, Timing, TrialLog
@@ -37,8 +37,8 @@ class Command:
 
     Attributes
     ----------
-    began : float
-        When it was started, seconds since 1970.
+    began : Start
+        When it was started.
     started_at : float
         When its first link started, with or without rows; infinite where it had no link.
     workers : int
@@ -47,7 +47,7 @@ class Command:
         The time that its training should have taken, if it was known before.
     """
 
-    began: float
+    began: Start
     started_at: float
     workers: int
     prediction: Prediction | None
@@ -55,6 +55,9 @@ class Command:
 
 def make_timing(trial_log: TrialLog, flops: float, command: Command) -> Timing:
     """Return where the time of a run and of the command that finishes it went.
+
+    The times of links are by the clocks of the workers, which may differ from this one and be set
+    meanwhile: what follows from them is kept within the time that the command has taken.
 
     Parameters
     ----------
@@ -67,14 +70,16 @@ def make_timing(trial_log: TrialLog, flops: float, command: Command) -> Timing:
     """
     seconds, *times = trial_log.columns("seconds", "started_at", "finished_at")
     started, finished = (column.astype("datetime64[us]").astype(np.int64) / 1e6 for column in times)
-    mine = started >= command.began
-    first = started[mine].min(initial=command.started_at) if mine.any() else command.began
+    wall, began = command.began.elapsed, command.began.at
+    mine = started >= began
+    first = started[mine].min(initial=command.started_at) if mine.any() else began
     last = finished[mine].max(initial=first)
+    training = float(np.clip(last - first, 0.0, wall))
     compute, predicted = float(seconds.sum()), command.prediction
     return Timing(
-        wall_s=time.time() - command.began,
-        startup_s=float(first - command.began),
-        training_s=float(last - first),
+        wall_s=wall,
+        startup_s=float(np.clip(first - began, 0.0, wall - training)),
+        training_s=training,
         predicted_training_s=predicted.training_s if predicted else None,
         workers=command.workers,
         compute_s=compute,

@@ -2,10 +2,10 @@
 
 import contextlib
 import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 from search.errors import LockedError
 from search.storage.lease import Lease, holder
@@ -27,7 +27,10 @@ def lock(
 ) -> contextlib.AbstractContextManager[None]:
     """Hold a lock that ends with the process, however it ends.
 
-    In a store of objects it is a lease, which ends some seconds after the process.
+    In a store of objects it is a lease, which ends some seconds after the process. On a disk the
+    folder is locked beside the file, so that nobody gets in where the file was deleted or another
+    one put in its place. Not every shared disk can lock a folder; on one that cannot, the file
+    alone holds.
 
     Parameters
     ----------
@@ -49,8 +52,8 @@ def lock(
 
 @contextlib.contextmanager
 def _locked(path: Path, mine: Writer) -> Iterator[None]:
-    with path.open("a+") as file:
-        if not _taken(file):
+    with _opened(path.parent) as folder, path.open("a+") as file:
+        if not (_taken(file.fileno()) and _taken_if_possible(folder)):
             file.seek(0)
             raise LockedError(
                 f"{path.parent} is being written by {Writer.read(file.read())}. "
@@ -62,13 +65,29 @@ def _locked(path: Path, mine: Writer) -> Iterator[None]:
         yield
 
 
-def _taken(file: IO[str]) -> bool:
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
     for _ in range(_TRIES):
         with contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         time.sleep(_PAUSE)
     return False
+
+
+def _taken_if_possible(folder: int) -> bool:
+    try:
+        return _taken(folder)
+    except OSError:  # NFS locks only what can be written to
+        return True
 
 
 def find_writer(path: Place) -> Writer | None:
@@ -81,13 +100,32 @@ def find_writer(path: Place) -> Writer | None:
     """
     if isinstance(path, RemotePath):
         return holder(path)
-    try:
-        with path.open(errors="replace") as file:
-            try:
-                # Shared, so that those who look do not see each other; closing the file ends it.
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return Writer.read(file.read())
-    except OSError:  # no lock, or one that is not ours to look at
-        pass
+    for locked in (path, path.parent):
+        if _is_held(locked):
+            return _writer_in(path)
     return None
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:  # no lock, or one that is not ours to look at
+        return False
+    try:
+        # Shared, so that those who look do not see each other; closing ends it.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a folder on a disk that cannot lock it
+        pass
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _writer_in(path: Path) -> Writer:
+    """Return who a lock says that it is; its file may be gone, or say nothing."""
+    try:
+        return Writer.read(path.read_text(errors="replace"))
+    except OSError:
+        return Writer.read("")

@@ -100,6 +100,8 @@ class Ending:
             yield
         except InterruptedSweepError as error:
             command = self.options.command_to_continue(self.folder.path)
+            if self.config.own_methods:  # which --resume does not import
+                command = ""
             raise InterruptedSweepError(done(), command) from error
 
     def run_last_tasks(self, best: BestTrial | None) -> LastTasks:

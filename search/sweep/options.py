@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config import SweepConfig, read_grid
+from search.errors import RunFolderError
 from search.record import RunFolder
 from search.storage import Place
 
@@ -183,4 +184,11 @@ def _changed_method(table: dict[str, Any], name: str | None, plain: str) -> dict
 
 def _resumed_config(path: Place) -> SweepConfig:
     manifest = RunFolder(path).existing_manifest()
-    return SweepConfig.from_dict(manifest.config, source=str(path / "manifest.json"))
+    config = SweepConfig.from_dict(manifest.config, source=str(path / "manifest.json"))
+    if config.own_methods:
+        raise RunFolderError(
+            f"{path}/manifest.json names code to import, {' and '.join(config.own_methods)}. "
+            "--resume imports nothing but Optuna's own samplers and pruners, because a run folder "
+            "may come from anybody. Give the command that began the run instead of --resume."
+        )
+    return config

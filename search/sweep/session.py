@@ -1,7 +1,7 @@
 """A sweep from its settings to its report: what the command line runs."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cluster.executor import Executor
 from model.data.dataset import Dataset
+from search.command import Start
 from search.config import SweepConfig
 from search.engine import model_is_whole
 from search.errors import NoResultError
@@ -58,13 +59,13 @@ from search.sweep.preparation import (
 )
 from search.sweep.training import Training
 from search.sweep.trials import Run
-from search.text import text_width
+from search.text import show, text_width
 from search.watch import Interruption, log_file
 
 log = logging.getLogger(__name__)
 
 
-def sweep(options: Options, out: Console, err: Console, began: float) -> None:
+def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     """Run, continue or show a sweep.
 
     Parameters
@@ -72,8 +73,8 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     options : Options
     out, err : Console
         The result goes to `out`, all that is told on the way to `err`.
-    began : float
-        When the command was started, seconds since 1970.
+    began : Start
+        When the command was started.
 
     Raises
     ------
@@ -86,12 +87,12 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
     data = data or load(config.dataset, config.reading.to_reading(), err)
     _check(options, config, data)
     if options.dry_run:
-        _print(out, description(config, data))
-        _print(out, dry_run(config, data, options.workers))
+        show(out, description(config, data))
+        show(out, dry_run(config, data, options.workers))
         return
     summary = _summary(options, config, data, err, began)
     run_dir, width = str(options.run_path), text_width(out)
-    _print(out, result_text(summary, run_dir, config.axes_by_name, width))
+    show(out, result_text(summary, run_dir, config.axes_by_name, width))
     if summary.best is None:
         raise NoResultError(why_no_result(summary, config.axes_by_name))
 
@@ -105,13 +106,13 @@ def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
 
 
 def _summary(
-    options: Options, config: SweepConfig, data: Dataset, err: Console, began: float
+    options: Options, config: SweepConfig, data: Dataset, err: Console, began: Start
 ) -> Summary:
     """Return the summary in the run's folder, once it has all that is asked for."""
     # A mistake in --reuse is told before --fresh moves anything.
     reuse = [path.resolve() for path in options.reuse]
     ReusedTrials.of_runs(reuse, new_manifest(config, data))
-    notify = partial(_print, err)
+    notify = partial(show, err)
     with RunFolder.locked(options.run_path, fresh=options.fresh, notify=notify) as folder:
         if folder.moved_to:
             notify(f"The old run is kept in {folder.moved_to}")
@@ -124,7 +125,11 @@ def _summary(
             notify(f"The run in {folder.path} was finished, and files of it were changed since.")
             summary = None
         if not summary or lacks(summary, options, folder):
-            with log_file(folder.log) as folder.log, growing_file(folder.links) as folder.links:
+            with (
+                log_file(folder.log, notify) as folder.log,
+                growing_file(folder.links) as folder.links,
+            ):
+                _tell_other_versions(manifest, notify)
                 summary = Sweep(options, config, data, folder, err, began).run(summary)
     return summary
 
@@ -144,6 +149,17 @@ def lacks(summary: Summary, options: Options, folder: RunFolder) -> bool:
     )
 
 
+def _tell_other_versions(manifest: Manifest | None, notify: Callable[[str], None]) -> None:
+    """Say which versions were others when the run began, which is no reason to stop."""
+    if manifest and manifest.changed_versions:
+        text = (
+            f"The run began with {', '.join(manifest.changed_versions)}: what is trained from here "
+            "on may differ in its last digits."
+        )
+        notify(text)
+        log.info(text)
+
+
 @dataclass(frozen=True)
 class Sweep:
     """One command's part of a sweep: all of it, or what an earlier one has left."""
@@ -153,7 +169,7 @@ class Sweep:
     data: Dataset
     folder: RunFolder
     err: Console
-    began: float
+    began: Start
 
     def run(self, finished: Summary | None = None) -> Summary:
         """Do what the run's files do not hold yet, and return the summary.
@@ -201,7 +217,7 @@ class Sweep:
             executor=executor,
             examples=examples,
             interrupted=interrupted,
-            say=partial(_print, self.err),
+            say=partial(show, self.err),
         )
 
     def _manifest(self, workers: int) -> Manifest:
@@ -247,13 +263,9 @@ class Sweep:
         return f"{self.standings.finished} of {self.standings.total} trials are in the log"
 
     def _announce(self, executor: Executor) -> None:
-        _print(self.err, description(self.config, self.data))
+        show(self.err, description(self.config, self.data))
         done = f", {self.standings.finished} of them done" if self.standings.finished else ""
         where = f"run folder {self.options.run_path}"
-        _print(self.err, f"{self.standings.total} trials on {self.data.name}{done}; {where}")
+        show(self.err, f"{self.standings.total} trials on {self.data.name}{done}; {where}")
         if executor.dashboard_url:
-            _print(self.err, f"Ray dashboard: {executor.dashboard_url}")
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+            show(self.err, f"Ray dashboard: {executor.dashboard_url}")

@@ -18,6 +18,9 @@ from search.record import FIGURES, READOUTS, RunFolder, read_log
 from search.storage import Place, place
 from search.tuning.methods import distributions
 
+TOTAL = "packsweep_trials"
+"""The attribute of a study that says how many trials its run has in all."""
+
 # How far a copy in a storage is, as an attribute of its study.
 _COPY, _BEGUN, _WHOLE = "packsweep_copy", "begun", "whole"
 
@@ -139,4 +142,6 @@ def study_of_run(run: str | Place) -> optuna.Study:
     manifest = folder.existing_manifest()
     config = SweepConfig.from_dict(manifest.config)
     rows = read_log(folder.trials, run=manifest.run).sort_by("number").to_pylist()
-    return as_study(rows, config.axes_by_name, config.name, config.select)
+    study = as_study(rows, config.axes_by_name, config.name, config.select)
+    study.set_user_attr(TOTAL, config.total)
+    return study

@@ -11,7 +11,7 @@ from search.watch.live_view import make_progress
 from search.watch.metrics import MetricsObserver
 from search.watch.run_list import list_lines
 from search.watch.run_state import FINISHED, RunState, run_folders
-from search.watch.screen import Screen
+from search.watch.screen import Screen, can_move_cursor
 from search.watch.status_text import status_lines
 from search.watch.sweep_log import log_file
 
@@ -22,6 +22,7 @@ __all__ = [
     "MetricsObserver",
     "RunState",
     "Screen",
+    "can_move_cursor",
     "comparison_lines",
     "list_lines",
     "log_file",

@@ -1,6 +1,5 @@
 """The progress of a sweep, live on a terminal; and the choice of the view that fits the output."""
 
-import contextlib
 import threading
 from typing import Self
 
@@ -11,7 +10,7 @@ from search.plan import Link, Prediction
 from search.record import Standings
 from search.watch.interruption import STOPPING, Interruption
 from search.watch.progress import PlainProgress, Progress, QuietProgress
-from search.watch.screen import Screen
+from search.watch.screen import Screen, can_move_cursor
 
 # Seconds between two drawings; a resized terminal is redrawn after so many too.
 _INTERVAL = 0.25
@@ -49,8 +48,7 @@ class LiveProgress(Progress):
         self._left.set()
         self._drawing.join()
         self._interrupted.drawn_over = False
-        with contextlib.suppress(OSError):
-            self._screen.clear()
+        self._screen.clear()
 
     def lost(self, link: Link, reason: str) -> None:
         """Say above the lines that a worker was lost; its link is handed out again."""
@@ -58,13 +56,9 @@ class LiveProgress(Progress):
             super().lost(link, reason)
 
     def _draw(self) -> None:
-        while True:
-            try:
-                self.draw()
-            except OSError:  # the terminal is gone, which is no reason to stop the sweep
-                return
-            if self._left.wait(_INTERVAL):
-                return
+        self.draw()
+        while not self._left.wait(_INTERVAL):
+            self.draw()
 
     def draw(self) -> None:
         """Draw the lines once."""
@@ -109,6 +103,6 @@ def make_progress(
     """Return the view that fits where the output goes."""
     if quiet:
         return QuietProgress(console, standings, prediction)
-    if console.is_terminal and not console.is_dumb_terminal:
+    if can_move_cursor(console):
         return LiveProgress(console, standings, prediction, interrupted)
     return PlainProgress(console, standings, prediction)

@@ -8,7 +8,7 @@ from rich.console import Console
 from search.config import AXES, LABELS, Params
 from search.plan import Link, Prediction
 from search.record import FAIL, PRUNED, BestTrial, Standings
-from search.text import duration, value_text
+from search.text import duration, show, value_text
 
 # Seconds between two plain lines.
 PLAIN_INTERVAL = 10.0
@@ -58,10 +58,8 @@ class Progress:
         self._submitted -= link.seconds
         self._under_way.pop(link.pack.index, None)
         self._retries += 1
-        self.console.print(
-            f"A worker was lost on '{link.name}' ({reason}); the link is tried again.",
-            style="yellow", markup=False, soft_wrap=True,
-        )  # fmt: skip
+        text = f"A worker was lost on '{link.name}' ({reason}); the link is tried again."
+        show(self.console, text, style="yellow")
 
     def idle(self) -> None:
         """Nothing has ended for a moment."""
@@ -134,9 +132,7 @@ class PlainProgress(Progress):
         if now >= self._next or self.standings.finished == self.standings.total:
             self._next = now + PLAIN_INTERVAL
             counts = ", ".join(filter(None, (self.done, self.speed, self.setbacks)))
-            self.console.print(
-                f"{counts}; {self.best}", soft_wrap=True, markup=False, highlight=False
-            )
+            show(self.console, f"{counts}; {self.best}")
 
 
 class QuietProgress(Progress):

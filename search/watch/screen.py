@@ -9,11 +9,18 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from search.output import visible
+
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 _ERASE_TO_END_OF_LINE, _ERASE_BELOW = "\x1b[K", "\x1b[J"
 
 # The size that is assumed of a terminal that does not tell its own.
 _COLUMNS, _ROWS = 80, 24
+
+
+def can_move_cursor(console: Console) -> bool:
+    """Whether a console is a terminal on which lines can be drawn over themselves."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 class Screen:
@@ -102,8 +109,8 @@ def fitted(line: Text, columns: int, ascii_only: bool = False) -> Text:
         Whether the terminal cannot show an ellipsis.
     """
     line = line.copy()
-    # A line break in a name would tear the lines, and half a character cannot be written.
-    line.plain = "".join(c if c.isprintable() else "?" for c in line.plain)
+    # A line break in a name would tear the lines.
+    line.plain = visible(line.plain).replace("\n", r"\n")
     if ascii_only and line.cell_len > columns >= 3:
         line.truncate(columns - 3)
         return line.append("...")

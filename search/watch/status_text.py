@@ -72,5 +72,7 @@ def _links(state: RunState, width: int | None) -> list[str]:
 def _continued(state: RunState) -> list[str]:
     if state.name != INTERRUPTED:
         return []
+    if state.config.own_methods:  # which --resume does not import
+        return ["Continue with the command that began it."]
     run = shlex.quote(str(state.folder.path))
     return ["Continue with:", f"  python -m search.run --resume {run}"]

@@ -1,30 +1,46 @@
-"""The log file in the run's folder, which gets what the packages log."""
+"""The log file in the run's folder, which gets what the packages log, and how the command ended."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from search.output import lost_display, visible
 from search.storage import Place, growing_file
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
-def log_file(path: Place) -> Iterator[Path]:
+def log_file(path: Place, say: Callable[[str], None]) -> Iterator[Path]:
     """Write what the packages log into a file, or an object of a store.
+
+    Parameters
+    ----------
+    path : Path or RemotePath
+    say : callable
+        Tells the user that there can be no such file, which is no reason to stop.
 
     Yields
     ------
     Path
         A local file that has all that was logged so far.
     """
-    with growing_file(path) as file, _logged(file):
-        yield file
+    with growing_file(path) as file, _logged(file, say):
+        if lost := lost_display():
+            log.info(lost)
+        try:
+            yield file
+        except BaseException as error:
+            # The user may have no display any more to read it there.
+            log.info("ended: %s", " ".join(str(error).split()) or type(error).__name__)
+            raise
 
 
 @contextmanager
-def _logged(path: Path) -> Iterator[None]:
-    handler = _LogFile(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+def _logged(path: Path, say: Callable[[str], None]) -> Iterator[None]:
+    handler = _LogFile(path, say)
+    handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("search")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -36,8 +52,35 @@ def _logged(path: Path) -> Iterator[None]:
             handler.close()
 
 
+class _Visible(logging.Formatter):
+    """Leaves nothing in a line that could move the cursor of who reads it in a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        return visible(super().format(record))
+
+
 class _LogFile(logging.FileHandler):
-    """Loses lines on a full disk without a word; the trial log tells the user of it."""
+    """Tells once that it cannot be opened.
+
+    On a full disk it loses lines without a word; the trial log tells the user of that.
+    """
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)
+        self._say, self._told = say, False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, or lose it."""
+        try:
+            super().emit(record)
+        except OSError as error:
+            if not self._told:
+                self._told = True
+                self._say(
+                    f"{self.baseFilename} cannot be written ({error.strerror}): nothing is logged "
+                    "there. The sweep goes on."
+                )
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Ignore the error."""

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import hashlib
 import io
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from model.data import download as module
+from model.data import trickle
 from model.data.download import DownloadError, download
 
 BODY = bytes(range(256)) * 4000
@@ -280,6 +282,49 @@ def test_a_silent_server_is_left(
     with pytest.raises(DownloadError, match=r"no answer within 0\.1 seconds"):
         download([mirror.url], SHA256, target)
     release.set()
+
+
+def trickling(body: bytes, beginning: int, ended: threading.Event) -> Iterator[str]:
+    """Serve raw bytes: some at once, then one in a while until nobody takes them."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def send() -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(body[:beginning])
+            for i in range(beginning, len(body)):
+                if ended.wait(0.01):
+                    return
+                connection.sendall(body[i : i + 1])
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/file.gz"
+    finally:
+        ended.set()
+        thread.join()
+        listening.close()
+
+
+@pytest.mark.parametrize("where", ["header", "body"])
+def test_a_server_that_trickles_is_left_and_what_arrived_is_kept(
+    serve: Callable[..., Mirror], target: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(trickle, "_WINDOW_S", 0.3)
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+    beginning = {"header": 3, "body": len(head) + 100}[where]
+    ended = threading.Event()
+    with contextlib.contextmanager(trickling)(head + BODY, beginning, ended) as url:
+        with pytest.raises(DownloadError, match=r"sent \d+ bytes in 0\.[3-9] seconds"):
+            download([url], SHA256, target)
+        kept = target.with_name("file.gz.part")
+        assert kept.exists() == (where == "body")
+        good = serve()
+        assert download([good.url], SHA256, target) == target
+    assert_done(target)
+    assert (good.ranges[0] is not None) == (where == "body")
 
 
 def test_a_server_that_never_stops_is_stopped(

@@ -158,6 +158,18 @@ def test_all_training_rows_train_and_ones_own_rows_score():
     assert cost == pytest.approx(oracle.cost(scoring.X, scoring.y), rel=1e-4)
 
 
+def test_a_clock_that_is_set_back_meanwhile_makes_no_link_shorter_than_nothing(monkeypatch):
+    X, y = rows(50)
+    examples = Examples.from_dataset(Dataset("a", X, y), 0.2, 0)
+    times = iter(range(10**9, 0, -3600))
+    monkeypatch.setattr("model.tasks.time.time", lambda: float(next(times)))
+    legs = [LegTask(epoch, np.arange(3), np.arange(3)) for epoch in (1, 2)]
+    result = run_link(examples, start(8), np.arange(3), legs)
+    assert result.started_at == 10**9
+    assert 0 < result.seconds < 300
+    assert all(0 < leg.seconds < 300 for leg in result.legs)
+
+
 # --- features of folds
 
 

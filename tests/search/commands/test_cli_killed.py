@@ -147,14 +147,18 @@ def test_interrupted_twice_it_leaves_at_once(endless):
     assert "Traceback" not in outcome.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_while_it_still_reads_the_data_it_says_so(folder, capfd, monkeypatch, number):
     def interrupted(*args, **options):
         signal.raise_signal(number)
 
     monkeypatch.chdir(folder)
     monkeypatch.setattr("search.sweep.datasets.load_dataset", interrupted)
-    outcome = invoke(capfd, "--grid", "./medium.toml", "--run-dir", "never", *SERIAL)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        outcome = invoke(capfd, "--grid", "./medium.toml", "--run-dir", "never", *SERIAL)
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err == "\nInterrupted; the same command continues.\n"
     assert not (folder / "never").exists()

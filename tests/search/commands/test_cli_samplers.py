@@ -1,6 +1,7 @@
 """Searches whose trials a sampler proposes, through the command line."""
 
 import importlib.util
+import sys
 
 import pytest
 from command_line import contents, invoke, table, write_images
@@ -19,6 +20,7 @@ from searches import (
 )
 
 from search.config import AXES
+from search.status import main as status
 
 NSGA2 = "optuna.samplers.NSGAIISampler"
 # Small generations and startups, so that every sampler knows something when it is asked again.
@@ -97,6 +99,27 @@ def test_a_sampler_that_learns_finds_better_trials_than_chance(folder, capfd):
     assert late["tpe"] < late["random"]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize(
+    ("rate", "alpha"),
+    [
+        ("{low = 5e-324, high = 1.7976931348623157e308, log = true}", [0.0]),
+        ("{low = 5e-324, high = 1e-322, step = 5e-324}", "{low = 0.0, high = 5e-324}"),
+        ([1e-6], "{low = 5e-324, high = 1.7976931348623157e308, log = true}"),
+        ([1e-6, 1e300, 5e-324], "{low = 0.0, high = 1e300, step = 1e300}"),
+        ([5e-324, 1e-300], [0.0, 5e-324, 1.7976931348623157e308]),
+    ],
+)
+def test_rates_and_alphas_may_lie_at_the_ends_of_float64(folder, capfd, sampler, rate, alpha):
+    axes = {"batch_size": [8], "learning_rate": rate, "epochs": [1, 2], "alpha": alpha}
+    write(folder, sampler, axes, trials=8)
+    search(capfd, "--grid", "./mine.toml", "--run-dir", "ends")
+    log = table(folder / "ends")
+    assert set(log.state) <= {"COMPLETE", "FAIL"}
+    assert set(log.error.dropna()) <= {"diverged"}
+
+
 def test_another_seed_asks_for_other_trials(folder, capfd):
     write(folder, "tpe", RANGES, trials=8)
     for seed in (1, 2):
@@ -111,6 +134,32 @@ def test_the_command_line_chooses_sampler_and_number_and_names_the_folder_after_
     log = table(folder / "runs" / "mine-nsgaiisampler")
     assert_whole(log, 5)
     search(capfd, "--resume", "runs/mine-nsgaiisampler")
+
+
+@pytest.mark.parametrize("kind", ["sampler", "pruner"])
+def test_a_run_folder_does_not_decide_which_code_is_imported(folder, capfd, monkeypatch, kind):
+    """A run's settings name a module that says that it was imported."""
+    base = {"sampler": "samplers.RandomSampler", "pruner": "pruners.NopPruner"}[kind]
+    (folder / "theirs.py").write_text(
+        "import pathlib, optuna\npathlib.Path('imported').touch()\n"
+        f"class Mine(optuna.{base}): pass\n"
+    )
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "theirs", raising=False)
+    write(folder, "random", RANGES, trials=4)
+    command = ("--grid", "./mine.toml", f"--{kind}", "theirs.Mine", "--run-dir", "run")
+    search(capfd, *command)  # the user says so
+    (folder / "imported").unlink()
+    monkeypatch.delitem(sys.modules, "theirs")
+    (folder / "run/summary.json").unlink()
+    message = refused(capfd, "--resume", "run")
+    assert "run/manifest.json names code to import, theirs.Mine. " in message
+    assert "Give the command that began the run" in message
+    assert status([str(folder / "run")]) == 0
+    assert "Continue with the command that began it." in capfd.readouterr().out
+    assert not (folder / "imported").exists()
+    search(capfd, *command)
+    assert (folder / "imported").exists()
 
 
 def test_fewer_trials_than_a_batch_and_a_single_one(folder, capfd):

@@ -1,16 +1,23 @@
 """Where the time went: that of this command, and that of the whole run."""
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from search.command import Start
 from search.plan import Prediction
 from search.record import COMPLETE, Timing, TrialLog
 from search.result import Command, make_timing
 
 BEGAN = 1_700_000_000.0
+
+
+def began(later=0.0):
+    """Return the start of a command that has taken a minute."""
+    return Start(BEGAN + later, time.monotonic() - 60)
 
 
 @pytest.fixture
@@ -34,8 +41,8 @@ def test_training_starts_with_the_first_link_even_if_that_had_no_rows(
     trial_log, started_at, startup
 ):
     prediction = Prediction(14.0, 20.0, 0.9, {})
-    timing = make_timing(trial_log, 5e9, Command(BEGAN, started_at, 2, prediction))
-    assert timing.wall_s > 15
+    timing = make_timing(trial_log, 5e9, Command(began(), started_at, 2, prediction))
+    assert 60 <= timing.wall_s < 300
     assert replace(timing, wall_s=0.0) == Timing(
         wall_s=0.0,
         startup_s=startup,
@@ -48,12 +55,21 @@ def test_training_starts_with_the_first_link_even_if_that_had_no_rows(
 
 
 def test_a_command_that_trained_nothing_has_no_training_and_no_prediction(trial_log):
-    timing = make_timing(trial_log, 5e9, Command(BEGAN + 50, math.inf, 2, None))
+    timing = make_timing(trial_log, 5e9, Command(began(50), math.inf, 2, None))
     assert (timing.startup_s, timing.training_s) == (0, 0)
     assert timing.predicted_training_s is None
     assert timing.compute_s == 10.0
 
 
 def test_without_compute_time_there_is_no_rate(tmp_path):
-    timing = make_timing(TrialLog(tmp_path / "trials"), 0.0, Command(BEGAN, math.inf, 2, None))
+    timing = make_timing(TrialLog(tmp_path / "trials"), 0.0, Command(began(), math.inf, 2, None))
     assert (timing.compute_s, timing.gflops) == (0.0, None)
+
+
+@pytest.mark.parametrize("set_by", [-86_400.0, -30.0, 86_400.0])
+def test_a_clock_that_is_set_meanwhile_gives_no_time_that_cannot_be(trial_log, set_by):
+    # The newest link is of the time after that, and this process's clock with it.
+    timing = make_timing(trial_log, 5e9, Command(began(-set_by), BEGAN + 10, 2, None))
+    assert timing.startup_s >= 0
+    assert timing.training_s >= 0
+    assert timing.startup_s + timing.training_s <= timing.wall_s < 300

@@ -1,9 +1,12 @@
 """Who holds a lock: as data, and of an earlier version in its own words."""
 
+import errno
+import fcntl
 import json
 import math
 import os
 import socket
+import stat
 from datetime import datetime
 
 import pytest
@@ -24,6 +27,42 @@ def test_a_lock_says_as_data_who_holds_it_and_since_when(tmp_path):
     assert found.started_at == datetime.fromisoformat(found.since).timestamp()
     assert str(found) == f"process {found.process} on {found.host} since {found.since}"
     assert find_writer(path) is None
+
+
+@pytest.mark.parametrize("harm", ["deleted", "replaced", "moved"])
+def test_who_holds_a_lock_keeps_it_without_its_file(tmp_path, harm):
+    run, other = tmp_path / "run", tmp_path / "other"
+    run.mkdir()
+    other.symlink_to(run)
+    with lock(run / ".lock"):
+        if harm == "moved":
+            (run / ".lock").rename(run / "kept")
+        else:
+            (run / ".lock").unlink()
+        if harm == "replaced":
+            (run / ".lock").write_text("somebody else")
+        for path in (run / ".lock", other / ".lock"):
+            assert find_writer(path) is not None
+            with pytest.raises(LockedError, match="is being written by "):
+                lock(path).__enter__()
+    with lock(run / ".lock"):
+        assert find_writer(other / ".lock").process == os.getpid()
+
+
+def test_where_folders_cannot_be_locked_the_file_still_is(tmp_path, monkeypatch):
+    really = fcntl.flock
+
+    def flock(descriptor, how):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):  # as NFS does
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        really(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert find_writer(tmp_path / ".lock") is None
+    with lock(tmp_path / ".lock"):
+        assert find_writer(tmp_path / ".lock").process == os.getpid()
+        with pytest.raises(LockedError):
+            lock(tmp_path / ".lock").__enter__()
 
 
 @pytest.mark.parametrize("content", ["process 7 on host since 2026-01-02T03:04:05+00:00", "{", "7"])

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from search.command import terminable
 from search.watch import Interruption
 
 SLEEPER = """if True:
@@ -30,6 +31,42 @@ def test_the_first_signal_is_noted_and_nothing_more(number, capfd):
         assert interrupted()
     assert signal.getsignal(number) is before
     assert "once more to leave at once" in capfd.readouterr().err
+
+
+@pytest.fixture
+def hang_up():
+    """Let a hang-up do what it does by default, and put things right afterwards."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield signal.SIGHUP
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_a_hang_up_is_noted_and_never_leaves_at_once(hang_up, capfd):
+    with Interruption() as interrupted:
+        signal.raise_signal(hang_up)
+        signal.raise_signal(hang_up)
+        assert interrupted()
+    signal.raise_signal(hang_up)  # the shell's and the system's may come far apart
+
+
+def test_a_hang_up_is_no_second_ctrl_c(hang_up, capfd):
+    with Interruption():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(hang_up)
+
+
+def test_a_hang_up_that_is_ignored_stays_so(hang_up):
+    signal.signal(hang_up, signal.SIG_IGN)
+    with terminable(), Interruption() as interrupted:
+        signal.raise_signal(hang_up)
+        assert not interrupted()
+    assert signal.getsignal(hang_up) is signal.SIG_IGN
+
+
+def test_a_hang_up_ends_what_is_no_training_yet(hang_up):
+    with pytest.raises(KeyboardInterrupt), terminable():
+        signal.raise_signal(hang_up)
+    signal.raise_signal(hang_up)
 
 
 def test_the_handlers_come_back_after_an_error():

@@ -85,7 +85,7 @@ def test_a_resized_terminal_is_filled_and_not_torn(size):
 
 
 def test_lines_are_cut_with_an_ellipsis_and_hold_no_breaks():
-    assert fitted(Text("a\nb\tc\x1b[1m"), 20).plain == "a?b?c?[1m"
+    assert fitted(Text("a\nb\tc\x1b[1m"), 20).plain == r"a\nb\tc\x1b[1m"
     assert fitted(Text("0123456789"), 5).plain == "0123…"
     assert fitted(Text("0123456789"), 5, ascii_only=True).plain == "01..."
     assert fitted(Text("漢字漢字"), 5).cell_len <= 5
