@@ -26,10 +26,12 @@ class Optima:
         Folder of their files; made where there are alphas.
     alphas : sequence of float
         Alphas whose optimum is wanted; empty where --optimum is not given.
+    seconds : float
+        Seconds that one should take; 0 where nobody knows.
     """
 
-    def __init__(self, folder: Place, alphas: Sequence[float]) -> None:
-        self._folder, self._alphas = folder, sorted(alphas)
+    def __init__(self, folder: Place, alphas: Sequence[float], seconds: float = 0.0) -> None:
+        self._folder, self._alphas, self._seconds = folder, sorted(alphas), seconds
         if alphas:
             prepare_folder(folder)
         kept = {alpha: self._load(alpha) for alpha in self._alphas}
@@ -61,16 +63,20 @@ class Optima:
         InterruptedSweepError
             If `interrupted` says so; what is found is kept.
         ClusterError
-            If the worker of one is lost again and again.
+            If one is lost again and again.
         StoreError
             If one cannot be written.
         """
-        tasks = [_task(examples, alpha) for alpha in self.missing]
+        tasks = [self._task(examples, alpha) for alpha in self.missing]
         for alpha, optimum in run_tasks(executor, tasks, interrupted, _WAY_OUT):
             save_arrays(self._path(alpha), optimum)
             self._found[alpha] = optimum
             log.info("optimum of alpha %g found in %.1f s", alpha, optimum.seconds)
         return [self._found[alpha] for alpha in self._alphas]
+
+    def _task(self, examples: Any, alpha: float) -> Task:
+        name, subject = f"optimum: alpha {alpha:g}", f"The optimum of alpha {alpha:g}"
+        return Task(alpha, name, subject, find_optimum, (examples, alpha), self._seconds)
 
     def _load(self, alpha: float) -> AlphaOptimum | None:
         """Return the optimum that was written down, if its file is whole and of this alpha."""
@@ -79,8 +85,3 @@ class Optima:
 
     def _path(self, alpha: float) -> Place:
         return self._folder / f"alpha-{alpha!r}.npz"
-
-
-def _task(examples: Any, alpha: float) -> Task:
-    name, subject = f"optimum: alpha {alpha:g}", f"The optimum of alpha {alpha:g}"
-    return Task(alpha, name, subject, find_optimum, (examples, alpha))

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
-from cluster.executor import Lost, SerialExecutor
+from cluster.executor import SerialExecutor
+from cluster.outcomes import Lost
 from model import average
 from model.data.dataset import Dataset
 from model.pack import PackState, Scores
@@ -121,9 +122,15 @@ class FlakyExecutor:
     def share(self, value):
         return value
 
-    def submit(self, key, name, function, *args):
+    def submit(self, key, name, function, *args, avoid):
         self._queue.append((key, name, function, *args))
         self.most_queued = max(self.most_queued, len(self._queue))
+
+    def running(self):
+        return []
+
+    def give_up(self, key):
+        self._queue = [task for task in self._queue if task[0] is not key]
 
     def wait(self, timeout):
         if not self._queue or self._random.random() < 0.2:
@@ -164,6 +171,9 @@ class Recorder:
 
     def lost(self, link, reason):
         self.calls["lost"] += 1
+
+    def late(self, link, how):
+        self.calls["late"] += 1
 
     def idle(self):
         self.calls["idle"] += 1
@@ -389,7 +399,7 @@ def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
     undisturbed, tmp_path
 ):
     executor = FlakyExecutor(loss=0.3, cursed=[(0, 4)])
-    with pytest.raises(ClusterError, match=r"lost its worker 5 times.*CrashedError.*continue"):
+    with pytest.raises(ClusterError, match=r"has failed 5 times.*CrashedError.*continue"):
         give_command(tmp_path, executor)
     assert executor.losses[0, 4] == MAX_ATTEMPTS
     logged = TrialLog(tmp_path / "trials").columns("pack", "epochs")
@@ -401,13 +411,17 @@ def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
     assert_complete(tmp_path, undisturbed)
 
 
-def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
+def test_a_task_that_always_fails_ends_the_sweep_with_its_error(tmp_path, caplog):
     executor = SerialExecutor()
-    executor.submit = lambda key, name, function, *args: SerialExecutor.submit(
+    executor.submit = lambda key, name, function, *args, avoid: SerialExecutor.submit(
         executor, key, name, function, *args[:-2], [replace(args[-2][0], epoch=-1)]
     )
-    with pytest.raises(ValueError, match="at epoch 0, beyond -1"):
+    told = r"^'advance .* has failed 5 times, the last time by ValueError: .*at epoch 0, beyond -1"
+    with pytest.raises(ClusterError, match=told) as caught:
         give_command(tmp_path, executor)
+    assert "Traceback" not in str(caught.value)
+    lost = [record.message for record in caplog.records if "attempt 5" in record.message]
+    assert ["Traceback" in message for message in lost] == [True]
 
 
 def test_every_link_is_measured_once_it_is_durable_and_before_it_is_told(tmp_path):
