@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from machines import Machines
 
 from cluster.errors import ClusterError
 from cluster.executor import SerialExecutor
@@ -760,3 +761,42 @@ def test_staged_rows_count_where_their_state_was_saved(tmp_path):
     assert shown >= {link_name(one.index, 2), link_name(one.index, 4)}
     assert not shown & {link_name(one.index, 8), *(link_name(other.index, e) for e in (2, 4, 8))}
     assert not list(rows.glob("*reused*")) + list(rows.glob("*99*"))
+
+
+# --- A cluster that changes meanwhile
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_machines_that_join_and_leave_change_no_bit(undisturbed, tmp_path, seed):
+    workers = [Random(seed).randint(1, 9) for _ in range(100)]
+    strangers = [("calibrate", n) for n in range(9)]
+    executor = Machines(workers, seed=seed, loss=0.05, strangers=strangers)
+    give_command(tmp_path, executor)
+    assert sum(executor.losses.values()) > 0
+    assert_complete(tmp_path, undisturbed)
+
+
+def test_links_that_hang_are_told_of_given_up_and_trained_elsewhere(undisturbed, tmp_path, caplog):
+    executor = Machines(hangs=lambda link: link.start_epoch == 2 and link.attempt == 1)
+
+    def interrupted():
+        executor.seconds += 15.0 if executor.running() else -executor.seconds
+        return False
+
+    _, observer = give_command(tmp_path, executor, interrupted)
+    hung = len([link for link in executor.keys if link.attempt == 2])
+    assert observer.calls["late"] == observer.calls["lost"] == hung > 0
+    assert f"late: '{executor.given_up[0].name}', attempt 1: under way for " in caplog.text
+    assert all(
+        list(avoid) == (["node-9"] if link.attempt == 2 else [])
+        for link, avoid in zip(executor.keys, executor.avoided, strict=True)
+    )
+    assert_complete(tmp_path, undisturbed)
+
+
+def test_an_interruption_is_heard_while_no_link_ends(tmp_path):
+    executor, asked = Machines(hangs=lambda link: True), iter([False, False, True])
+    with pytest.raises(InterruptedSweepError):
+        give_command(tmp_path, executor, lambda: next(asked))
+    assert set(executor.given_up) == set(executor.keys)
+    assert executor.keys
