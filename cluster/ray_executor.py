@@ -75,7 +75,8 @@ class RayExecutor:
         # What could not even be submitted, and the errors of tasks that `wait` has still to raise.
         self._unsent: list[Finished | Lost] = []
         self._mistakes: deque[PacksweepError] = deque()
-        self._whereabouts = Whereabouts()
+        with _in_reach():
+            self._whereabouts = Whereabouts()
         # Bytes of memory that each task asks for: as many as nodes have gone. Ray keeps one
         # queue per resource request, and the old one may be blocked on the dead node: one more
         # byte opens a new queue.
@@ -212,7 +213,7 @@ class RayExecutor:
                 self._queue_anew(reference)
             elif node in gone:
                 self._forget(reference)
-                address = self._whereabouts.address_of(node)
+                address = self._whereabouts.address_of(node) or node
                 ended.append(Lost(task.key, f"the node {address} is gone", node))
         return ended
 

@@ -51,6 +51,8 @@ class Whereabouts:
         self._seen: set[str] = set()
         self._looked_at = -math.inf
         self._begun: dict[str, tuple[str, float]] = {}
+        # Seconds in which this process was awake, and when they were counted last.
+        self._awake, self._counted_at = 0.0, time.monotonic()
 
     def ticket(self) -> str:
         """Return a name for a task that is new in the whole cluster."""
@@ -67,7 +69,7 @@ class Whereabouts:
 
         Only of those that have been under way for a few seconds: each costs a question.
         """
-        now = time.monotonic()
+        now = self._count_awake()
         if now >= self._looked_at + _LOOK_SECONDS:
             for ticket in self._seen.intersection(tickets) - self._begun.keys():
                 if node := self.node_of(ticket):
@@ -75,6 +77,16 @@ class Whereabouts:
             self._seen, self._looked_at = set(tickets), now
         found = ((ticket, self._begun.get(ticket)) for ticket in tickets)
         return {ticket: (begun[0], now - begun[1]) for ticket, begun in found if begun}
+
+    def _count_awake(self) -> float:
+        """Return the seconds so far, without those in which this process was stopped.
+
+        Its workers may have been stopped with it: by Ctrl-Z, or as their container was.
+        """
+        now = time.monotonic()
+        self._awake += min(now - self._counted_at, _LOOK_SECONDS)
+        self._counted_at = now
+        return self._awake
 
     def forget(self, ticket: str) -> None:
         """Remove a task that has ended from the cluster's table."""

@@ -4,6 +4,7 @@ They live in a process of their own, which does what it is told line by line.
 """
 
 import json
+import socket
 import subprocess
 import sys
 from typing import Any, Self
@@ -14,14 +15,15 @@ class Nodes:
 
     Attributes
     ----------
-    address : str
+    address, outside : str
+        Where commands join it that run on one of its machines, and where others do.
     """
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, __file__], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self.address: str = self._answer()
+        self.address, self.outside = self._answer()
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +40,10 @@ class Nodes:
     def kill(self, node: str) -> None:
         """Let a node go without a word, and with it its workers."""
         self._ask("kill", node)
+
+    def lose_head(self) -> None:
+        """Let the head go without a word."""
+        self._ask("lose head", None)
 
     def _ask(self, *command: Any) -> Any:
         assert self._process.stdin is not None
@@ -61,16 +67,21 @@ def _answer(value: Any) -> None:
 def _main() -> None:
     from ray.cluster_utils import Cluster
 
-    args = {"num_cpus": 0, "include_dashboard": False}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    args = {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": port}
     cluster = Cluster(initialize_head=True, head_node_args=args)
     nodes: dict[str, Any] = {}
-    _answer(cluster.address)
+    _answer([cluster.address, f"ray://127.0.0.1:{port}"])
     for line in sys.stdin:
         command, value = json.loads(line)
         if command == "join":
             node = cluster.add_node(num_cpus=value)
             nodes[node.node_id] = node
             _answer(node.node_id)
+        elif command == "lose head":
+            cluster.remove_node(cluster.head_node, allow_graceful=False)
+            _answer(None)
         else:
             cluster.remove_node(nodes.pop(value), allow_graceful=False)
             _answer(None)

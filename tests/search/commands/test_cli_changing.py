@@ -129,11 +129,12 @@ def test_a_machine_that_joins_while_others_measure_their_speed_is_no_reason_to_w
 # --- Machines fail
 
 
-def test_what_fails_on_one_machine_is_trained_on_another(cluster, folder):
+@pytest.mark.parametrize("place", ["address", pytest.param("outside", marks=pytest.mark.rehearsal)])
+def test_what_fails_on_one_machine_is_trained_on_another(cluster, folder, place):
     bad, good = cluster.join(1), cluster.join(1)
     hold = Hold(0, folder, "failing")
     (hold.folder / "bad").write_text(bad)
-    with sweep(folder, hold, "--address", cluster.address) as process:
+    with sweep(folder, hold, "--address", getattr(cluster, place)) as process:
         outcome = finish(process)
     assert_whole(outcome, folder)
     assert re.search(r"was lost \(OSError: \[Errno 28\] No space .* \(on [\d.]+\)\)", outcome.err)
@@ -193,6 +194,34 @@ def test_a_stopped_worker_is_told_of_and_replaced(folder, kind):
     assert re.search(r" lost: .*no answer, under way for ", log)
     if kind == "advance ":
         assert re.search(r"is late: under way for .*\n(.*\n)*.*was lost \(no answer", outcome.err)
+
+
+@pytest.mark.rehearsal
+def test_a_stopped_worker_is_replaced_for_a_command_outside_too(cluster, folder):
+    cluster.join(2)
+    hold = Hold(0, folder, "hanging")
+    with sweep(folder, hold, "--address", cluster.outside) as process:
+        stopped(hold, process).wait(60)
+        hold.go()
+        outcome = finish(process)
+    assert_whole(outcome, folder)
+    assert "was lost (no answer" in outcome.err
+
+
+@pytest.mark.rehearsal
+@pytest.mark.parametrize("place", ["address", "outside"])
+def test_a_cluster_without_its_head_is_one_message(cluster, folder, place):
+    cluster.join(2)
+    hold = Hold(0, folder, "workers")
+    with sweep(folder, hold, "--address", getattr(cluster, place)) as process:
+        wait_until(lambda: bool(hold.waiting()), process)
+        began = time.monotonic()
+        cluster.lose_head()
+        outcome = finish(process)
+    note(f"{place}: {time.monotonic() - began:.1f} s to the end")
+    assert outcome.code == 1, outcome.err
+    assert "Traceback" not in outcome.err
+    assert outcome.err.splitlines()[-1].startswith("error: The cluster ")
 
 
 @pytest.mark.rehearsal
