@@ -32,7 +32,7 @@ from full_sweep import sweep
 from harness import report
 from scaling_simulated import DriverCost, planned, run_locally, simulated
 
-from cluster.executor import Finished
+from cluster.outcomes import Finished, Running
 from cluster.ray_executor import RayExecutor
 from model.bootstrap import RESAMPLES
 from model.data.sources import load_dataset
@@ -184,8 +184,10 @@ class InstantExecutor:
     def __init__(self) -> None:
         self._ended: list[Finished] = []
 
-    def submit(self, key: Link, name: str, function: Callable[..., Any], *args: Any) -> None:
-        del name, function
+    def submit(
+        self, key: Link, name: str, function: Callable[..., Any], *args: Any, avoid: Sequence[str]
+    ) -> None:
+        del name, function, avoid
         _, state, _, legs = args
         ones, resampled = np.ones(state.width), np.ones((state.width, RESAMPLES), np.float32)
         scores = dict.fromkeys(READOUTS, Scores(ones, ones, resampled))
@@ -199,6 +201,9 @@ class InstantExecutor:
         del timeout
         ended, self._ended = self._ended, []
         return ended
+
+    def running(self) -> list[Running]:
+        return []
 
 
 class Nobody:

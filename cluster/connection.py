@@ -64,7 +64,7 @@ def _connect(address: str | None, workers: int | None) -> str | None:
         options |= {"runtime_env": {"env_vars": results, **_code()}}
     try:
         context = ray.init(address=address or "local", **options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         reason = " ".join(str(error).split())
         if not address:
             raise ClusterError(

@@ -2,51 +2,19 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from inspect import isgenerator
 from typing import Any, Protocol, cast
 
 from threadpoolctl import threadpool_limits
 
 from cluster.metrics import Metrics, NoMetrics
+from cluster.outcomes import Finished, Lost, Running, Trouble
+from model.errors import PacksweepError
 from model.steps import Steps, run_to_end
 
-
-@dataclass(frozen=True)
-class Finished:
-    """A task that returned.
-
-    Attributes
-    ----------
-    key : hashable
-        The key that it was submitted under.
-    value : object
-        The value that its function returned; arrays in it may be read-only.
-    node : str
-        The address of the machine that it ran on.
-    """
-
-    key: Any
-    value: Any
-    node: str
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A task whose worker or machine went away before it returned; submit it again.
-
-    Attributes
-    ----------
-    key : hashable
-        The key that it was submitted under.
-    reason : str
-        One line on what happened, for the log and the terminal.
-    """
-
-    key: Any
-    reason: str
+_HERE = "localhost"
 
 
 class Executor(Protocol):
@@ -85,7 +53,14 @@ class Executor(Protocol):
             What to pass to `submit` in its place: the function gets the value.
         """
 
-    def submit(self, key: Hashable, name: str, function: Callable[..., Any], *args: Any) -> None:
+    def submit(
+        self,
+        key: Hashable,
+        name: str,
+        function: Callable[..., Any],
+        *args: Any,
+        avoid: Sequence[str] = (),
+    ) -> None:
         """Queue ``function(*args)``.
 
         Parameters
@@ -101,6 +76,9 @@ class Executor(Protocol):
             between two of its steps.
         *args : object
             Its arguments, among them what `share` returned.
+        avoid : sequence of str
+            Machines where it was lost, as `Lost.node` names them: it runs elsewhere, unless
+            there are no others.
 
         Raises
         ------
@@ -123,8 +101,32 @@ class Executor(Protocol):
         ------
         ClusterError
             If the cluster cannot be reached, or a machine has other versions.
-        Exception
-            Whatever the function of a task raised. That task has ended; the others go on.
+        PacksweepError
+            One that the function of a task raised: another attempt would raise it again. That
+            task has ended; the others go on. Any other exception is trouble of the machine, and
+            its task is `Lost`.
+        """
+
+    def running(self) -> list[Running]:
+        """Return the tasks that are known to have begun and not to have ended.
+
+        One that began some seconds ago may not be among them yet.
+
+        Raises
+        ------
+        ClusterError
+            If the cluster cannot be reached.
+        """
+
+    def give_up(self, key: Hashable) -> None:
+        """Forget a task that was submitted: `wait` will not return it.
+
+        Its worker is killed where it has begun, even one that does nothing any more.
+
+        Raises
+        ------
+        ClusterError
+            If the cluster cannot be reached.
         """
 
     def metrics(self, run: str) -> Metrics:
@@ -171,35 +173,61 @@ class SerialExecutor:
         """Return the value itself."""
         return value
 
-    def submit(self, key: Hashable, name: str, function: Callable[..., Any], *args: Any) -> None:
+    def submit(
+        self,
+        key: Hashable,
+        name: str,
+        function: Callable[..., Any],
+        *args: Any,
+        avoid: Sequence[str] = (),
+    ) -> None:
         """Queue a call."""
-        del name
+        del name, avoid
         self._queue.append((key, function, args))
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
         """Run the oldest call, or its next step where it is a calculation in steps."""
         del timeout
-        with one_blas_thread():
-            if self._begun is None and self._queue:
-                key, function, args = self._queue.popleft()
-                value = function(*args)
-                if not isgenerator(value):
-                    return [Finished(key, value, "localhost")]
-                self._begun = key, cast(Steps[Any], value)
-            return self._step()
-
-    def _step(self) -> list[Finished | Lost]:
-        """Take one step of the task that has begun."""
-        if self._begun is None:
+        if self._begun is None and not self._queue:
             return []
-        key, steps = self._begun
+        key = self._begun[0] if self._begun else self._queue[0][0]
+        try:
+            with one_blas_thread():
+                return self._run_on()
+        except PacksweepError:
+            raise
+        except Exception as error:
+            trouble = Trouble.of(error, _HERE)
+            return [Lost(key, trouble.reason, _HERE, trouble.details)]
+
+    def _run_on(self) -> list[Finished | Lost]:
+        if self._begun is None:
+            key, function, args = self._queue.popleft()
+            value = function(*args)
+            if not isgenerator(value):
+                return [Finished(key, value, _HERE)]
+            self._begun = key, cast(Steps[Any], value)
+        return self._step(*self._begun)
+
+    def _step(self, key: Hashable, steps: Steps[Any]) -> list[Finished | Lost]:
+        """Take one step of the task that has begun."""
         self._begun = None  # also where it raises
         try:
             next(steps)
         except StopIteration as end:
-            return [Finished(key, end.value, "localhost")]
+            return [Finished(key, end.value, _HERE)]
         self._begun = key, steps
         return []
+
+    def running(self) -> list[Running]:
+        """Return nothing: no task runs while its user looks."""
+        return []
+
+    def give_up(self, key: Hashable) -> None:
+        """Forget a call."""
+        self._queue = deque(call for call in self._queue if call[0] != key)
+        if self._begun and self._begun[0] == key:
+            self._begun = None
 
     def metrics(self, run: str) -> Metrics:
         """Return a place where nothing is recorded."""

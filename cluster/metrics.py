@@ -54,7 +54,7 @@ GFLOPS = Metric(
 )
 WORKERS = Metric("packsweep_workers", "gauge", "Links that can run at the same time")
 BUSY = Metric("packsweep_workers_busy", "gauge", "Workers that have a link to run")
-LOST = Metric("packsweep_links_lost", "gauge", "Links tried again since their worker was lost")
+LOST = Metric("packsweep_links_lost", "gauge", "Links tried again since they were lost")
 LINK_SECONDS = Metric(
     "packsweep_link_seconds", "histogram", "Compute time of a link, seconds", tag="batch_size",
     bounds=(0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0, 80.0),

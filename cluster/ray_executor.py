@@ -2,74 +2,45 @@
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import ray
 
 from cluster.connection import connect
 from cluster.errors import ClusterError
-from cluster.executor import Finished, Lost, one_blas_thread, result_of
 from cluster.metrics import Metrics
+from cluster.outcomes import Finished, Lost, Running, Trouble, reason_of
 from cluster.ray_metrics import RayMetrics, RemoteMetrics
-from cluster.versions import Versions, check_versions, library_versions
-from cluster.whereabouts import Whereabouts, record_start
+from cluster.ray_task import SentTask, on_worker
+from cluster.versions import library_versions
+from cluster.whereabouts import Whereabouts
+from model.errors import PacksweepError
 
 # How many seconds the number of workers is believed: machines join and leave at any time.
 _COUNT_SECONDS = 0.5
 
-
-def _node_address() -> str:
-    address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-    return address
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A task as it was submitted, to submit it again if a machine never answers.
-
-    Attributes
-    ----------
-    key : hashable
-        The key that it was submitted under.
-    name : str
-        Its kind, and after a colon what tells it from others of the kind.
-    ticket : str
-        Its name in the cluster's table of where tasks have started.
-    call : tuple
-        The function and its arguments.
-    """
-
-    key: Hashable
-    name: str
-    ticket: str
-    call: tuple[Any, ...]
-
-
-def _on_worker(
-    detail: str, ticket: str, versions: Versions, function: Callable[..., Any], *args: Any
-) -> tuple[str, Any]:
-    """Run a task, as the worker that has it; return the worker's address and the value."""
-    record_start(ticket)
-    node = _node_address()
-    check_versions(versions, node)
-    if detail:
-        print(detail, flush=True)  # noqa: T201  (the dashboard shows it on the task's page)
-    with one_blas_thread():
-        return node, result_of(function, args)
+# The label that Ray itself gives each node.
+_NODE_LABEL = "ray.io/node-id"
 
 
 @contextmanager
 def _in_reach() -> Iterator[None]:
-    """Say in the user's terms that a command outside the cluster has lost its connection."""
+    """Say in the user's terms that the cluster does not do what it is asked."""
     try:
         yield
     except ConnectionError as error:
         raise ClusterError(
             f"The cluster is out of reach: {error}. What was logged is safe; the same command "
             "continues when it can be reached."
+        ) from error
+    except ray.exceptions.RayError as error:
+        reason = reason_of(error, None).rstrip(".")
+        raise ClusterError(
+            f"The cluster fails: {reason}. What was logged is safe; the same command continues."
         ) from error
 
 
@@ -98,10 +69,14 @@ class RayExecutor:
         self._limit = workers
         # The cores of the cluster, and when they were counted.
         self._cores, self._counted_at = 1, -math.inf
-        self._remote = ray.remote(num_cpus=1, max_retries=0)(_on_worker)
+        self._remote = ray.remote(num_cpus=1, max_retries=0)(on_worker)
         # All tasks that were submitted and not returned by `wait`, by their reference in Ray.
-        self._tasks: dict[Any, _Task] = {}
-        self._whereabouts = Whereabouts()
+        self._tasks: dict[Any, SentTask] = {}
+        # What could not even be submitted, and the errors of tasks that `wait` has still to raise.
+        self._unsent: list[Finished | Lost] = []
+        self._mistakes: deque[PacksweepError] = deque()
+        with _in_reach():
+            self._whereabouts = Whereabouts()
         # Bytes of memory that each task asks for: as many as nodes have gone. Ray keeps one
         # queue per resource request, and the old one may be blocked on the dead node: one more
         # byte opens a new queue.
@@ -122,44 +97,109 @@ class RayExecutor:
 
     def share(self, value: Any) -> Any:
         """Put a value into the object store; tasks read its arrays there without a copy."""
-        return ray.put(value)
+        with _in_reach():
+            return ray.put(value)
 
-    def submit(self, key: Hashable, name: str, function: Callable[..., Any], *args: Any) -> None:
+    def submit(
+        self,
+        key: Hashable,
+        name: str,
+        function: Callable[..., Any],
+        *args: Any,
+        avoid: Sequence[str] = (),
+    ) -> None:
         """Queue a call as a Ray task with the name of its kind.
 
         The dashboard has one bar of progress for all tasks of the same name.
         """
         with _in_reach():
-            self._submit(_Task(key, name, self._whereabouts.ticket(), (function, *args)))
+            self._submit(SentTask(key, name, self._whereabouts.ticket(), (function, *args), avoid))
 
-    def _submit(self, task: _Task) -> None:
+    def _submit(self, task: SentTask) -> None:
         kind, _, detail = task.name.partition(": ")
-        remote = self._remote.options(name=kind, memory=self._queue_salt)
-        self._tasks[remote.remote(detail, task.ticket, library_versions(), *task.call)] = task
+        remote = self._remote.options(
+            name=kind, memory=self._queue_salt, label_selector=self._elsewhere(task)
+        )
+        try:
+            reference = remote.remote(detail, task.ticket, library_versions(), *task.call)
+        except ray.exceptions.RayError as error:  # such as no room for its arguments
+            self._unsent.append(Lost(task.key, reason_of(error, None)))
+        else:
+            self._tasks[reference] = task
+
+    def _elsewhere(self, task: SentTask) -> dict[str, str] | None:
+        """Return what keeps a task from the nodes where it was lost, if there are others."""
+        if not task.avoid or not self._whereabouts.workplaces() - set(task.avoid):
+            return None
+        return {_NODE_LABEL: f"!in({','.join(task.avoid)})"}
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
         """Collect all tasks that have ended, waiting up to `timeout` seconds for one."""
-        if not self._tasks:
-            return []
-        with _in_reach():
-            ready, _ = ray.wait(list(self._tasks), num_returns=1, timeout=timeout)
-            if ready:
-                ready, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0)
-            ended = [self._collect(reference) for reference in ready]
-            return ended + self._give_up(self._whereabouts.newly_gone())
+        ended, self._unsent = self._unsent, []
+        if self._tasks:
+            with _in_reach():
+                ended += self._ended(0.0 if ended or self._mistakes else timeout)
+                ended += self._give_up_gone(self._whereabouts.newly_gone())
+        if self._mistakes and not ended:
+            raise self._mistakes.popleft()
+        return ended
 
-    def _collect(self, reference: Any) -> Finished | Lost:
+    def _ended(self, timeout: float) -> list[Finished | Lost]:
+        ready, _ = ray.wait(list(self._tasks), num_returns=1, timeout=timeout)
+        if ready:
+            ready, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0)
+        return [ended for reference in ready for ended in self._collect(reference)]
+
+    def _collect(self, reference: Any) -> list[Finished | Lost]:
+        """Return how a task has ended; nothing where that is an error to raise."""
         task = self._tasks.pop(reference)
-        self._whereabouts.forget(task.ticket)
         try:
             node, value = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
-            raise error.cause from error
-        except ray.exceptions.RayError as error:
-            return Lost(task.key, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            if isinstance(error.cause, PacksweepError):
+                self._mistakes.append(error.cause)
+                return []
+            return [self._lost(task, error.cause or error)]
+        except ConnectionError:  # a command outside the cluster has lost it
+            raise
+        except Exception as error:  # Ray's own errors, or no memory here for what has come
+            return [self._lost(task, error)]
+        else:
+            return [self._ended_as(task, node, value)]
+        finally:
+            self._whereabouts.forget(task.ticket)
+
+    def _ended_as(self, task: SentTask, node: str, value: Any) -> Finished | Lost:
+        if isinstance(value, Trouble):
+            where = self._whereabouts.node_of(task.ticket)
+            return Lost(task.key, value.reason, where, value.details)
         return Finished(task.key, value, node)
 
-    def _give_up(self, gone: set[str]) -> list[Finished | Lost]:
+    def _lost(self, task: SentTask, error: Exception) -> Lost:
+        node = self._whereabouts.node_of(task.ticket)
+        return Lost(task.key, reason_of(error, self._whereabouts.address_of(node)), node)
+
+    def running(self) -> list[Running]:
+        """Return the tasks that have begun, as they have written down themselves."""
+        with _in_reach():
+            begun = self._whereabouts.begun([task.ticket for task in self._tasks.values()])
+            return [
+                Running(task.key, seconds, self._whereabouts.address_of(node) or node, node)
+                for task in self._tasks.values()
+                if task.ticket in begun
+                for node, seconds in [begun[task.ticket]]
+            ]
+
+    def give_up(self, key: Hashable) -> None:
+        """Forget a task; Ray kills its worker, within five seconds where it is stopped."""
+        with _in_reach():
+            for reference, task in list(self._tasks.items()):
+                if task.key == key:
+                    # By force only where it has begun: else another task may have its worker.
+                    begun = self._whereabouts.node_of(task.ticket) is not None
+                    self._forget(reference, force=begun)
+
+    def _give_up_gone(self, gone: set[str]) -> list[Finished | Lost]:
         """Return the tasks of nodes that are gone, and queue anew those that have not started."""
         if not gone:
             return []
@@ -168,12 +208,13 @@ class RayExecutor:
         for reference, task in list(self._tasks.items()):
             node = self._whereabouts.node_of(task.ticket)
             if ray.wait([reference], timeout=0)[0]:  # it ended before its machine did
-                ended.append(self._collect(reference))
+                ended += self._collect(reference)
             elif node is None:
                 self._queue_anew(reference)
             elif node in gone:
                 self._forget(reference)
-                ended.append(Lost(task.key, f"the node {node} is gone"))
+                address = self._whereabouts.address_of(node) or node
+                ended.append(Lost(task.key, f"the node {address} is gone", node))
         return ended
 
     def _queue_anew(self, reference: Any) -> None:
@@ -182,11 +223,11 @@ class RayExecutor:
         # Under a new ticket: the old one may yet be used by a machine that comes back.
         self._submit(replace(task, ticket=self._whereabouts.ticket()))
 
-    def _forget(self, reference: Any) -> _Task:
+    def _forget(self, reference: Any, *, force: bool = False) -> SentTask:
         """Forget a task and cancel it."""
         task = self._tasks.pop(reference)
         self._whereabouts.forget(task.ticket)
-        ray.cancel(reference)
+        ray.cancel(reference, force=force)
         return task
 
     def metrics(self, run: str) -> Metrics:
@@ -197,4 +238,6 @@ class RayExecutor:
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         self._tasks.clear()
+        self._unsent.clear()
+        self._mistakes.clear()
         ray.shutdown()

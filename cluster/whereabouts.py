@@ -9,6 +9,7 @@ for tasks looks which machines the cluster has given up.
 import math
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import ray
@@ -23,6 +24,9 @@ _NAMESPACE = "packsweep"
 # How many seconds the list of machines is believed.
 _SECONDS = 1.0
 
+# Seconds between two looks at which tasks have begun: most end within less, and are never asked of.
+_LOOK_SECONDS = 5.0
+
 
 def record_start(ticket: str) -> None:
     """Write down on which node this task runs; the task itself calls it, as its first act."""
@@ -36,10 +40,19 @@ class Whereabouts:
     def __init__(self) -> None:
         # What begins all tickets of this driver, and how many there are.
         self._driver, self._tickets = uuid.uuid4().hex, 0
-        # The nodes that were alive when Ray was asked last, and when that was: a node is
-        # reported once, when it leaves this set.
-        self._alive: set[str] = set()
+        # All nodes that there are or were, by their ids, and when Ray was asked for them last.
+        self._nodes: dict[str, dict[str, Any]] = {}
         self._asked_at = -math.inf
+        self._refresh()
+        # Nodes that have gone and were told of.
+        self._told_gone = self._gone()
+        # The tickets at the last look and when that was; where tasks have begun, and when a look
+        # has found it.
+        self._seen: set[str] = set()
+        self._looked_at = -math.inf
+        self._begun: dict[str, tuple[str, float]] = {}
+        # Seconds in which this process was awake, and when they were counted last.
+        self._awake, self._counted_at = 0.0, time.monotonic()
 
     def ticket(self) -> str:
         """Return a name for a task that is new in the whole cluster."""
@@ -51,16 +64,65 @@ class Whereabouts:
         node: bytes | None = _internal_kv_get(ticket, namespace=_NAMESPACE)
         return node.decode() if node else None
 
+    def begun(self, tickets: Sequence[str]) -> dict[str, tuple[str, float]]:
+        """Return the node, and the seconds so far, of each task that is known to have begun.
+
+        Only of those that have been under way for a few seconds: each costs a question.
+        """
+        now = self._count_awake()
+        if now >= self._looked_at + _LOOK_SECONDS:
+            for ticket in self._seen.intersection(tickets) - self._begun.keys():
+                if node := self.node_of(ticket):
+                    self._begun[ticket] = node, now
+            self._seen, self._looked_at = set(tickets), now
+        found = ((ticket, self._begun.get(ticket)) for ticket in tickets)
+        return {ticket: (begun[0], now - begun[1]) for ticket, begun in found if begun}
+
+    def _count_awake(self) -> float:
+        """Return the seconds so far, without those in which this process was stopped.
+
+        Its workers may have been stopped with it: by Ctrl-Z, or as their container was.
+        """
+        now = time.monotonic()
+        self._awake += min(now - self._counted_at, _LOOK_SECONDS)
+        self._counted_at = now
+        return self._awake
+
     def forget(self, ticket: str) -> None:
         """Remove a task that has ended from the cluster's table."""
+        self._begun.pop(ticket, None)
         _internal_kv_del(ticket, namespace=_NAMESPACE)
 
     def newly_gone(self) -> set[str]:
-        """Return the nodes that have gone since the last call; no node is returned twice."""
+        """Return the nodes that have gone since the last call; no node is returned twice.
+
+        Those too that came and went between two calls.
+        """
+        self._refresh()
+        gone = self._gone() - self._told_gone
+        self._told_gone |= gone
+        return gone
+
+    def workplaces(self) -> set[str]:
+        """Return the nodes that are alive and have cores."""
+        self._refresh()
+        alive = {node: about for node, about in self._nodes.items() if about["Alive"]}
+        return {node for node, about in alive.items() if about["Resources"].get("CPU", 0) >= 1}
+
+    def address_of(self, node: str | None) -> str | None:
+        """Return the address of a node, alive or not; None where it is not known."""
+        self._refresh()
+        address: str | None = self._nodes.get(node or "", {}).get("NodeManagerAddress")
+        return address
+
+    def _refresh(self) -> None:
         now = time.monotonic()
         if now < self._asked_at + _SECONDS:
-            return set()
+            return
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-        before, self._asked_at = self._alive, now
-        self._alive = {node["NodeID"] for node in nodes if node["Alive"]}
-        return before - self._alive
+        # One that the cluster has forgotten has gone too.
+        before = {node: about | {"Alive": False} for node, about in self._nodes.items()}
+        self._nodes, self._asked_at = before | {node["NodeID"]: node for node in nodes}, now
+
+    def _gone(self) -> set[str]:
+        return {node for node, about in self._nodes.items() if not about["Alive"]}

@@ -1,22 +1,21 @@
-"""Plain tasks, run to their end: the one loop that tries again what has lost its worker."""
+"""Plain tasks, run to their end: the one loop that tries again what was lost."""
 
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from cluster.errors import ClusterError
-from cluster.executor import Executor, Finished, Lost
-from search.errors import InterruptedSweepError
+from cluster.executor import Executor
+from cluster.outcomes import Finished, Lost
+from search.engine.stage import Stage
+from search.plan import patience
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
-"""A task that has taken so many workers down will do so again."""
-
-WAIT_SECONDS = 0.25
-"""How long one wait may last: an interruption is noticed between two waits."""
+"""A task that was lost so often will be lost again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +33,12 @@ class Task:
     function : callable
     args : tuple
         Arguments of the function.
+    seconds : float
+        Seconds that it should take; 0 where nobody knows.
     attempt : int
         Which attempt this is, counted from 1.
+    avoid : tuple of str
+        Machines where earlier attempts were lost.
     """
 
     key: Any
@@ -43,7 +46,18 @@ class Task:
     subject: str
     function: Callable[..., Any]
     args: tuple[Any, ...]
+    seconds: float = 0.0
     attempt: int = 1
+    avoid: tuple[str, ...] = ()
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which it is given up."""
+        return patience(self.seconds, attempt=self.attempt)
+
+    def again(self, lost: Lost) -> Self:
+        """Return the next attempt."""
+        return replace(self, attempt=self.attempt + 1, avoid=with_node(self.avoid, lost))
 
 
 def run_tasks(
@@ -52,12 +66,11 @@ def run_tasks(
     interrupted: Callable[[], bool],
     way_out: str,
 ) -> Iterator[tuple[Any, Any]]:
-    """Run tasks with all workers, and try again what has lost its worker.
+    """Run tasks with all workers, and try again what was lost.
 
     Parameters
     ----------
     executor : Executor
-        Without other tasks.
     tasks : iterable of Task
         In the order in which they start.
     interrupted : callable
@@ -75,31 +88,33 @@ def run_tasks(
     InterruptedSweepError
         If `interrupted` says so while a task is left.
     ClusterError
-        If a task has lost its worker `MAX_ATTEMPTS` times.
+        If a task was lost `MAX_ATTEMPTS` times.
     """
-    waiting, running = deque(tasks), 0
-    while waiting or running:
-        while waiting and running < executor.workers:
-            task = waiting.popleft()
-            executor.submit(task, task.name, task.function, *task.args)
-            running += 1
-        ended = executor.wait(WAIT_SECONDS)
-        running -= len(ended)
-        # What is there is handed out first, as a loss may end it all.
-        for finished in ended:
-            if isinstance(finished, Finished):
-                yield finished.key.key, finished.value
-        for lost in ended:
-            if isinstance(lost, Lost):
-                task = lost.key
-                check_attempts(task.subject, task.attempt, lost.reason, way_out)
-                waiting.append(replace(task, attempt=task.attempt + 1))
-        if (waiting or running) and interrupted():
-            raise InterruptedSweepError
+    waiting = deque(tasks)
+    with Stage(executor, interrupted, lambda task: task.patience, _tell_late) as stage:
+        while waiting or len(stage):
+            while waiting and len(stage) < executor.workers:
+                task = waiting.popleft()
+                stage.submit(task, task.name, task.function, *task.args, avoid=task.avoid)
+            for ended in stage.wait():
+                if isinstance(ended, Finished):
+                    yield ended.key.key, ended.value
+                else:
+                    check_attempts(ended.key.subject, ended.key.attempt, ended, way_out)
+                    waiting.append(ended.key.again(ended))
 
 
-def check_attempts(subject: str, attempt: int, reason: str, way_out: str) -> None:
-    """Log that an attempt has lost its worker, and give up if it was the last one.
+def _tell_late(task: Task, how: str) -> None:
+    log.warning("late: %s, attempt %d: %s", task.subject, task.attempt, how)
+
+
+def with_node(avoid: tuple[str, ...], lost: Lost) -> tuple[str, ...]:
+    """Return the machines where a task was lost, the last one among them if it is known."""
+    return avoid if lost.node is None or lost.node in avoid else (*avoid, lost.node)
+
+
+def check_attempts(subject: str, attempt: int, lost: Lost, way_out: str) -> None:
+    """Log that an attempt was lost, and give up if it was the last one.
 
     Parameters
     ----------
@@ -107,8 +122,8 @@ def check_attempts(subject: str, attempt: int, reason: str, way_out: str) -> Non
         Beginning of a sentence about what was attempted.
     attempt : int
         Which attempt it was, counted from 1.
-    reason : str
-        How the worker was lost.
+    lost : Lost
+        How it was lost.
     way_out : str
         Sentences that say what is safe, and what the user can do.
 
@@ -117,8 +132,10 @@ def check_attempts(subject: str, attempt: int, reason: str, way_out: str) -> Non
     ClusterError
         If there have been `MAX_ATTEMPTS`.
     """
-    log.warning("lost: %s, attempt %d: %s", subject, attempt, reason)
+    details = f"\n{lost.details.rstrip()}" if lost.details else ""
+    log.warning("lost: %s, attempt %d: %s%s", subject, attempt, lost.reason, details)
     if attempt == MAX_ATTEMPTS:
         raise ClusterError(
-            f"{subject} lost its worker {MAX_ATTEMPTS} times, the last time by {reason}. {way_out}"
+            f"{subject} has failed {MAX_ATTEMPTS} times, the last time by "
+            f"{lost.reason.rstrip('.')}. {way_out}"
         )

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import logging
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,37 +13,52 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_path
 
-from cluster.executor import Executor, Lost
+from cluster.executor import Executor
+from cluster.outcomes import Finished, Lost
 from model.pack import TRAINER_VERSION
 from model.speed import TYPICAL, Line, SpeedModel, measure, spread
+from search.engine.stage import Stage
 from search.errors import StoreError
+from search.plan import patience
 from search.record import versions
 from search.storage import write_atomically
 
-_WAIT_SECONDS = 20.0
+log = logging.getLogger(__name__)
 
 
 def calibrate(
-    executor: Executor, batch_sizes: Sequence[int], n_features: int, n_classes: int
+    executor: Executor,
+    batch_sizes: Sequence[int],
+    n_features: int,
+    n_classes: int,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> SpeedModel:
     """Return the speed model of the executor's workers.
 
     All of them measure at the same time, as they will work, and the median
-    counts.
+    counts. Those that join meanwhile do not measure, and those that leave do not count.
 
     Parameters
     ----------
     executor : Executor
-        Without tasks.
     batch_sizes : sequence of int
     n_features, n_classes : int
+    interrupted : callable
+        Tells between two waits whether the user or the system has asked to stop.
+
+    Raises
+    ------
+    InterruptedSweepError
+        If `interrupted` says so.
+    ClusterError
+        If the cluster cannot be reached.
     """
-    shape = (sorted(batch_sizes), n_features, n_classes)
-    path = _cache_path([*shape, executor.workers])
+    shape, workers = (sorted(batch_sizes), n_features, n_classes), executor.workers
+    path = _cache_path([*shape, workers])
     cached = _read(path, batch_sizes)
     if cached is not None:
         return cached
-    measured = _measured(executor, shape)
+    measured = _measured(executor, workers, shape, interrupted)
     if not measured:
         return TYPICAL  # and the next sweep tries again
     model = _median(measured)
@@ -50,16 +66,26 @@ def calibrate(
     return model
 
 
-def _measured(executor: Executor, shape: tuple[Any, ...]) -> list[SpeedModel]:
-    for worker in range(executor.workers):
-        executor.submit(("calibrate", worker), "calibrate", measure, *shape)
-    models: list[SpeedModel] = []
-    ended = 0
-    while ended < executor.workers:
-        tasks = executor.wait(_WAIT_SECONDS)
-        models += [task.value for task in tasks if not isinstance(task, Lost)]
-        ended += len(tasks)
-    return models
+def _measured(
+    executor: Executor, workers: int, shape: tuple[Any, ...], interrupted: Callable[[], bool]
+) -> list[SpeedModel]:
+    """Return what the workers have measured; one that fails or does not answer has not."""
+    ended: list[Finished | Lost] = []
+    # It takes less than a second, and with the start of a worker some more.
+    with Stage(executor, interrupted, lambda _: patience(1.0), _tell_late) as stage:
+        for worker in range(workers):
+            stage.submit(("calibrate", worker), "calibrate", measure, *shape)
+        while len(stage):
+            ended += stage.wait()
+    for lost in ended:
+        if isinstance(lost, Lost):
+            log.warning("lost: a measurement of speed: %s", lost.reason)
+    return [task.value for task in ended if isinstance(task, Finished)]
+
+
+def _tell_late(key: tuple[str, int], how: str) -> None:
+    del key
+    log.warning("late: a measurement of speed: %s", how)
 
 
 def _median(models: Sequence[SpeedModel]) -> SpeedModel:

@@ -29,10 +29,15 @@ class Optima:
         Alphas whose optimum is wanted; empty where --optimum is not given.
     run : str
         Identity of the run, for the seals.
+    seconds : float
+        Seconds that one should take; 0 where nobody knows.
     """
 
-    def __init__(self, folder: Place, alphas: Sequence[float], run: str = "") -> None:
+    def __init__(
+        self, folder: Place, alphas: Sequence[float], run: str = "", seconds: float = 0.0
+    ) -> None:
         self._folder, self._alphas, self._run = folder, sorted(alphas), run
+        self._seconds = seconds
         if alphas:
             prepare_folder(folder)
         kept = {alpha: self._load(alpha) for alpha in self._alphas}
@@ -64,16 +69,20 @@ class Optima:
         InterruptedSweepError
             If `interrupted` says so; what is found is kept.
         ClusterError
-            If the worker of one is lost again and again.
+            If one is lost again and again.
         StoreError
             If one cannot be written.
         """
-        tasks = [_task(examples, alpha) for alpha in self.missing]
+        tasks = [self._task(examples, alpha) for alpha in self.missing]
         for alpha, optimum in run_tasks(executor, tasks, interrupted, _WAY_OUT):
             save_arrays(self._path(alpha), optimum, self._seal(alpha))
             self._found[alpha] = optimum
             log.info("optimum of alpha %g found in %.1f s", alpha, optimum.seconds)
         return [self._found[alpha] for alpha in self._alphas]
+
+    def _task(self, examples: Any, alpha: float) -> Task:
+        name, subject = f"optimum: alpha {alpha:g}", f"The optimum of alpha {alpha:g}"
+        return Task(alpha, name, subject, find_optimum, (examples, alpha), self._seconds)
 
     def _load(self, alpha: float) -> AlphaOptimum | None:
         """Return the optimum that was written down, if its file is whole and of this alpha."""
@@ -92,8 +101,3 @@ def _fits(optimum: AlphaOptimum) -> bool:
     D, c = optimum.W.shape if optimum.W.ndim == 2 else (0, 0)
     sizes = optimum.shift.shape, optimum.scale.shape
     return optimum.b.shape == (c,) and all(size in ((1,), (D,)) for size in sizes)
-
-
-def _task(examples: Any, alpha: float) -> Task:
-    name, subject = f"optimum: alpha {alpha:g}", f"The optimum of alpha {alpha:g}"
-    return Task(alpha, name, subject, find_optimum, (examples, alpha))

@@ -3,25 +3,31 @@
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.executor import Executor, Finished, Lost
+from cluster.executor import Executor
+from cluster.outcomes import Finished, Lost
 from model.pack import PackState
 from model.tasks import LegTask, LinkResult, run_link
-from search.engine.attempts import WAIT_SECONDS, check_attempts
+from search.engine.attempts import check_attempts, with_node
 from search.engine.protocols import Observer, Source
-from search.errors import InterruptedSweepError
-from search.plan import Link, Pack, Schedule
+from search.engine.stage import WAIT_SECONDS, Stage
+from search.plan import Link, Pack, Schedule, patience, slowness
 from search.record import Books, Checkpoint, Standings, record
+from search.text import duration
 
 log = logging.getLogger(__name__)
 
 _WAY_OUT = (
-    "What was logged is safe; look for machines that run out of memory or restart, then give the "
-    "same command to continue."
+    "What was logged is safe; look for machines that run out of memory or of disk, or restart "
+    "(sweep.log in the run folder says more), then give the same command to continue."
 )
+
+# So many of the newest links say how slow the machines are.
+_NEWEST = 100
 
 
 @dataclass
@@ -68,36 +74,47 @@ class Orchestrator:
         InterruptedSweepError
             If `interrupted` says so; the log holds all that was done.
         ClusterError
-            If workers are lost on the same link again and again.
+            If the same link is lost again and again.
         StoreError
             If the log or a checkpoint cannot be written.
         """
-        self._source, self._schedule, self._in_flight = source, Schedule(), 0
+        self._source, self._schedule = source, Schedule()
+        # Nodes where the link of a pack was lost, and what the newest links should take and took.
+        self._avoid: dict[int, tuple[str, ...]] = {}
+        self._paces: deque[tuple[float, float]] = deque(maxlen=_NEWEST)
         self.started_at = math.inf
-        while not source.finished:
-            idle = not (self._in_flight or len(self._schedule))
-            self._schedule.add(source.ready(WAIT_SECONDS if idle else 0.0))
-            self._submit_some(examples)
-            ended = self.executor.wait(WAIT_SECONDS)
-            for task in ended:
-                self._take(task)
-            if not ended:
-                self.observer.idle()
-            if self.interrupted():
-                raise InterruptedSweepError
+        with Stage(self.executor, self.interrupted, self._patience, self._tell_late) as stage:
+            while not source.finished:
+                idle = not (len(stage) or len(self._schedule))
+                self._schedule.add(source.ready(WAIT_SECONDS if idle else 0.0))
+                self._submit_some(stage, examples)
+                ended = stage.wait()
+                for task in ended:
+                    self._take(task)
+                if not ended:
+                    self.observer.idle()
 
-    def _submit_some(self, examples: Any) -> None:
+    def _submit_some(self, stage: Stage, examples: Any) -> None:
         # A few more than there are workers, so that none waits for this process.
-        while len(self._schedule) and self._in_flight < _queue_length(self.executor.workers):
+        while len(self._schedule) and len(stage) < _queue_length(self.executor.workers):
             link = self._schedule.pop()
             before = self._checkpoint(link)
             legs = [LegTask(leg.epoch, leg.columns, leg.scored) for leg in link.legs]
-            self.executor.submit(
+            stage.submit(
                 link, link.task, run_link,
                 examples, before.state, before.columns, legs, link.pack.replicate,
+                avoid=self._avoid.get(link.pack.index, ()),
             )  # fmt: skip
-            self._in_flight += 1
             self.observer.started(link)
+
+    def _patience(self, link: Link) -> float:
+        """Seconds that a link may run, by what it and those before should take and have taken."""
+        return patience(link.seconds, slowness(self._paces), link.attempt)
+
+    def _tell_late(self, link: Link, how: str) -> None:
+        how = f"{how}; expected: {duration(max(1.0, link.seconds))}"
+        log.warning("late: '%s', attempt %d: %s", link.name, link.attempt, how)
+        self.observer.late(link, how)
 
     def _checkpoint(self, link: Link) -> Checkpoint:
         """Return where the link's pack stands: at the link's start, or at the very beginning."""
@@ -105,21 +122,23 @@ class Orchestrator:
         return checkpoint or Checkpoint.before(link.pack, self.start(link.pack))
 
     def _take(self, task: Finished | Lost) -> None:
-        self._in_flight -= 1
-        link: Link = task.key
         if isinstance(task, Lost):
-            self._retry(link, task.reason)
+            self._retry(task.key, task)
         else:
-            self._record(link, task.value, task.node)
+            self._record(task.key, task.value, task.node)
 
-    def _retry(self, link: Link, reason: str) -> None:
-        check_attempts(f"'{link.name}'", link.attempt, reason, _WAY_OUT)
+    def _retry(self, link: Link, lost: Lost) -> None:
+        check_attempts(f"'{link.name}'", link.attempt, lost, _WAY_OUT)
+        # Of each pack one link is under way at a time.
+        self._avoid[link.pack.index] = with_node(self._avoid.get(link.pack.index, ()), lost)
         self._schedule.lost(link)
-        self.observer.lost(link, reason)
+        self.observer.lost(link, lost.reason)
 
     def _record(self, link: Link, result: LinkResult, node: str) -> None:
         """Make a link's result durable, then tell of it."""
         self.started_at = min(self.started_at, result.started_at)
+        self._paces.append((link.seconds, result.seconds))
+        self._avoid.pop(link.pack.index, None)
         select = self.books.standings.select
         rows, after = record(link, result, node, self._checkpoint(link), select)
         began = time.perf_counter()
@@ -160,9 +179,14 @@ class Observers:
             observer.advanced(link, standings, node)
 
     def lost(self, link: Link, reason: str) -> None:
-        """Tell that a worker was lost and its link will be tried again."""
+        """Tell that a link was lost and will be tried again."""
         for observer in self._observers:
             observer.lost(link, reason)
+
+    def late(self, link: Link, how: str) -> None:
+        """Tell that a link takes much longer than it should."""
+        for observer in self._observers:
+            observer.late(link, how)
 
     def idle(self) -> None:
         """Tell that nothing has ended for a moment."""

@@ -25,7 +25,10 @@ class Observer(Protocol):
         """Tell that a link is in the log, and on which machine it ran."""
 
     def lost(self, link: Link, reason: str) -> None:
-        """Tell that a worker was lost and its link will be tried again."""
+        """Tell that a link was lost and will be tried again."""
+
+    def late(self, link: Link, how: str) -> None:
+        """Tell that a link takes much longer than it should, and will be given up."""
 
     def idle(self) -> None:
         """Tell that nothing has ended for a moment."""

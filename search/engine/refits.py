@@ -11,9 +11,11 @@ from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.pack import PackState
 from model.softmax import SoftmaxRegression
+from model.speed import TYPICAL
 from model.tasks import FinalScore, FinalScores, Refit, run_refit
 from search.config import Params, SweepConfig
 from search.engine.attempts import Task, run_tasks
+from search.plan import refit_seconds
 from search.record import RunFolder
 from search.storage import parse_json, read_whole, write_atomically, write_json
 
@@ -22,12 +24,13 @@ log = logging.getLogger(__name__)
 _WAY_OUT = "The log is complete; give the same command to try again."
 
 
-def refit(
+def refit(  # noqa: PLR0913, PLR0917
     params: Params,
     seeds: Sequence[int],
     examples: Any,
     executor: Executor,
     interrupted: Callable[[], bool],
+    seconds: float = 0.0,
 ) -> Iterator[tuple[int, Refit]]:
     """Train the winner on training and validation images together, once with each seed.
 
@@ -40,6 +43,8 @@ def refit(
         The `Examples` as the executor's `share` has returned them.
     executor : Executor
     interrupted : callable
+    seconds : float
+        Seconds that one training should take; 0 where nobody knows.
 
     Yields
     ------
@@ -52,13 +57,13 @@ def refit(
     InterruptedSweepError
         If `interrupted` says so.
     ClusterError
-        If the worker of one is lost again and again.
+        If one is lost again and again.
     """
     name = f"refit batch={params.batch_size} epochs 0-{params.epochs}"
     tasks = [
         Task(
             seed, f"{name}: seed {seed}", f"The final training with seed {seed}",
-            run_refit, (examples, asdict(params), seed),
+            run_refit, (examples, asdict(params), seed), seconds,
         )
         for seed in seeds
     ]  # fmt: skip
@@ -145,13 +150,16 @@ class Refits:
         InterruptedSweepError
             If `interrupted` says so; what is done is kept.
         ClusterError
-            If a worker is lost again and again.
+            If one is lost again and again.
         StoreError
             If the model or the figures cannot be written.
         """
         done, seeds = self.done(), self.config.refit_seeds(count)
         missing = [seed for seed in seeds if seed not in done]
-        for seed, trained in refit(self.params, missing, examples, executor, interrupted):
+        trainings = refit(
+            self.params, missing, examples, executor, interrupted, self._expected_seconds
+        )
+        for seed, trained in trainings:
             models = final_models(trained, self.params, self.data)
             if seed == self.config.seed:
                 # Before the figures, which say that the model is there.
@@ -160,6 +168,13 @@ class Refits:
             self._write(done)
             log.info("final training done: seed %d", seed)
         return [done[seed] for seed in seeds]
+
+    @property
+    def _expected_seconds(self) -> float:
+        """Seconds of one training on a typical core, whose arithmetic is that of 7840 weights."""
+        weights: int = self.data.X.shape[1] * self.data.n_classes
+        n_rows = len(self.data.y) + (0 if self.data.y_val is None else len(self.data.y_val))
+        return refit_seconds(TYPICAL, self.params, n_rows) * max(1.0, weights / 7840)
 
     def done(self) -> dict[int, FinalScores]:
         """Return the figures that are written down; what is damaged is trained again.

@@ -4,6 +4,7 @@ It knows numbers, epochs and seconds, and answers the same to the same question.
 a file, a clock or a worker.
 """
 
+from search.plan.lateness import patience, slowness
 from search.plan.legs import Leg
 from search.plan.links import Chain, Link, LinkCutter, nothing_reached, open_chains
 from search.plan.packs import NO_TRIAL, Pack, Plan, make_plan, replicated
@@ -12,6 +13,7 @@ from search.plan.prediction import (
     Simulated,
     array_mib,
     epochs_flops,
+    optimum_seconds,
     predict,
     refit_seconds,
     simulate,
@@ -38,9 +40,12 @@ __all__ = [
     "make_plan",
     "nothing_reached",
     "open_chains",
+    "optimum_seconds",
+    "patience",
     "predict",
     "refit_seconds",
     "replicated",
     "simulate",
+    "slowness",
     "workers_each",
 ]

@@ -113,6 +113,14 @@ def refit_seconds(speed: SpeedModel, params: Params, n_rows: int) -> float:
     return params.epochs * n_rows * speed.training_row(params.batch_size, 1)
 
 
+def optimum_seconds(n_rows: int, n_features: int, n_classes: int) -> float:
+    """Seconds that the optimum of an alpha should take.
+
+    Eight Newton steps; each is in the main the Hessian of all weights, at 50 GFLOP/s.
+    """
+    return 8 * n_rows * (n_features * n_classes) ** 2 / 50e9
+
+
 def array_mib(*shape: int) -> float:
     """Memory of a float32 array in MiB."""
     return math.prod(shape) * 4 / 2**20

@@ -68,5 +68,5 @@ class Schedule:
         return True
 
     def lost(self, link: Link) -> None:
-        """Let a link wait once more after its worker was lost."""
+        """Let a link wait once more after it was lost."""
         self._push(replace(link, attempt=link.attempt + 1))

@@ -14,6 +14,7 @@ from model.tasks import FinalScores
 from search.config import Params, SweepConfig
 from search.engine import Optima, Refits, model_is_whole
 from search.errors import InterruptedSweepError
+from search.plan import optimum_seconds
 from search.record import (
     Arithmetic,
     BestTrial,
@@ -175,7 +176,9 @@ class Ending:
     def _find_optima(self) -> list[AlphaOptimum]:
         """Find the optima that are missing; return all, none where they are not asked for."""
         alphas = alphas_of(self.config) if self.options.optimum else ()
-        optima = Optima(self.folder.optimum, alphas, self.folder.run)
+        n_train, _ = self.data.parts(self.config.scoring_fraction)
+        seconds = optimum_seconds(n_train, self.data.X.shape[1], self.data.n_classes)
+        optima = Optima(self.folder.optimum, alphas, self.folder.run, seconds)
         if count := len(optima.missing):
             what = "1 alpha" if count == 1 else f"{count} alphas"
             self.say(f"Finding the optimum of {what} ...")

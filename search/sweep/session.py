@@ -12,10 +12,11 @@ from rich.console import Console
 
 from cluster.executor import Executor
 from model.data.dataset import Dataset
+from model.tasks import Examples
 from search.command import Start
 from search.config import SweepConfig
 from search.engine import model_is_whole
-from search.errors import NoResultError
+from search.errors import InterruptedSweepError, NoResultError
 from search.plan import epochs_flops
 from search.record import (
     Books,
@@ -184,12 +185,19 @@ class Sweep:
             # Meanwhile, because a Ray cluster takes seconds to start.
             preparing = background.submit(prepare, self.config, self.data, train_costs=train_costs)
             with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
-                examples = executor.share(preparing.result())
+                examples = self._share(preparing.result(), executor, interrupted)
                 del preparing  # and with it this process's own copy of the rows
                 if finished:
                     ending = self._ending(executor, examples, interrupted)
                     return ending.extend_finished_run(finished)
                 return self._run_on(executor, examples, interrupted)
+
+    @staticmethod
+    def _share(examples: Examples, executor: Executor, interrupted: Interruption) -> Any:
+        """Share the examples, unless Ctrl-C has come while they were laid out."""
+        if interrupted():
+            raise InterruptedSweepError
+        return executor.share(examples)
 
     def _run_on(self, executor: Executor, examples: Any, interrupted: Interruption) -> Summary:
         # First of all: what else is in a folder counts only beside a manifest.
@@ -243,7 +251,7 @@ class Sweep:
             f"{path} cannot be believed: {problem}. Its trials are trained again; it is now {kept}"
         )
         log.warning("set aside: %s", text)
-        _print(self.err, text)
+        show(self.err, text)
 
     def _copy_resamples(self, manifest: Manifest, runs: Sequence[Place]) -> None:
         if self.books.resamples is not None:

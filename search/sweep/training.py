@@ -61,11 +61,14 @@ class Training:
             If it is interrupted; what is in the log stays there.
         StoreError
             If the log lacks a row at the end, or a file of it was changed.
+        ClusterError
+            If the cluster cannot be reached, or loses the same link again and again.
         """
         run, standings = self.run, self.run.books.standings
         if standings.finished == standings.total:
             return None, math.inf
-        speed = calibrate(executor, run.config.batch_sizes, run.data.X.shape[1], run.data.n_classes)
+        n_features, n_classes = run.data.X.shape[1], run.data.n_classes
+        speed = calibrate(executor, run.config.batch_sizes, n_features, n_classes, interrupted)
         with (
             open_work(run, speed, executor.workers) as work,
             make_progress(

@@ -51,9 +51,14 @@ class LiveProgress(Progress):
         self._screen.clear()
 
     def lost(self, link: Link, reason: str) -> None:
-        """Say above the lines that a worker was lost; its link is handed out again."""
+        """Say above the lines that a link was lost; it is handed out again."""
         with self._screen.above():
             super().lost(link, reason)
+
+    def late(self, link: Link, how: str) -> None:
+        """Say above the lines that a link takes much longer than it should."""
+        with self._screen.above():
+            super().late(link, how)
 
     def _draw(self) -> None:
         self.draw()

@@ -125,6 +125,9 @@ class MetricsObserver:
         self._lost += 1
         self._set_gauges()
 
+    def late(self, link: Link, how: str) -> None:
+        """Record nothing: it is under way."""
+
     def idle(self) -> None:
         """Set the gauges again."""
         self._set_gauges()

@@ -54,12 +54,16 @@ class Progress:
         self._nodes[link.pack.index] = node
 
     def lost(self, link: Link, reason: str) -> None:
-        """Say that a worker was lost; its link is handed out again."""
+        """Say that a link was lost; it is handed out again."""
         self._submitted -= link.seconds
         self._under_way.pop(link.pack.index, None)
         self._retries += 1
-        text = f"A worker was lost on '{link.name}' ({reason}); the link is tried again."
+        text = f"'{link.name}' was lost ({reason}); it is tried again."
         show(self.console, text, style="yellow")
+
+    def late(self, link: Link, how: str) -> None:
+        """Say that a link takes much longer than it should."""
+        show(self.console, f"'{link.name}' is late: {how}.", style="yellow")
 
     def idle(self) -> None:
         """Nothing has ended for a moment."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -65,30 +64,32 @@ class Hold:
         How many links are not held.
     parent : Path
         A folder that the command and its workers see too.
-    what : {"command", "workers"}
-        Who waits: the command, as soon as so many links that end trials are in the log; or the
-        workers of Ray, at the beginning of every link but the first so many.
+    what : str
+        Who waits: "command", as soon as so many links that end trials are in the log; "workers"
+        of Ray, at the beginning of every link but the first so many; "workers:refit" and the like,
+        at that of other tasks; "before:share" and the like, the command before it asks that of its
+        executor. With "hanging" for "workers" the command gives up after seconds; with "failing"
+        they do not wait, but fail on the machine whose id is in the file "bad" of the folder.
 
     Attributes
     ----------
+    folder : Path
     run : tuple of str
         In place of `RUN`.
     """
 
-    def __init__(
-        self, links: int, parent: Path, what: Literal["command", "workers"] = "command"
-    ) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="hold-", dir=parent))
-        self.run = (str(Path(__file__).with_name("held.py")), str(self._folder), what, str(links))
+    def __init__(self, links: int, parent: Path, what: str = "command") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="hold-", dir=parent))
+        self.run = (str(Path(__file__).with_name("held.py")), str(self.folder), what, str(links))
 
     def waiting(self) -> list[tuple[str, int]]:
         """Return the host and the number of each process that has come to wait."""
-        names = [path.name.split() for path in self._folder.iterdir() if path.name != "go"]
+        names = [path.name.split() for path in self.folder.iterdir() if path.name != "go"]
         return sorted((host, int(process)) for host, process in names)
 
     def go(self) -> None:
         """Hold nothing any more."""
-        (self._folder / "go").touch()
+        (self.folder / "go").touch()
 
 
 def start(

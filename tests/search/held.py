@@ -3,6 +3,7 @@
 See `command_line.Hold`.
 """
 
+import errno
 import itertools
 import os
 import socket
@@ -42,27 +43,77 @@ def hold_command(folder: Path, links: int) -> None:
     TrialLog.publish = held  # type: ignore[method-assign]
 
 
-def hold_workers(folder: Path, links: int) -> None:
-    """Let Ray's workers wait at the beginning of each link but the first ones."""
+def fail_or_call(folder: Path, function: Callable[..., Any], *args: Any) -> Any:
+    """Do what a worker was asked for, unless its machine has no space left."""
+    import ray
+
+    node = ray.get_runtime_context().get_node_id()
+    with (folder / "asked").open("a") as file:
+        file.write(f"{node}\n")
+    if (folder / "bad").read_text() in {node, "all"}:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return function(*args)
+
+
+def change_tasks(change: Callable[..., Any], folder: Path, links: int, kind: str) -> None:
+    """Let Ray's workers do something else than each task of a kind but the first ones."""
     from cluster.ray_executor import RayExecutor
 
     submit, count = RayExecutor.submit, itertools.count(1)
 
-    def held(
-        executor: RayExecutor, key: Hashable, name: str, function: Callable[..., Any], *args: Any
-    ) -> None:
-        if name.startswith("advance ") and next(count) > links:
+    def changed(
+        executor: RayExecutor, key: Hashable, name: str, function: Callable[..., Any], *args: Any,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        if name.startswith(kind) and next(count) > links:
             # It travels by value, because it is a function of the main module.
-            submit(executor, key, name, wait_and_call, folder, function, *args)
+            submit(executor, key, name, change, folder, function, *args, **options)
         else:
-            submit(executor, key, name, function, *args)
+            submit(executor, key, name, function, *args, **options)
 
-    RayExecutor.submit = held  # type: ignore[method-assign]
+    RayExecutor.submit = changed  # type: ignore[method-assign]
+
+
+def hold_workers(folder: Path, links: int, kind: str = "advance ") -> None:
+    """Let Ray's workers wait at the beginning of each link but the first ones."""
+    change_tasks(wait_and_call, folder, links, kind)
+
+
+def fail_workers(folder: Path, links: int, kind: str = "advance ") -> None:
+    """Let links fail on a machine, but the first ones."""
+    change_tasks(fail_or_call, folder, links, kind)
+
+
+def hold_before(folder: Path, _: int, method: str) -> None:
+    """Let the command wait before it calls something of its executor."""
+    from cluster.ray_executor import RayExecutor
+
+    original = getattr(RayExecutor, method)
+
+    def held(*args: Any, **options: Any) -> Any:
+        wait(folder)
+        return original(*args, **options)
+
+    setattr(RayExecutor, method, held)
+
+
+def be_impatient() -> None:
+    """Give up what hangs after seconds instead of minutes."""
+    from cluster import whereabouts
+    from search.plan import lateness
+
+    lateness.FLOOR, lateness.MULTIPLE, whereabouts._LOOK_SECONDS = 4.0, 3.0, 0.2
 
 
 if __name__ == "__main__":
-    place, what, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    {"command": hold_command, "workers": hold_workers}[what](place, number)
+    place, number = Path(sys.argv[1]), int(sys.argv[3])
+    what, *detail = sys.argv[2].split(":")
+    if what == "hanging":
+        be_impatient()
+    {
+        "command": hold_command, "workers": hold_workers, "before": hold_before,
+        "failing": fail_workers, "hanging": hold_workers,
+    }[what](place, number, *detail)  # fmt: skip
     # As the fixture `quick_lease`, for a run in an object store.
     lease.BEAT, lease.PAUSE = 0.1, 0.02
     sys.exit(main(sys.argv[4:]))

@@ -169,7 +169,7 @@ def test_a_killed_worker_costs_another_attempt_and_nothing_else(folder):
         hold.go()
         outcome = finish(process)
     assert outcome.code == 0, outcome.err
-    assert "A worker was lost on 'advance batch=" in outcome.err
+    assert re.search(r"'advance batch=.*' was lost \(.*\); it is tried again", outcome.err)
     log = table(run_dir)
     again = log[log.attempt == 2]
     assert (again.pack.nunique(), again.epochs.nunique()) == (1, 1)

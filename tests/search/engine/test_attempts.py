@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
-from cluster.executor import Lost, SerialExecutor
+from cluster.executor import SerialExecutor
+from cluster.outcomes import Lost
 from search.engine.attempts import MAX_ATTEMPTS, Task, run_tasks
 from search.errors import InterruptedSweepError
 
@@ -21,9 +22,9 @@ class Workers(SerialExecutor):
         self.workers, self.losses, self.attempts = workers, losses or {}, Counter()
         self._random = Random(seed)
 
-    def submit(self, key, name, function, *args):
+    def submit(self, key, name, function, *args, **options):
         assert len(self._queue) < self.workers
-        super().submit(key, name, function, *args)
+        super().submit(key, name, function, *args, **options)
 
     def wait(self, timeout):
         self._random.shuffle(self._queue)
@@ -73,7 +74,7 @@ class LosesTheFirst(SerialExecutor):
 
 def test_a_result_that_comes_with_the_last_loss_is_handed_out():
     found = []
-    told = r"^The square of 0 lost its worker 5 times, the last time by Worker.*\. Do it by hand\.$"
+    told = r"^The square of 0 has failed 5 times, the last time by Worker.*\. Do it by hand\.$"
     with pytest.raises(ClusterError, match=told):
         found.extend(squares(LosesTheFirst(), 2))
     assert found == [(1, 1)]

@@ -3,7 +3,8 @@
 import pytest
 from platformdirs import user_cache_path
 
-from cluster.executor import Lost, SerialExecutor
+from cluster.executor import SerialExecutor
+from cluster.outcomes import Lost
 from model.speed import TYPICAL, SpeedModel
 from search.engine import calibrate, calibration
 
@@ -38,9 +39,9 @@ class Workers(SerialExecutor):
         super().__init__()
         self.workers, self._lost, self.names = workers, lost, []
 
-    def submit(self, key, name, function, *args):
+    def submit(self, key, name, function, *args, **options):
         self.names.append(name)
-        super().submit(key, name, function, *args)
+        super().submit(key, name, function, *args, **options)
 
     def wait(self, timeout):
         if self._queue and self._queue[0][0][1] in self._lost:

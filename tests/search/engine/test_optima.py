@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.executor import Lost, SerialExecutor
+from cluster.executor import SerialExecutor
+from cluster.outcomes import Lost
 from model import newton as module_newton
 from model import optimum as module
 from model.data.dataset import Dataset
@@ -42,8 +43,8 @@ class Workers(SerialExecutor):
         super().__init__()
         self.workers, self.losses, self.most, self.order = workers, losses or {}, 0, []
 
-    def submit(self, key, name, function, *args):
-        super().submit(key, name, function, *args)
+    def submit(self, key, name, function, *args, **options):
+        super().submit(key, name, function, *args, **options)
         self.most = max(self.most, len(self._queue))
         self.order.append(key.key)
 
@@ -184,7 +185,7 @@ def test_a_lost_worker_is_tried_again(tmp_path):
     executor = Workers(losses={100.0: MAX_ATTEMPTS - 1})
     assert len(find(tmp_path, executor=executor)) == 3
     assert executor.order.count(100.0) == MAX_ATTEMPTS
-    with pytest.raises(ClusterError, match=r"alpha 5 lost its worker 5 times.*leave --optimum out"):
+    with pytest.raises(ClusterError, match=r"alpha 5 has failed 5 times.*leave --optimum out"):
         find(tmp_path, (5.0,), Workers(losses={5.0: MAX_ATTEMPTS}))
 
 
@@ -202,8 +203,9 @@ def test_an_interruption_is_answered_between_two_newton_steps(tmp_path, monkeypa
     for after in range(1, needed):
         steps.clear()
         asked = iter(range(100))
+        last = after + 1  # asked before each wait, of which the first comes to the first step
         with pytest.raises(InterruptedSweepError):
-            find(tmp_path, [1.0], interrupted=lambda after=after, asked=asked: next(asked) == after)
+            find(tmp_path, [1.0], interrupted=lambda last=last, asked=asked: next(asked) == last)
         assert len(steps) == after
     assert_same(find(tmp_path, [1.0])[0], run_to_end(find_optimum(EXAMPLES, 1.0)))
 

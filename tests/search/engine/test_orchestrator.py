@@ -10,9 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from machines import Machines
 
 from cluster.errors import ClusterError
-from cluster.executor import Lost, SerialExecutor
+from cluster.executor import SerialExecutor
+from cluster.outcomes import Lost
 from model import average
 from model.data.dataset import Dataset
 from model.pack import PackState, Scores
@@ -122,9 +124,15 @@ class FlakyExecutor:
     def share(self, value):
         return value
 
-    def submit(self, key, name, function, *args):
+    def submit(self, key, name, function, *args, avoid):
         self._queue.append((key, name, function, *args))
         self.most_queued = max(self.most_queued, len(self._queue))
+
+    def running(self):
+        return []
+
+    def give_up(self, key):
+        self._queue = [task for task in self._queue if task[0] is not key]
 
     def wait(self, timeout):
         if not self._queue or self._random.random() < 0.2:
@@ -165,6 +173,9 @@ class Recorder:
 
     def lost(self, link, reason):
         self.calls["lost"] += 1
+
+    def late(self, link, how):
+        self.calls["late"] += 1
 
     def idle(self):
         self.calls["idle"] += 1
@@ -390,7 +401,7 @@ def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
     undisturbed, tmp_path
 ):
     executor = FlakyExecutor(loss=0.3, cursed=[(0, 4)])
-    with pytest.raises(ClusterError, match=r"lost its worker 5 times.*CrashedError.*continue"):
+    with pytest.raises(ClusterError, match=r"has failed 5 times.*CrashedError.*continue"):
         give_command(tmp_path, executor)
     assert executor.losses[0, 4] == MAX_ATTEMPTS
     logged = TrialLog(tmp_path / "trials").columns("pack", "epochs")
@@ -402,13 +413,17 @@ def test_a_link_that_always_loses_its_worker_ends_the_sweep_with_the_log_intact(
     assert_complete(tmp_path, undisturbed)
 
 
-def test_a_mistake_in_a_task_ends_the_sweep(tmp_path):
+def test_a_task_that_always_fails_ends_the_sweep_with_its_error(tmp_path, caplog):
     executor = SerialExecutor()
-    executor.submit = lambda key, name, function, *args: SerialExecutor.submit(
+    executor.submit = lambda key, name, function, *args, avoid: SerialExecutor.submit(
         executor, key, name, function, *args[:-2], [replace(args[-2][0], epoch=-1)]
     )
-    with pytest.raises(ValueError, match="at epoch 0, beyond -1"):
+    told = r"^'advance .* has failed 5 times, the last time by ValueError: .*at epoch 0, beyond -1"
+    with pytest.raises(ClusterError, match=told) as caught:
         give_command(tmp_path, executor)
+    assert "Traceback" not in str(caught.value)
+    lost = [record.message for record in caplog.records if "attempt 5" in record.message]
+    assert ["Traceback" in message for message in lost] == [True]
 
 
 def test_every_link_is_measured_once_it_is_durable_and_before_it_is_told(tmp_path):
@@ -753,3 +768,42 @@ def test_staged_rows_count_where_their_state_was_saved(tmp_path):
     assert shown >= {link_name(one.index, 2), link_name(one.index, 4)}
     assert not shown & {link_name(one.index, 8), *(link_name(other.index, e) for e in (2, 4, 8))}
     assert not list(rows.glob("*reused*")) + list(rows.glob("*99*"))
+
+
+# --- A cluster that changes meanwhile
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_machines_that_join_and_leave_change_no_bit(undisturbed, tmp_path, seed):
+    workers = [Random(seed).randint(1, 9) for _ in range(100)]
+    strangers = [("calibrate", n) for n in range(9)]
+    executor = Machines(workers, seed=seed, loss=0.05, strangers=strangers)
+    give_command(tmp_path, executor)
+    assert sum(executor.losses.values()) > 0
+    assert_complete(tmp_path, undisturbed)
+
+
+def test_links_that_hang_are_told_of_given_up_and_trained_elsewhere(undisturbed, tmp_path, caplog):
+    executor = Machines(hangs=lambda link: link.start_epoch == 2 and link.attempt == 1)
+
+    def interrupted():
+        executor.seconds += 15.0 if executor.running() else -executor.seconds
+        return False
+
+    _, observer = give_command(tmp_path, executor, interrupted)
+    hung = len([link for link in executor.keys if link.attempt == 2])
+    assert observer.calls["late"] == observer.calls["lost"] == hung > 0
+    assert f"late: '{executor.given_up[0].name}', attempt 1: under way for " in caplog.text
+    assert all(
+        list(avoid) == (["node-9"] if link.attempt == 2 else [])
+        for link, avoid in zip(executor.keys, executor.avoided, strict=True)
+    )
+    assert_complete(tmp_path, undisturbed)
+
+
+def test_an_interruption_is_heard_while_no_link_ends(tmp_path):
+    executor, asked = Machines(hangs=lambda link: True), iter([False, False, True])
+    with pytest.raises(InterruptedSweepError):
+        give_command(tmp_path, executor, lambda: next(asked))
+    assert set(executor.given_up) == set(executor.keys)
+    assert executor.keys

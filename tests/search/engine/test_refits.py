@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.executor import Lost, SerialExecutor
+from cluster.executor import SerialExecutor
+from cluster.outcomes import Lost
 from model.data.dataset import Dataset
 from model.tasks import Examples, run_refit
 from search.config import Params
@@ -31,8 +32,8 @@ class Workers(SerialExecutor):
         super().__init__()
         self.workers, self.losses, self.most, self.names = workers, losses or {}, 0, []
 
-    def submit(self, key, name, function, *args):
-        super().submit(key, name, function, *args)
+    def submit(self, key, name, function, *args, **options):
+        super().submit(key, name, function, *args, **options)
         self.names.append(name)
         self.most = max(self.most, len(self._queue))
 
@@ -76,7 +77,7 @@ def test_losses_are_counted_for_each_seed():
     executor = Workers(2, dict.fromkeys(range(4), MAX_ATTEMPTS - 1))
     assert len(list(refit(PARAMS, range(4), EXAMPLES, executor, never))) == 4
     with pytest.raises(
-        ClusterError, match=r"seed 2 lost its worker 5 times.*CrashedError\. The log is complete"
+        ClusterError, match=r"seed 2 has failed 5 times.*CrashedError\. The log is complete"
     ):
         list(refit(PARAMS, range(4), EXAMPLES, Workers(2, {2: MAX_ATTEMPTS}), never))
 

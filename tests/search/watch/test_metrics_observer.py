@@ -189,11 +189,13 @@ def test_several_observers_are_told_the_same_in_their_order(standings):
     both.started(LINK)
     both.advanced(LINK, standings, "10.0.0.1")
     both.lost(LINK, "why")
+    both.late(LINK, "how")
     both.idle()
     events = [
         ("started", LINK),
         ("advanced", LINK, standings, "10.0.0.1"),
         ("lost", LINK, "why"),
+        ("late", LINK, "how"),
         ("idle",),
     ]
     assert told == [(name, *event) for event in events for name in ("one", "other")]

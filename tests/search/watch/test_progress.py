@@ -160,16 +160,26 @@ def test_plain_lines_hold_no_escapes_and_are_not_wrapped():
     assert printed(view).count("\n") == 1
 
 
-def test_a_lost_worker_is_told_by_every_view():
+def test_a_lost_link_is_told_by_every_view():
     for kind in (LiveProgress, PlainProgress, QuietProgress):
         extra = (Interruption(),) if kind is LiveProgress else ()
         view = kind(console(), new_study(), predicted(), *extra)
         with view:
             view.lost(links()[0], "OutOfMemory [red]on[/red] node")
         assert (
-            "A worker was lost on 'advance batch=1024 epochs 0-5 width=4' "
-            "(OutOfMemory [red]on[/red] node); the link is tried again."
+            "'advance batch=1024 epochs 0-5 width=4' was lost "
+            "(OutOfMemory [red]on[/red] node); it is tried again."
         ) in printed(view)
+
+
+def test_a_late_link_is_told_by_every_view():
+    for kind in (LiveProgress, PlainProgress, QuietProgress):
+        extra = (Interruption(),) if kind is LiveProgress else ()
+        view = kind(console(), new_study(), predicted(), *extra)
+        with view:
+            view.late(links()[0], "under way for 40 s on 10.0.0.7")
+        told = "'advance batch=1024 epochs 0-5 width=4' is late: under way for 40 s on 10.0.0.7."
+        assert told in printed(view)
 
 
 def test_the_quiet_view_tells_nothing_else():

@@ -1,0 +1,61 @@
+"""A task on Ray: as it was sent, and as a worker runs it."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from cluster.executor import one_blas_thread, result_of
+from cluster.outcomes import Trouble
+from cluster.versions import Versions, check_versions
+from cluster.whereabouts import record_start
+from model.errors import PacksweepError
+
+
+@dataclass(frozen=True)
+class SentTask:
+    """A task as it was submitted, to submit it again if a machine never answers.
+
+    Attributes
+    ----------
+    key : hashable
+        The key that it was submitted under.
+    name : str
+        Its kind, and after a colon what tells it from others of the kind.
+    ticket : str
+        Its name in the cluster's table of where tasks have started.
+    call : tuple
+        The function and its arguments.
+    avoid : sequence of str
+        The nodes where it was lost.
+    """
+
+    key: Hashable
+    name: str
+    ticket: str
+    call: tuple[Any, ...]
+    avoid: Sequence[str]
+
+
+def on_worker(
+    detail: str, ticket: str, versions: Versions, function: Callable[..., Any], *args: Any
+) -> tuple[str, Any]:
+    """Run a task, as the worker that has it; return the worker's address, and value or trouble."""
+    record_start(ticket)
+    node = _node_address()
+    check_versions(versions, node)
+    try:
+        if detail:
+            print(detail, flush=True)  # noqa: T201  (the dashboard shows it on the task's page)
+        with one_blas_thread():
+            return node, result_of(function, args)
+    except PacksweepError:
+        raise
+    except Exception as error:
+        return node, Trouble.of(error, node)
+
+
+def _node_address() -> str:
+    address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    return address
