@@ -13,6 +13,7 @@ import ray
 from cluster.errors import AddressError, ClusterError
 from cluster.executor import available_cores
 from cluster.job import is_job
+from cluster.token import provide_token
 
 # A pack's state is about two megabytes. Ray keeps results of more than a tenth of one where they
 # were made, to be fetched, and a machine that is told to stop does not wait for that.
@@ -59,6 +60,7 @@ def connect(address: str | None, workers: int | None) -> str | None:
 def _connect(address: str | None, workers: int | None) -> str | None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not address:
+        provide_token()
         options |= {"num_cpus": workers or available_cores(), "include_dashboard": True}
     else:
         from cluster.knock import knock  # a tenth of a second that a cluster here goes without

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from cluster.executor import Executor, Lost
 from model.pack import TRAINER_VERSION
 from model.speed import TYPICAL, Line, SpeedModel, measure, spread
+from model.user_folders import cache_folder
 from search.errors import StoreError
 from search.record import versions
 from search.storage import write_atomically
@@ -76,7 +76,7 @@ def _median(models: Sequence[SpeedModel]) -> SpeedModel:
 def _cache_path(key: Sequence[Any]) -> Path:
     machine = [platform.node(), platform.machine(), versions(), TRAINER_VERSION]
     digest = hashlib.sha256(json.dumps([*machine, *key]).encode()).hexdigest()[:16]
-    return user_cache_path("packsweep") / f"speed-model-{digest}.json"
+    return cache_folder() / f"speed-model-{digest}.json"
 
 
 def _read(path: Path, batch_sizes: Sequence[int]) -> SpeedModel | None:

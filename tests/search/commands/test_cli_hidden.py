@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 def python(*args, cwd, path=ROOT):
     return subprocess.run(
-        [sys.executable, *args], cwd=cwd, env={**os.environ, "PYTHONPATH": path},
+        [sys.executable, *args], check=False, cwd=cwd, env={**os.environ, "PYTHONPATH": path},
         capture_output=True, text=True, timeout=100,
     )  # fmt: skip
 
