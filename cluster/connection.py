@@ -2,6 +2,9 @@
 
 import logging
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,14 @@ import ray
 from cluster.errors import AddressError, ClusterError
 from cluster.executor import available_cores
 from cluster.job import is_job
+from cluster.token import provide_token
 
 # A pack's state is about two megabytes. Ray keeps results of more than a tenth of one where they
 # were made, to be fetched, and a machine that is told to stop does not wait for that.
 _INLINE_BYTES = 8_000_000
 
 _PACKAGES = ("model", "cluster", "search")
+_ROOT = Path(__file__).parent.parent
 
 
 def connect(address: str | None, workers: int | None) -> str | None:
@@ -55,15 +60,16 @@ def connect(address: str | None, workers: int | None) -> str | None:
 def _connect(address: str | None, workers: int | None) -> str | None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not address:
+        provide_token()
         options |= {"num_cpus": workers or available_cores(), "include_dashboard": True}
     else:
         from cluster.knock import knock  # a tenth of a second that a cluster here goes without
 
         knock(address)
         results = {"RAY_max_direct_call_object_size": str(_INLINE_BYTES)}
-        options |= {"runtime_env": {"env_vars": results, **_code()}}
+        options |= {"runtime_env": {"env_vars": results}}
     try:
-        context = ray.init(address=address or "local", **options)
+        context = _init(address or "local", options)
     except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         reason = " ".join(str(error).split())
         if not address:
@@ -78,12 +84,36 @@ def _connect(address: str | None, workers: int | None) -> str | None:
     return f"http://{url}" if url else None
 
 
-def _code() -> dict[str, Any]:
-    """Return what makes the cluster's workers run this very code.
+def _init(address: str, options: dict[str, Any]) -> Any:
+    """Call ``ray.init`` so that workers run this very code, whatever lies where we work.
 
-    The driver of a job has its code from the job, as the workers have.
+    Ray has them look for modules first where the command was started, and a model.py of the
+    user's there would hide our package.
+    """
+    with tempfile.TemporaryDirectory(prefix="packsweep-") as empty, _working_in(_ROOT):
+        if "runtime_env" in options:
+            options["runtime_env"] |= _code(empty)
+        return ray.init(address=address, **options)
+
+
+@contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    before = os.open(".", os.O_PATH)
+    try:
+        os.chdir(folder)
+        yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
+
+
+def _code(empty: str) -> dict[str, Any]:
+    """Return what brings this code to the machines of a cluster.
+
+    The driver of a job has its code from the job, as the workers have. For others the working
+    directory is an empty folder: Ray would name folders of this machine to all, and another may
+    have other code there.
     """
     if is_job():
         return {}
-    root = Path(__file__).parent.parent
-    return {"py_modules": [str(root / name) for name in _PACKAGES]}
+    return {"py_modules": [str(_ROOT / name) for name in _PACKAGES], "working_dir": empty}

@@ -12,6 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from model.compiled import compiled
+
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
@@ -78,7 +80,7 @@ def _exponentials(z: F32, last: F32, top: F32, total: F32) -> None:
             total[m] += e
 
 
-@njit(cache=True, fastmath=_FLAGS)
+@compiled(fastmath=_FLAGS)
 def descend(
     z: F32, correction: F32, y: I64, scale: F32, next_scale: F32, step: F32, b: F32
 ) -> None:
@@ -126,7 +128,7 @@ def descend(
             b[k, m] -= next_scale[m] * db[k, m]
 
 
-@njit(cache=True, fastmath=_FLAGS)
+@compiled(fastmath=_FLAGS)
 def add_scaled(total: F32, V: F32, scale: F32) -> None:
     """Add scale * V to `total`, one row of features after another.
 
@@ -142,7 +144,7 @@ def add_scaled(total: F32, V: F32, scale: F32) -> None:
             total_d[j] += scale[j] * V_d[j]
 
 
-@njit(cache=True, fastmath=_FLAGS)
+@compiled(fastmath=_FLAGS)
 def tally(
     z: F32, y: I64, scale: F32, b: F32, cost: NDArray[np.float64], correct: I64, losses: F32
 ) -> None:
@@ -186,7 +188,7 @@ def tally(
             cost[m] += log_total
 
 
-@njit(cache=True)
+@compiled()
 def add_product(X: NDArray[Any], W: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
     """Add X W to Z, each row to the same bits whatever other rows stand beside it.
 

@@ -4,12 +4,48 @@ The rooms and who may import whom stand in ``docs/architecture.md``. From Python
 `load` and `load_study`.
 """
 
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optuna import Study
 
     from search.storage import Place
+
+# So Python calls a command until it has found its module, which is when this is read.
+_BY_MODULE = sys.argv[:1] == ["-m"]
+
+
+def _look_last_where_we_are() -> None:
+    """Move the working directory to the end of Python's path.
+
+    ``python -m`` puts it first, and a model.py of the user's would hide our package.
+    """
+    if _BY_MODULE and sys.path and sys.path[0] != str(Path(__file__).parents[1]):
+        sys.path.append(sys.path.pop(0))
+
+
+def _refuse_what_hides(package: str) -> None:
+    """Say which file has the name of a package of ours, in place of what it leads to."""
+    spec = find_spec(package)
+    folders = spec.submodule_search_locations or [] if spec else []
+    if spec is None or any(Path(folder, "errors.py").is_file() for folder in folders):
+        return
+    message = (
+        f"{spec.origin} hides the package {package!r} of packsweep. Rename it, or take its folder "
+        "out of Python's path."
+    )
+    if not _BY_MODULE and Path(sys.argv[0]).name != "packsweep":
+        raise ImportError(message)
+    sys.stderr.write(f"error: {message}\n")
+    raise SystemExit(2)
+
+
+_look_last_where_we_are()
+_refuse_what_hides("model")
+_refuse_what_hides("cluster")
 
 
 def load(run: "str | Place", kind: str = "pandas") -> Any:

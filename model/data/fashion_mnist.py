@@ -10,8 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from platformdirs import user_cache_dir
-
+from model import user_folders
 from model.data.assembly import assemble
 from model.data.dataset import Dataset
 from model.data.download import DownloadError, download, file_sha256
@@ -63,7 +62,7 @@ FileProgress = Callable[[str, int, int | None], None]
 
 def cache_folder() -> Path:
     """Return the folder for downloaded files; it need not exist yet."""
-    return Path(user_cache_dir("packsweep")) / "fashion-mnist"
+    return user_folders.cache_folder() / "fashion-mnist"
 
 
 def find() -> Path | None:
@@ -82,7 +81,7 @@ def find() -> Path | None:
     """
     given = os.environ.get(FOLDER_VARIABLE)
     if given:
-        folder = Path(given).expanduser()
+        folder = user_folders.expanded(given)
         for name, sha256 in FILES.items():
             _check(folder / name, sha256)
         return folder

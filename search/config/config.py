@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
+from model.user_folders import expanded
 from search.config.axes import RANGE_RULES, Axes, Strict, broken
 from search.config.messages import closest, conflicts, explain, show
 from search.config.schema import (
@@ -268,7 +269,7 @@ def _shipped() -> Path:
 
 def _locate(name_or_path: str) -> Path:
     if "/" in name_or_path or name_or_path.endswith(".toml"):
-        return Path(name_or_path)
+        return expanded(name_or_path)
     grids = known_grids()
     if name_or_path in grids:
         return _shipped() / f"{name_or_path}.toml"

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from cluster.executor import Executor
 from cluster.outcomes import Finished, Lost
 from model.pack import TRAINER_VERSION
 from model.speed import TYPICAL, Line, SpeedModel, measure, spread
+from model.user_folders import cache_folder
 from search.engine.stage import Stage
 from search.errors import StoreError
 from search.plan import patience
@@ -102,7 +102,7 @@ def _median(models: Sequence[SpeedModel]) -> SpeedModel:
 def _cache_path(key: Sequence[Any]) -> Path:
     machine = [platform.node(), platform.machine(), versions(), TRAINER_VERSION]
     digest = hashlib.sha256(json.dumps([*machine, *key]).encode()).hexdigest()[:16]
-    return user_cache_path("packsweep") / f"speed-model-{digest}.json"
+    return cache_folder() / f"speed-model-{digest}.json"
 
 
 def _read(path: Path, batch_sizes: Sequence[int]) -> SpeedModel | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from model.user_folders import expanded
 from search.errors import RunFolderError
 from search.storage.address import is_uri, parse_uri
 from search.storage.object_store import ObjectStore
@@ -196,6 +197,8 @@ Place: TypeAlias = Path | RemotePath
 def place(text: str | Place) -> Place:
     """Return the path that a text names: a plain path, a URI of a file, or one of a store.
 
+    A plain one may begin at a home folder, as ``~/runs/full`` does.
+
     A store is not asked for anything yet.
 
     Parameters
@@ -206,9 +209,11 @@ def place(text: str | Place) -> Place:
     ------
     RunFolderError
         If it is a URI that names no folder in a store. The message shows no credentials.
+    UsageError
+        If there is no such home folder.
     """
     if not isinstance(text, str) or not is_uri(text):
-        return text if isinstance(text, RemotePath) else Path(text)
+        return text if isinstance(text, RemotePath) else expanded(text)
     if text[:5].lower() == "file:":
         return _local(text)
     address, key = parse_uri(text)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.data.sources import KNOWN
+from model.user_folders import expanded
 from search.config import SweepConfig, read_grid
 from search.errors import RunFolderError
 from search.record import RunFolder
@@ -155,6 +157,7 @@ def resolve_config(options: Options) -> SweepConfig:
         return _resumed_config(options.run_path)
     grid = DEFAULT_GRID if options.grid is None else options.grid
     settings = read_grid(grid)
+    settings["dataset"] = _beside(grid, settings["dataset"])
     changed = {
         "dataset": options.dataset,
         "seed": options.seed,
@@ -166,6 +169,13 @@ def resolve_config(options: Options) -> SweepConfig:
     changed = {key: value for key, value in changed.items() if value not in (None, settings[key])}
     source = "command line" if changed else grid
     return SweepConfig.from_dict({**settings, **changed}, source)
+
+
+def _beside(grid: str, dataset: str) -> str:
+    """Return the data set that a grid file means: a path in it begins where the file lies."""
+    if dataset in KNOWN or "~" in dataset[:1]:
+        return dataset
+    return str(expanded(grid).parent / dataset)
 
 
 def _changed_sampler(table: dict[str, Any], options: Options) -> dict[str, Any]:

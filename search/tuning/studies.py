@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from model.tasks import LAST
+from model.user_folders import expanded
 from search.config import AXES, Range, SweepConfig
 from search.errors import ConfigError, StoreError
 from search.record import FIGURES, READOUTS, RunFolder, read_log
@@ -107,7 +108,7 @@ def ended_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 def _opened(storage: str) -> BaseStorage:
     if storage.endswith((".log", ".journal")) and "://" not in storage:
-        return JournalStorage(JournalFileBackend(storage))
+        return JournalStorage(JournalFileBackend(str(expanded(storage))))
     return optuna.storages.get_storage(storage)
 
 

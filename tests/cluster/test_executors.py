@@ -290,6 +290,39 @@ def test_one_blas_thread_ends_with_its_context():
     assert blas_threads() == before
 
 
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "200000 100000"}, 2),
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "10000 100000"}, 1),
+        ({"cpu.max": "max 100000"}, 64),
+        ({"cpu.max": "9999999 100000"}, 64),
+        ({"cpu.max": "of another kind"}, 64),
+        ({"cpu.max": "two words"}, 64),
+        ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64),
+        ({}, 64),
+    ],
+)
+def test_the_available_cores_are_no_more_than_a_container_may_use(
+    files, cores, monkeypatch, tmp_path
+):
+    from joblib.externals.loky.backend import context
+
+    def here(name):
+        return tmp_path / str(name).removeprefix("/sys/fs/cgroup/")
+
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(context, "open", lambda name: here(name).open(), raising=False)
+    monkeypatch.setattr(context.os.path, "exists", lambda name: here(name).is_file())
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
+    assert available_cores() == cores
+
+
 def test_the_available_cores_are_those_of_this_process():
     before = os.sched_getaffinity(0)
     try:
