@@ -10,6 +10,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 from io import BytesIO
+from urllib.parse import quote, unquote
 
 EARLIER = "earlier"
 """Stands for the identity of a run of a version without seals: its files may lack theirs."""
@@ -48,7 +49,7 @@ class Seal:
     @property
     def blank(self) -> str:
         """The line that a file must contain once before it is closed; the last one counts."""
-        return f"packsweep-seal-1 run={self.run} name={self.name} sha256={_ZEROS.decode()}"
+        return f"packsweep-seal-1 run={self.run} name={quote(self.name)} sha256={_ZEROS.decode()}"
 
     def close(self, content: bytes) -> bytes:
         """Return a file's bytes with the digest of all the others in its last seal."""
@@ -68,7 +69,7 @@ class Seal:
             return None if self.run == EARLIER else "it has no seal"
         if broken := damage(content):
             return broken
-        run, name = found[1].decode(), found[2].decode()
+        run, name = found[1].decode(), unquote(found[2].decode())
         if run != self.run:
             return ANOTHER_RUN
         return f"it is a copy of {name}" if name != self.name else None

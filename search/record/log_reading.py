@@ -82,7 +82,7 @@ def part_seal(path: Place, run: str) -> Seal:
     return Seal(run, f"{path.parent.name}/{path.name}")
 
 
-def read_log(folder: Place, *names: str, run: str = "") -> pa.Table:
+def read_log(folder: Place, *names: str, run: str = "", once: bool = True) -> pa.Table:
     """Return a log in no particular order, whoever writes it; nothing in its folder is changed.
 
     Parameters
@@ -93,6 +93,8 @@ def read_log(folder: Place, *names: str, run: str = "") -> pa.Table:
         Columns; all of them where none is named.
     run : str
         Identity of the run whose log it is.
+    once : bool
+        Whether each number is that of one trial.
 
     Raises
     ------
@@ -110,7 +112,8 @@ def read_log(folder: Place, *names: str, run: str = "") -> pa.Table:
     if not contents:
         return SCHEMA.empty_table().select(wanted)
     table = _scan(folder, contents, list(dict.fromkeys(["number", *wanted])))
-    _check_once(folder, table["number"])
+    if once:
+        _check_once(folder, table["number"])
     return table.select(wanted)
 
 

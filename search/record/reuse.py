@@ -91,7 +91,7 @@ class ReusedTrials:
         """
         if not manifest.reuse:
             return cls()
-        trial_log = TrialLog(folder, run=manifest.run)
+        trial_log = TrialLog(folder, run=manifest.run, once=False)
         for path, problem in list(trial_log.problems()):
             if problem:
                 tell(path, problem, trial_log.set_aside(path))

@@ -18,7 +18,6 @@ from search.record.log_reading import (
     part_contents,
     part_problem,
     part_seal,
-    read_columns,
     read_log,
 )
 from search.storage import Place, prepare_folder, read_whole, rename_durably, write_durably
@@ -58,12 +57,19 @@ class TrialLog:
         classes as JSON where they are not simply 0, 1, ...
     run : str
         Identity of the run, for the seals.
+    once : bool
+        Whether each number is that of one trial; not where rows of several runs are kept.
     """
 
     def __init__(
-        self, folder: Place, metadata: Mapping[Any, Any] | None = None, run: str = ""
+        self,
+        folder: Place,
+        metadata: Mapping[Any, Any] | None = None,
+        run: str = "",
+        *,
+        once: bool = True,
     ) -> None:
-        self.folder, self._run = folder, run
+        self.folder, self._run, self._once = folder, run, once
         prepare_folder(folder)
         self._schema = SCHEMA.with_metadata({**(metadata or {})})
 
@@ -190,7 +196,7 @@ class TrialLog:
 
     def read(self, *names: str) -> pa.Table:
         """Return the log as `read_log` does."""
-        return read_log(self.folder, *names, run=self._run)
+        return read_log(self.folder, *names, run=self._run, once=self._once)
 
     def rows(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
         """Return the rows of some trials in the order of their numbers, null as None."""
@@ -201,7 +207,7 @@ class TrialLog:
 
     def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
         """Return some columns of the log as arrays; null numbers become NaN."""
-        return read_columns(self.folder, *names, run=self._run)
+        return tuple(column.to_numpy() for column in self.read(*names).columns)
 
 
 def _sealed(table: pa.Table, seal: Seal) -> bytes:

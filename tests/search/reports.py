@@ -126,14 +126,19 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
     folder = RunFolder(Path(folder))
     config = config or config_of(space)
     select = config["select"]
-    trial_log, standings = TrialLog(folder.trials), Standings(len(space), select)
+    about = {"name": data.name, "fingerprint": data.fingerprint}
+    manifest = Manifest(config, about, {}, 1, {"numpy": "2.0 <beta>"}, "2024-01-01T00:00:00+00:00")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.write_manifest(manifest)
+    trial_log = TrialLog(folder.trials, run=folder.run)
+    standings = Standings(len(space), select)
     columns = columns_of(space, costs, pruned)
     trial_log.write("rows", columns)
     standings.count(columns)
     tests = {}
     if standings.best_trial and has_test:
         model = SoftmaxRegression(8, 1e-6, 2, 1.0).fit(data.X, data.y)
-        model.save(folder.model)
+        folder.model.write_bytes(model.sealed(folder.seal(folder.model)))
         predicted = np.argmax(model.predict_proba(data.X_test), axis=1)
         accuracy = float(np.mean(predicted == data.y_test))
         tests = dict.fromkeys(READOUTS, FinalScore(0.5, 0.75))
@@ -146,9 +151,6 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
     settings = SweepConfig.from_dict(config)
     findings = Findings(timing=timing, arithmetic=work, tests=[tests])
     summary = make_summary(standings, trial_log, settings, data, findings)
-    about = {"name": data.name, "fingerprint": data.fingerprint}
-    manifest = Manifest(config, about, {}, 1, {"numpy": "2.0 <beta>"}, "2024-01-01T00:00:00+00:00")
-    folder.write_manifest(manifest)
     folder.write_summary(summary)
     return folder, manifest, trial_log, summary, data
 

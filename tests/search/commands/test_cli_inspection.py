@@ -20,7 +20,7 @@ from search.record import RunFolder, loading
 from search.report.__main__ import main as report
 from search.runs import main as runs
 from search.status import main as status
-from search.storage import find_writer
+from search.storage import find_writer, write_json
 
 DOCS = Path(search.__file__).parents[1] / "docs" / "query.md"
 SERIAL = ("--executor", "serial", "--no-progress")
@@ -169,12 +169,25 @@ def test_runs_are_listed_newest_last_and_unreadable_ones_do_not_hide_others(run_
         ["b", "finished", "16/16"],
     ]
     assert [line.split() for line in lines[3:5]] == [["c", "unreadable"], ["d", "unreadable"]]
-    assert "runs/d: runs/d/manifest.json has schema version 1" in out
+    assert "runs/d: runs/d/manifest.json cannot be believed: it has schema version 1" in out
 
 
-def test_a_summary_of_another_program_is_one_message_and_removing_it_is_the_way_out(run_dir, capfd):
-    whole = (run_dir / "summary.json").read_text()
-    (run_dir / "summary.json").write_text('{"best": 3}')
+def test_a_summary_that_is_not_believed_is_made_again(run_dir, capfd):
+    whole = json.loads((run_dir / "summary.json").read_text())
+    for changed in ({"best": 3}, whole | {"state": "complete!"}):
+        (run_dir / "summary.json").write_text(json.dumps(changed))
+        code, out, _ = asked(capfd, status, run_dir)
+        assert (code, "runs/full: interrupted" in out) == (0, True)
+        assert asked(capfd, report, run_dir)[0] == 2
+        assert invoke(capfd, "--resume", "runs/full", *SERIAL).code == 0
+        made = json.loads((run_dir / "summary.json").read_text())
+        changing = {"timing": None, "seal": None}
+        assert whole | changing == made | changing
+
+
+def test_a_summary_of_another_version_is_one_message_and_removing_it_is_the_way_out(run_dir, capfd):
+    folder = RunFolder(run_dir)
+    write_json(run_dir / "summary.json", {"best": 3}, folder.seal(run_dir / "summary.json"))
     for main, *args in ((status,), (runs, "--compare", run_dir, run_dir), (report, run_dir)):
         code, _, err = asked(capfd, main, *args)
         assert code == 2
@@ -187,8 +200,6 @@ def test_a_summary_of_another_program_is_one_message_and_removing_it_is_the_way_
     assert "summary.json cannot be read: trials is missing." in out
     (run_dir / "summary.json").unlink()
     assert invoke(capfd, "--resume", "runs/full", *SERIAL).code == 0
-    one, other = json.loads(whole), json.loads((run_dir / "summary.json").read_text())
-    assert {**one, "timing": None} == {**other, "timing": None}
 
 
 def test_two_runs_are_compared_by_settings_figures_and_trials(run_dir, capfd):
