@@ -1,9 +1,9 @@
 """A run as a version without seals has left it."""
 
 import json
-import zipfile
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 
 
@@ -17,7 +17,9 @@ def without_seals(run: Path) -> None:
             data["schema_version"] = 3
         path.write_text(json.dumps(data))
     for path in run.rglob("*.npz"):
-        with zipfile.ZipFile(path, "a") as archive:
-            archive.comment = b""
+        with np.load(path) as saved:
+            arrays = {name: saved[name] for name in saved.files if name != "version"}
+        np.savez(path, **arrays)
     for path in run.rglob("*.parquet"):
-        pq.write_table(pq.ParquetFile(path).read(), path, write_page_checksum=True)
+        table = pq.ParquetFile(path).read().replace_schema_metadata(None)
+        pq.write_table(table, path, write_page_checksum=True)

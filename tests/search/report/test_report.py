@@ -41,6 +41,7 @@ def test_a_node_that_closes_the_script_stays_text(tmp_path):
     for i in range(0, 16, 2):
         rows["node"][i] = "</script><img src=x>"
     times = {n: [t.timestamp() for t in rows[n]] for n in ("started_at", "finished_at")}
+    (tmp_path / "trials" / "rows.parquet").unlink()
     parts[2].write("rows", rows | times)
     write_report(*parts)
     html = parts[0].report.read_text()
