@@ -1,6 +1,5 @@
 """What a command writes for people: to streams that may go away, in characters that can be seen."""
 
-import errno
 import io
 import logging
 import os
@@ -43,7 +42,7 @@ def guarded_output() -> Iterator[None]:
 def _open_closed_descriptors() -> None:
     """Let no file of the run get the number of a standard stream, which libraries write to."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(descriptor, True)  # the processes that Ray starts need them too
     os.close(descriptor)
 
 
@@ -145,9 +144,9 @@ class Output(io.TextIOBase):
         return self._terminal
 
     def fileno(self) -> int:
-        """Return the descriptor; an OSError where there is none."""
+        """Return the descriptor, which is open even where it was closed when Python began."""
         if self._stream is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            return 1 if self._needed else 2
         return self._stream.fileno()
 
     @property

@@ -1,5 +1,6 @@
 """Whatever becomes of the output, a sweep goes on: its reader, its disk and its terminal may go."""
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -103,6 +104,14 @@ def test_a_sweep_without_its_output_comes_to_its_end_and_logs_why(
             f"error: The result cannot be printed: standard output cannot be written ({FULL})"
             in (done.stderr)
         )
+
+
+@pytest.mark.ray
+def test_ray_starts_without_any_descriptor_of_a_terminal(folder, tmp_path):
+    (tmp_path / "undisturbed").symlink_to(folder / "undisturbed")
+    run = f"{sys.executable} -m search.run --grid ./grid.toml --workers 1 --run-dir {tmp_path}/run"
+    shell(folder, f"{run} <&- >&- 2>&-", 0)
+    assert_ended(tmp_path / "run", "is closed")
 
 
 def test_a_reader_that_goes_in_mid_training_takes_only_the_display(folder):
@@ -220,6 +229,27 @@ def test_a_hang_up_that_is_ignored_takes_only_the_display(folder, executor):
     finally:
         end(process)
     assert_ended(folder / name, "Input/output error")
+
+
+def test_a_terminal_that_was_stopped_by_ctrl_s_does_not_hold_the_sweep_up(folder):
+    hold = Hold(1, folder)
+    process, main = in_terminal(folder, [*hold.run, *SERIAL, "stopped"])
+    try:
+        wait_until(hold.waiting, process)
+        os.write(main, b"\x13")
+        hold.go()
+        wait_until((folder / "stopped/summary.json").exists, process)
+        os.write(main, b"\x11")  # Ctrl-Q
+        shown = b""
+        with contextlib.suppress(OSError):  # the command has ended
+            while data := os.read(main, 4096):
+                shown += data
+        assert process.wait(LIMIT) == 0
+    finally:
+        os.close(main)
+        end(process)
+    assert b"Log, model and report are in stopped" in shown
+    assert_ended(folder / "stopped")
 
 
 @pytest.mark.parametrize("wish", [{"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}])
