@@ -34,6 +34,7 @@ from terminal import record
 from search.export import main as export
 from search.output import visible
 from search.report.__main__ import main as report
+from search.run import main as sweep
 from search.runs import main as runs
 from search.status import main as status
 from search.watch import log_file
@@ -333,6 +334,16 @@ def look(capfd, main, *args):
     capfd.readouterr()
     code = main([str(arg) for arg in args])
     return Outcome(code, *capfd.readouterr())
+
+
+@pytest.mark.parametrize("main", [status, runs, export, report, sweep])
+def test_what_a_shell_has_put_into_a_command_is_shown_and_not_obeyed(capfd, main):
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(["one", "two", f"--{HOSTILE}"])
+    outcome = harmless(Outcome(end.value.code, *capfd.readouterr()))
+    assert outcome.code == 2
+    assert r"\x1b[2J" in outcome.err or "required" in outcome.err
 
 
 def test_labels_and_columns_are_shown_and_not_obeyed(tmp_path, capfd, monkeypatch):
