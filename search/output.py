@@ -103,12 +103,14 @@ class Output(io.TextIOBase):
 
     def _write(self, stream: TextIO, text: str) -> None:
         for start in range(0, len(text), _PIECE):
-            if not self._needed and not self._reader_is_ready():
+            if not self._reader_is_ready():
                 return
             stream.write(text[start : start + _PIECE])
             stream.flush()
 
     def _reader_is_ready(self) -> bool:
+        if self._needed:
+            return can_take(self, None)
         ready = can_take(self, 0.0 if self._behind else _PATIENCE)
         if not ready and not self._behind:
             log.info("Nobody takes what is shown at the moment; what is new is left out.")
@@ -155,12 +157,12 @@ class Output(io.TextIOBase):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
 
-def can_take(stream: TextIO | Output, seconds: float = 0.0) -> bool:
-    """Whether a stream takes a few bytes within some seconds without making the writer wait."""
+def can_take(stream: TextIO | Output, seconds: float | None = 0.0) -> bool:
+    """Whether a stream takes a few bytes within some seconds; with None it is waited for."""
     try:
         poll = select.poll()
         poll.register(stream.fileno(), select.POLLOUT)
-        return bool(poll.poll(1000 * seconds))
+        return bool(poll.poll(None if seconds is None else 1000 * seconds))
     except (OSError, ValueError):  # no descriptor, so nobody to wait for
         return True
 

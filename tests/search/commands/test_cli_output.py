@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import termios
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ from command_line import (
 from terminal import record
 
 from search.export import main as export
-from search.output import visible
+from search.output import Output, visible
 from search.report.__main__ import main as report
 from search.run import main as sweep
 from search.runs import main as runs
@@ -153,6 +154,18 @@ def test_who_looks_is_told_that_nothing_can_be_printed_unless_he_has_left(folder
     assert done.stderr.count("\n") == 1
     for output in ("| true", "2>&1 | true", ">&-", "<&- >&- 2>&-"):
         assert shell(folder, f"{look} {output}", 0).stderr == ""
+
+
+def test_a_result_waits_for_its_reader_also_in_a_pipe_that_does_not():
+    theirs, ours = os.pipe()
+    os.set_blocking(ours, False)
+    before, text = b"-" * fcntl.fcntl(ours, fcntl.F_GETPIPE_SZ), "result\n" * 20_000
+    os.write(ours, before)
+    reader, stream = os.fdopen(theirs, "rb"), os.fdopen(ours, "w")
+    with reader, stream, ThreadPoolExecutor(1) as thread:
+        printed = thread.submit(Output(stream, needed=True).write, text)
+        assert reader.read(len(before) + len(text)) == before + text.encode()
+        assert printed.result() == len(text)
 
 
 def test_watching_ends_when_nobody_reads(folder):
