@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from model.errors import PacksweepError
 from search.errors import INTERRUPTED, ReaderGoneError
@@ -36,6 +37,14 @@ class Start:
     def elapsed(self) -> float:
         """Seconds since then."""
         return time.monotonic() - self.monotonic
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that shows what it refuses and does not obey it: a shell may have put it there."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with a message on the usage."""
+        super().error(visible(message))
 
 
 def command(

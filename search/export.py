@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from search.command import command
+from search.command import Parser, command
 from search.output import visible
 
 _EXAMPLES = """\
@@ -35,7 +35,7 @@ def _copy(args: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m search.export",
         description="Copy the trials of a run, finished or not, into a storage of Optuna, for its "
         "dashboard and its visualisations.",

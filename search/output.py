@@ -1,6 +1,5 @@
 """What a command writes for people: to streams that may go away, in characters that can be seen."""
 
-import errno
 import io
 import logging
 import os
@@ -43,7 +42,7 @@ def guarded_output() -> Iterator[None]:
 def _open_closed_descriptors() -> None:
     """Let no file of the run get the number of a standard stream, which libraries write to."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(descriptor, True)  # the processes that Ray starts need them too
     os.close(descriptor)
 
 
@@ -104,12 +103,14 @@ class Output(io.TextIOBase):
 
     def _write(self, stream: TextIO, text: str) -> None:
         for start in range(0, len(text), _PIECE):
-            if not self._needed and not self._reader_is_ready():
+            if not self._reader_is_ready():
                 return
             stream.write(text[start : start + _PIECE])
             stream.flush()
 
     def _reader_is_ready(self) -> bool:
+        if self._needed:
+            return can_take(self, None)
         ready = can_take(self, 0.0 if self._behind else _PATIENCE)
         if not ready and not self._behind:
             log.info("Nobody takes what is shown at the moment; what is new is left out.")
@@ -145,9 +146,9 @@ class Output(io.TextIOBase):
         return self._terminal
 
     def fileno(self) -> int:
-        """Return the descriptor; an OSError where there is none."""
+        """Return the descriptor, which is open even where it was closed when Python began."""
         if self._stream is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            return 1 if self._needed else 2
         return self._stream.fileno()
 
     @property
@@ -156,12 +157,12 @@ class Output(io.TextIOBase):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
 
-def can_take(stream: TextIO | Output, seconds: float = 0.0) -> bool:
-    """Whether a stream takes a few bytes within some seconds without making the writer wait."""
+def can_take(stream: TextIO | Output, seconds: float | None = 0.0) -> bool:
+    """Whether a stream takes a few bytes within some seconds; with None it is waited for."""
     try:
         poll = select.poll()
         poll.register(stream.fileno(), select.POLLOUT)
-        return bool(poll.poll(1000 * seconds))
+        return bool(poll.poll(None if seconds is None else 1000 * seconds))
     except (OSError, ValueError):  # no descriptor, so nobody to wait for
         return True
 

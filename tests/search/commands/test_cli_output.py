@@ -1,5 +1,6 @@
 """Whatever becomes of the output, a sweep goes on: its reader, its disk and its terminal may go."""
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import termios
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,8 +33,9 @@ from command_line import (
 from terminal import record
 
 from search.export import main as export
-from search.output import visible
+from search.output import Output, visible
 from search.report.__main__ import main as report
+from search.run import main as sweep
 from search.runs import main as runs
 from search.status import main as status
 from search.watch import log_file
@@ -105,6 +108,14 @@ def test_a_sweep_without_its_output_comes_to_its_end_and_logs_why(
         )
 
 
+@pytest.mark.ray
+def test_ray_starts_without_any_descriptor_of_a_terminal(folder, tmp_path):
+    (tmp_path / "undisturbed").symlink_to(folder / "undisturbed")
+    run = f"{sys.executable} -m search.run --grid ./grid.toml --workers 1 --run-dir {tmp_path}/run"
+    shell(folder, f"{run} <&- >&- 2>&-", 0)
+    assert_ended(tmp_path / "run", "is closed")
+
+
 def test_a_reader_that_goes_in_mid_training_takes_only_the_display(folder):
     hold = Hold(1, folder)
     process = start(*SERIAL, "left", cwd=folder, hold=hold)
@@ -143,6 +154,18 @@ def test_who_looks_is_told_that_nothing_can_be_printed_unless_he_has_left(folder
     assert done.stderr.count("\n") == 1
     for output in ("| true", "2>&1 | true", ">&-", "<&- >&- 2>&-"):
         assert shell(folder, f"{look} {output}", 0).stderr == ""
+
+
+def test_a_result_waits_for_its_reader_also_in_a_pipe_that_does_not():
+    theirs, ours = os.pipe()
+    os.set_blocking(ours, False)
+    before, text = b"-" * fcntl.fcntl(ours, fcntl.F_GETPIPE_SZ), "result\n" * 20_000
+    os.write(ours, before)
+    reader, stream = os.fdopen(theirs, "rb"), os.fdopen(ours, "w")
+    with reader, stream, ThreadPoolExecutor(1) as thread:
+        printed = thread.submit(Output(stream, needed=True).write, text)
+        assert reader.read(len(before) + len(text)) == before + text.encode()
+        assert printed.result() == len(text)
 
 
 def test_watching_ends_when_nobody_reads(folder):
@@ -220,6 +243,27 @@ def test_a_hang_up_that_is_ignored_takes_only_the_display(folder, executor):
     finally:
         end(process)
     assert_ended(folder / name, "Input/output error")
+
+
+def test_a_terminal_that_was_stopped_by_ctrl_s_does_not_hold_the_sweep_up(folder):
+    hold = Hold(1, folder)
+    process, main = in_terminal(folder, [*hold.run, *SERIAL, "stopped"])
+    try:
+        wait_until(hold.waiting, process)
+        os.write(main, b"\x13")
+        hold.go()
+        wait_until((folder / "stopped/summary.json").exists, process)
+        os.write(main, b"\x11")  # Ctrl-Q
+        shown = b""
+        with contextlib.suppress(OSError):  # the command has ended
+            while data := os.read(main, 4096):
+                shown += data
+        assert process.wait(LIMIT) == 0
+    finally:
+        os.close(main)
+        end(process)
+    assert b"Log, model and report are in stopped" in shown
+    assert_ended(folder / "stopped")
 
 
 @pytest.mark.parametrize("wish", [{"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}])
@@ -303,6 +347,16 @@ def look(capfd, main, *args):
     capfd.readouterr()
     code = main([str(arg) for arg in args])
     return Outcome(code, *capfd.readouterr())
+
+
+@pytest.mark.parametrize("main", [status, runs, export, report, sweep])
+def test_what_a_shell_has_put_into_a_command_is_shown_and_not_obeyed(capfd, main):
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(["one", "two", f"--{HOSTILE}"])
+    outcome = harmless(Outcome(end.value.code, *capfd.readouterr()))
+    assert outcome.code == 2
+    assert r"\x1b[2J" in outcome.err or "required" in outcome.err
 
 
 def test_labels_and_columns_are_shown_and_not_obeyed(tmp_path, capfd, monkeypatch):
