@@ -94,12 +94,13 @@ class Trouble:
 
 
 def reason_of(error: BaseException, address: str | None) -> str:
-    """Return one line on an error and where it has happened.
+    """Return the first sentence of an error, and where it has happened.
 
     >>> reason_of(OSError(28, "No space left on device"), "10.0.0.7")
     'OSError: [Errno 28] No space left on device (on 10.0.0.7)'
     """
-    lines = str(error).strip().splitlines()
-    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    lines = str(error).strip().splitlines() or [""]
+    sentence = lines[0].partition(". ")[0].rstrip(".")
+    text = f"{type(error).__name__}: {sentence}" if sentence else type(error).__name__
     where = f" (on {address})" if address else ""
     return text[:_LONGEST] + where

@@ -38,9 +38,9 @@ def _in_reach() -> Iterator[None]:
             "continues when it can be reached."
         ) from error
     except ray.exceptions.RayError as error:
-        reason = reason_of(error, None).rstrip(".")
         raise ClusterError(
-            f"The cluster fails: {reason}. What was logged is safe; the same command continues."
+            f"The cluster fails: {reason_of(error, None)}. What was logged is safe; the same "
+            "command continues."
         ) from error
 
 

@@ -136,6 +136,5 @@ def check_attempts(subject: str, attempt: int, lost: Lost, way_out: str) -> None
     log.warning("lost: %s, attempt %d: %s%s", subject, attempt, lost.reason, details)
     if attempt == MAX_ATTEMPTS:
         raise ClusterError(
-            f"{subject} has failed {MAX_ATTEMPTS} times, the last time by "
-            f"{lost.reason.rstrip('.')}. {way_out}"
+            f"{subject} has failed {MAX_ATTEMPTS} times, the last time by {lost.reason}. {way_out}"
         )
