@@ -2,13 +2,14 @@
 
 import argparse
 import contextlib
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from model.errors import PacksweepError
+from model.errors import PacksweepError, UsageError
 from search.errors import INTERRUPTED
 
 RUNS = Path("runs")
@@ -37,8 +38,10 @@ def command(
     int
         0 done, 1 failed, 2 wrong usage or input, `INTERRUPTED`.
     """
+    _write_whatever_is_named()
     args = parser.parse_args(argv)
     try:
+        _check_working_directory()
         act(args)
         sys.stdout.flush()
     except PacksweepError as error:
@@ -52,6 +55,23 @@ def command(
         sys.stderr.write(interrupted)
         return INTERRUPTED
     return 0
+
+
+def _write_whatever_is_named() -> None:
+    """Let what a terminal's or a pipe's encoding lacks be written as an escape, as in errors."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_working_directory() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"The working directory cannot be used: {error.strerror}. It may have been removed; "
+            "change to a folder that there is."
+        ) from error
 
 
 @contextlib.contextmanager
