@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 from model.errors import PacksweepError
 from search.errors import ObjectStoreError, RunFolderError, StoreError
@@ -96,16 +98,16 @@ class RunFolder:
             stack.enter_context(lock(self._lock, notify))
             finish_move(self.path)
         else:
-            self.path.mkdir(parents=True, exist_ok=True)
+            _target(self.path).mkdir(parents=True, exist_ok=True)
             stack.enter_context(lock(self._lock))
 
     def _move(self, stack: contextlib.ExitStack, notify: Callable[[str], None]) -> None:
         """Move the run that is there aside."""
-        name = f"{self.path.name}.{_stamp()}"
         if isinstance(self.path, RemotePath):  # the lease stays
-            self.moved_to = move_aside(self.path, self.path.with_name(name))
+            self.moved_to = move_aside(self.path, _aside(self.path))
         else:
-            self.moved_to = self.path.rename(self.path.with_name(name))
+            target = _target(self.path)
+            self.moved_to = target.rename(_aside(target))
             self._make(stack, notify)
 
     def _check_is_run(self) -> None:
@@ -217,5 +219,14 @@ def _unusable(path: Place, error: OSError) -> PacksweepError:
     return StoreError(f"{text} Choose another --run-dir.")
 
 
-def _stamp() -> str:
-    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+def _target(path: Path) -> Path:
+    """Return where a folder is in truth: a link to another disk stays, with the new run behind."""
+    return Path(os.path.realpath(path))
+
+
+_AnyPlace = TypeVar("_AnyPlace", Path, RemotePath)
+
+
+def _aside(path: _AnyPlace) -> _AnyPlace:
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    return path.with_name(f"{path.name}.{stamp}")

@@ -1,10 +1,12 @@
 """A sweep from its settings to its report: what the command line runs."""
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -107,19 +109,36 @@ def _summary(
     # A mistake in --reuse is told before --fresh moves anything.
     reuse = [path.resolve() for path in options.reuse]
     ReusedTrials.of_runs(reuse, new_manifest(config, data))
+    if not options.fresh and _is_read_only(options.run_path):
+        folder = RunFolder(options.run_path.absolute())
+        summary = _found(folder, config, data, reuse)
+        if summary and not lacks(summary, options):
+            return summary
     notify = partial(_print, err)
     with RunFolder.locked(options.run_path, fresh=options.fresh, notify=notify) as folder:
         if folder.moved_to:
             notify(f"The old run is kept in {folder.moved_to}")
-        manifest = folder.read_manifest()
-        if manifest is not None:
-            check_same_settings(folder.path, manifest, config, data)
-            check_same_reuse(folder.path, manifest, reuse)
-        summary = folder.read_summary() if manifest else None
+        summary = _found(folder, config, data, reuse)
         if not summary or lacks(summary, options):
             with log_file(folder.log) as folder.log, growing_file(folder.links) as folder.links:
                 summary = Sweep(options, config, data, folder, err, began).run(summary)
     return summary
+
+
+def _is_read_only(path: Place) -> bool:
+    return isinstance(path, Path) and path.is_dir() and not os.access(path, os.W_OK)
+
+
+def _found(
+    folder: RunFolder, config: SweepConfig, data: Dataset, reuse: Sequence[Place]
+) -> Summary | None:
+    """Return the summary that is there, of a run with the settings of this command."""
+    manifest = folder.read_manifest()
+    if manifest is None:
+        return None
+    check_same_settings(folder.path, manifest, config, data)
+    check_same_reuse(folder.path, manifest, reuse)
+    return folder.read_summary()
 
 
 def lacks(summary: Summary, options: Options) -> bool:
