@@ -14,7 +14,9 @@ from search.plan.prediction import (
     epochs_flops,
     predict,
     refit_seconds,
+    rows_bytes,
     simulate,
+    trials_bytes,
 )
 from search.plan.schedule import Schedule
 from search.plan.widths import choose_widths, grid_plan, grid_widths, workers_each
@@ -41,6 +43,8 @@ __all__ = [
     "predict",
     "refit_seconds",
     "replicated",
+    "rows_bytes",
     "simulate",
+    "trials_bytes",
     "workers_each",
 ]

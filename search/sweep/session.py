@@ -40,6 +40,7 @@ from search.storage import Place, growing_file
 from search.sweep.checks import (
     alphas_of,
     check_enough_images,
+    check_memory,
     check_methods,
     check_outlives_job,
     check_refits,
@@ -96,6 +97,7 @@ def sweep(options: Options, out: Console, err: Console, began: float) -> None:
 
 def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
     check_enough_images(config, data)
+    check_memory(config, data, options.processes_here)
     check_methods(config)
     check_refits(options.refits, data)
     if options.optimum:

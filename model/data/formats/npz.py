@@ -95,7 +95,8 @@ def _member(path: Path, archive: Any, key: str) -> NDArray[Any]:
 
 def _size(archive: Any, key: str) -> int:
     """Return how many bytes a member unpacks to, as the archive's own table says."""
-    sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.zip.infolist()}
+    members: list[zipfile.ZipInfo] = archive.zip.infolist()
+    sizes = {info.filename.removesuffix(".npy"): info.file_size for info in members}
     return sizes.get(key.removesuffix(".npy"), 0)
 
 
