@@ -19,6 +19,14 @@ from cluster.token import provide_token
 # were made, to be fetched, and a machine that is told to stop does not wait for that.
 _INLINE_BYTES = 8_000_000
 
+# Where Ray tells at length that its dashboard cannot be started, which is no failure of ours.
+_DASHBOARD = logging.getLogger("ray._private.services")
+
+# Warnings as errors, and no docstrings: with these Ray's own processes do not start.
+_FOR_US = ("PYTHONWARNINGS", "PYTHONOPTIMIZE")
+
+log = logging.getLogger(__name__)
+
 _PACKAGES = ("model", "cluster", "search")
 _ROOT = Path(__file__).parent.parent
 
@@ -61,7 +69,7 @@ def _connect(address: str | None, workers: int | None) -> str | None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not address:
         provide_token()
-        options |= {"num_cpus": workers or available_cores(), "include_dashboard": True}
+        options["num_cpus"] = workers or available_cores()
     else:
         from cluster.knock import knock  # a tenth of a second that a cluster here goes without
 
@@ -70,7 +78,7 @@ def _connect(address: str | None, workers: int | None) -> str | None:
         options |= {"runtime_env": {"env_vars": results}}
     try:
         context = _init(address or "local", options)
-    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+    except Exception as error:  # of many kinds, down to Exception itself
         reason = " ".join(str(error).split())
         if not address:
             raise ClusterError(
@@ -81,6 +89,11 @@ def _connect(address: str | None, workers: int | None) -> str | None:
             "reached, and has the versions of Ray and Python that are here."
         ) from error
     url = context.dashboard_url
+    if not url and not address:
+        log.warning(
+            "Ray's dashboard cannot be started, and the sweep goes without it; why stands in %s",
+            context.address_info["session_dir"] + "/logs/dashboard.log",
+        )
     return f"http://{url}" if url else None
 
 
@@ -90,19 +103,23 @@ def _init(address: str, options: dict[str, Any]) -> Any:
     Ray has them look for modules first where the command was started, and a model.py of the
     user's there would hide our package.
     """
-    with tempfile.TemporaryDirectory(prefix="packsweep-") as empty, _working_in(_ROOT):
+    _DASHBOARD.setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory(prefix="packsweep-") as empty, _apart(_ROOT):
         if "runtime_env" in options:
             options["runtime_env"] |= _code(empty)
         return ray.init(address=address, **options)
 
 
 @contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
+def _apart(folder: Path) -> Iterator[None]:
+    """Work in a folder, and without what the user tells Python of this command alone."""
     before = os.open(".", os.O_PATH)
+    told = {name: os.environ.pop(name) for name in _FOR_US if name in os.environ}
     try:
         os.chdir(folder)
         yield
     finally:
+        os.environ.update(told)
         os.fchdir(before)
         os.close(before)
 

@@ -229,7 +229,9 @@ def _advance(
     with np.errstate(all="ignore"):  # a column may diverge; its cost will say so
         decay = 1.0 - state.learning_rate * state.alpha
         n_batches = block_batches(state.batch_size, decay)
-        block = Block(state.batch_size, n_batches, X.shape[1], b.shape)
+        # A mini-batch larger than the data is the data, and needs memory for no more.
+        most = min(state.batch_size, len(y) if rows is None else len(rows))
+        block = Block(most, n_batches, X.shape[1], b.shape)
         for epoch in range(state.epoch, until_epoch):
             order = _order(len(y), state.seed, epoch, rows)
             # A block never goes beyond a reading, so that averaging changes no bit.

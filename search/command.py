@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import signal
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from model.errors import PacksweepError
+from model.errors import PacksweepError, UsageError
 from search.errors import INTERRUPTED, ReaderGoneError
 from search.output import guarded_output, visible
 
@@ -70,9 +71,12 @@ def command(
     int
         0 done, 1 failed, 2 wrong usage or input, `INTERRUPTED`.
     """
+    _write_whatever_is_named()
     with guarded_output():
         try:
-            act(parser.parse_args(argv))
+            args = parser.parse_args(argv)
+            _check_working_directory()
+            act(args)
         except ReaderGoneError:
             return 0
         except PacksweepError as error:
@@ -83,6 +87,23 @@ def command(
             sys.stderr.write(interrupted)
             return INTERRUPTED
     return 0
+
+
+def _write_whatever_is_named() -> None:
+    """Let what a terminal's or a pipe's encoding lacks be written as an escape, as in errors."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_working_directory() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"The working directory cannot be used: {error.strerror}. It may have been removed; "
+            "change to a folder that there is."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         help="take finished trials from another run; may be given several times",
     )  # fmt: skip
     run.add_argument(
-        "--refits", type=_positive, metavar="K",
+        "--refits", type=_refits, metavar="K",
         help="final trainings with as many seeds, to see how far their test figures spread (1); "
         "a finished run trains those that it lacks",
     )  # fmt: skip
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     where = parser.add_argument_group("where it runs")
     where.add_argument("--executor", choices=["ray", "serial"], help="(ray)")
     where.add_argument("--address", metavar="ADDR", help="of a Ray cluster to join (starts one)")
-    where.add_argument("--workers", type=_positive, metavar="N", help="tasks at a time (all cores)")
+    where.add_argument("--workers", type=_workers, metavar="N", help="tasks at a time (all cores)")
     return parser
 
 
@@ -197,10 +197,19 @@ def _positive(text: str) -> int:
     return _whole_number(text, 1)
 
 
-def _whole_number(text: str, least: int) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) < 2**63:
+def _refits(text: str) -> int:
+    return _whole_number(text, 1, 1000)
+
+
+def _workers(text: str) -> int:
+    return _whole_number(text, 1, 100_000)
+
+
+def _whole_number(text: str, least: int, most: int = 2**63 - 1) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    limits = f"of at least {least}" if most == 2**63 - 1 else f"from {least} to {most}"
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {limits}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from search.plan.prediction import (
     optimum_seconds,
     predict,
     refit_seconds,
+    rows_bytes,
     simulate,
+    trials_bytes,
 )
 from search.plan.schedule import Schedule
 from search.plan.widths import choose_widths, grid_plan, grid_widths, workers_each
@@ -45,7 +47,9 @@ __all__ = [
     "predict",
     "refit_seconds",
     "replicated",
+    "rows_bytes",
     "simulate",
     "slowness",
+    "trials_bytes",
     "workers_each",
 ]

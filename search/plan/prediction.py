@@ -7,10 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from model.data.dataset import Dataset
+from model.features import RAW
 from model.speed import SpeedModel
 from search.config import Params, SweepConfig
 from search.plan.links import Chain, Link
 from search.plan.schedule import Schedule
+
+# Measured where a plan is made: 100 and more, and a log is read and joined besides.
+_TRIAL_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,19 @@ def optimum_seconds(n_rows: int, n_features: int, n_classes: int) -> float:
     Eight Newton steps; each is in the main the Hessian of all weights, at 50 GFLOP/s.
     """
     return 8 * n_rows * (n_features * n_classes) ** 2 / 50e9
+
+
+def trials_bytes(config: SweepConfig) -> int:
+    """Bytes that what is known of all trials takes at least: their params, states and figures."""
+    return _TRIAL_BYTES * config.total * config.replicates
+
+
+def rows_bytes(config: SweepConfig, data: Dataset) -> int:
+    """Bytes of the rows as they are trained on; with folds there are as many scaled copies."""
+    n, n_features = data.X.shape
+    n += 0 if data.y_val is None else len(data.y_val)
+    copies = config.folds + 1 if config.folds and config.features != RAW else 1
+    return 4 * copies * int(n) * int(n_features)
 
 
 def array_mib(*shape: int) -> float:

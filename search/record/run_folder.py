@@ -2,11 +2,13 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Self
+from pathlib import Path
+from typing import Self, TypeVar
 
 from model.errors import PacksweepError
 from model.seal import Seal
@@ -101,16 +103,16 @@ class RunFolder:
             stack.enter_context(lock(self._lock, notify))
             finish_move(self.path)
         else:
-            self.path.mkdir(parents=True, exist_ok=True)
+            _target(self.path).mkdir(parents=True, exist_ok=True)
             stack.enter_context(lock(self._lock))
 
     def _move(self, stack: contextlib.ExitStack, notify: Callable[[str], None]) -> None:
         """Move the run that is there aside."""
-        name = f"{self.path.name}.{_stamp()}"
         if isinstance(self.path, RemotePath):  # the lease stays
-            self.moved_to = move_aside(self.path, self.path.with_name(name))
+            self.moved_to = move_aside(self.path, _aside(self.path))
         else:
-            self.moved_to = self.path.rename(self.path.with_name(name))
+            target = _target(self.path)
+            self.moved_to = target.rename(_aside(target))
             self._make(stack, notify)
 
     def _check_is_run(self) -> None:
@@ -230,5 +232,14 @@ def _unusable(path: Place, error: OSError) -> PacksweepError:
     return StoreError(f"{text} Choose another --run-dir.")
 
 
-def _stamp() -> str:
-    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+def _target(path: Path) -> Path:
+    """Return where a folder is in truth: a link to another disk stays, with the new run behind."""
+    return Path(os.path.realpath(path))
+
+
+_AnyPlace = TypeVar("_AnyPlace", Path, RemotePath)
+
+
+def _aside(path: _AnyPlace) -> _AnyPlace:
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    return path.with_name(f"{path.name}.{stamp}")

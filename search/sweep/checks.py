@@ -6,10 +6,16 @@ from pathlib import Path
 from cluster.job import ends_with_job
 from model.data.dataset import Dataset
 from model.errors import DataError
+from model.memory import gib, memory_bytes
 from search.config import Range, SweepConfig
 from search.errors import ConfigError, RunFolderError
+from search.plan import rows_bytes, trials_bytes
 from search.record import REUSE_KEY, Manifest, new_manifest
 from search.storage import Place
+
+# What a process of Ray with this code takes at least, and what to give less of.
+_WORKER_BYTES = 64 * 2**20
+_FEWER = "Give fewer values, folds or --workers, or a sampler with --trials."
 
 
 def check_outlives_job(path: Place) -> None:
@@ -53,6 +59,34 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
         raise DataError(
             f"{data.name} has {n} training {data.noun}, of which validation_fraction = "
             f"{fraction:g} takes {n_validation} for validation; both parts need at least one."
+        )
+
+
+def check_memory(config: SweepConfig, data: Dataset, processes: int = 0) -> None:
+    """Refuse what no memory of this machine can hold, before any of it is taken.
+
+    Parameters
+    ----------
+    config : SweepConfig
+    data : Dataset
+    processes : int
+        Workers that are started on this machine.
+
+    Raises
+    ------
+    ConfigError
+        With the size of what is largest.
+    """
+    needs = {
+        f"{config.total:,} trials x {config.replicates} trainings": trials_bytes(config),
+        f"{data.name}, scaled for each of {config.folds} folds": rows_bytes(config, data),
+        f"{processes:,} workers": processes * _WORKER_BYTES,
+    }
+    what = max(needs, key=lambda name: needs[name])
+    if needs[what] > memory_bytes():
+        raise ConfigError(
+            f"{what} need {gib(needs[what])} of memory at least, and this machine has "
+            f"{gib(memory_bytes())}. {_FEWER}"
         )
 
 

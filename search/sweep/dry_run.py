@@ -8,7 +8,6 @@ import numpy as np
 
 from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
-from model.features import RAW
 from model.speed import SpeedModel
 from search.config import Params, Range, SweepConfig, replicates_text
 from search.engine import FirstSeen, calibrate, wave_widths
@@ -25,6 +24,7 @@ from search.plan import (
     predict,
     refit_seconds,
     replicated,
+    rows_bytes,
     workers_each,
 )
 from search.text import duration
@@ -119,7 +119,7 @@ def plan_text(planned: Planned) -> str:
         ("final training", f"up to {duration(final)}"),
         (
             "memory",
-            f"{array_mib(*_copies(config), n, n_features):.0f} MiB of {planned.data.noun}, "
+            f"{rows_bytes(config, planned.data) / 2**20:.0f} MiB of {planned.data.noun}, "
             "once on each machine",
         ),
         ("", f"{state:.1f} MiB for a pack's state"),
@@ -130,11 +130,6 @@ def plan_text(planned: Planned) -> str:
         for batch_size, seconds in prediction.by_batch_size.items()
     ]
     return "\n".join([*table, "where the time goes:", *shares])
-
-
-def _copies(config: SweepConfig) -> tuple[int, ...]:
-    """Return how many arrays of all rows there are, if several: features of folds are apart."""
-    return (config.folds + 1,) if config.folds and config.features != RAW else ()
 
 
 def _pruner_figures(config: SweepConfig) -> list[tuple[str, str]]:

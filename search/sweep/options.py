@@ -1,5 +1,6 @@
 """From the command line to the settings of a run."""
 
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -102,6 +103,12 @@ class Options:
         """What is said of the data set's file."""
         given = {name: getattr(self, name) for name in ("target", "weights", "missing", "keys")}
         return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def processes_here(self) -> int:
+        """Workers that are asked for on this machine: a cluster has machines of its own."""
+        joins = self.address or os.environ.get("RAY_ADDRESS")
+        return 0 if joins or self.executor == "serial" else self.workers or 0
 
     @property
     def run_path(self) -> Place:

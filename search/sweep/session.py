@@ -1,11 +1,13 @@
 """A sweep from its settings to its report: what the command line runs."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -42,6 +44,7 @@ from search.storage import Place, growing_file
 from search.sweep.checks import (
     alphas_of,
     check_enough_images,
+    check_memory,
     check_methods,
     check_outlives_job,
     check_refits,
@@ -100,6 +103,7 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
 
 def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
     check_enough_images(config, data)
+    check_memory(config, data, options.processes_here)
     check_methods(config)
     check_refits(options.refits, data)
     if options.optimum:
@@ -114,17 +118,15 @@ def _summary(
     reuse = [path.resolve() for path in options.reuse]
     ReusedTrials.of_runs(reuse, new_manifest(config, data))
     notify = partial(show, err)
+    if not options.fresh and _is_read_only(options.run_path):
+        folder = RunFolder(options.run_path.absolute())
+        _, summary = _found(folder, config, data, reuse, notify)
+        if summary and not lacks(summary, options, folder):
+            return summary
     with RunFolder.locked(options.run_path, fresh=options.fresh, notify=notify) as folder:
         if folder.moved_to:
             notify(f"The old run is kept in {folder.moved_to}")
-        manifest = folder.read_manifest()
-        if manifest is not None:
-            check_same_settings(folder.path, manifest, config, data)
-            check_same_reuse(folder.path, manifest, reuse)
-        summary = folder.read_summary() if manifest else None
-        if summary and manifest and not _is_whole(config, data, folder, manifest):
-            notify(f"The run in {folder.path} was finished, and files of it were changed since.")
-            summary = None
+        manifest, summary = _found(folder, config, data, reuse, notify)
         if not summary or lacks(summary, options, folder):
             with (
                 log_file(folder.log, notify) as folder.log,
@@ -133,6 +135,33 @@ def _summary(
                 _tell_other_versions(manifest, notify)
                 summary = Sweep(options, config, data, folder, err, began).run(summary)
     return summary
+
+
+def _is_read_only(path: Place) -> bool:
+    return isinstance(path, Path) and path.is_dir() and not os.access(path, os.W_OK)
+
+
+def _found(
+    folder: RunFolder,
+    config: SweepConfig,
+    data: Dataset,
+    reuse: Sequence[Place],
+    notify: Callable[[str], None],
+) -> tuple[Manifest | None, Summary | None]:
+    """Return the manifest and the summary of a run with the settings of this command.
+
+    A summary whose log is not what it was does not count.
+    """
+    manifest = folder.read_manifest()
+    if manifest is None:
+        return None, None
+    check_same_settings(folder.path, manifest, config, data)
+    check_same_reuse(folder.path, manifest, reuse)
+    summary = folder.read_summary()
+    if summary and not _is_whole(config, data, folder, manifest):
+        notify(f"The run in {folder.path} was finished, and files of it were changed since.")
+        return manifest, None
+    return manifest, summary
 
 
 def _is_whole(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest) -> bool:

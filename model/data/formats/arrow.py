@@ -2,12 +2,16 @@
 
 import gzip
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from model.data.formats.csv_text import CsvForm, form_of
 from model.data.found import HELP
 from model.errors import DataError
+from model.memory import check_unpacked
+
+_CHUNK = 1 << 20
 
 MAGIC = {b"PAR1": "Parquet", b"ARROW1": "Arrow", b"FEA1": "Feather", b"\xff\xff\xff\xff": "Arrow"}
 """What the formats that are no text begin with."""
@@ -28,7 +32,7 @@ def read_table(path: Path) -> Any:
         kind = next((k for magic, k in MAGIC.items() if content.startswith(magic)), "CSV")
         if kind == "CSV":
             return _read_csv(path, content)
-        return _read_binary(kind, content)
+        return _read_binary(path, kind, content)
     except (OSError, EOFError, pa.ArrowException, ValueError, zlib.error) as error:
         if isinstance(error, DataError):
             raise
@@ -38,12 +42,13 @@ def read_table(path: Path) -> Any:
         ) from error
 
 
-def _read_binary(kind: str, content: bytes) -> Any:
+def _read_binary(path: Path, kind: str, content: bytes) -> Any:
     import pyarrow as pa
     from pyarrow import feather, parquet
 
     buffer = pa.BufferReader(content)
     if kind == "Parquet":
+        _check_parquet(path, parquet.read_metadata(buffer))
         table = parquet.read_table(buffer)
     elif kind == "Feather":
         table = feather.read_table(buffer)
@@ -59,7 +64,7 @@ def _read_csv(path: Path, content: bytes) -> Any:
     from pyarrow import csv
 
     if content.startswith(b"\x1f\x8b"):
-        content = gzip.decompress(content)
+        content = _unpacked(path, content)
     form: CsvForm = form_of(path, content)
     return csv.read_csv(
         _stream(content),
@@ -72,6 +77,25 @@ def _read_csv(path: Path, content: bytes) -> Any:
             quoted_strings_can_be_null=False,
         ),
     )
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
+    """Return what a gzip file holds; one of a few bytes can hold more than any memory."""
+    with gzip.open(BytesIO(content)) as stream:
+        pieces: list[bytes] = []
+        size = 0
+        while piece := stream.read(_CHUNK):
+            size += len(piece)
+            check_unpacked(path, size)
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _check_parquet(path: Path, metadata: Any) -> None:
+    """Refuse a file whose columns, as numbers of 8 bytes, do not fit into the memory."""
+    groups = range(metadata.num_row_groups)
+    packed = sum(metadata.row_group(group).total_byte_size for group in groups)
+    check_unpacked(path, max(packed, metadata.num_rows * metadata.num_columns * 8))
 
 
 def _stream(content: bytes) -> Any:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
 from model.errors import DataError
+from model.memory import check_unpacked
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _SUFFIXES = (".h5", ".hdf5", ".hdf")
@@ -65,4 +66,5 @@ def _array(path: Path, key: str, dataset: Any) -> NDArray[Any]:
             f"{path}: {key} is a table of records, which is not read; save its columns as arrays, "
             f"or the table as Parquet. {HELP}"
         )
+    check_unpacked(f"{path}: {key}", dataset.nbytes)  # of a few bytes, where little is written
     return np.asarray(dataset[()])

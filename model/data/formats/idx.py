@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from model.data.found import HELP
 from model.errors import DataError
+from model.memory import check_unpacked
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 8
@@ -54,7 +55,7 @@ def read_idx(path: Path) -> NDArray[Any]:
     try:
         with _open(path) as stream:
             dtype, shape = _read_header(path, stream)
-            body = _read_up_to(stream, math.prod(shape) * dtype.itemsize + 1)
+            body = _read_up_to(path, stream, math.prod(shape) * dtype.itemsize + 1)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         kind = "an IDX file, plain or as a complete gzip file"
@@ -92,11 +93,12 @@ def _read_header(
     return np.dtype(_TYPES[magic[2]]), shape
 
 
-def _read_up_to(stream: gzip.GzipFile | BufferedReader, limit: int) -> bytearray:
+def _read_up_to(path: Path, stream: gzip.GzipFile | BufferedReader, limit: int) -> bytearray:
     # Asking for everything at once would allocate what the header claims.
     body = bytearray()
     while len(body) < limit and (piece := stream.read(min(_CHUNK, limit - len(body)))):
         body += piece
+        check_unpacked(path, len(body))
     return body
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
 from model.errors import DataError
+from model.memory import check_unpacked
 
 _ZIP = b"PK\x03\x04"
 
@@ -77,6 +78,7 @@ def _holds_arrays(path: Path) -> bool:
 
 
 def _member(path: Path, archive: Any, key: str) -> NDArray[Any]:
+    check_unpacked(f"{path}: {key}", _size(archive, key))
     try:
         array = archive[key]
     except ValueError as error:
@@ -89,6 +91,13 @@ def _member(path: Path, archive: Any, key: str) -> NDArray[Any]:
     if not isinstance(array, np.ndarray):  # numpy hands over other members as raw bytes
         raise _unreadable(path, f"{key} is not an array")
     return array
+
+
+def _size(archive: Any, key: str) -> int:
+    """Return how many bytes a member unpacks to, as the archive's own table says."""
+    members: list[zipfile.ZipInfo] = archive.zip.infolist()
+    sizes = {info.filename.removesuffix(".npy"): info.file_size for info in members}
+    return sizes.get(key.removesuffix(".npy"), 0)
 
 
 def _unreadable(path: Path, reason: str) -> DataError:

@@ -122,7 +122,7 @@ def test_an_unknown_grid_is_refused(refusal, grid):
         (["--grid", "tpe", "--sampler", "grid"], "ranges need a sampler, such as --sampler tpe"),
         (["--reuse", ""], "cannot be empty"),
         (["--executor", "abacus"], "abacus"),
-        (["--workers", "0"], "'0' is not a whole number of at least 1"),
+        (["--workers", "0"], "'0' is not a whole number from 1 to 100000"),
         (["--workers", "two"], "'two' is not a whole number"),
         (["--workers", "1.5"], "'1.5' is not a whole number"),
         (["--seed", "-1"], "-1"),

@@ -1,0 +1,61 @@
+"""The memory that there is, asked before something large is made."""
+
+import os
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+from model.errors import DataError
+
+_CGROUP = Path("/sys/fs/cgroup")
+_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # of a container, in both versions
+_GIB = 2**30
+
+
+def memory_bytes(cgroup: Path = _CGROUP) -> int:
+    """Return the memory that this process can have at most: its machine's, or its container's.
+
+    Parameters
+    ----------
+    cgroup : Path
+        Folder with the files in which Linux tells the limits of a container.
+    """
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for name in _LIMITS:
+        with suppress(OSError, ValueError):  # no such limit, or "max"
+            found.append(int((cgroup / name).read_text()))
+    found.append(resource.getrlimit(resource.RLIMIT_AS)[0])
+    return min(size for size in found if size > 0)
+
+
+def most_unpacked() -> int:
+    """Return how many bytes a file may unpack to: what is made of it takes as many again."""
+    return memory_bytes() // 2
+
+
+def check_unpacked(path: object, size: int) -> None:
+    """Refuse a file whose content does not fit into the memory, before it is unpacked.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file, or what of it, as a message begins.
+    size : int
+        Bytes of its content, or so many that are there at least.
+
+    Raises
+    ------
+    DataError
+        With both sizes.
+    """
+    if size > most_unpacked():
+        raise DataError(
+            f"{path}: unpacks to {gib(size)} or more, and this machine has {gib(memory_bytes())} "
+            "of memory, of which a file may take half. Is it what it should be? Give fewer rows, "
+            "or a machine with more memory."
+        )
+
+
+def gib(size: int) -> str:
+    """Return a number of bytes in a few words."""
+    return f"{size / _GIB:,.3g} GiB"

@@ -1,0 +1,93 @@
+"""Odd surroundings: an encoding without the letters of a name, a working directory that is gone."""
+
+import io
+import os
+import shutil
+import sys
+
+import pytest
+from command_line import invoke, write_grid, write_images
+
+from search import runs, status
+from search.record import RunFolder
+from search.run import main
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_letters_that_an_encoding_lacks_are_escaped(encoding, tmp_path, monkeypatch):
+    folder = tmp_path / "größe-日本"
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}")
+    for command in (lambda: runs.main([str(tmp_path)]), lambda: status.main([str(folder)])):
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding) for _ in range(2))
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", err)
+        assert command() in (0, 2)
+        assert rb"\u65e5\u672c" in b"".join(s.detach().getvalue() for s in (out, err))
+
+
+def test_a_working_directory_that_is_gone_is_one_message(tmp_path, monkeypatch, capfd):
+    write_grid(tmp_path / "grid.toml", "digits")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    outcome = invoke(capfd, "--grid", tmp_path / "grid.toml")
+    assert outcome.code == 2
+    assert "The working directory cannot be used: No such file or directory." in outcome.err
+    assert status.main([]) == 2
+
+
+RUN = ("--executor", "serial", "--no-progress")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return a folder with a finished run, its data and its grid."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_images(folder / "data.npz")
+    write_grid(folder / "grid.toml", "./data.npz")
+    assert main([*command(folder), *RUN]) == 0
+    return folder
+
+
+def command(folder):
+    return ["--grid", str(folder / "grid.toml"), "--run-dir", str(folder / "run")]
+
+
+def test_a_finished_run_on_a_disk_that_takes_nothing_prints_its_result(
+    finished, capfd, monkeypatch
+):
+    def refuse(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    monkeypatch.setattr(RunFolder, "_make", refuse)
+    outcome = invoke(capfd, *command(finished), *RUN)
+    assert outcome.code == 0, outcome.err
+    assert f"Log, model and report are in {finished / 'run'}" in outcome.out
+    outcome = invoke(capfd, *command(finished), "--refits", "2", *RUN)
+    assert (outcome.code, outcome.err) == (
+        1,
+        f"error: The run folder {finished / 'run'} cannot be used: Read-only file system. Choose "
+        "another --run-dir.\n",
+    )
+
+
+def test_fresh_leaves_a_link_and_keeps_both_runs_behind_it(finished, tmp_path, capfd):
+    shutil.copytree(finished / "run", tmp_path / "disk/full")
+    link = tmp_path / "run"
+    link.symlink_to(tmp_path / "disk/full")
+    outcome = invoke(capfd, *command(finished)[:2], "--run-dir", link, "--fresh", *RUN)
+    assert outcome.code == 0, outcome.err
+    assert link.readlink() == tmp_path / "disk/full"
+    assert len(list((tmp_path / "disk").glob("full*/summary.json"))) == 2
+    assert f"The old run is kept in {tmp_path}/disk/full." in outcome.err
+
+
+def test_a_link_to_a_folder_that_is_gone_gets_the_folder_again(finished, tmp_path, capfd):
+    link = tmp_path / "run"
+    link.symlink_to(tmp_path / "disk/full")
+    outcome = invoke(capfd, *command(finished)[:2], "--run-dir", link, *RUN)
+    assert outcome.code == 0, outcome.err
+    assert (tmp_path / "disk/full/summary.json").is_file()
