@@ -32,14 +32,15 @@ def _in_reach() -> Iterator[None]:
     """Say in the user's terms that the cluster does not do what it is asked."""
     try:
         yield
-    except ConnectionError as error:
+    except PacksweepError:
+        raise
+    except Exception as error:
+        away = isinstance(error, ConnectionError) or not ray.is_initialized()
+        if not away and not isinstance(error, ray.exceptions.RayError):
+            raise
+        what = "is out of reach" if away else "fails"
         raise ClusterError(
-            f"The cluster is out of reach: {error}. What was logged is safe; the same command "
-            "continues when it can be reached."
-        ) from error
-    except ray.exceptions.RayError as error:
-        raise ClusterError(
-            f"The cluster fails: {reason_of(error, None)}. What was logged is safe; the same "
+            f"The cluster {what}: {reason_of(error, None)}. What was logged is safe; the same "
             "command continues."
         ) from error
 
