@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.data.found import HELP, Found, Part, Reading, refuse_for_arrays, refuse_keys
 from model.errors import DataError
+from model.memory import check_unpacked
 
 _SUFFIXES = (".svm", ".svmlight", ".libsvm")
 _LINE = re.compile(
@@ -56,6 +57,7 @@ def _load(paths: list[Path]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
             f"{paths[0]}: would take {size / 2**30:.0f} GiB with its zeros; up to 4 GiB are read. "
             f"Choose fewer features. {HELP}"
         )
+    check_unpacked(paths[0], size)
     return [(X.toarray(), _labels(y)) for X, y in zip(found[::2], found[1::2], strict=True)]
 
 
