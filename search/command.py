@@ -7,11 +7,26 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from model.errors import PacksweepError
 from search.errors import INTERRUPTED
+from search.logins import has_login, hide_logins_of_process, tell_without_logins, without_logins
 
 RUNS = Path("runs")
+
+_SEEN = (
+    "warning: a login on the command line is in the shell's history, and others saw it in the list "
+    "of processes until now. Give it in the environment: docs/cluster.md says how.\n"
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells of a mistake without the logins that are in it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell of a mistake and leave."""
+        super().error(without_logins(message))
 
 
 def command(
@@ -37,13 +52,18 @@ def command(
     int
         0 done, 1 failed, 2 wrong usage or input, `INTERRUPTED`.
     """
+    if argv is None:
+        hide_logins_of_process()
+        sys.excepthook = tell_without_logins
+    if any(map(has_login, sys.argv[1:] if argv is None else argv)):
+        sys.stderr.write(_SEEN)
     args = parser.parse_args(argv)
     try:
         act(args)
         sys.stdout.flush()
     except PacksweepError as error:
         prefix = "" if error.exit_code == INTERRUPTED else "error: "
-        sys.stderr.write(f"{prefix}{error}\n")
+        sys.stderr.write(without_logins(f"{prefix}{error}\n"))
         return error.exit_code
     except BrokenPipeError:
         # Who reads has seen enough; what is left shall not be written at the end either.

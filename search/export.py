@@ -1,10 +1,16 @@
 """Copies a run into a storage of Optuna: ``python -m search.export runs/full --storage URL``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
-from search.command import command
+from search.command import Parser, command
+from search.errors import ConfigError
+from search.logins import without_login
+
+# As in Optuna's own commands.
+_STORAGE = "OPTUNA_STORAGE"
 
 _EXAMPLES = """\
 examples:
@@ -23,14 +29,18 @@ def _copy(args: argparse.Namespace) -> None:
     # Here, because these take a second to import and --help shall not.
     from search.tuning.studies import copy_study, study_of_run
 
+    storage = args.storage or os.environ.get(_STORAGE)
+    if not storage:
+        raise ConfigError(f"No storage is named. Give --storage, or its URL in {_STORAGE}.")
     study = study_of_run(args.run)
     name = args.name or study.study_name
-    copy_study(study, args.storage, name)
-    sys.stdout.write(f"{len(study.trials)} trials are in {args.storage} as {name!r}\n")
+    copy_study(study, storage, name)
+    shown = without_login(storage)
+    sys.stdout.write(f"{len(study.trials)} trials are in {shown} as {name!r}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m search.export",
         description="Copy the trials of a run, finished or not, into a storage of Optuna, for its "
         "dashboard and its visualisations.",
@@ -40,8 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, or its URI")
     parser.add_argument(
-        "--storage", required=True, metavar="URL",
-        help="database URL (sqlite, PostgreSQL, MySQL), or a journal file (.log or .journal)",
+        "--storage", metavar="URL",
+        help="database URL (sqlite, PostgreSQL, MySQL), or a journal file (.log or .journal); "
+        f"one with a password is better given in {_STORAGE}, where no other user sees it",
     )  # fmt: skip
     parser.add_argument("--name", metavar="NAME", help="of the study (the grid's name)")
     return parser

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
-from search.command import command, terminable
+from search.command import Parser, command, terminable
 from search.errors import InterruptedSweepError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str,
 
 def _parser() -> argparse.ArgumentParser:
     """Return the parser: an option's destination is its field of `Options`, absent if not given."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m search.run",
         description="Sweep the hyperparameters of a softmax classifier, retrain the best "
         "combination on all training rows and test it. The same command continues an "

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from search.command import RUNS, command
+from search.command import RUNS, Parser, command
 
 _EXAMPLES = """\
 examples:
@@ -36,7 +36,7 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m search.runs",
         description="List the runs in a folder, the newest last, or compare two of them.",
         epilog=_EXAMPLES,

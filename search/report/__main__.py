@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from search.command import command
+from search.command import Parser, command
 
 _EXAMPLES = """\
 examples:
@@ -32,7 +32,7 @@ def _notify(text: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m search.report",
         description="Write report.html of a finished run anew: one file that opens in a browser, "
         "without a network.",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from search.logins import without_logins
 from search.storage import Place, growing_file
 
 
@@ -24,7 +25,7 @@ def log_file(path: Place) -> Iterator[Path]:
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
     handler = _LogFile(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_WithoutLogins("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("search")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -34,6 +35,13 @@ def _logged(path: Path) -> Iterator[None]:
         logger.removeHandler(handler)
         with suppress(OSError):
             handler.close()
+
+
+class _WithoutLogins(logging.Formatter):
+    """Writes stars where a line, or a traceback in it, has the login of an address."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_logins(super().format(record))
 
 
 class _LogFile(logging.FileHandler):
