@@ -1,7 +1,9 @@
 """Joins a Ray cluster by its address, or starts one on this machine."""
 
+import atexit
 import logging
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,16 @@ import ray
 from cluster.errors import AddressError, ClusterError
 from cluster.executor import available_cores
 from cluster.job import is_job
+from cluster.seclusion import PrivateFolder, secluded
 
 # A pack's state is about two megabytes. Ray keeps results of more than a tenth of one where they
 # were made, to be fetched, and a machine that is told to stop does not wait for that.
 _INLINE_BYTES = 8_000_000
 
 _PACKAGES = ("model", "cluster", "search")
+
+# Of the cluster that was started here, if there is one: Ray has one to a process.
+_folders: list[PrivateFolder] = []
 
 
 def connect(address: str | None, workers: int | None) -> str | None:
@@ -56,6 +62,7 @@ def _connect(address: str | None, workers: int | None) -> str | None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not address:
         options |= {"num_cpus": workers or available_cores(), "include_dashboard": True}
+        options |= {"_temp_dir": _private_folder(), "dashboard_host": "127.0.0.1"}
     else:
         from cluster.knock import knock  # a tenth of a second that a cluster here goes without
 
@@ -63,10 +70,12 @@ def _connect(address: str | None, workers: int | None) -> str | None:
         results = {"RAY_max_direct_call_object_size": str(_INLINE_BYTES)}
         options |= {"runtime_env": {"env_vars": results, **_code()}}
     try:
-        context = ray.init(address=address or "local", **options)
+        with nullcontext() if address else secluded(_folders[-1]):
+            context = ray.init(address=address or "local", **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())
         if not address:
+            _folders.pop().remove()
             raise ClusterError(
                 f"Cannot use a local Ray cluster: {reason}. Use --executor serial."
             ) from error
@@ -76,6 +85,26 @@ def _connect(address: str | None, workers: int | None) -> str | None:
         ) from error
     url = context.dashboard_url
     return f"http://{url}" if url else None
+
+
+def _private_folder() -> str:
+    try:
+        _folders.append(PrivateFolder())
+    except OSError as error:
+        raise ClusterError(
+            f"Cannot make a folder for a local Ray cluster: {error}. Name another place in TMPDIR, "
+            "or use --executor serial."
+        ) from error
+    atexit.register(disconnect)  # for a command that ends in the middle
+    return str(_folders[-1].ray)
+
+
+def disconnect() -> None:
+    """Leave the cluster; one that was started here ends, and nothing of it is left."""
+    atexit.unregister(disconnect)
+    ray.shutdown()
+    while _folders:
+        _folders.pop().remove()
 
 
 def _code() -> dict[str, Any]:

@@ -9,11 +9,12 @@ from typing import Any
 
 import ray
 
-from cluster.connection import connect
+from cluster.connection import connect, disconnect
 from cluster.errors import ClusterError
 from cluster.executor import Finished, Lost, one_blas_thread, result_of
 from cluster.metrics import Metrics
 from cluster.ray_metrics import RayMetrics, RemoteMetrics
+from cluster.token import token_place
 from cluster.versions import Versions, check_versions, library_versions
 from cluster.whereabouts import Whereabouts, record_start
 
@@ -95,6 +96,7 @@ class RayExecutor:
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
         self.dashboard_url = connect(address, workers)
+        self.dashboard_token = token_place()
         self._limit = workers
         # The cores of the cluster, and when they were counted.
         self._cores, self._counted_at = 1, -math.inf
@@ -197,4 +199,4 @@ class RayExecutor:
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         self._tasks.clear()
-        ray.shutdown()
+        disconnect()

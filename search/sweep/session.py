@@ -225,7 +225,9 @@ class Sweep:
         where = f"run folder {self.options.run_path}"
         _print(self.err, f"{self.standings.total} trials on {self.data.name}{done}; {where}")
         if executor.dashboard_url:
-            _print(self.err, f"Ray dashboard: {executor.dashboard_url}")
+            token = executor.dashboard_token
+            asks = f" (it asks for a token: paste what {token} holds)" if token else ""
+            _print(self.err, f"Ray dashboard: {executor.dashboard_url}{asks}")
 
 
 def _print(console: Console, text: str) -> None:
