@@ -72,7 +72,7 @@ def _connect(address: str | None, workers: int | None) -> str | None:
     try:
         with nullcontext() if address else secluded(_folders[-1]):
             context = ray.init(address=address or "local", **options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # Ray raises just that where its processes are not up in time
         reason = " ".join(str(error).split())
         if not address:
             _folders.pop().remove()

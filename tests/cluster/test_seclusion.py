@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from ray._private import ray_constants
 
+from cluster.connection import connect
+from cluster.errors import ClusterError
 from cluster.seclusion import PrivateFolder, secluded
 from cluster.token import keep_token_private, place_of_a_token, token_place
 
@@ -79,6 +81,17 @@ def test_paths_of_sockets_are_never_too_long(tmp_path, monkeypatch):
     socket = folder.ray / "session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
     assert len(str(socket)) <= 107
     folder.remove()
+
+
+def test_a_cluster_that_does_not_start_is_one_message_and_leaves_nothing(parent, monkeypatch):
+    def too_late(**options):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("ray.init", too_late)
+    with pytest.raises(ClusterError, match=r"timed out during startup.*--executor serial"):
+        connect(None, 1)
+    assert names(parent) == []
 
 
 def test_the_surroundings_are_as_before(parent, monkeypatch):
