@@ -4,7 +4,7 @@
 #   docker build --build-arg BASE_IMAGE=my-python .
 ARG BASE_IMAGE=python:3.11.14-slim-bookworm
 
-# What is installed changes seldom and takes minutes: it depends on these two files alone.
+# What is installed changes seldom and takes minutes: it depends on this one file alone.
 FROM ${BASE_IMAGE} AS dependencies
 # pip reads its own names from the environment; what is not given is not set.
 ARG PIP_INDEX_URL
@@ -13,17 +13,13 @@ ARG PIP_TRUSTED_HOST
 ARG PIP_CERT
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY pyproject.toml constraints.txt ./
-RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-        > requirements.txt \
-    && python3 -m venv /opt/packsweep \
-    && /opt/packsweep/bin/pip install --constraint constraints.txt --requirement requirements.txt
-RUN python3 -m venv /opt/hatch \
-    && /opt/hatch/bin/pip install --constraint constraints.txt editables hatchling
+COPY requirements.lock ./
+RUN python3 -m venv /opt/packsweep \
+    && /opt/packsweep/bin/pip install --require-hashes --requirement requirements.lock
 
 FROM dependencies AS wheel
 COPY . .
-RUN /opt/hatch/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist .
+RUN /opt/packsweep/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 FROM ${BASE_IMAGE}
 RUN groupadd --gid 10001 packsweep \

@@ -3,11 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 # More than there are cores on small machines: tests of clusters and servers mostly wait.
 TESTERS ?= 4
-# Build tools are pinned too, which a -c option would not reach.
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help sweep smoke test check format clean
+# What is installed has the hashes of the locks, build tools included.
+INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --requirement
+LOCK := .venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock" --group build pyproject.toml
+
+.PHONY: help sweep smoke test check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -32,15 +35,22 @@ format: .venv/dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+lock:  ## renew the locks: the newest versions that pyproject.toml allows, with their hashes
+	$(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet uv
+	$(LOCK) --upgrade --output-file requirements.lock
+	$(LOCK) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
 clean:  ## remove the environment and the caches, never runs
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/run: pyproject.toml constraints.txt
+.venv/run: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(INSTALL) requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/dev: .venv/run
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+.venv/dev: .venv/run requirements-dev.lock
+	$(INSTALL) requirements-dev.lock
 	@touch $@

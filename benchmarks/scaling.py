@@ -180,6 +180,7 @@ class InstantExecutor:
 
     workers = IN_FLIGHT
     dashboard_url = None
+    dashboard_token = None
 
     def __init__(self) -> None:
         self._ended: list[Finished] = []

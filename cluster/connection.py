@@ -1,10 +1,11 @@
 """Joins a Ray cluster by its address, or starts one on this machine."""
 
+import atexit
 import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import ray
 from cluster.errors import AddressError, ClusterError
 from cluster.executor import available_cores
 from cluster.job import is_job
-from cluster.token import provide_token
+from cluster.seclusion import PrivateFolder, secluded
 
 # A pack's state is about two megabytes. Ray keeps results of more than a tenth of one where they
 # were made, to be fetched, and a machine that is told to stop does not wait for that.
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _PACKAGES = ("model", "cluster", "search")
 _ROOT = Path(__file__).parent.parent
+
+# Of the cluster that was started here, if there is one: Ray has one to a process.
+_folders: list[PrivateFolder] = []
 
 
 def connect(address: str | None, workers: int | None) -> str | None:
@@ -68,8 +72,8 @@ def connect(address: str | None, workers: int | None) -> str | None:
 def _connect(address: str | None, workers: int | None) -> str | None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not address:
-        provide_token()
-        options["num_cpus"] = workers or available_cores()
+        options |= {"num_cpus": workers or available_cores()}
+        options |= {"_temp_dir": _private_folder(), "dashboard_host": "127.0.0.1"}
     else:
         from cluster.knock import knock  # a tenth of a second that a cluster here goes without
 
@@ -77,10 +81,12 @@ def _connect(address: str | None, workers: int | None) -> str | None:
         results = {"RAY_max_direct_call_object_size": str(_INLINE_BYTES)}
         options |= {"runtime_env": {"env_vars": results}}
     try:
-        context = _init(address or "local", options)
+        with nullcontext() if address else secluded(_folders[-1]):
+            context = _init(address or "local", options)
     except Exception as error:  # of many kinds, down to Exception itself
         reason = " ".join(str(error).split())
         if not address:
+            _folders.pop().remove()
             raise ClusterError(
                 f"Cannot use a local Ray cluster: {reason}. Use --executor serial."
             ) from error
@@ -95,6 +101,26 @@ def _connect(address: str | None, workers: int | None) -> str | None:
             context.address_info["session_dir"] + "/logs/dashboard.log",
         )
     return f"http://{url}" if url else None
+
+
+def _private_folder() -> str:
+    try:
+        _folders.append(PrivateFolder())
+    except OSError as error:
+        raise ClusterError(
+            f"Cannot make a folder for a local Ray cluster: {error}. Name another place in TMPDIR, "
+            "or use --executor serial."
+        ) from error
+    atexit.register(disconnect)  # for a command that ends in the middle
+    return str(_folders[-1].ray)
+
+
+def disconnect() -> None:
+    """Leave the cluster; one that was started here ends, and nothing of it is left."""
+    atexit.unregister(disconnect)
+    ray.shutdown()
+    while _folders:
+        _folders.pop().remove()
 
 
 def _init(address: str, options: dict[str, Any]) -> Any:

@@ -27,9 +27,12 @@ class Executor(Protocol):
     ----------
     dashboard_url : str or None
         The address of a page that shows the tasks, if there is one.
+    dashboard_token : str or None
+        Where the token lies that this page asks for, if it does.
     """
 
     dashboard_url: str | None
+    dashboard_token: str | None
 
     @property
     def workers(self) -> int:
@@ -169,6 +172,7 @@ class SerialExecutor:
 
     workers = 1
     dashboard_url: str | None = None
+    dashboard_token: str | None = None
 
     def __init__(self) -> None:
         # What was submitted and not run yet, oldest first.

@@ -9,6 +9,10 @@ from typing import Any
 import grpc
 import ray
 from ray._private.grpc_utils import init_grpc_channel
+from ray._raylet import (  # type: ignore[attr-defined]  # compiled
+    AuthenticationMode,
+    get_authentication_mode,
+)
 from ray.core.generated import gcs_service_pb2 as gcs
 from ray.core.generated import gcs_service_pb2_grpc as gcs_grpc
 from ray.core.generated import ray_client_pb2 as client
@@ -16,6 +20,7 @@ from ray.core.generated import ray_client_pb2_grpc as client_grpc
 from ray.exceptions import AuthenticationError
 
 from cluster.errors import AddressError
+from cluster.token import place_of_a_token
 
 CLIENT = "ray://"
 
@@ -72,7 +77,7 @@ def _refusal(address: str, error: Any) -> str:
     """Say why a call has failed, and what to do about it."""
     code = error.code()
     if code == grpc.StatusCode.UNAUTHENTICATED:
-        return f"The Ray cluster at {address} wants another token. {_WAY_IN}"
+        return _no_entry(address)
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
         silent = code == grpc.StatusCode.DEADLINE_EXCEEDED
         reason = f"silent for {_SECONDS:g} s" if silent else _last_part(error.details())
@@ -84,6 +89,17 @@ def _refusal(address: str, error: Any) -> str:
         f"What answers at {address} is not a Ray cluster, or not this port of it ({code.name}). "
         "The head itself is at host:6379, its server for machines outside at ray://host:10001."
     )
+
+
+def _no_entry(address: str) -> str:
+    """Say whether a wrong token was shown, or none at all."""
+    if get_authentication_mode() == AuthenticationMode.TOKEN:
+        return f"The Ray cluster at {address} wants another token. {_WAY_IN}"
+    mode = os.environ.get("RAY_AUTH_MODE")
+    reason = f"RAY_AUTH_MODE is {mode}" if mode else "RAY_AUTH_MODE is not set"
+    place = place_of_a_token()
+    way = f"Set RAY_AUTH_MODE=token to show the one of {place}." if place else _WAY_IN
+    return f"The Ray cluster at {address} asks for a token, and none is shown: {reason}. {way}"
 
 
 def _ask_head(channel: grpc.Channel) -> dict[str, str]:

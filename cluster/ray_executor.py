@@ -10,12 +10,13 @@ from typing import Any
 
 import ray
 
-from cluster.connection import connect
+from cluster.connection import connect, disconnect
 from cluster.errors import ClusterError
 from cluster.metrics import Metrics
 from cluster.outcomes import Finished, Lost, Running, Trouble, reason_of
 from cluster.ray_metrics import RayMetrics, RemoteMetrics
 from cluster.ray_task import SentTask, on_worker
+from cluster.token import token_place
 from cluster.versions import library_versions
 from cluster.whereabouts import Whereabouts
 from model.errors import PacksweepError
@@ -67,6 +68,7 @@ class RayExecutor:
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
         self.dashboard_url = connect(address, workers)
+        self.dashboard_token = token_place()
         self._limit = workers
         # The cores of the cluster, and when they were counted.
         self._cores, self._counted_at = 1, -math.inf
@@ -241,4 +243,4 @@ class RayExecutor:
         self._tasks.clear()
         self._unsent.clear()
         self._mistakes.clear()
-        ray.shutdown()
+        disconnect()

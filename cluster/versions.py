@@ -41,6 +41,6 @@ def check_versions(expected: Versions, node: str) -> None:
         here = ", ".join(f"{name} {mine}" for name, mine, _ in differing)
         raise ClusterError(
             f"The machine {node} has {there}, this command {here}: results could differ. Install "
-            "the same versions on all machines (constraints.txt names them), or take this one out "
-            "of the cluster. What was logged is safe; the same command continues."
+            "the same versions on all machines (requirements.lock names them), or take this one "
+            "out of the cluster. What was logged is safe; the same command continues."
         )

@@ -14,9 +14,15 @@ from typing import NoReturn
 
 from model.errors import PacksweepError, UsageError
 from search.errors import INTERRUPTED, ReaderGoneError
+from search.logins import has_login, hide_logins_of_process, tell_without_logins, without_logins
 from search.output import guarded_output, visible
 
 RUNS = Path("runs")
+
+_SEEN = (
+    "warning: a login on the command line is in the shell's history, and others saw it in the list "
+    "of processes until now. Give it in the environment: docs/cluster.md says how.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,11 @@ class Start:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that shows what it refuses and does not obey it: a shell may have put it there."""
+    """A parser that shows what it refuses: without logins, and without obeying what is in it."""
 
     def error(self, message: str) -> NoReturn:
         """Leave with a message on the usage."""
-        super().error(visible(message))
+        super().error(visible(without_logins(message)))
 
 
 def command(
@@ -71,9 +77,14 @@ def command(
     int
         0 done, 1 failed, 2 wrong usage or input, `INTERRUPTED`.
     """
+    if argv is None:
+        hide_logins_of_process()
+        sys.excepthook = tell_without_logins
     _write_whatever_is_named()
     with guarded_output():
         try:
+            if any(map(has_login, sys.argv[1:] if argv is None else argv)):
+                sys.stderr.write(_SEEN)
             args = parser.parse_args(argv)
             _check_working_directory()
             act(args)
@@ -81,7 +92,7 @@ def command(
             return 0
         except PacksweepError as error:
             prefix = "" if error.exit_code == INTERRUPTED else "error: "
-            sys.stderr.write(f"{prefix}{visible(str(error))}\n")
+            sys.stderr.write(f"{prefix}{visible(without_logins(str(error)))}\n")
             return error.exit_code
         except KeyboardInterrupt:
             sys.stderr.write(interrupted)

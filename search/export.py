@@ -1,11 +1,17 @@
 """Copies a run into a storage of Optuna: ``python -m search.export runs/full --storage URL``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from search.command import Parser, command
+from search.errors import ConfigError
+from search.logins import without_login
 from search.output import visible
+
+# As in Optuna's own commands.
+_STORAGE = "OPTUNA_STORAGE"
 
 _EXAMPLES = """\
 examples:
@@ -24,11 +30,14 @@ def _copy(args: argparse.Namespace) -> None:
     # Here, because these take a second to import and --help shall not.
     from search.tuning.studies import TOTAL, copy_study, ended_trials, study_of_run
 
+    storage = args.storage or os.environ.get(_STORAGE)
+    if not storage:
+        raise ConfigError(f"No storage is named. Give --storage, or its URL in {_STORAGE}.")
     study = study_of_run(args.run)
     name = args.name or study.study_name
-    copy_study(study, args.storage, name)
+    copy_study(study, storage, name)
     ended, total = len(ended_trials(study)), study.user_attrs[TOTAL]
-    done = f"{ended} trials are in {args.storage} as {name!r}"
+    done = f"{ended} trials are in {without_login(storage)} as {name!r}"
     sys.stdout.write(f"{visible(done)}\n")
     if ended < total:
         sys.stdout.write(f"The other {total - ended} trials of the run have no result yet.\n")
@@ -45,8 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, or its URI")
     parser.add_argument(
-        "--storage", required=True, metavar="URL",
-        help="database URL (sqlite, PostgreSQL, MySQL), or a journal file (.log or .journal)",
+        "--storage", metavar="URL",
+        help="database URL (sqlite, PostgreSQL, MySQL), or a journal file (.log or .journal); "
+        f"one with a password is better given in {_STORAGE}, where no other user sees it",
     )  # fmt: skip
     parser.add_argument("--name", metavar="NAME", help="of the study (the grid's name)")
     return parser

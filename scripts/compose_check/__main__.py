@@ -62,7 +62,7 @@ def small_sweep(stack: Stack, workers: set[str]) -> None:
 
 def sweep_with_a_worker_killed(stack: Stack, workers: set[str]) -> None:
     with timed(f"{checks.TRIALS} trials, one of two workers killed in the middle"):
-        sweep = checks.start_sweep(stack, "killed")
+        sweep = checks.start_sweep(stack, "killed", workers)
         run("docker", "kill", stack.containers("worker")[1])
         checks.ended(sweep)
     log = checks.complete(stack, "killed", checks.TRIALS, workers)
@@ -73,7 +73,7 @@ def sweep_with_a_worker_killed(stack: Stack, workers: set[str]) -> None:
 
 def sweep_with_a_worker_stopped(stack: Stack, workers: set[str]) -> None:
     with timed(f"{checks.TRIALS} trials, one of two workers stopped in the middle"):
-        sweep = checks.start_sweep(stack, "stopped")
+        sweep = checks.start_sweep(stack, "stopped", workers)
         with timed("stop of a worker with links under way"):
             run("docker", "stop", stack.containers("worker")[1])
         checks.ended(sweep)

@@ -305,4 +305,6 @@ class Sweep:
         where = f"run folder {self.options.run_path}"
         show(self.err, f"{self.standings.total} trials on {self.data.name}{done}; {where}")
         if executor.dashboard_url:
-            show(self.err, f"Ray dashboard: {executor.dashboard_url}")
+            token = executor.dashboard_token
+            asks = f" (it asks for a token: paste what {token} holds)" if token else ""
+            show(self.err, f"Ray dashboard: {executor.dashboard_url}{asks}")

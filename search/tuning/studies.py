@@ -1,7 +1,9 @@
 """The log of a run as a study of Optuna, in memory or in any of its storages."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -9,12 +11,14 @@ from optuna.exceptions import DuplicatedStudyError, OptunaError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from model.tasks import LAST
 from model.user_folders import expanded
 from search.config import AXES, Range, SweepConfig
 from search.errors import ConfigError, StoreError
+from search.logins import has_login, without_login, without_logins
 from search.record import FIGURES, READOUTS, RunFolder, read_log
 from search.storage import Place, place
 from search.tuning.methods import distributions
@@ -74,16 +78,39 @@ def copy_study(study: optuna.Study, storage: str, name: str) -> None:
     StoreError
         If the storage cannot be written.
     """
+    shown = without_login(storage)
+    _check_login(storage)
     try:
         _copy(study, _opened(storage), name)
     except DuplicatedStudyError as error:
         raise ConfigError(
-            f"{storage} has a study called {name!r} already. Give another --name."
+            f"{shown} has a study called {name!r} already. Give another --name."
         ) from error
     except (ArgumentError, ImportError) as error:
-        raise ConfigError(f"{storage} is no storage that can be used: {error}.") from error
+        reason = _without_password(storage, error)
+        raise ConfigError(f"{shown} is no storage that can be used: {reason}.") from None
     except (OptunaError, SQLAlchemyError, OSError, RuntimeError, ValueError) as error:
-        raise StoreError(f"The study cannot be written to {storage}: {error}.") from error
+        reason = _without_password(storage, error)
+        raise StoreError(f"The study cannot be written to {shown}: {reason}.") from None
+
+
+def _check_login(storage: str) -> None:
+    """Refuse a login that would be read as another one, a part of which would be told."""
+    if has_login(storage) and storage.count("@") > 1:
+        raise ConfigError(
+            f"{without_login(storage)} has more than one @. In a login write @ as %40, and : as "
+            "%3A."
+        )
+
+
+def _without_password(storage: str, error: Exception) -> str:
+    """Return what a driver says, which may hold what it was given."""
+    text = without_logins(str(error).replace(storage, without_login(storage)))
+    with suppress(ArgumentError, ValueError):
+        password = make_url(storage).password
+        for secret in filter(None, {password and str(password), password and quote(password)}):
+            text = text.replace(secret, "***")
+    return text
 
 
 def _copy(study: optuna.Study, storage: BaseStorage, name: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from search.logins import without_logins
 from search.output import lost_display, visible
 from search.storage import Place, growing_file
 
@@ -53,11 +54,11 @@ def _logged(path: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 
 class _Visible(logging.Formatter):
-    """Leaves nothing in a line that could move the cursor of who reads it in a terminal."""
+    """Leaves nothing in a line that could move a cursor, nor the login of an address."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of a record."""
-        return visible(super().format(record))
+        """Return the line of a record, perhaps with a traceback."""
+        return visible(without_logins(super().format(record)))
 
 
 class _LogFile(logging.FileHandler):

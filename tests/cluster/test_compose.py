@@ -143,7 +143,7 @@ def test_the_sweep_is_a_job_of_the_full_grid_and_starts_when_asked_for():
 
 
 def test_images_are_pinned():
-    pinned = r"\w[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*"
+    pinned = r"\w[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?"
     for name in ("prometheus", "grafana"):
         assert re.fullmatch(rf"\$\{{\w+_IMAGE:-{pinned}\}}", SERVICES[name]["image"])
     base = re.search(r"^ARG BASE_IMAGE=(.*)$", DOCKERFILE, re.MULTILINE)[1]
@@ -165,7 +165,7 @@ def test_the_image_gets_all_that_the_wheel_is_made_of():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     wanted = {*wheel["packages"], *wheel["force-include"], project["project"]["readme"]}
-    wanted |= {*project["project"]["license-files"], "pyproject.toml", "constraints.txt"}
+    wanted |= {*project["project"]["license-files"], "pyproject.toml", "requirements.lock"}
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert {line[1:] for line in lines if line.startswith("!")} == wanted
 

@@ -91,6 +91,31 @@ def test_a_wrong_token_is_told_from_everything_else():
         knock(address)
 
 
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [(None, "is not set"), ("disabled", "is disabled")],
+)
+def test_a_token_that_is_not_shown_is_no_wrong_one(monkeypatch, tmp_path, mode, reason):
+    """The head refuses as Ray's does, by what came along with the call."""
+
+    def refuse(context):
+        assert "authorization" not in dict(context.invocation_metadata())
+        context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token")
+
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    if mode:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    reset_auth_token_state()
+    with head(refuse) as address, pytest.raises(AddressError) as refused:
+        knock(address)
+    assert f"asks for a token, and none is shown: RAY_AUTH_MODE {reason}." in str(refused.value)
+    assert f"Set RAY_AUTH_MODE=token to show the one of {tmp_path / 'token'}." in str(refused.value)
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with head(refuse) as address, pytest.raises(AddressError, match=r"is shown: .*Put the cluster"):
+        knock(address)
+
+
 def test_a_token_that_is_not_there_is_asked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
     reset_auth_token_state()

@@ -62,8 +62,8 @@ def number_of_bytes(quantity):
 
 
 def pins():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    return dict(line.split("==") for line in lines if "==" in line)
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return dict(line.split()[0].split("==") for line in lines if "==" in line)
 
 
 def mounts(role):

@@ -86,7 +86,7 @@ def test_both_install_in_the_same_way():
     own = [command for command in AWS["setup_commands"] if "sudo" not in command]
     assert own == LOCAL["setup_commands"]
     assert AWS["file_mounts"] == LOCAL["file_mounts"]
-    assert (ROOT / AWS["file_mounts"]["~/packsweep/constraints.txt"]).is_file()
+    assert (ROOT / AWS["file_mounts"]["~/packsweep/requirements.lock"]).is_file()
 
 
 def test_workers_are_spot_machines_and_the_head_is_not():

@@ -1,6 +1,7 @@
 """The metrics of a real sweep, as Ray's agent and a real Prometheus give them."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,9 @@ from urllib.request import urlopen
 
 import pytest
 from command_line import Hold, finish, pretend, start, table, write_grid, write_images
+from platformdirs import user_cache_path
 from prometheus_client.parser import text_string_to_metric_families
+from ray._private.ray_constants import ENABLE_RAY_CLUSTERS_ENV_VAR
 
 import cluster
 from cluster.metrics import (
@@ -34,7 +37,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
 
 PROMETHEUS = shutil.which("prometheus")
 CONFIG = Path(cluster.__file__).parent / "prometheus.yml"
-DISCOVERED = "/tmp/ray/prom_metrics_service_discovery.json"
+DISCOVERED = "ray/prom_metrics_service_discovery.json"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,7 @@ def prometheus(ray_cluster, tmp_path_factory):
         yield None
         return
     folder = tmp_path_factory.mktemp("prometheus")
-    here = Path(DISCOVERED).parent / ray_cluster.get_session_name() / Path(DISCOVERED).name
+    here = user_cache_path("packsweep") / DISCOVERED
     settings = CONFIG.read_text()
     assert settings.count(DISCOVERED) == 1
     (folder / "prometheus.yml").write_text(settings.replace(DISCOVERED, str(here)))
@@ -100,7 +103,9 @@ def seen(ray_cluster, endpoint, prometheus, tmp_path_factory):
     write_grid(folder / "grid.toml", "./data.npz", **grid, alpha=[0.0, 3e38])
     joined = ["--address", ray_cluster.gcs_address, "--workers", 2]
     args, hold = ("--grid", "./grid.toml", "--run-dir", "watched", *joined), Hold(2, folder)
-    process = start(*args, cwd=folder, hold=hold)
+    # Ray takes 127.0.0.1 for the machine's other address, where this cluster does not listen.
+    here = os.environ | {ENABLE_RAY_CLUSTERS_ENV_VAR: "0"}
+    process = start(*args, cwd=folder, hold=hold, env=here)
     while process.poll() is None:
         seen |= series_at(endpoint)
         if seen:  # so it lasts some seconds, and its rates are those of such a sweep

@@ -108,7 +108,7 @@ def test_the_smoke_grid_gives_the_bits_of_one_process_and_names_the_dashboard(fo
     with sweep(folder, "smoke", grid="smoke") as process:
         outcome = finish(process)
     assert outcome.code == 0, outcome.err
-    assert re.search(r"^Ray dashboard: http://[\d.]+:\d+$", outcome.err, re.MULTILINE)
+    assert re.search(r"^Ray dashboard: http://[\d.]+:\d+ \(it asks", outcome.err, re.MULTILINE)
     assert "best mini-batch size" in outcome.out
     assert_as_in_one_process(folder / "smoke")
 

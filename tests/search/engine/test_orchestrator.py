@@ -110,6 +110,7 @@ class FlakyExecutor:
     """Runs tasks in random order, losing some; remembers what its links trained."""
 
     dashboard_url = None
+    dashboard_token = None
 
     def __init__(self, seed=0, loss=0.0, workers=3, cursed=()):
         self.workers = workers
