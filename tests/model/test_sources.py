@@ -39,7 +39,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Take away FASHION_MNIST_DIR and the network; return an empty cache folder."""
     monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(fashion_mnist, "user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr("model.user_folders.user_cache_path", lambda name: tmp_path / name)
     with socket.socket() as taken:  # bound but not listening: connections are refused
         taken.bind(("127.0.0.1", 0))
         source = f"http://127.0.0.1:{taken.getsockname()[1]}/"

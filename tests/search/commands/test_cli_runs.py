@@ -315,7 +315,7 @@ def test_changed_settings_are_named_and_nothing_is_touched(
     folder, command, run_dir, args, named, finished
 ):
     (folder / "other").mkdir()
-    write_grid(folder / "other" / "tiny.toml", "./data.npz", alpha=[0.0, 1.0])
+    write_grid(folder / "other" / "tiny.toml", "../data.npz", alpha=[0.0, 1.0])
     data_with(folder, "other.npz", y=np.arange(60)[::-1] % 3)
     if not finished:
         (run_dir / "summary.json").unlink()
