@@ -17,7 +17,7 @@ from search.config import Params, SweepConfig
 from search.engine.attempts import Task, run_tasks
 from search.plan import refit_seconds
 from search.record import RunFolder
-from search.storage import parse_json, read_whole, write_atomically, write_json
+from search.storage import json_content, parse_json, read_whole, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -206,8 +206,9 @@ class Refits:
             for seed, scores in sorted(done.items())
         }
         data = {"params": asdict(self.params), "tests": tests}
-        write_json(self.folder.refits, data, self.folder.seal(self.folder.refits))
+        content = json_content(data, self.folder.seal(self.folder.refits))
+        write_whole(self.folder.refits, content)
 
     def _write_model(self, model: SoftmaxRegression) -> None:
         content = model.sealed(self.folder.seal(self.folder.model))
-        write_atomically(self.folder.model, lambda file: file.write(content))
+        write_whole(self.folder.model, content)

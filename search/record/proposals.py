@@ -14,7 +14,14 @@ from model.seal import Seal
 from search.config import AXES, DTYPES
 from search.errors import RunFolderError, SamplerError
 from search.plan import Plan, make_plan
-from search.storage import Place, parse_json, prepare_folder, read_whole, write_json
+from search.storage import (
+    Place,
+    json_content,
+    parse_json,
+    prepare_folder,
+    read_whole,
+    write_whole,
+)
 
 
 @dataclass
@@ -108,7 +115,7 @@ class Proposals:
         if not self.folder.is_dir():
             prepare_folder(self.folder)
         path = self.folder / _file(proposal.index)
-        write_json(path, asdict(proposal), self._seal(path), _plain)
+        write_whole(path, json_content(asdict(proposal), self._seal(path), _plain))
 
     def _seal(self, path: Place) -> Seal:
         return Seal(self._run, f"{self.folder.name}/{path.name}")

@@ -22,12 +22,13 @@ from search.storage import (
     RemotePath,
     Writer,
     find_writer,
+    json_content,
     lock,
     parse_json,
     prepare_folder,
     read_whole,
     say_nothing,
-    write_json,
+    write_whole,
 )
 
 log = logging.getLogger(__name__)
@@ -192,7 +193,8 @@ class RunFolder:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Make the manifest durable."""
-        write_json(self._manifest, asdict(manifest), Seal(manifest.run, self._manifest.name))
+        seal = Seal(manifest.run, self._manifest.name)
+        write_whole(self._manifest, json_content(asdict(manifest), seal))
 
     def read_summary(self) -> Summary | None:
         """Return the summary of a finished run; None where there is none that can be believed.
@@ -222,7 +224,8 @@ class RunFolder:
 
     def write_summary(self, summary: Summary) -> None:
         """Make the summary durable."""
-        write_json(self._summary, summary.to_json(), self.seal(self._summary))
+        content = json_content(summary.to_json(), self.seal(self._summary))
+        write_whole(self._summary, content)
 
 
 def _unusable(path: Place, error: OSError) -> PacksweepError:

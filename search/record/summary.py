@@ -35,6 +35,13 @@ class Counts:
     pruned: int
     failed: int
 
+    @property
+    def why_none(self) -> str:
+        """Why no trial is complete, as a sentence goes on."""
+        if not self.pruned:
+            return "every trial has failed"
+        return f"every trial {'has failed or ' if self.failed else ''}was pruned"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicateFigures:

@@ -12,7 +12,6 @@ from model.errors import DataError
 from model.features import RAW, STANDARDIZED
 from model.softmax import SoftmaxRegression
 from search.report.run_data import RunData
-from search.result import no_result
 
 WORST = 24
 """How many of the worst mistakes are shown."""
@@ -127,7 +126,7 @@ def final_model_of(run: RunData) -> FinalModel | str:
     """Return the final model, or a sentence that says why there is none to show."""
     rows = run.summary.dataset.rows
     if run.summary.best is None:
-        return f"There is no final model: {no_result(run.summary)}."
+        return f"There is no final model: {run.summary.trials.why_none}."
     if run.summary.test is None:
         return f"The data set has no test {rows}."
     if run.data is None:

@@ -24,7 +24,6 @@ from search.result.summary import Findings, lacks_refits, make_summary, with_ref
 from search.result.ties import find_ties, tie_sentences
 from search.result.words import (
     cost_line,
-    no_result,
     params_lines,
     readout_rows,
     result_lines,
@@ -47,7 +46,6 @@ __all__ = [
     "lacks_refits",
     "make_summary",
     "make_timing",
-    "no_result",
     "optimum_figures",
     "optimum_rows",
     "optimum_sentences",

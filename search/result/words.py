@@ -21,7 +21,7 @@ _WORTH_PREDICTING = 5.0
 def result_lines(summary: Summary) -> list[tuple[str, str]]:
     """Return settings and figures of the result in their traditional order, each with its name."""
     if summary.best is None:
-        return [("result", f"none, {no_result(summary)}")]
+        return [("result", f"none, {summary.trials.why_none}")]
     lines = [
         *params_lines(summary.best.params),
         cost_line(cost_text(summary.best, summary.readout)),
@@ -29,14 +29,6 @@ def result_lines(summary: Summary) -> list[tuple[str, str]]:
     if summary.test is None:
         return [*lines, ("test", f"the data set has no test {summary.dataset.rows}")]
     return [*lines, *score_lines(summary.test, summary.dataset.rows)]
-
-
-def no_result(summary: Summary) -> str:
-    """Return why no trial has a result, as a sentence goes on."""
-    if not summary.trials.pruned:
-        return "every trial has failed"
-    failed = "has failed or " if summary.trials.failed else ""
-    return f"every trial {failed}was pruned"
 
 
 def params_lines(params: Params) -> list[tuple[str, str]]:

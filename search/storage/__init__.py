@@ -11,9 +11,10 @@ from search.storage.durable import (
     rename_durably,
     write_atomically,
     write_durably,
+    write_whole,
 )
 from search.storage.growing import growing_file
-from search.storage.json_files import parse_json, write_json
+from search.storage.json_files import json_content, parse_json
 from search.storage.object_store import NO_BUCKET
 from search.storage.remote_path import Place, RemotePath, place
 from search.storage.run_lock import find_writer, lock, say_nothing
@@ -26,6 +27,7 @@ __all__ = [
     "Writer",
     "find_writer",
     "growing_file",
+    "json_content",
     "load_arrays",
     "lock",
     "parse_json",
@@ -37,5 +39,5 @@ __all__ = [
     "say_nothing",
     "write_atomically",
     "write_durably",
-    "write_json",
+    "write_whole",
 ]

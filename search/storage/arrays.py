@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import numpy as np
 
 from model.seal import Seal, sealed_archive
-from search.storage.durable import read_whole, write_atomically
+from search.storage.durable import read_whole, write_whole
 from search.storage.remote_path import Place
 
 # What numpy and zipfile raise on bytes that are no archive, or not the one that was written.
@@ -59,7 +59,7 @@ def save_arrays(path: Place, value: Any, seal: Seal = _OF_NO_RUN) -> None:
     archive = BytesIO()
     np.savez(archive, **_entries(value))
     content = sealed_archive(archive, seal)
-    write_atomically(path, lambda file: file.write(content))
+    write_whole(path, content)
 
 
 def load_arrays(path: Place, kind: type[_Value], seal: Seal = _OF_NO_RUN) -> _Value | None:

@@ -79,6 +79,11 @@ def write_atomically(path: Place, write: Callable[[BinaryIO], object]) -> None:
         raise
 
 
+def write_whole(path: Place, content: bytes) -> None:
+    """Write these bytes as `write_atomically` does."""
+    write_atomically(path, lambda file: file.write(content))
+
+
 def _put(path: RemotePath, write: Callable[[BinaryIO], object]) -> None:
     # Into memory first: a stream that an exception closes would publish a part.
     buffer = BytesIO()

@@ -5,38 +5,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from model.seal import Seal
-from search.storage.durable import write_atomically
-from search.storage.remote_path import Place
 
 _KEY = "seal"
 
 
-def write_json(
-    path: Place,
-    data: Mapping[str, Any],
-    seal: Seal,
-    plain: Callable[[Any], Any] | None = None,
-) -> None:
-    """Make a table durable.
+def json_content(
+    data: Mapping[str, Any], seal: Seal, plain: Callable[[Any], Any] | None = None
+) -> bytes:
+    """Return the bytes of a file that holds a table.
 
     Parameters
     ----------
-    path : Path or RemotePath
-        Replaced where it exists.
     data : mapping
     seal : Seal
         Whose file it is.
     plain : callable, optional
         Turns a value that JSON does not know into one that it does.
-
-    Raises
-    ------
-    StoreError
-        If the file cannot be written.
     """
     text = json.dumps({**data, _KEY: seal.blank}, indent=2, default=plain) + "\n"
-    content = seal.close(text.encode())
-    write_atomically(path, lambda file: file.write(content))
+    return seal.close(text.encode())
 
 
 def parse_json(content: bytes, seal: Seal) -> dict[str, Any]:

@@ -77,10 +77,10 @@ class Commands(RuleBasedStateMachine):
     def _count_links(self):
         submit, self._links = SerialExecutor.submit, 0
 
-        def counted(executor, *task):
+        def counted(executor, *task, **options):
             self._links += 1
             assert self._links < _MOST_LINKS, "it does not end"
-            submit(executor, *task)
+            submit(executor, *task, **options)
 
         self._patch.setattr(SerialExecutor, "submit", counted)
 

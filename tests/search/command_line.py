@@ -1,5 +1,6 @@
 """What the tests of the command line share: small data, small grids, and the command itself."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,10 +15,12 @@ import pandas as pd
 import pytest
 
 from cluster.executor import SerialExecutor
+from model.seal import Seal
 from model.speed import SpeedModel
 from search.engine import calibration
 from search.record import RunFolder, Ties, read_links
 from search.run import main
+from search.storage import json_content
 
 AXES = {
     "batch_size": [4, 16],
@@ -198,6 +201,14 @@ def assert_same_results(one: pd.DataFrame, other: pd.DataFrame) -> None:
 def logged_files(run_dir: Path) -> int:
     """Count the finished links in the log of a run, which need not be there yet."""
     return len(list(run_dir.glob("trials/[!.]*.parquet")))
+
+
+def change_manifest(run_dir: Path, **changes: object) -> None:
+    """Replace entries of a run's manifest, and seal it again."""
+    path = run_dir / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    del manifest["seal"]
+    path.write_bytes(json_content(manifest | changes, Seal(manifest["run"], path.name)))
 
 
 def trained_links(run_dir: Path) -> list[tuple[int, int, int]]:

@@ -20,7 +20,7 @@ from search.record import RunFolder, loading
 from search.report.__main__ import main as report
 from search.runs import main as runs
 from search.status import main as status
-from search.storage import find_writer, write_json
+from search.storage import find_writer, json_content
 
 DOCS = Path(search.__file__).parents[1] / "docs" / "query.md"
 SERIAL = ("--executor", "serial", "--no-progress")
@@ -187,7 +187,8 @@ def test_a_summary_that_is_not_believed_is_made_again(run_dir, capfd):
 
 def test_a_summary_of_another_version_is_one_message_and_removing_it_is_the_way_out(run_dir, capfd):
     folder = RunFolder(run_dir)
-    write_json(run_dir / "summary.json", {"best": 3}, folder.seal(run_dir / "summary.json"))
+    path = run_dir / "summary.json"
+    path.write_bytes(json_content({"best": 3}, folder.seal(path)))
     for main, *args in ((status,), (runs, "--compare", run_dir, run_dir), (report, run_dir)):
         code, _, err = asked(capfd, main, *args)
         assert code == 2

@@ -21,6 +21,7 @@ from command_line import (
     Hold,
     Outcome,
     assert_same_results,
+    change_manifest,
     end,
     finish,
     invoke,
@@ -313,10 +314,8 @@ def test_what_files_name_is_shown_and_not_obeyed(folder, capfd, monkeypatch):
     monkeypatch.chdir(folder)
     run = folder / f"hostile {HOSTILE}"
     shutil.copytree(folder / "undisturbed", run)
-    manifest = json.loads((run / "manifest.json").read_text())
-    manifest["dataset"]["name"] = HOSTILE
-    manifest["created_at"] = HOSTILE
-    (run / "manifest.json").write_text(json.dumps(manifest))
+    dataset = json.loads((run / "manifest.json").read_text())["dataset"] | {"name": HOSTILE}
+    change_manifest(run, dataset=dataset, created_at=HOSTILE)
     (run / "summary.json").unlink()
     writer = {"process": 1, "host": HOSTILE, "since": HOSTILE}
     with (run / ".lock").open("w") as file:
@@ -389,11 +388,9 @@ def test_a_run_that_goes_on_with_other_versions_says_which(folder, capfd, monkey
     monkeypatch.chdir(folder)
     shutil.copytree("undisturbed", "older")
     Path("older/summary.json").unlink()
-    path = Path("older/manifest.json")
-    manifest = json.loads(path.read_text())
-    now = manifest["versions"]
-    manifest["versions"] = now | {"numpy": "1.0", "python": "3.0.1", "optuna": "0.1"}
-    path.write_text(json.dumps(manifest))
+    now = json.loads(Path("older/manifest.json").read_text())["versions"]
+    versions = now | {"numpy": "1.0", "python": "3.0.1", "optuna": "0.1"}
+    change_manifest(Path("older"), versions=versions)
     outcome = invoke(capfd, *SERIAL, "older")
     assert outcome.code == 0
     told = (
