@@ -30,7 +30,6 @@ def init(monkeypatch):
 
     made = Init()
     monkeypatch.setattr(connection.ray, "init", made)
-    monkeypatch.setattr(connection, "provide_token", lambda: None)
     return made
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from cluster.token import provide_token
+from cluster.token import keep_token_private
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def given(monkeypatch):
 
 
 def provided():
-    provide_token()
+    keep_token_private()
     return os.environ.get("RAY_AUTH_TOKEN")
 
 

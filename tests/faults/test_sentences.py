@@ -65,7 +65,7 @@ TABLE = {
         "report": (0, "report.html"), "load": (0, "^16 rows"),
     },
     "whole, with a log file damaged": {
-        "run": (0, f"{DAMAGED}.*its trials are trained again[^#]*16 complete"),
+        "run": (0, f"{DAMAGED}.*Its trials are trained again[^#]*16 complete"),
         "status": (1, f"{DAMAGED}.*--resume"), "runs": (0, r"finished +16/16"),
         "export": (1, f"{DAMAGED}.*--resume"), "report": (1, f"{DAMAGED}.*--resume"),
         "load": (1, f"{DAMAGED}.*--resume"),
@@ -120,7 +120,9 @@ def folder(tmp_path_factory):
         _flip(folder / "half, with the manifest damaged" / "manifest.json")
         newer = folder / "half, of a newer version" / "manifest.json"
         newer.write_text(json.dumps(json.loads(newer.read_text()) | {"schema_version": 99}))
-        write_grid(folder / "fast.toml", "./data.npz", learning_rate=[1e30, 1e35])
+        write_grid(
+            folder / "fast.toml", "./data.npz", learning_rate=[1e35, 1e36], alpha=[1e30, 1e31]
+        )
         main([*_grid("./fast.toml", "diverged")])
         grid = write_grid(folder / "strict.toml", "./data.npz", epochs=[3])
         pruner = "[pruner]\nname = 'optuna.pruners.ThresholdPruner'\ninterval = 1\n"

@@ -119,7 +119,7 @@ def test_a_storage_may_be_named_in_the_environment(finished, capfd, tmp_path, mo
 
 
 def test_a_log_and_its_tracebacks_show_none(tmp_path):
-    with log_file(tmp_path / "sweep.log"):
+    with log_file(tmp_path / "sweep.log", lambda _: None):
         try:
             raise OSError(f"cannot read {S3}")
         except OSError:

@@ -181,4 +181,4 @@ def test_where_every_trial_diverged_there_is_nothing_to_repeat(folder, command, 
 def test_a_number_of_final_trainings_is_checked(command, count):
     outcome = command("--refits", count)
     assert outcome.code == 2
-    assert "is not a whole number of at least 1" in outcome.err
+    assert "is not a whole number from 1 to 1000" in outcome.err

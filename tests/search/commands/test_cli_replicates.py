@@ -116,7 +116,7 @@ def kill_after(patch, writes):
 
     patch.setattr(trial_log, "rename_durably", before(trial_log.rename_durably))
     patch.setattr(trial_log, "write_durably", before(trial_log.write_durably))
-    patch.setattr(arrays, "write_atomically", before(arrays.write_atomically))
+    patch.setattr(arrays, "write_whole", before(arrays.write_whole))
 
 
 def test_killed_again_and_again_it_ends_as_if_undisturbed(folder, both):

@@ -151,7 +151,7 @@ class FlakyExecutor:
         self._inner.submit(*task)
         (finished,) = self._inner.wait(0)
         self.trained.append(((link.pack.index, link.epoch), finished.value.trained_epochs))
-        self.seconds[link.pack.index, link.epoch] += finished.value.seconds
+        self.seconds[link.pack.index, link.epoch] += sum(leg.seconds for leg in finished.value.legs)
         for epoch in range(link.start_epoch, link.epoch):
             self.column_epochs += len(next(leg.columns for leg in link.legs if leg.epoch > epoch))
         return finished

@@ -17,7 +17,7 @@ from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
 from search.config import Range, SweepConfig
 from search.record import Counts, DatasetName, FeatureSizes, Guessing, Summary
-from search.result import guessing_sentences, rates_warning, result_text, sizes_of, why_diverged
+from search.result import guessing_sentences, rates_warning, result_text, sizes_of, why_no_result
 from search.result.guessing import guess
 
 AXES = {
@@ -211,7 +211,7 @@ def test_where_all_diverged_the_reason_is_told(axes, sizes, said):
     (told,) = guessing_sentences(failed, AXES | axes)
     assert told.startswith("Every trial diverged: none has a result. ")
     assert said in told
-    assert said in why_diverged(failed, AXES | axes)
+    assert said in why_no_result(failed, AXES | axes)
 
 
 def test_it_stands_before_the_result_and_fits_the_terminal():
