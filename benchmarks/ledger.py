@@ -36,6 +36,7 @@ from search.record import (
     READOUTS,
     STANDINGS_COLUMNS,
     Checkpoint,
+    RowCheck,
     Standings,
     TrialLog,
     link_name,
@@ -151,7 +152,10 @@ def log_all(trial_log: TrialLog, chains: list[Chain]) -> float:
 
 
 def resumed(space: SearchSpace, plan: Plan, trial_log: TrialLog) -> Standings:
-    """Read the log and find what is left, as a command that continues does."""
+    """Check and read the log and find what is left, as a command that continues does."""
+    check = RowCheck(space.columns(np.arange(len(space))), len(space))
+    assert not any(problem for _, problem in trial_log.problems())
+    assert check.accepts(trial_log)
     standings = Standings(len(space))
     standings.count(
         dict(zip(STANDINGS_COLUMNS, trial_log.columns(*STANDINGS_COLUMNS), strict=True))

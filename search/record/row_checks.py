@@ -10,6 +10,7 @@ from search.config import AXES, SweepConfig
 from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS
 from search.record.log_reading import read_part
 from search.record.proposals import Proposal
+from search.record.trial_log import TrialLog
 
 _COLUMNS = ("number", "state", *AXES, *(readout.cost for readout in READOUTS.values()))
 
@@ -59,9 +60,22 @@ class RowCheck:
             Content of a whole file of the run's log.
         """
         try:
-            rows = read_part(content, *_COLUMNS)
+            return self._of_rows(read_part(content, *_COLUMNS))
         except ValueError as error:
             return str(error)
+
+    def accepts(self, trial_log: TrialLog) -> bool:
+        """Whether nothing is wrong with a log as a whole, which is quicker than file by file.
+
+        Raises
+        ------
+        StoreError
+            If a file cannot be fetched.
+        """
+        rows = trial_log.read(*_COLUMNS, once=False)
+        return self._of_rows({name: rows[name].to_numpy() for name in _COLUMNS}) is None
+
+    def _of_rows(self, rows: Params) -> str | None:
         problem = self._of_numbers(rows["number"]) or self._of_params(rows) or _of_states(rows)
         if problem is None:
             self._seen[rows["number"]] = True

@@ -194,9 +194,10 @@ class TrialLog:
     def _path(self, name: str, prefix: str = "") -> Place:
         return self.folder / f"{prefix}{name}.parquet"
 
-    def read(self, *names: str) -> pa.Table:
-        """Return the log as `read_log` does."""
-        return read_log(self.folder, *names, run=self._run, once=self._once)
+    def read(self, *names: str, once: bool | None = None) -> pa.Table:
+        """Return the log as `read_log` does; `once` is the log's own where it is left out."""
+        once = self._once if once is None else once
+        return read_log(self.folder, *names, run=self._run, once=once)
 
     def rows(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
         """Return the rows of some trials in the order of their numbers, null as None."""

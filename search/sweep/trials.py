@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -135,8 +135,11 @@ class Run:
         proposals = [] if self.config.is_grid else self.proposals.read()
         logs = {self.books.trial_log: 1, self.training.trial_log: self.config.replicates}
         for trial_log, replicates in logs.items():
-            check = RowCheck.of_run(self.config, proposals, replicates)
-            yield trial_log, dict(trial_log.problems(check.problem))
+            found = dict(trial_log.problems())
+            check = partial(RowCheck.of_run, self.config, proposals, replicates)
+            if any(found.values()) or not check().accepts(trial_log):
+                found = dict(trial_log.problems(check().problem))
+            yield trial_log, found
 
     def log_reused(self) -> None:
         """Log the rows that a grid takes over from other runs, unless a command did so before.

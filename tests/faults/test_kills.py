@@ -80,7 +80,7 @@ def check(folder, run):
 
 
 def test_killed_at_some_moments_it_is_the_same_run(folder):
-    kill_until_it_ends(folder, Random(SEED), kills=3)
+    kill_until_it_ends(folder, Random(SEED), kills=2)
 
 
 @pytest.mark.rehearsal

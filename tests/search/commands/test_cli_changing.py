@@ -172,15 +172,8 @@ def stopped(hold, process):
     return worker
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "advance ",
-        pytest.param("refit ", marks=pytest.mark.rehearsal),
-        pytest.param("calibrate", marks=pytest.mark.rehearsal),
-        pytest.param("optimum", marks=pytest.mark.rehearsal),
-    ],
-)
+@pytest.mark.rehearsal  # that a stopped process is killed is in test_executors.py too
+@pytest.mark.parametrize("kind", ["advance ", "refit ", "calibrate", "optimum"])
 def test_a_stopped_worker_is_told_of_and_replaced(folder, kind):
     hold = Hold(0, folder, f"hanging:{kind}")
     with sweep(folder, hold, "--workers", 2, "--optimum") as process:
