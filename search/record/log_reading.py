@@ -187,7 +187,9 @@ def _scan(folder: Place, contents: Sequence[bytes], columns: list[str]) -> pa.Ta
     # Here, because it takes a third of a second to import, and a new run has nothing to read.
     import pyarrow.dataset as ds
 
-    file_format = ds.ParquetFileFormat()
+    # What is in memory needs no second copy of what is read ahead.
+    options = ds.ParquetFragmentScanOptions(pre_buffer=False)
+    file_format = ds.ParquetFileFormat(default_fragment_scan_options=options)
     fragments = [file_format.make_fragment(pa.BufferReader(content)) for content in contents]
     try:
         return ds.FileSystemDataset(fragments, SCHEMA, file_format).to_table(columns)
