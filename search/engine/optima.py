@@ -6,9 +6,8 @@ from typing import Any
 
 from cluster.executor import Executor
 from model.optimum import AlphaOptimum, find_optimum
-from model.seal import Seal
 from search.engine.attempts import Task, run_tasks
-from search.storage import Place, load_arrays, prepare_folder, save_arrays
+from search.storage import Place, load_arrays, prepare_folder, save_arrays, seal_of
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +74,7 @@ class Optima:
         """
         tasks = [self._task(examples, alpha) for alpha in self.missing]
         for alpha, optimum in run_tasks(executor, tasks, interrupted, _WAY_OUT):
-            save_arrays(self._path(alpha), optimum, self._seal(alpha))
+            save_arrays(self._path(alpha), optimum, seal_of(self._path(alpha), self._run))
             self._found[alpha] = optimum
             log.info("optimum of alpha %g found in %.1f s", alpha, optimum.seconds)
         return [self._found[alpha] for alpha in self._alphas]
@@ -86,11 +85,10 @@ class Optima:
 
     def _load(self, alpha: float) -> AlphaOptimum | None:
         """Return the optimum that was written down, if its file is whole and of this alpha."""
-        optimum = load_arrays(self._path(alpha), AlphaOptimum, self._seal(alpha))
+        optimum = load_arrays(
+            self._path(alpha), AlphaOptimum, seal_of(self._path(alpha), self._run)
+        )
         return optimum if optimum and optimum.alpha == alpha and _fits(optimum) else None
-
-    def _seal(self, alpha: float) -> Seal:
-        return Seal(self._run, f"{self._folder.name}/{self._path(alpha).name}")
 
     def _path(self, alpha: float) -> Place:
         return self._folder / f"alpha-{alpha!r}.npz"

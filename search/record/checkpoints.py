@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
-from model.seal import Seal
 from search.plan import Pack
-from search.storage import Place, load_arrays, prepare_folder, save_arrays
+from search.storage import Place, load_arrays, prepare_folder, save_arrays, seal_of
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -76,9 +75,6 @@ class Checkpoints:
     def _path(self, pack: Pack) -> Place:
         return self.folder / f"pack-{pack.index:05d}.npz"
 
-    def _seal(self, pack: Pack) -> Seal:
-        return Seal(self._run, f"{self.folder.name}/{self._path(pack).name}")
-
     def save(self, pack: Pack, checkpoint: Checkpoint) -> None:
         """Replace the pack's checkpoint by a newer one.
 
@@ -87,7 +83,8 @@ class Checkpoints:
         StoreError
             If it cannot be written.
         """
-        save_arrays(self._path(pack), checkpoint, self._seal(pack))
+        path = self._path(pack)
+        save_arrays(path, checkpoint, seal_of(path, self._run))
 
     def load(self, pack: Pack) -> Checkpoint | None:
         """Return the pack's checkpoint if it is whole and of this pack, else None.
@@ -100,7 +97,8 @@ class Checkpoints:
         StoreError
             If the file cannot be fetched, so that it may well be whole.
         """
-        checkpoint = load_arrays(self._path(pack), Checkpoint, self._seal(pack))
+        path = self._path(pack)
+        checkpoint = load_arrays(path, Checkpoint, seal_of(path, self._run))
         return checkpoint if checkpoint and self._fits(checkpoint, pack) else None
 
     def _fits(self, checkpoint: Checkpoint, pack: Pack) -> bool:

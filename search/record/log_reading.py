@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.seal import EARLIER, Seal
 from search.errors import StoreError
 from search.record.columns import FIGURES
-from search.storage import Place, RemotePath, read_whole
+from search.storage import Place, RemotePath, read_whole, seal_of
 
 _TIME = pa.timestamp("us", tz="UTC")
 _COLUMNS = [
@@ -77,11 +77,6 @@ SCHEMA = pa.schema(
 )
 
 
-def part_seal(path: Place, run: str) -> Seal:
-    """Return the seal that a file of the log must have."""
-    return Seal(run, f"{path.parent.name}/{path.name}")
-
-
 def read_log(folder: Place, *names: str, run: str = "", once: bool = True) -> pa.Table:
     """Return a log in no particular order, whoever writes it; nothing in its folder is changed.
 
@@ -105,7 +100,7 @@ def read_log(folder: Place, *names: str, run: str = "", once: bool = True) -> pa
     wanted = list(names or SCHEMA.names)
     contents = []
     for path, content in part_contents(folder):
-        problem = part_problem(content, part_seal(path, run))
+        problem = part_problem(content, seal_of(path, run))
         if problem:
             raise _unbelievable(path, problem)
         contents.append(content)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from model.seal import Seal
 from search.config import AXES, DTYPES
 from search.errors import RunFolderError, SamplerError
 from search.plan import Plan, make_plan
@@ -20,6 +19,7 @@ from search.storage import (
     parse_json,
     prepare_folder,
     read_whole,
+    seal_of,
     write_whole,
 )
 
@@ -115,10 +115,7 @@ class Proposals:
         if not self.folder.is_dir():
             prepare_folder(self.folder)
         path = self.folder / _file(proposal.index)
-        write_whole(path, json_content(asdict(proposal), self._seal(path), _plain))
-
-    def _seal(self, path: Place) -> Seal:
-        return Seal(self._run, f"{self.folder.name}/{path.name}")
+        write_whole(path, json_content(asdict(proposal), seal_of(path, self._run), _plain))
 
     def read(self) -> list[Proposal]:
         """Return all proposals in their order.
@@ -150,7 +147,7 @@ class Proposals:
         content = read_whole(path)
         if content is None:
             raise ValueError("it is missing")
-        data = parse_json(content, self._seal(path))
+        data = parse_json(content, seal_of(path, self._run))
         try:
             proposal = _reader().validate_python(data)
         except ValidationError as error:

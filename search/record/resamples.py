@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, near
-from model.seal import Seal
 from model.tasks import LAST
 from search.config import AXES
 from search.record.columns import Key
@@ -20,6 +19,7 @@ from search.storage import (
     load_arrays,
     prepare_folder,
     save_arrays,
+    seal_of,
 )
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class Resamples:
             self._write(self.folder / f"{name}.npz", kept)
 
     def _write(self, path: Place, part: Resampled) -> None:
-        save_arrays(path, part, _seal(path, self._run))
+        save_arrays(path, part, seal_of(path, self._run))
 
     def parts(self) -> Iterator[Resampled]:
         """Yield what is kept, a file at a time, the run's own files first.
@@ -140,12 +140,8 @@ class Resamples:
                         self._write(self.folder / f"reused-{index:03d}-{source.name}", part)
 
 
-def _seal(path: Place, run: str) -> Seal:
-    return Seal(run, f"{path.parent.name}/{path.name}")
-
-
 def _read(path: Place, run: str) -> Resampled | None:
-    part = load_arrays(path, Resampled, _seal(path, run))
+    part = load_arrays(path, Resampled, seal_of(path, run))
     return part if part and _fits(part) else None
 
 

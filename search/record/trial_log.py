@@ -17,10 +17,9 @@ from search.record.log_reading import (
     SCHEMA,
     part_contents,
     part_problem,
-    part_seal,
     read_log,
 )
-from search.storage import Place, prepare_folder, read_whole, rename_durably, write_durably
+from search.storage import Place, prepare_folder, read_whole, rename_durably, seal_of, write_durably
 
 # Readers pass over files that begin with a dot.
 _STAGED = ".staged-"
@@ -99,7 +98,7 @@ class TrialLog:
             schema=self._schema,
         )
         name = self._free(name)
-        content = _sealed(table, part_seal(self._path(name), self._run))
+        content = _sealed(table, seal_of(self._path(name), self._run))
         # Written directly, not by way of a temporary file: `staged` discards half-written files.
         write_durably(self._path(name, _STAGED), lambda file: file.write(content))
         return name
@@ -142,7 +141,7 @@ class TrialLog:
         names = []
         for path in self.folder.glob(f"{_STAGED}*.parquet"):
             content, name = read_whole(path), path.stem.removeprefix(_STAGED)
-            seal = part_seal(self._path(name), self._run)
+            seal = seal_of(self._path(name), self._run)
             if content is not None and part_problem(content, seal) is None:
                 names.append(name)
             else:
@@ -166,7 +165,7 @@ class TrialLog:
             If a file cannot be fetched.
         """
         for path, content in part_contents(self.folder):
-            yield path, part_problem(content, part_seal(path, self._run)) or problem_of(content)
+            yield path, part_problem(content, seal_of(path, self._run)) or problem_of(content)
 
     def set_aside(self, path: Place) -> Place:
         """Move a file away that is not believed; return where it is now.

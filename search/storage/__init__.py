@@ -18,6 +18,7 @@ from search.storage.json_files import json_content, parse_json
 from search.storage.object_store import NO_BUCKET
 from search.storage.remote_path import Place, RemotePath, place
 from search.storage.run_lock import find_writer, lock, say_nothing
+from search.storage.seals import seal_of
 from search.storage.writers import Writer
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "rename_durably",
     "save_arrays",
     "say_nothing",
+    "seal_of",
     "write_atomically",
     "write_durably",
     "write_whole",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cluster.job import ends_with_job
 from model.data.dataset import Dataset
+from model.data.memory import gib, memory_bytes
 from model.errors import DataError
-from model.memory import gib, memory_bytes
 from search.config import Range, SweepConfig
 from search.errors import ConfigError, RunFolderError
 from search.plan import rows_bytes, trials_bytes

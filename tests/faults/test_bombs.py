@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from model import memory
+from model.data import memory
 from model.data.found import Reading
 from model.data.sources import load_dataset
 from model.errors import DataError

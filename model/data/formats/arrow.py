@@ -8,8 +8,8 @@ from typing import Any
 
 from model.data.formats.csv_text import CsvForm, form_of
 from model.data.found import HELP
+from model.data.memory import check_unpacked
 from model.errors import DataError
-from model.memory import check_unpacked
 
 _CHUNK = 1 << 20
 

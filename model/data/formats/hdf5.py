@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
+from model.data.memory import check_unpacked
 from model.errors import DataError
-from model.memory import check_unpacked
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _SUFFIXES = (".h5", ".hdf5", ".hdf")

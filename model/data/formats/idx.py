@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.found import HELP
+from model.data.memory import check_unpacked
 from model.errors import DataError
-from model.memory import check_unpacked
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 8

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
+from model.data.memory import check_unpacked
 from model.errors import DataError
-from model.memory import check_unpacked
 
 _ZIP = b"PK\x03\x04"
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.found import HELP, Found, Part, Reading, refuse_for_arrays, refuse_keys
+from model.data.memory import check_unpacked
 from model.errors import DataError
-from model.memory import check_unpacked
 
 _SUFFIXES = (".svm", ".svmlight", ".libsvm")
 _LINE = re.compile(
