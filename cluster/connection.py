@@ -26,6 +26,11 @@ _DASHBOARD = logging.getLogger("ray._private.services")
 # Warnings as errors, and no docstrings: with these Ray's own processes do not start.
 _FOR_US = ("PYTHONWARNINGS", "PYTHONOPTIMIZE")
 
+# A server for machines outside starts a process for each of them, and on a busy head that fails at
+# times; what it says then. The next attempt gets another process.
+_NOT_STARTED = ("Starting Ray client server failed", "Proxy failed to Connect to backend")
+_ATTEMPTS = 3
+
 log = logging.getLogger(__name__)
 
 _PACKAGES = ("model", "cluster", "search")
@@ -82,7 +87,7 @@ def _connect(address: str | None, workers: int | None) -> str | None:
         options |= {"runtime_env": {"env_vars": results}}
     try:
         with nullcontext() if address else secluded(_folders[-1]):
-            context = _init(address or "local", options)
+            context = _again(address or "local", options)
     except Exception as error:  # of many kinds, down to Exception itself
         reason = " ".join(str(error).split())
         if not address:
@@ -121,6 +126,18 @@ def disconnect() -> None:
     ray.shutdown()
     while _folders:
         _folders.pop().remove()
+
+
+def _again(address: str, options: dict[str, Any]) -> Any:
+    """Join, and where the head could not start a process for this machine, try that again."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _init(address, options)
+        except Exception as error:
+            if not any(sentence in str(error) for sentence in _NOT_STARTED):
+                raise
+            log.info("%s could not start a process for this machine: %s", address, error)
+    return _init(address, options)
 
 
 def _init(address: str, options: dict[str, Any]) -> Any:

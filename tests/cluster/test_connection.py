@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster import connection
-from cluster.errors import ClusterError
+from cluster.errors import AddressError, ClusterError
 
 
 class Context:
@@ -72,3 +72,37 @@ def test_a_cluster_that_cannot_start_is_one_message_whatever_ray_raises(init, er
     init.act = fail
     with pytest.raises(ClusterError, match=r"Cannot use a local Ray cluster: .*--executor serial"):
         connection.connect(None, 1)
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_a_head_too_busy_to_start_a_process_for_us_is_asked_again(init, monkeypatch, failures):
+    monkeypatch.setattr("cluster.knock.knock", lambda address: None)
+    attempts = []
+
+    def act():
+        attempts.append(init.options["address"])
+        if len(attempts) <= failures:
+            raise ConnectionAbortedError("Starting Ray client server failed. See x.err.")
+        return Context(None)
+
+    init.act = act
+    if failures < 3:
+        assert connection.connect("ray://host:10001", None) is None
+    else:
+        with pytest.raises(AddressError, match="Starting Ray client server failed"):
+            connection.connect("ray://host:10001", None)
+    assert attempts == ["ray://host:10001"] * min(3, failures + 1)
+
+
+def test_a_cluster_that_refuses_us_is_asked_once(init, monkeypatch):
+    monkeypatch.setattr("cluster.knock.knock", lambda address: None)
+    attempts = []
+
+    def act():
+        attempts.append(1)
+        raise ValueError("another version")
+
+    init.act = act
+    with pytest.raises(AddressError, match="another version"):
+        connection.connect("ray://host:10001", None)
+    assert attempts == [1]

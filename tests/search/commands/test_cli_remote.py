@@ -299,8 +299,8 @@ def test_killed_while_it_moves_a_run_aside_it_loses_nothing(s3, monkeypatch):
 
 def test_killed_by_the_system_it_goes_on_where_it_was(s3, folder, undisturbed, capfd, monkeypatch):
     monkeypatch.chdir(folder)
-    # A busy machine may be late with a sign of life, and the first one that comes ends the wait.
-    monkeypatch.setattr(lease, "STALE", 5.0)
+    # The first sign of life ends the wait, however late a busy machine is with it.
+    monkeypatch.setattr(lease, "STALE", 60.0)
     uri, grid = s3.uri("runs/killed"), ("--grid", "./long.toml", *SERIAL)
     write_grid(folder / "long.toml", "./data.npz", epochs=[1, 3, 5])
     process = start(*grid, "--run-dir", uri, cwd=folder, hold=Hold(3, folder))
