@@ -19,3 +19,7 @@ class UsageError(PacksweepError):
 
 class DataError(UsageError):
     """A data set cannot be read, or holds what it must not."""
+
+
+class TrainerError(UsageError):
+    """A trainer cannot be found, imported or used as one."""

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-# Streams of random numbers that must not overlap: the split, the epochs and the resamples.
-_SPLIT, _EPOCH, _RESAMPLE = 0, 1, 2
+# Streams of random numbers that must not overlap: the split, the orders of the epochs, the
+# resamples, and what a trainer draws before its first epoch and in each of them.
+_SPLIT, _EPOCH, _RESAMPLE, _BEFORE, _IN_EPOCH = range(5)
 
 
 def split_order(n: int, seed: int) -> NDArray[np.intp]:
@@ -32,6 +33,11 @@ def epoch_order(n: int, seed: int, epoch: int) -> NDArray[np.intp]:
         A permutation of 0 .. n-1.
     """
     return np.random.default_rng([seed, _EPOCH, epoch]).permutation(n)
+
+
+def epoch_rng(seed: int, epoch: int | None) -> np.random.Generator:
+    """Return the random numbers that a trainer draws in an epoch, or with None before the first."""
+    return np.random.default_rng([seed, _BEFORE] if epoch is None else [seed, _IN_EPOCH, epoch])
 
 
 def fold_rows(n: int, folds: int, fold: int) -> slice:

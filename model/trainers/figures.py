@@ -1,0 +1,40 @@
+"""The figures of a classifier, the same for every trainer."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.trainers.rows import Rows
+
+
+def classification_figures(probabilities: NDArray[np.floating], data: Rows) -> dict[str, float]:
+    """Return the cost and the accuracy of some predictions.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, c)
+        The probability of each class for each row of `data`.
+    data : Rows
+
+    Returns
+    -------
+    dict of str to float
+        ``cost``: mean cross-entropy, by the rows' weights. A probability counts as the epsilon of
+        its type at least, as in scikit-learn's `log_loss`, so that one wrong certainty is no
+        infinite cost.
+        ``accuracy``: fraction of rows whose most probable class is theirs, by weight too.
+
+    Examples
+    --------
+    >>> data = Rows(np.zeros((2, 1), np.float32), np.array([0, 1]), n_classes=2)
+    >>> classification_figures(np.array([[1.0, 0.0], [0.75, 0.25]]), data)["accuracy"]
+    0.5
+    """
+    of_class = probabilities[np.arange(len(data.y)), data.y]
+    least = np.finfo(of_class.dtype).eps
+    # NaN stays NaN: such a model has diverged.
+    losses = -np.log(np.maximum(of_class, least).astype(np.float64))
+    right = probabilities.argmax(axis=1) == data.y
+    return {
+        "cost": float(np.average(losses, weights=data.weights)),
+        "accuracy": float(np.average(right, weights=data.weights)),
+    }
