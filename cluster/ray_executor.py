@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.connection import connect, disconnect
 from cluster.errors import ClusterError
 from cluster.metrics import Metrics
 from cluster.outcomes import Finished, Lost, Running, Trouble, reason_of
 from cluster.ray_metrics import RayMetrics, RemoteMetrics
-from cluster.ray_task import SentTask, on_worker
+from cluster.ray_task import SentTask, kill_if_stopped, on_worker
 from cluster.token import token_place
 from cluster.versions import library_versions
 from cluster.whereabouts import Whereabouts
@@ -73,6 +74,7 @@ class RayExecutor:
         # The cores of the cluster, and when they were counted.
         self._cores, self._counted_at = 1, -math.inf
         self._remote = ray.remote(num_cpus=1, max_retries=0)(on_worker)
+        self._killer = ray.remote(num_cpus=0, max_retries=0)(kill_if_stopped)
         # All tasks that were submitted and not returned by `wait`, by their reference in Ray.
         self._tasks: dict[Any, SentTask] = {}
         # What could not even be submitted, and the errors of tasks that `wait` has still to raise.
@@ -194,13 +196,20 @@ class RayExecutor:
             ]
 
     def give_up(self, key: Hashable) -> None:
-        """Forget a task; Ray kills its worker, within five seconds where it is stopped."""
+        """Forget a task and end its worker, even one that is stopped and does not hear of it."""
         with _in_reach():
             for reference, task in list(self._tasks.items()):
                 if task.key == key:
                     # By force only where it has begun: else another task may have its worker.
-                    begun = self._whereabouts.node_of(task.ticket) is not None
-                    self._forget(reference, force=begun)
+                    begun = self._whereabouts.process_of(task.ticket)
+                    self._forget(reference, force=begun is not None)
+                    if begun:
+                        self._kill_if_stopped(*begun)
+
+    def _kill_if_stopped(self, node: str, process: int) -> None:
+        """Look after a worker from another one on its machine, which needs no core for that."""
+        there = NodeAffinitySchedulingStrategy(node, soft=False)
+        self._killer.options(name="give up", scheduling_strategy=there).remote(process)
 
     def _give_up_gone(self, gone: set[str]) -> list[Finished | Lost]:
         """Return the tasks of nodes that are gone, and queue anew those that have not started."""

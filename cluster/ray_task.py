@@ -1,7 +1,10 @@
-"""A task on Ray: as it was sent, and as a worker runs it."""
+"""A task on Ray: as it was sent, as a worker runs it, and how one is ended that cannot hear."""
 
+import os
+import signal
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -59,3 +62,18 @@ def on_worker(
 def _node_address() -> str:
     address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
     return address
+
+
+def kill_if_stopped(process: int) -> None:
+    """Kill a worker of this machine that somebody has stopped, such as by SIGSTOP.
+
+    Ray asks a worker to end, which a stopped one does not hear. Where there is no /proc, it stays.
+    """
+    try:
+        about = Path(f"/proc/{process}/stat").read_bytes()
+        is_stopped = about.rpartition(b")")[2].split()[0] in {b"T", b"t"}
+        # The number may be another process's by now.
+        if is_stopped and Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::"):
+            os.kill(process, signal.SIGKILL)
+    except OSError:  # it has ended
+        pass

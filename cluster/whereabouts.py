@@ -7,6 +7,7 @@ for tasks looks which machines the cluster has given up.
 """
 
 import math
+import os
 import time
 import uuid
 from collections.abc import Sequence
@@ -29,9 +30,9 @@ _LOOK_SECONDS = 5.0
 
 
 def record_start(ticket: str) -> None:
-    """Write down on which node this task runs; the task itself calls it, as its first act."""
+    """Write down which process of which node runs this task, as the task's own first act."""
     node = ray.get_runtime_context().get_node_id()
-    _internal_kv_put(ticket, node, namespace=_NAMESPACE)
+    _internal_kv_put(ticket, f"{node} {os.getpid()}", namespace=_NAMESPACE)
 
 
 class Whereabouts:
@@ -61,8 +62,16 @@ class Whereabouts:
 
     def node_of(self, ticket: str) -> str | None:
         """Return the node on which a task has started; None if it has not."""
-        node: bytes | None = _internal_kv_get(ticket, namespace=_NAMESPACE)
-        return node.decode() if node else None
+        process = self.process_of(ticket)
+        return process[0] if process else None
+
+    def process_of(self, ticket: str) -> tuple[str, int] | None:
+        """Return node and process id of a task that has started; None if it has not."""
+        found: bytes | None = _internal_kv_get(ticket, namespace=_NAMESPACE)
+        if not found:
+            return None
+        node, _, process = found.decode().partition(" ")
+        return node, int(process)
 
     def begun(self, tickets: Sequence[str]) -> dict[str, tuple[str, float]]:
         """Return the node, and the seconds so far, of each task that is known to have begun.

@@ -39,7 +39,7 @@ def after(world, seconds, call, *args):
 def test_a_task_that_ends_soon_is_never_asked_of(world):
     known = Whereabouts()
     for number in range(20):
-        world.table[f"{number}"] = b"a"
+        world.table[f"{number}"] = b"a 7"
         assert after(world, 4.0, known.begun, [f"{number}"]) == {}
     assert world.asked == []
 
@@ -48,7 +48,7 @@ def test_a_long_one_is_asked_of_until_it_has_begun_and_then_counted(world):
     known = Whereabouts()
     for _ in range(4):
         assert after(world, 5.0, known.begun, ["one"]) == {}
-    world.table["one"] = b"a"
+    world.table["one"] = b"a 7"
     assert after(world, 5.0, known.begun, ["one"]) == {"one": ("a", 0.0)}
     asked = len(world.asked)
     for seconds in (5.0, 8.0, 12.0):
@@ -61,7 +61,7 @@ def test_a_long_one_is_asked_of_until_it_has_begun_and_then_counted(world):
 
 def test_the_time_in_which_this_process_was_stopped_does_not_count(world):
     known = Whereabouts()
-    world.table["one"] = b"a"
+    world.table["one"] = b"a 7"
     known.begun(["one"])
     after(world, 5.0, known.begun, ["one"])
     ((_, seconds),) = after(world, 86400.0, known.begun, ["one"]).values()
