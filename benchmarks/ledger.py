@@ -34,7 +34,7 @@ from search.plan import (
 )
 from search.record import (
     READOUTS,
-    STANDINGS_COLUMNS,
+    SOFTMAX_LAYOUT,
     Checkpoint,
     RowCheck,
     Standings,
@@ -83,7 +83,7 @@ def ledger(space: SearchSpace, folder: Path) -> dict[str, float]:
     trials, reading = timed(lambda: dict(zip(names, trial_log.columns(*names), strict=True)))
     axes = (trials["alpha"], trials["learning_rate"])
     places = [np.unique(values, return_inverse=True)[1] for values in axes]
-    shape = (len(space.learning_rate), len(space.alpha))
+    shape = (len(space.axes["learning_rate"]), len(space.axes["alpha"]))
     _, queries = timed(lambda: (top_trials(trials), pair_costs(trials["val_cost"], *places, shape)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # pandas is no part of us
     _, in_pandas = timed(lambda: pd.read_parquet(folder).nsmallest(10, "val_cost"))
@@ -109,8 +109,8 @@ def timed(function: Callable[[], T]) -> tuple[T, float]:
 
 def make_chains(space: SearchSpace) -> tuple[Plan, list[Chain]]:
     """Plan a new run as the command does."""
-    columns = len(space.learning_rate) * len(space.alpha)
-    widths = choose_widths(dict.fromkeys(space.batch_size, columns), WORKERS)
+    columns = len(space.axes["learning_rate"]) * len(space.axes["alpha"])
+    widths = choose_widths(dict.fromkeys(space.axes["batch_size"], columns), WORKERS)
     numbers = np.arange(len(space))
     plan = make_plan(numbers, space.columns(numbers), widths)
     return plan, chains_of(plan, Standings(len(space)).closed)
@@ -158,7 +158,9 @@ def resumed(space: SearchSpace, plan: Plan, trial_log: TrialLog) -> Standings:
     assert check.accepts(trial_log)
     standings = Standings(len(space))
     standings.count(
-        dict(zip(STANDINGS_COLUMNS, trial_log.columns(*STANDINGS_COLUMNS), strict=True))
+        dict(
+            zip(SOFTMAX_LAYOUT.standings, trial_log.columns(*SOFTMAX_LAYOUT.standings), strict=True)
+        )
     )
     assert not chains_of(plan, standings.closed)
     return standings

@@ -76,13 +76,15 @@ def single_packs(rows: int) -> dict[str, float]:
     with threadpool_limits(1):
         return {
             f"pack_fraction_batch_{batch_size}": pack_fraction(config, batch_size, X, y)
-            for batch_size in config.space.batch_size
+            for batch_size in config.space.axes["batch_size"]
         }
 
 
 def pack_fraction(config, batch_size, X, y) -> float:
     """Median of five pairs, pack and product in turn, because the machine's speed drifts."""
-    columns = [(r, a) for r in config.space.learning_rate for a in config.space.alpha][:WIDTH]
+    columns = [
+        (r, a) for r in config.space.axes["learning_rate"] for a in config.space.axes["alpha"]
+    ][:WIDTH]
     learning_rate, alpha = np.array(columns).T
     state = PackState.start(
         batch_size, learning_rate, alpha, n_features=X.shape[1], n_classes=10, seed=0
@@ -106,7 +108,9 @@ def resampling() -> dict[str, float]:
     examples = Examples.from_dataset(load_dataset("fashion-mnist", notify=print), 0.2, 0)
     X, y = examples.X[: examples.n_train], examples.y[: examples.n_train]
     X_val, y_val = examples.X[examples.n_train :], examples.y[examples.n_train :]
-    columns = [(r, a) for r in config.space.learning_rate for a in config.space.alpha][:WIDTH]
+    columns = [
+        (r, a) for r in config.space.axes["learning_rate"] for a in config.space.axes["alpha"]
+    ][:WIDTH]
     state = PackState.start(
         32, *np.array(columns).T, n_features=X.shape[1], n_classes=10, seed=0
     )  # fmt: skip

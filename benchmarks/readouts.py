@@ -49,9 +49,11 @@ def main() -> None:
 def cost(examples: Examples, rows: int, rounds: int) -> dict[str, object]:
     """Per cent that averaging and the second scores add, for each mini-batch size and in all."""
     config = load_config("full")
-    plan = grid_plan(config, grid_widths(config, len(config.space.batch_size)))
-    packs = {n: pack_seconds(examples, n, rows, rounds) for n in config.space.batch_size}
-    work = {n: sum(p.column_epochs for p in plan.packs if p.batch_size == n) for n in packs}
+    plan = grid_plan(config, grid_widths(config, len(config.space.axes["batch_size"])))
+    packs = {n: pack_seconds(examples, n, rows, rounds) for n in config.space.axes["batch_size"]}
+    work = {
+        n: sum(p.column_epochs for p in plan.packs if p.shared["batch_size"] == n) for n in packs
+    }
     without, added = (
         sum(work[n] * pack[name] for n, pack in packs.items()) for name in ("without_s", "added_s")
     )
@@ -66,7 +68,9 @@ def pack_seconds(examples: Examples, batch_size: int, rows: int, rounds: int) ->
     X, y = examples.X[:rows], examples.y[:rows]
     X_val, y_val = examples.X[-rows // 4 :], examples.y[-rows // 4 :]  # as a fifth of all
     space = load_config("full").space
-    columns = [(rate, alpha) for rate in space.learning_rate for alpha in space.alpha][:WIDTH]
+    columns = [
+        (rate, alpha) for rate in space.axes["learning_rate"] for alpha in space.axes["alpha"]
+    ][:WIDTH]
     rate, alpha = np.array(columns).T
     state = PackState.start(batch_size, rate, alpha, n_features=X.shape[1], n_classes=10, seed=0)
     state = advance(state, X[:2048], y[:2048], 1)

@@ -154,8 +154,8 @@ def pruner(name: str) -> dict[str, Any]:
     space, rungs = config.space, config.rungs
     columns: dict[Column, tuple[float, float]] = {
         (i, m): (rate, alpha)
-        for i in range(len(space.batch_size))
-        for m, (rate, alpha) in enumerate(product(space.learning_rate, space.alpha))
+        for i in range(len(space.axes["batch_size"]))
+        for m, (rate, alpha) in enumerate(product(space.axes["learning_rate"], space.axes["alpha"]))
     }
     numbers = {column: i for i, column in enumerate(columns)}
     study = PruningStudy(make_pruner(name, {}, rungs), [], numbers, [0, 0])
@@ -169,9 +169,11 @@ def pruner(name: str) -> dict[str, Any]:
         rest -= study.decide(rung, live, ended).pruned
         seconds.append(time.perf_counter() - start)
         asked.append(len(live))
-    epochs = np.diff([0, *rungs, max(space.epochs)])
-    trained = float(np.sum(epochs * [*asked, len(rest)])) / (len(columns) * max(space.epochs))
-    longest = [max(space.epochs)]
+    epochs = np.diff([0, *rungs, max(space.axes["epochs"])])
+    trained = float(np.sum(epochs * [*asked, len(rest)])) / (
+        len(columns) * max(space.axes["epochs"])
+    )
+    longest = [max(space.axes["epochs"])]
     best = min(columns, key=lambda column: sum(curve(column, columns[column], longest).values()))
     return {
         "questions": sum(asked),

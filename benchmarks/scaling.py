@@ -135,7 +135,7 @@ def cost_models(
     with patch.dict(os.environ, {"XDG_CACHE_HOME": str(cache)}):
         for workers in counts:
             executor.workers = workers
-            models[workers] = calibrate(executor, config.space.batch_size, 784, 10)
+            models[workers] = calibrate(executor, config.space.axes["batch_size"], 784, 10)
     executor.workers = every
     return models
 
@@ -150,11 +150,13 @@ def driver_cost(dispatch: Sequence[float], record: Sequence[float]) -> DriverCos
 def a_pack(index: int, width: int) -> Pack:
     numbers = index * width * LINKS + np.arange(width * LINKS).reshape(width, LINKS)
     columns = {"learning_rate": np.full(width, 1e-7), "alpha": np.full(width, 0.1)}
-    return Pack(index, 32, columns, tuple(range(1, LINKS + 1)), numbers)
+    return Pack(index, {"batch_size": 32}, columns, tuple(range(1, LINKS + 1)), numbers)
 
 
 def a_state(pack: Pack) -> PackState:
-    return PackState.start(pack.batch_size, **pack.columns, n_features=784, n_classes=10, seed=0)
+    return PackState.start(
+        pack.shared["batch_size"], **pack.columns, n_features=784, n_classes=10, seed=0
+    )
 
 
 def dispatch_seconds(executor: RayExecutor, width: int) -> float:

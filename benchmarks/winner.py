@@ -12,7 +12,6 @@ import argparse
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -44,12 +43,17 @@ def main() -> None:
     with ProcessPoolExecutor(args.cores) as processes:
         runs = list(processes.map(partial(trained, params), seeds))
     by_seed = {f"seed {seed}": run for seed, run in zip(seeds, runs, strict=True)}
-    figures = {**asdict(params), "runs": by_seed, **means(runs)}
+    figures = {**params, "runs": by_seed, **means(runs)}
     report("winner", figures, keep=not args.short)
 
 
 def given(batch_size: str, learning_rate: str, epochs: str, alpha: str) -> Params:
-    return Params(int(batch_size), float(learning_rate), int(epochs), float(alpha))
+    return Params(
+        batch_size=int(batch_size),
+        learning_rate=float(learning_rate),
+        epochs=int(epochs),
+        alpha=float(alpha),
+    )
 
 
 def best(run: Path) -> Params:
@@ -65,7 +69,7 @@ def trained(params: Params, seed: int) -> dict[str, float]:
     data = load_dataset("fashion-mnist", notify=print)
     with threadpool_limits(1):
         start = time.process_time()
-        refit = run_refit(Examples.from_dataset(data, 0.2, seed), asdict(params), seed)
+        refit = run_refit(Examples.from_dataset(data, 0.2, seed), dict(params), seed)
         seconds = time.process_time() - start
         tests = final_scores(final_models(refit, params, data), data)
     return {

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -226,11 +226,17 @@ class LegResult:
     train_cost : ndarray of shape (k,), float64, or None
         The cost of the k columns on the training images, penalty included, by the readout
         that selects; None if it is not wanted.
+    metrics : dict of str to ndarray of shape (k,), float64
+        What another trainer returns beside cost and accuracy.
+    errors : tuple of str or None
+        Why each of the k columns has failed, where its trainer says so; empty where none has.
     """
 
     scores: dict[str, Scores]
     seconds: float
     train_cost: F64 | None = None
+    metrics: Mapping[str, F64] = field(default_factory=dict)
+    errors: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -239,7 +245,7 @@ class LinkResult:
 
     Attributes
     ----------
-    state : PackState
+    state : PackState or States
         The state of the last leg's columns at the end of the link.
     legs : tuple of LegResult
         The result of each leg.
@@ -250,7 +256,7 @@ class LinkResult:
         Number of epochs from the start of the link to its end.
     """
 
-    state: PackState
+    state: Any
     legs: tuple[LegResult, ...]
     started_at: float
     finished_at: float

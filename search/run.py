@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
@@ -26,7 +27,7 @@ examples:
 # What a run that is there already has settled.
 _SETTLED = (
     "dataset", "target", "weights", "missing", "keys", "seed", "seeds", "sampler", "trials",
-    "pruner", "reuse", "fresh",
+    "pruner", "reuse", "fresh", "trainer", "code",
 )  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     """Return the parser: an option's destination is its field of `Options`, absent if not given."""
     parser = Parser(
         prog="python -m search.run",
-        description="Sweep the hyperparameters of a softmax classifier, retrain the best "
+        description="Sweep the hyperparameters of a classifier, retrain the best "
         "combination on all training rows and test it. The same command continues an "
         "interrupted run.",
         epilog=_EXAMPLES,
@@ -99,6 +100,15 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--pruner", metavar="NAME",
         help="none, median, halving, hyperband or an import path (the grid's)",
+    )  # fmt: skip
+    what.add_argument(
+        "--trainer", metavar="NAME",
+        help="softmax, xgboost, lightgbm, partial_fit:ESTIMATOR, warm_start:ESTIMATOR or one of "
+        "your own, such as mypackage.train:MyTrainer; see docs/trainers.md (the grid's)",
+    )  # fmt: skip
+    what.add_argument(
+        "--code", type=_code, metavar="DIR",
+        help="folder with the modules of your own trainer, which is sent to all workers",
     )  # fmt: skip
     _add_data_options(what)
     what.add_argument("--seed", type=_seed, metavar="N", help="of split and shuffles (the grid's)")
@@ -177,6 +187,13 @@ def _folder(text: str) -> "Place":
         return place(text)
     except PacksweepError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _code(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
+    return path.absolute()
 
 
 def _keys(text: str) -> dict[str, str]:

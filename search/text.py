@@ -93,8 +93,8 @@ def _is_number(cell: str) -> bool:
     return cell in ("", "-") or cell.lstrip("+-")[:1].isdigit()
 
 
-def number_text(value: float, digits: int = 3) -> str:
-    """Return a few digits of a number, in little room.
+def number_text(value: float | str, digits: int = 3) -> str:
+    """Return a few digits of a number, in little room; a text, or true or false, as it is.
 
     Below a million no digit before the decimal point is left out, and none of these numbers has
     an exponent.
@@ -106,21 +106,27 @@ def number_text(value: float, digits: int = 3) -> str:
     >>> number_text(0.15313, digits=4)
     '0.1531'
     """
+    if isinstance(value, str | bool):
+        return value_text(value)
     if 10**digits - 0.5 <= abs(value) < 1e6 - 0.5:
         return f"{value:.0f}"
     mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
-def value_text(value: float) -> str:
+def value_text(value: float | str) -> str:
     """Return the value of a hyperparameter: whole numbers in full, others to six digits.
 
     Examples
     --------
     >>> value_text(2097152), value_text(5e-7)
     ('2097152', '5e-07')
+    >>> value_text("gini"), value_text(True)
+    ('gini', 'true')
     """
-    return f"{value}" if isinstance(value, int) else f"{value:g}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value}" if isinstance(value, int | str) else f"{value:g}"
 
 
 def wrapped(text: str, width: int | None) -> list[str]:

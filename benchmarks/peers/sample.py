@@ -21,14 +21,18 @@ def pairs_of_epochs(space: SearchSpace) -> list[Trial]:
     without replacement, and again from the start when none is left.
     """
     rng = np.random.default_rng(SEED)
-    columns = [(rate, alpha) for rate in space.learning_rate for alpha in space.alpha]
-    order = iter(np.resize(rng.permutation(len(columns)), len(space.batch_size) * 2 * PAIRS))
-    half = len(space.epochs) // 2
+    columns = [
+        (rate, alpha) for rate in space.axes["learning_rate"] for alpha in space.axes["alpha"]
+    ]
+    order = iter(
+        np.resize(rng.permutation(len(columns)), len(space.axes["batch_size"]) * 2 * PAIRS)
+    )
+    half = len(space.axes["epochs"]) // 2
     trials = []
-    for i, batch_size in enumerate(space.batch_size):
+    for i, batch_size in enumerate(space.axes["batch_size"]):
         for j in range(PAIRS):
             k = (i * PAIRS + j) % half
-            for epochs in (space.epochs[k], space.epochs[-1 - k]):
+            for epochs in (space.axes["epochs"][k], space.axes["epochs"][-1 - k]):
                 rate, alpha = columns[next(order)]
                 trials.append(_trial(space, batch_size, rate, epochs, alpha))
     return longest_first(trials)
@@ -36,19 +40,19 @@ def pairs_of_epochs(space: SearchSpace) -> list[Trial]:
 
 def shortest_stacks(space: SearchSpace) -> list[Trial]:
     """Take, of every batch size, all trials with the fewest epochs."""
-    fewest = min(space.epochs)
+    fewest = min(space.axes["epochs"])
     return longest_first(
         [
             _trial(space, batch_size, rate, fewest, alpha)
-            for batch_size in space.batch_size
-            for rate in space.learning_rate
-            for alpha in space.alpha
+            for batch_size in space.axes["batch_size"]
+            for rate in space.axes["learning_rate"]
+            for alpha in space.axes["alpha"]
         ]
     )
 
 
 def _trial(space, batch_size, rate, epochs, alpha) -> Trial:
-    params = Params(batch_size, rate, epochs, alpha)
+    params = Params(batch_size=batch_size, learning_rate=rate, epochs=epochs, alpha=alpha)
     return Trial(number_of(space, params), params)
 
 
@@ -67,7 +71,7 @@ def longest_first(trials: list[Trial]) -> list[Trial]:
 
 
 def _work(trial: Trial) -> float:
-    return trial.params.epochs * (1 + 32 / trial.params.batch_size)
+    return trial.params.epochs * (1 + 32 / trial.params["batch_size"])
 
 
 def largest_curvature(X: NDArray[np.generic]) -> float:
@@ -82,7 +86,7 @@ def largest_curvature(X: NDArray[np.generic]) -> float:
 
 def is_stable(params: Params, curvature: float) -> bool:
     """Tell whether descent contracts, so that differences in rounding die out, not grow."""
-    return params.learning_rate * (curvature + params.alpha) < 2
+    return params["learning_rate"] * (curvature + params["alpha"]) < 2
 
 
 def grid_over_sample(space: SearchSpace, trials: list[Trial]) -> float:
@@ -91,11 +95,11 @@ def grid_over_sample(space: SearchSpace, trials: list[Trial]) -> float:
     The time of an epoch depends on the batch size, so a plain ratio of epochs is
     right only where it is the same for every batch size, which is checked.
     """
-    columns = len(space.learning_rate) * len(space.alpha)
+    columns = len(space.axes["learning_rate"]) * len(space.axes["alpha"])
     ratios = {
-        columns * sum(space.epochs)
-        / sum(t.params.epochs for t in trials if t.params.batch_size == batch_size)
-        for batch_size in space.batch_size
+        columns * sum(space.axes["epochs"])
+        / sum(t.params.epochs for t in trials if t.params["batch_size"] == batch_size)
+        for batch_size in space.axes["batch_size"]
     }  # fmt: skip
     if len(ratios) != 1:
         raise ValueError(f"the batch sizes have unequal shares in the sample: {sorted(ratios)}")

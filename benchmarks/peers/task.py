@@ -63,7 +63,7 @@ class Run(Protocol):
 def train(trial: Trial, examples: Examples, seed: int) -> Outcome:
     """Train one model alone, as in a textbook, and score it on the validation images."""
     started, n, p = time.time(), examples.n_train, trial.params
-    model = SoftmaxRegression(p.batch_size, p.learning_rate, p.epochs, p.alpha, seed)
+    model = SoftmaxRegression(p["batch_size"], p["learning_rate"], p.epochs, p["alpha"], seed)
     with one_blas_thread(), np.errstate(all="ignore"):  # some diverge; their cost says so
         model.fit(examples.X[:n], examples.y[:n], examples.n_classes)
         cost = model.cost(examples.X[n:], examples.y[n:])

@@ -34,7 +34,7 @@ def run_stacked(task: Task) -> list[Outcome]:
 
 
 def _stack(trial: Trial) -> tuple[int, int]:
-    return trial.params.batch_size, trial.params.epochs
+    return trial.params["batch_size"], trial.params.epochs
 
 
 def _one_thread() -> None:
@@ -46,7 +46,7 @@ def _train(trial: Trial) -> Outcome:
     started, p, c = time.time(), trial.params, held_task().examples.n_classes
     X_validation, y_validation = _validation()
     W, b = torch.zeros(X_validation.shape[1], c), torch.zeros(c)
-    for X, y in _batches(p.batch_size, p.epochs):
+    for X, y in _batches(p["batch_size"], p.epochs):
         delta = torch.softmax(torch.addmm(b, X, W), 1)
         delta[torch.arange(len(y)), y] -= 1
         delta /= len(y)
@@ -61,12 +61,12 @@ def _train_stack(trials: list[Trial]) -> list[Outcome]:
     """Train M models; the weights have the shape (D, M c), the bias (M, c)."""
     started, p, c = time.time(), trials[0].params, held_task().examples.n_classes
     M, D = len(trials), held_task().examples.X.shape[1]
-    rate = torch.tensor([[trial.params.learning_rate] for trial in trials], dtype=torch.float64)
-    alpha = torch.tensor([[trial.params.alpha] for trial in trials], dtype=torch.float64)
+    rate = torch.tensor([[trial.params["learning_rate"]] for trial in trials], dtype=torch.float64)
+    alpha = torch.tensor([[trial.params["alpha"]] for trial in trials], dtype=torch.float64)
     decay = (1 - rate * alpha).expand(M, c).reshape(1, -1).float()
     rate = rate.float()
     W, b = torch.zeros(D, M * c), torch.zeros(M, c)
-    for X, y in _batches(p.batch_size, p.epochs):
+    for X, y in _batches(p["batch_size"], p.epochs):
         delta = torch.softmax((X @ W).view(-1, M, c).add_(b), 2)
         delta -= one_hot(y, c)[:, None]
         delta *= -rate / len(y)

@@ -5,6 +5,7 @@ their libraries only when they are used.
 """
 
 from model.trainers.figures import classification_figures
+from model.trainers.loading import KNOWN, WITH_ESTIMATOR, load_trainer
 from model.trainers.rows import Rows
 from model.trainers.trainer import (
     PROTOCOL,
@@ -18,7 +19,9 @@ from model.trainers.trainer import (
 )
 
 __all__ = [
+    "KNOWN",
     "PROTOCOL",
+    "WITH_ESTIMATOR",
     "KeepsPast",
     "OwnFormat",
     "Packs",
@@ -28,4 +31,5 @@ __all__ = [
     "Trainer",
     "Value",
     "classification_figures",
+    "load_trainer",
 ]

@@ -14,6 +14,7 @@ WITH_ESTIMATOR = {
 """Trainers of any estimator, whose import path stands behind their name and a colon."""
 
 KNOWN = {
+    "softmax": "model.trainers.softmax:Softmax",
     "xgboost": "model.trainers.xgboost:XGBoost",
     "lightgbm": "model.trainers.lightgbm:LightGBM",
 }
@@ -102,8 +103,8 @@ def _declared(name: str, trainer: Trainer) -> Trainer:
         problem = 'it has no version; give it one, such as version = "1"'
     elif not (isinstance(metrics, tuple) and all(isinstance(m, str) for m in metrics)):
         problem = f"its metrics are {metrics!r}; they are a tuple of names"
-    elif "cost" not in metrics:
-        problem = f"its metrics are {', '.join(metrics)}; cost must be among them"
+    elif not {"cost", "accuracy"} <= set(metrics):
+        problem = f"its metrics are {', '.join(metrics)}; cost and accuracy must be among them"
     else:
         return trainer
     raise TrainerError(f"The trainer {name} cannot be used: {problem}.")

@@ -45,7 +45,8 @@ class Trainer(ABC):
         Whether the first of the three demands is met to the bit. If not, say so: the epochs are
         then cut at the same places whatever happens.
     metrics : tuple of str
-        What `score` returns. ``cost`` is among them: trials are compared by it, less is better.
+        What `score` returns: ``cost``, by which trials are compared, less is better;
+        ``accuracy``, which is shown beside it; and any others, which the log keeps.
 
     Examples
     --------

@@ -4,39 +4,40 @@ It knows settings and hyperparameters as checked, frozen values. It never knows 
 run or a worker, and it writes nothing.
 """
 
+from search.config.axes import AXES
 from search.config.config import SweepConfig, load_config, read_grid, read_reading
+from search.config.free_axes import RESERVED
+from search.config.labels import Label, in_order, label_of, short_text
 from search.config.messages import show
 from search.config.replicates import Replicate, replicates_of, replicates_text
-from search.config.schema import PRUNERS, SAMPLERS, Reference
-from search.config.space import (
-    AXES,
-    COLUMN_AXES,
-    DTYPES,
-    LABELS,
-    TRAJECTORY_AXES,
-    Params,
-    Range,
-    SearchSpace,
-)
+from search.config.sample import some_params
+from search.config.schema import PRUNERS, SAMPLERS, SOFTMAX, Reference, TrainerSettings
+from search.config.space import EPOCHS, Axis, Params, Range, SearchSpace
 
 __all__ = [
     "AXES",
-    "COLUMN_AXES",
-    "DTYPES",
-    "LABELS",
+    "EPOCHS",
     "PRUNERS",
+    "RESERVED",
     "SAMPLERS",
-    "TRAJECTORY_AXES",
+    "SOFTMAX",
+    "Axis",
+    "Label",
     "Params",
     "Range",
     "Reference",
     "Replicate",
     "SearchSpace",
     "SweepConfig",
+    "TrainerSettings",
+    "in_order",
+    "label_of",
     "load_config",
     "read_grid",
     "read_reading",
     "replicates_of",
     "replicates_text",
+    "short_text",
     "show",
+    "some_params",
 ]

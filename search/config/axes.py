@@ -1,8 +1,9 @@
 """The table [space] of a grid file: the numbers of each axis, as a list or as a range."""
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -16,9 +17,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from search.config.space import AXES, Range, SearchSpace
+from search.config.space import Axis, Range, SearchSpace
 
 BROKEN_RULE = "broken_rule"
+
+AXES = ("batch_size", "learning_rate", "epochs", "alpha")
+"""The hyperparameters of the softmax trainer, slowest axis of the grid first."""
 
 
 class Strict(BaseModel):
@@ -171,7 +175,7 @@ _Axis = Annotated[
 
 
 class Axes(Strict):
-    """The table [space]: the values of each hyperparameter, or the range that they come from."""
+    """The table [space] of the softmax trainer: the values or the range of each hyperparameter."""
 
     batch_size: _Axis[BatchSize, BatchSizeRange] = Field(
         description=f"a list of one or more whole numbers {LIMITS['batch_size']}, such as [8, 32], "
@@ -207,7 +211,7 @@ class Axes(Strict):
             raise PydanticCustomError("duplicates", "duplicates")
         return values
 
-    def by_name(self) -> dict[str, tuple[float, ...] | Range]:
+    def by_name(self) -> dict[str, Axis]:
         """Return the values or the range of each hyperparameter, in the order of `AXES`."""
         tables = {name: getattr(self, name) for name in AXES}
         return {
@@ -223,7 +227,22 @@ class Axes(Strict):
         ValueError
             If an axis is a range: there is no list of all combinations then.
         """
-        for name, axis in self.by_name().items():
+        return grid_of(self.by_name())
+
+
+def grid_of(*tables: Mapping[str, Axis]) -> SearchSpace:
+    """Return the grid of some tables of values.
+
+    Raises
+    ------
+    ValueError
+        If an axis is a range: there is no list of all combinations then.
+    """
+    lists: list[dict[str, tuple[Any, ...]]] = []
+    for table in tables:
+        lists.append({})
+        for name, axis in table.items():
             if isinstance(axis, Range):
                 raise ValueError(f"{name} is a range ({axis}): only lists of values make a grid.")
-        return SearchSpace(**{name: getattr(self, name) for name in AXES})
+            lists[-1][name] = axis
+    return SearchSpace(*lists)

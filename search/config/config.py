@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from model.user_folders import expanded
@@ -20,8 +21,9 @@ from search.config.schema import (
     ReadingSettings,
     Reference,
     SamplerSettings,
+    TrainerSettings,
 )
-from search.config.space import Range, SearchSpace
+from search.config.space import EPOCHS, Axis, Range, SearchSpace, dtype_of
 from search.errors import ConfigError
 
 _MAX_LINES = 8
@@ -60,6 +62,8 @@ class SweepConfig(GridFile):
         The sampler that proposes the trials, and their number.
     pruner : PrunerSettings
         The pruner that stops trials early.
+    trainer : TrainerSettings
+        What trains, and what of it the plan and the log must know.
     reading : ReadingSettings
         What the file of the data set does not say itself.
     reference : Reference or None
@@ -86,13 +90,14 @@ class SweepConfig(GridFile):
 
     @property
     def own_methods(self) -> list[str]:
-        """Import paths of the sampler and the pruner, where they are code of the user's own."""
+        """Import paths of sampler, pruner and trainer, where they are code of the user's own."""
         methods = {self.sampler.name: SAMPLERS, self.pruner.name: PRUNERS}
-        return [
+        found = [
             name
             for name, known in methods.items()
             if name not in known and not name.startswith(OPTUNA)
         ]
+        return [*found, *([] if self.trainer.comes_with_it else [self.trainer.name])]
 
     @property
     def replicates(self) -> int:
@@ -119,9 +124,24 @@ class SweepConfig(GridFile):
         return self.axes.search_space()
 
     @property
-    def axes_by_name(self) -> dict[str, tuple[float, ...] | Range]:
-        """The values or the range of each hyperparameter, in the order of `AXES`."""
+    def axes_by_name(self) -> dict[str, Axis]:
+        """The values or the range of each hyperparameter, slowest axis of the grid first."""
         return self.axes.by_name()
+
+    @property
+    def dtypes(self) -> dict[str, np.dtype[Any]]:
+        """The type of each hyperparameter's values, as the log stores them."""
+        return {name: dtype_of(name, axis) for name, axis in self.axes_by_name.items()}
+
+    @property
+    def pack_by(self) -> tuple[str, ...]:
+        """The hyperparameters that all columns of a pack have in common, in their order."""
+        shared = self.trainer.pack_by
+        return tuple(
+            name
+            for name in self.axes_by_name
+            if name != EPOCHS and (shared is None or name in shared)
+        )
 
     @property
     def total(self) -> int:
@@ -166,6 +186,8 @@ class SweepConfig(GridFile):
         # The same holds where nothing is said of the data set's file.
         if self.reading == ReadingSettings():
             left_out.add("reading")
+        if self.trainer == TrainerSettings():
+            left_out.add("trainer")
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
     @classmethod
@@ -214,13 +236,15 @@ def load_config(name_or_path: str) -> SweepConfig:
     return _validated(SweepConfig, read_grid(name_or_path), str(_locate(name_or_path)))
 
 
-def read_grid(name_or_path: str) -> dict[str, Any]:
+def read_grid(name_or_path: str, trainer: str | None = None) -> dict[str, Any]:
     """Read a grid whose settings need not go together yet: others may come on top.
 
     Parameters
     ----------
     name_or_path : str
         As for `load_config`.
+    trainer : str, optional
+        Name of the trainer in place of the file's own, on which the rules of [space] depend.
 
     Returns
     -------
@@ -234,7 +258,8 @@ def read_grid(name_or_path: str) -> dict[str, Any]:
     """
     path = _locate(name_or_path)
     # Without the name at first: it is the file's, so a key "name" in the file is unknown.
-    grid = _validated(GridFile, _parse(path), str(path))
+    given = _parse(path) | ({} if trainer is None else {"trainer": trainer})
+    grid = _validated(GridFile, given, str(path))
     return {**grid.model_dump(by_alias=True), "name": path.name.removesuffix(".toml")}
 
 
@@ -337,6 +362,7 @@ _TABLES: dict[str, type[Strict]] = {
     "pruner.": PrunerSettings,
     "reading.": ReadingSettings,
     "reference.": Reference,
+    "trainer.": TrainerSettings,
 }
 _RULES = {
     f"{table}{field.alias or name}": field.description or ""

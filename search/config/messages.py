@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic_core import ErrorDetails
 
-from search.config.axes import BROKEN_RULE, Axes, RangeTable, Strict
+from search.config.axes import AXES, BROKEN_RULE, Axes, RangeTable, Strict
+from search.config.free_axes import FreeAxes
 from search.config.schema import (
     MAX_TRIALS,
     PRUNERS,
@@ -20,7 +21,7 @@ from search.config.schema import (
     Reference,
     SamplerSettings,
 )
-from search.config.space import AXES
+from search.config.space import Range
 
 SETTINGS = [field.alias or name for name, field in GridFile.model_fields.items()]
 _KEYS = {
@@ -30,8 +31,10 @@ _KEYS = {
     "pruner": list(PrunerSettings.model_fields),
     "reading": list(ReadingSettings.model_fields),
     "reference": list(Reference.model_fields),
+    "trainer": ["name"],
 }
 _METHODS = {"sampler.name": SAMPLERS, "pruner.name": PRUNERS}
+_FORMS = (("list",), ("range",))
 _MAX_SHOWN = 60
 
 
@@ -61,7 +64,7 @@ def explain(error: ErrorDetails, rules: Mapping[str, str]) -> str:
 
 def _without_form(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Leave out what pydantic puts behind an axis: whether it took it for a list or a range."""
-    return loc[:2] + loc[3:] if loc[:1] == ("space",) else loc
+    return loc[:2] + loc[3:] if loc[:1] == ("space",) and loc[2:3] in _FORMS else loc
 
 
 def conflicts(grid: GridFile) -> list[str]:
@@ -77,7 +80,9 @@ def conflicts(grid: GridFile) -> list[str]:
     list of str
         Empty where all is well.
     """
-    found = [*_pruner_conflicts(grid.pruner), *_replicate_conflicts(grid)]
+    found = [
+        *_trainer_conflicts(grid), *_pruner_conflicts(grid.pruner), *_replicate_conflicts(grid)
+    ]  # fmt: skip
     if "seed" in grid.sampler.options:
         found.append(
             "sampler.options has a seed, which would be the same whenever the sampler is asked; "
@@ -94,24 +99,50 @@ def conflicts(grid: GridFile) -> list[str]:
     return found
 
 
-def _grid_conflicts(sampler: SamplerSettings, axes: Axes) -> Iterator[str]:
+def _grid_conflicts(sampler: SamplerSettings, axes: Axes | FreeAxes) -> Iterator[str]:
     for key, value in _given(sampler).items():
         yield (
             f'sampler.{key} = {show(value)}: the sampler "grid" tries every combination and takes '
             f"no {key}; leave it out, or name another sampler, such as --sampler tpe"
         )
-    lists = {}
-    for name in AXES:
-        axis = getattr(axes, name)
-        if isinstance(axis, RangeTable):
-            yield (
-                f"space.{name} = {show(axis.model_dump(exclude_defaults=True))}: ranges need a "
-                "sampler, such as --sampler tpe --trials 500; give one, or a list of values"
-            )
-        else:
-            lists[name] = len(axis)
-    if len(lists) == len(AXES) and math.prod(lists.values()) > MAX_TRIALS:
-        yield _too_many(list(lists.values()))
+    tables = [axes.by_name()] if isinstance(axes, Axes) else axes.tables
+    lengths: list[list[int]] = [[] for _ in tables]
+    ranges = 0
+    for table, found in zip(tables, lengths, strict=True):
+        for name, axis in table.items():
+            if isinstance(axis, Range):
+                ranges += 1
+                yield (
+                    f"space.{name} = {show(_range_as_given(axis))}: ranges need a "
+                    "sampler, such as --sampler tpe --trials 500; give one, or a list of values"
+                )
+            else:
+                found.append(len(axis))
+    if not ranges and sum(map(math.prod, lengths)) > MAX_TRIALS:
+        yield _too_many(lengths)
+
+
+def _range_as_given(axis: Range) -> dict[str, object]:
+    given = {"low": axis.low, "high": axis.high, "log": axis.log, "step": axis.step}
+    return {key: value for key, value in given.items() if value not in (None, False)}
+
+
+def _trainer_conflicts(grid: GridFile) -> Iterator[str]:
+    """Say what belongs to the softmax trainer alone."""
+    if grid.trainer.is_softmax:
+        return
+    if grid.select != "last":
+        yield (
+            f'select = {show(grid.select)}: only the trainer "softmax" has averaged weights; leave '
+            "it out"
+        )
+    if grid.reference is not None:
+        yield 'the table [reference] is for the trainer "softmax"; leave it out'
+    if isinstance(grid.axes, FreeAxes) and len(grid.axes.root) > 1 and grid.sampler.name != "grid":
+        yield (
+            f"the sampler {show(grid.sampler.name)} takes one table [space], and there are "
+            f"{len(grid.axes.root)}; give one, or leave the sampler out"
+        )
 
 
 def _pruner_conflicts(pruner: PrunerSettings) -> Iterator[str]:
@@ -142,10 +173,10 @@ def _given(method: Strict) -> dict[str, object]:
     return method.model_dump(exclude={"name"}, exclude_defaults=True)
 
 
-def _too_many(lengths: list[int]) -> str:
-    product = " x ".join(map(str, lengths))
+def _too_many(lengths: list[list[int]]) -> str:
+    product = " + ".join(" x ".join(map(str, table)) for table in lengths)
     return (
-        f"space has {product} = {math.prod(lengths)} combinations, more than "
+        f"space has {product} = {sum(map(math.prod, lengths))} combinations, more than "
         f"{MAX_TRIALS} (2**31): give fewer values"
     )
 

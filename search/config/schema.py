@@ -4,11 +4,21 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializationInfo,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError, to_json
 
 from model.data.found import ROLES, Reading
+from model.trainers import KNOWN, WITH_ESTIMATOR
 from search.config.axes import (
+    AXES,
     LIMITS,
     MAX_EPOCHS,
     Alpha,
@@ -18,7 +28,8 @@ from search.config.axes import (
     Positive,
     Strict,
 )
-from search.config.space import AXES, Params
+from search.config.free_axes import FreeAxes
+from search.config.space import Params
 
 MAX_TRIALS = 2**31
 UNKNOWN_METHOD = "unknown_method"
@@ -194,7 +205,7 @@ class Reference(Strict):
     @property
     def params(self) -> Params:
         """The best hyperparameters."""
-        return Params(self.batch_size, self.learning_rate, self.epochs, self.alpha)
+        return Params({name: getattr(self, name) for name in AXES})
 
 
 class ReadingSettings(Strict):
@@ -237,6 +248,65 @@ class ReadingSettings(Strict):
         return Reading(self.target, self.weights, self.missing, self.keys)
 
 
+SOFTMAX = "softmax"
+"""The name of the trainer that is meant where none is named."""
+
+
+class TrainerSettings(Strict):
+    """The trainer, and what of it the plan, the log and a later command must know.
+
+    A grid file names it. The rest is found when it is imported, and stands in the manifest.
+
+    Attributes
+    ----------
+    name : str
+        ``softmax``, or what `model.trainers.load_trainer` takes.
+    version : str
+        Its own version; that of the softmax trainer stands elsewhere in the manifest.
+    exact : bool
+        Whether training may be cut into links anywhere.
+    metrics : tuple of str
+        The figures that it returns.
+    pack_by : tuple of str or None
+        Hyperparameters that all columns of a pack have in common; None where each trajectory is
+        trained alone.
+    widest : int
+        Columns of a pack at most.
+    """
+
+    name: str = Field(
+        default=SOFTMAX,
+        pattern=_TEXT,
+        max_length=500,
+        description='the name of a trainer, such as "softmax", "xgboost" or "mypackage.train:Mine"',
+    )
+    version: str = Field(default="", description="text")
+    exact: bool = Field(default=True, description="true or false")
+    metrics: tuple[str, ...] = Field(default=("cost", "accuracy"), description="a list of names")
+    pack_by: tuple[str, ...] | None = Field(default=("batch_size",), description="a list of names")
+    widest: int = Field(default=64, ge=1, description="a whole number")
+
+    @field_validator("metrics", "pack_by", mode="before")
+    @classmethod
+    def _tuple(cls, values: object) -> object:
+        return tuple(values) if isinstance(values, list) else values
+
+    @property
+    def is_softmax(self) -> bool:
+        """Whether it is the trainer that the others are compared with: softmax regression."""
+        return self.name == SOFTMAX
+
+    @property
+    def comes_with_it(self) -> bool:
+        """Whether its name imports nothing but this program, and libraries that it has an extra of.
+
+        An estimator of scikit-learn is none of the user's own code either.
+        """
+        before, _, behind = self.name.partition(":")
+        estimator = before in WITH_ESTIMATOR and behind.startswith("sklearn.")
+        return self.is_softmax or self.name in KNOWN or estimator
+
+
 MAX_REPLICATES = 1000
 """Seeds and folds of a config at most."""
 
@@ -271,7 +341,14 @@ class GridFile(Strict):
         description='"raw", "unit" or "standardized": features as they are, scaled to 1 at most, '
         "or each less its mean and over its standard deviation",
     )
-    axes: Axes = Field(alias="space", description=f"a table with the keys {', '.join(AXES)}")
+    # Before the axes, whose rules depend on it.
+    trainer: TrainerSettings = Field(
+        default_factory=TrainerSettings,
+        description='the name of a trainer, such as "softmax", "xgboost" or "mypackage.train:Mine"',
+    )
+    axes: Axes | FreeAxes = Field(
+        alias="space", description=f"a table with the keys {', '.join(AXES)}"
+    )
     sampler: SamplerSettings = Field(
         default_factory=SamplerSettings,
         description='a table such as {name = "tpe", trials = 500}',
@@ -288,6 +365,27 @@ class GridFile(Strict):
         default=None,
         description=f"a table with the keys {', '.join(Reference.model_fields)}",
     )
+
+    @field_validator("trainer", mode="before")
+    @classmethod
+    def _named(cls, trainer: object) -> object:
+        if not isinstance(trainer, str):
+            return trainer
+        return {"name": trainer} if trainer == SOFTMAX else {"name": trainer, "pack_by": None}
+
+    @field_validator("axes", mode="plain")
+    @classmethod
+    def _of_trainer(cls, axes: Any, found: ValidationInfo) -> Axes | FreeAxes:
+        trainer = found.data.get("trainer")  # None where it is told of itself
+        if trainer is None or trainer.is_softmax:
+            return Axes.model_validate(axes)
+        return FreeAxes.of(axes)
+
+    @field_serializer("axes")
+    def _plain(self, axes: Axes | FreeAxes, info: SerializationInfo) -> Any:
+        mode = "json" if info.mode == "json" else "python"
+        found: Any = axes.model_dump(mode=mode)
+        return found[0] if isinstance(axes, FreeAxes) and len(found) == 1 else found
 
     @field_validator("folds")
     @classmethod

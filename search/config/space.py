@@ -2,80 +2,67 @@
 
 import math
 import operator
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import GetCoreSchemaHandler, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic_core import core_schema
+
+from model.trainers import Value
+
+EPOCHS = "epochs"
+"""The hyperparameter that every trainer has: how long a trial is trained."""
 
 
-@dataclass(frozen=True, slots=True)
-class Params:
-    """The hyperparameters of one trial.
+class Params(Mapping[str, Value]):
+    """The hyperparameters of one trial by name, as a value.
 
-    Attributes
-    ----------
-    batch_size : int
-        Rows in a mini-batch.
-    learning_rate : float
-        Step length, on the features that the trainer sees.
-    epochs : int
-        Passes over the training rows.
-    alpha : float
-        Strength of the L2 penalty on the weights.
+    Examples
+    --------
+    >>> params = Params(learning_rate=0.1, epochs=5)
+    >>> params["learning_rate"], params.epochs
+    (0.1, 5)
+    >>> params == Params(epochs=5, learning_rate=0.1)
+    True
     """
 
-    batch_size: int
-    learning_rate: float
-    epochs: int
-    alpha: float
+    __slots__ = ("_values",)
 
+    def __init__(self, values: Mapping[str, Value] = {}, /, **more: Value) -> None:
+        self._values = {**values, **more}
 
-AXES = tuple(field.name for field in fields(Params))
-"""The names of the hyperparameters, slowest axis of the grid first."""
+    def __getitem__(self, name: str) -> Value:
+        return self._values[name]
 
-TRAJECTORY_AXES = tuple(name for name in AXES if name != "epochs")
-"""What makes a trajectory: trials that agree in these share one, and differ in epochs alone."""
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
 
-COLUMN_AXES = tuple(name for name in TRAJECTORY_AXES if name != "batch_size")
-"""What tells the columns of a pack apart: all of them have the pack's batch size."""
+    def __len__(self) -> int:
+        return len(self._values)
 
-# As narrow as the log's columns, so that a column goes there without a copy.
-DTYPES = {
-    "batch_size": np.int32,
-    "learning_rate": np.float64,
-    "epochs": np.int32,
-    "alpha": np.float64,
-}
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
 
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Read them back from JSON: a table of names and values, and nothing converted."""
+        del source
+        table = handler.generate_schema(dict[StrictStr, StrictBool | StrictInt | StrictFloat | str])
+        return core_schema.no_info_after_validator_function(cls, table)
 
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What people call a hyperparameter.
+    def __repr__(self) -> str:
+        return f"Params({', '.join(f'{name}={value!r}' for name, value in self.items())})"
 
-    Attributes
-    ----------
-    short : str
-        Head of a column where there is little room.
-    title : str
-        Title of an axis or of a column.
-    long : str
-        Name in a sentence, as in "the best number of epochs".
-    """
-
-    short: str
-    title: str
-    long: str
-
-
-LABELS = {
-    "epochs": Label("epochs", "epochs", "number of epochs"),
-    "alpha": Label("alpha", "alpha", "alpha"),
-    "learning_rate": Label("rate", "learning rate", "learning rate"),
-    "batch_size": Label("batch", "mini-batch size", "mini-batch size"),
-}
-"""The labels of the hyperparameters, in the order in which a result has always named them."""
+    @property
+    def epochs(self) -> int:
+        """Passes over the training rows, or rounds."""
+        return int(self._values[EPOCHS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,33 +91,77 @@ class Range:
         return f"{self.low} .. {self.high}{extra}"
 
 
-@dataclass(frozen=True)
+Axis = tuple[Any, ...] | Range
+"""The values of a hyperparameter, or the range that they come from."""
+
+
+def dtype_of(name: str, axis: Axis) -> np.dtype[Any]:
+    """Return the type of a hyperparameter's values, as the log stores them.
+
+    Whole numbers as narrow as they may be, so that a column goes into the log without a copy.
+    """
+    values = (axis.low, axis.high) if isinstance(axis, Range) else axis
+    if all(isinstance(value, bool) for value in values):
+        return np.dtype(bool)
+    if all(isinstance(value, int) for value in values):
+        narrow = name == EPOCHS or all(-(2**31) <= value < 2**31 for value in values)
+        return np.dtype(np.int32 if narrow else np.int64)
+    if all(isinstance(value, int | float) for value in values):
+        return np.dtype(np.float64)
+    return np.dtype(object)
+
+
 class SearchSpace:
     """Every combination of the given values, none of them stored.
 
-    Combination number i is the i-th of ``itertools.product(batch_size,
-    learning_rate, epochs, alpha)``: the digits of i in the mixed radix of the
-    four lengths, alpha the last and fastest. This number is the
-    ``trial.number`` of a grid trial, so the order is part of the log's format.
+    Combination number i is the i-th of ``itertools.product(*values)``: the digits of i in the
+    mixed radix of the lengths, the last hyperparameter the fastest. This number is the
+    ``trial.number`` of a grid trial, so the order is part of the log's format. A space of several
+    tables has the combinations of one after those of the other.
+
+    Parameters
+    ----------
+    *tables : mapping of str to tuple
+        The values of each hyperparameter, without duplicates; not every table needs to have each.
+    **axes : tuple
+        The only table, in their order.
 
     Attributes
     ----------
-    batch_size, learning_rate, epochs, alpha : tuple
-        The values of each hyperparameter, without duplicates.
+    tables : tuple of dict of str to tuple
+    axes : dict of str to tuple
+        The values of each hyperparameter over all tables, each once.
+
+    Examples
+    --------
+    >>> first, second = {"kind": ("a", "b"), "epochs": (1, 2)}, {"kind": ("c",), "epochs": (3,)}
+    >>> space = SearchSpace(first, second)
+    >>> len(space), space[1], space[4]
+    (5, Params(kind='a', epochs=2), Params(kind='c', epochs=3))
     """
 
-    batch_size: tuple[int, ...]
-    learning_rate: tuple[float, ...]
-    epochs: tuple[int, ...]
-    alpha: tuple[float, ...]
+    __slots__ = ("_ends", "axes", "tables")
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """How many values each hyperparameter has, in the order of `AXES`."""
-        return tuple(len(getattr(self, name)) for name in AXES)
+    def __init__(self, *tables: Mapping[str, Sequence[Any]], **axes: Sequence[Any]) -> None:
+        self.tables = tuple(
+            {name: tuple(values) for name, values in table.items()} for table in tables or (axes,)
+        )
+        names = dict.fromkeys(name for table in self.tables for name in table)
+        self.axes: dict[str, tuple[Any, ...]] = {
+            name: tuple(dict.fromkeys(v for table in self.tables for v in table.get(name, ())))
+            for name in names
+        }
+        # Where the combinations of each table end.
+        self._ends = tuple(accumulate(math.prod(_shape(table)) for table in self.tables))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SearchSpace) and self.tables == other.tables
+
+    def __hash__(self) -> int:
+        return hash(tuple(tuple(table.items()) for table in self.tables))
 
     def __len__(self) -> int:
-        return math.prod(self.shape)
+        return self._ends[-1]
 
     def __iter__(self) -> Iterator[Params]:
         return (self[number] for number in range(len(self)))
@@ -146,6 +177,7 @@ class SearchSpace:
         Returns
         -------
         Params
+            Without the hyperparameters that its table does not have.
 
         Raises
         ------
@@ -155,12 +187,13 @@ class SearchSpace:
         rest = operator.index(number)
         if not 0 <= rest < len(self):
             raise IndexError(self._out_of_range(rest))
-        chosen: dict[str, Any] = {}
-        for name in reversed(AXES):
-            values = getattr(self, name)
-            rest, position = divmod(rest, len(values))
-            chosen[name] = values[position]
-        return Params(**chosen)
+        which = next(i for i, end in enumerate(self._ends) if rest < end)
+        rest -= self._ends[which - 1] if which else 0
+        table, chosen = self.tables[which], {}
+        for name in reversed(table):
+            rest, position = divmod(rest, len(table[name]))
+            chosen[name] = table[name][position]
+        return Params({name: chosen[name] for name in table})
 
     def columns(self, numbers: NDArray[np.integer] | None = None) -> dict[str, NDArray[Any]]:
         """Return the params of many combinations at once, as the log stores them.
@@ -173,8 +206,9 @@ class SearchSpace:
         Returns
         -------
         dict of str to ndarray
-            One array in the shape of `numbers` per hyperparameter, in the order
-            of `AXES`: int32 for batch_size and epochs, float64 for the others.
+            One array in the shape of `numbers` per hyperparameter, in the order of `axes`, of the
+            type that `dtype_of` says. Where a trial's table lacks one, the array holds objects,
+            and None for that trial.
 
         Raises
         ------
@@ -188,11 +222,16 @@ class SearchSpace:
         if not np.issubdtype(numbers.dtype, np.integer):
             raise TypeError(f"numbers must be integers, not {numbers.dtype}; try np.flatnonzero.")
         self._check_range(numbers)
-        positions = np.unravel_index(numbers, self.shape)
-        return {
-            name: np.array(getattr(self, name), dtype=DTYPES[name])[position]
-            for name, position in zip(AXES, positions, strict=True)
-        }
+        if len(self.tables) == 1:
+            return _columns(self.tables[0], self.axes, numbers)
+        found = {name: np.full(numbers.shape, None, object) for name in self.axes}
+        begin = 0
+        for table, end in zip(self.tables, self._ends, strict=True):
+            mine = (begin <= numbers) & (numbers < end)
+            for name, values in _columns(table, self.axes, numbers[mine] - begin).items():
+                found[name][mine] = values.tolist()
+            begin = end
+        return {name: _narrowed(name, self.axes[name], values) for name, values in found.items()}
 
     def _check_range(self, numbers: NDArray[np.integer]) -> None:
         wrong = numbers[(numbers < 0) | (numbers >= len(self))]
@@ -201,3 +240,23 @@ class SearchSpace:
 
     def _out_of_range(self, number: int) -> str:
         return f"There is no trial {number}: the grid has {len(self)} trials, numbered from 0."
+
+
+def _shape(table: Mapping[str, Sequence[Any]]) -> tuple[int, ...]:
+    return tuple(len(values) for values in table.values())
+
+
+def _columns(
+    table: Mapping[str, Sequence[Any]], axes: Mapping[str, Axis], numbers: NDArray[np.integer]
+) -> dict[str, NDArray[Any]]:
+    positions = np.unravel_index(numbers, _shape(table))
+    return {
+        name: np.array(values, dtype_of(name, axes[name]))[position]
+        for (name, values), position in zip(table.items(), positions, strict=True)
+    }
+
+
+def _narrowed(name: str, axis: Axis, values: NDArray[Any]) -> NDArray[Any]:
+    """Return objects as the type of their axis, if none of them is missing."""
+    is_missing = any(value is None for value in values.flat)
+    return values if is_missing else values.astype(dtype_of(name, axis))

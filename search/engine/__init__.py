@@ -5,6 +5,7 @@ where the executor runs them, nor who watches.
 """
 
 from search.engine.calibration import calibrate
+from search.engine.measuring import TrainerSpeed, measure_trainer
 from search.engine.optima import Optima
 from search.engine.orchestrator import Observers, Orchestrator
 from search.engine.protocols import Column, Decision, EndedTrial, Pruning, Source
@@ -16,6 +17,7 @@ from search.engine.sampled import (
     WaveRequest,
     wave_widths,
 )
+from search.engine.training_tasks import LinkTasks, link_tasks
 from search.engine.wave import Wave, newest_trials
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Decision",
     "EndedTrial",
     "FirstSeen",
+    "LinkTasks",
     "Observers",
     "Optima",
     "Orchestrator",
@@ -31,11 +34,14 @@ __all__ = [
     "Refits",
     "SampledSearch",
     "Source",
+    "TrainerSpeed",
     "Wave",
     "WaveRequest",
     "calibrate",
     "final_models",
     "final_scores",
+    "link_tasks",
+    "measure_trainer",
     "model_is_whole",
     "newest_trials",
     "wave_widths",

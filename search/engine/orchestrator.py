@@ -10,7 +10,6 @@ from typing import Any
 
 from cluster.executor import Executor
 from cluster.outcomes import Finished, Lost
-from model.pack import PackState
 from model.tasks import LegTask, LinkResult, run_link
 from search.engine.attempts import check_attempts, with_node
 from search.engine.protocols import Observer, Source
@@ -25,6 +24,9 @@ _WAY_OUT = (
     "What was logged is safe; look for machines that run out of memory or of disk, or restart "
     "(sweep.log in the run folder says more), then give the same command to continue."
 )
+
+TRAINER_ATTEMPTS = 3
+"""A link that was lost so often fails with its trials, where the trainer may be to blame."""
 
 # So many of the newest links say how slow the machines are.
 _NEWEST = 100
@@ -44,6 +46,12 @@ class Orchestrator:
     observer : Observer
     interrupted : callable
         Tells between two waits whether the user or the system has asked to stop.
+    run_link : callable
+        The task of a link: that of the softmax trainer, or of another one; see
+        `model.tasks.run_link`.
+    failed_link : callable or None
+        Returns the result of a link that no worker has brought to its end: its arguments but for
+        the examples and the replicate, and the reason. Without it the sweep ends there.
     measured : callable
         Takes each link, its result, and the seconds in which that was made durable.
     started_at : float
@@ -53,10 +61,12 @@ class Orchestrator:
 
     executor: Executor
     books: Books
-    start: Callable[[Pack], PackState]
+    start: Callable[[Pack], Any]
     observer: Observer
     interrupted: Callable[[], bool] = lambda: False
     measured: Callable[[Link, LinkResult, float], None] = lambda *_: None
+    run_link: Callable[..., LinkResult] = run_link
+    failed_link: Callable[..., LinkResult] | None = None
     started_at: float = field(init=False, default=math.inf)
 
     def run(self, source: Source, examples: Any) -> None:
@@ -99,10 +109,9 @@ class Orchestrator:
         while len(self._schedule) and len(stage) < _queue_length(self.executor.workers):
             link = self._schedule.pop()
             before = self._checkpoint(link)
-            legs = [LegTask(leg.epoch, leg.columns, leg.scored) for leg in link.legs]
             stage.submit(
-                link, link.task, run_link,
-                examples, before.state, before.columns, legs, link.pack.replicate,
+                link, link.task, self.run_link,
+                examples, before.state, before.columns, _tasks(link), link.pack.replicate,
                 avoid=self._avoid.get(link.pack.index, ()),
             )  # fmt: skip
             self.observer.started(link)
@@ -128,6 +137,13 @@ class Orchestrator:
             self._record(task.key, task.value, task.node)
 
     def _retry(self, link: Link, lost: Lost) -> None:
+        if self.failed_link is not None and link.attempt == TRAINER_ATTEMPTS:
+            log.warning("lost: '%s', attempt %d: %s", link.name, link.attempt, lost.reason)
+            before = self._checkpoint(link)
+            reason = f"{lost.reason}, {TRAINER_ATTEMPTS} times"
+            result = self.failed_link(before.state, before.columns, _tasks(link), reason)
+            self._record(link, result, lost.node or "")
+            return
         check_attempts(f"'{link.name}'", link.attempt, lost, _WAY_OUT)
         # Of each pack one link is under way at a time.
         self._avoid[link.pack.index] = with_node(self._avoid.get(link.pack.index, ()), lost)
@@ -151,6 +167,10 @@ class Orchestrator:
         if self._schedule.done(link):
             self._source.ended(link.pack)
         self.observer.advanced(link, self.books.standings, node)
+
+
+def _tasks(link: Link) -> list[LegTask]:
+    return [LegTask(leg.epoch, leg.columns, leg.scored) for leg in link.legs]
 
 
 def _queue_length(workers: int) -> int:

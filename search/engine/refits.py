@@ -2,18 +2,22 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from cluster.executor import Executor
 from model.data.dataset import Dataset
+from model.errors import TrainerError
 from model.pack import PackState
+from model.seal import Seal
 from model.softmax import SoftmaxRegression
 from model.speed import TYPICAL
-from model.tasks import FinalScore, FinalScores, Refit, run_refit
-from search.config import Params, SweepConfig
+from model.tasks import LAST, FinalScore, FinalScores, Refit, Sample, run_refit
+from model.trainers.final_state import FinalState
+from model.trainers.tasks import TrainerTasks
+from search.config import EPOCHS, Params, SweepConfig
 from search.engine.attempts import Task, run_tasks
 from search.plan import refit_seconds
 from search.record import RunFolder
@@ -24,23 +28,20 @@ log = logging.getLogger(__name__)
 _WAY_OUT = "The log is complete; give the same command to try again."
 
 
-def refit(  # noqa: PLR0913, PLR0917
-    params: Params,
+def refit(
+    training: "FinalTraining",
     seeds: Sequence[int],
-    examples: Any,
     executor: Executor,
     interrupted: Callable[[], bool],
     seconds: float = 0.0,
-) -> Iterator[tuple[int, Refit]]:
+) -> Iterator[tuple[int, Any]]:
     """Train the winner on training and validation images together, once with each seed.
 
     Parameters
     ----------
-    params : Params
+    training : FinalTraining
     seeds : sequence of int
         Seeds of the shuffles. Two trainings share no mini-batch, so each is a task of its own.
-    examples : object
-        The `Examples` as the executor's `share` has returned them.
     executor : Executor
     interrupted : callable
     seconds : float
@@ -49,7 +50,7 @@ def refit(  # noqa: PLR0913, PLR0917
     Yields
     ------
     seed : int
-    refit : Refit
+    value : object
         What its training gives, as soon as it is done.
 
     Raises
@@ -59,15 +60,139 @@ def refit(  # noqa: PLR0913, PLR0917
     ClusterError
         If one is lost again and again.
     """
-    name = f"refit batch={params.batch_size} epochs 0-{params.epochs}"
     tasks = [
         Task(
-            seed, f"{name}: seed {seed}", f"The final training with seed {seed}",
-            run_refit, (examples, asdict(params), seed), seconds,
+            seed, f"{training.name}: seed {seed}", f"The final training with seed {seed}",
+            training.function, training.arguments(seed), seconds,
         )
         for seed in seeds
     ]  # fmt: skip
     yield from run_tasks(executor, tasks, interrupted, _WAY_OUT)
+
+
+class FinalTraining(Protocol):
+    """How a trainer trains the winner; `Refits` calls it."""
+
+    @property
+    def name(self) -> str:
+        """What is trained, for people to read, as `Executor.submit` takes it."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What a worker calls."""
+
+    def arguments(self, seed: int) -> tuple[Any, ...]:
+        """Return the arguments of the training with a seed."""
+
+    def outcome(self, value: Any, seal: Seal) -> tuple[bytes, FinalScores]:
+        """Return the file of the final model, and its test figures.
+
+        Raises
+        ------
+        TrainerError
+            If the trainer has failed.
+        """
+
+
+@dataclass(frozen=True)
+class SoftmaxTraining:
+    """The final training of the softmax trainer.
+
+    Attributes
+    ----------
+    params : Params
+    data : Dataset
+    select : str
+        The readout whose weights become the final model.
+    examples : object
+        The `Examples` as the executor's `share` has returned them.
+    """
+
+    params: Params
+    data: Dataset
+    select: str
+    examples: Any
+
+    @property
+    def name(self) -> str:
+        """What is trained."""
+        return f"refit batch={self.params['batch_size']} epochs 0-{self.params.epochs}"
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What a worker calls."""
+        return run_refit
+
+    def arguments(self, seed: int) -> tuple[Any, ...]:
+        """Return the arguments of `run_refit`."""
+        return (self.examples, dict(self.params), seed)
+
+    def outcome(self, value: Refit, seal: Seal) -> tuple[bytes, FinalScores]:
+        """Return the file of the final model, and its test figures by each readout."""
+        models = final_models(value, self.params, self.data)
+        return models[self.select].sealed(seal), final_scores(models, self.data)
+
+
+@dataclass(frozen=True)
+class TrainerTraining:
+    """The final training of any other trainer.
+
+    Attributes
+    ----------
+    tasks : TrainerTasks
+    params : Params
+    data : Dataset
+    examples, test : object
+        The `Examples` and the test rows as the executor's `share` has returned them.
+    """
+
+    tasks: TrainerTasks
+    params: Params
+    data: Dataset
+    examples: Any
+    test: Any
+
+    @property
+    def name(self) -> str:
+        """What is trained."""
+        return f"refit epochs 0-{self.params.epochs}"
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What a worker calls."""
+        return self.tasks.run_refit
+
+    def arguments(self, seed: int) -> tuple[Any, ...]:
+        """Return the arguments of `TrainerTasks.run_refit`."""
+        others = {name: value for name, value in self.params.items() if name != EPOCHS}
+        return (self.examples, others, self.params.epochs, seed, self.test)
+
+    def outcome(self, value: FinalState, seal: Seal) -> tuple[bytes, FinalScores]:
+        """Return the file of the final state, and its test figures."""
+        if value.error is not None:
+            raise TrainerError(f"The final training has failed: {value.error}. {_WAY_OUT}")
+        figures = value.figures
+        scores = {LAST: FinalScore(figures["cost"], figures["accuracy"])} if figures else {}
+        return replace(value, classes=tuple(self.data.classes)).sealed(seal), scores
+
+
+def final_training(refits: "Refits", examples: Any, executor: Executor) -> FinalTraining:
+    """Return how the trainer of a run trains its winner.
+
+    Parameters
+    ----------
+    refits : Refits
+    examples : object
+        The `Examples` as the executor's `share` has returned them.
+    executor : Executor
+    """
+    params, data, tasks = refits.params, refits.data, refits.tasks
+    if tasks is None:
+        return SoftmaxTraining(params, data, refits.config.select, examples)
+    test = None
+    if data.X_test is not None and data.y_test is not None:
+        test = executor.share(Sample(data.X_test, data.y_test, data.weights_test))
+    return TrainerTraining(tasks, params, data, examples, test)
 
 
 def final_models(refit: Refit, params: Params, data: Dataset) -> dict[str, SoftmaxRegression]:
@@ -76,9 +201,10 @@ def final_models(refit: Refit, params: Params, data: Dataset) -> dict[str, Softm
 
 
 def _model(state: PackState, refit: Refit, params: Params, data: Dataset) -> SoftmaxRegression:
+    named: dict[str, Any] = dict(params)
     model = SoftmaxRegression(
-        params.batch_size, params.learning_rate, params.epochs, params.alpha, seed=state.seed,
-        features=refit.features, classes=data.classes, feature_names=data.features, fill=data.fill,
+        **named, seed=state.seed, features=refit.features, classes=data.classes,
+        feature_names=data.features, fill=data.fill,
     )  # fmt: skip
     model.W, model.b = state.weights(0)
     return model
@@ -124,12 +250,15 @@ class Refits:
     config : SweepConfig
         Settings of the run: with its seed the final model is trained, and its `select` names the
         readout whose weights become that model.
+    tasks : TrainerTasks or None
+        What workers do for another trainer than the softmax trainer.
     """
 
     folder: RunFolder
     data: Dataset
     params: Params
     config: SweepConfig
+    tasks: TrainerTasks | None = None
 
     def train(
         self, count: int, examples: Any, executor: Executor, interrupted: Callable[[], bool]
@@ -151,27 +280,33 @@ class Refits:
             If `interrupted` says so; what is done is kept.
         ClusterError
             If one is lost again and again.
+        TrainerError
+            If a trainer of one's own fails.
         StoreError
             If the model or the figures cannot be written.
         """
         done, seeds = self.done(), self.config.refit_seeds(count)
         missing = [seed for seed in seeds if seed not in done]
-        trainings = refit(
-            self.params, missing, examples, executor, interrupted, self._expected_seconds
-        )
+        training = final_training(self, examples, executor)
+        trainings = refit(training, missing, executor, interrupted, self._expected_seconds)
         for seed, trained in trainings:
-            models = final_models(trained, self.params, self.data)
+            model, scores = training.outcome(trained, self.folder.seal(self.folder.model))
             if seed == self.config.seed:
                 # Before the figures, which say that the model is there.
-                self._write_model(models[self.config.select])
-            done[seed] = final_scores(models, self.data)
+                write_whole(self.folder.model, model)
+            done[seed] = scores
             self._write(done)
             log.info("final training done: seed %d", seed)
         return [done[seed] for seed in seeds]
 
     @property
     def _expected_seconds(self) -> float:
-        """Seconds of one training on a typical core, whose arithmetic is that of 7840 weights."""
+        """Seconds of one training on a typical core, whose arithmetic is that of 7840 weights.
+
+        0 for another trainer, of which nobody knows.
+        """
+        if not self.config.trainer.is_softmax:
+            return 0.0
         weights: int = self.data.X.shape[1] * self.data.n_classes
         n_rows = len(self.data.y) + (0 if self.data.y_val is None else len(self.data.y_val))
         return refit_seconds(TYPICAL, self.params, n_rows) * max(1.0, weights / 7840)
@@ -193,7 +328,7 @@ class Refits:
                 int(seed): {name: FinalScore(**score) for name, score in tests.items()}
                 for seed, tests in saved["tests"].items()
             }
-            same = saved["params"] == asdict(self.params)
+            same = saved["params"] == dict(self.params)
         except (ValueError, KeyError, TypeError, AttributeError):
             return {}
         if not model_is_whole(self.folder):
@@ -205,10 +340,6 @@ class Refits:
             str(seed): {name: asdict(score) for name, score in scores.items()}
             for seed, scores in sorted(done.items())
         }
-        data = {"params": asdict(self.params), "tests": tests}
+        data = {"params": dict(self.params), "tests": tests}
         content = json_content(data, self.folder.seal(self.folder.refits))
         write_whole(self.folder.refits, content)
-
-    def _write_model(self, model: SoftmaxRegression) -> None:
-        content = model.sealed(self.folder.seal(self.folder.model))
-        write_whole(self.folder.model, content)

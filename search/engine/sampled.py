@@ -1,7 +1,7 @@
 """A search whose sampler is asked for more trials while others are trained."""
 
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -10,11 +10,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config import AXES
+from search.config import Params, SweepConfig
 from search.engine.protocols import Asker
 from search.engine.wave import Wave, newest_trials
-from search.plan import Chain, Pack, Plan, choose_widths
-from search.record import Books, Proposal, Proposals, ReusedTrials, as_columns, copied
+from search.plan import Chain, Pack, Plan, choose_widths, even_width, kind_of
+from search.record import Books, Layout, Proposal, Proposals, ReusedTrials, as_columns, copied
 
 WAVES_UNDER_WAY = 2
 """Waves that are trained at a time.
@@ -60,14 +60,14 @@ class FirstSeen:
     """
 
     def __init__(self) -> None:
-        # The lowest number under which params were asked for, by their values in order of `AXES`.
-        self._number: dict[tuple[float, ...], int] = {}
+        # The lowest number under which params were asked for.
+        self._number: dict[Params, int] = {}
 
     def register(self, proposal: Proposal) -> dict[int, int]:
         """Take notice of a proposal; return which of its trials repeat which earlier ones."""
         copies = {}
         for number, params in zip(proposal.numbers, proposal.params, strict=True):
-            first = self._number.setdefault(tuple(params[name] for name in AXES), number)
+            first = self._number.setdefault(Params(params), number)
             if first != number:
                 copies[number] = first
         return copies
@@ -100,6 +100,10 @@ class SampledSearch:
     reused : ReusedTrials
     make_wave : callable
         Returns the wave of a request.
+    widths : callable
+        Returns the columns per pack of a proposal; see `wave_widths`.
+    pack_by : sequence of str
+        The hyperparameters that all columns of a pack have in common.
     """
 
     asker: Asker
@@ -111,6 +115,10 @@ class SampledSearch:
     proposals: Proposals
     reused: ReusedTrials
     make_wave: Callable[[WaveRequest], Wave]
+    widths: Callable[[Proposal, int], dict[int, int] | int] = field(
+        default_factory=lambda: wave_widths
+    )
+    pack_by: Sequence[str] = ("batch_size",)
 
     # Waves that the sampler is not told of yet, oldest first; at most WAVES_UNDER_WAY, except
     # after `restore` where log files were deleted, which opens waves that had been told.
@@ -179,6 +187,10 @@ class SampledSearch:
                 active.wave.ended(pack)
 
     @property
+    def _layout(self) -> Layout:
+        return self.books.standings.layout
+
+    @property
     def _left(self) -> int:
         """Trials that nobody has asked for yet."""
         return self.total - (self._asked[-1].numbers.stop if self._asked else 0)
@@ -207,13 +219,13 @@ class SampledSearch:
 
     def _start(self, proposal: Proposal) -> Wave:
         """Write down what was asked for, before anything of it is trained."""
-        known = self.reused.rows(np.array(proposal.numbers), proposal.columns())
+        known = self.reused.rows(np.array(proposal.numbers), proposal.columns(self._layout))
         if len(known["number"]):
             self._log_missing(f"wave-{proposal.index:05d}-reused", known)
             proposal.reused = known["number"].tolist()
         copies = self._seen.register(proposal)
         proposal.copies = {n: first for n, first in copies.items() if n not in proposal.reused}
-        proposal.widths = wave_widths(proposal, self.workers)
+        proposal.widths = self.widths(proposal, self.workers)
         if self._asked:
             # The largest: a wave that was planned anew has packs beyond those of later ones.
             proposal.first_pack = max(p.first_pack + p.n_packs for p in self._asked)
@@ -225,7 +237,8 @@ class SampledSearch:
     def _open(self, proposal: Proposal) -> Wave:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
-        plan, first_unknown = proposal.plan(self.rungs), self._first_unknown(proposal.index)
+        plan = proposal.plan(self.rungs, self._layout, self.pack_by)
+        first_unknown = self._first_unknown(proposal.index)
         wave = self.make_wave(WaveRequest(plan, proposal.index, first_unknown))
         self._active.append(_Active(proposal, wave))
         return wave
@@ -258,7 +271,8 @@ class SampledSearch:
             return
         firsts = {row["number"]: row for row in self.books.trial_log.rows(copies.values())}
         rows = as_columns(
-            [copied(firsts[first], n, f"trial {first}") for n, first in copies.items()]
+            [copied(firsts[first], n, f"trial {first}") for n, first in copies.items()],
+            self._layout,
         )
         self._log_missing(f"wave-{proposal.index:05d}-repeated", rows)
 
@@ -275,8 +289,23 @@ def _at(values: Any, places: NDArray[np.intp]) -> Any:
     return [values[i] for i in places.tolist()]
 
 
-def wave_widths(proposal: Proposal, workers: int) -> dict[int, int]:
-    """Return the columns per pack for each batch size of a wave; the waves share the workers."""
-    batch_sizes, counts = np.unique(proposal.columns()["batch_size"], return_counts=True)
-    trajectories = dict(zip(batch_sizes.tolist(), counts.tolist(), strict=True))
-    return choose_widths(trajectories, max(1, workers // WAVES_UNDER_WAY))
+def wave_widths(
+    proposal: Proposal, workers: int, config: SweepConfig | None = None
+) -> dict[int, int] | int:
+    """Return the columns per pack of a wave; the waves share the workers.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    workers : int
+    config : SweepConfig, optional
+        The settings, where the trainer is another one than the softmax trainer.
+    """
+    each = max(1, workers // WAVES_UNDER_WAY)
+    if config is not None and not config.trainer.is_softmax:
+        kinds = Counter(kind_of(params, config.pack_by) for params in proposal.params)
+        return even_width(config, kinds, each)
+    batch_sizes, counts = np.unique(
+        [params["batch_size"] for params in proposal.params], return_counts=True
+    )
+    return choose_widths(dict(zip(batch_sizes.tolist(), counts.tolist(), strict=True)), each)

@@ -140,7 +140,8 @@ class Wave:
         reached = self._books.checkpoints.load(pack)
         if reached is None:
             return  # nothing of the pack is left to train, or it would have a state
-        rows = pruned_rows(pack, columns, rung, reached)
+        layout = self._books.standings.layout
+        rows = pruned_rows(pack, columns, rung, reached, layout)
         self._books.log(f"{link_name(pack.index, rung)}-pruned", rows)
 
     @cached_property

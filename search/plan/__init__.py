@@ -6,8 +6,8 @@ a file, a clock or a worker.
 
 from search.plan.lateness import patience, slowness
 from search.plan.legs import Leg
-from search.plan.links import Chain, Link, LinkCutter, nothing_reached, open_chains
-from search.plan.packs import NO_TRIAL, Pack, Plan, make_plan, replicated
+from search.plan.links import Chain, Link, LinkCutter, Speed, nothing_reached, open_chains
+from search.plan.packs import NO_TRIAL, Pack, Plan, Widths, kind_of, make_plan, replicated
 from search.plan.prediction import (
     Prediction,
     Simulated,
@@ -21,7 +21,7 @@ from search.plan.prediction import (
     trials_bytes,
 )
 from search.plan.schedule import Schedule
-from search.plan.widths import choose_widths, grid_plan, grid_widths, workers_each
+from search.plan.widths import choose_widths, even_width, grid_plan, grid_widths, workers_each
 
 __all__ = [
     "NO_TRIAL",
@@ -34,11 +34,15 @@ __all__ = [
     "Prediction",
     "Schedule",
     "Simulated",
+    "Speed",
+    "Widths",
     "array_mib",
     "choose_widths",
     "epochs_flops",
+    "even_width",
     "grid_plan",
     "grid_widths",
+    "kind_of",
     "make_plan",
     "nothing_reached",
     "open_chains",

@@ -72,7 +72,8 @@ def open_legs(pack: Pack, closed: NDArray[np.bool_]) -> list[Leg]:
     Two columns with trials 0 and 1 at epochs 5 and 10, and 2 at epoch 5:
 
     >>> columns = {"learning_rate": np.array([0.1, 0.2]), "alpha": np.zeros(2)}
-    >>> pack = Pack(0, 8, columns, stops=(5, 10), numbers=np.array([[0, 1], [2, NO_TRIAL]]))
+    >>> numbers = np.array([[0, 1], [2, NO_TRIAL]])
+    >>> pack = Pack(0, {"batch_size": 8}, columns, stops=(5, 10), numbers=numbers)
     >>> def show(*closed):
     ...     legs = open_legs(pack, np.array([*closed, True]))
     ...     return [(leg.epoch, leg.columns.tolist(), leg.numbers.tolist()) for leg in legs]

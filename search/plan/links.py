@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
-from model.speed import SpeedModel
 from model.tasks import READOUT_NAMES
 from search.config import SweepConfig
 from search.plan.legs import Leg, legs_from, open_legs
@@ -67,12 +66,12 @@ class Link:
 
     @property
     def task(self) -> str:
-        """The name of its task: links with the same batch size are of a kind."""
+        """The name of its task: links of packs that share the same are of a kind."""
         return f"{self._kind}: {self._detail}"
 
     @property
     def _kind(self) -> str:
-        return f"advance batch={self.pack.batch_size}"
+        return f"advance {self.pack.label}"
 
     @property
     def _detail(self) -> str:
@@ -95,49 +94,68 @@ _HANDLING = 0.03
 _SLACK = 1.25
 
 
+class Speed(Protocol):
+    """How long training and scoring take, measured or typical; a `LinkCutter` asks."""
+
+    def training_row(self, kind: Any, width: int, /) -> float:
+        """Seconds to train a pack of a `Pack.kind` and a width on one row."""
+
+    def scoring_row(self, width: int, /) -> float:
+        """Seconds to score a pack of a width on one row."""
+
+
 @dataclass(frozen=True)
 class LinkCutter:
     """Cuts packs into links by the time that they take.
 
     Attributes
     ----------
-    speed : SpeedModel
+    speed : Speed
         The seconds of a row that is trained or scored.
     n_train, n_validation : int
         Rows that train and rows that score.
     target : float
         Seconds that a link should take.
+    readouts : int
+        How often what is scored is scored.
+    exact : bool
+        Whether a link may end anywhere. If not, each leg is a link, whatever it takes.
     """
 
-    speed: SpeedModel
+    speed: Speed
     n_train: int
     n_validation: int
     target: float
+    readouts: int = len(READOUT_NAMES)
+    exact: bool = True
 
     @classmethod
     def for_plan(
-        cls, plan: Plan, *, speed: SpeedModel, n_train: int, n_validation: int, workers: int
+        cls, plan: Plan, *, speed: Speed, n_train: int, n_validation: int, workers: int
     ) -> Self:
         """Return the cutter whose links keep some workers busy with a plan."""
         work = sum(
-            n_train * speed.training_row(pack.batch_size, pack.width) * pack.column_epochs
+            n_train * speed.training_row(pack.kind, pack.width) * pack.column_epochs
             / pack.width for pack in plan.packs
         )  # fmt: skip
         return cls(speed, n_train, n_validation, link_seconds(work, workers))
 
     @classmethod
     def for_data(
-        cls, plan: Plan, *, speed: SpeedModel, config: SweepConfig, data: Dataset, workers: int
+        cls, plan: Plan, *, speed: Speed, config: SweepConfig, data: Dataset, workers: int
     ) -> Self:
         """Return the cutter for a data set that is split as the settings say."""
         n_train, n_validation = data.parts(config.scoring_fraction)
-        return cls.for_plan(
+        found = cls.for_plan(
             plan, speed=speed, n_train=n_train, n_validation=n_validation, workers=workers
         )
+        if config.trainer.is_softmax:
+            return found
+        return replace(found, readouts=1, exact=config.trainer.exact)
 
     def epoch_seconds(self, pack: Pack, width: int) -> float:
         """Seconds that one epoch of some columns of a pack takes."""
-        return self.n_train * self.speed.training_row(pack.batch_size, width)
+        return self.n_train * self.speed.training_row(pack.kind, width)
 
     def link(self, pack: Pack, start: int, legs: Sequence[Leg]) -> Link:
         """Return a link with the seconds that it should take."""
@@ -145,7 +163,7 @@ class LinkCutter:
         for leg in legs:
             seconds += self._training(epoch, leg)
             if len(leg.scored):
-                rows = self.n_validation * len(READOUT_NAMES)
+                rows = self.n_validation * self.readouts
                 seconds += rows * self.speed.scoring_row(len(leg.scored))
             epoch = leg.epoch
         return Link(pack, start, tuple(legs), seconds)
@@ -170,15 +188,18 @@ class LinkCutter:
         Where a link should take 10 epochs, and so 12 at most, the first two of these
         three legs are one link and the third is split:
 
+        >>> from model.speed import SpeedModel
         >>> cutter = LinkCutter(SpeedModel({8: (1.0, 0.0)}, (0.0, 0.0)), 1, 1, target=10.0)
         >>> columns = {"learning_rate": np.array([0.1]), "alpha": np.zeros(1)}
-        >>> pack = Pack(0, 8, columns, stops=(4, 12, 40), numbers=np.array([[0, 1, 2]]))
+        >>> numbers = np.array([[0, 1, 2]])
+        >>> pack = Pack(0, {"batch_size": 8}, columns, stops=(4, 12, 40), numbers=numbers)
         >>> legs = open_legs(pack, closed=np.array([False, False, False, True]))
         >>> [(link.start_epoch, link.epoch) for link in cutter.cut(pack, 0, legs)]
         [(0, 12), (12, 21), (21, 30), (30, 40)]
         """
         links: list[Link] = []
-        for group in self._grouped(start, self._split(start, legs)):
+        groups = self._grouped(start, self._split(start, legs)) if self.exact else zip(legs)
+        for group in groups:
             links.append(self.link(pack, start, group))
             start = group[-1].epoch
         return tuple(links)

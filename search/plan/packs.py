@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config import AXES, COLUMN_AXES, DTYPES, TRAJECTORY_AXES
+from model.trainers import Value
+from search.config import EPOCHS, short_text
 
-F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Table = Mapping[str, NDArray[Any]]
 """An array with a value for each trial, by the name of the hyperparameter."""
@@ -22,16 +22,17 @@ NO_TRIAL = -1
 
 @dataclass(frozen=True, eq=False)
 class Pack:
-    """Trajectories of one batch size that are trained side by side.
+    """Trajectories that are trained side by side.
 
     Attributes
     ----------
     index : int
         The pack's place in its plan.
-    batch_size : int
-        Rows in a mini-batch of every column.
-    columns : dict of str to ndarray of shape (M,), float64
-        One column per trajectory: its value of each of `COLUMN_AXES`.
+    shared : dict of str to value
+        Hyperparameters that all its trajectories have in common: of the softmax trainer the
+        batch size, of one that trains each trajectory alone all but the epochs.
+    columns : dict of str to ndarray of shape (M,)
+        One column per trajectory: its value of each other hyperparameter.
     stops : tuple of int
         Epochs at which trials are read off or reported, increasing.
     numbers : ndarray of shape (M, len(stops)), int64
@@ -43,12 +44,22 @@ class Pack:
     """
 
     index: int
-    batch_size: int
-    columns: dict[str, F64]
+    shared: dict[str, Value | None]
+    columns: dict[str, NDArray[Any]]
     stops: tuple[int, ...]
     numbers: I64
     rungs: tuple[int, ...] = ()
     replicate: int = 0
+
+    @property
+    def kind(self) -> Any:
+        """What is shared, as one value: packs with the same take as long for an epoch."""
+        return kind_of(self.shared, tuple(self.shared))
+
+    @property
+    def label(self) -> str:
+        """What is shared, in a few words."""
+        return short_text(self.shared)
 
     @property
     def width(self) -> int:
@@ -77,14 +88,17 @@ class Pack:
         Returns
         -------
         dict of str to ndarray of shape (n,)
-            In the order of `AXES`.
         """
-        values: dict[str, Any] = {
-            "batch_size": np.full(len(columns), self.batch_size),
-            "epochs": np.array(self.stops)[positions],
+        return {
+            **{name: _full(len(columns), value) for name, value in self.shared.items()},
+            EPOCHS: np.array(self.stops, np.int32)[positions],
             **{name: values[columns] for name, values in self.columns.items()},
         }
-        return {name: values[name].astype(DTYPES[name]) for name in AXES}
+
+    def column_params(self, column: int) -> dict[str, Value]:
+        """Return the hyperparameters of a trajectory, but for the epochs."""
+        mine = self.shared | {name: _item(values[column]) for name, values in self.columns.items()}
+        return {name: value for name, value in mine.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -114,30 +128,39 @@ class Plan:
         return sum(pack.column_epochs for pack in self.packs)
 
 
-def make_plan(
+Widths = Mapping[Any, int] | int
+"""Columns that a pack may have: one number, or one for each `Pack.kind`."""
+
+SOFTMAX_PACKS = ("batch_size",)
+
+
+def make_plan(  # noqa: PLR0913, PLR0917
     numbers: I64,
     params: Table,
-    width: Mapping[int, int],
+    width: Widths,
     rungs: Sequence[int] = (),
     first_pack: int = 0,
+    pack_by: Sequence[str] = SOFTMAX_PACKS,
 ) -> Plan:
     """Group trials into packs.
 
-    Trials that agree in `TRAJECTORY_AXES` share a trajectory. The trajectories
-    of a batch size are split evenly into packs, the longest first.
+    Trials that differ in their epochs alone share a trajectory. The trajectories
+    that agree in `pack_by` are split evenly into packs, the longest first.
 
     Parameters
     ----------
     numbers : ndarray of shape (n,), int64
         Trial numbers, each once.
     params : mapping of str to ndarray of shape (n,)
-        The value of each of `AXES` for each trial; no two trials agree in all.
-    width : mapping of int to int
-        Columns that a pack may have, for each batch size.
+        The value of each hyperparameter for each trial; no two trials agree in all.
+    width : mapping of value to int, or int
+        Columns that a pack may have, for each value of `pack_by`; see `Pack.kind`.
     rungs : sequence of int
         Epochs at which all trajectories are reported to a pruner, increasing.
     first_pack : int
         Index of the first pack.
+    pack_by : sequence of str
+        The hyperparameters that all trajectories of a pack have in common.
 
     Returns
     -------
@@ -160,20 +183,63 @@ def make_plan(
     >>> plan.packs[1].numbers.tolist()
     [[2, 3], [-1, 4]]
     """
-    order = _by_trajectory(params)
-    numbers, params = numbers[order], _rows(params, order)
-    trajectory = np.cumsum(_changes(params, *TRAJECTORY_AXES)) - 1
+    names = [name for name in params if name != EPOCHS]
+    codes = {name: _coded(params[name]) for name in params}
+    order = _by_trajectory(codes, names, pack_by)
+    numbers, params, codes = numbers[order], _rows(params, order), _rows(codes, order)
+    trajectory = np.cumsum(_changes(codes, *names)) - 1
     packs: list[Pack] = []
-    for rows in _runs(_changes(params, "batch_size")):
-        of_size = trajectory[rows]
-        count = int(of_size[-1] - of_size[0]) + 1
-        parts = math.ceil(count / width[int(params["batch_size"][rows.start])])
-        cuts = rows.start + np.searchsorted(of_size, of_size[0] + even_bounds(count, parts))
+    for rows in _runs(_changes(codes, *pack_by)):
+        of_kind = trajectory[rows]
+        count = int(of_kind[-1] - of_kind[0]) + 1
+        shared = {name: _item(params[name][rows.start]) for name in pack_by}
+        parts = math.ceil(count / _width(width, shared))
+        cuts = rows.start + np.searchsorted(of_kind, of_kind[0] + even_bounds(count, parts))
         for start, stop in pairwise(cuts):
             part = slice(start, stop)
             index = first_pack + len(packs)
-            packs.append(_pack(index, numbers[part], _rows(params, part), trajectory[part], rungs))
+            mine = _rows(params, part)
+            packs.append(_pack(index, shared, numbers[part], mine, trajectory[part], rungs))
     return Plan(tuple(packs))
+
+
+def kind_of(params: Mapping[str, Any], pack_by: Sequence[str]) -> Any:
+    """Return the `Pack.kind` of a trajectory; None stands for a hyperparameter that it lacks."""
+    values = tuple(params.get(name) for name in pack_by)
+    return values[0] if len(values) == 1 else values
+
+
+def _width(width: Widths, shared: Mapping[str, Any]) -> int:
+    if isinstance(width, int):
+        return width
+    return width[kind_of(shared, tuple(shared))]
+
+
+def _coded(values: NDArray[Any]) -> NDArray[Any]:
+    """Return what compares as the values do: themselves, or numbers in place of objects.
+
+    Equal objects get the same number, in the order of their text, so that a plan does not depend
+    on the order of its trials.
+    """
+    if values.dtype != object:
+        return values
+    # A missing value comes first.
+    known = sorted(set(values.tolist()), key=lambda value: (value is not None, str(value)))
+    code = {value: i for i, value in enumerate(known)}
+    return np.array([code[value] for value in values.tolist()], np.int64)
+
+
+def _item(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _full(n: int, value: Any) -> NDArray[Any]:
+    """Return an array of one value, of the type that the log has for it."""
+    if isinstance(value, bool | float):
+        return np.full(n, value)
+    if isinstance(value, int):
+        return np.full(n, value, np.int32 if -(2**31) <= value < 2**31 else np.int64)
+    return np.full(n, value, object)
 
 
 def even_bounds(count: int, parts: int) -> I64:
@@ -187,24 +253,26 @@ def even_bounds(count: int, parts: int) -> I64:
     return np.arange(parts + 1) * count // parts
 
 
-def _by_trajectory(params: Table) -> NDArray[np.intp]:
+def _by_trajectory(codes: Table, names: Sequence[str], pack_by: Sequence[str]) -> NDArray[np.intp]:
     """Return the order in which a trajectory's trials stand together, by their epochs.
 
-    Within a batch size the longest trajectories come first, so that those of a pack
-    end at about the same time.
+    Among those of a pack the longest trajectories come first, so that they end at about the same
+    time.
     """
-    keys = [params[name] for name in reversed(TRAJECTORY_AXES)]
-    order = np.lexsort([params["epochs"], *keys])  # by the last key first
-    params = _rows(params, order)
-    trajectory = np.cumsum(_changes(params, *TRAJECTORY_AXES)) - 1
-    longest = np.zeros(len(order), np.int64)
-    np.maximum.at(longest, trajectory, params["epochs"])
-    return order[np.lexsort([trajectory, -longest[trajectory], params["batch_size"]])]
+    n = len(codes[EPOCHS])
+    keys = [codes[name] for name in reversed(names)]
+    order = np.lexsort([codes[EPOCHS], *keys])  # by the last key first
+    codes = _rows(codes, order)
+    trajectory = np.cumsum(_changes(codes, *names)) - 1
+    longest = np.zeros(n, np.int64)
+    np.maximum.at(longest, trajectory, codes[EPOCHS])
+    kinds = [codes[name] for name in reversed(pack_by)]
+    return order[np.lexsort([trajectory, -longest[trajectory], *kinds])]
 
 
 def _changes(params: Table, *names: str) -> NDArray[np.bool_]:
     """Where a row differs from the one before in any of the named hyperparameters."""
-    changed = np.zeros(len(params[names[0]]), bool)
+    changed = np.zeros(len(params[EPOCHS]), bool)
     changed[:1] = True
     for name in names:
         changed[1:] |= params[name][1:] != params[name][:-1]
@@ -220,18 +288,29 @@ def _rows(params: Table, rows: Any) -> dict[str, NDArray[Any]]:
     return {name: values[rows] for name, values in params.items()}
 
 
-def _pack(index: int, numbers: I64, params: Table, trajectory: I64, rungs: Sequence[int]) -> Pack:
+def _pack(  # noqa: PLR0913, PLR0917
+    index: int,
+    shared: Mapping[str, Any],
+    numbers: I64,
+    params: Table,
+    trajectory: I64,
+    rungs: Sequence[int],
+) -> Pack:
     column = trajectory - trajectory[0]
     first = np.flatnonzero(np.diff(column, prepend=-1))
-    epochs = params["epochs"]
+    epochs = params[EPOCHS]
     reached = [rung for rung in rungs if rung <= epochs.max()]
     stops = np.union1d(epochs, np.array(reached, epochs.dtype))
     table = np.full((len(first), len(stops)), NO_TRIAL, np.int64)
     table[column, np.searchsorted(stops, epochs)] = numbers
     return Pack(
         index=index,
-        batch_size=int(params["batch_size"][0]),
-        columns={name: params[name][first] for name in COLUMN_AXES},
+        shared={**shared},
+        columns={
+            name: values[first]
+            for name, values in params.items()
+            if name != EPOCHS and name not in shared
+        },
         stops=tuple(stops.tolist()),
         numbers=table,
         rungs=tuple(reached),

@@ -5,12 +5,13 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from model.data.dataset import Dataset
 from model.features import RAW
-from model.speed import SpeedModel
 from search.config import Params, SweepConfig
-from search.plan.links import Chain, Link
+from search.plan.links import Chain, Link, Speed
+from search.plan.packs import SOFTMAX_PACKS, kind_of
 from search.plan.schedule import Schedule
 
 # Measured where a plan is made: 100 and more, and a log is read and joined besides.
@@ -90,31 +91,31 @@ class Prediction:
         Compute time of all links together, in seconds.
     busy : float
         Fraction of the workers' time in which they work.
-    by_batch_size : dict of int to float
-        Compute time of the packs of each batch size, in seconds.
+    by_kind : dict of value to float
+        Compute time of the packs of each `Pack.kind`, in seconds.
     """
 
     training_s: float
     compute_s: float
     busy: float
-    by_batch_size: dict[int, float]
+    by_kind: dict[Any, float]
 
 
 def predict(chains: Sequence[Chain], workers: int) -> Prediction:
     """Return the time that links should take, by running their schedule without the work."""
     simulated = simulate(chains, workers)
-    by_batch_size: defaultdict[int, float] = defaultdict(float)
+    by_kind: defaultdict[Any, float] = defaultdict(float)
     for chain in chains:
         for link in chain:
-            by_batch_size[link.pack.batch_size] += link.seconds
-    return Prediction(
-        simulated.makespan, sum(by_batch_size.values()), simulated.busy, dict(by_batch_size)
-    )
+            by_kind[link.pack.kind] += link.seconds
+    return Prediction(simulated.makespan, sum(by_kind.values()), simulated.busy, dict(by_kind))
 
 
-def refit_seconds(speed: SpeedModel, params: Params, n_rows: int) -> float:
-    """Seconds of the final training on `n_rows` images."""
-    return params.epochs * n_rows * speed.training_row(params.batch_size, 1)
+def refit_seconds(
+    speed: Speed, params: Params, n_rows: int, pack_by: Sequence[str] = SOFTMAX_PACKS
+) -> float:
+    """Seconds of the final training on `n_rows` rows."""
+    return params.epochs * n_rows * speed.training_row(kind_of(params, pack_by), 1)
 
 
 def optimum_seconds(n_rows: int, n_features: int, n_classes: int) -> float:

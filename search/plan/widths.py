@@ -1,14 +1,17 @@
 """How wide packs should be for the workers there are, and the plan of a whole grid."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.speed import TYPICAL
-from search.config import COLUMN_AXES, SweepConfig
-from search.plan.packs import Plan, make_plan
+from search.config import EPOCHS, SweepConfig
+from search.plan.packs import Plan, Widths, make_plan
 
 
 def workers_each(config: SweepConfig, workers: int) -> int:
@@ -67,17 +70,51 @@ def _makespan(trajectories: Mapping[int, int], width: int, workers: int) -> floa
     return max(total / workers, longest)
 
 
-def grid_widths(config: SweepConfig, workers: int) -> dict[int, int]:
-    """Return the columns per pack for each batch size of a grid."""
-    columns = math.prod(len(getattr(config.space, name)) for name in COLUMN_AXES)
-    return choose_widths(
-        dict.fromkeys(config.space.batch_size, columns), workers_each(config, workers)
+def grid_widths(config: SweepConfig, workers: int) -> dict[Any, int] | int:
+    """Return the columns per pack of a grid: of the softmax trainer for each batch size."""
+    if not config.trainer.is_softmax:
+        return even_width(config, _packs_of_grid(config), workers_each(config, workers))
+    axes = config.space.axes
+    columns = math.prod(
+        len(values) for name, values in axes.items() if name not in (EPOCHS, *config.pack_by)
     )
+    return choose_widths(dict.fromkeys(axes["batch_size"], columns), workers_each(config, workers))
+
+
+def even_width(config: SweepConfig, kinds: Counter[Any], workers: int) -> int:
+    """Return the columns per pack of a trainer of which it is not known what packs save.
+
+    As wide as they may be, and narrow enough that every worker has one.
+
+    Parameters
+    ----------
+    config : SweepConfig
+    kinds : Counter
+        Number of trajectories of each kind of pack.
+    workers : int
+    """
+    if config.trainer.pack_by is None:
+        return 1
+    each = math.ceil(workers / len(kinds))
+    most = math.ceil(max(kinds.values()) / each)
+    return max(1, min(config.trainer.widest, most))
+
+
+def _packs_of_grid(config: SweepConfig) -> Counter[Any]:
+    """Return how many trajectories agree in what packs share, for each such value."""
+    kinds: Counter[Any] = Counter()
+    for table in config.space.tables:
+        lengths = {name: len(values) for name, values in table.items() if name != EPOCHS}
+        columns = math.prod(n for name, n in lengths.items() if name not in config.pack_by)
+        shared = [table.get(name, (None,)) for name in config.pack_by]
+        if config.trainer.pack_by is not None:
+            kinds.update(dict.fromkeys(product(*shared), columns))
+    return kinds
 
 
 def grid_plan(
     config: SweepConfig,
-    widths: Mapping[int, int],
+    widths: Widths,
     numbers: NDArray[np.int64] | None = None,
     rungs: Sequence[int] = (),
 ) -> Plan:
@@ -87,8 +124,8 @@ def grid_plan(
     ----------
     config : SweepConfig
         The settings, whose space is a grid.
-    widths : mapping of int to int
-        Columns per pack for each batch size, as `grid_widths` returns them.
+    widths : mapping of value to int, or int
+        Columns per pack, as `grid_widths` returns them.
     numbers : ndarray of int64, optional
         The trials that are trained; all where left out.
     rungs : sequence of int
@@ -96,4 +133,5 @@ def grid_plan(
     """
     if numbers is None:
         numbers = np.arange(len(config.space))
-    return make_plan(numbers, config.space.columns(numbers), widths, rungs)
+    params = config.space.columns(numbers)
+    return make_plan(numbers, params, widths, rungs, pack_by=config.pack_by)

@@ -5,15 +5,15 @@ decides what is trained next, and never waits for a worker.
 """
 
 from search.record.books import Books, open_books, settle
-from search.record.checkpoints import Checkpoint, Checkpoints
+from search.record.checkpoints import Checkpoint, Checkpoints, SoftmaxStates, StateKind
 from search.record.columns import (
     COMPLETE,
     FAIL,
-    FIGURES,
     PRUNED,
     READOUTS,
-    STANDINGS_COLUMNS,
+    SOFTMAX_LAYOUT,
     Key,
+    Layout,
     Readout,
 )
 from search.record.confidence import (
@@ -27,9 +27,10 @@ from search.record.confidence import (
     TiedTrial,
     Ties,
 )
+from search.record.layouts import layout_of
 from search.record.link_log import LinkRecord, read_links
 from search.record.loading import load_table
-from search.record.log_reading import OF_REPLICATES, read_columns, read_log
+from search.record.log_reading import of_replicates, read_columns, read_log
 from search.record.manifest import REUSE_KEY, Manifest, new_manifest, versions
 from search.record.proposals import Proposal, Proposals
 from search.record.replicate_books import ReplicateBooks, training_books
@@ -54,12 +55,10 @@ from search.record.trial_log import TrialLog, link_name
 __all__ = [
     "COMPLETE",
     "FAIL",
-    "FIGURES",
-    "OF_REPLICATES",
     "PRUNED",
     "READOUTS",
     "REUSE_KEY",
-    "STANDINGS_COLUMNS",
+    "SOFTMAX_LAYOUT",
     "TOP",
     "AlphaFigures",
     "Arithmetic",
@@ -72,6 +71,7 @@ __all__ = [
     "FeatureSizes",
     "Guessing",
     "Key",
+    "Layout",
     "LinkRecord",
     "Manifest",
     "OptimumFigures",
@@ -87,7 +87,9 @@ __all__ = [
     "RowCheck",
     "RunFolder",
     "ScoreStatistics",
+    "SoftmaxStates",
     "Standings",
+    "StateKind",
     "Statistics",
     "Summary",
     "TiedTrial",
@@ -98,9 +100,11 @@ __all__ = [
     "TrialLog",
     "as_columns",
     "copied",
+    "layout_of",
     "link_name",
     "load_table",
     "new_manifest",
+    "of_replicates",
     "open_books",
     "pruned_rows",
     "read_columns",

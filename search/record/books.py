@@ -12,11 +12,18 @@ from model.data.dataset import Dataset
 from model.tasks import LinkResult
 from search.config import SweepConfig
 from search.plan import Link, Pack
-from search.record.checkpoints import Checkpoint, Checkpoints
-from search.record.columns import READOUTS, STANDINGS_COLUMNS
+from search.record.checkpoints import (
+    Checkpoint,
+    Checkpoints,
+    SoftmaxStates,
+    StateKind,
+    TrainerStates,
+)
+from search.record.columns import READOUTS
+from search.record.layouts import layout_of
 from search.record.link_log import LinkLog, LinkRecord
-from search.record.resamples import Resamples
-from search.record.rows import Rows, resampled_of
+from search.record.resamples import Resamples, resampled_of
+from search.record.rows import Rows
 from search.record.run_folder import RunFolder
 from search.record.standings import Standings
 from search.record.trial_log import TrialLog, link_name, link_of
@@ -35,7 +42,7 @@ class Books:
     standings : Standings
         The counts and the best of the trials.
     resamples : Resamples or None
-        None where trials have replicates.
+        None where trials have replicates, or another trainer than the softmax trainer.
     links : LinkLog or None
         The links as data, for reading only; None where nobody reads them.
     """
@@ -60,8 +67,9 @@ class Books:
         StoreError
             If the log cannot be read.
         """
-        columns = self.trial_log.columns(*STANDINGS_COLUMNS)
-        self.standings.count(dict(zip(STANDINGS_COLUMNS, columns, strict=True)))
+        names = self.standings.layout.standings
+        columns = self.trial_log.columns(*names)
+        self.standings.count(dict(zip(names, columns, strict=True)))
 
     def log(self, name: str, rows: Rows) -> None:
         """Make final rows durable, then count them.
@@ -165,11 +173,15 @@ def open_books(config: SweepConfig, data: Dataset, folder: RunFolder) -> Books:
     PacksweepError
         If one of their folders cannot be made.
     """
+    layout, is_softmax = layout_of(config), config.trainer.is_softmax
+    shape = data.X.shape[1], data.n_classes
+    states: StateKind = SoftmaxStates(shape) if is_softmax else TrainerStates()
+    compares = is_softmax and config.replicates == 1
     return Books(
-        TrialLog(folder.trials, _about(data), folder.run),
-        Checkpoints(folder.checkpoints, folder.run, (data.X.shape[1], data.n_classes)),
-        Standings(config.total, config.select),
-        Resamples(folder.resamples, folder.run) if config.replicates == 1 else None,
+        TrialLog(folder.trials, _about(data), folder.run, layout=layout),
+        Checkpoints(folder.checkpoints, folder.run, states),
+        Standings(config.total, config.select, layout),
+        Resamples(folder.resamples, folder.run) if compares else None,
         LinkLog(folder.links),
     )
 

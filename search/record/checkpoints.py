@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
+from model.trainers.states import States
 from search.plan import Pack
 from search.storage import Place, load_arrays, prepare_folder, save_arrays, seal_of
 
@@ -21,7 +22,8 @@ class Checkpoint:
 
     Attributes
     ----------
-    state : PackState
+    state : PackState or States
+        Of the softmax trainer, or of another one.
     columns : ndarray of int64
         The pack's columns that the state has, increasing.
     seconds : ndarray of shape (M,), float64
@@ -36,7 +38,7 @@ class Checkpoint:
         Attempt of that link, counted from 1.
     """
 
-    state: PackState
+    state: Any
     columns: I64
     seconds: F64
     reports: F64
@@ -46,10 +48,67 @@ class Checkpoint:
     attempt: int = 1
 
     @classmethod
-    def before(cls, pack: Pack, state: PackState) -> Self:
+    def before(cls, pack: Pack, state: Any) -> Self:
         """Return where a pack stands before its first epoch."""
         shape = pack.numbers.shape
         return cls(state, np.arange(pack.width), np.zeros(shape[0]), np.full(shape, np.nan))
+
+
+class StateKind(Protocol):
+    """What a trainer's states are; `Checkpoints` asks.
+
+    Attributes
+    ----------
+    kind : type
+        Their class, a dataclass of arrays and plain values with an ``epoch``.
+    """
+
+    @property
+    def kind(self) -> type[Any]:
+        """Their class."""
+
+    def are_of(self, state: Any, pack: Pack, columns: I64) -> bool:
+        """Whether a state that was read is one of some columns of a pack."""
+
+
+@dataclass(frozen=True)
+class SoftmaxStates:
+    """The states of the softmax trainer.
+
+    Attributes
+    ----------
+    shape : tuple of int or None
+        Features and classes of the data set, which they must have.
+    """
+
+    shape: tuple[int, int] | None = None
+    kind: type[PackState] = PackState
+
+    def are_of(self, state: PackState, pack: Pack, columns: I64) -> bool:
+        """Whether a state that was read is one of some columns of a pack."""
+        features, classes = self.shape or (len(state.V), len(state.b) + 1)
+        M, K = len(columns), classes - 1
+        return bool(
+            state.learning_rate.shape == state.alpha.shape == state.scale.shape == (M,)
+            and state.V.shape == (features, K * M)
+            and state.b.shape == (K, M)
+            and state.batch_size == pack.shared["batch_size"]
+            and all(
+                np.array_equal(getattr(state, name), values[columns])
+                for name, values in pack.columns.items()
+            )
+        )
+
+
+@dataclass(frozen=True)
+class TrainerStates:
+    """The states of any other trainer."""
+
+    kind: type[States] = States
+
+    def are_of(self, state: States, pack: Pack, columns: I64) -> bool:
+        """Whether a state that was read is one of some columns of a pack."""
+        return state.is_of([pack.column_params(m) for m in columns.tolist()])
 
 
 class Checkpoints:
@@ -64,12 +123,12 @@ class Checkpoints:
         Folder of the files; made where it is missing.
     run : str
         Identity of the run, for the seals.
-    shape : tuple of int, optional
-        Features and classes of the data set, which the states must have.
+    states : StateKind
+        What the trainer's states are.
     """
 
-    def __init__(self, folder: Place, run: str = "", shape: tuple[int, int] | None = None) -> None:
-        self.folder, self._run, self._shape = folder, run, shape
+    def __init__(self, folder: Place, run: str = "", states: StateKind = SoftmaxStates()) -> None:
+        self.folder, self._run, self._states = folder, run, states
         prepare_folder(folder)
 
     def _path(self, pack: Pack) -> Place:
@@ -98,12 +157,13 @@ class Checkpoints:
             If the file cannot be fetched, so that it may well be whole.
         """
         path = self._path(pack)
-        checkpoint = load_arrays(path, Checkpoint, seal_of(path, self._run))
-        return checkpoint if checkpoint and self._fits(checkpoint, pack) else None
-
-    def _fits(self, checkpoint: Checkpoint, pack: Pack) -> bool:
-        features, classes = self._shape or (len(checkpoint.state.V), len(checkpoint.state.b) + 1)
-        return _has_shapes(checkpoint, features, classes) and _is_of(checkpoint, pack)
+        checkpoint = load_arrays(
+            path, Checkpoint, seal_of(path, self._run), state=self._states.kind
+        )
+        if checkpoint is None or not _is_of(checkpoint, pack):
+            return None
+        fits = self._states.are_of(checkpoint.state, pack, checkpoint.columns)
+        return checkpoint if fits else None
 
     def reached(self, pack: Pack) -> tuple[int, I64 | None]:
         """Return the epoch and the columns of the pack's checkpoint, 0 and None without one."""
@@ -122,32 +182,16 @@ class Checkpoints:
         self._path(pack).unlink(missing_ok=True)
 
 
-def _has_shapes(checkpoint: Checkpoint, features: int, classes: int) -> bool:
-    """Whether all arrays fit each other and a data set."""
-    state, M = checkpoint.state, np.size(checkpoint.columns)
-    K = classes - 1
-    return (
-        M > 0
-        and checkpoint.columns.shape == (M,)
-        and state.learning_rate.shape == state.alpha.shape == state.scale.shape == (M,)
-        and state.V.shape == (features, K * M)
-        and state.b.shape == (K, M)
-    )
-
-
 def _is_of(checkpoint: Checkpoint, pack: Pack) -> bool:
-    """Whether a checkpoint, whose arrays fit each other, is of a pack's trajectories."""
-    state, columns = checkpoint.state, checkpoint.columns
+    """Whether a checkpoint, but for its state, is of a pack."""
+    columns = checkpoint.columns
     return bool(
-        state.batch_size == pack.batch_size
-        and 0 < state.epoch <= pack.stops[-1]
+        columns.ndim == 1
+        and len(columns)
+        and 0 < checkpoint.state.epoch <= pack.stops[-1]
         and checkpoint.reports.shape == pack.numbers.shape
         and checkpoint.seconds.shape == (pack.width,)
         and columns[0] >= 0
         and (np.diff(columns) > 0).all()
         and columns[-1] < pack.width
-        and all(
-            np.array_equal(getattr(state, name), values[columns])
-            for name, values in pack.columns.items()
-        )
     )

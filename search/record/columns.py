@@ -1,9 +1,12 @@
 """The columns of the log that others ask for by name: states, figures and readouts."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-from model.tasks import AVERAGE, LAST
-from search.config import AXES
+import numpy as np
+
+from model.tasks import AVERAGE, LAST, READOUT_NAMES
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Readout:
     accuracy: str
 
 
-Key = tuple[float, ...]
-"""The values of a trial's hyperparameters, in the order of `AXES`."""
+Key = tuple[Any, ...]
+"""The values of a trial's hyperparameters, in their order."""
 
 READOUTS = {
     LAST: Readout("last weights", "val_cost", "val_accuracy"),
@@ -34,8 +37,57 @@ READOUTS = {
 
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 
-FIGURES = tuple(name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy))
-"""The columns of the log that have a trial's costs and accuracies."""
 
-STANDINGS_COLUMNS = ("number", "state", *AXES, *FIGURES)
-"""The columns of the log that `Standings` are made of."""
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a log that depend on its trainer.
+
+    Attributes
+    ----------
+    dtypes : tuple of (str, str)
+        The name of each hyperparameter and the type of its values, slowest axis first.
+    readout_names : tuple of str
+        The readouts by which a trial is scored; see `READOUTS`.
+    metrics : tuple of str
+        What the trainer returns beside cost and accuracy.
+    """
+
+    dtypes: tuple[tuple[str, str], ...]
+    readout_names: tuple[str, ...] = READOUT_NAMES
+    metrics: tuple[str, ...] = ()
+
+    @cached_property
+    def axes(self) -> tuple[str, ...]:
+        """The names of the hyperparameters."""
+        return tuple(name for name, _ in self.dtypes)
+
+    @cached_property
+    def readouts(self) -> dict[str, Readout]:
+        """The readouts by which a trial is scored, by name."""
+        return {name: READOUTS[name] for name in self.readout_names}
+
+    @cached_property
+    def figures(self) -> tuple[str, ...]:
+        """The columns that have a trial's costs, accuracies and other metrics."""
+        pairs = [name for r in self.readouts.values() for name in (r.cost, r.accuracy)]
+        return (*pairs, *(metric_column(name) for name in self.metrics))
+
+    @cached_property
+    def standings(self) -> tuple[str, ...]:
+        """The columns that `Standings` are made of."""
+        return ("number", "state", *self.axes, *self.figures)
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """Return the type of a hyperparameter's values."""
+        return np.dtype(dict(self.dtypes)[name])
+
+
+def metric_column(name: str) -> str:
+    """Return the column of a metric that a trainer returns."""
+    return f"val_{name}"
+
+
+SOFTMAX_LAYOUT = Layout(
+    (("batch_size", "<i4"), ("learning_rate", "<f8"), ("epochs", "<i4"), ("alpha", "<f8"))
+)
+"""The columns of the softmax trainer's log."""

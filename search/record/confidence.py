@@ -88,17 +88,19 @@ class RefitStatistics:
     ----------
     seeds : tuple of int
         Their seeds; the first one is the run's.
-    last, average : ScoreStatistics
-        Their test figures by each readout.
+    last : ScoreStatistics
+        Their test figures.
+    average : ScoreStatistics or None
+        Those of the averaged weights, where the trainer has them.
     """
 
     seeds: tuple[int, ...]
     last: ScoreStatistics
-    average: ScoreStatistics
+    average: ScoreStatistics | None = None
 
-    def by(self, name: str) -> ScoreStatistics:
+    def by(self, name: str) -> ScoreStatistics | None:
         """Return the test figures by a readout, given its name in `READOUTS`."""
-        found: ScoreStatistics = getattr(self, name)
+        found: ScoreStatistics | None = getattr(self, name)
         return found
 
 

@@ -28,7 +28,8 @@ class LinkRecord:
     ----------
     pack : int
         The pack's index.
-    batch_size : int
+    label : str
+        What the pack's columns have in common, such as ``batch=8``.
     start_epoch, epoch : int
         The epochs at which it started and ended.
     width : int
@@ -44,7 +45,7 @@ class LinkRecord:
     """
 
     pack: int
-    batch_size: int
+    label: str
     start_epoch: int
     epoch: int
     width: int
@@ -59,7 +60,7 @@ class LinkRecord:
         """Return the record of a link that a machine has trained."""
         return cls(
             pack=link.pack.index,
-            batch_size=link.pack.batch_size,
+            label=link.pack.label,
             start_epoch=link.start_epoch,
             epoch=link.epoch,
             width=link.width,
@@ -127,6 +128,8 @@ def _record_of(line: str) -> LinkRecord | None:
     """Return the link of a line, or None for one that a kill or a full disk has cut."""
     try:
         entries: dict[str, Any] = json.loads(line)
+        if "batch_size" in entries:  # of the version that knew one trainer
+            entries["label"] = f"batch={entries['batch_size']}"
         return LinkRecord(**{field.name: entries[field.name] for field in fields(LinkRecord)})
     except (ValueError, KeyError, TypeError):
         return None
@@ -148,6 +151,6 @@ def _records_of_sentences(text: str) -> Iterator[LinkRecord]:
         # Local time, a little after the worker was free.
         end = datetime.strptime(time, "%Y-%m-%d %H:%M:%S,%f").astimezone().timestamp()
         yield LinkRecord(
-            pack, batch_size, start_epoch, epoch, width, trained_epochs,
+            pack, f"batch={batch_size}", start_epoch, epoch, width, trained_epochs,
             end - float(seconds), end, node, attempt=1,
         )  # fmt: skip

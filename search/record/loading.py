@@ -18,7 +18,7 @@ def load_table(run: str | Place, kind: str) -> Any:
         raise TableKindError(f"There is no kind {show(kind)} of table; give {', '.join(_KINDS)}.")
     library = _library(kind)
     folder = RunFolder(place(run))
-    table = read_log(folder.trials, run=folder.run).sort_by("number")
+    table = read_log(folder.trials, run=folder.run, layout=folder.layout).sort_by("number")
     if kind == "pandas":
         return table.to_pandas()
     return library.from_arrow(table) if kind == "polars" else table

@@ -1,6 +1,7 @@
 """The columns of the trial log, and the log read whoever writes it."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -10,39 +11,27 @@ from numpy.typing import NDArray
 
 from model.seal import EARLIER, Seal
 from search.errors import StoreError
-from search.record.columns import FIGURES
+from search.record.columns import SOFTMAX_LAYOUT, Layout
 from search.storage import Place, RemotePath, read_whole, seal_of
 
 _TIME = pa.timestamp("us", tz="UTC")
-_COLUMNS = [
+_STATE = [
     ("number", pa.int64(), "Trial number; for a grid its index, last hyperparameter fastest."),
     ("state", pa.string(), "COMPLETE, PRUNED or FAIL."),
-    ("batch_size", pa.int32(), "Rows per update."),
-    ("learning_rate", pa.float64(), "Step of the descent."),
-    ("epochs", pa.int32(), "Passes over the training rows."),
-    ("alpha", pa.float64(), "L2 strength on the weights."),
-    (
-        "val_cost",
-        pa.float64(),
-        "Mean cross-entropy on the validation rows; null unless COMPLETE.",
-    ),
-    ("val_accuracy", pa.float64(), "Fraction of them classified correctly; null unless COMPLETE."),
-    ("val_cost_avg", pa.float64(), "val_cost of the average of the last epoch's weights."),
-    ("val_accuracy_avg", pa.float64(), "val_accuracy of the average of the last epoch's weights."),
-    *(
-        (f"{name}_std", pa.float64(), f"Standard deviation of {name} over the replicates, or null.")
-        for name in FIGURES
-    ),
-    (
-        "replicates",
-        pa.list_(
-            pa.struct(
-                [("seed", pa.int64()), ("fold", pa.int32())]
-                + [(name, pa.float64()) for name in FIGURES]
-            )
-        ),
-        "What each training of the trial gave, with several seeds or folds, else null.",
-    ),
+]
+_AXES = {
+    "batch_size": "Rows per update.",
+    "learning_rate": "Step of the descent.",
+    "epochs": "Passes over the training rows.",
+    "alpha": "L2 strength on the weights.",
+}
+_FIGURES = {
+    "val_cost": "Mean cross-entropy on the validation rows; null unless COMPLETE.",
+    "val_accuracy": "Fraction of them classified correctly; null unless COMPLETE.",
+    "val_cost_avg": "val_cost of the average of the last epoch's weights.",
+    "val_accuracy_avg": "val_accuracy of the average of the last epoch's weights.",
+}
+_REST = [
     (
         "train_cost",
         pa.float64(),
@@ -69,15 +58,60 @@ _COLUMNS = [
     ("error", pa.string(), "Why the trial failed; null unless FAIL."),
     ("source", pa.string(), "Whose result this is where the trial was not trained, else null."),
 ]
-OF_REPLICATES = (*(f"{name}_std" for name in FIGURES), "replicates")
-"""Columns of trials that are trained several times; rows of others may go without them."""
-
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"description": text}) for name, kind, text in _COLUMNS]
-)
 
 
-def read_log(folder: Place, *names: str, run: str = "", once: bool = True) -> pa.Table:
+def of_replicates(layout: Layout) -> tuple[str, ...]:
+    """Return the columns of trials that are trained several times; others may go without them."""
+    return (*(f"{name}_std" for name in layout.figures), "replicates")
+
+
+@cache
+def schema_of(layout: Layout) -> pa.Schema:
+    """Return the schema of a log, with a description of each column."""
+    figures = [(name, pa.float64()) for name in layout.figures]
+    replicate = pa.struct([("seed", pa.int64()), ("fold", pa.int32()), *figures])
+    columns = [
+        *_STATE,
+        *(
+            (name, _kind(layout, name), _AXES.get(name, "Hyperparameter of the trainer."))
+            for name in layout.axes
+        ),
+        *(
+            (name, kind, _FIGURES.get(name, "Metric of the trainer, on the validation rows."))
+            for name, kind in figures
+        ),
+        *(
+            (f"{name}_std", kind, f"Standard deviation of {name} over the replicates, or null.")
+            for name, kind in figures
+        ),
+        (
+            "replicates",
+            pa.list_(replicate),
+            "What each training of the trial gave, with several seeds or folds, else null.",
+        ),
+        *_REST,
+    ]
+    return pa.schema(
+        [pa.field(name, kind, metadata={"description": text}) for name, kind, text in columns]
+    )
+
+
+def _kind(layout: Layout, name: str) -> pa.DataType:
+    dtype = layout.dtype(name)
+    return pa.string() if dtype.hasobject else pa.from_numpy_dtype(dtype)
+
+
+SCHEMA = schema_of(SOFTMAX_LAYOUT)
+"""The schema of the softmax trainer's log."""
+
+
+def read_log(
+    folder: Place,
+    *names: str,
+    run: str = "",
+    once: bool = True,
+    layout: Layout = SOFTMAX_LAYOUT,
+) -> pa.Table:
     """Return a log in no particular order, whoever writes it; nothing in its folder is changed.
 
     Parameters
@@ -90,6 +124,8 @@ def read_log(folder: Place, *names: str, run: str = "", once: bool = True) -> pa
         Identity of the run whose log it is.
     once : bool
         Whether each number is that of one trial.
+    layout : Layout
+        The columns that depend on the run's trainer.
 
     Raises
     ------
@@ -97,7 +133,8 @@ def read_log(folder: Place, *names: str, run: str = "", once: bool = True) -> pa
         If a file is damaged or not of this run, if a trial has two rows, or if a file cannot be
         fetched.
     """
-    wanted = list(names or SCHEMA.names)
+    schema = schema_of(layout)
+    wanted = list(names or schema.names)
     contents = []
     for path, content in part_contents(folder):
         problem = part_problem(content, seal_of(path, run))
@@ -105,14 +142,16 @@ def read_log(folder: Place, *names: str, run: str = "", once: bool = True) -> pa
             raise _unbelievable(path, problem)
         contents.append(content)
     if not contents:
-        return SCHEMA.empty_table().select(wanted)
+        return schema.empty_table().select(wanted)
     table = _scan(folder, contents, list(dict.fromkeys(["number", *wanted])))
     if once:
         _check_once(folder, table["number"])
     return table.select(wanted)
 
 
-def read_columns(folder: Place, *names: str, run: str = "") -> tuple[NDArray[Any], ...]:
+def read_columns(
+    folder: Place, *names: str, run: str = "", layout: Layout = SOFTMAX_LAYOUT
+) -> tuple[NDArray[Any], ...]:
     """Return some columns of a log as arrays; null numbers become NaN.
 
     Raises
@@ -120,7 +159,8 @@ def read_columns(folder: Place, *names: str, run: str = "") -> tuple[NDArray[Any
     StoreError
         As for `read_log`.
     """
-    return tuple(column.to_numpy() for column in read_log(folder, *names, run=run).columns)
+    table = read_log(folder, *names, run=run, layout=layout)
+    return tuple(column.to_numpy() for column in table.columns)
 
 
 def part_contents(folder: Place) -> Iterator[tuple[Place, bytes]]:

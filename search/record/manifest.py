@@ -5,7 +5,7 @@ import platform
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 from pprint import pformat
@@ -19,7 +19,7 @@ from model.features import RAW
 from model.pack import TRAINER_VERSION
 from model.seal import EARLIER, Seal
 from model.tasks import LAST
-from search.config import Range, SweepConfig
+from search.config import SOFTMAX, Range, SweepConfig
 from search.errors import ConfigError
 from search.storage import Place, parse_json
 from search.text import utc_now
@@ -34,9 +34,13 @@ SEALED_SINCE = 4
 # What the digits of a result depend on.
 _ROUNDING = ("python", "numpy", "scipy", "numba")
 
+# The key of a width that all packs have.
+_ALL = "all"
+
 # The settings that a trial's result depends on, beside its params.
 REUSE_KEY = (
-    "dataset", "features", "seed", "seeds", "folds", "validation_fraction", "trainer_version",
+    "trainer", "dataset", "features", "seed", "seeds", "folds", "validation_fraction",
+    "trainer_version",
 )  # fmt: skip
 
 
@@ -51,7 +55,7 @@ class Manifest:
     dataset : dict
         Name and fingerprint, and the classes where they are not simply 0, 1, ...
     widths : dict of str to int
-        The plan: columns per pack for each batch size.
+        The plan: columns per pack, of the softmax trainer for each batch size.
     trainer_version : int
         Version of the arithmetic that gives the results.
     versions : dict of str to str
@@ -79,14 +83,17 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
     run: str = EARLIER
 
+    @cached_property
+    def sweep_config(self) -> SweepConfig:
+        """The settings as they are used."""
+        return SweepConfig.from_dict(self.config)
+
     def settings(self) -> dict[str, Any]:
         """Return what decides the results, one entry per setting."""
         folds = self.config.get("folds", 0)
         return {
-            **{
-                name: str(Range(**axis)) if isinstance(axis, dict) else axis
-                for name, axis in self.config["space"].items()
-            },
+            **_space_texts(self.config["space"]),
+            "trainer": _trainer_text(self.config.get("trainer", {"name": SOFTMAX})),
             "sampler": _method_text(self.config.get("sampler", {"name": "grid"})),
             "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
             "select": self.config.get("select", LAST),
@@ -102,8 +109,10 @@ class Manifest:
         }
 
     @property
-    def widths_by_batch_size(self) -> dict[int, int]:
-        """The widths by number again: the keys of JSON are text."""
+    def plan_widths(self) -> dict[int, int] | int:
+        """The widths by number again, as the keys of JSON are text; or the one for all packs."""
+        if _ALL in self.widths:
+            return self.widths[_ALL]
         return {int(batch_size): width for batch_size, width in self.widths.items()}
 
     @property
@@ -120,9 +129,9 @@ class Manifest:
         """Name the settings in which another manifest differs, with both values."""
         mine, theirs = self.settings(), other.settings()
         return [
-            f"{name}: the run has {mine[name]}, the command {theirs[name]}"
-            for name in mine
-            if mine[name] != theirs[name]
+            f"{name}: the run has {mine.get(name, 'none')}, the command {theirs.get(name, 'none')}"
+            for name in mine | theirs
+            if mine.get(name) != theirs.get(name)
         ]
 
 
@@ -176,6 +185,28 @@ def _reader() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)
 
 
+def _space_texts(space: Any) -> dict[str, Any]:
+    """Return each hyperparameter's values, of several tables by the number of each."""
+    tables = space if isinstance(space, list) else [space]
+    return {
+        name if len(tables) == 1 else f"{name} in table {i}": (
+            str(Range(**axis)) if isinstance(axis, dict) else axis
+        )
+        for i, table in enumerate(tables, 1)
+        for name, axis in table.items()
+    }
+
+
+def _trainer_text(table: Mapping[str, Any]) -> str:
+    return f"{table['name']} {table.get('version', '')}".strip()
+
+
+def _by_text(widths: Mapping[int, int] | int) -> dict[str, int]:
+    if isinstance(widths, int):
+        return {_ALL: widths}
+    return {str(batch_size): width for batch_size, width in widths.items()}
+
+
 def _method_text(table: dict[str, Any]) -> str:
     """Write the table [sampler] or [pruner] in one line, without what is not set."""
     forms = {
@@ -217,7 +248,7 @@ def _about(data: Dataset) -> dict[str, Any]:
 def new_manifest(
     config: SweepConfig,
     data: Dataset,
-    widths: Mapping[int, int] | None = None,
+    widths: Mapping[int, int] | int | None = None,
     reuse: Iterable[Place] = (),
     workers: int = 1,
 ) -> Manifest:
@@ -231,7 +262,7 @@ def new_manifest(
     return Manifest(
         config={**config.to_dict(), "dataset": dataset},
         dataset=_about(data),
-        widths={str(batch_size): width for batch_size, width in (widths or {}).items()},
+        widths=_by_text(widths or {}),
         trainer_version=TRAINER_VERSION,
         versions=versions(),
         created_at=utc_now(),

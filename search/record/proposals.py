@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from search.config import AXES, DTYPES
 from search.errors import RunFolderError, SamplerError
 from search.plan import Plan, make_plan
+from search.record.columns import SOFTMAX_LAYOUT, Layout
 from search.storage import (
     Place,
     json_content,
@@ -40,8 +40,8 @@ class Proposal:
         What the sampler, and later the pruner, keep with each trial.
     study_attrs : dict
         Attributes that the sampler keeps with its study.
-    widths : dict of int to int
-        Columns per pack for each batch size.
+    widths : dict of int to int, or int
+        Columns per pack, of the softmax trainer for each batch size.
     first_pack, n_packs : int
         Index of its first pack, and how many there are.
     reused : list of int
@@ -57,7 +57,7 @@ class Proposal:
     params: list[dict[str, Any]]
     attrs: list[dict[str, Any]]
     study_attrs: dict[str, Any]
-    widths: dict[int, int] = field(default_factory=dict)
+    widths: dict[int, int] | int = field(default_factory=dict)
     first_pack: int = 0
     n_packs: int = 0
     reused: list[int] = field(default_factory=list)
@@ -69,22 +69,29 @@ class Proposal:
         """The trials' numbers."""
         return range(self.first, self.first + len(self.params))
 
-    def columns(self) -> dict[str, NDArray[Any]]:
+    def columns(self, layout: Layout = SOFTMAX_LAYOUT) -> dict[str, NDArray[Any]]:
         """Return the trials' params as the log stores them."""
         return {
-            name: np.array([params[name] for params in self.params], DTYPES[name]) for name in AXES
+            name: np.array([params[name] for params in self.params], layout.dtype(name))
+            for name in layout.axes
         }
 
-    def plan(self, rungs: Sequence[int]) -> Plan:
+    def plan(
+        self,
+        rungs: Sequence[int],
+        layout: Layout = SOFTMAX_LAYOUT,
+        pack_by: Sequence[str] = ("batch_size",),
+    ) -> Plan:
         """Return the packs of the trials that are to be trained."""
         numbers = np.array(self.numbers)
         trained = ~np.isin(numbers, [*self.copies, *self.reused])
         return make_plan(
             numbers[trained],
-            {name: values[trained] for name, values in self.columns().items()},
+            {name: values[trained] for name, values in self.columns(layout).items()},
             self.widths,
             rungs,
             self.first_pack,
+            pack_by,
         )
 
 
@@ -97,10 +104,12 @@ class Proposals:
         Folder of the files; made when there is something to write.
     run : str
         Identity of the run, for the seals.
+    layout : Layout
+        The columns of the log that depend on the trainer.
     """
 
-    def __init__(self, folder: Place, run: str = "") -> None:
-        self.folder, self._run = folder, run
+    def __init__(self, folder: Place, run: str = "", layout: Layout = SOFTMAX_LAYOUT) -> None:
+        self.folder, self._run, self._layout = folder, run, layout
         if folder.is_dir():  # a grid's run has none
             prepare_folder(folder)
 
@@ -155,7 +164,7 @@ class Proposals:
             raise ValueError(f"{'.'.join(map(str, wrong['loc']))} is missing or wrong") from error
         if (proposal.index, proposal.first) != (index, first):
             raise ValueError(f"it is wave {proposal.index}, from trial {proposal.first} on")
-        _check_params(proposal)
+        _check_params(proposal, self._layout.axes)
         return proposal
 
 
@@ -172,14 +181,14 @@ def _reader() -> TypeAdapter[Proposal]:
     return TypeAdapter(Proposal)
 
 
-def _check_params(proposal: Proposal) -> None:
+def _check_params(proposal: Proposal, axes: Sequence[str]) -> None:
     n = len(proposal.params)
     if not n or len(proposal.attrs) != n:
         raise ValueError("params and attrs are not of the same trials")
     for params in proposal.params:
-        plain = all(isinstance(params.get(name), int | float) for name in AXES)
+        plain = all(isinstance(params.get(name), int | float | str) for name in axes)
         if not plain:
-            raise ValueError("params lack a number")
+            raise ValueError("params lack a value")
     known = {*proposal.numbers}
     if not known.issuperset([*proposal.reused, *proposal.copies]):
         raise ValueError("it speaks of trials of other waves")

@@ -11,11 +11,9 @@ from search.config import Replicate
 from search.plan import NO_TRIAL, Link
 from search.record.books import Books
 from search.record.checkpoints import Checkpoint
-from search.record.columns import COMPLETE, FAIL, FIGURES, READOUTS
+from search.record.columns import COMPLETE, FAIL, READOUTS
 from search.record.reuse import as_columns
 from search.record.rows import Rows
-
-_KEPT = ("number", "seconds", "train_cost", *FIGURES)
 
 FOLDER = "replicates"
 """What the log of the replicates is called, beside the trial log."""
@@ -67,7 +65,7 @@ class ReplicateBooks(Books):
         # Of replicate r of trial t at [r, t]; not a number before it has its row.
         self._seconds = np.zeros(shape)
         self._train_cost = np.full(shape, np.nan)
-        self._figures = {name: np.full(shape, np.nan) for name in FIGURES}
+        self._figures = {name: np.full(shape, np.nan) for name in self.standings.layout.figures}
 
     @property
     def closed(self) -> NDArray[np.bool_]:
@@ -82,8 +80,8 @@ class ReplicateBooks(Books):
         StoreError
             If the log cannot be read.
         """
-        columns = self.trial_log.columns(*_KEPT)
-        self._keep(dict(zip(_KEPT, columns, strict=True)))
+        kept = ("number", "seconds", "train_cost", *self._figures)
+        self._keep(dict(zip(kept, self.trial_log.columns(*kept), strict=True)))
         # A trial that has its row needs no replicates, such as one that another run has trained.
         self._closed[:-1] |= np.tile(self.standings.closed[:-1], len(self._replicates))
 
@@ -118,7 +116,8 @@ class ReplicateBooks(Books):
         """Return, for each of some trials, the row of the replicate that was finished last."""
         parts = np.arange(len(self._replicates))[:, None] * self._total + trials
         rows = sorted(self.trial_log.rows(parts.ravel()), key=lambda row: row["finished_at"])
-        return as_columns(list({row["number"] % self._total: row for row in rows}.values()))
+        newest = list({row["number"] % self._total: row for row in rows}.values())
+        return as_columns(newest, self.standings.layout)
 
     def _keep(self, rows: Rows) -> None:
         """Keep the figures of some replicates, of which the rows of trials are made."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, near
-from model.tasks import LAST
-from search.config import AXES
-from search.record.columns import Key
+from model.tasks import LAST, LinkResult
+from search.plan import NO_TRIAL, Leg, Link
+from search.record.columns import SOFTMAX_LAYOUT, Key
 from search.record.manifest import Manifest
 from search.record.run_folder import RunFolder
 from search.storage import (
@@ -31,9 +31,9 @@ class Resampled:
 
     Attributes
     ----------
-    params : ndarray of shape (m, len(AXES)), float64
-        The hyperparameters, in the order of `AXES`. They name a trial in every run that takes it
-        over, where its number may be another.
+    params : ndarray of shape (m, 4), float64
+        The hyperparameters of the softmax trainer, in their order. They name a trial in every run
+        that takes it over, where its number may be another.
     cost : ndarray of shape (m,), float64
         Costs on the validation rows, by the readout that selects.
     resampled : ndarray of shape (m, B), float32
@@ -149,4 +149,25 @@ def _fits(part: Resampled) -> bool:
     """Whether the arrays have the shapes that this version reads."""
     m = np.size(part.cost)
     shapes = np.shape(part.params), np.shape(part.cost), np.shape(part.resampled)
-    return shapes == ((m, len(AXES)), (m,), (m, RESAMPLES))
+    return shapes == ((m, len(SOFTMAX_LAYOUT.axes)), (m,), (m, RESAMPLES))
+
+
+def resampled_of(link: Link, result: LinkResult, select: str) -> Resampled:
+    """Return the resampled costs of the trials that end in a link, at least one."""
+    parts = [
+        (leg, ended.scores[select], leg.numbers != NO_TRIAL)
+        for leg, ended in zip(link.legs, result.legs, strict=True)
+        if ended.scores
+    ]
+    params = [_params_of(leg, done) for leg, _, done in parts]
+    return Resampled(
+        np.concatenate(params),
+        np.concatenate([scores.cost[done] for _, scores, done in parts]),
+        np.concatenate([scores.resampled[done] for _, scores, done in parts]),
+    )
+
+
+def _params_of(leg: Leg, done: NDArray[np.bool_]) -> NDArray[np.float64]:
+    columns = leg.scored[done]
+    params = leg.pack.params(columns, np.full(len(columns), leg.position))
+    return np.column_stack([params[name] for name in SOFTMAX_LAYOUT.axes]).astype(np.float64)

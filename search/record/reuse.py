@@ -7,10 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tasks import LAST
-from search.config import AXES
 from search.errors import RunFolderError
-from search.record.columns import COMPLETE, FAIL, FIGURES, READOUTS, Key
-from search.record.log_reading import SCHEMA, read_log
+from search.record.columns import (
+    COMPLETE,
+    FAIL,
+    READOUTS,
+    SOFTMAX_LAYOUT,
+    Key,
+    Layout,
+)
+from search.record.layouts import layout_of
+from search.record.log_reading import read_log, schema_of
 from search.record.manifest import REUSE_KEY, Manifest
 from search.record.run_folder import RunFolder
 from search.record.trial_log import TrialLog
@@ -26,12 +33,17 @@ class ReusedTrials:
     ----------
     rows : iterable of dict
         Rows of a log; where two have the same params, the first counts.
+    layout : Layout
+        The columns of the log that depend on the trainer.
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
+    def __init__(
+        self, rows: Iterable[Mapping[str, Any]] = (), layout: Layout = SOFTMAX_LAYOUT
+    ) -> None:
         self._rows: dict[Key, Mapping[str, Any]] = {}
+        self._layout = layout
         for row in rows:
-            self._rows.setdefault(tuple(row[name] for name in AXES), row)
+            self._rows.setdefault(tuple(row[name] for name in layout.axes), row)
 
     @classmethod
     def of_runs(cls, folders: Iterable[Place], manifest: Manifest) -> Self:
@@ -58,7 +70,7 @@ class ReusedTrials:
         for folder in folders:
             _check_same_key(folder, manifest)
             rows += _finished(folder, manifest)
-        return cls(rows)
+        return cls(rows, layout_of(manifest.sweep_config))
 
     @classmethod
     def frozen(
@@ -89,9 +101,10 @@ class ReusedTrials:
             Told where the kept rows are not believed, and so are asked for again: their file, what
             is wrong with it, and where it is now.
         """
+        layout = layout_of(manifest.sweep_config)
         if not manifest.reuse:
-            return cls()
-        trial_log = TrialLog(folder, run=manifest.run, once=False)
+            return cls(layout=layout)
+        trial_log = TrialLog(folder, run=manifest.run, once=False, layout=layout)
         for path, problem in list(trial_log.problems()):
             if problem:
                 tell(path, problem, trial_log.set_aside(path))
@@ -99,8 +112,8 @@ class ReusedTrials:
             runs = _places(manifest.reuse, given)
             known = cls.of_runs(runs, manifest)
             copy_resamples(runs)
-            trial_log.write(_FROZEN, as_columns(list(known._rows.values())))
-        return cls(trial_log.read().to_pylist())
+            trial_log.write(_FROZEN, as_columns(list(known._rows.values()), layout))
+        return cls(trial_log.read().to_pylist(), layout)
 
     def rows(
         self, numbers: NDArray[np.int64], params: Mapping[str, NDArray[Any]]
@@ -111,17 +124,18 @@ class ReusedTrials:
         ----------
         numbers : ndarray of shape (n,), int64
         params : mapping of str to ndarray of shape (n,)
-            One entry for each of `AXES`.
+            One entry for each hyperparameter.
         """
         if not self._rows:
-            return as_columns([])
-        keys = zip(*(params[name].tolist() for name in AXES), strict=True)
+            return as_columns([], self._layout)
+        keys = zip(*(params[name].tolist() for name in self._layout.axes), strict=True)
         return as_columns(
             [
                 {**self._rows[key], "number": number}
                 for number, key in zip(numbers.tolist(), keys, strict=True)
                 if key in self._rows
-            ]
+            ],
+            self._layout,
         )
 
 
@@ -130,10 +144,12 @@ def copied(row: Mapping[str, Any], number: int, source: str) -> dict[str, Any]:
     return {**row, "number": number, "seconds": 0.0, "pack": None, "source": source}
 
 
-def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def as_columns(
+    rows: Sequence[Mapping[str, Any]], layout: Layout = SOFTMAX_LAYOUT
+) -> dict[str, Any]:
     """Turn rows of the log into the columns that it stores."""
-    columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
-    numbers = {"number": np.int64, **dict.fromkeys(FIGURES, np.float64)}
+    columns = {name: [row[name] for row in rows] for name in schema_of(layout).names}
+    numbers = {"number": np.int64, **dict.fromkeys(layout.figures, np.float64)}
     arrays = {name: np.array(columns[name], kind) for name, kind in numbers.items()}
     times = {
         name: [time.timestamp() for time in columns[name]] for name in ("started_at", "finished_at")
@@ -175,7 +191,8 @@ def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
     other = RunFolder(folder).existing_manifest()
     select = manifest.config.get("select", LAST)
     same = select == other.config.get("select", LAST)
-    rows = read_log(RunFolder(folder).trials, run=other.run).to_pylist()
+    layout = layout_of(other.sweep_config)
+    rows = read_log(RunFolder(folder).trials, run=other.run, layout=layout).to_pylist()
     return [
         copied(row, row["number"], row["source"] or f"{folder.resolve()}, trial {row['number']}")
         | ({} if same else _of_other_readout(row, READOUTS[select].cost))

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config import AXES, SweepConfig
-from search.record.columns import COMPLETE, FAIL, PRUNED, READOUTS
+from search.config import SweepConfig
+from search.record.columns import COMPLETE, FAIL, PRUNED, SOFTMAX_LAYOUT, Layout
+from search.record.layouts import layout_of
 from search.record.log_reading import read_part
 from search.record.proposals import Proposal
 from search.record.trial_log import TrialLog
-
-_COLUMNS = ("number", "state", *AXES, *(readout.cost for readout in READOUTS.values()))
 
 Params = Mapping[str, NDArray[Any]]
 """The hyperparameters of trials 0, 1, ... by name."""
@@ -29,10 +28,20 @@ class RowCheck:
         Number of trials of the sweep. A log of replicates has rows of as many for each of them.
     replicates : int
         Number of replicates of each trial.
+    layout : Layout
+        The columns of the log that depend on the trainer.
     """
 
-    def __init__(self, params: Params, total: int, replicates: int = 1) -> None:
-        self._params, self._total = params, total
+    def __init__(
+        self,
+        params: Params,
+        total: int,
+        replicates: int = 1,
+        layout: Layout = SOFTMAX_LAYOUT,
+    ) -> None:
+        self._params, self._total, self._layout = params, total, layout
+        costs = (readout.cost for readout in layout.readouts.values())
+        self._columns = ("number", "state", *layout.axes, *costs)
         # Numbers of the files that were found right.
         self._seen = np.zeros(total * replicates, bool)
 
@@ -41,15 +50,16 @@ class RowCheck:
         cls, config: SweepConfig, proposals: Sequence[Proposal], replicates: int = 1
     ) -> "RowCheck":
         """Return the check of a run's log, or of that of its replicates."""
+        layout = layout_of(config)
         if config.is_grid:
             params = config.space.columns(np.arange(config.total))
         else:
-            waves = [proposal.columns() for proposal in proposals]
+            waves = [proposal.columns(layout) for proposal in proposals]
             params = {
                 name: np.concatenate([np.zeros(0), *(wave[name] for wave in waves)])
-                for name in AXES
+                for name in layout.axes
             }
-        return cls(params, config.total, replicates)
+        return cls(params, config.total, replicates, layout)
 
     def problem(self, content: bytes) -> str | None:
         """Return what is wrong with a file's rows, as a sentence about it, if anything is.
@@ -60,7 +70,7 @@ class RowCheck:
             Content of a whole file of the run's log.
         """
         try:
-            return self._of_rows(read_part(content, *_COLUMNS))
+            return self._of_rows(read_part(content, *self._columns))
         except ValueError as error:
             return str(error)
 
@@ -72,11 +82,11 @@ class RowCheck:
         StoreError
             If a file cannot be fetched.
         """
-        rows = trial_log.read(*_COLUMNS, once=False)
-        return self._of_rows({name: rows[name].to_numpy() for name in _COLUMNS}) is None
+        rows = trial_log.read(*self._columns, once=False)
+        return self._of_rows({name: rows[name].to_numpy() for name in self._columns}) is None
 
     def _of_rows(self, rows: Params) -> str | None:
-        problem = self._of_numbers(rows["number"]) or self._of_params(rows) or _of_states(rows)
+        problem = self._of_numbers(rows["number"]) or self._of_params(rows) or self._of_states(rows)
         if problem is None:
             self._seen[rows["number"]] = True
         return problem
@@ -92,26 +102,40 @@ class RowCheck:
 
     def _of_params(self, rows: Params) -> str | None:
         trials = rows["number"] % self._total
-        unknown = trials[trials >= len(self._params[AXES[0]])]
+        unknown = trials[trials >= len(next(iter(self._params.values())))]
         if len(unknown):
             return f"trial {unknown[0]} was not asked for"
-        for name in AXES:
-            wrong = np.flatnonzero(rows[name] != self._params[name][trials])
+        for name in self._layout.axes:
+            wrong = np.flatnonzero(_differ(rows[name], self._params[name][trials]))
             if len(wrong):
                 trial, value = trials[wrong[0]], rows[name][wrong[0]]
                 return f"trial {trial} has {name} = {self._params[name][trial]}, and there {value}"
         return None
 
+    def _of_states(self, rows: Params) -> str | None:
+        states = rows["state"]
+        if not np.isin(states.astype(str), [COMPLETE, PRUNED, FAIL]).all():
+            return "its rows have no state"
+        costs = [rows[readout.cost] for readout in self._layout.readouts.values()]
+        finite = np.logical_and.reduce([np.isfinite(cost) for cost in costs])
+        wrong = np.flatnonzero(finite != (states == COMPLETE))
+        if not len(wrong):
+            return None
+        first = wrong[0]
+        return (
+            f"trial {rows['number'][first]} is {states[first]} with a cost of "
+            f"{rows['val_cost'][first]}"
+        )
 
-def _of_states(rows: Params) -> str | None:
-    states = rows["state"]
-    if not np.isin(states.astype(str), [COMPLETE, PRUNED, FAIL]).all():
-        return "its rows have no state"
-    finite = np.logical_and.reduce([np.isfinite(rows[r.cost]) for r in READOUTS.values()])
-    wrong = np.flatnonzero(finite != (states == COMPLETE))
-    if not len(wrong):
-        return None
-    first = wrong[0]
-    return (
-        f"trial {rows['number'][first]} is {states[first]} with a cost of {rows['val_cost'][first]}"
-    )
+
+def _differ(found: NDArray[Any], asked: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where values differ; those that are missing are equal, however an array holds them."""
+    if not (found.dtype.hasobject or asked.dtype.hasobject):
+        differ: NDArray[np.bool_] = found != asked
+        return differ
+    pairs = zip(found.tolist(), asked.tolist(), strict=True)
+    return np.array([not (a == b or (_is_missing(a) and _is_missing(b))) for a, b in pairs], bool)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value  # noqa: PLR0124 - NaN is not itself

@@ -1,18 +1,23 @@
 """From a link's result to the rows of its trials in the log, and what is kept for later ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.pack import Scores
 from model.tasks import LAST, LegResult, LinkResult
-from search.config import AXES
 from search.plan import NO_TRIAL, Leg, Link, Pack
 from search.record.checkpoints import Checkpoint
-from search.record.columns import COMPLETE, FAIL, FIGURES, PRUNED, READOUTS
-from search.record.resamples import Resampled
+from search.record.columns import (
+    COMPLETE,
+    FAIL,
+    PRUNED,
+    READOUTS,
+    SOFTMAX_LAYOUT,
+    Layout,
+    metric_column,
+)
 
 Rows = dict[str, Any]
 
@@ -45,19 +50,25 @@ def record(
         seconds[leg.columns] += ended.seconds / len(leg.columns)
         if not ended.scores:
             continue
-        figures = _figures(ended.scores) | {"train_cost": _train_cost(ended)}
+        figures = _figures(ended) | {"train_cost": _train_cost(ended)}
         # inf: diverged. NaN: not scored at this epoch.
         costs = figures[READOUTS[select].cost]
         reports[leg.scored, leg.position] = np.where(np.isfinite(costs), costs, np.inf)
         figures["seconds"] = seconds[leg.scored]
-        parts.append(_complete(leg, figures, select))
+        parts.append(_complete(leg, figures, ended.errors, select))
         seconds[leg.scored[leg.numbers != NO_TRIAL]] = 0.0
     times = (node, result.started_at, result.finished_at, link.attempt)
     after = Checkpoint(result.state, link.legs[-1].columns, seconds, reports, *times)
     return _finished(pack, parts, after) if parts else {}, after
 
 
-def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkpoint) -> Rows:
+def pruned_rows(
+    pack: Pack,
+    columns: NDArray[np.int64],
+    rung: int,
+    after: Checkpoint,
+    layout: Layout = SOFTMAX_LAYOUT,
+) -> Rows:
     """Return the log's columns for the trials of some columns that go no further than a rung.
 
     Parameters
@@ -69,6 +80,8 @@ def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkp
         The epoch that they reached.
     after : Checkpoint
         The checkpoint of the pack at the rung.
+    layout : Layout
+        The columns of the log that depend on the trainer.
     """
     reached = pack.stops.index(rung)
     ahead = pack.numbers[columns, reached + 1 :]
@@ -77,7 +90,7 @@ def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkp
     share = after.seconds[column] / np.bincount(row, minlength=len(columns))[row]
     part = _params(pack, column, reached + 1 + later) | {
         "state": np.full(len(row), PRUNED),
-        **{name: np.full(len(row), np.nan) for name in FIGURES},
+        **{name: np.full(len(row), np.nan) for name in layout.figures},
         "last_cost": after.reports[column, reached],
         "last_epoch": np.full(len(row), rung, np.int32),
         "seconds": share,
@@ -86,7 +99,7 @@ def pruned_rows(pack: Pack, columns: NDArray[np.int64], rung: int, after: Checkp
     return _finished(pack, [part], after)
 
 
-def _complete(leg: Leg, figures: Rows, select: str) -> Rows:
+def _complete(leg: Leg, figures: Rows, errors: Sequence[str | None], select: str) -> Rows:
     """Rows of the trials that end with a leg; a cost that is not finite is a failure.
 
     Parameters
@@ -94,6 +107,8 @@ def _complete(leg: Leg, figures: Rows, select: str) -> Rows:
     leg : Leg
     figures : dict of str to ndarray of shape (k,)
         Costs, accuracies and seconds of the leg's scored columns.
+    errors : sequence of str or None
+        Why each of them has failed, if it is known to have; empty where none has.
     select : str
         The readout by which trials are compared.
     """
@@ -102,22 +117,29 @@ def _complete(leg: Leg, figures: Rows, select: str) -> Rows:
     figures = {name: values[done] for name, values in figures.items()}
     cost = figures[READOUTS[select].cost]
     finite = np.isfinite(cost)
+    reasons = np.array([*errors] or [None] * len(leg.scored), object)[done]
     return _params(leg.pack, columns, np.full(len(columns), leg.position)) | {
         "state": np.where(finite, COMPLETE, FAIL),
         **figures,
         "last_cost": cost,
         "last_epoch": np.full(len(columns), leg.epoch, np.int32),
-        "error": np.array([None if ok else "diverged" for ok in finite.tolist()], object),
+        "error": np.array(
+            [None if ok else why or "diverged" for ok, why in zip(finite, reasons, strict=True)],
+            object,
+        ),
     }
 
 
-def _figures(scores: Mapping[str, Scores]) -> Rows:
+def _figures(ended: LegResult) -> Rows:
     """Costs and accuracies under their names in the log; what diverges by one has no figures."""
+    scores = ended.scores
     finite = np.isfinite([score.cost for score in scores.values()]).all(axis=0)
     pairs = [(READOUTS[name], score) for name, score in scores.items()]
+    others = {metric_column(name): values for name, values in ended.metrics.items()}
     return {
         **{readout.cost: np.where(finite, score.cost, np.nan) for readout, score in pairs},
         **{readout.accuracy: np.where(finite, score.accuracy, np.nan) for readout, score in pairs},
+        **{name: np.where(finite, values, np.nan) for name, values in others.items()},
     }
 
 
@@ -161,24 +183,3 @@ def _reports(
         list(zip(epochs[mine].tolist(), reports[m, mine].tolist(), strict=True))
         for m, mine in zip(column.tolist(), passed, strict=True)
     ]
-
-
-def resampled_of(link: Link, result: LinkResult, select: str) -> Resampled:
-    """Return the resampled costs of the trials that end in a link, at least one."""
-    parts = [
-        (leg, ended.scores[select], leg.numbers != NO_TRIAL)
-        for leg, ended in zip(link.legs, result.legs, strict=True)
-        if ended.scores
-    ]
-    params = [_params_of(leg, done) for leg, _, done in parts]
-    return Resampled(
-        np.concatenate(params),
-        np.concatenate([scores.cost[done] for _, scores, done in parts]),
-        np.concatenate([scores.resampled[done] for _, scores, done in parts]),
-    )
-
-
-def _params_of(leg: Leg, done: NDArray[np.bool_]) -> NDArray[np.float64]:
-    columns = leg.scored[done]
-    params = leg.pack.params(columns, np.full(len(columns), leg.position))
-    return np.column_stack([params[name] for name in AXES]).astype(np.float64)

@@ -13,6 +13,8 @@ from typing import Self, TypeVar
 from model.errors import PacksweepError
 from model.seal import Seal
 from search.errors import ObjectStoreError, RunFolderError, StoreError
+from search.record.columns import SOFTMAX_LAYOUT, Layout
+from search.record.layouts import layout_of
 from search.record.manifest import Manifest, parse_manifest
 from search.record.move_aside import MOVED, finish_move, move_aside
 from search.record.summary import Summary
@@ -182,6 +184,12 @@ class RunFolder:
             If there is no run.
         """
         return self.existing_manifest().run
+
+    @property
+    def layout(self) -> Layout:
+        """The columns of the log that depend on the trainer; without a manifest the softmax's."""
+        manifest = self.read_manifest()
+        return layout_of(manifest.sweep_config) if manifest else SOFTMAX_LAYOUT
 
     def seal(self, path: Place) -> Seal:
         """Return the seal of a file that lies in the folder itself."""

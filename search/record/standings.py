@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tasks import LAST
-from search.config import AXES, Params
+from search.config import Params
 from search.plan import NO_TRIAL
-from search.record.columns import FIGURES, READOUTS
+from search.record.columns import READOUTS, SOFTMAX_LAYOUT, Layout
 
 TOP = 10
 """How many of the best trials are kept and shown."""
-
-_TRIAL = ("number", *AXES, *FIGURES)
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,8 @@ class BestTrial:
         The validation cost by which it is one of the best.
     val_cost, val_accuracy : float
         Validation cost of the last weights, and the fraction of images they classify correctly.
-    val_cost_avg, val_accuracy_avg : float
-        Validation cost and accuracy of the averaged weights.
+    val_cost_avg, val_accuracy_avg : float or None
+        Validation cost and accuracy of the averaged weights, where the trainer has them.
     """
 
     number: int
@@ -40,8 +38,8 @@ class BestTrial:
     value: float
     val_cost: float
     val_accuracy: float
-    val_cost_avg: float
-    val_accuracy_avg: float
+    val_cost_avg: float | None = None
+    val_accuracy_avg: float | None = None
 
 
 @dataclass
@@ -56,6 +54,8 @@ class Standings:
         Number of trials of the sweep.
     select : str
         Name of the readout by which trials are compared.
+    layout : Layout
+        The columns of the log that depend on the trainer.
     states : Counter
         Number of trials with a final row, by their state.
     top : list of BestTrial
@@ -66,6 +66,7 @@ class Standings:
 
     total: int
     select: str = LAST
+    layout: Layout = SOFTMAX_LAYOUT
     # Their sum is the number of entries of `closed` that are true, but for the last.
     states: Counter[str] = field(default_factory=Counter)
     # Of closed trials alone, sorted by cost and number.
@@ -93,7 +94,7 @@ class Standings:
         Parameters
         ----------
         rows : mapping of str to array
-            The columns `STANDINGS_COLUMNS` of the log.
+            The columns `Layout.standings` of the log.
         """
         self.closed[rows["number"]] = True
         self.states.update(rows["state"].tolist())
@@ -101,16 +102,31 @@ class Standings:
         complete = np.flatnonzero(np.isfinite(rows[selected]))
         if not len(complete):
             return
-        columns = {name: np.asarray(rows[name])[complete] for name in _TRIAL}
+        names = ("number", *self.layout.axes, *self.layout.figures)
+        columns = {name: np.asarray(rows[name])[complete] for name in names}
         best = np.lexsort([columns["number"], columns[selected]])[:TOP]
         new = [
-            _trial({name: values[i].item() for name, values in columns.items()}, selected)
+            self._trial({name: _plain(values[i]) for name, values in columns.items()}, selected)
             for i in best
         ]
         self.top = sorted([*self.top, *new], key=lambda trial: (trial.value, trial.number))[:TOP]
 
+    def _trial(self, row: Mapping[str, Any], selected: str) -> BestTrial:
+        axes = {name: row[name] for name in self.layout.axes}
+        present = {name: value for name, value in axes.items() if value is not None}
+        dtypes = dict(self.layout.dtypes)
+        params = Params({n: _of_type(value, dtypes[n]) for n, value in present.items()})
+        pairs = [(r.cost, r.accuracy) for r in self.layout.readouts.values()]
+        figures = {name: row[name] for pair in pairs for name in pair}
+        return BestTrial(row["number"], params, row[selected], **figures)
 
-def _trial(row: Mapping[str, Any], selected: str) -> BestTrial:
-    params = Params(**{name: row[name] for name in AXES})
-    figures = {name: row[name] for name in FIGURES}
-    return BestTrial(row["number"], params, row[selected], **figures)
+
+def _plain(value: Any) -> Any:
+    """Return a value of Python's; None for one that is missing, which arrays may hold as NaN."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if value != value else value  # noqa: PLR0124 - NaN is not itself
+
+
+def _of_type(value: Any, dtype: str) -> Any:
+    """Return a whole number as one where a column with missing values has made it a float."""
+    return value if np.dtype(dtype).hasobject else np.dtype(dtype).type(value).item()

@@ -21,7 +21,8 @@ from search.record.confidence import (
 
 _NOT_ALWAYS = frozenset({
     "val_cost_std", "val_accuracy_std", "val_cost_avg_std", "val_accuracy_avg_std", "replicates",
-    "trainings", "optimum", "guessing", "sizes",
+    "trainings", "optimum", "guessing", "sizes", "val_cost_avg", "val_accuracy_avg", "average",
+    "trainer", "why_failed",
 })  # fmt: skip
 """Keys that summary.json goes without where there is nothing to say; the others are null."""
 
@@ -54,16 +55,16 @@ class ReplicateFigures:
         The part that scored it; None without folds.
     val_cost, val_accuracy : float
         Figures of the last weights on the rows that scored it.
-    val_cost_avg, val_accuracy_avg : float
-        Figures of the averaged weights.
+    val_cost_avg, val_accuracy_avg : float or None
+        Figures of the averaged weights, where the trainer has them.
     """
 
     seed: int
     fold: int | None
     val_cost: float
     val_accuracy: float
-    val_cost_avg: float
-    val_accuracy_avg: float
+    val_cost_avg: float | None = None
+    val_accuracy_avg: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +75,10 @@ class TopTrial:
     ----------
     number : int
     params : Params
-    val_cost, val_accuracy, val_cost_avg, val_accuracy_avg : float
+    val_cost, val_accuracy : float
         The columns of the log that are called so.
+    val_cost_avg, val_accuracy_avg : float or None
+        Those of the averaged weights, where the trainer has them.
     val_cost_std, val_accuracy_std, val_cost_avg_std, val_accuracy_avg_std : float or None
         Standard deviations over the trainings of the trial; None where it was trained once.
     replicates : tuple of ReplicateFigures or None
@@ -86,8 +89,8 @@ class TopTrial:
     params: Params
     val_cost: float
     val_accuracy: float
-    val_cost_avg: float
-    val_accuracy_avg: float
+    val_cost_avg: float | None = None
+    val_accuracy_avg: float | None = None
     val_cost_std: float | None = None
     val_accuracy_std: float | None = None
     val_cost_avg_std: float | None = None
@@ -228,7 +231,11 @@ class Summary:
     guessing : Guessing or None
         None where an earlier version made the summary.
     sizes : FeatureSizes or None
-        None where an earlier version made the summary.
+        None where an earlier version made the summary, or for another trainer.
+    trainer : str or None
+        Name of the trainer; None for the softmax trainer.
+    why_failed : str or None
+        The commonest reason why trials of another trainer have failed; None where none has.
     state : str
     """
 
@@ -249,6 +256,8 @@ class Summary:
     optimum: OptimumFigures | None = None
     guessing: Guessing | None = None
     sizes: FeatureSizes | None = None
+    trainer: str | None = None
+    why_failed: str | None = None
 
     @property
     def readout(self) -> Readout:
@@ -291,7 +300,7 @@ def _wrong_place(error: ValidationError) -> str:
 
 def _as_object(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return {
-        "with" if name == "by" else name: value
+        "with" if name == "by" else name: dict(value) if isinstance(value, Params) else value
         for name, value in items
         if value is not None or name not in _NOT_ALWAYS
     }

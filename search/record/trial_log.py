@@ -12,19 +12,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from model.seal import Seal
+from search.record.columns import SOFTMAX_LAYOUT, Layout
 from search.record.log_reading import (
-    OF_REPLICATES,
-    SCHEMA,
+    of_replicates,
     part_contents,
     part_problem,
     read_log,
+    schema_of,
 )
 from search.storage import Place, prepare_folder, read_whole, rename_durably, seal_of, write_durably
 
 # Readers pass over files that begin with a dot.
 _STAGED = ".staged-"
-
-_OPTIONAL = (*OF_REPLICATES, "train_cost")
 
 SET_ASIDE = "set-aside"
 """The folder, beside those of the logs, of files that are not believed."""
@@ -58,6 +57,8 @@ class TrialLog:
         Identity of the run, for the seals.
     once : bool
         Whether each number is that of one trial; not where rows of several runs are kept.
+    layout : Layout
+        The columns that depend on the run's trainer.
     """
 
     def __init__(
@@ -67,14 +68,16 @@ class TrialLog:
         run: str = "",
         *,
         once: bool = True,
+        layout: Layout = SOFTMAX_LAYOUT,
     ) -> None:
-        self.folder, self._run, self._once = folder, run, once
+        self.folder, self._run, self._once, self.layout = folder, run, once, layout
         prepare_folder(folder)
-        self._schema = SCHEMA.with_metadata({**(metadata or {})})
+        self._schema = schema_of(layout).with_metadata({**(metadata or {})})
 
     def beside(self, name: str) -> Self:
         """Return another log of the same run, in a folder of that name beside this one's."""
-        return type(self)(self.folder.with_name(name), self._schema.metadata, self._run)
+        folder = self.folder.with_name(name)
+        return type(self)(folder, self._schema.metadata, self._run, layout=self.layout)
 
     def stage(self, name: str, columns: Mapping[str, Any]) -> str:
         """Make rows durable, hidden until `publish`; return the name that they got.
@@ -84,15 +87,16 @@ class TrialLog:
         name : str
             Name of what gave the rows, such as a link; see `link_name`.
         columns : mapping of str to array
-            An entry for each column of `SCHEMA`; those of `OF_REPLICATES` and ``train_cost`` may be
-            left out. Scalars are repeated, NaN stands for null, times are in seconds since 1970.
+            An entry for each column of the schema; those of `of_replicates` and ``train_cost`` may
+            be left out. Scalars are repeated, NaN stands for null, times are in seconds since 1970.
 
         Raises
         ------
         StoreError
             If the file cannot be written.
         """
-        n, columns = len(columns["number"]), dict.fromkeys(_OPTIONAL) | {**columns}
+        optional = dict.fromkeys((*of_replicates(self.layout), "train_cost"))
+        n, columns = len(columns["number"]), optional | {**columns}
         table = pa.table(
             [_array(columns[field.name], field.type, n) for field in self._schema],
             schema=self._schema,
@@ -196,7 +200,7 @@ class TrialLog:
     def read(self, *names: str, once: bool | None = None) -> pa.Table:
         """Return the log as `read_log` does; `once` is the log's own where it is left out."""
         once = self._once if once is None else once
-        return read_log(self.folder, *names, run=self._run, once=once)
+        return read_log(self.folder, *names, run=self._run, once=once, layout=self.layout)
 
     def rows(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
         """Return the rows of some trials in the order of their numbers, null as None."""

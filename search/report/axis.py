@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search.config import LABELS, Range
+from search.config import Axis as Values
+from search.config import Range, label_of
 from search.text import number_text
 
 # A longer list is drawn like a range: its cells would be too thin to see.
@@ -22,9 +23,13 @@ _DIGITS = 4
 _WIDE = 20.0
 
 
-def axis_number(value: float) -> str:
-    """Return a number of a chart or a table of the report."""
-    return number_text(value, _DIGITS)
+def axis_number(value: Any) -> str:
+    """Return a value of a chart or a table of the report; a dash where it is missing."""
+    return "-" if _is_missing(value) else number_text(value, _DIGITS)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value  # noqa: PLR0124 - NaN is not itself
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,12 @@ class Axis:
     name : str
     label : str
         Title of the axis.
-    values : tuple of float or None
-        The values of a short list, which are categories with the places 0, 1, 2, ...; None for a
-        range or a long list.
+    values : tuple or None
+        The values of a short list, or of one that has texts, which are categories with the places
+        0, 1, 2, ...; the last one is None where some trials have no value. None for a range or a
+        long list.
     low, high : float
-        The smallest and the largest value.
+        The smallest and the largest value; of categories that are no numbers their places.
     log : bool
         Whether places are logarithms; never for categories.
 
@@ -52,22 +58,38 @@ class Axis:
 
     name: str
     label: str
-    values: tuple[float, ...] | None
+    values: tuple[Any, ...] | None
     low: float
     high: float
     log: bool
 
     @classmethod
-    def of(cls, name: str, axis: Sequence[float] | Range) -> Self:
-        """Return the axis of a hyperparameter's list or range."""
-        label = LABELS[name].title
+    def of(cls, name: str, axis: Values | Sequence[Any], *, has_gaps: bool = False) -> Self:
+        """Return the axis of a hyperparameter's list or range.
+
+        Parameters
+        ----------
+        name : str
+        axis : sequence or Range
+        has_gaps : bool
+            Whether some trials have no value.
+        """
+        label = label_of(name).title
         if isinstance(axis, Range):
             return cls(name, label, None, axis.low, axis.high, axis.log)
+        if has_gaps or isinstance(axis[0], str):
+            named = (*axis, None) if has_gaps else tuple(axis)
+            return cls(name, label, named, 0.0, len(named) - 1.0, log=False)
         values = tuple(sorted(axis))
         low, high = values[0], values[-1]
         if len(values) <= _MOST_CATEGORIES:
             return cls(name, label, values, low, high, log=False)
         return cls(name, label, None, low, high, low > 0 and high / low > _WIDE)
+
+    @property
+    def _is_named(self) -> bool:
+        """Whether its categories are not in the order of numbers."""
+        return any(value is None or isinstance(value, str) for value in self.values or ())
 
     @property
     def varies(self) -> bool:
@@ -76,6 +98,10 @@ class Axis:
 
     def places(self, values: ArrayLike) -> NDArray[np.float64]:
         """Return where values lie on the axis."""
+        if self.values is not None and self._is_named:
+            place = {value: float(i) for i, value in enumerate(self.values)}
+            found = (None if _is_missing(v) else v for v in np.asarray(values).ravel().tolist())
+            return np.array([place[value] for value in found])
         array = np.asarray(values, np.float64)
         if self.values is not None:
             return np.searchsorted(self.values, array).astype(np.float64)
@@ -84,6 +110,8 @@ class Axis:
     @property
     def span(self) -> tuple[float, float]:
         """The places of both ends."""
+        if self._is_named:
+            return self.low, self.high
         low, high = self.places([self.low, self.high])
         return float(low), float(high)
 

@@ -129,6 +129,8 @@ def final_model_of(run: RunData) -> FinalModel | str:
         return f"There is no final model: {run.summary.trials.why_none}."
     if run.summary.test is None:
         return f"The data set has no test {rows}."
+    if not run.config.trainer.is_softmax:
+        return f"What {run.config.trainer.name} has trained is not looked into here."
     if run.data is None:
         return f"The data set is not at hand, so there are no test {rows} to show."
     try:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search.config import EPOCHS, in_order
 from search.record import COMPLETE, FAIL, PRUNED
 from search.report.axis import Axis
 from search.report.charts import COMPLETE_COLOUR, FAIL_COLOUR, PRUNED_COLOUR, Chart
@@ -13,7 +14,7 @@ from search.report.run_data import Columns, RunData
 _STATES = {
     COMPLETE: ("complete", COMPLETE_COLOUR),
     PRUNED: ("pruned", PRUNED_COLOUR),
-    FAIL: ("diverged", FAIL_COLOUR),
+    FAIL: ("failed", FAIL_COLOUR),
 }
 
 
@@ -26,12 +27,18 @@ def state_counts(axis: Axis, trials: Columns) -> tuple[list[str], dict[str, NDAr
     }
 
 
+def _hardly(run: RunData) -> tuple[str, ...]:
+    """Return the hyperparameters that hardly decide whether a trial fails."""
+    return (EPOCHS, "alpha") if run.config.trainer.is_softmax else (EPOCHS,)
+
+
 def loss_charts(run: RunData) -> list[Chart]:
     """Return the charts; none where every trial is complete."""
     states = run.trials["state"]
     if (states == COMPLETE).all():
         return []
-    axes = [run.axes[name] for name in ("learning_rate", "batch_size") if run.axes[name].varies]
+    names = [name for name in in_order(run.axes) if name not in _hardly(run)]
+    axes = [run.axes[name] for name in names if run.axes[name].varies]
     charts = [_by_axis(axis, run.trials) for axis in axes]
     return [*charts, *([_by_epoch(run.trials)] if (states == PRUNED).any() else [])]
 

@@ -51,9 +51,10 @@ def gap_charts(run: RunData) -> list[Chart]:
     if not optimum or not best or not optimum.with_train_cost:
         return []
     found = gaps(run.trials["alpha"], run.trials["train_cost"].astype(np.float64), optimum)
-    shown = _shown(optimum.alphas, best.params.alpha)
+    of_best = float(best.params["alpha"])
+    shown = _shown(optimum.alphas, of_best)
     return [
-        _chart(run.axes[name], run.trials, np.fmax(found, ROUNDING), shown, best.params.alpha)
+        _chart(run.axes[name], run.trials, np.fmax(found, ROUNDING), shown, of_best)
         for name in _AXES
         if run.axes[name].varies
     ]

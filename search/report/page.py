@@ -8,8 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from model.errors import PacksweepError
-from search.config import AXES
-from search.record import Proposals
+from search.record import Proposals, layout_of
 from search.report.axis import axis_number
 from search.report.charts import Chart
 from search.report.confusion import confusion_chart, confusions
@@ -68,7 +67,7 @@ def _sections(run: RunData) -> dict[str, Any]:
         "spread": spread_rows(run.summary),
         "warnings": _edge_warnings(run),
         "figures": figures(run.summary),
-        "top": top_trials(_for_table(run.trials)),
+        "top": top_trials(_for_table(run)),
         "tie_sentences": tie_sentences(ties, run.summary.best, run.summary.dataset.rows),
         "tie_rows": tie_rows(ties),
         "tie_chart": tie_chart(ties),
@@ -121,16 +120,15 @@ def _edge_warnings(run: RunData) -> list[str]:
     return edge_warnings(best.params, run.config.axes_by_name) if best else []
 
 
-def _for_table(trials: Columns) -> Columns:
-    return {
-        name: trials[name] for name in ("number", "val_cost", "val_cost_std", "val_accuracy", *AXES)
-    }
+def _for_table(run: RunData) -> Columns:
+    names = ("number", "val_cost", "val_cost_std", "val_accuracy", *run.axes)
+    return {name: run.trials[name] for name in names}
 
 
 def _waves(run: RunData) -> list[int]:
     """Return the first trial number of each wave; none where the proposals cannot be read."""
     try:
-        proposals = Proposals(run.folder.proposals, run.manifest.run).read()
+        proposals = Proposals(run.folder.proposals, run.manifest.run, layout_of(run.config)).read()
         return [proposal.first for proposal in proposals]
     except PacksweepError:
         return []

@@ -1,6 +1,7 @@
 """The first section: the result, what it took, and the best trials."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from model.tasks import FinalScore
 from search.config import Reference
@@ -65,7 +66,7 @@ def figures(summary: Summary) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def top_trials(trials: Columns) -> list[dict[str, float]]:
+def top_trials(trials: Columns) -> list[dict[str, Any]]:
     """Return the trials with the lowest validation cost, the best first.
 
     Parameters
@@ -74,6 +75,6 @@ def top_trials(trials: Columns) -> list[dict[str, float]]:
         Columns of the log, among them ``number`` and ``val_cost``.
     """
     return [
-        {name: values[i].item() for name, values in trials.items()}
+        {name: values[[i]].tolist()[0] for name, values in trials.items()}
         for i in best_first(trials["val_cost"])[:TOP]
     ]

@@ -36,7 +36,13 @@ def rewrite_report(run: Place, notify: Notify) -> Place:
             f"--resume {run}."
         )
     data = _same_data(manifest, notify, summary.dataset.rows)
-    write_report(folder, manifest, TrialLog(folder.trials, run=manifest.run), summary, data)
+    write_report(
+        folder,
+        manifest,
+        TrialLog(folder.trials, run=manifest.run, layout=folder.layout),
+        summary,
+        data,
+    )
     return folder.report
 
 

@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
-from search.config import AXES, SweepConfig
-from search.record import FAIL, FIGURES, READOUTS, Manifest, RunFolder, Summary, TrialLog
+from search.config import SweepConfig
+from search.record import FAIL, READOUTS, Manifest, RunFolder, Summary, TrialLog
 from search.report.axis import Axis
 
 Columns = Mapping[str, NDArray[Any]]
 """Columns of the log by name, in the order of the trials' numbers."""
 
 _COLUMNS = (
-    "number", "state", *AXES, *FIGURES,
-    "val_cost_std", "val_cost_avg_std", "train_cost", "last_cost", "last_epoch", "reports",
+    "train_cost", "last_cost", "last_epoch", "reports",
     "pack", "node", "started_at", "finished_at", "error", "source",
 )  # fmt: skip
 
@@ -64,20 +63,33 @@ class RunData:
             If it cannot be read.
         """
         config = SweepConfig.from_dict(manifest.config)
-        columns = trial_log.columns(*_COLUMNS)
+        layout = trial_log.layout
+        stds = (f"{readout.cost}_std" for readout in layout.readouts.values())
+        names = (*layout.standings, *stds, *_COLUMNS)
+        columns = trial_log.columns(*names)
         order = np.argsort(columns[0])
-        trials = {name: column[order] for name, column in zip(_COLUMNS, columns, strict=True)}
+        trials = {name: column[order] for name, column in zip(names, columns, strict=True)}
         # The sections show the readout that selects, in the columns of the last weights.
         readout = READOUTS[config.select]
         trials["val_cost"], trials["val_accuracy"] = trials[readout.cost], trials[readout.accuracy]
         trials["val_cost_std"] = trials[f"{readout.cost}_std"]
-        axes = {name: Axis.of(name, axis) for name, axis in config.axes_by_name.items()}
+        axes = {
+            name: Axis.of(name, axis, has_gaps=_has_gaps(trials[name]))
+            for name, axis in config.axes_by_name.items()
+        }
         return cls(folder, manifest, config, summary, trials, axes, data)
 
     @property
     def varying(self) -> list[Axis]:
         """The hyperparameters that have more than one value."""
         return [axis for axis in self.axes.values() if axis.varies]
+
+
+def _has_gaps(values: NDArray[Any]) -> bool:
+    """Whether some trials lack a hyperparameter, as those of another table of the space do."""
+    if values.dtype == object:
+        return any(value is None for value in values.tolist())
+    return bool(np.isnan(values).any()) if values.dtype.kind == "f" else False
 
 
 def outcomes(trials: Columns) -> NDArray[np.float64]:

@@ -15,9 +15,19 @@ def as_toml(config: Mapping[str, Any]) -> str:
     config : mapping
         The result of `SweepConfig.to_dict`; the name is left out, because it is the file's.
     """
-    top = [f"{k} = {_value(v)}" for k, v in config.items() if k not in (*_TABLES, "name")]
-    tables = [[f"\n[{name}]", *_lines(config[name])] for name in _TABLES if name in config]
+    plain = {k: v for k, v in config.items() if k not in (*_TABLES, "name")}
+    if "trainer" in plain:
+        plain["trainer"] = plain["trainer"]["name"]  # the rest it says of itself
+    top = [f"{k} = {_value(v)}" for k, v in plain.items()]
+    tables = [_table(name, config[name]) for name in _TABLES if name in config]
     return "\n".join([*top, *(line for table in tables for line in table)])
+
+
+def _table(name: str, content: Any) -> list[str]:
+    """Return the lines of a table, or of several with the same name."""
+    if isinstance(content, Mapping):
+        return [f"\n[{name}]", *_lines(content)]
+    return [line for table in content for line in (f"\n[[{name}]]", *_lines(table))]
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:

@@ -1,10 +1,10 @@
 """The section on the trials that cannot be told from the best one."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from search.config import LABELS
+from search.config import label_of
 from search.record import TiedTrial, Ties
 from search.report.axis import axis_number
 from search.report.charts import ACCENT, COMPLETE_COLOUR, INK, MUTED, Chart, hover
@@ -84,9 +84,6 @@ def _label(trial: TiedTrial) -> str:
             ("cost", f"{trial.cost:.4f}"),
             ("difference", f"{low:+.4f} to {high:+.4f}"),
             ("as good in", f"{100 * trial.chance:.0f} % of the resamples"),
-            *(
-                (LABELS[name].long, axis_number(value))
-                for name, value in asdict(trial.params).items()
-            ),
+            *((label_of(name).long, axis_number(value)) for name, value in trial.params.items()),
         ]
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from search.config import short_text
 from search.record import LinkRecord, Timing, read_links
 from search.report.charts import Chart, hover, series, text_of
 from search.report.run_data import Columns, RunData
@@ -22,42 +23,47 @@ class Span:
         Seconds, from any moment on.
     node : str
     pack : int
-    batch_size : int
+    label : str
+        What the trajectories of its pack have in common.
     """
 
     start: float
     end: float
     node: str
     pack: int
-    batch_size: int
+    label: str
 
 
-def links_of(trials: Columns, recorded: Sequence[LinkRecord]) -> list[Span]:
+def links_of(
+    trials: Columns, recorded: Sequence[LinkRecord], pack_by: Sequence[str] = ("batch_size",)
+) -> list[Span]:
     """Return the links in the order of their starts.
 
     A link that finishes no trial has no row, and is recorded all the same. But records may be
     missing, of a disk that was full for a while: then the rows know more links.
     """
-    rows, spans = links_of_rows(trials), [_span(record) for record in recorded]
+    rows, spans = links_of_rows(trials, pack_by), [_span(record) for record in recorded]
     return sorted(spans if len(spans) > len(rows) else rows)
 
 
 def _span(link: LinkRecord) -> Span:
-    return Span(link.started_at, link.finished_at, link.node, link.pack, link.batch_size)
+    return Span(link.started_at, link.finished_at, link.node, link.pack, link.label)
 
 
-def links_of_rows(trials: Columns) -> list[Span]:
-    """Return the links that finished trials."""
+def links_of_rows(trials: Columns, pack_by: Sequence[str]) -> list[Span]:
+    """Return the links that finished trials, of packs that have some hyperparameters in common."""
     trained = np.array([source is None for source in trials["source"].tolist()], bool)
     own = np.flatnonzero(~np.isnan(trials["pack"].astype(np.float64)) & trained)
     start, end = (
         (trials[name][own].astype("datetime64[us]").astype(np.int64) / 1e6).tolist()
         for name in ("started_at", "finished_at")
     )
-    rest = (trials[name][own].tolist() for name in ("node", "pack", "batch_size"))
+    rest = (trials[name][own].tolist() for name in ("node", "pack"))
+    shared = {name: trials[name][own].tolist() for name in pack_by}
+    first = {key: i for i, key in enumerate(zip(start, end, *rest, strict=True))}
     return [
-        Span(a, b, node, int(pack), int(batch_size))
-        for a, b, node, pack, batch_size in set(zip(start, end, *rest, strict=True))
+        Span(a, b, node, int(pack), short_text({name: shared[name][i] for name in pack_by}))
+        for (a, b, node, pack), i in first.items()
     ]
 
 
@@ -69,6 +75,9 @@ _MOST_SLACK = 0.5
 # Seconds without any link after which a later command has continued the run.
 _PAUSE = 60.0
 _GAP = 5.0
+
+# More colours than these cannot be told apart.
+_MOST_COLOURS = 16
 
 Lane = tuple[str, int]
 """A node, and which of its workers."""
@@ -108,20 +117,22 @@ def without_pauses(links: Sequence[Span]) -> tuple[list[Span], int]:
 
 def timeline_chart(run: RunData) -> Chart | None:
     """Return the chart; None where nothing was trained."""
-    links = links_of(run.trials, read_links(run.folder))
+    links = links_of(run.trials, read_links(run.folder), run.config.pack_by)
     if not links:
         return None
     links, pauses = without_pauses(links)
     chosen = lanes(links)
     names = _lane_names(sorted(set(chosen)))
-    sizes = sorted({link.batch_size for link in links})
-    bars = [_bars(i, size, links, [names[lane] for lane in chosen]) for i, size in enumerate(sizes)]
+    labels = _in_colours(links)
+    bars = [
+        _bars(i, label, links, [names[lane] for lane in chosen]) for i, label in enumerate(labels)
+    ]
     layout = {
         "barmode": "overlay", "bargap": 0.2,
         "xaxis": {"title": {"text": "seconds"}, "range": [0, max(link.end for link in links)]},
         "yaxis": {"type": "category", "categoryarray": list(names.values())[::-1],
                   "ticksuffix": " ", "showgrid": False},
-        "legend": {"title": {"text": "mini-batch size"}, "orientation": "h", "y": 1.02,
+        "legend": {"orientation": "h", "y": 1.02,
                    "yanchor": "bottom", "x": 0, "traceorder": "normal"},
     }  # fmt: skip
     note = _busy_note(links, len(names), pauses) + _prediction_note(run.summary.timing)
@@ -138,10 +149,23 @@ def _lane_names(used: Sequence[Lane]) -> dict[Lane, str]:
     }
 
 
-def _bars(index: int, size: int, links: Sequence[Span], lane_names: list[str]) -> dict[str, Any]:
-    mine = [(n, link) for n, link in zip(lane_names, links, strict=True) if link.batch_size == size]
+def _in_colours(links: Sequence[Span]) -> list[str]:
+    """Return the labels in the order of their numbers; nothing where there are too many to tell."""
+    labels = sorted({link.label for link in links}, key=_numbers)
+    return labels if len(labels) <= _MOST_COLOURS else [""]
+
+
+def _numbers(label: str) -> tuple[float, str]:
+    value = label.rpartition("=")[2]
+    return (float(value) if value.isdecimal() else 0.0), label
+
+
+def _bars(index: int, label: str, links: Sequence[Span], lane_names: list[str]) -> dict[str, Any]:
+    mine = [
+        (n, link) for n, link in zip(lane_names, links, strict=True) if label in ("", link.label)
+    ]
     return {
-        "type": "bar", "orientation": "h", "name": str(size),
+        "type": "bar", "orientation": "h", "name": label or "links", "showlegend": bool(label),
         "y": [name for name, _ in mine],
         "base": [link.start for _, link in mine],
         "x": [link.end - link.start for _, link in mine],
@@ -155,7 +179,7 @@ def _text(link: Span) -> str:
     return hover(
         [
             ("pack", str(link.pack)),
-            ("mini-batch size", str(link.batch_size)),
+            ("trajectories of", text_of(link.label)),
             ("from", f"{link.start:.1f} s to {link.end:.1f} s"),
             ("on", link.node),
         ]

@@ -1,20 +1,22 @@
 """The section on cost against epochs: trials that differ in epochs alone make one line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from search.config import TRAJECTORY_AXES
+from search.config import EPOCHS, label_of
 from search.report.axis import axis_number
 from search.report.charts import PRUNED_COLOUR, Chart, series
 from search.report.run_data import Columns, RunData
 
+_ALPHA = "alpha"
 _BEST = 8
 _PRUNED = 24
 
-Key = tuple[float, ...]
-"""The values of `TRAJECTORY_AXES`."""
+Key = tuple[Any, ...]
+"""The values of all hyperparameters but the epochs."""
 
 
 @dataclass
@@ -36,14 +38,23 @@ class Trajectory:
     pruned: bool = False
 
 
-def trajectories(trials: Columns) -> dict[Key, Trajectory]:
-    """Return the lines of a log by batch size, learning rate and alpha."""
+def trajectories(trials: Columns, names: Sequence[str]) -> dict[Key, Trajectory]:
+    """Return the lines of a log by the values of all hyperparameters but the epochs.
+
+    Parameters
+    ----------
+    trials : Columns
+    names : sequence of str
+        The names of these hyperparameters.
+    """
     lines: dict[Key, Trajectory] = {}
-    keys = (trials[name].tolist() for name in TRAJECTORY_AXES)
+    keys = (trials[name].tolist() for name in names)
     costs = (trials[name].tolist() for name in ("val_cost", "last_cost", "last_epoch"))
     rest = (trials["reports"].tolist(), trials["state"].tolist())
-    for *key, cost, last, epoch, reports, state in zip(*keys, *costs, *rest, strict=True):
-        line = lines.setdefault(tuple(key), Trajectory())
+    for *values, cost, last, epoch, reports, state in zip(*keys, *costs, *rest, strict=True):
+        # One that is missing may be NaN, which is not itself.
+        key = tuple(value if value == value else None for value in values)  # noqa: PLR0124
+        line = lines.setdefault(key, Trajectory())
         line.points.update({**dict(reports or ()), epoch: last})
         line.best = np.fmin(line.best, cost)
         line.pruned |= state == "PRUNED"
@@ -52,8 +63,9 @@ def trajectories(trials: Columns) -> dict[Key, Trajectory]:
 
 def trajectory_chart(run: RunData) -> Chart | None:
     """Return the chart of the best lines; None where no line has two points."""
-    lines = trajectories(run.trials)
-    shown = {key: lines[key] for key in _best(lines)}
+    names = [name for name in run.axes if name != EPOCHS]
+    lines = trajectories(run.trials, names)
+    shown = {key: lines[key] for key in _best(lines, _hardly_seen(run, names))}
     if all(len(_finite(line)) < 2 for line in shown.values()):
         return None
     stopped = {key: t for key, t in lines.items() if t.pruned and len(_finite(t)) > 1}
@@ -65,21 +77,29 @@ def trajectory_chart(run: RunData) -> Chart | None:
         [*pruned, *(_trajectory_line(i, key, line) for i, (key, line) in enumerate(shown.items()))],
         _layout(shown),
         height=460,
+        note=_note(run, names),
     )
 
 
-def _best(lines: dict[Key, Trajectory]) -> list[Key]:
-    """Return the best lines, one for each batch size and learning rate: other alphas lie on it."""
-    by_alpha: dict[Key, Key] = {}
-    for key in sorted(lines, key=lambda key: (lines[key].best, key)):
+def _hardly_seen(run: RunData, names: Sequence[str]) -> int | None:
+    """Return the place of alpha, whose lines lie on each other; None for another trainer."""
+    return names.index(_ALPHA) if run.config.trainer.is_softmax else None
+
+
+def _note(run: RunData, names: Sequence[str]) -> str:
+    *others, last = (label_of(name).title for name in names) if names else ("nothing",)
+    joined = f"{', '.join(others)} and {last}" if others else last
+    alphas = ", the best alpha of each pair of the others" if run.config.trainer.is_softmax else ""
+    return f"Lines are named by {joined}{alphas}."
+
+
+def _best(lines: dict[Key, Trajectory], hardly_seen: int | None) -> list[Key]:
+    """Return the best lines, one for all that differ in a hyperparameter that is hardly seen."""
+    found: dict[Key, Key] = {}
+    for key in sorted(lines, key=lambda key: lines[key].best):
         if np.isfinite(lines[key].best):
-            by_alpha.setdefault(_without_alpha(key), key)
-    return list(by_alpha.values())[:_BEST]
-
-
-def _without_alpha(key: Key) -> Key:
-    pairs = zip(TRAJECTORY_AXES, key, strict=True)
-    return tuple(value for name, value in pairs if name != "alpha")
+            found.setdefault(tuple(v for i, v in enumerate(key) if i != hardly_seen), key)
+    return list(found.values())[:_BEST]
 
 
 def _finite(line: Trajectory) -> dict[int, float]:

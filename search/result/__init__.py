@@ -21,7 +21,8 @@ from search.result.optimality_gap import (
 )
 from search.result.spread import spread_rows
 from search.result.summary import Findings, lacks_refits, make_summary, with_refits
-from search.result.ties import find_ties, tie_sentences
+from search.result.tie_words import tie_sentences
+from search.result.ties import find_ties
 from search.result.words import (
     cost_line,
     params_lines,

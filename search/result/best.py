@@ -4,19 +4,20 @@ import math
 from collections.abc import Mapping, Sequence
 
 from model.tasks import LAST
-from search.config import AXES, LABELS, Params, Range
-from search.record import FIGURES, READOUTS, BestTrial, Readout, TopTrial
+from model.trainers import Value
+from search.config import EPOCHS, Axis, Params, Range, in_order, label_of
+from search.record import READOUTS, BestTrial, Readout, TopTrial
 from search.result.spread import std_text
 from search.text import number_text, table_lines, value_text
 
 _STD = "+-"
-_HEADER = ("trial", "cost", _STD, "correct", *(LABELS[name].short for name in AXES))
 _SPARE = ("correct", "trial")
+_FIGURES = tuple(name for r in READOUTS.values() for name in (r.cost, r.accuracy))
 
 
 def top_trial(trial: BestTrial) -> TopTrial:
     """Return one of a study's best trials as a summary has it, without its trainings."""
-    figures = {name: getattr(trial, name) for name in FIGURES}
+    figures = {name: getattr(trial, name) for name in _FIGURES}
     return TopTrial(number=trial.number, params=trial.params, **figures)
 
 
@@ -37,40 +38,44 @@ def top_lines(
     if not top:
         return []
     title = "The best trials:" if len(top) > 1 else "The best trial:"
-    rows = [_row(trial, readout) for trial in top]
+    names = list(dict.fromkeys(name for trial in top for name in trial.params))
+    full = ("trial", "cost", _STD, "correct", *(label_of(name).short for name in names))
+    rows = [_row(trial, readout, names) for trial in top]
     # Without a standard deviation the table has no column for it.
-    kept = [i for i, name in enumerate(_HEADER) if name != _STD or any(row[i] for row in rows)]
-    header, *rows = [tuple(row[i] for i in kept) for row in (_HEADER, *rows)]
+    kept = [i for i, name in enumerate(full) if name != _STD or any(row[i] for row in rows)]
+    header, *rows = [tuple(row[i] for i in kept) for row in (full, *rows)]
     return [title, *table_lines(header, rows, width, _SPARE)]
 
 
-def _row(trial: TopTrial, readout: Readout) -> tuple[str, ...]:
-    params = trial.params
+def _row(trial: TopTrial, readout: Readout, names: Sequence[str]) -> tuple[str, ...]:
     return (
         f"{trial.number}",
         f"{trial.cost(readout):.4f}",
         std_text(trial, readout),
         f"{100 * trial.accuracy(readout):.2f} %",
-        f"{params.batch_size}",
-        number_text(params.learning_rate),
-        f"{params.epochs}",
-        number_text(params.alpha),
+        *(_cell(trial.params.get(name)) for name in names),
     )
+
+
+def _cell(value: Value | None) -> str:
+    if value is None:
+        return "-"
+    return value_text(value) if isinstance(value, int) else number_text(value)
 
 
 # A sampler hardly ever proposes the very end of a range.
 _NEAR = 0.02
 
 # Values below these do not exist.
-_LEAST = {"epochs": 1, "alpha": 0, "batch_size": 1}
+_LEAST = {EPOCHS: 1, "alpha": 0, "batch_size": 1}
 
 
-def edge_warnings(params: Params, axes: Mapping[str, tuple[float, ...] | Range]) -> list[str]:
+def edge_warnings(params: Params, axes: Mapping[str, Axis]) -> list[str]:
     """Say of which hyperparameters the best value lies on the edge of what was searched.
 
     The edge of a list is its smallest or largest value; that of a range is all within 2 % of an
     end, by the range's own scale. A lower edge below which nothing exists is none, and neither
-    is an axis of one value.
+    is an axis of one value. Texts, and true and false, have no edges.
 
     Parameters
     ----------
@@ -87,18 +92,19 @@ def edge_warnings(params: Params, axes: Mapping[str, tuple[float, ...] | Range])
     Examples
     --------
     >>> axes = {"epochs": (5, 40), "alpha": (0.0, 1.0), "learning_rate": (1e-6,)}
-    >>> edge_warnings(Params(8, 1e-6, 40, 0.0), axes | {"batch_size": Range(1, 64)})
+    >>> edge_warnings(Params(epochs=40, alpha=0.0, learning_rate=1e-6), axes)
     ['The best number of epochs, 40, is the largest of its list; larger ones may be better.']
     """
-    found = {name: _edge(name, getattr(params, name), axes[name]) for name in LABELS}
+    numbers = {n: v for n, v in params.items() if not isinstance(v, str | bool)}
+    found = {name: _edge(name, numbers[name], axes[name]) for name in in_order(numbers)}
     return [
-        f"The best {LABELS[name].long}, {value_text(getattr(params, name))}, is {edge}"
+        f"The best {label_of(name).long}, {value_text(numbers[name])}, is {edge}"
         for name, edge in found.items()
         if edge
     ]
 
 
-def _edge(name: str, value: float, axis: tuple[float, ...] | Range) -> str | None:
+def _edge(name: str, value: float, axis: Axis) -> str | None:
     if isinstance(axis, Range):
         low, place = axis.low, _place_in_range(value, axis)
         ends = ("near the lower end of its range", "near the upper end of its range")

@@ -186,6 +186,8 @@ def guessing_sentences(summary: Summary, axes: Axes) -> list[str]:
     if guessing is None:
         return []
     if best is None:
+        if summary.trainer is not None:
+            return [f"No trial has a result. {why_no_result(summary, axes)}"]
         return [f"Every trial diverged: none has a result. {_why_diverged(summary, axes)}"]
     cost, accuracy = best.cost(summary.readout), best.accuracy(summary.readout)
     rows, shown = summary.dataset.rows, f"{100 * accuracy:.2f} % of the validation"
@@ -208,6 +210,9 @@ def guessing_sentences(summary: Summary, axes: Axes) -> list[str]:
 def why_no_result(summary: Summary, axes: Axes) -> str:
     """Return what is said where no trial has a result: the likely reason, and a way out."""
     pruned, failed = summary.trials.pruned, summary.trials.failed
+    if summary.trainer is not None and failed:
+        which = f"{failed} trials failed, others were pruned" if pruned else "Every trial failed"
+        return f"{which}, most of them by this: {summary.why_failed}."
     if not pruned:
         return f"Every trial diverged. {_why_diverged(summary, axes)}"
     way_out = "Give a larger pruner.interval, another pruner, or none."
@@ -231,6 +236,8 @@ def _why_diverged(summary: Summary, axes: Axes) -> str:
 
 
 def _why_no_better(summary: Summary, axes: Axes) -> str:
+    if summary.trainer is not None:
+        return "More epochs or other hyperparameters may help."
     likely = "More epochs, smaller alphas or other learning rates may help."
     return _warning(summary, axes) or likely + _useful_rates(summary, axes)
 

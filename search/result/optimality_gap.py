@@ -136,7 +136,7 @@ def optimum_sentences(summary: Summary) -> list[str]:
     optimum, best = summary.optimum, summary.best
     if not optimum or not best:
         return []
-    own = optimum.of(best.params.alpha)
+    own = optimum.of(float(best.params["alpha"]))
     lead = min(optimum.alphas, key=lambda row: row.val_cost)
     value = best.cost(summary.readout)
     return [_gap(optimum.best_train_cost, own), _reading(value, own, lead), *_missing(optimum)]

@@ -9,7 +9,6 @@ import numpy as np
 from model.tasks import FinalScore
 from search.config import SweepConfig, replicates_text
 from search.record import (
-    OF_REPLICATES,
     READOUTS,
     Readout,
     RefitStatistics,
@@ -20,6 +19,7 @@ from search.record import (
     TopTrial,
     Trainings,
     TrialLog,
+    of_replicates,
 )
 
 _FIGURES = {"cost": ("test cost", "{:.4f}", 1.0), "accuracy": ("correct", "{:.2f} %", 100.0)}
@@ -40,7 +40,7 @@ def refit_statistics(
     """
     if len(seeds) < 2:
         return None
-    found = {name: _score_statistics([test[name] for test in tests]) for name in READOUTS}
+    found = {name: _score_statistics([test[name] for test in tests]) for name in tests[0]}
     return RefitStatistics(seeds=tuple(seeds), **found)
 
 
@@ -71,9 +71,10 @@ def spread_rows(summary: Summary) -> list[tuple[str, ...]]:
     rows = [
         (
             f"{title}, {readout.title}",
-            *_cells(getattr(refits.by(name), figure), form, factor),
+            *_cells(getattr(statistics, figure), form, factor),
         )
         for name, readout in READOUTS.items()
+        if (statistics := refits.by(name))
         for figure, (title, form, factor) in _FIGURES.items()
     ]
     return [(header, *_STATISTICS), *rows]
@@ -105,13 +106,14 @@ def with_trainings(top: Sequence[TopTrial], trial_log: TrialLog) -> tuple[TopTri
         If the log cannot be read.
     """
     rows = {row["number"]: row for row in trial_log.rows(trial.number for trial in top)}
-    return tuple(replace(trial, **_of_trainings(rows[trial.number])) for trial in top)
+    names = of_replicates(trial_log.layout)
+    return tuple(replace(trial, **_of_trainings(rows[trial.number], names)) for trial in top)
 
 
-def _of_trainings(row: Mapping[str, Any]) -> dict[str, Any]:
+def _of_trainings(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Return the columns of a row of the log that a trial has for its trainings."""
     replicates = tuple(ReplicateFigures(**figures) for figures in row["replicates"])
-    return {name: row[name] for name in OF_REPLICATES} | {"replicates": replicates}
+    return {name: row[name] for name in names} | {"replicates": replicates}
 
 
 def cost_text(trial: TopTrial, readout: Readout) -> str:

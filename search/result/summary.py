@@ -1,5 +1,6 @@
 """The summary of a run, made of what its trials and its final trainings gave."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -94,9 +95,24 @@ def make_summary(
         features=config.features,
         optimum=findings.optimum,
         guessing=guess(data, config),
-        sizes=sizes_of(data, config.features),
+        sizes=sizes_of(data, config.features) if config.trainer.is_softmax else None,
+        trainer=None if config.trainer.is_softmax else config.trainer.name,
+        why_failed=None if config.trainer.is_softmax else _why_failed(standings, trial_log),
     )
     return with_refits(summary, config, findings.tests)
+
+
+def _why_failed(standings: Standings, trial_log: TrialLog) -> str | None:
+    """Return the commonest reason why trials have failed; None where none has."""
+    if not standings.states[FAIL]:
+        return None
+    (errors,) = trial_log.columns("error")
+    ((reason, _),) = Counter(error for error in errors.tolist() if error).most_common(1)
+    return str(reason)[:_LONGEST]
+
+
+# Characters of a reason in a summary.
+_LONGEST = 500
 
 
 def with_refits(summary: Summary, config: SweepConfig, tests: Sequence[FinalScores]) -> Summary:

@@ -1,4 +1,4 @@
-"""Trials that cannot be told from the best one, as a value and in words."""
+"""Trials that cannot be told from the best one, found by the costs on resamples."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,21 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, TAIL, differences
-from search.config import AXES, DTYPES, LABELS, Params
+from search.config import AXES, Params
 from search.record import (
     READOUTS,
+    SOFTMAX_LAYOUT,
     BestTrial,
     Key,
     Resampled,
     Resamples,
     Standings,
-    Summary,
     TiedTrial,
     Ties,
-    TopTrial,
     TrialLog,
 )
-from search.text import number_text, wrapped
 
 SHOWN = 30
 """How many of the tied trials a summary names, the best ones."""
@@ -149,17 +147,17 @@ def _cheap_rows(trial_log: TrialLog, selected: str, found: Mapping[Key, Comparis
 
 
 def _key(params: Params) -> Key:
-    return tuple(float(getattr(params, name)) for name in AXES)
+    return tuple(float(params[name]) for name in AXES)
 
 
 def _tied_trial(row: _Row, comparison: Comparison, best: BestTrial) -> TiedTrial:
     params = {
-        name: np.asarray(value, DTYPES[name]).item()
+        name: np.asarray(value, SOFTMAX_LAYOUT.dtype(name)).item()
         for name, value in zip(AXES, row.key, strict=True)
     }
     return TiedTrial(
         number=row.number,
-        params=Params(**params),
+        params=Params(params),
         cost=comparison.cost,
         difference=comparison.cost - best.value,
         interval=comparison.interval,
@@ -169,65 +167,4 @@ def _tied_trial(row: _Row, comparison: Comparison, best: BestTrial) -> TiedTrial
 
 def _simplicity(trial: TiedTrial) -> tuple[float, ...]:
     """Fewest epochs first, then the largest mini-batches; then the lowest cost."""
-    return (trial.params.epochs, -trial.params.batch_size, trial.cost, trial.number)
-
-
-def tie_lines(summary: Summary, width: int | None) -> list[str]:
-    """Return what the result says of the ties, in lines that fit a terminal."""
-    sentences = tie_sentences(summary.indistinguishable, summary.best, summary.dataset.rows)
-    return [line for text in sentences for line in wrapped(text, width)]
-
-
-def tie_sentences(ties: Ties | None, best: TopTrial | None, rows: str = "images") -> list[str]:
-    """Say how many trials cannot be told from the best, which is the simplest, what is missing.
-
-    Parameters
-    ----------
-    ties : Ties or None
-        None where nothing is known of them, and nothing is said then.
-    best : TopTrial or None
-    rows : str
-        What the data set's rows are: ``images`` or ``rows``.
-    """
-    if ties is None or best is None:
-        return []
-    if ties.count is None:
-        return ["The best trial is compared with no other: its losses are not in this run."]
-    return [
-        f"{_amount(ties.count)} be told from the best one on these {ties.images:,} "
-        f"validation {rows} ({100 * ties.level:.0f} %, paired bootstrap).",
-        *_simplest(ties, best),
-        *_missing(ties.not_compared),
-    ]
-
-
-def _amount(count: int) -> str:
-    return {0: "Every other trial can", 1: "1 other trial cannot"}.get(
-        count, f"{count:,} other trials cannot"
-    )
-
-
-def _simplest(ties: Ties, best: TopTrial) -> list[str]:
-    trial = ties.simplest
-    if not ties.count or trial is None:
-        return []
-    if trial.number == best.number:
-        return ["None of them is simpler than the best one."]
-    others = [
-        f"{LABELS[name].long} {number_text(getattr(trial.params, name))}"
-        for name in AXES
-        if name != "epochs"
-    ]
-    return [
-        f"The simplest of them: {trial.params.epochs} epochs, {', '.join(others)} "
-        f"(trial {trial.number}, cost {trial.cost:.4f})."
-    ]
-
-
-def _missing(count: int | None) -> list[str]:
-    if not count:
-        return []
-    return [
-        f"{count:,} more of such costs are not compared: their losses are not kept. "
-        "They vary much less than the best one's, were trained in another run, or were taken away."
-    ]
+    return (trial.params.epochs, -float(trial.params["batch_size"]), trial.cost, trial.number)

@@ -4,13 +4,13 @@ import shlex
 
 from model.features import RAW
 from model.tasks import AVERAGE, FinalScore
-from search.config import LABELS, Params
+from search.config import Params, in_order, label_of
 from search.record import READOUTS, Arithmetic, Summary, Timing
 from search.result.best import edge_warnings, top_lines
 from search.result.guessing import Axes, guessing_lines
 from search.result.optimality_gap import optimum_lines
 from search.result.spread import cost_text, spread_rows, trainings_lines
-from search.result.ties import tie_lines
+from search.result.tie_words import tie_lines
 from search.storage import Place, RemotePath, place
 from search.text import duration, table_lines, value_text, wrapped
 
@@ -33,9 +33,7 @@ def result_lines(summary: Summary) -> list[tuple[str, str]]:
 
 def params_lines(params: Params) -> list[tuple[str, str]]:
     """Return the lines of the result that name the best hyperparameters."""
-    return [
-        (f"best {label.long}", value_text(getattr(params, name))) for name, label in LABELS.items()
-    ]
+    return [(f"best {label_of(name).long}", value_text(params[name])) for name in in_order(params)]
 
 
 def cost_line(cost: str) -> tuple[str, str]:

@@ -1,11 +1,13 @@
 """How much a run has trained and where its time went, read from its log."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.command import Start
-from search.config import COLUMN_AXES
+from search.config import EPOCHS
 from search.plan import Prediction
 from search.record import Arithmetic, Timing, TrialLog
 
@@ -18,17 +20,26 @@ def arithmetic(trial_log: TrialLog) -> Arithmetic:
     StoreError
         If the log cannot be read.
     """
+    others = (name for name in trial_log.layout.axes if name != EPOCHS)
     *key, trained, epochs, sources = trial_log.columns(
-        "pack", *COLUMN_AXES, "last_epoch", "epochs", "source"
+        "pack", *others, "last_epoch", EPOCHS, "source"
     )
     own = np.array([source is None for source in sources.tolist()], bool)
     if not own.any():
         return Arithmetic(trained_epochs=0, unpruned_epochs=0)
-    key, order = [k[own] for k in key], np.lexsort([k[own] for k in key])
+    key = [_codes(k[own]) for k in key]
+    order = np.lexsort(key)
     changed = np.any([np.diff(k[order], prepend=np.nan) != 0 for k in key], axis=0)
     starts = np.flatnonzero(changed)
     done, asked = (int(np.maximum.reduceat(x[own][order], starts).sum()) for x in (trained, epochs))
     return Arithmetic(trained_epochs=done, unpruned_epochs=asked)
+
+
+def _codes(values: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers that are equal where values are."""
+    if values.dtype != object:
+        return values
+    return np.unique(list(map(repr, values.tolist())), return_inverse=True)[1]
 
 
 @dataclass(frozen=True)

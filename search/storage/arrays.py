@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from io import BytesIO
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import numpy as np
 
@@ -62,7 +62,9 @@ def save_arrays(path: Place, value: Any, seal: Seal = _OF_NO_RUN) -> None:
     write_whole(path, content)
 
 
-def load_arrays(path: Place, kind: type[_Value], seal: Seal = _OF_NO_RUN) -> _Value | None:
+def load_arrays(
+    path: Place, kind: type[_Value], seal: Seal = _OF_NO_RUN, **of_types: type[Any]
+) -> _Value | None:
     """Return the dataclass that a file holds, or None where the file is absent or damaged.
 
     A file whose seal is another one, or broken, counts as damaged. Whether the arrays have the
@@ -75,6 +77,8 @@ def load_arrays(path: Place, kind: type[_Value], seal: Seal = _OF_NO_RUN) -> _Va
         The dataclass.
     seal : Seal
         Whose file it must be.
+    **of_types : type
+        The types of fields that the dataclass leaves open.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def load_arrays(path: Place, kind: type[_Value], seal: Seal = _OF_NO_RUN) -> _Va
         return None
     try:
         with np.load(BytesIO(content), allow_pickle=False) as saved:
-            return _restored(kind, saved)
+            return _restored(kind, saved, of_types)
     except _DAMAGE:
         return None
 
@@ -99,12 +103,15 @@ def _entries(value: Any) -> dict[str, Any]:
     return entries
 
 
-def _restored(kind: type[_Value], saved: Mapping[str, Any]) -> _Value:
+def _restored(
+    kind: type[_Value], saved: Mapping[str, Any], of_types: Mapping[str, type[Any]]
+) -> _Value:
     """Make a dataclass of entries; those without a dimension become plain values."""
     values = {}
-    for name, of_type in get_type_hints(kind).items():
+    for name in (field.name for field in fields(cast("Any", kind))):
+        of_type = of_types.get(name) or get_type_hints(kind)[name]
         if isinstance(of_type, type) and is_dataclass(of_type):
-            values[name] = _restored(of_type, saved)
+            values[name] = _restored(of_type, saved, {})
         else:
             values[name] = _checked(saved[name], of_type)
     return kind(**values)

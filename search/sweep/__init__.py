@@ -4,10 +4,15 @@ It knows in which order the other rooms are asked, and what the user is told on 
 computes, decides or writes what another room can.
 """
 
-from search.sweep.options import Options
+from search.sweep.datasets import load
+from search.sweep.options import Options, resolve_config
 from search.sweep.session import sweep
+from search.sweep.trainer_checks import check_rows
 
 __all__ = [
     "Options",
+    "check_rows",
+    "load",
+    "resolve_config",
     "sweep",
 ]

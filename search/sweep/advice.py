@@ -89,7 +89,10 @@ def _divisor(config: SweepConfig, data: Dataset) -> list[str]:
 
 
 def _rates(config: SweepConfig, data: Dataset) -> list[str]:
+    if not config.trainer.is_softmax:
+        return []
     rates, sizes = config.axes_by_name["learning_rate"], sizes_of(data, config.features)
-    ends = (rates.low, rates.high) if isinstance(rates, Range) else (min(rates), max(rates))
-    warning = rates_warning(config.features, sizes.squared_norm, *ends, (sizes.low, sizes.high))
+    low, high = (rates.low, rates.high) if isinstance(rates, Range) else (min(rates), max(rates))
+    of_source = (sizes.low, sizes.high)
+    warning = rates_warning(config.features, sizes.squared_norm, low, high, of_source)
     return [warning] if warning else []

@@ -176,6 +176,11 @@ def alphas_of(config: SweepConfig) -> tuple[float, ...]:
     ConfigError
         If they are a range, or trials have no training part in common.
     """
+    if not config.trainer.is_softmax:
+        raise ConfigError(
+            f'--optimum is for the trainer "softmax", whose cost is convex, and this grid has '
+            f"{config.trainer.name}. Leave --optimum out."
+        )
     alphas = config.axes_by_name["alpha"]
     if isinstance(alphas, Range):
         raise ConfigError(

@@ -37,6 +37,7 @@ from search.result import (
 )
 from search.sweep.checks import alphas_of
 from search.sweep.options import Options
+from search.sweep.trainers import trainer_tasks
 
 
 @dataclass(frozen=True)
@@ -165,12 +166,13 @@ class Ending:
     def _train_winner(self, params: Params) -> list[FinalScores]:
         """Train the winner on all rows as often as was asked for; return the test figures."""
         count = self.options.refits
+        tasks = trainer_tasks(self.config, self.options.code)
         seeds = f" with {count} seeds" if count > 1 else ""
         self.say(f"Training the best combination on all training {self.data.noun}{seeds} ...")
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because the report needs it and it takes a second to import.
             background.submit(import_module, "search.tuning.importance")
-            refits = Refits(self.folder, self.data, params, self.config)
+            refits = Refits(self.folder, self.data, params, self.config, tasks)
             return refits.train(count, self.examples, self.executor, self.interrupted)
 
     def _find_optima(self) -> list[AlphaOptimum]:

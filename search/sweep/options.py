@@ -14,9 +14,10 @@ from search.config import SweepConfig, read_grid
 from search.errors import RunFolderError
 from search.record import RunFolder
 from search.storage import Place
+from search.sweep.trainers import with_trainer
 
 # Methods that a run is not named after: neither asked for, nor chosen against the grid's own.
-_PLAIN = (None, "grid", "none")
+_PLAIN = (None, "grid", "none", "softmax")
 # What the name of a folder is better without.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -44,6 +45,10 @@ class Options:
         Whether the settings are those of the run's own manifest.
     fresh : bool
         Whether an old run is moved aside.
+    trainer : str or None
+        Name of the trainer in place of the grid's own.
+    code : Path or None
+        Folder with the modules of a trainer of one's own, which goes to all workers.
     seed : int or None
         Seed of the split and the shuffles.
     executor : str
@@ -83,6 +88,8 @@ class Options:
     run_dir: Place | None = None
     resume: bool = False
     fresh: bool = False
+    trainer: str | None = None
+    code: Path | None = None
     seed: int | None = None
     executor: str = "ray"
     address: str | None = None
@@ -119,7 +126,9 @@ class Options:
         """
         if self.run_dir is not None:
             return self.run_dir
-        methods = [method for method in (self.sampler, self.pruner) if method not in _PLAIN]
+        methods = [
+            method for method in (self.trainer, self.sampler, self.pruner) if method not in _PLAIN
+        ]
         names = [Path(DEFAULT_GRID if self.grid is None else self.grid).name.removesuffix(".toml")]
         if self.named_after is not None:
             names.append(_UNSAFE.sub("-", Path(self.named_after).stem))
@@ -147,7 +156,7 @@ class Options:
 
 
 def _last_part(method: str) -> str:
-    return method.rpartition(".")[2].lower()
+    return re.split("[.:]", method)[-1].lower()
 
 
 def resolve_config(options: Options) -> SweepConfig:
@@ -163,7 +172,7 @@ def resolve_config(options: Options) -> SweepConfig:
     if options.resume:
         return _resumed_config(options.run_path)
     grid = DEFAULT_GRID if options.grid is None else options.grid
-    settings = read_grid(grid)
+    settings = read_grid(grid, options.trainer)
     settings["dataset"] = _beside(grid, settings["dataset"])
     changed = {
         "dataset": options.dataset,
@@ -175,7 +184,9 @@ def resolve_config(options: Options) -> SweepConfig:
     }
     changed = {key: value for key, value in changed.items() if value not in (None, settings[key])}
     source = "command line" if changed else grid
-    return SweepConfig.from_dict({**settings, **changed}, source)
+    return with_trainer(
+        SweepConfig.from_dict({**settings, **changed}, source), source, options.code
+    )
 
 
 def _beside(grid: str, dataset: str) -> str:
@@ -205,7 +216,8 @@ def _resumed_config(path: Place) -> SweepConfig:
     if config.own_methods:
         raise RunFolderError(
             f"{path}/manifest.json names code to import, {' and '.join(config.own_methods)}. "
-            "--resume imports nothing but Optuna's own samplers and pruners, because a run folder "
-            "may come from anybody. Give the command that began the run instead of --resume."
+            "--resume imports nothing but Optuna's own samplers and pruners and the trainers that "
+            "come with this program, because a run folder may come from anybody. Give the command "
+            "that began the run instead of --resume."
         )
-    return config
+    return with_trainer(config, str(path / "manifest.json"))

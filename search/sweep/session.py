@@ -28,6 +28,7 @@ from search.record import (
     RunFolder,
     Standings,
     Summary,
+    layout_of,
     new_manifest,
     open_books,
 )
@@ -61,6 +62,8 @@ from search.sweep.preparation import (
     read_or_write_manifest,
     runs_to_reuse,
 )
+from search.sweep.trainer_checks import check_before_first_sweep
+from search.sweep.trainers import check_params
 from search.sweep.training import Training
 from search.sweep.trials import Run
 from search.text import show, text_width
@@ -92,7 +95,7 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     _check(options, config, data)
     if options.dry_run:
         show(out, description(config, data))
-        show(out, dry_run(config, data, options.workers))
+        show(out, dry_run(config, data, options.workers, options.code))
         return
     summary = _summary(options, config, data, err, began)
     run_dir, width = str(options.run_path), text_width(out)
@@ -106,6 +109,7 @@ def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
     check_memory(config, data, options.processes_here)
     check_methods(config)
     check_refits(options.refits, data)
+    check_params(config, options.code)
     if options.optimum:
         alphas_of(config)  # refuses what has no such optima
 
@@ -133,6 +137,7 @@ def _summary(
                 growing_file(folder.links) as folder.links,
             ):
                 _tell_other_versions(manifest, notify)
+                check_before_first_sweep(config, data, options.code, notify)
                 summary = Sweep(options, config, data, folder, err, began).run(summary)
     return summary
 
@@ -166,7 +171,10 @@ def _found(
 
 def _is_whole(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest) -> bool:
     """Whether the log of a finished run is still what it was."""
-    books, proposals = open_books(config, data, folder), Proposals(folder.proposals, manifest.run)
+    books, proposals = (
+        open_books(config, data, folder),
+        Proposals(folder.proposals, manifest.run, layout_of(config)),
+    )
     return Run(config, data, manifest, books, proposals).log_is_whole()
 
 
@@ -233,7 +241,9 @@ class Sweep:
         manifest = self._manifest(executor.workers)
         run = self._open_run(manifest)
         self._announce(executor)
-        training = Training(run, self.folder, self.err, quiet=not self.options.progress)
+        training = Training(
+            run, self.folder, self.err, self.options.code, quiet=not self.options.progress
+        )
         ending = self._ending(executor, examples, interrupted)
         with ending.told_how_to_continue(self._done):
             prediction, started_at = training.train(executor, examples, interrupted)
@@ -263,7 +273,7 @@ class Sweep:
 
     def _open_run(self, manifest: Manifest) -> Run:
         """Return what there is to train, after what an earlier command left is put right."""
-        proposals = Proposals(self.folder.proposals, manifest.run)
+        proposals = Proposals(self.folder.proposals, manifest.run, layout_of(self.config))
         given = runs_to_reuse(self.options, self.folder)
         copy_resamples = partial(self._copy_resamples, manifest)
         reused = ReusedTrials.frozen(

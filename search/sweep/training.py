@@ -1,18 +1,17 @@
 """All that is left of a run's trials is trained, and those who watch are told."""
 
 import math
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from cluster.executor import Executor
-from model.pack import PackState
-from search.config import replicates_of
-from search.engine import Observers, Orchestrator, calibrate
-from search.plan import Pack, Prediction, epochs_flops
+from search.engine import Observers, Orchestrator, calibrate, link_tasks, measure_trainer
+from search.plan import Prediction, Speed, epochs_flops
 from search.record import RunFolder
+from search.sweep.trainers import trainer_tasks
 from search.sweep.trials import Run
 from search.sweep.waves import open_work
 from search.watch import Interruption, MetricsObserver, make_progress
@@ -28,6 +27,8 @@ class Training:
     folder : RunFolder
     err : Console
         Terminal on which progress is shown.
+    code : Path or None
+        Folder with the trainer's modules.
     quiet : bool
         Whether no progress is shown.
     """
@@ -35,6 +36,8 @@ class Training:
     run: Run
     folder: RunFolder
     err: Console
+    code: Path | None = None
+    _: KW_ONLY
     quiet: bool
 
     def train(
@@ -67,8 +70,8 @@ class Training:
         run, standings = self.run, self.run.books.standings
         if standings.finished == standings.total:
             return None, math.inf
-        n_features, n_classes = run.data.X.shape[1], run.data.n_classes
-        speed = calibrate(executor, run.config.batch_sizes, n_features, n_classes, interrupted)
+        speed = self._speed(executor, examples, interrupted)
+        tasks = link_tasks(run.config, run.data, trainer_tasks(run.config, self.code))
         with (
             open_work(run, speed, executor.workers) as work,
             make_progress(
@@ -77,8 +80,8 @@ class Training:
         ):
             metrics = self._metrics(executor)
             orchestrator = Orchestrator(
-                executor, run.training, self._start, Observers(progress, metrics), interrupted,
-                metrics.measured,
+                executor, run.training, tasks.start, Observers(progress, metrics), interrupted,
+                metrics.measured, tasks.run_link, tasks.failed_link,
             )  # fmt: skip
             orchestrator.run(work.source, examples)
         run.count_again()
@@ -86,14 +89,16 @@ class Training:
 
     def _metrics(self, executor: Executor) -> MetricsObserver:
         metrics = executor.metrics(self.folder.path.resolve().name)
-        flops = partial(epochs_flops, config=self.run.config, data=self.run.data)
+        config, data = self.run.config, self.run.data
+
+        def flops(column_epochs: int) -> float:
+            return epochs_flops(column_epochs, config, data) if config.trainer.is_softmax else 0.0
+
         return MetricsObserver(metrics, self.run.books.standings, lambda: executor.workers, flops)
 
-    def _start(self, pack: Pack) -> PackState:
-        return PackState.start(
-            pack.batch_size,
-            **pack.columns,
-            n_features=self.run.data.X.shape[1],
-            n_classes=self.run.data.n_classes,
-            seed=replicates_of(self.run.config)[pack.replicate].seed,
-        )
+    def _speed(self, executor: Executor, examples: Any, interrupted: Interruption) -> Speed:
+        config, data = self.run.config, self.run.data
+        if tasks := trainer_tasks(config, self.code):
+            return measure_trainer(executor, tasks, config, examples, interrupted)
+        shape = data.X.shape[1], data.n_classes
+        return calibrate(executor, config.batch_sizes, *shape, interrupted)

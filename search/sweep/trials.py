@@ -13,7 +13,9 @@ from search.errors import RunFolderError, StoreError
 from search.plan import Plan, grid_plan, replicated
 from search.record import (
     Books,
+    Layout,
     Manifest,
+    Proposal,
     Proposals,
     ReplicateBooks,
     ReusedTrials,
@@ -121,7 +123,7 @@ class Run:
             for path, problem in found.items():
                 if problem:
                     raise StoreError(f"{path} cannot be believed: {problem}. It {way_out}.")
-        standings = Standings(self.config.total, self.config.select)
+        standings = Standings(self.config.total, self.config.select, self.layout)
         self.books.standings = standings
         self.books.count_log()
         if standings.finished != standings.total:
@@ -195,25 +197,32 @@ class Run:
             lost = [n for n in proposal.reused if not closed[n]]
             if not lost:
                 continue
-            columns = {k: v[np.isin(proposal.numbers, lost)] for k, v in proposal.columns().items()}
+            asked = proposal.columns(self.layout)
+            columns = {k: v[np.isin(proposal.numbers, lost)] for k, v in asked.items()}
             known = self.reused.rows(np.array(lost), columns)
             if len(known["number"]):
                 self.books.log(f"wave-{proposal.index:05d}-reused", known)
             if not closed[lost].all():
                 proposal.reused = [n for n in proposal.reused if closed[n]]
                 proposal.first_pack = max(p.first_pack + p.n_packs for p in proposals)
-                proposal.n_packs = len(self.replicated(proposal.plan(self.config.rungs)).packs)
+                proposal.n_packs = len(self._planned(proposal).packs)
                 self.proposals.write(proposal)
 
     def _wave_plans(self) -> list[WavePlan]:
         """Return the plans of all waves that there are so far."""
         if self.config.is_grid:
             return [WavePlan(self.grid_plan, told=False)]
-        rungs = self.config.rungs
         return [
-            WavePlan(self.replicated(proposal.plan(rungs)), proposal.told)
-            for proposal in self.proposals.read()
+            WavePlan(self._planned(proposal), proposal.told) for proposal in self.proposals.read()
         ]
+
+    @property
+    def layout(self) -> Layout:
+        """The columns of the log that depend on the trainer."""
+        return self.books.standings.layout
+
+    def _planned(self, proposal: Proposal) -> Plan:
+        return self.replicated(proposal.plan(self.config.rungs, self.layout, self.config.pack_by))
 
     @cached_property
     def grid_plan(self) -> Plan:
@@ -222,7 +231,7 @@ class Run:
         logged, sources = self.books.trial_log.columns("number", "source")
         reused = [source is not None for source in sources.tolist()]
         trained = np.setdiff1d(numbers, logged[reused]) if any(reused) else numbers
-        widths = self.manifest.widths_by_batch_size
+        widths = self.manifest.plan_widths
         return self.replicated(grid_plan(self.config, widths, trained, self.config.rungs))
 
     def replicated(self, plan: Plan) -> Plan:

@@ -3,10 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
-from model.speed import SpeedModel
-from search.engine import Pruning, SampledSearch, Source, Wave, WaveRequest, newest_trials
-from search.plan import LinkCutter, Prediction, open_chains, predict, workers_each
+from search.engine import (
+    Pruning,
+    SampledSearch,
+    Source,
+    Wave,
+    WaveRequest,
+    newest_trials,
+    wave_widths,
+)
+from search.plan import LinkCutter, Prediction, Speed, open_chains, predict, workers_each
 from search.sweep.trials import Run
 
 
@@ -27,13 +35,13 @@ class Work:
 
 
 @contextmanager
-def open_work(run: Run, speed: SpeedModel, workers: int) -> Iterator[Work]:
+def open_work(run: Run, speed: Speed, workers: int) -> Iterator[Work]:
     """Take up what is left of a run, which has been settled; leave it when all is trained.
 
     Parameters
     ----------
     run : Run
-    speed : SpeedModel
+    speed : Speed
         Speed of the workers.
     workers : int
 
@@ -75,7 +83,7 @@ def _grid_pruning(run: Run) -> Pruning | None:
     return make_pruning(run.config, newest_trials(run.grid_plan), history=[], wave=0)
 
 
-def _sampled_search(run: Run, speed: SpeedModel, workers: int) -> SampledSearch:
+def _sampled_search(run: Run, speed: Speed, workers: int) -> SampledSearch:
     from search.tuning.pruning import make_pruning
     from search.tuning.tuner import make_tuner
 
@@ -104,4 +112,6 @@ def _sampled_search(run: Run, speed: SpeedModel, workers: int) -> SampledSearch:
         proposals=run.proposals,
         reused=run.reused,
         make_wave=make_wave,
+        widths=partial(wave_widths, config=config),
+        pack_by=config.pack_by,
     )

@@ -47,9 +47,10 @@ def distributions(axes: Mapping[str, Sequence[Any] | Range]) -> dict[str, BaseDi
 def _distribution(values: Sequence[Any] | Range) -> BaseDistribution:
     if isinstance(values, Range):
         return _ranged(values.low, values.high, values.log, values.step)
-    steps = np.unique(np.diff(values))
-    if len(steps) == 1 and steps[0] > 0 and all(isinstance(value, int) for value in values):
-        return _ranged(values[0], values[-1], log=False, step=int(steps[0]))
+    if all(type(value) is int for value in values):
+        steps = np.unique(np.diff(values))
+        if len(steps) == 1 and steps[0] > 0:
+            return _ranged(values[0], values[-1], log=False, step=int(steps[0]))
     return CategoricalDistribution(tuple(values))
 
 

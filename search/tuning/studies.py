@@ -16,10 +16,17 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from model.tasks import LAST
 from model.user_folders import expanded
-from search.config import AXES, Range, SweepConfig
+from search.config import Range, SweepConfig
 from search.errors import ConfigError, StoreError
 from search.logins import has_login, without_login, without_logins
-from search.record import FIGURES, READOUTS, RunFolder, read_log
+from search.record import (
+    READOUTS,
+    SOFTMAX_LAYOUT,
+    Layout,
+    RunFolder,
+    layout_of,
+    read_log,
+)
 from search.storage import Place, place
 from search.tuning.methods import distributions
 
@@ -29,10 +36,8 @@ TOTAL = "packsweep_trials"
 # How far a copy in a storage is, as an attribute of its study.
 _COPY, _BEGUN, _WHOLE = "packsweep_copy", "begun", "whole"
 
-# What else the log says of a trial.
-_ATTRS = (
-    "number", *FIGURES, "last_epoch", "seconds", "pack", "node", "attempt", "error", "source",
-)  # fmt: skip
+# What else the log says of a trial, beside its figures.
+_ATTRS = ("last_epoch", "seconds", "pack", "node", "attempt", "error", "source")
 
 
 def as_study(
@@ -40,6 +45,7 @@ def as_study(
     axes: Mapping[str, Sequence[Any] | Range],
     name: str,
     select: str = LAST,
+    layout: Layout = SOFTMAX_LAYOUT,
 ) -> optuna.Study:
     """Return a study in memory.
 
@@ -53,9 +59,11 @@ def as_study(
         Name of the study.
     select : str
         The readout whose validation cost is a trial's value.
+    layout : Layout
+        The columns of the log that depend on the trainer.
     """
     study = optuna.create_study(study_name=name, direction="minimize")
-    study.add_trials(_numbered(rows, distributions(axes), READOUTS[select].cost))
+    study.add_trials(_numbered(rows, distributions(axes), READOUTS[select].cost, layout))
     return study
 
 
@@ -140,25 +148,32 @@ def _opened(storage: str) -> BaseStorage:
 
 
 def _numbered(
-    rows: Sequence[Mapping[str, Any]], space: Mapping[str, BaseDistribution], cost: str
+    rows: Sequence[Mapping[str, Any]],
+    space: Mapping[str, BaseDistribution],
+    cost: str,
+    layout: Layout,
 ) -> Iterator[FrozenTrial]:
     """Yield a trial for each number up to the last one; those without a row wait."""
     number = 0
     for row in rows:
         for _ in range(number, row["number"]):
             yield create_trial(state=TrialState.WAITING)
-        yield _trial(row, space, cost)
+        yield _trial(row, space, cost, layout)
         number = row["number"] + 1
 
 
-def _trial(row: Mapping[str, Any], space: Mapping[str, BaseDistribution], cost: str) -> FrozenTrial:
+def _trial(
+    row: Mapping[str, Any], space: Mapping[str, BaseDistribution], cost: str, layout: Layout
+) -> FrozenTrial:
+    params = {name: row[name] for name in layout.axes if row[name] is not None}
+    attrs = ("number", *layout.figures, *_ATTRS)
     trial = create_trial(
         state=TrialState[row["state"]],
         value=row[cost],
-        params={name: row[name] for name in AXES},
-        distributions=dict(space),
+        params=params,
+        distributions={name: space[name] for name in params},
         intermediate_values=dict(row["reports"] or ()),
-        user_attrs={name: row[name] for name in _ATTRS if row[name] is not None},
+        user_attrs={name: row[name] for name in attrs if row[name] is not None},
     )
     trial.datetime_start, trial.datetime_complete = row["started_at"], row["finished_at"]
     return trial
@@ -169,7 +184,8 @@ def study_of_run(run: str | Place) -> optuna.Study:
     folder = RunFolder(place(run))
     manifest = folder.existing_manifest()
     config = SweepConfig.from_dict(manifest.config)
-    rows = read_log(folder.trials, run=manifest.run).sort_by("number").to_pylist()
-    study = as_study(rows, config.axes_by_name, config.name, config.select)
+    layout = layout_of(config)
+    log = read_log(folder.trials, run=manifest.run, layout=layout).sort_by("number")
+    study = as_study(log.to_pylist(), config.axes_by_name, config.name, config.select, layout)
     study.set_user_attr(TOTAL, config.total)
     return study

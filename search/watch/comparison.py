@@ -1,9 +1,9 @@
 """Two runs side by side: their settings, their results, and the trials that both have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.config import AXES
-from search.record import COMPLETE, READOUTS
+from search.record import COMPLETE, Key
 from search.text import table_lines, wrapped
 from search.watch.run_state import RunState
 
@@ -35,18 +35,20 @@ class Shared:
 
 def shared_trials(a: RunState, b: RunState) -> Shared:
     """Compare the trials that both runs have."""
-    mine, theirs = _costs(a), _costs(b)
+    if set(a.layout.axes) != set(b.layout.axes) or a.config.trainer.name != b.config.trainer.name:
+        return Shared(0, 0, 0.0, 0)
+    mine, theirs = _costs(a, a.layout.axes), _costs(b, a.layout.axes)
     keys = mine.keys() & theirs.keys()
     pairs = [(mine[key], theirs[key]) for key in keys]
     apart = [max(map(relative, x, y)) for x, y in pairs if x is not None and y is not None]
     return Shared(len(keys), len(apart), max(apart, default=0.0), sum(d > TOLERANCE for d in apart))
 
 
-def _costs(state: RunState) -> dict[tuple[float, ...], tuple[float, ...] | None]:
+def _costs(state: RunState, axes: Sequence[str]) -> dict[Key, tuple[float, ...] | None]:
     """Return the costs of each trial by its params; None where it is not complete."""
-    names = (*AXES, "state", *(readout.cost for readout in READOUTS.values()))
+    names = (*axes, "state", *(readout.cost for readout in state.layout.readouts.values()))
     columns = (column.tolist() for column in state.columns(*names))
-    n = len(AXES)
+    n = len(axes)
     return {
         row[:n]: row[n + 1 :] if row[n] == COMPLETE else None for row in zip(*columns, strict=True)
     }
@@ -78,10 +80,11 @@ def comparison_lines(a: RunState, b: RunState, width: int | None = None) -> list
 
 def _settings(a: RunState, b: RunState, width: int | None) -> list[str]:
     mine, theirs = a.manifest.settings(), b.manifest.settings()
-    different = [name for name in mine if mine[name] != theirs[name]]
+    names = dict.fromkeys((*mine, *theirs))
+    different = [name for name in names if mine.get(name) != theirs.get(name)]
     if not different:
         return ["The settings are the same."]
-    texts = [f"{name}: {mine[name]} and {theirs[name]}" for name in different]
+    texts = [f"{name}: {mine.get(name)} and {theirs.get(name)}" for name in different]
     return [
         "Settings that differ:", *(line for text in texts for line in wrapped(text, width))
     ]  # fmt: skip

@@ -105,7 +105,8 @@ class MetricsObserver:
 
     def measured(self, link: Link, result: LinkResult, flush_s: float) -> None:
         """Record what a link has cost; it is called before `advanced`."""
-        self._metrics.record(LINK_SECONDS, result.seconds, str(link.pack.batch_size))
+        batch_size = str(link.pack.shared.get("batch_size", ""))
+        self._metrics.record(LINK_SECONDS, result.seconds, batch_size)
         self._metrics.record(FLUSH_SECONDS, flush_s)
         flops = self._flops(_column_epochs(link, result))
         self._pace.add(flops=flops, compute_s=result.seconds)

@@ -5,7 +5,7 @@ from typing import Self
 
 from rich.console import Console
 
-from search.config import AXES, LABELS, Params
+from search.config import Params, label_of
 from search.plan import Link, Prediction
 from search.record import FAIL, PRUNED, BestTrial, Standings
 from search.text import duration, show, value_text
@@ -117,7 +117,7 @@ class Progress:
         # A copy at once, because another thread draws than the one that counts.
         links = sorted(list(self._under_way.values()), key=lambda link: link.pack.index)  # noqa: C414
         return [
-            f"batch {link.pack.batch_size}, epochs {link.start_epoch}-{link.epoch}, "
+            f"{link.pack.label}, epochs {link.start_epoch}-{link.epoch}, "
             f"width {link.width}" + (f", last on {node}" if node else "")
             for link in links
             for node in [self._nodes.get(link.pack.index)]
@@ -152,4 +152,6 @@ def best_text(best: BestTrial | None) -> str:
 
 def params_text(params: Params) -> str:
     """Return the hyperparameters of a trial in one line."""
-    return ", ".join(f"{LABELS[name].short} {value_text(getattr(params, name))}" for name in AXES)
+    return ", ".join(
+        f"{label_of(name).short} {value_text(value)}" for name, value in params.items()
+    )

@@ -1,6 +1,5 @@
 """The state of a run, read from its files; nothing in its folder is changed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -8,15 +7,23 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config import SweepConfig
+from search.config import SweepConfig, short_text
 from search.errors import RunFolderError
-from search.record import STANDINGS_COLUMNS, Manifest, RunFolder, Standings, Summary, read_columns
+from search.record import (
+    Layout,
+    Manifest,
+    RunFolder,
+    Standings,
+    Summary,
+    layout_of,
+    read_columns,
+)
 from search.storage import Place, Writer
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
 
 _NEWEST = 5
-_TIMES = ("finished_at", "started_at", "pack", "last_epoch", "batch_size", "node", "source")
+_TIMES = ("finished_at", "started_at", "pack", "last_epoch", "node", "source")
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,8 @@ class EndedLink:
     ----------
     finished_at : float
         Seconds since 1970.
-    batch_size : int
+    label : str
+        What its trajectories have in common.
     epoch : int
         The last epoch of its trials.
     trials : int
@@ -36,7 +44,7 @@ class EndedLink:
     """
 
     finished_at: float
-    batch_size: int
+    label: str
     epoch: int
     trials: int
     node: str
@@ -89,6 +97,11 @@ class RunState:
         return RUNNING if self.writer else INTERRUPTED
 
     @cached_property
+    def layout(self) -> Layout:
+        """The columns of its log that depend on the trainer."""
+        return layout_of(self.config)
+
+    @cached_property
     def standings(self) -> Standings:
         """The counts and the best trials of the log.
 
@@ -97,19 +110,20 @@ class RunState:
         StoreError
             If the log cannot be read.
         """
-        standings = Standings(self.config.total, self.config.select)
-        columns = self.columns(*STANDINGS_COLUMNS)
-        standings.count(dict(zip(STANDINGS_COLUMNS, columns, strict=True)))
+        standings = Standings(self.config.total, self.config.select, self.layout)
+        columns = self.columns(*self.layout.standings)
+        standings.count(dict(zip(self.layout.standings, columns, strict=True)))
         return standings
 
     def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
         """Return some columns of the log; see `search.record.read_columns`."""
-        return read_columns(self.folder.trials, *names, run=self.manifest.run)
+        return read_columns(self.folder.trials, *names, run=self.manifest.run, layout=self.layout)
 
     @cached_property
     def _links(self) -> dict[str, NDArray[Any]]:
         """Columns of the trials that were trained in this run."""
-        columns = dict(zip(_TIMES, self.columns(*_TIMES), strict=True))
+        names = (*_TIMES, *self.config.pack_by)
+        columns = dict(zip(names, self.columns(*names), strict=True))
         trained = np.array([source is None for source in columns["source"].tolist()], bool)
         mine = {name: values[trained] for name, values in columns.items()}
         for name in ("started_at", "finished_at"):
@@ -140,17 +154,18 @@ class RunState:
         order = np.lexsort([pack, time])[::-1]
         changes = (np.diff(time[order]) != 0) | (np.diff(pack[order]) != 0)
         parts = np.split(order, np.flatnonzero(changes) + 1)[:_NEWEST]
-        return [_link(links, rows) for rows in parts if len(rows)]
+        return [self._link(rows) for rows in parts if len(rows)]
 
-
-def _link(links: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]) -> EndedLink:
-    return EndedLink(
-        links["finished_at"][rows[0]].item(),
-        links["batch_size"][rows[0]].item(),
-        links["last_epoch"][rows].max().item(),
-        len(rows),
-        links["node"][rows[0]] or "",
-    )
+    def _link(self, rows: NDArray[np.intp]) -> EndedLink:
+        links, first = self._links, rows[0]
+        shared = {name: links[name][first] for name in self.config.pack_by}
+        return EndedLink(
+            links["finished_at"][rows[0]].item(),
+            short_text(shared),
+            links["last_epoch"][rows].max().item(),
+            len(rows),
+            links["node"][rows[0]] or "",
+        )
 
 
 def run_folders(parent: Place) -> list[Place]:

@@ -61,7 +61,7 @@ def _pace(state: RunState) -> list[str]:
 
 def _links(state: RunState, width: int | None) -> list[str]:
     texts = [
-        f"{datetime.fromtimestamp(link.finished_at, UTC):%H:%M:%S}  batch {link.batch_size}, "
+        f"{datetime.fromtimestamp(link.finished_at, UTC):%H:%M:%S}  {link.label}, "
         f"to epoch {link.epoch}, {link.trials} trials, on {link.node}"
         for link in state.newest_links
     ]

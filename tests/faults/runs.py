@@ -37,8 +37,19 @@ KINDS = {
     "search": Kind(
         ("--grid", "./range.toml", "--sampler", "random", "--trials", "24", "--reuse", "other"), 2
     ),
+    "trainer": Kind(("--grid", "./trained.toml"), 3),
     "pruned": Kind(("--grid", "./tiny.toml", "--pruner", "halving"), 3),
 }
+
+
+TRAINED = """
+dataset = "./data.npz"
+trainer = "partial_fit:sklearn.linear_model.SGDClassifier"
+[space]
+loss = ["log_loss", "hinge"]
+alpha = [0.0001, 0.1, 1.0]
+epochs = [1, 2, 4]
+"""
 
 
 def prepare(folder: Path) -> None:
@@ -48,6 +59,7 @@ def prepare(folder: Path) -> None:
     space = {"learning_rate": [1e-6, 2e-6, 5e-6], "alpha": [0.0, 10.0]}
     grid = write_grid(folder / "range.toml", "./data.npz", **space)
     grid.write_text(grid.read_text() + "[sampler]\nname = 'random'\ntrials = 24\nbatch = 6\n")
+    (folder / "trained.toml").write_text(TRAINED)
 
 
 def command(kind: str, run: str, *more: str) -> tuple[str, ...]:

@@ -20,15 +20,18 @@ from random import Random
 
 import numpy as np
 import pytest
-from command_line import AXES, invoke, table
+from command_line import invoke, table
 from damages import Damage, all_of, cut, doubled, emptied, files_of, flipped, some_of, zeroed
 from runs import KINDS, command, make_runs
 
 from model.errors import PacksweepError
 from model.optimum import AlphaOptimum
+from model.pack import PackState
 from model.seal import Seal
 from model.softmax import SoftmaxRegression
-from search.record import Checkpoint, Proposals, RunFolder, TrialLog, read_log
+from model.trainers.final_state import FinalState
+from model.trainers.states import States
+from search.record import SOFTMAX_LAYOUT, Checkpoint, Proposals, RunFolder, TrialLog, read_log
 from search.record.resamples import Resampled
 from search.storage import load_arrays, parse_json
 
@@ -54,8 +57,13 @@ def _run(*arguments):
 # --- One file, read by its reader
 
 
-def read_back(folder, kind, path):
+def model_of(path, seal, softmax):
+    return vars(SoftmaxRegression.load(path, seal)) if softmax else asdict(FinalState.load(path))
+
+
+def read_back(folder, kind, path, layout):
     """Return what is believed of a file, as bytes; None where nothing is."""
+    softmax = layout == SOFTMAX_LAYOUT
     seal = Seal(folder.run, f"{path.parent.name}/{path.name}")
     try:
         match kind:
@@ -68,19 +76,19 @@ def read_back(folder, kind, path):
                     return pickle.dumps(parse_json(path.read_bytes(), folder.seal(path)))
                 return None
             case "model":
-                value = vars(SoftmaxRegression.load(path, folder.seal(path)))
+                value = model_of(path, folder.seal(path), softmax)
             case "trials" | "replicates" | "reused trials":
-                value = read_log(path.parent, run=folder.run).to_pylist()
+                value = read_log(path.parent, run=folder.run, layout=layout).to_pylist()
             case "staged trials":
-                value = TrialLog(path.parent, run=folder.run).staged() or None
+                value = TrialLog(path.parent, run=folder.run, layout=layout).staged() or None
             case "state of a pack":
-                value = load_arrays(path, Checkpoint, seal)
+                value = load_arrays(path, Checkpoint, seal, state=PackState if softmax else States)
             case "resampled costs":
                 value = load_arrays(path, Resampled, seal)
             case "optimum":
                 value = load_arrays(path, AlphaOptimum, seal)
             case "proposal":
-                value = Proposals(path.parent, folder.run).read()
+                value = Proposals(path.parent, folder.run, layout).read()
     except PacksweepError:
         return None
     return None if value is None else pickle.dumps(value)
@@ -89,14 +97,15 @@ def read_back(folder, kind, path):
 def outcomes(run, kind, path, damages):
     """Count what becomes of a file's damages; what is believed must be what was written."""
     content, told, folder = path.read_bytes(), Counter(), RunFolder(run)
-    expected = read_back(folder, kind, path)
+    layout = folder.layout
+    expected = read_back(folder, kind, path, layout)
     assert expected is not None
     for damage in damages:
         damaged = damage(content)
         if damaged == content:
             continue
         path.write_bytes(damaged)
-        believed = read_back(folder, kind, path)
+        believed = read_back(folder, kind, path, layout)
         told["refused" if believed is None else "right"] += 1
         assert believed in (None, expected), f"{kind}: {path} after {damage}"
     path.write_bytes(content)
@@ -178,14 +187,19 @@ def assert_right_or_one_message(folder, kind, run, outcome, case):
         assert (outcome.code in (1, 2), len(lines)) == (True, 1), (case, outcome)
         return "told"
     expected, found = table(folder / "whole"), table(run)
-    for column in ("number", "state", "last_epoch", *AXES):
+    layout = RunFolder(folder / "whole").layout
+    for column in ("number", "state", "last_epoch", *layout.axes):
         assert found[column].tolist() == expected[column].tolist(), (case, column)
-    for column in ("val_cost", "val_cost_avg", "val_accuracy"):
+    for column in layout.figures:
         np.testing.assert_allclose(found[column], expected[column], rtol=1e-5, err_msg=str(case))
     one, other = (RunFolder(path).read_summary() for path in (folder / "whole", run))
     assert (other.best.params, other.test) == (one.best.params, one.test), case
-    models = [SoftmaxRegression.load(path / "best_model.npz") for path in (folder / "whole", run)]
-    assert models[0].W.tobytes() == models[1].W.tobytes(), case
+    paths = [path / "best_model.npz" for path in (folder / "whole", run)]
+    if layout == SOFTMAX_LAYOUT:
+        models = [SoftmaxRegression.load(path).W.tobytes() for path in paths]
+    else:
+        models = [FinalState.load(path).content for path in paths]
+    assert models[0] == models[1], case
     return "right"
 
 

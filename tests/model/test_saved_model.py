@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 from io import BytesIO
 
 import numpy as np
@@ -48,7 +47,7 @@ def trained(X, y, X_test, y_test, features="standardized", params=PARAMS, fill=N
     train, test = Part(X, y, "a: X", "a: y"), Part(X_test, y_test, "a: X_test", "a: y_test")
     data = assemble(Found(name="a", train=train, test=test, fill=fill))
     examples = Examples.from_dataset(data, 0.2, 0, features=features)
-    models = final_models(run_refit(examples, asdict(params), 0), params, data)
+    models = final_models(run_refit(examples, dict(params), 0), params, data)
     return models["average"], final_scores(models, data)["average"], data
 
 
@@ -67,7 +66,11 @@ def test_told_is_loaded_is_row_by_row_is_any_batch(seed, ratio, dtype, labels, f
     spread = random.uniform(1, 100, 4)
     X = (random.normal(size=(90, 4)) + np.eye(4)[places]) * spread + ratio * spread
     X, y = np.rint(X).astype(dtype) if dtype == "i8" else X.astype(dtype), np.array(labels)[places]
-    params = PARAMS if features == "standardized" else Params(16, 1e-30, 2, 0.0)
+    params = (
+        PARAMS
+        if features == "standardized"
+        else Params(batch_size=16, learning_rate=1e-30, epochs=2, alpha=0.0)
+    )
     model, told, _ = trained(X[:60], y[:60], X[60:], y[60:], features, params)
     loaded = SoftmaxRegression.load(Saved(model))
     X_test, y_test = X[60:], y[60:]

@@ -10,7 +10,7 @@ import numpy as np
 from model.data.dataset import Dataset
 from model.softmax import SoftmaxRegression
 from model.tasks import FinalScore
-from search.config import AXES, SearchSpace, SweepConfig
+from search.config import SearchSpace, SweepConfig
 from search.record import (
     COMPLETE,
     FAIL,
@@ -26,12 +26,14 @@ from search.record import (
 from search.report import write_report
 from search.result import Findings, make_summary
 
-SPACE = SearchSpace((8, 16), (1e-7, 1e-6), (5, 10), (0.0, 1.0))
+SPACE = SearchSpace(
+    batch_size=(8, 16), learning_rate=(1e-7, 1e-6), epochs=(5, 10), alpha=(0.0, 1.0)
+)
 FULL = SearchSpace(
-    (8, 16, 32, 64, 128, 256, 512, 1024),
-    (5e-8, 1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5),
-    (5, 10, 15, 20, 25, 30, 35, 40),
-    (0.0, 0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4),
+    batch_size=(8, 16, 32, 64, 128, 256, 512, 1024),
+    learning_rate=(5e-8, 1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5),
+    epochs=(5, 10, 15, 20, 25, 30, 35, 40),
+    alpha=(0.0, 0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4),
 )
 SCRIPT = "<script>alert('x')</script>"
 VOID = {"meta", "br", "link", "input"}
@@ -106,7 +108,7 @@ def columns_of(space, costs, pruned=()):
         "val_accuracy_avg": np.where(finite, np.linspace(1, 0, len(costs)), np.nan),
         "last_cost": costs, "last_epoch": np.where(pruned, epochs // 2, epochs),
         "reports": reports if pruned.any() else None,
-        "seconds": 0.5, "pack": np.searchsorted(space.batch_size, params["batch_size"]),
+        "seconds": 0.5, "pack": np.searchsorted(space.axes["batch_size"], params["batch_size"]),
         "node": "localhost", "started_at": 1.0 * params["epochs"],
         "finished_at": 1.0 * params["epochs"] + 4, "attempt": 1,
         "error": [None if ok else "diverged" for ok in finite], "source": None,
@@ -115,7 +117,7 @@ def columns_of(space, costs, pruned=()):
 
 def config_of(space, name="made-up", dataset="./data.npz", **more):
     """Return the settings of a grid."""
-    axes = {axis: list(getattr(space, axis)) for axis in AXES}
+    axes = {axis: list(values) for axis, values in space.axes.items()}
     data = {"name": name, "dataset": dataset, "seed": 42, "space": axes, **more}
     return SweepConfig.from_dict(data).to_dict()
 

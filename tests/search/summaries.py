@@ -7,7 +7,11 @@ from search.record import Arithmetic, Counts, DatasetName, Summary, Timing, TopT
 def trial_of(number=10, alpha=0.1, **figures):
     """Return a trial with some of its figures given."""
     given = {"val_cost": 0.43, "val_accuracy": 0.85, "val_cost_avg": 0.42, "val_accuracy_avg": 0.86}
-    return TopTrial(number=number, params=Params(32, 5e-7, 35, alpha), **given | figures)
+    return TopTrial(
+        number=number,
+        params=Params(batch_size=32, learning_rate=5e-7, epochs=35, alpha=alpha),
+        **given | figures,
+    )
 
 
 def summary_of(**given):

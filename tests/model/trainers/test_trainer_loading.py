@@ -55,7 +55,7 @@ def test_a_class_and_an_object_are_trainers(own, name):
     ("name", "message"),
     [
         ("own_trainers:NoVersion", "has no version"),
-        ("own_trainers:NoCost", "cost must be among them"),
+        ("own_trainers:NoCost", "cost and accuracy must be among them"),
         ("own_trainers:Half", "abstract"),
         ("own_trainers:Raises", "RuntimeError: no GPU"),
         ("own_trainers:stranger", "is no subclass"),

@@ -20,7 +20,7 @@ from command_line import (
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
 from search.config import SearchSpace
-from search.record import OF_REPLICATES
+from search.record import SOFTMAX_LAYOUT, of_replicates
 
 COLUMNS = {
     "number": "int64",
@@ -179,7 +179,7 @@ def test_the_log_has_one_row_for_each_trial_with_the_columns_of_the_contract(run
     assert (log.last_epoch == log.epochs).all()
     assert log.reports.isna().all()
     assert log.source.isna().all()
-    assert log[list(OF_REPLICATES)].isna().all(axis=None)
+    assert log[list(of_replicates(SOFTMAX_LAYOUT))].isna().all(axis=None)
 
 
 def test_every_trial_has_the_cost_of_a_textbook_training_of_its_own(folder, run_dir):
@@ -190,7 +190,7 @@ def test_every_trial_has_the_cost_of_a_textbook_training_of_its_own(folder, run_
     log = table(run_dir)
     for number, params in enumerate(SPACE):
         model = SoftmaxRegression(
-            params.batch_size, params.learning_rate, params.epochs, params.alpha,
+            params["batch_size"], params["learning_rate"], params.epochs, params["alpha"],
             seed=0, dtype=np.float64,
         )  # fmt: skip
         model.fit(X[train], y[train], n_classes=3)

@@ -8,7 +8,7 @@ from command_line import RUN, Hold, pretend, write_grid, write_images
 from terminal import record
 
 VIEW = re.compile(r"^\d+ of 48 trials, \d+ a second, ")
-PACK = re.compile(r"^  (batch \d+, epochs|and \d+ more)")
+PACK = re.compile(r"^  (batch=\d+, epochs|and \d+ more)")
 COLOUR = re.compile(rb"\x1b\[[\d;]*3[0-7][\d;]*m")
 SWEEP = ("--grid", "./links.toml", "--executor", "serial", "--run-dir")
 

@@ -68,10 +68,14 @@ def test_full_grid():
     config = load_config("full")
     assert (config.name, config.dataset, config.seed) == ("full", "auto", 0)
     assert config.validation_fraction == 0.2
-    assert config.space.shape == (8, 8, 8, 8)
-    assert config.space[0] == Params(8, 5e-8, 5, 0.0)
-    assert config.space[4095] == Params(1024, 1e-5, 40, 10000.0)
-    assert config.space[2 * 512 + 3 * 64 + 6 * 8 + 3] == Params(32, 5e-7, 35, 1.0)
+    assert [len(values) for values in config.space.axes.values()] == [8, 8, 8, 8]
+    assert config.space[0] == Params(batch_size=8, learning_rate=5e-8, epochs=5, alpha=0.0)
+    assert config.space[4095] == Params(
+        batch_size=1024, learning_rate=1e-5, epochs=40, alpha=10000.0
+    )
+    assert config.space[2 * 512 + 3 * 64 + 6 * 8 + 3] == Params(
+        batch_size=32, learning_rate=5e-7, epochs=35, alpha=1.0
+    )
 
 
 def test_smoke_grid():
@@ -91,7 +95,7 @@ def test_the_standardized_grid_is_as_large_as_the_full_one():
     full, standardized = load_config("full"), load_config("full-standardized")
     assert (full.features, standardized.features) == ("raw", "standardized")
     assert standardized.select == "average"
-    assert standardized.space.shape == full.space.shape
+    assert len(standardized.space) == len(full.space) == 4096
 
 
 def test_known_grids():
@@ -126,8 +130,8 @@ def test_integers_are_fine_where_floats_are_asked(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(toml(learning_rate="[1]", alpha="[-0.0, 3]"))
     space = load_config(str(path)).space
-    assert [type(v) for v in space.learning_rate + space.alpha] == [float] * 3
-    assert str(space.alpha) == "(0.0, 3.0)"
+    assert [type(v) for v in space.axes["learning_rate"] + space.axes["alpha"]] == [float] * 3
+    assert str(space.axes["alpha"]) == "(0.0, 3.0)"
 
 
 def test_byte_order_mark_and_windows_lines(tmp_path):

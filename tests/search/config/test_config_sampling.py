@@ -65,7 +65,7 @@ def test_tpe_grid():
     assert config.sampler.options == {"multivariate": True}
     assert list(config.axes_by_name) == list(AXES)
     assert config.axes_by_name == {
-        "batch_size": load_config("full").space.batch_size,
+        "batch_size": load_config("full").space.axes["batch_size"],
         "learning_rate": Range(5e-8, 1e-5, log=True),
         "epochs": Range(5, 40),
         "alpha": Range(0.01, 10000.0, log=True),
@@ -75,7 +75,7 @@ def test_tpe_grid():
 def test_a_grid_has_its_own_number_of_trials():
     config = load_config("full")
     assert (config.sampler.name, config.pruner.name, config.total) == ("grid", "none", 4096)
-    assert config.axes_by_name["epochs"] == config.space.epochs
+    assert config.axes_by_name["epochs"] == config.space.axes["epochs"]
 
 
 def test_ranges_are_no_grid():

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from search.config import AXES, Params, SearchSpace
 
-SPACE = SearchSpace((8, 16), (1e-7, 1e-6, 1e-5), (5, 10), (0.0, 1.0, 10.0))
+SPACE = SearchSpace(
+    batch_size=(8, 16), learning_rate=(1e-7, 1e-6, 1e-5), epochs=(5, 10), alpha=(0.0, 1.0, 10.0)
+)
 
 
 def spaces() -> st.SearchStrategy[SearchSpace]:
@@ -19,12 +21,23 @@ def spaces() -> st.SearchStrategy[SearchSpace]:
 
     whole = st.integers(1, 2**31 - 1)
     real = st.floats(0, 1e300)
-    return st.builds(SearchSpace, axis(whole), axis(real), axis(whole), axis(real))
+    return st.builds(
+        SearchSpace,
+        batch_size=axis(whole),
+        learning_rate=axis(real),
+        epochs=axis(whole),
+        alpha=axis(real),
+    )
 
 
 def product(space: SearchSpace) -> list[Params]:
-    axes = (space.batch_size, space.learning_rate, space.epochs, space.alpha)
-    return [Params(*values) for values in itertools.product(*axes)]
+    axes = (
+        space.axes["batch_size"],
+        space.axes["learning_rate"],
+        space.axes["epochs"],
+        space.axes["alpha"],
+    )
+    return [Params(dict(zip(AXES, values, strict=True))) for values in itertools.product(*axes)]
 
 
 @given(spaces())
@@ -38,23 +51,27 @@ def test_columns_agree_with_getitem(space, data):
     numbers = data.draw(st.lists(st.integers(0, len(space) - 1), max_size=20))
     columns = space.columns(np.array(numbers, dtype=np.int64))
     rows = zip(*(columns[name].tolist() for name in AXES), strict=True)
-    assert [Params(*row) for row in rows] == [space[number] for number in numbers]
+    assert [Params(dict(zip(AXES, row, strict=True))) for row in rows] == [
+        space[number] for number in numbers
+    ]
 
 
 @given(spaces())
 def test_columns_are_all_rows_by_default(space):
     columns = space.columns()
     assert list(columns) == list(AXES)
-    assert [Params(*row) for row in zip(*columns.values(), strict=True)] == product(space)
+    assert [
+        Params(dict(zip(AXES, row, strict=True))) for row in zip(*columns.values(), strict=True)
+    ] == product(space)
 
 
 def test_alpha_is_fastest_and_batch_size_slowest():
-    assert SPACE[0] == Params(8, 1e-7, 5, 0.0)
-    assert SPACE[1] == Params(8, 1e-7, 5, 1.0)
-    assert SPACE[3] == Params(8, 1e-7, 10, 0.0)
-    assert SPACE[6] == Params(8, 1e-6, 5, 0.0)
-    assert SPACE[18] == Params(16, 1e-7, 5, 0.0)
-    assert SPACE[35] == Params(16, 1e-5, 10, 10.0)
+    assert SPACE[0] == Params(batch_size=8, learning_rate=1e-7, epochs=5, alpha=0.0)
+    assert SPACE[1] == Params(batch_size=8, learning_rate=1e-7, epochs=5, alpha=1.0)
+    assert SPACE[3] == Params(batch_size=8, learning_rate=1e-7, epochs=10, alpha=0.0)
+    assert SPACE[6] == Params(batch_size=8, learning_rate=1e-6, epochs=5, alpha=0.0)
+    assert SPACE[18] == Params(batch_size=16, learning_rate=1e-7, epochs=5, alpha=0.0)
+    assert SPACE[35] == Params(batch_size=16, learning_rate=1e-5, epochs=10, alpha=10.0)
 
 
 def test_columns_have_the_types_of_the_log():
@@ -103,15 +120,15 @@ def test_columns_refuse_what_is_no_number(numbers):
 
 def test_two_billion_trials_are_not_materialised():
     axis = tuple(range(1, 216))
-    space = SearchSpace(axis, axis, axis, axis)
+    space = SearchSpace(batch_size=axis, learning_rate=axis, epochs=axis, alpha=axis)
     last = len(space) - 1
-    assert space[last] == Params(215, 215, 215, 215)
+    assert space[last] == Params(batch_size=215, learning_rate=215, epochs=215, alpha=215)
     assert space.columns(np.array([last]))["epochs"].tolist() == [215]
 
 
 def test_a_million_rows_are_quick():
     axis = tuple(range(1, 33))
-    space = SearchSpace(axis, axis, axis, axis)
+    space = SearchSpace(batch_size=axis, learning_rate=axis, epochs=axis, alpha=axis)
     start = perf_counter()
     columns = space.columns()
     assert len(columns["alpha"]) == 2**20
@@ -119,7 +136,7 @@ def test_a_million_rows_are_quick():
 
 
 def test_params_and_spaces_are_values():
-    assert hash(SPACE[3]) == hash(Params(8, 1e-7, 10, 0.0))
+    assert hash(SPACE[3]) == hash(Params(batch_size=8, learning_rate=1e-7, epochs=10, alpha=0.0))
     with pytest.raises(AttributeError):
         SPACE[0].alpha = 1.0
     with pytest.raises(AttributeError):

@@ -29,7 +29,7 @@ from search.record import (
     COMPLETE,
     FAIL,
     READOUTS,
-    STANDINGS_COLUMNS,
+    SOFTMAX_LAYOUT,
     BestTrial,
     Books,
     Checkpoint,
@@ -46,7 +46,9 @@ from search.result import find_ties
 from search.sweep.trials import Run
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.
-SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (2, 4, 8), (0.0, 1.0, 10.0, 3e36))
+SPACE = SearchSpace(
+    batch_size=(8, 16), learning_rate=(1e-6, 1e-5), epochs=(2, 4, 8), alpha=(0.0, 1.0, 10.0, 3e36)
+)
 PLAN = make_plan(np.arange(len(SPACE)), SPACE.columns(), {8: 3, 16: 8})
 
 
@@ -67,7 +69,7 @@ SEED = 1
 def cutter(epochs, plan=PLAN):
     """Return a cutter whose links take about so many epochs of any pack."""
     line = (1 / epochs, 0.0)
-    speed = SpeedModel(dict.fromkeys(SPACE.batch_size, line), (1e-9, 0.0))
+    speed = SpeedModel(dict.fromkeys(SPACE.axes["batch_size"], line), (1e-9, 0.0))
     return LinkCutter(speed, 1, 1, target=1.0)
 
 
@@ -183,7 +185,9 @@ class Recorder:
 
 
 def start(pack):
-    return PackState.start(pack.batch_size, **pack.columns, n_features=12, n_classes=3, seed=SEED)
+    return PackState.start(
+        pack.shared["batch_size"], **pack.columns, n_features=12, n_classes=3, seed=SEED
+    )
 
 
 def taken_up(folder, trial_log=None, plan=PLAN):
@@ -230,8 +234,8 @@ def table(folder):
 def tied(folder):
     """Return which trials of a log cannot be told from the best of them."""
     trial_log, standings = TrialLog(folder / "trials"), Standings(len(SPACE))
-    logged = trial_log.columns(*STANDINGS_COLUMNS)
-    standings.count(dict(zip(STANDINGS_COLUMNS, logged, strict=True)))
+    logged = trial_log.columns(*SOFTMAX_LAYOUT.standings)
+    standings.count(dict(zip(SOFTMAX_LAYOUT.standings, logged, strict=True)))
     return find_ties(trial_log, Resamples(folder / "resamples"), standings, 15)
 
 
@@ -322,8 +326,8 @@ def test_columns_that_diverge_fail_and_are_never_best(tmp_path):
     told.count(
         dict(
             zip(
-                STANDINGS_COLUMNS,
-                TrialLog(tmp_path / "trials").columns(*STANDINGS_COLUMNS),
+                SOFTMAX_LAYOUT.standings,
+                TrialLog(tmp_path / "trials").columns(*SOFTMAX_LAYOUT.standings),
                 strict=True,
             )
         )

@@ -13,7 +13,7 @@ from model.tasks import Examples
 from search.config import Params
 from search.engine import final_scores
 from search.engine.attempts import MAX_ATTEMPTS
-from search.engine.refits import final_models, refit
+from search.engine.refits import SoftmaxTraining, final_models, refit
 from search.errors import InterruptedSweepError
 
 PARAMS = Params(batch_size=8, learning_rate=1e-6, epochs=3, alpha=1.0)
@@ -29,6 +29,7 @@ X, Y = images(600, 0)
 X_TEST, Y_TEST = images(30, 1)
 DATA = Dataset("tiny", X.astype(np.uint8), Y, X_TEST.astype(np.uint8), Y_TEST)
 EXAMPLES = Examples.from_dataset(DATA, 0.25, seed=0)
+TRAINING = SoftmaxTraining(PARAMS, DATA, "last", EXAMPLES)
 
 
 class LosingExecutor(SerialExecutor):
@@ -50,7 +51,7 @@ def never():
 
 def trained(executor, interrupted=never):
     """Train once, with one seed, and return each readout."""
-    ((seed, result),) = refit(PARAMS, [7], EXAMPLES, executor, interrupted)
+    ((seed, result),) = refit(TRAINING, [7], executor, interrupted)
     assert seed == 7
     return result
 

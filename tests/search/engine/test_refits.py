@@ -1,7 +1,5 @@
 """Several final trainings on an executor: how many at a time, and what is lost on the way."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 
@@ -12,17 +10,15 @@ from model.data.dataset import Dataset
 from model.tasks import Examples, run_refit
 from search.config import Params
 from search.engine.attempts import MAX_ATTEMPTS
-from search.engine.refits import refit
+from search.engine.refits import SoftmaxTraining, refit
 from search.errors import InterruptedSweepError
 
 PARAMS = Params(batch_size=8, learning_rate=1e-6, epochs=1, alpha=1.0)
-EXAMPLES = Examples.from_dataset(
-    Dataset(
-        "tiny", np.random.default_rng(0).integers(0, 256, (30, 4), np.uint8), np.arange(30) % 3
-    ),
-    0.2,
-    seed=0,
+DATA = Dataset(
+    "tiny", np.random.default_rng(0).integers(0, 256, (30, 4), np.uint8), np.arange(30) % 3
 )
+EXAMPLES = Examples.from_dataset(DATA, 0.2, seed=0)
+TRAINING = SoftmaxTraining(PARAMS, DATA, "last", EXAMPLES)
 
 
 class Workers(SerialExecutor):
@@ -51,40 +47,40 @@ def never():
 @pytest.mark.parametrize(("workers", "most"), [(1, 1), (3, 3), (9, 5)])
 def test_as_many_run_at_a_time_as_there_are_workers(workers, most):
     executor = Workers(workers)
-    found = dict(refit(PARAMS, range(5), EXAMPLES, executor, never))
+    found = dict(refit(TRAINING, range(5), executor, never))
     assert executor.most == most
     assert sorted(found) == [0, 1, 2, 3, 4]
     for seed, result in found.items():
-        alone = run_refit(EXAMPLES, asdict(PARAMS), seed)
+        alone = run_refit(EXAMPLES, dict(PARAMS), seed)
         for name, state in result.states.items():
             np.testing.assert_array_equal(state.V, alone.states[name].V)
 
 
 def test_all_are_one_kind_to_the_dashboard():
     executor = Workers(2)
-    list(refit(PARAMS, [3, 4], EXAMPLES, executor, never))
+    list(refit(TRAINING, [3, 4], executor, never))
     kinds, details = zip(*(name.split(": ") for name in executor.names), strict=True)
     assert (set(kinds), details) == ({"refit batch=8 epochs 0-1"}, ("seed 3", "seed 4"))
 
 
 def test_one_that_loses_its_worker_is_tried_again_and_holds_up_no_other():
     executor = Workers(2, {1: MAX_ATTEMPTS - 1})
-    found = [seed for seed, _ in refit(PARAMS, range(4), EXAMPLES, executor, never)]
+    found = [seed for seed, _ in refit(TRAINING, range(4), executor, never)]
     assert found == [0, 2, 3, 1]
 
 
 def test_losses_are_counted_for_each_seed():
     executor = Workers(2, dict.fromkeys(range(4), MAX_ATTEMPTS - 1))
-    assert len(list(refit(PARAMS, range(4), EXAMPLES, executor, never))) == 4
+    assert len(list(refit(TRAINING, range(4), executor, never))) == 4
     with pytest.raises(
         ClusterError, match=r"seed 2 has failed 5 times.*CrashedError\. The log is complete"
     ):
-        list(refit(PARAMS, range(4), EXAMPLES, Workers(2, {2: MAX_ATTEMPTS}), never))
+        list(refit(TRAINING, range(4), Workers(2, {2: MAX_ATTEMPTS}), never))
 
 
 def test_an_interruption_is_no_loss_of_what_has_ended():
     stopped = []
-    running = refit(PARAMS, range(4), EXAMPLES, Workers(2), lambda: bool(stopped))
+    running = refit(TRAINING, range(4), Workers(2), lambda: bool(stopped))
     assert [next(running)[0], next(running)[0]] == [0, 1]
     stopped.append(True)
     with pytest.raises(InterruptedSweepError):

@@ -34,7 +34,7 @@ def test_of_a_sampled_wave_the_newest_trial_of_a_column_need_not_be_its_longest(
 def test_of_a_grid_it_is():
     space = load_config("full").space
     numbers = np.arange(len(space))
-    plan = make_plan(numbers, space.columns(numbers), dict.fromkeys(space.batch_size, 64))
+    plan = make_plan(numbers, space.columns(numbers), dict.fromkeys(space.axes["batch_size"], 64))
     assert newest_trials(plan) == longest_trials(plan)
 
 

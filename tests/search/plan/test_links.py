@@ -30,7 +30,7 @@ SLACK = 1.25
 def pack_of(stops, width=2):
     numbers = np.arange(width * len(stops)).reshape(width, len(stops))
     columns = {"learning_rate": np.full(width, 1e-6), "alpha": np.zeros(width)}
-    return Pack(0, 8, columns, tuple(stops), numbers)
+    return Pack(0, {"batch_size": 8}, columns, tuple(stops), numbers)
 
 
 def closed_of(pack, numbers=()):

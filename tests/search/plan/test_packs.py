@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 from model.speed import TYPICAL
 from search.config import (
     AXES,
-    COLUMN_AXES,
-    DTYPES,
-    TRAJECTORY_AXES,
     Params,
     SearchSpace,
     load_config,
@@ -21,13 +18,19 @@ from search.config import (
 from search.plan import NO_TRIAL, choose_widths, grid_plan, grid_widths, make_plan
 from search.plan.prediction import training_flops
 from search.plan.widths import WIDEST
+from search.record import SOFTMAX_LAYOUT
 
-SPACE = SearchSpace((8, 16, 64), (1e-7, 1e-6, 1e-5), (5, 10, 25, 40), (0.0, 1.0, 10.0, 1e4))
+SPACE = SearchSpace(
+    batch_size=(8, 16, 64),
+    learning_rate=(1e-7, 1e-6, 1e-5),
+    epochs=(5, 10, 25, 40),
+    alpha=(0.0, 1.0, 10.0, 1e4),
+)
 
 
 def plan_of(numbers, width=WIDEST, space=SPACE, rungs=(), first_pack=0):
     numbers = np.array(numbers, np.int64)
-    widths = dict.fromkeys(space.batch_size, width)
+    widths = dict.fromkeys(space.axes["batch_size"], width)
     return make_plan(numbers, space.columns(numbers), widths, rungs, first_pack)
 
 
@@ -37,7 +40,7 @@ def places(plan):
         (
             int(pack.numbers[m, j]),
             Params(
-                batch_size=pack.batch_size,
+                batch_size=pack.shared["batch_size"],
                 epochs=epochs,
                 **{name: float(values[m]) for name, values in pack.columns.items()},
             ),
@@ -54,16 +57,20 @@ def trajectories_of(numbers, space=SPACE):
     found = defaultdict(set)
     for number in numbers:
         params = space[number]
-        found[params.batch_size].add((params.learning_rate, params.alpha))
+        found[params["batch_size"]].add((params["learning_rate"], params["alpha"]))
     return found
 
 
 def assert_same(one, other):
     assert len(one.packs) == len(other.packs)
     for a, b in zip(one.packs, other.packs, strict=True):
-        assert (a.index, a.batch_size, a.stops) == (b.index, b.batch_size, b.stops)
+        assert (a.index, a.shared["batch_size"], a.stops) == (
+            b.index,
+            b.shared["batch_size"],
+            b.stops,
+        )
         assert np.array_equal(a.numbers, b.numbers)
-        assert all(np.array_equal(a.columns[name], b.columns[name]) for name in COLUMN_AXES)
+        assert all(np.array_equal(a.columns[name], b.columns[name]) for name in a.columns)
 
 
 def subsets(min_size=1):
@@ -88,7 +95,7 @@ def test_every_trial_stands_once_where_its_params_are(numbers, width, rungs):
 def test_a_pack_has_no_column_and_but_for_rungs_no_stop_without_a_trial(numbers, width, rungs):
     for pack in plan_of(numbers, width, rungs=rungs).packs:
         assert pack.numbers.shape == (pack.width, len(pack.stops))
-        assert set(pack.columns) == set(COLUMN_AXES)
+        assert set(pack.columns) == {"learning_rate", "alpha"}
         assert all(values.shape == (pack.width,) for values in pack.columns.values())
         assert list(pack.stops) == sorted(set(pack.stops))
         has_trials = (pack.numbers != NO_TRIAL).any(axis=0)
@@ -104,7 +111,7 @@ def test_trajectories_are_split_evenly_into_as_few_packs_as_the_width_allows(num
     plan, expected = plan_of(numbers, width), trajectories_of(numbers)
     parts = defaultdict(list)
     for pack in plan.packs:
-        parts[pack.batch_size].append(pack.width)
+        parts[pack.shared["batch_size"]].append(pack.width)
     assert parts.keys() == expected.keys()
     for batch_size, trajectories in expected.items():
         assert sum(parts[batch_size]) == len(trajectories)
@@ -117,7 +124,7 @@ def test_trajectories_are_split_evenly_into_as_few_packs_as_the_width_allows(num
 def test_trajectories_that_end_together_stand_together(numbers, width):
     lasts = defaultdict(list)
     for pack in plan_of(numbers, width).packs:
-        lasts[pack.batch_size] += pack.epochs.tolist()
+        lasts[pack.shared["batch_size"]] += pack.epochs.tolist()
     for epochs in lasts.values():
         assert epochs == sorted(epochs, reverse=True)
 
@@ -139,7 +146,7 @@ def test_figures_of_a_plan_agree_with_a_count(numbers, width, n_rows, n_features
     plan = plan_of(numbers, width)
     longest = defaultdict(int)
     for params in map(SPACE.__getitem__, numbers):
-        column = params.batch_size, params.learning_rate, params.alpha
+        column = params["batch_size"], params["learning_rate"], params["alpha"]
         longest[column] = max(longest[column], params.epochs)
     flops = 0
     for epochs in longest.values():
@@ -148,7 +155,9 @@ def test_figures_of_a_plan_agree_with_a_count(numbers, width, n_rows, n_features
     assert training_flops(plan.column_epochs, n_rows, n_features, n_classes) == flops
     for pack in plan.packs:
         columns = zip(*(values.tolist() for values in pack.columns.values()), strict=True)
-        assert pack.epochs.tolist() == [longest[pack.batch_size, *column] for column in columns]
+        assert pack.epochs.tolist() == [
+            longest[pack.shared["batch_size"], *column] for column in columns
+        ]
         assert pack.column_epochs == sum(pack.epochs.tolist())
     assert plan.trajectories == sum(map(len, trajectories_of(numbers).values()))
 
@@ -165,12 +174,13 @@ tables = st.lists(rows, min_size=1, unique_by=lambda row: tuple(row[name] for na
 
 @given(tables, st.randoms(use_true_random=False), widths)
 def test_trials_that_differ_in_epochs_alone_share_a_trajectory_and_no_others(table, random, width):
-    assert set(AXES) - {"epochs"} == set(TRAJECTORY_AXES)
     numbers = random.sample(range(10 * len(table)), len(table))
     expected = defaultdict(set)
     for number, row in zip(numbers, table, strict=True):
         expected[tuple(row[name] for name in AXES if name != "epochs")].add(number)
-    params = {name: np.array([row[name] for row in table], DTYPES[name]) for name in AXES}
+    params = {
+        name: np.array([row[name] for row in table], SOFTMAX_LAYOUT.dtype(name)) for name in AXES
+    }
     plan = make_plan(np.array(numbers), params, dict.fromkeys(values["batch_size"], width))
     found = [row[row != NO_TRIAL].tolist() for pack in plan.packs for row in pack.numbers]
     assert sorted(map(sorted, found)) == sorted(map(sorted, expected.values()))
@@ -178,13 +188,15 @@ def test_trials_that_differ_in_epochs_alone_share_a_trajectory_and_no_others(tab
 
 @given(tables, widths, rungs)
 def test_a_pack_tells_the_params_of_its_trials_as_the_log_stores_them(table, width, rungs):
-    params = {name: np.array([row[name] for row in table], DTYPES[name]) for name in AXES}
+    params = {
+        name: np.array([row[name] for row in table], SOFTMAX_LAYOUT.dtype(name)) for name in AXES
+    }
     size = dict.fromkeys(values["batch_size"], width)
     for pack in make_plan(np.arange(len(table)), params, size, rungs).packs:
         places = np.nonzero(pack.numbers != NO_TRIAL)
         told = pack.params(*places)
-        assert list(told) == list(AXES)
-        assert all(told[name].dtype == DTYPES[name] for name in AXES)
+        assert set(told) == set(AXES)
+        assert all(told[name].dtype == SOFTMAX_LAYOUT.dtype(name) for name in AXES)
         rows = zip(*(told[name].tolist() for name in AXES), strict=True)
         trials = [table[number] for number in pack.numbers[places].tolist()]
         assert list(rows) == [tuple(row[name] for name in AXES) for row in trials]
@@ -213,13 +225,15 @@ def test_the_full_grid_on_four_workers_is_8_packs_of_64_and_8_stops():
 
 def test_a_million_trials_stand_where_their_numbers_say():
     axis = tuple(range(1, 33))
-    space = SearchSpace(axis, axis, tuple(range(1, 31)), tuple(range(1, 34)))
+    space = SearchSpace(
+        batch_size=axis, learning_rate=axis, epochs=tuple(range(1, 31)), alpha=tuple(range(1, 34))
+    )
     plan = plan_of(np.arange(len(space)), space=space)
     assert plan.trials == len(space) > 1_000_000
     seen = np.zeros(len(space), bool)
     for pack in plan.packs:
         params = space.columns(pack.numbers)
-        assert (params["batch_size"] == pack.batch_size).all()
+        assert (params["batch_size"] == pack.shared["batch_size"]).all()
         for name, values in pack.columns.items():
             assert (params[name] == values[:, None]).all()
         assert (params["epochs"] == pack.stops).all()

@@ -32,12 +32,12 @@ def chains_for(workers):
 def test_the_work_is_that_of_every_pack(workers):
     plan, chains = chains_for(workers)
     prediction = predict(chains, workers)
-    expected = dict.fromkeys(CONFIG.space.batch_size, 0.0)
+    expected = dict.fromkeys(CONFIG.space.axes["batch_size"], 0.0)
     for pack in plan.packs:
-        epoch = N_TRAIN * TYPICAL.training_row(pack.batch_size, pack.width)
+        epoch = N_TRAIN * TYPICAL.training_row(pack.shared["batch_size"], pack.width)
         scoring = 2 * N_VALIDATION * TYPICAL.scoring_row(pack.width)
-        expected[pack.batch_size] += pack.stops[-1] * epoch + len(pack.stops) * scoring
-    assert prediction.by_batch_size == pytest.approx(expected)
+        expected[pack.shared["batch_size"]] += pack.stops[-1] * epoch + len(pack.stops) * scoring
+    assert prediction.by_kind == pytest.approx(expected)
     assert prediction.compute_s == pytest.approx(sum(expected.values()))
     assert prediction.training_s >= prediction.compute_s / workers * (1 - 1e-9)
     assert prediction.busy == pytest.approx(prediction.compute_s / workers / prediction.training_s)
@@ -56,12 +56,15 @@ def test_more_workers_are_faster():
 
 def test_nothing_left_takes_no_time():
     prediction = predict([], 4)
-    assert (prediction.training_s, prediction.compute_s, prediction.by_batch_size) == (0, 0, {})
+    assert (prediction.training_s, prediction.compute_s, prediction.by_kind) == (0, 0, {})
 
 
 def test_the_final_training_is_one_column_on_all_images():
     speed = SpeedModel({8: (3.0, 0.5)}, (100.0, 100.0))
-    assert refit_seconds(speed, Params(8, 1e-6, 5, 0.0), 100) == 5 * 100 * 3.5
+    assert (
+        refit_seconds(speed, Params(batch_size=8, learning_rate=1e-6, epochs=5, alpha=0.0), 100)
+        == 5 * 100 * 3.5
+    )
 
 
 def test_memory_counts_four_bytes_an_entry():

@@ -21,12 +21,16 @@ from search.plan import (
 )
 from search.plan.legs import open_legs
 
-SPACE = SearchSpace((8, 16), (1e-7, 1e-6, 1e-5), (5, 10, 40), (0.0, 1.0, 10.0))
+SPACE = SearchSpace(
+    batch_size=(8, 16), learning_rate=(1e-7, 1e-6, 1e-5), epochs=(5, 10, 40), alpha=(0.0, 1.0, 10.0)
+)
 
 
 def plan_of(numbers, width):
     numbers = np.array(numbers, np.int64)
-    return make_plan(numbers, SPACE.columns(numbers), dict.fromkeys(SPACE.batch_size, width))
+    return make_plan(
+        numbers, SPACE.columns(numbers), dict.fromkeys(SPACE.axes["batch_size"], width)
+    )
 
 
 plans = st.builds(
@@ -106,7 +110,7 @@ def test_the_work_of_new_links_is_the_work_of_the_plan(plan):
     for p in plan.packs:
         for epoch in range(p.stops[-1]):
             width = sum(last > epoch for last in p.epochs.tolist())  # that is left by then
-            expected += 10**6 * TYPICAL.training_row(p.batch_size, width)
+            expected += 10**6 * TYPICAL.training_row(p.kind, width)
         for column in p.numbers.T.tolist():
             ending = sum(n != NO_TRIAL for n in column)
             expected += 2 * 1000 * TYPICAL.scoring_row(ending)

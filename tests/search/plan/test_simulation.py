@@ -18,7 +18,7 @@ def chains_of(seconds):
     chains = []
     for index, times in enumerate(seconds):
         columns = {"learning_rate": np.zeros(1), "alpha": np.zeros(1)}
-        pack = Pack(index, 8, columns, (len(times),), np.array([[index]]))
+        pack = Pack(index, {"batch_size": 8}, columns, (len(times),), np.array([[index]]))
         column, nothing = np.array([0]), np.array([], np.int64)
         legs = [Leg(pack, i + 1, column, nothing, nothing) for i in range(len(times))]
         chains.append(

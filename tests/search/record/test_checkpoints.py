@@ -14,7 +14,7 @@ from search.record import Checkpoint, Checkpoints
 
 RATES, ALPHAS = np.array([1e-7, 1e-6]), np.array([0.0, 10.0])
 COLUMNS = {"learning_rate": RATES, "alpha": ALPHAS}
-PACK = Pack(3, 16, COLUMNS, (5, 10), np.arange(4).reshape(2, 2))
+PACK = Pack(3, {"batch_size": 16}, COLUMNS, (5, 10), np.arange(4).reshape(2, 2))
 BOTH = np.array([0, 1])
 
 
@@ -129,7 +129,7 @@ def test_the_time_without_rows_comes_back(checkpoints, seconds):
             columns={name: values[:1] for name, values in COLUMNS.items()},
             numbers=PACK.numbers[:1],
         ),
-        replace(PACK, batch_size=32),
+        replace(PACK, shared={"batch_size": 32}),
         replace(PACK, stops=(5, 7, 10), numbers=np.arange(6).reshape(2, 3)),
     ],
     ids=["alpha", "learning rate", "fewer", "batch size", "stops"],

@@ -7,7 +7,7 @@ import pytest
 from search.record import LinkRecord, RunFolder, read_links
 from search.record.link_log import LinkLog
 
-ONE = LinkRecord(7, 1024, 0, 5, 64, 5, 1.7e9 + 0.125, 1.7e9 + 9.625, "192.0.2.2", 1)
+ONE = LinkRecord(7, "batch=1024", 0, 5, 64, 5, 1.7e9 + 0.125, 1.7e9 + 9.625, "192.0.2.2", 1)
 OTHER = replace(ONE, start_epoch=5, epoch=10, attempt=2, node='"\n')
 
 

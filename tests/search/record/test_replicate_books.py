@@ -15,7 +15,7 @@ from search.record import (
     training_books,
 )
 
-SPACE = SearchSpace((8, 16), (1e-6, 1e-5), (2, 4), (0.0, 1.0))
+SPACE = SearchSpace(batch_size=(8, 16), learning_rate=(1e-6, 1e-5), epochs=(2, 4), alpha=(0.0, 1.0))
 TOTAL = len(SPACE)
 FIGURES = [name for readout in READOUTS.values() for name in (readout.cost, readout.accuracy)]
 PARTS = [Replicate(5, None), Replicate(6, None), Replicate(7, None)]

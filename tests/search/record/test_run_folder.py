@@ -198,7 +198,7 @@ def test_fresh_that_the_system_refuses_is_a_store_error(tmp_path, monkeypatch):
 def test_a_manifest_comes_back(tmp_path):
     folder = make_run(tmp_path)
     assert folder.read_manifest() == MANIFEST
-    assert folder.read_manifest().widths_by_batch_size == {8: 1}
+    assert folder.read_manifest().plan_widths == {8: 1}
 
 
 def test_a_new_folder_has_none(tmp_path):

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from search.config import SearchSpace
 from search.plan import NO_TRIAL
-from search.record import COMPLETE, FAIL, PRUNED, READOUTS, STANDINGS_COLUMNS, BestTrial, Standings
+from search.record import COMPLETE, FAIL, PRUNED, READOUTS, SOFTMAX_LAYOUT, BestTrial, Standings
 
-SPACE = SearchSpace((8, 16), (1e-7, 1e-6, 1e-5), (5, 10, 40), (0.0, 1.0, 10.0))
+SPACE = SearchSpace(
+    batch_size=(8, 16), learning_rate=(1e-7, 1e-6, 1e-5), epochs=(5, 10, 40), alpha=(0.0, 1.0, 10.0)
+)
 
 values = st.one_of(st.floats(0, 3), st.sampled_from([0.5, 0.5, np.nan, np.inf]), st.just(PRUNED))
 histories = st.lists(st.lists(values, max_size=5), max_size=6)
@@ -29,7 +31,7 @@ def rows_of(numbers, values):
         "val_cost_avg": 3 - value,  # whose best is the worst of the others
         "val_accuracy_avg": value - 2,
     }
-    assert tuple(rows) == STANDINGS_COLUMNS
+    assert tuple(rows) == SOFTMAX_LAYOUT.standings
     return rows
 
 

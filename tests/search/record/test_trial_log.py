@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.errors import StoreError
-from search.record import COMPLETE, FAIL, OF_REPLICATES, PRUNED, TrialLog, link_name
+from search.record import COMPLETE, FAIL, PRUNED, SOFTMAX_LAYOUT, TrialLog, link_name, of_replicates
 from search.record.log_reading import SCHEMA
 from search.record.trial_log import link_of
 
@@ -104,7 +104,7 @@ def test_rows_come_back_with_types_times_and_nulls(trial_log):
         "attempt": 2,
         "error": None,
         "source": None,
-        **dict.fromkeys(OF_REPLICATES),
+        **dict.fromkeys(of_replicates(SOFTMAX_LAYOUT)),
     }
     figures = ("val_cost", "val_accuracy", "val_cost_avg", "val_accuracy_avg", "last_cost")
     nulls = dict.fromkeys(figures)

@@ -135,7 +135,7 @@ def test_a_chart_without_data_is_left_out(tmp_path):
 
 
 def test_a_hyperparameter_of_one_value_has_no_axis(tmp_path):
-    space = type(SPACE)((8,), (1e-7, 1e-6), (5,), (0.0, 1.0))
+    space = type(SPACE)(batch_size=(8,), learning_rate=(1e-7, 1e-6), epochs=(5,), alpha=(0.0, 1.0))
     _, page = write(tmp_path, [1.0, 2.0, 3.0, 4.0], space=space)
     assert set(page.charts) & PAIRS == {"pair-learning_rate-alpha"}
     assert "trajectories" not in page.charts

@@ -116,7 +116,7 @@ def test_bins_of_a_range_hold_every_value_once():
 def test_states_are_counted_as_pandas_does():
     costs = np.where(np.arange(4096) % 7, 1.0, np.nan)
     columns = columns_of(FULL, costs, pruned=range(100, 900))
-    axis = Axis.of("learning_rate", FULL.learning_rate)
+    axis = Axis.of("learning_rate", FULL.axes["learning_rate"])
     texts, counts = state_counts(axis, columns)
     expected = pd.crosstab(columns["learning_rate"], columns["state"])
     assert len(texts) == 8
@@ -131,7 +131,7 @@ def test_trials_that_differ_in_epochs_are_one_line():
     costs = np.linspace(1, 2, 16)
     columns = {k: np.array(v, object) for k, v in columns_of(SPACE, costs, (2,)).items()
                if isinstance(v, list | np.ndarray)}  # fmt: skip
-    lines = trajectories(columns)
+    lines = trajectories(columns, ("batch_size", "learning_rate", "alpha"))
     assert len(lines) == 8
     line = lines[8, 1e-7, 0.0]  # trial 0 of 5 epochs, and trial 2 that was pruned at 5 of 10
     assert line.pruned
@@ -143,7 +143,7 @@ def test_trials_that_differ_in_epochs_are_one_line():
 
 
 spans = st.builds(
-    lambda start, length, node: Span(start, start + length, node, 0, 8),
+    lambda start, length, node: Span(start, start + length, node, 0, "batch=8"),
     st.floats(0, 100), st.floats(1, 20), st.sampled_from(["a", "b"]),
 )  # fmt: skip
 
@@ -164,7 +164,7 @@ def test_links_of_a_lane_follow_each_other(links):
 
 
 def test_long_pauses_are_cut_out_and_work_is_not():
-    links = [Span(1000, 1010, "a", 0, 8), Span(5000, 5020, "a", 0, 8)]
+    links = [Span(1000, 1010, "a", 0, "batch=8"), Span(5000, 5020, "a", 0, "batch=8")]
     shifted, pauses = without_pauses(links)
     assert pauses == 1
     assert [(link.start, link.end) for link in shifted] == [(0, 10), (15, 35)]
@@ -176,7 +176,7 @@ def test_rows_of_one_link_are_one_bar(tmp_path):
     trial_log.write("rows", columns_of(SPACE, np.ones(16)))
     names = ("pack", "node", "started_at", "finished_at", "batch_size", "source")
     trials = dict(zip(names, trial_log.columns(*names), strict=True))
-    links = links_of_rows(trials)
+    links = links_of_rows(trials, ("batch_size",))
     assert len(links) == 4  # two packs, scored at two epochs
     assert {(link.end - link.start) for link in links} == {4.0}
     assert links_of(trials, []) == sorted(links)
@@ -187,11 +187,13 @@ def test_links_that_finished_no_trial_are_recorded(tmp_path):
     trial_log.write("rows", columns_of(SPACE, np.ones(16)))
     names = ("pack", "node", "started_at", "finished_at", "batch_size", "source")
     trials = dict(zip(names, trial_log.columns(*names), strict=True))
-    records = [LinkRecord(7, 1024, i, i + 5, 64, 5, 1.0 + i, 10.5 + i, "b", 1) for i in range(5)]
+    records = [
+        LinkRecord(7, "batch=1024", i, i + 5, 64, 5, 1.0 + i, 10.5 + i, "b", 1) for i in range(5)
+    ]
     links = links_of(trials, records[::-1])
-    assert links == [Span(1.0 + i, 10.5 + i, "b", 7, 1024) for i in range(5)]
+    assert links == [Span(1.0 + i, 10.5 + i, "b", 7, "batch=1024") for i in range(5)]
     # As many are no better than the rows.
-    assert links_of(trials, records[:4]) == sorted(links_of_rows(trials))
+    assert links_of(trials, records[:4]) == sorted(links_of_rows(trials, ("batch_size",)))
 
 
 # --- The final model

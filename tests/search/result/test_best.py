@@ -1,7 +1,5 @@
 """Which best values lie on the edge of what was searched, and the table beside them."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +35,7 @@ def test_nothing_is_said_of_values_inside():
     ],
 )  # fmt: skip
 def test_the_ends_of_a_list_are_edges_whatever_its_order(name, value, said):
-    assert edge_warnings(replace(BEST, **{name: value}), INSIDE) == [said]
+    assert edge_warnings(Params(BEST, **{name: value}), INSIDE) == [said]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +50,7 @@ def test_the_ends_of_a_list_are_edges_whatever_its_order(name, value, said):
     ],
 )
 def test_where_nothing_lies_beyond_or_nothing_was_chosen_there_is_no_edge(name, value, axis):
-    assert edge_warnings(replace(BEST, **{name: value}), INSIDE | {name: axis}) == []
+    assert edge_warnings(Params(BEST, **{name: value}), INSIDE | {name: axis}) == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +67,7 @@ def test_where_nothing_lies_beyond_or_nothing_was_chosen_there_is_no_edge(name, 
     ],
 )
 def test_two_per_cent_of_a_range_are_its_edge_by_its_own_scale(value, axis, end):
-    said = edge_warnings(replace(BEST, alpha=value), INSIDE | {"alpha": axis})
+    said = edge_warnings(Params(BEST, alpha=value), INSIDE | {"alpha": axis})
     assert [f"near the {end} end of its range" in text for text in said] == [True] * bool(end)
 
 

@@ -29,8 +29,10 @@ from search.record import (
 from search.result import Findings, make_summary, readout_rows, result_lines, result_text
 from search.result.spread import refit_statistics
 
-SPACE = SearchSpace((16, 32), (5e-7, 1e-6), (30, 35), (0.1, 1.0))
-AXES = {name: getattr(SPACE, name) for name in ("batch_size", "learning_rate", "epochs", "alpha")}
+SPACE = SearchSpace(
+    batch_size=(16, 32), learning_rate=(5e-7, 1e-6), epochs=(30, 35), alpha=(0.1, 1.0)
+)
+AXES = SPACE.axes
 CONFIG = SweepConfig.from_dict({"name": "mine", "space": {n: list(v) for n, v in AXES.items()}})
 PIXELS = np.arange(40, dtype=np.uint8).reshape(20, 2)
 LABELS = np.arange(20) % 4

@@ -13,7 +13,7 @@ from model.bootstrap import RESAMPLES, resample_counts
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
 from model.tasks import AVERAGE, LAST
-from search.config import AXES, SearchSpace
+from search.config import AXES, Params, SearchSpace
 from search.record import COMPLETE, FAIL, READOUTS, Resampled, Resamples, Standings, TrialLog
 from search.record.log_reading import SCHEMA
 from search.report.ties import tie_chart, tie_rows
@@ -21,7 +21,12 @@ from search.result import find_ties, tie_sentences
 from search.result.ties import SHOWN
 
 SERIAL = ("--executor", "serial", "--no-progress")
-SPACE = SearchSpace((8, 16, 32), (1e-7, 1e-6), (5, 10, 15, 20), (0.0, 0.1, 1.0))
+SPACE = SearchSpace(
+    batch_size=(8, 16, 32),
+    learning_rate=(1e-7, 1e-6),
+    epochs=(5, 10, 15, 20),
+    alpha=(0.0, 0.1, 1.0),
+)
 N = 300
 COUNTS = resample_counts(N, 0)
 
@@ -111,9 +116,9 @@ def test_they_are_those_of_a_bootstrap_by_hand(whole):
 def test_the_simplest_has_the_fewest_epochs_then_the_largest_batches(whole):
     best, expected = by_hand(LOSSES)
     params = {n: SPACE[n] for n in {best, *expected}}
-    simplest = min(params.values(), key=lambda p: (p.epochs, -p.batch_size))
+    simplest = min(params.values(), key=lambda p: (p.epochs, -p["batch_size"]))
     told = whole.simplest.params
-    assert (told.epochs, told.batch_size) == (simplest.epochs, simplest.batch_size)
+    assert (told.epochs, told["batch_size"]) == (simplest.epochs, simplest["batch_size"])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -181,14 +186,14 @@ def test_what_is_lost_is_said_to_be_not_compared(tmp_path, whole, damage):
 
 
 def test_the_result_says_how_many_and_which_is_the_simplest(whole):
-    found, params = whole.simplest, replace(whole.simplest.params, learning_rate=1e-7)
+    found, params = whole.simplest, Params(whole.simplest.params, learning_rate=1e-7)
     whole = replace(whole, simplest=replace(found, number=12, params=params, cost=1.23456))
     best = trial_of(60)
     assert tie_sentences(whole, best) == [
         f"{whole.count} other trials cannot be told from the best one on these 300 validation "
         "images (95 %, paired bootstrap).",
-        f"The simplest of them: 5 epochs, mini-batch size {params.batch_size}, learning rate "
-        f"1e-7, alpha {params.alpha:g} (trial 12, cost 1.2346).",
+        f"The simplest of them: 5 epochs, mini-batch size {params['batch_size']}, learning rate "
+        f"1e-7, alpha {params['alpha']:g} (trial 12, cost 1.2346).",
     ]
     same = replace(whole, simplest=replace(found, number=60), count=1)
     assert tie_sentences(same, best) == [

@@ -331,7 +331,7 @@ READERS = {
     "refits.json": lambda run: Refits(RunFolder(run), None, None, None).done(),
 }
 COLUMNS = {"learning_rate": np.ones(1), "alpha": np.ones(1)}
-PACK = Pack(3, 16, COLUMNS, (5,), np.zeros((1, 1), np.int64))
+PACK = Pack(3, {"batch_size": 16}, COLUMNS, (5,), np.zeros((1, 1), np.int64))
 
 
 def away(store, key):

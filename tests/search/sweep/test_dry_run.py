@@ -65,7 +65,7 @@ def test_a_dry_run_of_the_full_grid_shows_the_plan_and_what_it_takes():
 def test_the_shares_of_the_batch_sizes_are_the_whole():
     text, _ = dry_run()
     shares = re.findall(r"^  batch size (\d+) +(\d+)%$", text, re.MULTILINE)
-    assert [int(batch_size) for batch_size, _ in shares] == list(CONFIG.space.batch_size)
+    assert [int(batch_size) for batch_size, _ in shares] == list(CONFIG.space.axes["batch_size"])
     assert abs(sum(int(share) for _, share in shares) - 100) <= len(shares)
 
 

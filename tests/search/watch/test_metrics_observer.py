@@ -54,7 +54,7 @@ class Clock:
 def link_of(*legs, batch_size=32):
     """Return what the observer looks at of a link: last epoch and number of columns of its legs."""
     legs = tuple(SimpleNamespace(epoch=epoch, columns=np.arange(n)) for epoch, n in legs)
-    pack = SimpleNamespace(batch_size=batch_size)
+    pack = SimpleNamespace(shared={"batch_size": batch_size})
     return SimpleNamespace(pack=pack, legs=legs, epoch=legs[-1].epoch)
 
 

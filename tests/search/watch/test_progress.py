@@ -26,8 +26,10 @@ from search.watch import Interruption, make_progress, progress
 from search.watch.live_view import LiveProgress
 from search.watch.progress import PLAIN_INTERVAL, PlainProgress, QuietProgress
 
-SPACE = SearchSpace((1024, 2048), (1.23456e-7, 1e-6), (5, 10), (0.0, 12345.6))
-PLAN = make_plan(np.arange(len(SPACE)), SPACE.columns(), dict.fromkeys(SPACE.batch_size, 4))
+SPACE = SearchSpace(
+    batch_size=(1024, 2048), learning_rate=(1.23456e-7, 1e-6), epochs=(5, 10), alpha=(0.0, 12345.6)
+)
+PLAN = make_plan(np.arange(len(SPACE)), SPACE.columns(), dict.fromkeys(SPACE.axes["batch_size"], 4))
 
 
 class Clock:
@@ -325,10 +327,10 @@ def test_packs_under_way_are_told_with_the_node_of_their_last_link():
     view = QuietProgress(console(), new_study(), predicted())
     first, second = [link for link in links() if link.pack.index == 0][:2]
     view.started(first)
-    assert view.packs == ["batch 1024, epochs 0-5, width 4"]
+    assert view.packs == ["batch=1024, epochs 0-5, width 4"]
     finish(view, first)
     assert view.packs == []
     view.started(second)
-    assert view.packs == ["batch 1024, epochs 5-10, width 4, last on 10.0.0.1"]
+    assert view.packs == ["batch=1024, epochs 5-10, width 4, last on 10.0.0.1"]
     view.lost(second, "reason")
     assert view.packs == []

@@ -1,0 +1,137 @@
+"""What a trainer's final training has given, as a file."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import DataError
+from model.features import Features
+from model.seal import Seal, damage, sealed_archive
+from model.trainers.loading import load_trainer
+from model.trainers.rows import Rows
+from model.trainers.states import loaded
+from model.trainers.trainer import State, Trainer
+
+_VERSION = 1
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class FinalState:
+    """The state of a trainer that was trained on all rows.
+
+    Attributes
+    ----------
+    trainer, version : str
+        The trainer's name, as `load_trainer` takes it, and its version.
+    params : dict of str to value
+        The hyperparameters, but for the epochs.
+    epochs, seed : int
+    features : Features
+        The map from the source's values to what was trained on.
+    content : bytes
+        The state, as the trainer writes it.
+    classes : tuple
+        The classes as their user writes them, in the order of the trainer's numbers.
+    figures : dict of str to float
+        The metrics on the test rows; empty without any.
+    error : str or None
+        Why there is no state, where the trainer has failed.
+    """
+
+    trainer: str
+    version: str
+    params: Mapping[str, Any]
+    epochs: int
+    seed: int
+    features: Features
+    content: bytes
+    classes: tuple[Any, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+
+    def sealed(self, seal: Seal) -> bytes:
+        """Return it as an npz file with a seal."""
+        about = {
+            "version": _VERSION,
+            "trainer": [self.trainer, self.version],
+            "params": dict(self.params),
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "classes": self.classes,
+            "figures": dict(self.figures),
+        }
+        archive = BytesIO()
+        np.savez(
+            archive,
+            about=json.dumps(about),
+            shift=self.features.shift,
+            scale=self.features.scale,
+            state=np.frombuffer(self.content, np.uint8),
+        )
+        return sealed_archive(archive, seal)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a run's best_model.npz; the state itself is not looked at before `open`.
+
+        Raises
+        ------
+        DataError
+            If it is no such file, or if a byte of it was changed.
+        """
+        try:
+            content = path.read_bytes()
+            if problem := damage(content):
+                raise ValueError(problem)
+            with np.load(BytesIO(content), allow_pickle=False) as saved:
+                return cls._of({name: saved[name] for name in saved.files})
+        except _DAMAGE as error:
+            raise DataError(
+                f"{path} is not what another trainer than softmax has left ({error}); give the "
+                "best_model.npz of a run with --trainer."
+            ) from error
+
+    @classmethod
+    def _of(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        about = json.loads(str(arrays["about"]))
+        name, version = about["trainer"]
+        return cls(
+            name, version, about["params"], about["epochs"], about["seed"],
+            Features(arrays["shift"], arrays["scale"]), arrays["state"].tobytes(),
+            tuple(about["classes"]), about["figures"],
+        )  # fmt: skip
+
+    def open(self) -> tuple[Trainer, State]:
+        """Return the trainer and its state, such as a fitted estimator.
+
+        A state that has no format of its own is unpickled, which runs code of whoever wrote it:
+        open only what you trust.
+
+        Raises
+        ------
+        TrainerError
+            If the trainer cannot be imported.
+        """
+        trainer = load_trainer(self.trainer)
+        return trainer, loaded(trainer, self.content)
+
+    def rows(self, X: NDArray[Any], y: NDArray[np.int64], weights: Any = None) -> Rows:
+        """Return rows of the source as the trainer sees them.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, D)
+        y : ndarray of shape (n,), int64
+            Places in `classes`.
+        weights : ndarray of shape (n,), optional
+        """
+        return Rows(self.features.apply(X), y, len(self.classes), weights, self.seed)

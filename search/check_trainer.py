@@ -1,0 +1,144 @@
+"""Whether a trainer keeps its promises: ``python -m search.check_trainer mymodule:MyTrainer``."""
+
+import argparse
+import dataclasses
+import json
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.command import Parser, command
+
+if TYPE_CHECKING:
+    from model.trainers.checking import CheckReport, Finding
+
+_EXAMPLES = """\
+examples:
+  python -m search.check_trainer mymodule:MyTrainer --param learning_rate=0.1
+  python -m search.check_trainer xgboost --param max_depth=3 --dataset my.csv --target species
+  python -m search.check_trainer mymodule:MyTrainer --grid ./my.toml
+"""
+_WORDS = {True: "yes", False: "NO", None: "-"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; see `search.command.command`."""
+    return command(_parser(), _check, argv)
+
+
+def _check(args: argparse.Namespace) -> None:
+    # Here, because these take a second to import and --help shall not.
+    from model.errors import TrainerError
+    from model.trainers.reference import TrainerName
+    from search.config import read_reading, some_params
+    from search.sweep import Options, check_rows, load, resolve_config
+    from search.text import console, show, text_width
+
+    out, err = console(sys.stdout), console(sys.stderr)
+    named, params, features, seed = (
+        TrainerName.here(args.trainer, args.code),
+        [args.param],
+        "raw",
+        0,
+    )
+    reading = {} if args.target is None else {"target": args.target}
+    dataset = args.dataset or "digits"
+    if args.grid is not None:
+        config = resolve_config(Options(grid=args.grid, trainer=args.trainer, code=args.code))
+        dataset, features, seed = args.dataset or config.dataset, config.features, config.seed
+        params = [{**mine, **args.param} for mine in some_params(config)]
+        reading = {**config.reading.model_dump(), **reading}
+    data = load(dataset, read_reading(reading).to_reading(), err)
+    report = check_rows(named, params, data, features, seed)
+    if args.json:
+        sys.stdout.write(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
+    else:
+        show(out, "\n".join(_lines(report, text_width(out))))
+    if report.failures:
+        raise TrainerError(f"{len(report.failures)} of {len(report.findings)} checks have failed.")
+
+
+def _lines(report: "CheckReport", width: int | None) -> list[str]:
+    """Return a line for each check, and below them what is wrong and how large things are."""
+    from search.text import table_lines, wrapped
+
+    rows = [(found.check, _WORDS[found.passed], _why_not(found)) for found in report.findings]
+    told = [f"{found.check}: {found.message}" for found in report.failures]
+    size = f"{report.state_bytes:,} bytes"
+    facts = f"An epoch took {report.epoch_s:.3g} s on these rows; a state takes {size}."
+    return [
+        f"{report.trainer}, version {report.version}",
+        *table_lines(("check", "kept", ""), rows, width, ("",)),
+        *(line for text in told for line in ("", *wrapped(text, width))),
+        *(["", *wrapped(facts, width)] if report.state_bytes else []),
+    ]
+
+
+def _why_not(found: "Finding") -> str:
+    return found.message if found.passed is None else ""
+
+
+def _param(text: str) -> tuple[str, Any]:
+    """Return a hyperparameter with its value as a grid file would have it: 3, 0.1, true or text."""
+    name, _, value = text.partition("=")
+    if not name or not value:
+        raise argparse.ArgumentTypeError(f"{text!r} is no pair such as learning_rate=0.1")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
+
+
+def _folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
+    return path.absolute()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m search.check_trainer",
+        description="Try whether a trainer keeps what is asked of it, on a few hundred rows: that "
+        "its epochs may be cut anywhere, in other processes too, and what else it promises.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "trainer", metavar="TRAINER", help="its name, such as xgboost or mymodule:MyTrainer"
+    )
+    parser.add_argument(
+        "--param", type=_param, action=_Pairs, default={}, metavar="NAME=VALUE",
+        help="a hyperparameter; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--grid", metavar="FILE", help="a grid file whose values are tried")
+    parser.add_argument("--dataset", metavar="NAME|PATH", help="(digits, or the grid's)")
+    parser.add_argument("--target", metavar="COLUMN", help="column of a table with the labels")
+    parser.add_argument(
+        "--code", type=_folder, metavar="DIR", help="folder with the trainer's modules"
+    )
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    return parser
+
+
+class _Pairs(argparse.Action):
+    """Gathers pairs in one table."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add one pair."""
+        del parser, option_string
+        name, value = values
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), name: value})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""Some hyperparameters from all over a space, by which a trainer is judged before a sweep."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from model.trainers import Params
+from search.config.config import SweepConfig
+from search.config.space import EPOCHS, Axis, Range
+
+
+def some_params(config: SweepConfig) -> list[Params]:
+    """Return hyperparameters from all over a space: its first values, middle ones and last ones."""
+    axes = {name: axis for name, axis in config.axes_by_name.items() if name != EPOCHS}
+    chosen: list[Params] = []
+    if config.is_grid:
+        space = config.space
+        numbers = (0, len(space) // 2, len(space) - 1)
+        found = [{n: v for n, v in space[i].items() if n != EPOCHS} for i in numbers]
+    else:
+        found = [{name: _at(axis, part) for name, axis in axes.items()} for part in (0, 0.5, 1)]
+    for params in found:
+        if params not in chosen:
+            chosen.append(params)
+    return chosen
+
+
+def _at(axis: Axis, part: float) -> Any:
+    """Return the value at a part of the way from the first to the last one."""
+    if isinstance(axis, Range):
+        value = axis.low + part * (axis.high - axis.low)
+        return round(value) if isinstance(axis.low, int) else value
+    values: Sequence[Any] = axis
+    return values[round(part * (len(values) - 1))]

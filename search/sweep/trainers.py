@@ -1,0 +1,90 @@
+"""The trainer that a command names: imported, asked what it is, and shown the hyperparameters."""
+
+from collections.abc import Iterator
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+
+from model.errors import TrainerError
+from model.trainers import Packs, Params, Trainer
+from model.trainers.reference import TrainerName
+from model.trainers.tasks import TrainerTasks
+from search.config import EPOCHS, Range, SweepConfig, some_params
+from search.errors import ConfigError
+
+# Combinations that a trainer is shown before anything is trained.
+_SHOWN = 10_000
+
+
+def with_trainer(config: SweepConfig, source: str, code: Path | None = None) -> SweepConfig:
+    """Return settings with what the trainer that they name says of itself.
+
+    Parameters
+    ----------
+    config : SweepConfig
+    source : str
+        Where the settings come from, for messages.
+    code : Path, optional
+        Folder with the trainer's modules.
+
+    Raises
+    ------
+    TrainerError
+        If it cannot be imported.
+    """
+    if config.trainer.is_softmax:
+        return config
+    trainer = TrainerName.here(config.trainer.name, code).load()
+    facts = {
+        "name": config.trainer.name,
+        "version": trainer.version,
+        "exact": trainer.exact,
+        "metrics": trainer.metrics,
+        "pack_by": trainer.pack_by if isinstance(trainer, Packs) else None,
+        "widest": trainer.widest if isinstance(trainer, Packs) else 1,
+    }
+    return SweepConfig.from_dict({**config.to_dict(), "trainer": facts}, source)
+
+
+def trainer_tasks(config: SweepConfig, code: Path | None) -> TrainerTasks | None:
+    """Return what workers do for the trainer of a run; None for the softmax trainer."""
+    if config.trainer.is_softmax:
+        return None
+    return TrainerTasks(TrainerName.here(config.trainer.name, code))
+
+
+def check_params(config: SweepConfig, code: Path | None) -> None:
+    """Show a trainer the hyperparameters of the trials, before anything is started.
+
+    Raises
+    ------
+    ConfigError
+        If it refuses some.
+    """
+    if config.trainer.is_softmax:
+        return
+    trainer = TrainerName.here(config.trainer.name, code).load()
+    for params in islice(_all_params(config), _SHOWN):
+        _check(trainer, config.trainer.name, params)
+
+
+def _check(trainer: Trainer, name: str, params: Params) -> None:
+    try:
+        trainer.check(dict(params))
+    except ValueError as error:
+        raise ConfigError(f"The trainer {name} refuses {dict(params)}: {error}") from error
+    except Exception as error:  # a trainer may raise anything
+        raise TrainerError(
+            f"The trainer {name} cannot check {dict(params)}: {type(error).__name__}: {error}."
+        ) from error
+
+
+def _all_params(config: SweepConfig) -> Iterator[dict[str, Any]]:
+    """Yield the hyperparameters but the epochs: all of a grid, some of a space with ranges."""
+    if any(isinstance(axis, Range) for axis in config.axes_by_name.values()):
+        yield from map(dict, some_params(config))
+        return
+    for table in config.space.tables:
+        names = [name for name in table if name != EPOCHS]
+        for values in product(*(table[name] for name in names)):
+            yield dict(zip(names, values, strict=True))

@@ -1,0 +1,46 @@
+"""The softmax trainer behind the protocol is the one of the sweeps, and the textbook's."""
+
+import numpy as np
+import pytest
+from trainings import rows_of
+
+from model.pack import PackState, advance, score
+from model.softmax import SoftmaxRegression
+from model.trainers import load_trainer
+
+RATES, ALPHAS = np.array([0.02, 0.01, 0.05]), np.array([0.0, 0.1, 1.0])
+
+
+@pytest.mark.parametrize("weights", [None, np.where(np.arange(80) % 2, 1.0, 3.0)])
+def test_a_pack_of_it_is_a_pack_of_the_sweeps(weights):
+    trainer, training, scoring = load_trainer("softmax"), rows_of(3, weights=weights), rows_of(3)
+    params = [
+        {"batch_size": 8, "learning_rate": rate, "alpha": alpha}
+        for rate, alpha in zip(RATES, ALPHAS, strict=True)
+    ]
+    states = trainer.advance_pack([None] * 3, params, range(2), training)
+    states = trainer.advance_pack(states, params, range(2, 5), training)
+    own = PackState.start(8, RATES, ALPHAS, n_features=5, n_classes=3, seed=training.seed)
+    row_weights = None if weights is None else weights.astype(np.float32)
+    own = advance(own, training.X, training.y, 5, weights=row_weights)
+    expected = score(own, scoring.X, scoring.y)
+    found = [trainer.score(state, scoring)["cost"] for state in states]
+    assert found == pytest.approx(expected.cost.tolist(), rel=1e-6)
+
+
+def test_it_is_the_textbooks():
+    trainer, training, scoring = load_trainer("softmax"), rows_of(3), rows_of(3, seed=1)
+    params = {"batch_size": 8, "learning_rate": 0.02, "alpha": 0.1}
+    found = trainer.score(trainer.advance(None, params, range(4), training), scoring)
+    book = SoftmaxRegression(8, 0.02, 4, 0.1, seed=training.seed, dtype=np.float64)
+    book.fit(training.X, training.y, 3)
+    assert found["cost"] == pytest.approx(book.cost(scoring.X, scoring.y), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [({"batch_size": 8}, "must be given"), ({"learning_rat": 1.0}, "Did you mean learning_rate")],
+)
+def test_other_hyperparameters_are_refused(params, said):
+    with pytest.raises(ValueError, match=said):
+        load_trainer("softmax").check(params)
