@@ -1,0 +1,109 @@
+"""What the trainers of scikit-learn's estimators share: their parameters and their figures."""
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from model.trainers.figures import classification_figures
+from model.trainers.rows import Rows
+from model.trainers.trainer import Params
+
+
+def names_of(estimator_class: type) -> tuple[str, ...]:
+    """Return the names of what an estimator is made with."""
+    return tuple(inspect.signature(estimator_class).parameters)
+
+
+def made(estimator_class: type, params: Params, **more: Any) -> Any:
+    """Return an estimator with these parameters, and more where it has such."""
+    known = {name: value for name, value in more.items() if name in names_of(estimator_class)}
+    return estimator_class(**params, **known)
+
+
+def check_names(
+    owner: str, params: Params, names: Iterable[str], reserved: Mapping[str, str]
+) -> None:
+    """Refuse parameters that an owner does not have, or that are not the user's to set.
+
+    Parameters
+    ----------
+    owner : str
+        Who has them, for the message.
+    params : mapping
+    names : iterable of str
+        All that there are.
+    reserved : mapping of str to str
+        Those of them that are not the user's, with the reason, a sentence's second half.
+
+    Raises
+    ------
+    ValueError
+    """
+    allowed = [name for name in names if name not in reserved]
+    for name in params:
+        if name in reserved:
+            raise ValueError(f"{name} cannot be set: {reserved[name]}.")
+        if name not in allowed:
+            close = difflib.get_close_matches(name, allowed, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            known = f" It has {', '.join(allowed)}." if allowed else " It has none."
+            raise ValueError(f"{owner} has no parameter {name}.{hint}{known}")
+
+
+def check_values(estimator_class: type, params: Params) -> Any:
+    """Return an estimator with these parameters, if it takes their values.
+
+    Raises
+    ------
+    ValueError
+        If it refuses them. scikit-learn's own estimators can be asked before they are trained.
+    """
+    try:
+        estimator = made(estimator_class, params)
+        validate = getattr(estimator, "_validate_params", None)
+        if validate is not None:
+            validate()
+    except TypeError as error:
+        raise ValueError(f"{estimator_class.__name__} cannot be made: {error}.") from error
+    return estimator
+
+
+def figures_of(estimator: Any, data: Rows) -> dict[str, float]:
+    """Return the cost and the accuracy of a fitted estimator."""
+    return classification_figures(probabilities(estimator, data.X, data.n_classes), data)
+
+
+def probabilities(estimator: Any, X: NDArray[np.float32], n_classes: int) -> NDArray[np.floating]:
+    """Return the probability of each class for each row; of a class it has not seen zero.
+
+    An estimator without probabilities is read by the softmax of its decision function, with a
+    margin of its own for each class; of two classes, the first has the margin 0.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+    """
+    if hasattr(estimator, "predict_proba"):
+        found = estimator.predict_proba(X)
+    else:
+        margins = estimator.decision_function(X)
+        if margins.ndim == 1:
+            margins = np.column_stack([np.zeros_like(margins), margins])
+        found = softmax(margins, axis=1)
+    return of_all_classes(found, estimator.classes_, n_classes)
+
+
+def of_all_classes(
+    found: NDArray[np.floating], classes: NDArray[np.integer], n_classes: int
+) -> NDArray[np.floating]:
+    """Return probabilities of some classes as those of all."""
+    if len(classes) == n_classes:
+        return found
+    whole = np.zeros((len(found), n_classes), found.dtype)
+    whole[:, classes] = found
+    return whole
