@@ -1,7 +1,7 @@
 """The trainer that a command names: imported, asked what it is, and shown the hyperparameters."""
 
 from collections.abc import Iterator
-from itertools import islice, product
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from model.trainers.tasks import TrainerTasks
 from search.config import EPOCHS, Range, SweepConfig, some_params
 from search.errors import ConfigError
 
-# Combinations that a trainer is shown before anything is trained.
-_SHOWN = 10_000
+# Combinations that a trainer is shown before anything is trained: it may train a little for each.
+_SHOWN = 200
 
 
 def with_trainer(config: SweepConfig, source: str, code: Path | None = None) -> SweepConfig:
@@ -64,7 +64,7 @@ def check_params(config: SweepConfig, code: Path | None) -> None:
     if config.trainer.is_softmax:
         return
     trainer = TrainerName.here(config.trainer.name, code).load()
-    for params in islice(_all_params(config), _SHOWN):
+    for params in islice(_each_value(config), _SHOWN):
         _check(trainer, config.trainer.name, params)
 
 
@@ -79,12 +79,13 @@ def _check(trainer: Trainer, name: str, params: Params) -> None:
         ) from error
 
 
-def _all_params(config: SweepConfig) -> Iterator[dict[str, Any]]:
-    """Yield the hyperparameters but the epochs: all of a grid, some of a space with ranges."""
+def _each_value(config: SweepConfig) -> Iterator[dict[str, Any]]:
+    """Yield hyperparameters in which each value occurs; some of them where there are ranges."""
     if any(isinstance(axis, Range) for axis in config.axes_by_name.values()):
         yield from map(dict, some_params(config))
         return
     for table in config.space.tables:
-        names = [name for name in table if name != EPOCHS]
-        for values in product(*(table[name] for name in names)):
-            yield dict(zip(names, values, strict=True))
+        first = {name: values[0] for name, values in table.items() if name != EPOCHS}
+        yield first
+        for name in first:
+            yield from ({**first, name: value} for value in table[name][1:])
