@@ -5,6 +5,7 @@ their libraries only when they are used.
 """
 
 from model.trainers.figures import classification_figures
+from model.trainers.final_state import FinalState
 from model.trainers.loading import KNOWN, WITH_ESTIMATOR, load_trainer
 from model.trainers.rows import Rows
 from model.trainers.trainer import (
@@ -22,6 +23,7 @@ __all__ = [
     "KNOWN",
     "PROTOCOL",
     "WITH_ESTIMATOR",
+    "FinalState",
     "KeepsPast",
     "OwnFormat",
     "Packs",

@@ -301,7 +301,7 @@ def _or_failure(call: Callable[[], Any], doing: str) -> Any:
     try:
         with _quietly():
             return call()
-    except Exception as error:  # a trainer may raise anything
+    except (Exception, SystemExit) as error:  # a trainer may raise anything
         text = str(error)
         shown = f"{type(error).__name__}: {text[:_LONGEST]}"
         cut = f" ... ({len(text)} characters)" if len(text) > _LONGEST else ""

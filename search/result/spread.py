@@ -1,7 +1,7 @@
 """How far repeated trainings lie apart: those of the best model, and those of each trial."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from search.record import (
 )
 
 _FIGURES = {"cost": ("test cost", "{:.4f}", 1.0), "accuracy": ("correct", "{:.2f} %", 100.0)}
+_STDS = tuple(f"{name}_std" for r in READOUTS.values() for name in (r.cost, r.accuracy))
 _STATISTICS = ("mean", "std", "smallest", "largest")
 
 
@@ -112,8 +113,13 @@ def with_trainings(top: Sequence[TopTrial], trial_log: TrialLog) -> tuple[TopTri
 
 def _of_trainings(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Return the columns of a row of the log that a trial has for its trainings."""
-    replicates = tuple(ReplicateFigures(**figures) for figures in row["replicates"])
-    return {name: row[name] for name in names} | {"replicates": replicates}
+    known = [field.name for field in fields(ReplicateFigures)]
+    replicates = tuple(
+        ReplicateFigures(**{name: figures[name] for name in known if name in figures})
+        for figures in row["replicates"]
+    )
+    stds = {name: row[name] for name in names if name in _STDS}
+    return stds | {"replicates": replicates}
 
 
 def cost_text(trial: TopTrial, readout: Readout) -> str:

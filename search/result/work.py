@@ -75,7 +75,7 @@ def make_timing(trial_log: TrialLog, flops: float, command: Command) -> Timing:
     trial_log : TrialLog
         The log of the run.
     flops : float
-        Floating-point operations of the training products of the whole run.
+        Floating-point operations of the training products of the whole run; 0 where nobody knows.
     command : Command
         The command that ends the run.
     """
@@ -94,5 +94,5 @@ def make_timing(trial_log: TrialLog, flops: float, command: Command) -> Timing:
         predicted_training_s=predicted.training_s if predicted else None,
         workers=command.workers,
         compute_s=compute,
-        gflops=flops / 1e9 / compute if compute else None,
+        gflops=flops / 1e9 / compute if compute and flops else None,
     )

@@ -249,7 +249,8 @@ class Sweep:
             prediction, started_at = training.train(executor, examples, interrupted)
             last = ending.run_last_tasks(self.standings.best_trial)
         work = arithmetic(run.training.trial_log)
-        flops = epochs_flops(work.trained_epochs, self.config, self.data)
+        is_softmax = self.config.trainer.is_softmax  # of others nobody knows the operations
+        flops = epochs_flops(work.trained_epochs, self.config, self.data) if is_softmax else 0.0
         command = Command(self.began, started_at, executor.workers, prediction)
         timing = make_timing(run.training.trial_log, flops, command)
         return ending.finish_run(manifest, last, timing, work)
