@@ -2,6 +2,7 @@
 
 import json
 import platform
+import sys
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -121,9 +122,16 @@ class Manifest:
         now = versions()
         return [
             f"{name} {self.versions[name]} (now {now[name]})"
-            for name in _ROUNDING
-            if self.versions.get(name, now[name]) != now[name]
+            for name in self._rounding
+            if name in now and self.versions.get(name, now[name]) != now[name]
         ]
+
+    @property
+    def _rounding(self) -> tuple[str, ...]:
+        """What rounds the figures of this run's trainer."""
+        if self.config.get("trainer") is None:
+            return _ROUNDING
+        return (*_ROUNDING, "scikit-learn", *_TRAINING)
 
     def differences(self, other: "Manifest") -> list[str]:
         """Name the settings in which another manifest differs, with both values."""
@@ -227,10 +235,16 @@ def _reading_text(table: Mapping[str, Any]) -> str:
     return pformat(given, width=10**6) if given else "as the file says"
 
 
+_TRAINING = ("xgboost", "lightgbm", "torch")
+"""Libraries that train, recorded where a trainer has imported them."""
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a result may depend on."""
     packages = ("packsweep", "numpy", "scipy", "numba", "ray", "optuna", "pyarrow", "scikit-learn")
-    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+    found = {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+    used = {name: sys.modules[name] for name in _TRAINING if name in sys.modules}
+    return found | {name: str(getattr(module, "__version__", "?")) for name, module in used.items()}
 
 
 def _version(package: str) -> str:
