@@ -1,18 +1,16 @@
 """Epochs trained in a process of their own, which knows nothing but what it is given."""
 
-import contextlib
 import pickle
 import subprocess
 import sys
 from dataclasses import dataclass
 
 from model.errors import TrainerError
+from model.trainers.quiet import quietly
 from model.trainers.reference import TrainerName
 from model.trainers.rows import Rows
 from model.trainers.states import dumped, loaded
 from model.trainers.trainer import Params
-
-_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -41,22 +39,27 @@ class Job:
         state = None if self.content is None else loaded(trainer, self.content)
         return dumped(trainer, trainer.advance(state, dict(self.params), self.epochs, self.data))
 
-    def run_in_a_fresh_process(self) -> bytes:
+    def run_in_a_fresh_process(self, seconds: float) -> bytes:
         """Return the same as `run`, of a process that is started for it.
+
+        Parameters
+        ----------
+        seconds : float
+            How long it may take.
 
         Raises
         ------
         TrainerError
-            If that process ends badly, or not within two minutes.
+            If that process ends badly, or not in time.
         """
         command = [sys.executable, "-m", "model.trainers.fresh_process"]
         try:
             done = subprocess.run(  # noqa: S603 - this very program
                 command, input=pickle.dumps((sys.path, self)), capture_output=True,
-                timeout=_SECONDS, check=False,
+                timeout=seconds, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise TrainerError(f"a fresh process was not done in {_SECONDS:.0f} s") from error
+            raise TrainerError(f"a fresh process was not done in {seconds:.0f} s") from error
         if done.returncode:
             last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
             raise TrainerError(f"a fresh process failed: {last or f'exit {done.returncode}'}")
@@ -67,7 +70,7 @@ def _main() -> None:
     content = sys.stdin.buffer.read()
     # The job may be of modules that only the paths of the other process lead to.
     sys.path[:], job = _read(content)
-    with contextlib.redirect_stdout(sys.stderr):  # whatever the trainer prints
+    with quietly():
         found = job.run()
     sys.stdout.buffer.write(found)
 

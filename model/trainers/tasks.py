@@ -1,9 +1,7 @@
 """What a worker does for any trainer: one link of a pack, the final training, a measurement."""
 
 import contextlib
-import io
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from model.pack import Scores
 from model.tasks import LAST, Examples, LegResult, LegTask, LinkResult, Sample
 from model.trainers.final_state import FinalState
+from model.trainers.quiet import quietly
 from model.trainers.reference import TrainerName
 from model.trainers.rows import Rows
 from model.trainers.states import States, dumped, loaded
@@ -299,30 +298,13 @@ def _call(
 def _or_failure(call: Callable[[], Any], doing: str) -> Any:
     """Return what a call of a trainer returns, or why it does not."""
     try:
-        with _quietly():
+        with quietly():
             return call()
     except (Exception, SystemExit) as error:  # a trainer may raise anything
         text = str(error)
         shown = f"{type(error).__name__}: {text[:_LONGEST]}"
         cut = f" ... ({len(text)} characters)" if len(text) > _LONGEST else ""
         return _Failure(f"{shown}{cut}, {doing}" if doing else f"{shown}{cut}")
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Let nobody see what a trainer prints or warns of: there may be much, of every trial."""
-    with (
-        contextlib.redirect_stdout(_Nowhere()),
-        contextlib.redirect_stderr(_Nowhere()),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
-        yield
-
-
-class _Nowhere(io.TextIOBase):
-    def write(self, text: str, /) -> int:
-        return len(text)
 
 
 def _checked(trainer: Trainer, metrics: Mapping[str, float]) -> dict[str, float]:

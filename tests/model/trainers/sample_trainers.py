@@ -1,6 +1,8 @@
 """Trainers of one's own: good ones, and some that break a promise each."""
 
+import ctypes
 import math
+import os
 import time
 
 import numpy as np
@@ -182,6 +184,98 @@ class Slower(Descent):
         return super().advance(state, params, epochs, data)
 
 
+class FixedSeed(Dropout):
+    """Its random numbers begin anew in each range."""
+
+    def advance(self, state, params, epochs, data):
+        self.rng = np.random.default_rng(0)
+        return super().advance(state, params, epochs, data)
+
+    def random(self, data, epoch):
+        return self.rng
+
+
+class Forgetful:
+    """Weights with their momentum, which nobody writes down."""
+
+    def __init__(self, W, V):
+        self.W, self.V = W, V
+
+    def __getstate__(self):
+        return {"W": self.W, "V": np.zeros_like(self.W)}
+
+
+class LosesMomentum(Descent):
+    def advance(self, state, params, epochs, data):
+        found = super().advance(state and (state.W, state.V), params, epochs, data)
+        return Forgetful(*found)
+
+    def score(self, state, data):
+        return super().score((state.W, state.V), data)
+
+
+class Noticing(Descent):
+    """Counts its steps in the state, as it must, but rounds differently in each process."""
+
+    def rate(self, params, epoch, epochs):
+        return params["learning_rate"] * (1 + os.getpid() % 99_991 * 1e-9)
+
+
+class WritesPastProtection(Descent):
+    """Writes to memory that numpy protects, as other libraries do that take it over."""
+
+    def advance(self, state, params, epochs, data):
+        address = ctypes.cast(data.X.ctypes.data, ctypes.POINTER(ctypes.c_float))
+        np.ctypeslib.as_array(address, data.X.shape)[0, 0] += 1
+        return super().advance(state, params, epochs, data)
+
+
+class ReturnsNothing(Descent):
+    def advance(self, state, params, epochs, data):
+        super().advance(state, params, epochs, data)
+
+
+class NoMapping(Descent):
+    def score(self, state, data):
+        return tuple(super().score(state, data).values())
+
+
+class NoNumber(Descent):
+    def score(self, state, data):
+        return super().score(state, data) | {"cost": "low"}
+
+
+class Exits(Descent):
+    def advance(self, state, params, epochs, data):
+        raise SystemExit(3)
+
+
+class Refuses(Descent):
+    def check(self, params):
+        raise ValueError("learning_rate must be negative.")
+
+
+class Loud(Descent):
+    """Prints much, which hinders nobody."""
+
+    def advance(self, state, params, epochs, data):
+        print("y" * 100_000)  # noqa: T201
+        return super().advance(state, params, epochs, data)
+
+
+class DivergesAboveOne(Packed):
+    """Its weights are no numbers at large rates, alone and in a pack."""
+
+    def score(self, state, data):
+        found = super().score(state[:2], data)
+        return found | {"cost": math.nan} if np.abs(state[0]).max() > 5 else found
+
+
+class ShortPack(Packed):
+    def advance_pack(self, states, params, epochs, data):
+        return super().advance_pack(states, params, epochs, data)[1:]
+
+
 class OtherPack(Packed):
     def advance_pack(self, states, params, epochs, data):
         return super().advance_pack(states, [params[0]] * len(params), epochs, data)
@@ -204,3 +298,13 @@ class Raises(Descent):
 
 class Inexact(UnseededDropout):
     exact = False
+
+
+class InexactPast(Growing):
+    """Keeps a past that is another one each time, and says so."""
+
+    exact = False
+
+    def advance(self, state, params, epochs, data):
+        rounds = super().advance(state, params, epochs, data)
+        return [steps + 1e-3 * np.random.default_rng().random(steps.shape) for steps in rounds]

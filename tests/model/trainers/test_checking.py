@@ -1,63 +1,124 @@
 """What a trainer promises is tried, and what it breaks is told with its likely cause."""
 
+import itertools
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from trainings import rows_of
 
-from model.trainers.checking import check_trainer
+from model.trainers.checking import check_trainer, checks, probe
 from model.trainers.reference import TrainerName
 
 HERE = str(Path(__file__).parent)
 PARAMS = [{"learning_rate": rate} for rate in (0.1, 0.05, 0.2)]
+TRAINS, TRAVELS, REPEATS, CUT, ELSEWHERE, ALONE, PAST, PACK, TIME = checks.CHECKS
 
 
-def report_of(name, params=PARAMS):
+def report_of(name, params=PARAMS, training=None):
     if HERE not in sys.path:
         sys.path.insert(0, HERE)
     named = TrainerName.here(f"sample_trainers:{name}")
-    return check_trainer(named, params, rows_of(3), rows_of(3, seed=1))
+    return check_trainer(named, params, training or rows_of(3), rows_of(3, seed=1))
 
 
-@pytest.mark.parametrize("name", ["Descent", "Dropout", "Packed", "Growing"])
-def test_a_good_one_keeps_its_promises(name):
+@pytest.mark.parametrize("name", ["Descent", "Dropout", "Packed", "Growing", "Loud"])
+def test_a_good_one_keeps_its_promises(name, capfd):
     report = report_of(name)
     assert report.failures == []
-    assert report.version == "1"
+    assert (report.version, report.epochs, report.limits) == ("1", 6, "")
     assert report.epoch_s > 0
     assert report.state_bytes > 100
+    assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("name", "check", "said"),
-    [
-        ("GlobalCounter", "twice the same is the same", "a global counter"),
-        ("RememberingObject", "another process goes on", "an attribute of the trainer"),
-        ("UnseededDropout", "twice the same is the same", "random numbers without a seed"),
-        ("OpenFile", "a state can be written down", "no open files"),
-        ("Dart", "it knows its past", "derive from Trainer instead of KeepsPast"),
-        ("Cosine", "epochs may be cut anywhere", "epochs.stop is no total"),
-        ("WritesToRows", "it trains, and is scored", "It writes to the rows"),
-        ("WritesToParams", "inputs are left alone", "changes the hyperparameters"),
-        ("ScoreTrains", "inputs are left alone", "Let score work on a copy"),
-        ("Slower", "time does not grow", "takes longer the later it is"),
-        ("OtherPack", "a pack is as each alone", "Mend advance_pack"),
-        ("OtherMetric", "it trains, and is scored", "score returns loss, and metrics says cost"),
-        ("NotANumber", "it trains, and is scored", "not a number"),
-        ("Raises", "it trains, and is scored", "RuntimeError: there is no GPU"),
-    ],
-)
-def test_a_broken_promise_is_told_with_its_cause(name, check, said):
-    failures = {found.check: found.message for found in report_of(name).failures}
-    assert check in failures, failures
-    assert said in failures[check]
+BROKEN = [
+    ("GlobalCounter", REPEATS, "Two fresh processes agree", "a global counter"),
+    ("UnseededDropout", REPEATS, "Two fresh processes differ", "random numbers without a seed"),
+    ("OpenFile", TRAVELS, "cannot pickle", "no open files"),
+    ("LosesMomentum", CUT, "part at epoch 4: cost ", "what __getstate__ or dump leaves out"),
+    ("FixedSeed", CUT, "part at epoch 4: cost ", "must not begin anew with a range"),
+    ("Cosine", CUT, "that says it ends at 6", "epochs.stop is no total number of epochs"),
+    ("RememberingObject", ELSEWHERE, "after 3 they were the same", "an attribute of the trainer"),
+    ("Noticing", ELSEWHERE, "3 epochs in a fresh process", "differs from process to process"),
+    ("WritesPastProtection", ALONE, "writes to the rows", "as torch.from_numpy does"),
+    ("WritesToParams", ALONE, "changes the hyperparameters", "Let it change a copy"),
+    ("ScoreTrains", ALONE, "Scoring changes the state", "Let score work on a copy"),
+    ("Dart", PAST, "As of epoch 1, a state of 6", "derive from Trainer instead of KeepsPast"),
+    ("OtherPack", PACK, "with a tolerance of 1e-06", "Mend advance_pack"),
+    ("ShortPack", PACK, "gets 3 states and returns 2", "one for each, in their order"),
+    ("Slower", TIME, "takes longer the later it is", "training that begins anew"),
+    ("WritesToRows", TRAINS, "writes to the rows", "Let it change a copy"),
+    ("OtherMetric", TRAINS, "score returns loss", "metrics says cost, accuracy"),
+    ("NoMapping", TRAINS, "score returns a tuple", "cost, accuracy"),
+    ("NoNumber", TRAINS, "score returns 'low' as its cost", "Let it return a number"),
+    ("NotANumber", TRAINS, "the cost is nan after 6 epochs", "not a number"),
+    ("ReturnsNothing", TRAINS, "advance returns None", "Let it return the state"),
+    ("Raises", TRAINS, "It raises RuntimeError", "there is no GPU"),
+    ("Exits", TRAINS, "It raises SystemExit", "3"),
+    ("Refuses", TRAINS, "It refuses {'learning_rate': 0.1}", "must be negative"),
+]
 
 
-def test_one_that_promises_no_exactness_is_not_asked_for_it():
-    report = report_of("Inexact")
+@pytest.mark.parametrize(("name", "check", "said", "way_out"), BROKEN, ids=[b[0] for b in BROKEN])
+def test_a_broken_promise_is_told_once_with_its_numbers_and_its_cause(name, check, said, way_out):
+    report = report_of(name)
+    (failure,) = report.failures
+    assert failure.check == check, failure
+    assert said in failure.message
+    assert way_out in failure.message
+    assert list(checks.CHECKS) == [found.check for found in report.findings]
+    assert bool(report.broken) == (check not in (TRAINS, TIME))
+
+
+def test_the_rows_of_a_caller_stay_whatever_a_trainer_does():
+    training = rows_of(3)
+    report_of("WritesPastProtection", training=training)
+    assert np.array_equal(training.X, rows_of(3).X)
+
+
+def test_a_hyperparameter_that_is_missing_is_named():
+    (failure,) = report_of("Descent", [{}]).failures
+    assert failure.message == (
+        "It raises KeyError: 'learning_rate'. If that is a hyperparameter, it is not among those "
+        "tried."
+    )
+
+
+def test_it_is_tried_with_hyperparameters_by_which_it_converges():
+    diverging, good = {"learning_rate": 1e6}, {"learning_rate": 0.1}
+    report = report_of("DivergesAboveOne", [diverging, good])
     assert report.failures == []
-    assert sum("exact = False" in found.message for found in report.findings) == 3
+    assert report_of("DivergesAboveOne", [diverging]).failures[0].check == TRAINS
+
+
+@pytest.mark.parametrize(("name", "told"), [("Inexact", 3), ("InexactPast", 4)])
+def test_one_that_promises_no_exactness_is_not_asked_for_it(name, told):
+    report = report_of(name)
+    assert report.failures == []
+    assert sum("exact = False" in found.message for found in report.findings) == told
+
+
+def test_long_epochs_are_fewer_and_the_report_says_so(monkeypatch):
+    monkeypatch.setattr(probe, "LONG", 0.0)
+    report = report_of("Descent")
+    assert (report.failures, report.epochs) == ([], 2)
+    assert "each check has trained 2 of them: what goes wrong later is not found" in report.limits
+    assert [found.check for found in report_of("FixedSeed").failures] == [CUT]
+
+
+@pytest.mark.parametrize(("slow_times", "grows"), [(2, False), (3, True)])
+def test_a_machine_that_is_slow_for_a_while_is_no_growth(monkeypatch, slow_times, grows):
+    attempts = itertools.count()
+
+    def times(tried, ranges):
+        late = 0.9 if next(attempts) < slow_times else 0.1
+        return [0.5, *[0.1] * (ranges // 2 - 1), *[late] * (ranges - ranges // 2)]
+
+    monkeypatch.setattr(checks, "_times", times)
+    report = report_of("Descent")
+    assert [found.check for found in report.failures] == [TIME] * grows
 
 
 def test_the_softmax_trainer_is_checked_as_any():
