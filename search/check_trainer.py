@@ -14,10 +14,15 @@ from search.command import Parser, command
 if TYPE_CHECKING:
     from model.trainers.checking import CheckReport, Finding
 
+_WHAT = """\
+Try on a few hundred rows whether a trainer keeps what is asked of it: that its
+epochs may be cut anywhere, in other processes too, and what else it promises.
+Exit code 0 where it does, 1 where a check has failed.
+"""
 _EXAMPLES = """\
 examples:
   python -m search.check_trainer mymodule:MyTrainer --param learning_rate=0.1
-  python -m search.check_trainer xgboost --param max_depth=3 --dataset my.csv --target species
+  python -m search.check_trainer xgboost --dataset my.csv --target species
   python -m search.check_trainer mymodule:MyTrainer --grid ./my.toml
 """
 _WORDS = {True: "yes", False: "NO", None: "-"}
@@ -30,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     # Here, because these take a second to import and --help shall not.
-    from model.errors import TrainerError
+    from model.errors import PacksweepError
     from model.trainers.reference import TrainerName
     from search.config import read_reading, some_params
     from search.sweep import Options, check_rows, load, resolve_config
@@ -57,22 +62,27 @@ def _check(args: argparse.Namespace) -> None:
     else:
         show(out, "\n".join(_lines(report, text_width(out))))
     if report.failures:
-        raise TrainerError(f"{len(report.failures)} of {len(report.findings)} checks have failed.")
+        raise PacksweepError(f"{len(report.failures)} of {len(report.findings)} checks failed.")
 
 
 def _lines(report: "CheckReport", width: int | None) -> list[str]:
     """Return a line for each check, and below them what is wrong and how large things are."""
     from search.text import table_lines, wrapped
 
-    rows = [(found.check, _WORDS[found.passed], _why_not(found)) for found in report.findings]
+    rows = [
+        (found.check, _WORDS[found.passed], f"{found.seconds:.1f} s", _why_not(found))
+        for found in report.findings
+    ]
     told = [f"{found.check}: {found.message}" for found in report.failures]
     size = f"{report.state_bytes:,} bytes"
     facts = f"An epoch took {report.epoch_s:.3g} s on these rows; a state takes {size}."
+    limits = wrapped(report.limits, width) if report.limits else []
     return [
         f"{report.trainer}, version {report.version}",
-        *table_lines(("check", "kept", ""), rows, width, ("",)),
+        *table_lines(("check", "kept", "time", ""), rows, width, ("",)),
         *(line for text in told for line in ("", *wrapped(text, width))),
         *(["", *wrapped(facts, width)] if report.state_bytes else []),
+        *limits,
     ]
 
 
@@ -101,8 +111,7 @@ def _folder(text: str) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m search.check_trainer",
-        description="Try whether a trainer keeps what is asked of it, on a few hundred rows: that "
-        "its epochs may be cut anywhere, in other processes too, and what else it promises.",
+        description=_WHAT,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

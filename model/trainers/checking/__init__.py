@@ -5,7 +5,9 @@ that others need.
 """
 
 import math
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -93,7 +95,7 @@ def _findings(probe: Probe) -> dict[str, Finding]:
             continue
         if probe.has_changed_rows:
             ended = "it writes to its rows"
-            findings[name] = Finding(name, None, ended)
+            findings[name] = replace(findings[name], passed=None, message=ended)
         elif len(findings) == 1 and findings[name].passed is False:
             ended = "it does not train"
     if probe.has_changed_rows:
@@ -108,6 +110,12 @@ _WRITES = (
 
 
 def _found(name: str, check: Callable[[Probe], str | None], probe: Probe) -> Finding:
+    began = time.perf_counter()
+    found = _tried(name, check, probe)
+    return replace(found, seconds=time.perf_counter() - began)
+
+
+def _tried(name: str, check: Callable[[Probe], str | None], probe: Probe) -> Finding:
     try:
         skipped = check(probe)
     except BrokenPromiseError as error:

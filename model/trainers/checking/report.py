@@ -1,6 +1,6 @@
 """What is known of a trainer after its checks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 IT_TRAINS, IN_TIME = "it trains, and is scored", "time does not grow"
 """Checks whose failure makes no wrong results: failed rows, or a long sweep."""
@@ -18,11 +18,14 @@ class Finding:
         None where it could not be tried.
     message : str
         What is wrong and what to do about it; why nothing was tried.
+    seconds : float
+        How long it took.
     """
 
     check: str
     passed: bool | None
     message: str = ""
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
