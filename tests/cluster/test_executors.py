@@ -101,8 +101,9 @@ def blas_threads():
 
 
 def say_and_wait_for(number, path):
-    number.with_suffix(".new").write_text(str(os.getpid()))
-    number.with_suffix(".new").rename(number)
+    written = number.with_name(f"{number.name}.new")  # of this task alone: others write beside it
+    written.write_text(str(os.getpid()))
+    written.rename(number)
     return wait_for(path)
 
 
