@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -105,6 +106,11 @@ def say_and_wait_for(number, path):
     written.write_text(str(os.getpid()))
     written.rename(number)
     return wait_for(path)
+
+
+def end(worker):
+    with suppress(psutil.NoSuchProcess):
+        worker.kill()
 
 
 class Unpacked:
@@ -388,7 +394,7 @@ class TestRay:
         assert all(task.seconds >= 0 and task.address and task.node for task in running)
         worker = psutil.Process(int(number.with_suffix(".one").read_text()))
         if stopped:
-            request.addfinalizer(lambda: worker.is_running() and worker.kill())
+            request.addfinalizer(partial(end, worker))
             worker.suspend()
         ray_executor.give_up("one")
         assert [task.key for task in ray_executor.running()] == ["two"]
