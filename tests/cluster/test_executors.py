@@ -32,10 +32,20 @@ def start_ray():
 
 
 @pytest.fixture(scope="module")
-def ray_executor():
+def ray_cluster():
     executor = start_ray()
     yield executor
     executor.close()
+
+
+@pytest.fixture
+def ray_executor(ray_cluster):
+    """The executor that all tests share; none finds a task, a result or an error of another."""
+    yield ray_cluster
+    for task in list(ray_cluster._tasks.values()):
+        ray_cluster.give_up(task.key)
+    ray_cluster._unsent.clear()
+    ray_cluster._mistakes.clear()
 
 
 @pytest.fixture(params=["serial", pytest.param("ray", marks=RAY)])
@@ -383,7 +393,6 @@ class TestRay:
     ):
         monkeypatch.setattr("cluster.whereabouts._LOOK_SECONDS", 0.0)
         go, number = tmp_path / "go", tmp_path / "number"
-        request.addfinalizer(go.touch)  # whatever fails, no task stays for the next test
         for key in ("one", "two", "queued"):
             ray_executor.submit(key, "wait", say_and_wait_for, number.with_suffix(f".{key}"), go)
         wait_for(number.with_suffix(".one"))
