@@ -2,7 +2,9 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from cluster.outcomes import Trouble
 from cluster.versions import Versions, check_versions
 from cluster.whereabouts import record_start
 from model.errors import PacksweepError
+
+# Seconds between two looks at a worker that is given up.
+_LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,34 @@ def _node_address() -> str:
     return address
 
 
-def kill_if_stopped(process: int) -> None:
-    """Kill a worker of this machine that somebody has stopped, such as by SIGSTOP.
+def kill_if_stopped(process: int, seconds: float = 10.0) -> None:
+    """Kill a worker of this machine that is found stopped, such as by SIGSTOP, within a time.
 
-    Ray asks a worker to end, which a stopped one does not hear. Where there is no /proc, it stays.
+    Ray asks a worker to end, and kills the one that does not answer. One that is stopped between
+    its answer and its end stays, and with it its core. Where there is no /proc, it stays still.
+
+    Parameters
+    ----------
+    process : int
+        Its process id.
+    seconds : float
+        How long it is looked after; less if it ends.
     """
+    deadline = time.monotonic() + seconds
+    # A stop takes effect when the process next runs, which on a busy machine is not at once.
+    while (stopped := _is_stopped(process)) is not None and time.monotonic() < deadline:
+        if stopped:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(_LOOK_SECONDS)
+
+
+def _is_stopped(process: int) -> bool | None:
+    """Return whether a worker is stopped; None if it has ended or the number is another's now."""
     try:
-        about = Path(f"/proc/{process}/stat").read_bytes()
-        is_stopped = about.rpartition(b")")[2].split()[0] in {b"T", b"t"}
-        # The number may be another process's by now.
-        if is_stopped and Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::"):
-            os.kill(process, signal.SIGKILL)
-    except OSError:  # it has ended
-        pass
+        if not Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::"):
+            return None
+        state = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except OSError:
+        return None
+    return state in {b"T", b"t"}

@@ -55,7 +55,7 @@ def _load(journal: Path) -> optuna.Study:
 def _enqueue(task: Task, journal: Path) -> None:
     study = optuna.create_study(study_name=_STUDY, storage=_storage(journal))
     for trial in task.trials:
-        study.enqueue_trial({name: getattr(trial.params, name) for name in AXES})
+        study.enqueue_trial({name: trial.params[name] for name in AXES})
 
 
 def _work(task: Task, journal: Path, left: Semaphore) -> None:

@@ -84,4 +84,4 @@ def _tuner(task: Task, folder: str, *, reuse_actors: bool) -> tune.Tuner:
 
 
 def _plain(params: Params) -> dict[str, Any]:
-    return {name: getattr(params, name) for name in AXES}
+    return {name: params[name] for name in AXES}

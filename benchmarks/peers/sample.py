@@ -61,7 +61,7 @@ def number_of(space: SearchSpace, params: Params) -> int:
     number = 0
     for name in AXES:
         values = getattr(space, name)
-        number = number * len(values) + values.index(getattr(params, name))
+        number = number * len(values) + values.index(params[name])
     return number
 
 

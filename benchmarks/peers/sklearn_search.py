@@ -56,7 +56,7 @@ def run(task: Task) -> list[Outcome]:
     X, y, n = task.examples.X, task.examples.y, task.examples.n_train
     search = GridSearchCV(
         Textbook(seed=task.seed),
-        [{name: [getattr(trial.params, name)] for name in AXES} for trial in task.trials],
+        [{name: [trial.params[name]] for name in AXES} for trial in task.trials],
         scoring=negative_cost,
         n_jobs=task.cores,
         cv=PredefinedSplit(np.where(np.arange(len(y)) < n, -1, 0)),

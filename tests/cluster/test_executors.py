@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -31,10 +32,20 @@ def start_ray():
 
 
 @pytest.fixture(scope="module")
-def ray_executor():
+def ray_cluster():
     executor = start_ray()
     yield executor
     executor.close()
+
+
+@pytest.fixture
+def ray_executor(ray_cluster):
+    """The executor that all tests share; none finds a task, a result or an error of another."""
+    yield ray_cluster
+    for task in list(ray_cluster._tasks.values()):
+        ray_cluster.give_up(task.key)
+    ray_cluster._unsent.clear()
+    ray_cluster._mistakes.clear()
 
 
 @pytest.fixture(params=["serial", pytest.param("ray", marks=RAY)])
@@ -101,9 +112,15 @@ def blas_threads():
 
 
 def say_and_wait_for(number, path):
-    number.with_suffix(".new").write_text(str(os.getpid()))
-    number.with_suffix(".new").rename(number)
+    written = number.with_name(f"{number.name}.new")  # of this task alone: others write beside it
+    written.write_text(str(os.getpid()))
+    written.rename(number)
     return wait_for(path)
+
+
+def end(worker):
+    with suppress(psutil.NoSuchProcess):
+        worker.kill()
 
 
 class Unpacked:
@@ -376,7 +393,6 @@ class TestRay:
     ):
         monkeypatch.setattr("cluster.whereabouts._LOOK_SECONDS", 0.0)
         go, number = tmp_path / "go", tmp_path / "number"
-        request.addfinalizer(go.touch)  # whatever fails, no task stays for the next test
         for key in ("one", "two", "queued"):
             ray_executor.submit(key, "wait", say_and_wait_for, number.with_suffix(f".{key}"), go)
         wait_for(number.with_suffix(".one"))
@@ -387,7 +403,7 @@ class TestRay:
         assert all(task.seconds >= 0 and task.address and task.node for task in running)
         worker = psutil.Process(int(number.with_suffix(".one").read_text()))
         if stopped:
-            request.addfinalizer(lambda: worker.is_running() and worker.kill())
+            request.addfinalizer(partial(end, worker))
             worker.suspend()
         ray_executor.give_up("one")
         assert [task.key for task in ray_executor.running()] == ["two"]

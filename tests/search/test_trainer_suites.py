@@ -5,6 +5,7 @@ import pytest
 from search.testing import TrainerSuite
 
 
+@pytest.mark.xdist_group("softmax suite")
 class TestSoftmax(TrainerSuite):
     trainer = "softmax"
     params = tuple(
@@ -12,6 +13,7 @@ class TestSoftmax(TrainerSuite):
     )
 
 
+@pytest.mark.xdist_group("descent suite")
 class TestDescent(TrainerSuite):
     trainer = "partial_fit:sklearn.linear_model.SGDClassifier"
     params = ({"loss": "log_loss", "average": True},)

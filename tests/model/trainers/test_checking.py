@@ -121,15 +121,6 @@ def test_a_machine_that_is_slow_for_a_while_is_no_growth(monkeypatch, slow_times
     assert [found.check for found in report.failures] == [TIME] * grows
 
 
-def test_the_softmax_trainer_is_checked_as_any():
-    params = [{"batch_size": 16, "learning_rate": 0.01, "alpha": a} for a in (0.0, 0.1, 1.0)]
-    report = check_trainer(TrainerName.here("softmax"), params, rows_of(3), rows_of(3, seed=1))
-    assert report.failures == []
-    assert {found.check for found in report.findings if found.passed is None} == {
-        "it knows its past"
-    }
-
-
 def test_a_trainer_that_grows_in_blocks_is_cut_between_them():
     pytest.importorskip("xgboost")
     params = [{"subsample": 0.5, "max_depth": 2}]

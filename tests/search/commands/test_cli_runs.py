@@ -166,9 +166,7 @@ def test_the_log_has_one_row_for_each_trial_with_the_columns_of_the_contract(run
     assert {name: str(kind.pyarrow_dtype) for name, kind in types.items()} == COLUMNS
     assert log.number.tolist() == list(range(16))
     for number, params in enumerate(SPACE):
-        assert {name: log.loc[number, name] for name in AXES} == {
-            name: getattr(params, name) for name in AXES
-        }
+        assert {name: log.loc[number, name] for name in AXES} == dict(params)
     assert (log.state == "COMPLETE").all()
     assert log.error.isna().all()
     assert (log.attempt == 1).all()

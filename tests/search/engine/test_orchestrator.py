@@ -283,9 +283,7 @@ def test_every_row_holds_its_trials_params_and_scores(tmp_path):
     assert len(rows) == len(SPACE)
     for row in rows:
         params = SPACE[row["number"]]
-        assert {name: row[name] for name in SearchSpace.__annotations__} == {
-            name: getattr(params, name) for name in SearchSpace.__annotations__
-        }
+        assert {name: row[name] for name in SPACE.axes} == dict(params)
         assert row["started_at"] <= row["finished_at"]
         assert (row["node"], row["attempt"]) == ("localhost", 1)
         assert (row["last_cost"], row["last_epoch"]) == (row["val_cost"], row["epochs"])
