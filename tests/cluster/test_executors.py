@@ -1,4 +1,4 @@
-"""One contract for every place where work runs."""
+"""Every place where work runs passes the suite for executors; and what each does beside it."""
 
 import os
 import signal
@@ -10,15 +10,14 @@ from functools import partial
 import numpy as np
 import psutil
 import pytest
-from threadpoolctl import threadpool_info
 
 from cluster.errors import ClusterError
-from cluster.executor import Executor, SerialExecutor, available_cores, one_blas_thread
+from cluster.executor import SerialExecutor, available_cores, one_blas_thread
 from cluster.outcomes import Finished, Lost
 from cluster.versions import library_versions
-from model.errors import DataError
-
-RAY = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
+from search.testing import ExecutorSuite
+from search.testing.executors import collect, run
+from search.testing.tasks import blas_threads, counting_steps, double, fail
 
 
 def start_ray():
@@ -48,48 +47,7 @@ def ray_executor(ray_cluster):
     ray_cluster._mistakes.clear()
 
 
-@pytest.fixture(params=["serial", pytest.param("ray", marks=RAY)])
-def executor(request) -> Executor:
-    if request.param == "serial":
-        return SerialExecutor()
-    return request.getfixturevalue("ray_executor")
-
-
-def collect(executor, count):
-    """Wait for so many tasks, a minute at most."""
-    ended, deadline = [], time.monotonic() + 60
-    while len(ended) < count:
-        assert time.monotonic() < deadline
-        ended += executor.wait(0.25)
-    assert len(ended) == count
-    return ended
-
-
-def results_and_errors(executor, count):
-    """Wait for so many tasks, some of which raise an error for the user."""
-    values, errors, deadline = [], [], time.monotonic() + 60
-    while len(values) + len(errors) < count:
-        assert time.monotonic() < deadline
-        try:
-            values += [task.value for task in executor.wait(0.25)]
-        except DataError as error:
-            errors.append(str(error))
-    return values, errors
-
-
-def run(executor, function, *args):
-    """Run one task alone and return its value."""
-    executor.submit("one", "one task", function, *args)
-    (finished,) = collect(executor, 1)
-    assert finished.key == "one"
-    return finished.value
-
-
 # --- Tasks, as the workers get them
-
-
-def double(x):
-    return 2 * x
 
 
 def wait_for(path):
@@ -98,17 +56,8 @@ def wait_for(path):
     return "gone on"
 
 
-def fail(error):
-    raise error
-
-
 def flags(array):
     return array.flags.writeable, array.flags.owndata, float(array[-1])
-
-
-def blas_threads():
-    _ = np.ones((8, 8)) @ np.ones((8, 8))
-    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 def say_and_wait_for(number, path):
@@ -137,146 +86,13 @@ def die(number):
     os.kill(os.getpid(), number) if number else os._exit(1)
 
 
-# --- The contract
-
-
-def test_every_result_comes_back_once_with_its_key(executor):
-    keys = [("pack", n) for n in range(6)]
-    for key in keys:
-        executor.submit(key, f"double {key}", double, key[1])
-    ended = collect(executor, len(keys))
-    assert all(isinstance(task, Finished) and task.node for task in ended)
-    assert sorted((task.key, task.value) for task in ended) == [(key, 2 * key[1]) for key in keys]
-    assert executor.wait(0) == []
-
-
-def test_waiting_for_nothing_returns_at_once(executor):
-    assert executor.wait(60) == []
-
-
-def test_a_key_may_be_any_hashable_object_and_comes_back_as_itself(executor):
-    key = object()
-    executor.submit(key, "double", double, 1)
-    (finished,) = collect(executor, 1)
-    assert finished.key is key
-
-
-def test_an_error_for_the_user_is_raised_as_itself_and_the_executor_goes_on(executor):
-    executor.submit("bad", "fail", fail, DataError("too few images"))
-    with pytest.raises(DataError, match=r"^too few images$"):
-        collect(executor, 1)
-    assert run(executor, double, 4) == 8
-
-
-def test_no_result_is_lost_to_the_error_of_another_task(executor):
-    for n in range(4):
-        executor.submit(("good", n), "double", double, n)
-        executor.submit(("bad", n), "fail", fail, DataError(f"no. {n}"))
-    values, errors = results_and_errors(executor, 8)
-    assert sorted(values) == [0, 2, 4, 6]
-    assert sorted(errors) == [f"no. {n}" for n in range(4)]
-    assert executor.wait(0) == []
-
-
-class LocalError(Exception):
-    """An error that cannot be sent, because of what it holds."""
-
-    def __init__(self, text):
-        super().__init__(text, lambda: text)
-
-    def __str__(self):
-        return self.args[0]
-
-    def __reduce__(self):
-        raise TypeError("it stays here")
-
-
-class TwoLinesError(Exception):
-    """An error that is made with two values, but pickled with one."""
-
-    def __init__(self, one, other):
-        super().__init__(f"{one}\n{other}")
-
-
-TROUBLE = [
-    ("OSError: [Errno 28] No space left on device", OSError, (28, "No space left on device")),
-    ("MemoryError (on ", MemoryError, ()),
-    ("ConnectionError: the other side is gone", ConnectionError, ("the other side is gone",)),
-    ("ZeroDivisionError: by zero", ZeroDivisionError, ("by zero",)),
-    ("RuntimeError: can't start new thread", RuntimeError, ("can't start new thread",)),
-    ("StopIteration", StopIteration, ()),
-    ("it stays here", LocalError, ("it stays here",)),
-    ("one", TwoLinesError, ("one", "other")),
-]
-
-
-def raise_new(kind, values):
-    raise kind(*values)
-
-
-@pytest.mark.parametrize(("told", "kind", "values"), TROUBLE)
-def test_trouble_of_a_machine_is_a_lost_task_that_names_it(executor, told, kind, values):
-    executor.submit("bad", "fail", raise_new, kind, values)
-    executor.submit("good", "double", double, 21)
-    ended = {task.key: task for task in collect(executor, 2)}
-    lost = ended["bad"]
-    assert isinstance(lost, Lost)
-    assert told in lost.reason + lost.details
-    assert "\n" not in lost.reason
-    assert lost.reason.endswith(f"(on {ended['good'].node})")
-    assert lost.node
-    assert "Traceback" in lost.details
-    assert "\x1b" not in lost.details
-    assert ended["good"].value == 42
-
-
-def test_a_task_that_is_to_avoid_the_only_machine_runs_there(executor):
-    executor.submit("bad", "fail", fail, MemoryError())
-    (lost,) = collect(executor, 1)
-    executor.submit("again", "double", double, 1, avoid=[lost.node])
-    assert [task.value for task in collect(executor, 1)] == [2]
-
-
-def test_a_task_that_is_given_up_never_comes_back(executor):
-    executor.submit("one", "double", double, 1)
-    executor.submit("other", "double", double, 2)
-    executor.give_up("one")
-    executor.give_up("nobody knows it")
-    assert [task.key for task in collect(executor, 1)] == ["other"]
-    assert executor.wait(0.5) == []
-    assert executor.running() == []
-    assert run(executor, double, 3) == 6
-
-
-def test_a_task_in_steps_that_is_given_up_never_comes_back(executor):
-    executor.submit("steps", "steps: 8", counting_steps, 0, 3)
-    executor.wait(0)
-    executor.give_up("steps")
-    assert executor.wait(0.5) == []
-    assert run(executor, double, 3) == 6
-
-
-def test_an_array_that_is_shared_arrives_whole_as_often_as_it_is_used(executor):
-    array = np.arange(100_000, dtype=np.float32)
-    shared = executor.share(array)
-    for _ in range(2):
-        assert run(executor, flags, shared)[2] == 99_999
-
-
-def test_a_task_has_one_blas_thread_however_many_there_were(executor):
-    before = blas_threads()
-    for _ in range(2):
-        threads = run(executor, blas_threads)
-        assert threads
-        assert set(threads) == {1}
-    assert blas_threads() == before
-
-
-def test_tasks_have_workers(executor):
-    assert executor.workers >= 1
-
-
 # --- In this process
+
+
+class TestSerial(ExecutorSuite):
+    @pytest.fixture
+    def executor(self):
+        return SerialExecutor()
 
 
 def test_the_serial_executor_runs_one_task_for_each_wait_in_order():
@@ -349,12 +165,27 @@ def test_the_available_cores_are_those_of_this_process():
         os.sched_setaffinity(0, before)
 
 
+def test_in_this_process_one_waits_a_step_at_a_time():
+    executor = SerialExecutor()
+    executor.submit("steps", "steps: 6", counting_steps, 0, 3)
+    assert [executor.wait(0.25) for _ in range(3)] == [[], [], []]
+    assert [finished.value for finished in executor.wait(0.25)] == [3]
+    executor.submit("left", "steps: 7", counting_steps, 0, 3)
+    executor.wait(0.25)
+    executor.close()
+    assert executor.wait(0.25) == []
+
+
 # --- On Ray
 
 
 @pytest.mark.ray
 @pytest.mark.xdist_group("ray")
-class TestRay:
+class TestRay(ExecutorSuite):
+    @pytest.fixture
+    def executor(self, ray_executor):
+        return ray_executor
+
     def test_it_has_the_workers_asked_for_and_a_dashboard(self, ray_executor):
         assert ray_executor.workers == 2
         assert ray_executor.dashboard_url.startswith("http://")
@@ -489,42 +320,3 @@ def die_once(path):
     if not path.exists():
         path.touch()
         os._exit(1)
-
-
-def counting_steps(start, stop):
-    """A calculation in steps."""
-    total = 0
-    for i in range(start, stop):
-        total += i
-        yield
-    return total
-
-
-def failing_steps():
-    yield
-    raise DataError("no such luck")
-
-
-def test_a_calculation_in_steps_gives_what_it_returns(executor):
-    executor.submit("steps", "steps: 1", counting_steps, 3, 6)
-    executor.submit("none", "steps: 2", counting_steps, 3, 3)
-    executor.submit("plain", "steps: 3", len, "four")
-    values = {finished.key: finished.value for finished in collect(executor, 3)}
-    assert values == {"steps": 12, "none": 0, "plain": 4}
-
-
-def test_a_step_that_fails_ends_its_task_alone(executor):
-    executor.submit("bad", "steps: 4", failing_steps)
-    executor.submit("good", "steps: 5", counting_steps, 0, 2)
-    assert results_and_errors(executor, 2) == ([1], ["no such luck"])
-
-
-def test_in_this_process_one_waits_a_step_at_a_time():
-    executor = SerialExecutor()
-    executor.submit("steps", "steps: 6", counting_steps, 0, 3)
-    assert [executor.wait(0.25) for _ in range(3)] == [[], [], []]
-    assert [finished.value for finished in executor.wait(0.25)] == [3]
-    executor.submit("left", "steps: 7", counting_steps, 0, 3)
-    executor.wait(0.25)
-    executor.close()
-    assert executor.wait(0.25) == []

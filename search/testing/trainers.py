@@ -1,4 +1,4 @@
-"""Test suites of the protocols, for trainers of one's own: pytest collects a subclass of one."""
+"""The suite for trainers: that each keeps its promises, on a few rows."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -55,7 +55,7 @@ class TrainerSuite:
 
     def _assert_kept(self, check: str) -> None:
         (found,) = (found for found in self._report().findings if found.check == check)
-        assert found.passed is not False, found.message  # noqa: S101 - this is a test
+        assert found.passed is not False, found.message
 
     def test_it_trains_and_is_scored(self) -> None:
         """It returns what it announces, and a cost that is a number."""
