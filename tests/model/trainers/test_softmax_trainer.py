@@ -6,6 +6,7 @@ from trainings import rows_of
 
 from model.pack import PackState, advance, score
 from model.softmax import SoftmaxRegression
+from model.tasks import LAST, Examples, LegTask, run_link
 from model.trainers import load_trainer
 
 RATES, ALPHAS = np.array([0.02, 0.01, 0.05]), np.array([0.0, 0.1, 1.0])
@@ -26,6 +27,22 @@ def test_a_pack_of_it_is_a_pack_of_the_sweeps(weights):
     expected = score(own, scoring.X, scoring.y)
     found = [trainer.score(state, scoring)["cost"] for state in states]
     assert found == pytest.approx(expected.cost.tolist(), rel=1e-6)
+
+
+def test_a_link_of_a_sweep_scores_the_same():
+    trainer, training, scoring = load_trainer("softmax"), rows_of(3), rows_of(3, seed=1)
+    X, y = (np.concatenate([getattr(rows, name) for rows in (training, scoring)]) for name in "Xy")
+    every = np.arange(3)
+    start = PackState.start(8, RATES, ALPHAS, n_features=5, n_classes=3, seed=training.seed)
+    legs = [LegTask(2, every, every), LegTask(5, every, every)]
+    link = run_link(Examples(X, y, len(training.y), 3), start, every, legs)
+    for m in every:
+        params = {"batch_size": 8, "learning_rate": RATES[m], "alpha": ALPHAS[m]}
+        state = None
+        for result, epochs in zip(link.legs, (range(2), range(2, 5)), strict=True):
+            state = trainer.advance(state, params, epochs, training)
+            cost = result.scores[LAST].cost[m]
+            assert trainer.score(state, scoring)["cost"] == pytest.approx(cost, rel=1e-4)
 
 
 def test_it_is_the_textbooks():
