@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def check_before_first_sweep(
     if config.trainer.is_softmax or config.trainer.name in KNOWN:
         return
     named = TrainerName.here(config.trainer.name, code)
-    passed = _mark(named.load(), config)
+    passed = _mark(named, config)
     if passed.exists():
         return
     notify(f"Checking the trainer {named.name}, once for this version of it ...")
@@ -96,15 +97,23 @@ def _rows_of_all_classes(data: Dataset, seed: int) -> np.ndarray:
     return np.concatenate([order[first], rest])[: max(_TRAINING + _SCORING, 2 * len(first))]
 
 
-def _mark(trainer: Trainer, config: SweepConfig) -> Path:
+def _mark(named: TrainerName, config: SweepConfig) -> Path:
     """Return the file that says that this trainer, as it is, has passed."""
-    source = inspect.getsourcefile(type(trainer))
+    trainer = named.load()
     about = [
-        PROTOCOL, config.trainer.name, trainer.version, sorted(config.axes_by_name),
-        Path(source).read_text(encoding="utf-8") if source else "",
+        PROTOCOL, named.name, trainer.version, sorted(config.axes_by_name), _source(trainer),
+        hashlib.sha256(named.code).hexdigest(), metadata.version("scikit-learn"),
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
     return cache_folder() / "checked-trainers" / digest
+
+
+def _source(trainer: Trainer) -> str:
+    """Return the text of the file that a trainer comes from; nothing where there is none."""
+    try:
+        return inspect.getsource(inspect.getmodule(type(trainer)) or type(trainer))
+    except (OSError, TypeError):  # such as of one that was made by hand
+        return ""
 
 
 def _remember(passed: Path) -> None:
