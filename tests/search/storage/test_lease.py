@@ -55,19 +55,19 @@ def test_a_lease_is_there_while_it_is_held_and_is_renewed(s3):
     assert path.store.guard is None
 
 
-def test_a_second_writer_sees_the_first_alive_and_is_refused_by_its_name(s3):
+def test_a_second_writer_sees_the_first_alive_and_is_refused_by_its_name(s3, monkeypatch):
+    # The first sign of life ends the wait, however late a busy machine is with it.
+    monkeypatch.setattr(lease, "STALE", 60.0)
     told = []
     with Lease(s3.path("run/.lock"), writer(1)).held(nothing):
-        second = Lease(s3.path("run/.lock"), writer(2)).held(told.append)
-        with pytest.raises(
-            LockedError,
-            match=r"written by process 1 on host since .*:05\+00:00\. Wait",
-        ):
-            second.__enter__()
+        refused = pytest.raises(
+            LockedError, match=r"written by process 1 on host since .*:05\+00:00\. Wait"
+        )
+        # Left again where it is not refused: its renewals would be another test's requests.
+        with refused, Lease(s3.path("run/.lock"), writer(2)).held(told.append):
+            pass
         assert holder(s3.path("run/.lock")) == writer(1)
-    assert told == [
-        f"Watching for up to 0.8 s whether the writer of this run is alive: {writer(1)}"
-    ]
+    assert told == [f"Watching for up to 60 s whether the writer of this run is alive: {writer(1)}"]
 
 
 def test_a_lease_that_stands_still_is_taken_over(s3):
