@@ -65,15 +65,16 @@ class TrainerName:
         TrainerError
             If it cannot be imported or made.
         """
-        return _loaded(self)
+        sys.path.extend(folder for folder in self.folders if folder not in sys.path)
+        return _loaded(self.name, self.code)
 
 
 @cache
-def _loaded(named: TrainerName) -> Trainer:
-    if named.code:
-        sys.path.insert(0, _unpacked(named.code))
-    sys.path.extend(folder for folder in named.folders if folder not in sys.path)
-    return load_trainer(named.name)
+def _loaded(name: str, code: bytes) -> Trainer:
+    # By these two alone: the folders of a process grow with what it has unpacked.
+    if code and (folder := _unpacked(code)) not in sys.path:
+        sys.path.insert(0, folder)
+    return load_trainer(name)
 
 
 @cache

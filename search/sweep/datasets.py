@@ -61,7 +61,7 @@ def choose_grid(options: Options, err: Console) -> tuple[Options, Dataset | None
     PacksweepError
         As for `load`.
     """
-    if options.grid is not None or options.resume or options.dataset in (None, *KNOWN):
+    if options.grid or options.trainer or options.resume or options.dataset in (None, *KNOWN):
         return options, None
     data = load(options.dataset, read_reading(options.reading).to_reading(), err)
     grid = suited_grid(data)

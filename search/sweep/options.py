@@ -11,7 +11,7 @@ from typing import Any
 from model.data.sources import KNOWN
 from model.user_folders import expanded
 from search.config import SweepConfig, read_grid
-from search.errors import RunFolderError
+from search.errors import ConfigError, RunFolderError
 from search.record import RunFolder
 from search.storage import Place
 from search.sweep.trainers import with_trainer
@@ -172,6 +172,11 @@ def resolve_config(options: Options) -> SweepConfig:
     if options.resume:
         return _resumed_config(options.run_path)
     grid = DEFAULT_GRID if options.grid is None else options.grid
+    if options.grid is None and options.trainer not in _PLAIN:
+        raise ConfigError(
+            f"--trainer {options.trainer} needs a grid with hyperparameters of its own: give "
+            "--grid FILE. docs/trainers.md has examples."
+        )
     settings = read_grid(grid, options.trainer)
     settings["dataset"] = _beside(grid, settings["dataset"])
     changed = {

@@ -337,6 +337,13 @@ def test_what_is_the_softmax_trainers_alone_is_refused(own, capfd):
     assert '--optimum is for the trainer "softmax"' in run(capfd, "--optimum").err
 
 
+@pytest.mark.parametrize("more", [(), ("--dataset", "digits"), ("--dataset", "./data.npz")])
+def test_without_a_grid_it_is_asked_for(own, capfd, more):
+    outcome = invoke(capfd, "--trainer", "own:Descent", *more, *SERIAL)
+    assert outcome.code == 2
+    assert "--trainer own:Descent needs a grid" in outcome.err
+
+
 def test_one_that_breaks_its_promise_is_not_swept(own, capfd):
     grid(own, "rate = [0.01]\nepochs = [1, 2]", "own:Unseeded")
     outcome = run(capfd)
