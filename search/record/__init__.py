@@ -27,11 +27,10 @@ from search.record.confidence import (
     TiedTrial,
     Ties,
 )
-from search.record.layouts import layout_of
 from search.record.link_log import LinkRecord, read_links
 from search.record.loading import load_table
 from search.record.log_reading import of_replicates, read_columns, read_log
-from search.record.manifest import REUSE_KEY, Manifest, new_manifest, versions
+from search.record.manifest import REUSE_KEY, Manifest, layout_of, new_manifest, versions
 from search.record.proposals import Proposal, Proposals
 from search.record.replicate_books import ReplicateBooks, training_books
 from search.record.resamples import Resampled, Resamples

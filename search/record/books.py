@@ -20,8 +20,8 @@ from search.record.checkpoints import (
     TrainerStates,
 )
 from search.record.columns import READOUTS
-from search.record.layouts import layout_of
 from search.record.link_log import LinkLog, LinkRecord
+from search.record.manifest import layout_of
 from search.record.resamples import Resamples, resampled_of
 from search.record.rows import Rows
 from search.record.run_folder import RunFolder

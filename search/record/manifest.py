@@ -22,6 +22,7 @@ from model.seal import EARLIER, Seal
 from model.tasks import LAST
 from search.config import SOFTMAX, Range, SweepConfig
 from search.errors import ConfigError
+from search.record.columns import Layout
 from search.storage import Place, parse_json
 from search.text import utc_now
 
@@ -284,3 +285,12 @@ def new_manifest(
         reuse=[str(folder) for folder in reuse],
         run=uuid.uuid4().hex[:16],
     )
+
+
+def layout_of(config: SweepConfig) -> Layout:
+    """Return the columns of a run's log that depend on its trainer."""
+    dtypes = tuple((name, dtype.str) for name, dtype in config.dtypes.items())
+    if config.trainer.is_softmax:
+        return Layout(dtypes)
+    others = tuple(m for m in config.trainer.metrics if m not in ("cost", "accuracy"))
+    return Layout(dtypes, (LAST,), others)

@@ -16,9 +16,8 @@ from search.record.columns import (
     Key,
     Layout,
 )
-from search.record.layouts import layout_of
 from search.record.log_reading import read_log, schema_of
-from search.record.manifest import REUSE_KEY, Manifest
+from search.record.manifest import REUSE_KEY, Manifest, layout_of
 from search.record.run_folder import RunFolder
 from search.record.trial_log import TrialLog
 from search.storage import Place, place

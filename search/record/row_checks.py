@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from search.config import SweepConfig
 from search.record.columns import COMPLETE, FAIL, PRUNED, SOFTMAX_LAYOUT, Layout
-from search.record.layouts import layout_of
 from search.record.log_reading import read_part
+from search.record.manifest import layout_of
 from search.record.proposals import Proposal
 from search.record.trial_log import TrialLog
 

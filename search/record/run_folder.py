@@ -14,8 +14,7 @@ from model.errors import PacksweepError
 from model.seal import Seal
 from search.errors import ObjectStoreError, RunFolderError, StoreError
 from search.record.columns import SOFTMAX_LAYOUT, Layout
-from search.record.layouts import layout_of
-from search.record.manifest import Manifest, parse_manifest
+from search.record.manifest import Manifest, layout_of, parse_manifest
 from search.record.move_aside import MOVED, finish_move, move_aside
 from search.record.summary import Summary
 from search.storage import (
