@@ -1,7 +1,7 @@
 """Sweeps of up to a million trials on up to 1024 workers, simulated.
 
 The links are those that the planner and the cutter make for so many workers, their seconds those of
-the speed model measured on this machine with all cores at work, their order that of the schedule.
+the speed model measured on this machine with all cores at work, in the order in which they wait.
 What is not simulated: starting, reading the data, the refit, lost workers, slower machines.
 
 The driver handles one link after the other; `DriverCost` is what that takes here, with the state as

@@ -8,6 +8,8 @@ from model.trainers.figures import classification_figures
 from model.trainers.final_state import FinalState
 from model.trainers.loading import KNOWN, WITH_ESTIMATOR, load_trainer
 from model.trainers.rows import Rows
+from model.trainers.schedules import Schedule, ScheduleError
+from model.trainers.stages import at_epoch, count_epochs, schedule_of
 from model.trainers.trainer import (
     PROTOCOL,
     KeepsPast,
@@ -15,6 +17,7 @@ from model.trainers.trainer import (
     Packs,
     Params,
     State,
+    TakesSchedules,
     Trainer,
     Value,
 )
@@ -29,9 +32,15 @@ __all__ = [
     "Packs",
     "Params",
     "Rows",
+    "Schedule",
+    "ScheduleError",
     "State",
+    "TakesSchedules",
     "Trainer",
     "Value",
+    "at_epoch",
     "classification_figures",
+    "count_epochs",
     "load_trainer",
+    "schedule_of",
 ]

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from model.errors import TrainerError
-from model.trainers.trainer import Trainer
+from model.trainers.trainer import KeepsPast, TakesSchedules, Trainer
 
 WITH_ESTIMATOR = {
     "partial_fit": "model.trainers.partial_fit:PartialFit",
@@ -103,8 +103,24 @@ def _declared(name: str, trainer: Trainer) -> Trainer:
         problem = 'it has no version; give it one, such as version = "1"'
     elif not (isinstance(metrics, tuple) and all(isinstance(m, str) for m in metrics)):
         problem = f"its metrics are {metrics!r}; they are a tuple of names"
+    elif problem_of_schedules := _problem_of_schedules(trainer):
+        problem = problem_of_schedules
     elif not {"cost", "accuracy"} <= set(metrics):
         problem = f"its metrics are {', '.join(metrics)}; cost and accuracy must be among them"
     else:
         return trainer
     raise TrainerError(f"The trainer {name} cannot be used: {problem}.")
+
+
+def _problem_of_schedules(trainer: Trainer) -> str:
+    if not isinstance(trainer, TakesSchedules):
+        return ""
+    live: object = trainer.live
+    if not (isinstance(live, tuple) and all(isinstance(name, str) for name in live)):
+        return f"its live hyperparameters are {live!r}; they are a tuple of names"
+    if "epochs" in live:
+        return "epochs is no live hyperparameter: it is how long a trial trains"
+    if live and isinstance(trainer, KeepsPast):
+        # A stage may end between two places at which its state may be cut.
+        return "what keeps its past takes no schedules; let live be empty"
+    return ""

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from model.trainers.estimators import check_names, check_values, figures_of, made, names_of
 from model.trainers.rows import Rows
-from model.trainers.trainer import Params, Trainer
+from model.trainers.trainer import Params, TakesSchedules
 
 _RESERVED = {
     "random_state": "each epoch is seeded by the seed of the training",
@@ -17,7 +17,14 @@ _RESERVED = {
 }
 
 
-class PartialFit(Trainer):
+_LIVE = {
+    "BaseSGDClassifier": ("alpha", "eta0"),
+    "BaseMultilayerPerceptron": ("alpha",),
+}
+"""What estimators of scikit-learn look at in each call of `partial_fit`, by their base class."""
+
+
+class PartialFit(TakesSchedules):
     """Any classifier with `partial_fit`; an epoch is one call of it with all rows.
 
     Hyperparameters are what the estimator is made with. The estimator is seeded anew in each
@@ -62,6 +69,8 @@ class PartialFit(Trainer):
                 "SGDClassifier and MLPClassifier are examples of what has"
             )
         self.estimator_class = estimator_class
+        bases = [base.__name__ for base in estimator_class.__mro__]
+        self.live = next((_LIVE[name] for name in bases if name in _LIVE), ())
         self._weighs = "sample_weight" in inspect.signature(method).parameters
 
     def advance(self, state: Any, params: Params, epochs: range, data: Rows) -> Any:
@@ -72,6 +81,8 @@ class PartialFit(Trainer):
                 "sample_weight. Leave the weights out, or take another estimator."
             )
         estimator = made(self.estimator_class, params) if state is None else state
+        if changing := {name: params[name] for name in self.live if name in params}:
+            estimator.set_params(**changing)
         names, classes = names_of(self.estimator_class), np.arange(data.n_classes)
         with threadpool_limits(limits=1):
             for epoch in epochs:

@@ -6,22 +6,24 @@ averaged readout and the resamples, which other trainers do not have. Here it is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from model.pack import PackState, advance, score
 from model.trainers.estimators import check_names
 from model.trainers.rows import Rows
-from model.trainers.trainer import Packs, Params, State
+from model.trainers.trainer import Packs, Params, State, TakesSchedules
 
 _NAMES = ("batch_size", "learning_rate", "alpha")
 
 
-class Softmax(Packs):
+class Softmax(Packs, TakesSchedules):
     """Softmax regression by mini-batches, with L2 strength `alpha`."""
 
     version = "1"
     pack_by = ("batch_size",)
+    live = ("learning_rate", "alpha")
     # Wider packs add float32 numbers in another order.
     tolerance = 1e-4
 
@@ -46,7 +48,7 @@ class Softmax(Packs):
     ) -> Sequence[State]:
         """Train models of the same batch size in common products."""
         given = [
-            _start(mine, data) if state is None else state
+            _start(mine, data) if state is None else replace(state, **_live(mine))
             for state, mine in zip(states, params, strict=True)
         ]
         weights = None if data.weights is None else data.weights.astype(np.float32)
@@ -59,11 +61,14 @@ class Softmax(Packs):
         return {"cost": float(found.cost[0]), "accuracy": float(found.accuracy[0])}
 
 
+def _live(params: Params) -> dict[str, Any]:
+    return {name: np.array([params[name]], np.float64) for name in Softmax.live}
+
+
 def _start(params: Params, data: Rows) -> PackState:
     return PackState.start(
         int(params["batch_size"]),
-        np.array([params["learning_rate"]], np.float64),
-        np.array([params["alpha"]], np.float64),
+        **_live(params),
         n_features=data.X.shape[1],
         n_classes=data.n_classes,
         seed=data.seed,

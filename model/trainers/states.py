@@ -45,10 +45,11 @@ class States:
     failed : ndarray of shape (k,), bool
         Whether a column cannot be trained on.
     content : ndarray of uint8
-        The states as bytes, one after the other: of a failed column the reason, in words; of one
-        that is not yet begun nothing.
-    ends : ndarray of shape (k,), int64
-        Where each ends in `content`.
+        The states as bytes, each once: of a failed column the reason, in words; of one that is not
+        yet begun nothing.
+    begins, ends : ndarray of shape (k,), int64
+        Where that of each column begins and ends in `content`; columns that are one training so
+        far have the same.
     """
 
     epoch: int
@@ -58,6 +59,7 @@ class States:
     trained: NDArray[np.int64]
     failed: NDArray[np.bool_]
     content: NDArray[np.uint8]
+    begins: NDArray[np.int64]
     ends: NDArray[np.int64]
 
     @classmethod
@@ -72,6 +74,7 @@ class States:
             trained=np.zeros(k, np.int64),
             failed=np.zeros(k, bool),
             content=np.zeros(0, np.uint8),
+            begins=np.zeros(k, np.int64),
             ends=np.zeros(k, np.int64),
         )
 
@@ -84,9 +87,9 @@ class States:
     @property
     def parts(self) -> list[bytes]:
         """What `content` holds for each column."""
-        begins = [0, *self.ends.tolist()[:-1]]
         whole = self.content.tobytes()
-        return [whole[a:b] for a, b in zip(begins, self.ends.tolist(), strict=True)]
+        places = zip(self.begins.tolist(), self.ends.tolist(), strict=True)
+        return [whole[a:b] for a, b in places]
 
     def take(self, places: NDArray[np.integer]) -> Self:
         """Return the states of some columns."""
@@ -104,8 +107,15 @@ class States:
 
     def with_parts(self, parts: Sequence[bytes]) -> Self:
         """Return the same with other contents."""
-        ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
-        return replace(self, content=np.frombuffer(b"".join(parts), np.uint8), ends=ends)
+        places: dict[bytes, tuple[int, int]] = {}
+        end = 0
+        for part in parts:
+            if part not in places:
+                places[part] = (end, end + len(part))
+                end += len(part)
+        found = np.array([places[part] for part in parts], np.int64).reshape(-1, 2)
+        content = np.frombuffer(b"".join(places), np.uint8)
+        return replace(self, content=content, begins=found[:, 0], ends=found[:, 1])
 
     def all_failed(self, epoch: int, reason: str) -> Self:
         """Return them at an epoch that none has reached, for one reason."""
@@ -116,11 +126,12 @@ class States:
     def is_of(self, params: Sequence[Mapping[str, Any]]) -> bool:
         """Whether they fit each other, and are of trainings with these hyperparameters."""
         k = len(params)
-        arrays = (self.lasts, self.trained, self.failed, self.ends)
+        arrays = (self.lasts, self.trained, self.failed, self.begins, self.ends)
         return (
             all(array.shape == (k,) for array in arrays)
             and self.content.ndim == 1
-            and bool((np.diff(self.ends, prepend=0) >= 0).all())
-            and (int(self.ends[-1]) if k else 0) == len(self.content)
+            and bool((self.begins >= 0).all())
+            and bool((self.begins <= self.ends).all())
+            and bool((self.ends <= len(self.content)).all())
             and self.params == json.dumps([dict(mine) for mine in params])
         )

@@ -2,9 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +11,14 @@ from threadpoolctl import threadpool_limits
 
 from model.pack import Scores
 from model.tasks import LAST, Examples, LegResult, LegTask, LinkResult, Sample
+from model.trainers.columns import Columns, Failure, attempt, checked, train_alone
 from model.trainers.final_state import FinalState
-from model.trainers.quiet import quietly
 from model.trainers.reference import TrainerName
 from model.trainers.rows import Rows
-from model.trainers.states import States, dumped, loaded
-from model.trainers.trainer import KeepsPast, Packs, Params, State, Trainer
+from model.trainers.states import States, dumped
+from model.trainers.trainer import KeepsPast, Params, Trainer
 
 I64 = NDArray[np.int64]
-
-_LONGEST = 2000
-"""Characters of a reason that are kept."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class TrainerTasks:
             training = rows_of(examples.training(replicate), examples.n_classes, state.seed)
             scoring = rows_of(examples.validation(replicate), examples.n_classes, state.seed)
             results = []
-            current = _Current(trainer, state)
+            current = Columns(trainer, state)
             for leg in legs:
                 current.keep(np.searchsorted(columns, leg.columns))
                 columns = leg.columns
@@ -111,11 +107,11 @@ class TrainerTasks:
             training = rows_of(examples.all(), examples.n_classes, seed)
 
             def train() -> FinalState:
-                state = trainer.advance(None, dict(params), range(epochs), training)
+                state = train_alone(trainer, params, range(epochs), training)
                 figures: dict[str, float] = {}
                 if test is not None:
                     seen = replace(test, X=examples.features.apply(test.X))
-                    figures = _checked(
+                    figures = checked(
                         trainer, trainer.score(state, rows_of(seen, training.n_classes, seed))
                     )
                 return replace(none, content=dumped(trainer, state), figures=figures)
@@ -123,8 +119,8 @@ class TrainerTasks:
             none = FinalState(
                 self.named.name, trainer.version, dict(params), epochs, seed, examples.features, b""
             )
-            found = _or_failure(train, "the final training")
-            return replace(none, error=found.reason) if isinstance(found, _Failure) else found
+            found = attempt(train, "the final training")
+            return replace(none, error=found.reason) if isinstance(found, Failure) else found
 
     def measure(
         self, examples: Examples, params: Sequence[Params], seed: int
@@ -141,7 +137,7 @@ class TrainerTasks:
             scoring = rows_of(examples.validation(0), examples.n_classes, seed)
             epochs = trainer.grain if isinstance(trainer, KeepsPast) else 1
             state = States.start(params, np.full(len(params), 2 * epochs), seed)
-            current, seconds = _Current(trainer, state), 0.0
+            current, seconds = Columns(trainer, state), 0.0
             for until in (epochs, 2 * epochs):
                 began = time.perf_counter()
                 current.advance(until, training)
@@ -168,171 +164,20 @@ def rows_of(sample: Sample, n_classes: int, seed: int) -> Rows:
     return Rows(X, y, n_classes, weights, seed)
 
 
-class _Current:
-    """The states of a pack while a link is under way."""
-
-    def __init__(self, trainer: Trainer, states: States) -> None:
-        self.trainer, self.epoch = trainer, states.epoch
-        self._states, self._params = states, states.column_params
-        # The state of each column: what its trainer has returned, or the reason why there is none.
-        self._live: list[State | _Failure | None] = [
-            _Failure(part.decode()) if failed else None if not trained else loaded(trainer, part)
-            for part, trained, failed in zip(
-                states.parts, states.trained.tolist(), states.failed.tolist(), strict=True
-            )
-        ]
-        self._trained = states.trained.tolist()
-
-    def keep(self, places: NDArray[np.integer]) -> None:
-        """Forget all other columns."""
-        chosen = places.tolist()
-        self._states = self._states.take(places)
-        self._live = [self._live[i] for i in chosen]
-        self._params = [self._params[i] for i in chosen]
-        self._trained = [self._trained[i] for i in chosen]
-
-    def advance(self, until: int, training: Rows) -> None:
-        """Train every column that is well up to an epoch."""
-        self.epoch = until
-        due = {i: self._goal(i, until) for i in range(len(self._live)) if self._is_due(i, until)}
-        if isinstance(self.trainer, Packs) and len(due) > 1:
-            due = self._advance_pack(self.trainer, due, training)
-        for i, goal in due.items():
-            epochs = range(self._trained[i], goal)
-            call = _call(self.trainer, self._live[i], self._params[i], epochs, training)
-            self._live[i] = _or_failure(call, f"epochs {epochs.start + 1} to {epochs.stop}")
-            self._trained[i] = goal
-
-    def _is_due(self, i: int, until: int) -> bool:
-        return not isinstance(self._live[i], _Failure) and self._trained[i] < until
-
-    def _goal(self, i: int, until: int) -> int:
-        """Return how far a column is trained: where states may be cut, or where the column ends."""
-        if not isinstance(self.trainer, KeepsPast):
-            return until
-        grain = self.trainer.grain
-        return min(-(-until // grain) * grain, max(until, int(self._states.lasts[i])))
-
-    def _advance_pack(
-        self, trainer: Packs, due: Mapping[int, int], training: Rows
-    ) -> dict[int, int]:
-        """Train columns together; return those that are left, where that has failed."""
-        places, (goal, *_) = list(due), due.values()
-        epochs = range(self._trained[places[0]], goal)
-        params = [self._params[i] for i in places]
-        written = [None if s is None else dumped(trainer, s) for s in self._of(places)]
-        states = _or_failure(
-            lambda: list(trainer.advance_pack(self._of(places), params, epochs, training)), ""
-        )
-        if isinstance(states, _Failure) or len(states) != len(places):
-            # One after the other, from what they were before, to see whose fault it is.
-            for i, content in zip(places, written, strict=True):
-                self._live[i] = None if content is None else loaded(trainer, content)
-            return dict(due)
-        for i, state in zip(places, states, strict=True):
-            self._live[i], self._trained[i] = state, goal
-        return {}
-
-    def _of(self, places: Sequence[int]) -> list[State | None]:
-        return [self._live[i] for i in places]
-
-    def score(self, i: int, epoch: int, scoring: Rows) -> "Mapping[str, float] | _Failure":
-        """Return the metrics of a column at an epoch, or why there are none."""
-        state, trainer = self._live[i], self.trainer
-        if isinstance(state, _Failure):
-            return state
-        if isinstance(trainer, KeepsPast) and self._trained[i] > epoch:
-            keeper = trainer
-            metrics = _or_failure(lambda: keeper.score_at(state, epoch, scoring), "scoring")
-        else:
-            metrics = _or_failure(lambda: trainer.score(state, scoring), "scoring")
-        if isinstance(metrics, _Failure):
-            return metrics
-        found: Mapping[str, float] | _Failure = _or_failure(
-            lambda: _checked(trainer, metrics), "scoring"
-        )
-        return found
-
-    def fail(self, i: int, failure: "_Failure") -> None:
-        """Train a column no further."""
-        self._live[i] = failure
-
-    def written(self) -> States:
-        """Return the states, written down."""
-        parts = []
-        for i in range(len(self._live)):
-            content = self._content(i)
-            if isinstance(content, _Failure):
-                self._live[i] = content
-                content = content.reason.encode()
-            parts.append(content)
-        failed = np.array([isinstance(state, _Failure) for state in self._live], bool)
-        return replace(
-            self._states.with_parts(parts),
-            epoch=self.epoch,
-            trained=np.array(self._trained, np.int64),
-            failed=failed,
-        )
-
-    def _content(self, i: int) -> "bytes | _Failure":
-        state = self._live[i]
-        if isinstance(state, _Failure):
-            return state
-        found: bytes | _Failure = _or_failure(
-            lambda: dumped(self.trainer, state), "writing its state"
-        )
-        return found
-
-
-@dataclass(frozen=True)
-class _Failure:
-    reason: str
-
-
-def _call(
-    trainer: Trainer, state: State, params: Params, epochs: range, training: Rows
-) -> Callable[[], State]:
-    return lambda: trainer.advance(state, params, epochs, training)
-
-
-def _or_failure(call: Callable[[], Any], doing: str) -> Any:
-    """Return what a call of a trainer returns, or why it does not."""
-    try:
-        with quietly():
-            return call()
-    except (Exception, SystemExit) as error:  # a trainer may raise anything
-        text = str(error)
-        shown = f"{type(error).__name__}: {text[:_LONGEST]}"
-        cut = f" ... ({len(text)} characters)" if len(text) > _LONGEST else ""
-        return _Failure(f"{shown}{cut}, {doing}" if doing else f"{shown}{cut}")
-
-
-def _checked(trainer: Trainer, metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return the metrics as numbers, if they are those that the trainer has announced."""
-    if set(metrics) != set(trainer.metrics):
-        raise ValueError(
-            f"score has returned {', '.join(map(str, metrics)) or 'nothing'}, and the trainer's "
-            f"metrics are {', '.join(trainer.metrics)}"
-        )
-    return {name: float(metrics[name]) for name in trainer.metrics}
-
-
 def _others(trainer: Trainer) -> list[str]:
     return [name for name in trainer.metrics if name not in {"cost", "accuracy"}]
 
 
 def _scores(
-    current: _Current, places: NDArray[np.integer], epoch: int, scoring: Rows
+    current: Columns, places: NDArray[np.integer], epoch: int, scoring: Rows
 ) -> tuple[Scores, dict[str, NDArray[np.float64]], tuple[str | None, ...]]:
     """Return the scores of some columns, their other metrics, and why they have none."""
     names = current.trainer.metrics
     table = np.full((len(names), len(places)), np.nan)
     errors: list[str | None] = []
-    for k, i in enumerate(places.tolist()):
-        found = current.score(i, epoch, scoring)
-        if isinstance(found, _Failure):
+    for k, found in enumerate(current.scores(places.tolist(), epoch, scoring)):
+        if isinstance(found, Failure):
             errors.append(found.reason)
-            current.fail(i, found)
         else:
             errors.append(None)
             table[:, k] = [found[name] for name in names]

@@ -14,13 +14,13 @@ import torch
 from model.trainers.estimators import check_names
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
-from model.trainers.trainer import OwnFormat, Params
+from model.trainers.trainer import OwnFormat, Params, TakesSchedules
 
 _SCORED_AT_ONCE = 1024
 """Rows; always as many, since a product of another size rounds otherwise."""
 
 
-class TorchTrainer(OwnFormat):
+class TorchTrainer(OwnFormat, TakesSchedules):
     """A classifier in PyTorch: a subclass gives the module, and what it wants to change.
 
     An epoch goes once through the rows in the order of the epoch, in mini-batches; the last one
@@ -37,6 +37,9 @@ class TorchTrainer(OwnFormat):
     names : tuple of str or None
         The hyperparameters that there are, so that a wrong name is refused before anything is
         trained; None if they are not listed.
+    live : tuple of str
+        Those that may have a schedule: ``learning_rate``, unless overridden. What follows from them
+        in `optimiser` changes with them, and so may what `loss` and `batch_size` make of them.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class TorchTrainer(OwnFormat):
     """
 
     names: ClassVar[tuple[str, ...] | None] = None
+    live = ("learning_rate",)
 
     @abstractmethod
     def model(self, params: Params, n_features: int, n_classes: int) -> torch.nn.Module:
@@ -109,6 +113,7 @@ class TorchTrainer(OwnFormat):
                 module.load_state_dict(state["module"])
                 # It would go on in the tensors that it is given.
                 optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))
+                self._change(optimiser, state["params"], params, module)
             module.train()
             for epoch in epochs:
                 with _seeded(data.rng(epoch)):
@@ -145,6 +150,21 @@ class TorchTrainer(OwnFormat):
         """Refuse hyperparameters that are not among `names`."""
         if self.names is not None:
             check_names(type(self).__name__, params, self.names, {})
+
+    def _change(
+        self,
+        optimiser: torch.optim.Optimizer,
+        before: Params,
+        now: Params,
+        module: torch.nn.Module,
+    ) -> None:
+        """Give an optimiser what follows from the hyperparameters that have changed."""
+        if all(before.get(name) == now.get(name) for name in self.live):
+            return
+        old, new = (self.optimiser(params, module).param_groups for params in (before, now))
+        for group, was, becomes in zip(optimiser.param_groups, old, new, strict=True):
+            changed = {k: v for k, v in becomes.items() if k != "params" and v != was.get(k)}
+            group.update(changed)
 
     def _train(
         self,

@@ -34,7 +34,8 @@ class Trainer(ABC):
 
     `python -m search.check_trainer` tries all three. A subclass is made without arguments, or an
     object of it is named; either is pickled to the workers. More can be promised by the base
-    classes `Packs`, `KeepsPast` and `OwnFormat`. Nothing is guessed from the name of a method.
+    classes `Packs`, `KeepsPast`, `TakesSchedules` and `OwnFormat`. Nothing is guessed from the
+    name of a method.
 
     Attributes
     ----------
@@ -191,6 +192,23 @@ class KeepsPast(Trainer):
         data : Rows
             As in `score`.
         """
+
+
+class TakesSchedules(Trainer):
+    """A trainer some of whose hyperparameters may change between two epochs.
+
+    A grid may then have schedules of them. Trials whose schedules agree up to an epoch share all
+    that is trained up to there. The trainer knows nothing of that: `advance` gets a range of
+    epochs in which nothing changes, with the values of these epochs.
+
+    Attributes
+    ----------
+    live : tuple of str
+        The names of these hyperparameters. Each is looked at in every call: a value that is kept in
+        the state, as optimisers do, is replaced by what `params` says.
+    """
+
+    live: tuple[str, ...] = ()
 
 
 class OwnFormat(Trainer):

@@ -197,6 +197,11 @@ class Axes(Strict):
     @field_validator("*", mode="before")
     @classmethod
     def _tuple(cls, values: object) -> object:
+        if any(isinstance(v, dict) and "schedule" in v for v in _all_of(values)):
+            raise broken(
+                'the trainer "softmax" has one value from the first epoch to the last; for '
+                'schedules give trainer = "model.trainers.softmax:Softmax", which is slower'
+            )
         return tuple(values) if isinstance(values, list) else values
 
     # Not Field(min_length=1): that one also complains of a list with a wrong value.
@@ -228,6 +233,10 @@ class Axes(Strict):
             If an axis is a range: there is no list of all combinations then.
         """
         return grid_of(self.by_name())
+
+
+def _all_of(values: object) -> list[object]:
+    return list(values) if isinstance(values, list | tuple) else [values]
 
 
 def grid_of(*tables: Mapping[str, Axis]) -> SearchSpace:

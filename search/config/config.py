@@ -136,12 +136,22 @@ class SweepConfig(GridFile):
     @property
     def pack_by(self) -> tuple[str, ...]:
         """The hyperparameters that all columns of a pack have in common, in their order."""
-        shared = self.trainer.pack_by
+        shared, others = self.trainer.pack_by, {EPOCHS, *self.live}
         return tuple(
             name
             for name in self.axes_by_name
-            if name != EPOCHS and (shared is None or name in shared)
+            if name not in others and (shared is None or name in shared)
         )
+
+    @property
+    def live(self) -> tuple[str, ...]:
+        """The hyperparameters that have schedules."""
+        return tuple(
+            name
+            for name, axis in self.axes_by_name.items()
+            if name in (self.trainer.live or ()) and isinstance(axis, tuple)
+            and any(isinstance(value, str) for value in axis)
+        )  # fmt: skip
 
     @property
     def total(self) -> int:

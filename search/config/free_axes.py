@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, RootModel, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from model.trainers import Schedule, ScheduleError
 from search.config.axes import LIMITS, MAX_EPOCHS, RangeTable, broken, grid_of
 from search.config.space import EPOCHS, Axis, SearchSpace
 
@@ -18,7 +19,8 @@ RESERVED = frozenset({
 
 _VALUES = (
     "one or more numbers, texts, or true and false, all of one kind, such as [1, 2], or a range of "
-    "numbers such as {low = 0.01, high = 1, log = true}"
+    "numbers such as {low = 0.01, high = 1, log = true}, or schedules such as "
+    "{schedule = [[0.1, 4], [0.01, 8]]}"
 )
 
 
@@ -26,9 +28,13 @@ def _axis(given: Any) -> tuple[Any, ...] | RangeTable:
     """Return the values of a hyperparameter, of which a single one needs no list."""
     if isinstance(given, RangeTable):
         return given
-    if isinstance(given, dict):
+    if isinstance(given, dict) and "schedule" not in given:
         return _range(given)
     values = tuple(given) if isinstance(given, list | tuple) else (given,)
+    if any(isinstance(value, dict) for value in values):
+        values = tuple(map(_schedule, values))
+        if twice := [text for i, text in enumerate(values) if text in values[:i]]:
+            raise broken(f"{twice[0]!r} is given twice, perhaps in other words: give it once")
     if not values or not _are_alike(values):
         raise broken(f"it must be {_VALUES}")
     # -0.0 and 0.0 are one number, and so are 1 and 1.0.
@@ -37,6 +43,16 @@ def _axis(given: Any) -> tuple[Any, ...] | RangeTable:
     whole = all(isinstance(value, int) for value in values)
     mixed = not whole and isinstance(values[0], int | float)
     return tuple(float(value) + 0.0 for value in values) if mixed else values
+
+
+def _schedule(given: Any) -> str:
+    """Return a schedule as the text that stands for it in the log."""
+    if isinstance(given, str):
+        return given
+    try:
+        return str(Schedule.of(given))
+    except ScheduleError as error:
+        raise broken(str(error)) from error
 
 
 def _are_alike(values: tuple[Any, ...]) -> bool:

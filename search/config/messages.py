@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic_core import ErrorDetails
 
+from model.trainers import Schedule, ScheduleError
 from search.config.axes import AXES, BROKEN_RULE, Axes, RangeTable, Strict
 from search.config.free_axes import FreeAxes
 from search.config.schema import (
@@ -138,11 +139,35 @@ def _trainer_conflicts(grid: GridFile) -> Iterator[str]:
         )
     if grid.reference is not None:
         yield 'the table [reference] is for the trainer "softmax"; leave it out'
+    yield from _schedule_conflicts(grid)
     if isinstance(grid.axes, FreeAxes) and len(grid.axes.root) > 1 and grid.sampler.name != "grid":
         yield (
             f"the sampler {show(grid.sampler.name)} takes one table [space], and there are "
             f"{len(grid.axes.root)}; give one, or leave the sampler out"
         )
+
+
+def _schedule_conflicts(grid: GridFile) -> Iterator[str]:
+    """Say which schedules the trainer does not take, once it was asked, and which are none."""
+    live = grid.trainer.live
+    texts = {
+        name: [value for value in axis if isinstance(value, str)]
+        for name, axis in grid.axes.by_name().items()
+        if isinstance(axis, tuple)
+    }
+    for name, value in ((name, value) for name, values in texts.items() for value in values):
+        try:
+            schedule = Schedule.parse(value)
+        except ScheduleError as error:
+            if live is not None and name in live:
+                yield f"space.{name}: {error}"
+            continue
+        if live is not None and name not in live and not schedule.is_constant:
+            takes = f"those of {', '.join(live)}" if live else "none"
+            yield (
+                f"space.{name} = {show(value)}: this is a schedule, and the trainer "
+                f"{grid.trainer.name} takes {takes}; give numbers"
+            )
 
 
 def _pruner_conflicts(pruner: PrunerSettings) -> Iterator[str]:

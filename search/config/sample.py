@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from model.trainers import Params
+from model.trainers import Params, at_epoch
 from search.config.config import SweepConfig
 from search.config.space import EPOCHS, Axis, Range
 
 
 def some_params(config: SweepConfig) -> list[Params]:
-    """Return hyperparameters from all over a space: its first values, middle ones and last ones."""
+    """Return hyperparameters from all over a space: its first values, middle ones and last ones.
+
+    Schedules stand at their first epoch.
+    """
     axes = {name: axis for name, axis in config.axes_by_name.items() if name != EPOCHS}
     chosen: list[Params] = []
     if config.is_grid:
@@ -18,7 +21,7 @@ def some_params(config: SweepConfig) -> list[Params]:
         found = [{n: v for n, v in space[i].items() if n != EPOCHS} for i in numbers]
     else:
         found = [{name: _at(axis, part) for name, axis in axes.items()} for part in (0, 0.5, 1)]
-    for params in found:
+    for params in (at_epoch(mine, config.live, 0) for mine in found):
         if params not in chosen:
             chosen.append(params)
     return chosen

@@ -272,6 +272,8 @@ class TrainerSettings(Strict):
         trained alone.
     widest : int
         Columns of a pack at most.
+    live : tuple of str or None
+        Hyperparameters that may have schedules; None where it was not asked.
     """
 
     name: str = Field(
@@ -285,8 +287,9 @@ class TrainerSettings(Strict):
     metrics: tuple[str, ...] = Field(default=("cost", "accuracy"), description="a list of names")
     pack_by: tuple[str, ...] | None = Field(default=("batch_size",), description="a list of names")
     widest: int = Field(default=64, ge=1, description="a whole number")
+    live: tuple[str, ...] | None = Field(default=None, description="a list of names")
 
-    @field_validator("metrics", "pack_by", mode="before")
+    @field_validator("metrics", "pack_by", "live", mode="before")
     @classmethod
     def _tuple(cls, values: object) -> object:
         return tuple(values) if isinstance(values, list) else values

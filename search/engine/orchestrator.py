@@ -14,7 +14,7 @@ from model.tasks import LegTask, LinkResult, run_link
 from search.engine.attempts import check_attempts, with_node
 from search.engine.protocols import Observer, Source
 from search.engine.stage import WAIT_SECONDS, Stage
-from search.plan import Link, Pack, Schedule, patience, slowness
+from search.plan import Link, Pack, WaitingLinks, patience, slowness
 from search.record import Books, Checkpoint, Standings, record
 from search.text import duration
 
@@ -88,15 +88,15 @@ class Orchestrator:
         StoreError
             If the log or a checkpoint cannot be written.
         """
-        self._source, self._schedule = source, Schedule()
+        self._source, self._waiting = source, WaitingLinks()
         # Nodes where the link of a pack was lost, and what the newest links should take and took.
         self._avoid: dict[int, tuple[str, ...]] = {}
         self._paces: deque[tuple[float, float]] = deque(maxlen=_NEWEST)
         self.started_at = math.inf
         with Stage(self.executor, self.interrupted, self._patience, self._tell_late) as stage:
             while not source.finished:
-                idle = not (len(stage) or len(self._schedule))
-                self._schedule.add(source.ready(WAIT_SECONDS if idle else 0.0))
+                idle = not (len(stage) or len(self._waiting))
+                self._waiting.add(source.ready(WAIT_SECONDS if idle else 0.0))
                 self._submit_some(stage, examples)
                 ended = stage.wait()
                 for task in ended:
@@ -106,8 +106,8 @@ class Orchestrator:
 
     def _submit_some(self, stage: Stage, examples: Any) -> None:
         # A few more than there are workers, so that none waits for this process.
-        while len(self._schedule) and len(stage) < _queue_length(self.executor.workers):
-            link = self._schedule.pop()
+        while len(self._waiting) and len(stage) < _queue_length(self.executor.workers):
+            link = self._waiting.pop()
             before = self._checkpoint(link)
             stage.submit(
                 link, link.task, self.run_link,
@@ -147,7 +147,7 @@ class Orchestrator:
         check_attempts(f"'{link.name}'", link.attempt, lost, _WAY_OUT)
         # Of each pack one link is under way at a time.
         self._avoid[link.pack.index] = with_node(self._avoid.get(link.pack.index, ()), lost)
-        self._schedule.lost(link)
+        self._waiting.lost(link)
         self.observer.lost(link, lost.reason)
 
     def _record(self, link: Link, result: LinkResult, node: str) -> None:
@@ -164,7 +164,7 @@ class Orchestrator:
             "trained: pack %d, %s, %d epochs in %.2f s on %s",
             link.pack.index, link.name, result.trained_epochs, result.seconds, node,
         )  # fmt: skip
-        if self._schedule.done(link):
+        if self._waiting.done(link):
             self._source.ended(link.pack)
         self.observer.advanced(link, self.books.standings, node)
 

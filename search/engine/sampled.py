@@ -104,6 +104,8 @@ class SampledSearch:
         Returns the columns per pack of a proposal; see `wave_widths`.
     pack_by : sequence of str
         The hyperparameters that all columns of a pack have in common.
+    live : sequence of str
+        Those that have schedules.
     """
 
     asker: Asker
@@ -119,6 +121,7 @@ class SampledSearch:
         default_factory=lambda: wave_widths
     )
     pack_by: Sequence[str] = ("batch_size",)
+    live: Sequence[str] = ()
 
     # Waves that the sampler is not told of yet, oldest first; at most WAVES_UNDER_WAY, except
     # after `restore` where log files were deleted, which opens waves that had been told.
@@ -237,7 +240,7 @@ class SampledSearch:
     def _open(self, proposal: Proposal) -> Wave:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
-        plan = proposal.plan(self.rungs, self._layout, self.pack_by)
+        plan = proposal.plan(self.rungs, self._layout, self.pack_by, self.live)
         first_unknown = self._first_unknown(proposal.index)
         wave = self.make_wave(WaveRequest(plan, proposal.index, first_unknown))
         self._active.append(_Active(proposal, wave))

@@ -20,7 +20,7 @@ from search.plan.prediction import (
     simulate,
     trials_bytes,
 )
-from search.plan.schedule import Schedule
+from search.plan.waiting import WaitingLinks
 from search.plan.widths import choose_widths, even_width, grid_plan, grid_widths, workers_each
 
 __all__ = [
@@ -32,9 +32,9 @@ __all__ = [
     "Pack",
     "Plan",
     "Prediction",
-    "Schedule",
     "Simulated",
     "Speed",
+    "WaitingLinks",
     "Widths",
     "array_mib",
     "choose_widths",

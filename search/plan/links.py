@@ -207,7 +207,7 @@ class LinkCutter:
     def _split(self, start: int, legs: Sequence[Leg]) -> Iterator[Leg]:
         """Yield the parts of legs that are too long for a link, and the other legs as they are."""
         for leg in legs:
-            length = self.target / self.epoch_seconds(leg.pack, len(leg.columns))
+            length = self.target / self.epoch_seconds(leg.pack, _width(leg, start))
             bounds = even_bounds(leg.epoch - start, _parts(leg.epoch - start, length))
             for end in bounds[1:-1].tolist():
                 yield _part(leg, start + end)
@@ -234,7 +234,19 @@ class LinkCutter:
         yield group
 
     def _training(self, start: int, leg: Leg) -> float:
-        return (leg.epoch - start) * self.epoch_seconds(leg.pack, len(leg.columns))
+        return (leg.epoch - start) * self.epoch_seconds(leg.pack, _width(leg, start))
+
+
+def _width(leg: Leg, start: int) -> int:
+    """Return how many trainings the columns of a leg are; in the middle of its way, with schedules.
+
+    Those that agree so far are one.
+    """
+    if not leg.pack.live or leg.epoch <= start:
+        return len(leg.columns)
+    lasts = np.full(len(leg.columns), leg.epoch)
+    epochs = leg.pack.shared_epochs(leg.columns, start, lasts)
+    return max(1, round(epochs / (leg.epoch - start)))
 
 
 def link_seconds(work: float, workers: int) -> float:

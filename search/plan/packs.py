@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.trainers import Value
+from model.trainers import Value, at_epoch, count_epochs
 from search.config import EPOCHS, short_text
 
 I64 = NDArray[np.int64]
@@ -41,6 +41,8 @@ class Pack:
         The stops at which every trajectory that goes on is reported.
     replicate : int
         The number of the training of its trials, from 0; see `search.config.replicates`.
+    live : tuple of str
+        Those of `columns` that have schedules: what these agree in is trained once.
     """
 
     index: int
@@ -50,6 +52,7 @@ class Pack:
     numbers: I64
     rungs: tuple[int, ...] = ()
     replicate: int = 0
+    live: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Any:
@@ -74,8 +77,24 @@ class Pack:
 
     @property
     def column_epochs(self) -> int:
-        """Epochs of all trajectories together."""
-        return int(self.epochs.sum())
+        """Epochs of all trajectories together, each stretch that some have in common once."""
+        if not self.live:
+            return int(self.epochs.sum())
+        return self.shared_epochs(np.arange(self.width), 0, self.epochs)
+
+    def shared_epochs(self, columns: I64, start: int, lasts: I64) -> int:
+        """Return the epochs that some columns train from one on, each stretch in common once.
+
+        Parameters
+        ----------
+        columns : ndarray of shape (n,), int64
+        start : int
+            The epoch at which all of them stand.
+        lasts : ndarray of shape (n,), int64
+            The epoch to which each goes.
+        """
+        params = [self.column_params(m) for m in columns.tolist()]
+        return count_epochs(params, self.live, start, lasts)
 
     def params(self, columns: I64, positions: I64) -> dict[str, NDArray[Any]]:
         """Return the params of some trials, as the log stores them.
@@ -127,6 +146,11 @@ class Plan:
         """Epochs of all trajectories together."""
         return sum(pack.column_epochs for pack in self.packs)
 
+    @property
+    def unshared_epochs(self) -> int:
+        """The same, if schedules that agree up to an epoch were trained apart."""
+        return sum(int(pack.epochs.sum()) for pack in self.packs)
+
 
 Widths = Mapping[Any, int] | int
 """Columns that a pack may have: one number, or one for each `Pack.kind`."""
@@ -141,11 +165,14 @@ def make_plan(  # noqa: PLR0913, PLR0917
     rungs: Sequence[int] = (),
     first_pack: int = 0,
     pack_by: Sequence[str] = SOFTMAX_PACKS,
+    live: Sequence[str] = (),
 ) -> Plan:
     """Group trials into packs.
 
     Trials that differ in their epochs alone share a trajectory. The trajectories
-    that agree in `pack_by` are split evenly into packs, the longest first.
+    that agree in `pack_by` are split evenly into packs, the longest first. Those whose
+    schedules begin alike stay together, since they have epochs in common: they are split as
+    one.
 
     Parameters
     ----------
@@ -161,6 +188,8 @@ def make_plan(  # noqa: PLR0913, PLR0917
         Index of the first pack.
     pack_by : sequence of str
         The hyperparameters that all trajectories of a pack have in common.
+    live : sequence of str
+        Those that have schedules.
 
     Returns
     -------
@@ -185,12 +214,18 @@ def make_plan(  # noqa: PLR0913, PLR0917
     """
     names = [name for name in params if name != EPOCHS]
     codes = {name: _coded(params[name]) for name in params}
-    order = _by_trajectory(codes, names, pack_by)
+    # Alike in these, trajectories stay in one pack; without schedules that is each alone.
+    whole = [name for name in names if name not in live]
+    for name in live:
+        codes[_FIRST + name] = _coded(_first_values(params[name]))
+        whole.append(_FIRST + name)
+    order = _by_trajectory(codes, names, whole, pack_by)
     numbers, params, codes = numbers[order], _rows(params, order), _rows(codes, order)
     trajectory = np.cumsum(_changes(codes, *names)) - 1
+    unit = np.cumsum(_changes(codes, *whole)) - 1
     packs: list[Pack] = []
     for rows in _runs(_changes(codes, *pack_by)):
-        of_kind = trajectory[rows]
+        of_kind = unit[rows]
         count = int(of_kind[-1] - of_kind[0]) + 1
         shared = {name: _item(params[name][rows.start]) for name in pack_by}
         parts = math.ceil(count / _width(width, shared))
@@ -199,7 +234,8 @@ def make_plan(  # noqa: PLR0913, PLR0917
             part = slice(start, stop)
             index = first_pack + len(packs)
             mine = _rows(params, part)
-            packs.append(_pack(index, shared, numbers[part], mine, trajectory[part], rungs))
+            pack = _pack(index, shared, numbers[part], mine, trajectory[part], rungs)
+            packs.append(replace(pack, live=tuple(live)))
     return Plan(tuple(packs))
 
 
@@ -207,6 +243,15 @@ def kind_of(params: Mapping[str, Any], pack_by: Sequence[str]) -> Any:
     """Return the `Pack.kind` of a trajectory; None stands for a hyperparameter that it lacks."""
     values = tuple(params.get(name) for name in pack_by)
     return values[0] if len(values) == 1 else values
+
+
+_FIRST = "the first value of "
+
+
+def _first_values(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values with which schedules begin."""
+    found = [None if v is None else at_epoch({"": v}, ("",), 0)[""] for v in values.tolist()]
+    return np.array(found, object)
 
 
 def _width(width: Widths, shared: Mapping[str, Any]) -> int:
@@ -253,21 +298,26 @@ def even_bounds(count: int, parts: int) -> I64:
     return np.arange(parts + 1) * count // parts
 
 
-def _by_trajectory(codes: Table, names: Sequence[str], pack_by: Sequence[str]) -> NDArray[np.intp]:
+def _by_trajectory(
+    codes: Table, names: Sequence[str], whole: Sequence[str], pack_by: Sequence[str]
+) -> NDArray[np.intp]:
     """Return the order in which a trajectory's trials stand together, by their epochs.
 
     Among those of a pack the longest trajectories come first, so that they end at about the same
-    time.
+    time; those that are alike in `whole` stay together.
     """
     n = len(codes[EPOCHS])
     keys = [codes[name] for name in reversed(names)]
+    if whole != names:
+        keys += [codes[name] for name in reversed(whole)]
     order = np.lexsort([codes[EPOCHS], *keys])  # by the last key first
     codes = _rows(codes, order)
     trajectory = np.cumsum(_changes(codes, *names)) - 1
+    unit = np.cumsum(_changes(codes, *whole)) - 1
     longest = np.zeros(n, np.int64)
-    np.maximum.at(longest, trajectory, codes[EPOCHS])
+    np.maximum.at(longest, unit, codes[EPOCHS])
     kinds = [codes[name] for name in reversed(pack_by)]
-    return order[np.lexsort([trajectory, -longest[trajectory], *kinds])]
+    return order[np.lexsort([trajectory, -longest[unit], *kinds])]
 
 
 def _changes(params: Table, *names: str) -> NDArray[np.bool_]:

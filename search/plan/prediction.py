@@ -1,4 +1,4 @@
-"""The time that a sweep should take: its schedule, run without the work."""
+"""The time that a sweep should take: its links in their order, run without the work."""
 
 import heapq
 import math
@@ -12,7 +12,7 @@ from model.features import RAW
 from search.config import Params, SweepConfig
 from search.plan.links import Chain, Link, Speed
 from search.plan.packs import SOFTMAX_PACKS, kind_of
-from search.plan.schedule import Schedule
+from search.plan.waiting import WaitingLinks
 
 # Measured where a plan is made: 100 and more, and a log is read and joined besides.
 _TRIAL_BYTES = 200
@@ -20,7 +20,7 @@ _TRIAL_BYTES = 200
 
 @dataclass(frozen=True)
 class Simulated:
-    """The outcome of a schedule that was run without the work.
+    """The outcome of a plan that was run without the work.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ def simulate(
     transfer: float = 0.0,
     handling: float = 0.0,
 ) -> Simulated:
-    """Run the links of a plan on idle workers in the order of the schedule.
+    """Run the links of a plan on idle workers in the order in which they wait.
 
     A discrete-event simulation: a worker takes a link's seconds and the
     transfers, and the driver handles one finished link after the other before
@@ -61,20 +61,20 @@ def simulate(
     handling : float
         Seconds of the driver for one link: submitting it and logging its result.
     """
-    schedule = Schedule(chains)
+    waiting = WaitingLinks(chains)
     running: list[tuple[float, int, Link]] = []
     driver_free = worked = handled = 0.0
     count = 0
-    while len(schedule) or running:
-        while len(schedule) and len(running) < workers:
-            link = schedule.pop()
+    while len(waiting) or running:
+        while len(waiting) and len(running) < workers:
+            link = waiting.pop()
             count += 1
             heapq.heappush(running, (driver_free + transfer + link.seconds, count, link))
             worked += link.seconds
         ended, _, link = heapq.heappop(running)
         driver_free = max(ended, driver_free) + handling
         handled += handling
-        schedule.done(link)
+        waiting.done(link)
     makespan = driver_free or 1.0
     return Simulated(driver_free, worked / makespan / workers, handled / makespan)
 
@@ -102,7 +102,7 @@ class Prediction:
 
 
 def predict(chains: Sequence[Chain], workers: int) -> Prediction:
-    """Return the time that links should take, by running their schedule without the work."""
+    """Return the time that links should take, by running its links without the work."""
     simulated = simulate(chains, workers)
     by_kind: defaultdict[Any, float] = defaultdict(float)
     for chain in chains:

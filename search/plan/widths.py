@@ -134,4 +134,4 @@ def grid_plan(
     if numbers is None:
         numbers = np.arange(len(config.space))
     params = config.space.columns(numbers)
-    return make_plan(numbers, params, widths, rungs, pack_by=config.pack_by)
+    return make_plan(numbers, params, widths, rungs, pack_by=config.pack_by, live=config.live)

@@ -81,6 +81,7 @@ class Proposal:
         rungs: Sequence[int],
         layout: Layout = SOFTMAX_LAYOUT,
         pack_by: Sequence[str] = ("batch_size",),
+        live: Sequence[str] = (),
     ) -> Plan:
         """Return the packs of the trials that are to be trained."""
         numbers = np.array(self.numbers)
@@ -92,6 +93,7 @@ class Proposal:
             rungs,
             self.first_pack,
             pack_by,
+            live,
         )
 
 

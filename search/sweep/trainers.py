@@ -1,12 +1,12 @@
 """The trainer that a command names: imported, asked what it is, and shown the hyperparameters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from model.errors import TrainerError
-from model.trainers import Packs, Params, Trainer
+from model.trainers import Packs, Params, TakesSchedules, Trainer, at_epoch, schedule_of
 from model.trainers.reference import TrainerName
 from model.trainers.tasks import TrainerTasks
 from search.config import EPOCHS, Range, SweepConfig, some_params
@@ -42,6 +42,7 @@ def with_trainer(config: SweepConfig, source: str, code: Path | None = None) -> 
         "metrics": trainer.metrics,
         "pack_by": trainer.pack_by if isinstance(trainer, Packs) else None,
         "widest": trainer.widest if isinstance(trainer, Packs) else 1,
+        "live": trainer.live if isinstance(trainer, TakesSchedules) else (),
     }
     return SweepConfig.from_dict({**config.to_dict(), "trainer": facts}, source)
 
@@ -64,7 +65,8 @@ def check_params(config: SweepConfig, code: Path | None) -> None:
     if config.trainer.is_softmax:
         return
     trainer = TrainerName.here(config.trainer.name, code).load()
-    for params in islice(_each_value(config), _SHOWN):
+    shown = (now for params in _each_value(config) for now in _at_turns(params, config.live))
+    for params in islice(shown, _SHOWN):
         _check(trainer, config.trainer.name, params)
 
 
@@ -77,6 +79,13 @@ def _check(trainer: Trainer, name: str, params: Params) -> None:
         raise TrainerError(
             f"The trainer {name} cannot check {dict(params)}: {type(error).__name__}: {error}."
         ) from error
+
+
+def _at_turns(params: dict[str, Any], live: Sequence[str]) -> list[dict[str, Any]]:
+    """Return hyperparameters as they are where their schedules turn."""
+    schedules = [schedule_of(params[name]) for name in live if name in params]
+    epochs = dict.fromkeys([0, *(epoch for found in schedules for epoch in found.turns)])
+    return [at_epoch(params, live, epoch) for epoch in epochs]
 
 
 def _each_value(config: SweepConfig) -> Iterator[dict[str, Any]]:

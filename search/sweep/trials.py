@@ -222,7 +222,10 @@ class Run:
         return self.books.standings.layout
 
     def _planned(self, proposal: Proposal) -> Plan:
-        return self.replicated(proposal.plan(self.config.rungs, self.layout, self.config.pack_by))
+        config = self.config
+        return self.replicated(
+            proposal.plan(config.rungs, self.layout, config.pack_by, config.live)
+        )
 
     @cached_property
     def grid_plan(self) -> Plan:

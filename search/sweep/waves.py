@@ -114,4 +114,5 @@ def _sampled_search(run: Run, speed: Speed, workers: int) -> SampledSearch:
         make_wave=make_wave,
         widths=partial(wave_widths, config=config),
         pack_by=config.pack_by,
+        live=config.live,
     )

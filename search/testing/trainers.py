@@ -89,6 +89,10 @@ class TrainerSuite:
         """Models side by side cost what each costs alone, where it promises so."""
         self._assert_kept("a pack is as each alone")
 
+    def test_it_follows_schedules(self) -> None:
+        """A hyperparameter that may change is taken up when it does, where it promises so."""
+        self._assert_kept("it follows schedules")
+
     def test_time_does_not_grow(self) -> None:
         """A late epoch takes as long as an early one."""
         self._assert_kept("time does not grow")

@@ -1,9 +1,11 @@
 """Every place where work runs passes the suite for executors; and what each does beside it."""
 
+import gc
 import os
 import signal
 import sys
 import time
+import warnings
 from contextlib import suppress
 from functools import partial
 
@@ -34,7 +36,10 @@ def start_ray():
 def ray_cluster():
     executor = start_ray()
     yield executor
-    executor.close()
+    with warnings.catch_warnings():  # Ray lets go of processes that have yet to end
+        warnings.simplefilter("ignore", ResourceWarning)
+        executor.close()
+        gc.collect()
 
 
 @pytest.fixture

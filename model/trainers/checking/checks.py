@@ -16,7 +16,8 @@ from model.trainers.checking.probe import (
     same,
 )
 from model.trainers.checking.report import IN_TIME, IT_TRAINS, BrokenPromiseError
-from model.trainers.trainer import KeepsPast, Packs, Params, State, Value
+from model.trainers.states import dumped, loaded
+from model.trainers.trainer import KeepsPast, Packs, Params, State, TakesSchedules, Value
 
 LEFT_ALONE = "inputs are left alone"
 
@@ -253,6 +254,48 @@ def _packs_as_alone(probe: Probe) -> str | None:
     return None
 
 
+def _follows_schedules(probe: Probe) -> str | None:
+    trainer = probe.trainer
+    if not isinstance(trainer, TakesSchedules):
+        return "it takes no schedules"
+    if probe.unsettled:
+        return probe.unsettled
+    if probe.cut >= probe.last:
+        return "its epochs take too long to be cut here"
+    if not probe.can_be_cut:
+        return "what is cut is another result already"
+    numbers = [name for name in trainer.live if isinstance(probe.params[0].get(name), int | float)]
+    for name in numbers:
+        _follows_schedule_of(probe, name)
+    return None if numbers else f"none of {', '.join(trainer.live) or 'nothing'} is given"
+
+
+def _follows_schedule_of(probe: Probe, name: str) -> None:
+    value = float(probe.params[0][name])
+    other = {**probe.params[0], name: value / 2 if value else 1.0}
+    if same(probe.figures, probe.score(probe.advance(None, range(probe.last), other))):
+        return  # with these hyperparameters it has no effect at all
+    rest = range(probe.cut, probe.last)
+    found = probe.score(probe.advance(probe.first(), rest, other))
+    if same(probe.figures, found):
+        raise BrokenPromiseError(
+            f"{name} is said to be live, but another value after epoch {probe.cut} changes "
+            "nothing: the state keeps the first one, as an optimiser does. Let advance take it "
+            "from params in each call."
+        )
+    state = probe.first()
+    for epoch in rest:
+        after = dumped(probe.trainer, probe.advance(state, range(epoch, epoch + 1), other))
+        state = loaded(probe.trainer, after)
+    cut = probe.score(state)
+    if not same(found, cut):
+        raise BrokenPromiseError(
+            f"After {name} has changed at epoch {probe.cut}, one range and single epochs give "
+            f"{difference(found, cut)}. What follows from the change must be in the state, or be "
+            "taken from params in each call."
+        )
+
+
 def _pack_of(trainer: Packs, params: Sequence[Params]) -> list[dict[str, Value]]:
     """Return the hyperparameters of a pack: three or more, alike in what packs have in common."""
     first = params[0]
@@ -300,6 +343,7 @@ CHECKS: dict[str, Callable[[Probe], str | None]] = {
     LEFT_ALONE: _leaves_alone,
     "it knows its past": _knows_its_past,
     "a pack is as each alone": _packs_as_alone,
+    "it follows schedules": _follows_schedules,
     IN_TIME: _time_stays,
 }
 """By what they try, in their order: each is told less where one before it has failed."""

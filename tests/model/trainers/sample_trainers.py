@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from model.trainers import KeepsPast, Packs, Trainer, classification_figures
+from model.trainers import KeepsPast, Packs, TakesSchedules, Trainer, classification_figures
 
 
 def probabilities(W, X):
@@ -75,6 +75,42 @@ class Packed(Descent, Packs):
                 V = 0.9 * V - rates * (data.X[rows].T @ delta) / len(rows)
                 W = W + V
         return list(zip(W, V, strict=True))
+
+
+class Scheduled(Descent, TakesSchedules):
+    """Its learning rate may change; momentum shows what a state has gone through."""
+
+    live = ("learning_rate",)
+
+
+class ScheduledPack(Packed, TakesSchedules):
+    live = ("learning_rate",)
+
+
+class KeepsRate(Scheduled):
+    """Keeps the first learning rate in its state, as an optimiser would."""
+
+    def advance(self, state, params, epochs, data):
+        rate, inner = (params["learning_rate"], None) if state is None else state
+        return rate, super().advance(inner, {"learning_rate": rate}, epochs, data)
+
+    def score(self, state, data):
+        return super().score(state[1], data)
+
+
+class CountsCalls(Scheduled):
+    """Warms up anew in each call whose learning rate is another one."""
+
+    def advance(self, state, params, epochs, data):
+        before, inner = (params["learning_rate"], None) if state is None else state
+        first = 0.1 if before != params["learning_rate"] else 1.0
+        for epoch in epochs:
+            now = {"learning_rate": params["learning_rate"] * first}
+            inner = super().advance(inner, now, range(epoch, epoch + 1), data)
+        return params["learning_rate"], inner
+
+    def score(self, state, data):
+        return super().score(state[1], data)
 
 
 class Growing(KeepsPast):

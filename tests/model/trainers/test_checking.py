@@ -13,7 +13,7 @@ from model.trainers.reference import TrainerName
 
 HERE = str(Path(__file__).parent)
 PARAMS = [{"learning_rate": rate} for rate in (0.1, 0.05, 0.2)]
-TRAINS, TRAVELS, REPEATS, CUT, ELSEWHERE, ALONE, PAST, PACK, TIME = checks.CHECKS
+TRAINS, TRAVELS, REPEATS, CUT, ELSEWHERE, ALONE, PAST, PACK, LIVE, TIME = checks.CHECKS
 
 
 def report_of(name, params=PARAMS, training=None):
@@ -23,7 +23,9 @@ def report_of(name, params=PARAMS, training=None):
     return check_trainer(named, params, training or rows_of(3), rows_of(3, seed=1))
 
 
-@pytest.mark.parametrize("name", ["Descent", "Dropout", "Packed", "Growing", "Loud"])
+@pytest.mark.parametrize(
+    "name", ["Descent", "Dropout", "Packed", "Scheduled", "ScheduledPack", "Growing", "Loud"]
+)
 def test_a_good_one_keeps_its_promises(name, capfd):
     report = report_of(name)
     assert report.failures == []
@@ -48,6 +50,8 @@ BROKEN = [
     ("Dart", PAST, "As of epoch 1, a state of 6", "derive from Trainer instead of KeepsPast"),
     ("OtherPack", PACK, "with a tolerance of 1e-06", "Mend advance_pack"),
     ("ShortPack", PACK, "gets 3 states and returns 2", "one for each, in their order"),
+    ("KeepsRate", LIVE, "after epoch 3 changes nothing", "from params in each call"),
+    ("CountsCalls", LIVE, "one range and single epochs give", "must be in the state"),
     ("Slower", TIME, "takes longer the later it is", "training that begins anew"),
     ("WritesToRows", TRAINS, "writes to the rows", "Let it change a copy"),
     ("OtherMetric", TRAINS, "score returns loss", "metrics says cost, accuracy"),

@@ -10,6 +10,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 from trainer_cases import rows
 
+from model.trainers.columns import train_alone
 from model.trainers.partial_fit import PartialFit
 
 DATA, SCORING = rows(), rows(50)
@@ -35,6 +36,30 @@ def test_it_is_the_estimators_own_loop(kind, params):
     probabilities = alone.predict_proba(SCORING.X)
     assert found["cost"] == pytest.approx(log_loss(SCORING.y, probabilities), rel=1e-6)
     assert found["accuracy"] == accuracy_score(SCORING.y, alone.predict(SCORING.X))
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "name", "values"),
+    [
+        (SGDClassifier, {"loss": "log_loss", "learning_rate": "constant"}, "eta0", (0.5, 0.05)),
+        (SGDClassifier, {"loss": "log_loss"}, "alpha", (0.1, 0.001)),
+        (MLPClassifier, {"hidden_layer_sizes": 6}, "alpha", (1.0, 0.01)),
+    ],
+)
+def test_a_schedule_is_the_loop_that_sets_the_parameter(kind, params, name, values):
+    trainer = PartialFit(kind)
+    assert name in trainer.live
+    schedule = {**params, name: f"{values[0]} for 2, then {values[1]}"}
+    found = trainer.score(train_alone(trainer, schedule, range(4), DATA), SCORING)
+    alone = kind(**params)
+    for epoch in range(4):
+        alone.set_params(random_state=seed(epoch), **{name: values[epoch // 2]})
+        alone.partial_fit(DATA.X, DATA.y, classes=range(3))
+    assert found["cost"] == pytest.approx(
+        log_loss(SCORING.y, alone.predict_proba(SCORING.X)), rel=1e-6
+    )
+    first = trainer.advance(None, {**params, name: values[0]}, range(4), DATA)
+    assert trainer.score(first, SCORING) != found
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

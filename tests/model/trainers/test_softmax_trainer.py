@@ -5,9 +5,11 @@ import pytest
 from trainings import rows_of
 
 from model.pack import PackState, advance, score
+from model.shuffle import epoch_order
 from model.softmax import SoftmaxRegression
 from model.tasks import LAST, Examples, LegTask, run_link
 from model.trainers import load_trainer
+from model.trainers.columns import train_alone
 
 RATES, ALPHAS = np.array([0.02, 0.01, 0.05]), np.array([0.0, 0.1, 1.0])
 
@@ -51,6 +53,21 @@ def test_it_is_the_textbooks():
     found = trainer.score(trainer.advance(None, params, range(4), training), scoring)
     book = SoftmaxRegression(8, 0.02, 4, 0.1, seed=training.seed, dtype=np.float64)
     book.fit(training.X, training.y, 3)
+    assert found["cost"] == pytest.approx(book.cost(scoring.X, scoring.y), rel=1e-4)
+
+
+def test_with_schedules_it_is_the_textbook_whose_settings_change():
+    trainer, training, scoring = load_trainer("softmax"), rows_of(3), rows_of(3, seed=1)
+    params = {"batch_size": 8, "learning_rate": "0.05 to 0.01 over 4", "alpha": "1 for 2, then 0.1"}
+    found = trainer.score(train_alone(trainer, params, range(4), training), scoring)
+    book = SoftmaxRegression(8, 0.05, 0, 1.0, seed=training.seed, dtype=np.float64)
+    book.fit(training.X, training.y, 3)
+    X = training.X.astype(np.float64)
+    for epoch, (rate, alpha) in enumerate([(0.05, 1), (0.04, 1), (0.03, 0.1), (0.02, 0.1)]):
+        book.learning_rate, book.alpha = rate, alpha
+        order = epoch_order(len(X), training.seed, epoch)
+        for i in range(0, len(X), 8):
+            book._step(X[order[i : i + 8]], training.y[order[i : i + 8]], None)
     assert found["cost"] == pytest.approx(book.cost(scoring.X, scoring.y), rel=1e-4)
 
 

@@ -6,6 +6,8 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss
 from trainer_cases import CASES, rows, trained
 
+from model.trainers.columns import train_alone
+
 torch = pytest.importorskip("torch")
 
 SCORING = rows(50)
@@ -53,13 +55,20 @@ def test_cut_ranges_give_the_same_weights_and_the_same_optimiser(name):
     assert same(trained(trainer, PARAMS, [1, 4, 6], data), whole)
 
 
-def test_it_is_the_loop_that_one_writes_by_hand(one_thread):
+SCHEDULES = {"constant": (0.01, [0.01, 0.01, 0.01]), "falling": ("0.01 to 0 over 3", None)}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_it_is_the_loop_that_one_writes_by_hand(one_thread, schedule):
     trainer, data = net(), rows(weighted=True)
-    state = trainer.advance(None, PARAMS, range(2), data)
+    rate, rates = SCHEDULES[schedule]
+    rates = rates or [0.01, 0.01 * 2 / 3, 0.01 / 3]
+    state = train_alone(trainer, {**PARAMS, "learning_rate": rate}, range(3), data)
     torch.manual_seed(int(data.rng().integers(2**63)))
     module = trainer.model(PARAMS, 5, 3)
     optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
-    for epoch in range(2):
+    for epoch in range(3):
+        optimiser.param_groups[0]["lr"] = rates[epoch]
         torch.manual_seed(int(data.rng(epoch).integers(2**63)))
         order = data.order(epoch)
         for i in range(0, 80, 16):
@@ -72,7 +81,10 @@ def test_it_is_the_loop_that_one_writes_by_hand(one_thread):
             optimiser.zero_grad()
             ((weights * losses).sum() / weights.sum()).backward()
             optimiser.step()
-    assert same(state["module"], dict(module.state_dict()))
+    for name, values in module.state_dict().items():
+        assert torch.allclose(state["module"][name], values, rtol=1e-5, atol=1e-7)
+    if schedule == "constant":
+        assert same(state["module"], dict(module.state_dict()))
     module.eval()
     probabilities = torch.softmax(module(torch.tensor(SCORING.X)), dim=1).detach().numpy()
     figures = trainer.score(state, SCORING)

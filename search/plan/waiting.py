@@ -17,7 +17,7 @@ class _Waiting:
     link: Link = field(compare=False)
 
 
-class Schedule:
+class WaitingLinks:
     """The links that wait, the pack with most work left first.
 
     A pack's links follow each other, so the longest remaining chain decides when
@@ -55,7 +55,7 @@ class Schedule:
         heapq.heappush(self._waiting, _Waiting((-self._seconds_left[index], index), link))
 
     def pop(self) -> Link:
-        """Take out the link to run next; the schedule must not be empty."""
+        """Take out the link to run next; there must be one."""
         return heapq.heappop(self._waiting).link
 
     def done(self, link: Link) -> bool:

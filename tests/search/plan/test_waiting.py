@@ -14,7 +14,7 @@ from search.plan import (
     NO_TRIAL,
     Link,
     LinkCutter,
-    Schedule,
+    WaitingLinks,
     make_plan,
     nothing_reached,
     open_chains,
@@ -71,8 +71,8 @@ def fields_of(links):
     return [vars(link) for link in links]
 
 
-def drain(schedule):
-    return [schedule.pop() for _ in range(len(schedule))]
+def drain(waiting):
+    return [waiting.pop() for _ in range(len(waiting))]
 
 
 # --- What is left to do
@@ -145,7 +145,7 @@ def test_the_pack_with_most_work_left_goes_first():
     plan = plan_of(range(len(SPACE)), 4)
     chains = chains_of(plan, range(0, len(SPACE), 7))
     left = {chain[0].pack.index: sum(link.seconds for link in chain) for chain in chains}
-    work = [left[link.pack.index] for link in drain(Schedule(chains))]
+    work = [left[link.pack.index] for link in drain(WaitingLinks(chains))]
     assert len(work) == len(chains) > 2
     assert work == sorted(work, reverse=True)
 
@@ -156,59 +156,59 @@ def test_what_is_left_of_a_pack_counts_not_its_next_link():
     for pack, seconds in zip(packs, [(5.0, 3.0), (1.0, 6.0)], strict=True):
         five, ten, _ = open_legs(pack, closed_of(()))
         chains.append((Link(pack, 0, (five,), seconds[0]), Link(pack, 5, (ten,), seconds[1])))
-    schedule, (one, other) = Schedule(chains), packs
-    first = schedule.pop()
+    waiting, (one, other) = WaitingLinks(chains), packs
+    first = waiting.pop()
     assert first.pack is one
-    schedule.done(first)  # 3 seconds left of 8, so the other pack has more
-    assert schedule.pop().pack is other
+    waiting.done(first)  # 3 seconds left of 8, so the other pack has more
+    assert waiting.pop().pack is other
 
 
 def test_packs_with_the_same_work_left_go_in_their_order():
     chains = chains_of(plan_of(range(len(SPACE) // 2), 3))
-    assert [link.pack.index for link in drain(Schedule(reversed(chains)))] == [0, 1, 2]
+    assert [link.pack.index for link in drain(WaitingLinks(reversed(chains)))] == [0, 1, 2]
 
 
 def test_a_lost_link_waits_again_with_its_attempts_counted():
-    schedule = Schedule([stop_by_stop()])
-    link = schedule.pop()
-    schedule.lost(link)
-    again = schedule.pop()
+    waiting = WaitingLinks([stop_by_stop()])
+    link = waiting.pop()
+    waiting.lost(link)
+    again = waiting.pop()
     assert vars(again) == vars(link) | {"attempt": 2}
-    schedule.lost(again)
-    assert vars(schedule.pop()) == vars(link) | {"attempt": 3}
+    waiting.lost(again)
+    assert vars(waiting.pop()) == vars(link) | {"attempt": 3}
 
 
 def test_a_lost_link_keeps_its_place_in_the_order():
     chains = chains_of(plan_of(range(len(SPACE)), 4))
-    schedule = Schedule(chains)
-    order = [link.pack.index for link in drain(schedule)]
+    waiting = WaitingLinks(chains)
+    order = [link.pack.index for link in drain(waiting)]
     for chain in chains:
-        schedule.lost(chain[0])
-    assert [link.pack.index for link in drain(schedule)] == order
+        waiting.lost(chain[0])
+    assert [link.pack.index for link in drain(waiting)] == order
 
 
 def test_the_link_after_a_retried_one_is_at_its_first_attempt():
-    schedule = Schedule([stop_by_stop()])
-    assert not schedule.done(replace(schedule.pop(), attempt=3))
-    following = schedule.pop()
+    waiting = WaitingLinks([stop_by_stop()])
+    assert not waiting.done(replace(waiting.pop(), attempt=3))
+    following = waiting.pop()
     assert (following.epoch, following.attempt) == (10, 1)
 
 
 def test_nothing_follows_the_last_link():
-    schedule = Schedule([stop_by_stop()[2:]])
-    assert schedule.done(schedule.pop())
-    assert len(schedule) == 0
+    waiting = WaitingLinks([stop_by_stop()[2:]])
+    assert waiting.done(waiting.pop())
+    assert len(waiting) == 0
 
 
 @given(plans, st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([10**3, 10**6, 10**8]))
 def test_each_link_is_done_once_and_in_order_whatever_is_lost(plan, seed, workers, n_train):
     chains = chains_of(plan, n_train=n_train)
     random = Random(seed)
-    schedule, running = Schedule(chains), []
+    waiting, running = WaitingLinks(chains), []
     done, attempts = defaultdict(list), defaultdict(int)
-    while len(schedule) or running:
-        while len(schedule) and len(running) < workers:
-            link = schedule.pop()
+    while len(waiting) or running:
+        while len(waiting) and len(running) < workers:
+            link = waiting.pop()
             assert link.pack.index not in [other.pack.index for other in running]
             running.append(link)
         link = running.pop(random.randrange(len(running)))
@@ -216,10 +216,10 @@ def test_each_link_is_done_once_and_in_order_whatever_is_lost(plan, seed, worker
         attempts[link.name, link.pack.index, link.stops] += 1
         assert link.attempt == attempts[link.name, link.pack.index, link.stops]
         if random.random() < 0.3:
-            schedule.lost(link)
+            waiting.lost(link)
         else:
             done[link.pack.index].append(first)
-            finished = schedule.done(link)
+            finished = waiting.done(link)
             assert finished == (len(done[link.pack.index]) == len(chains[link.pack.index]))
     assert {index: fields_of(links) for index, links in done.items()} == {
         chain[0].pack.index: fields_of(chain) for chain in chains
@@ -230,15 +230,15 @@ def test_each_link_is_done_once_and_in_order_whatever_is_lost(plan, seed, worker
 def test_chains_that_are_added_later_go_where_they_would_have_gone(plan, data):
     chains = chains_of(plan)
     count = data.draw(st.integers(0, len(chains)))
-    schedule = Schedule(chains[:count])
-    schedule.add(chains[count:])
-    assert fields_of(drain(schedule)) == fields_of(drain(Schedule(chains)))
+    waiting = WaitingLinks(chains[:count])
+    waiting.add(chains[count:])
+    assert fields_of(drain(waiting)) == fields_of(drain(WaitingLinks(chains)))
 
 
 def test_a_pack_may_come_again_when_its_chain_has_ended():
     first, *others = stop_by_stop()
-    schedule = Schedule([(first,)])
-    assert schedule.done(schedule.pop())
-    schedule.add([others])
-    assert not schedule.done(schedule.pop())
-    assert schedule.done(schedule.pop())
+    waiting = WaitingLinks([(first,)])
+    assert waiting.done(waiting.pop())
+    waiting.add([others])
+    assert not waiting.done(waiting.pop())
+    assert waiting.done(waiting.pop())
