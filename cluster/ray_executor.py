@@ -17,6 +17,7 @@ from cluster.metrics import Metrics
 from cluster.outcomes import Finished, Lost, Running, Trouble, reason_of
 from cluster.ray_metrics import RayMetrics, RemoteMetrics
 from cluster.ray_task import SentTask, kill_if_stopped, on_worker
+from cluster.resources import ONE_CORE, Resources
 from cluster.token import token_place
 from cluster.versions import library_versions
 from cluster.whereabouts import Whereabouts
@@ -48,7 +49,7 @@ def _in_reach() -> Iterator[None]:
 
 
 class RayExecutor:
-    """Runs tasks as Ray tasks of one core each.
+    """Runs tasks as Ray tasks, of one core each unless they ask for more.
 
     Ray's own retries are off: a lost task is reported, so that the attempt is
     counted and starts from the newest checkpoint.
@@ -59,21 +60,31 @@ class RayExecutor:
         A cluster to join; left out, that of RAY_ADDRESS, or one is started here and ends with
         `close`.
     workers : int, optional
-        Tasks at the same time; left out, as many as the cluster has cores at any time.
+        Tasks at the same time; left out, as many as the cluster has room for at any time.
+    resources : Resources
+        What each task asks for.
 
     Raises
     ------
     ClusterError
-        If no cluster can be started or joined.
+        If no cluster can be started or joined, or one that is started here has no room for a task.
     """
 
-    def __init__(self, address: str | None = None, workers: int | None = None) -> None:
-        self.dashboard_url = connect(address, workers)
+    def __init__(
+        self,
+        address: str | None = None,
+        workers: int | None = None,
+        resources: Resources = ONE_CORE,
+    ) -> None:
+        self.dashboard_url = connect(address, workers and math.ceil(workers * resources.cpus))
         self.dashboard_token = token_place()
         self._limit = workers
-        # The cores of the cluster, and when they were counted.
-        self._cores, self._counted_at = 1, -math.inf
-        self._remote = ray.remote(num_cpus=1, max_retries=0)(on_worker)
+        self._resources = resources
+        # The tasks for which the cluster has room, and when that was counted.
+        self._room, self._counted_at = 1, -math.inf
+        self._remote = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=0)(
+            on_worker
+        )
         self._killer = ray.remote(num_cpus=0, max_retries=0)(kill_if_stopped)
         # All tasks that were submitted and not returned by `wait`, by their reference in Ray.
         self._tasks: dict[Any, SentTask] = {}
@@ -82,23 +93,27 @@ class RayExecutor:
         self._mistakes: deque[PacksweepError] = deque()
         with _in_reach():
             self._whereabouts = Whereabouts()
-        # Bytes of memory that each task asks for: as many as nodes have gone. Ray keeps one
+        # Bytes of memory that each task asks for besides: as many as nodes have gone. Ray keeps one
         # queue per resource request, and the old one may be blocked on the dead node: one more
         # byte opens a new queue.
         self._queue_salt = 0
 
     @property
     def workers(self) -> int:
-        """Tasks at the same time: as many as was asked for, or all cores that there are now."""
+        """Tasks at the same time: as many as was asked for, or as there is room for now."""
         if self._limit:
             return self._limit
         now = time.monotonic()
         if now > self._counted_at + _COUNT_SECONDS:
-            with _in_reach():
-                resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
             # One where there is none yet: a cluster that grows on demand has to be asked.
-            self._cores, self._counted_at = max(1, int(resources.get("CPU", 0))), now
-        return self._cores
+            self._room, self._counted_at = max(1, self.room()), now
+        return self._room
+
+    def room(self) -> int:
+        """Return for how many tasks the machines have room, one by one; 0 where none has."""
+        with _in_reach():
+            nodes = ray.nodes()  # type: ignore[no-untyped-call]
+        return sum(self._resources.fit(node["Resources"]) for node in nodes if node["Alive"])
 
     def share(self, value: Any) -> Any:
         """Put a value into the object store; tasks read its arrays there without a copy."""
@@ -123,7 +138,9 @@ class RayExecutor:
     def _submit(self, task: SentTask) -> None:
         kind, _, detail = task.name.partition(": ")
         remote = self._remote.options(
-            name=kind, memory=self._queue_salt, label_selector=self._elsewhere(task)
+            name=kind,
+            memory=self._resources.memory + self._queue_salt,
+            label_selector=self._elsewhere(task),
         )
         try:
             reference = remote.remote(detail, task.ticket, library_versions(), *task.call)

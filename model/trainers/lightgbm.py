@@ -78,8 +78,8 @@ class LightGBM(KeepsPast, OwnFormat):
 
     Hyperparameters are LightGBM's own, such as ``learning_rate``, ``num_leaves``,
     ``bagging_fraction`` with ``bagging_freq``, or those of its LGBMClassifier; see
-    https://lightgbm.readthedocs.io/en/stable/Parameters.html. One thread trains, unless
-    ``num_threads`` or ``n_jobs`` says otherwise.
+    https://lightgbm.readthedocs.io/en/stable/Parameters.html. As many threads train as a task has
+    cores, unless ``num_threads`` or ``n_jobs`` says otherwise.
 
     LightGBM takes up its random numbers anew when a training is continued. So rounds are trained
     in blocks of 25, whoever asks for how many. Each block is seeded by its place and goes on from
@@ -103,7 +103,7 @@ class LightGBM(KeepsPast, OwnFormat):
 
     def advance(self, state: Model | None, params: Params, epochs: range, data: Rows) -> Model:
         """Return the model with some more rounds."""
-        settings = _settings(params, data.n_classes, _seed(data.rng()))
+        settings = _settings(params, data.n_classes, _seed(data.rng()), data.threads)
         rows = lightgbm.Dataset(
             data.X, data.y, weight=data.weights, params=settings, free_raw_data=False
         )
@@ -121,7 +121,9 @@ class LightGBM(KeepsPast, OwnFormat):
     def score_at(self, state: Model, epoch: int, data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy of the first rounds."""
         iterations = state.iterations[epoch - 1]
-        found = np.asarray(state.booster().predict(data.X, num_iteration=iterations, num_threads=1))
+        found = np.asarray(
+            state.booster().predict(data.X, num_iteration=iterations, num_threads=data.threads)
+        )
         if found.ndim == 1:
             found = np.column_stack([1 - found, found])
         return classification_figures(found, data)
@@ -150,19 +152,19 @@ def _seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
 
 
-def _settings(params: Params, n_classes: int, seed: int) -> dict[str, Any]:
+def _settings(params: Params, n_classes: int, seed: int, threads: int) -> dict[str, Any]:
     objective = (
         {"objective": "binary"}
         if n_classes == 2
         else {"objective": "multiclass", "num_class": n_classes}
     )
-    threads = {} if {"num_threads", "n_jobs"} & set(params) else {"num_threads": 1}
+    cores = {} if {"num_threads", "n_jobs"} & set(params) else {"num_threads": threads}
     # Otherwise LightGBM measures which of the two is faster, and they add in different orders.
     way = {} if {"force_col_wise", "force_row_wise"} & set(params) else {"force_col_wise": True}
     return {
         **params,
         **objective,
-        **threads,
+        **cores,
         **way,
         "deterministic": True,
         "data_random_seed": seed,  # of the bins, which all blocks share

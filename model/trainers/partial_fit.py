@@ -84,7 +84,7 @@ class PartialFit(TakesSchedules):
         if changing := {name: params[name] for name in self.live if name in params}:
             estimator.set_params(**changing)
         names, classes = names_of(self.estimator_class), np.arange(data.n_classes)
-        with threadpool_limits(limits=1):
+        with threadpool_limits(limits=data.threads):
             for epoch in epochs:
                 if "random_state" in names:
                     estimator.random_state = int(data.rng(epoch).integers(2**31))
@@ -99,7 +99,7 @@ class PartialFit(TakesSchedules):
 
     def score(self, state: Any, data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy."""
-        with threadpool_limits(limits=1):
+        with threadpool_limits(limits=data.threads):
             return figures_of(state, data)
 
     def check(self, params: Params) -> None:

@@ -24,6 +24,8 @@ class Rows:
         Weight of each row; None where all count the same.
     seed : int
         The seed of the training.
+    threads : int
+        Cores that a training has; libraries shall use no more.
 
     Examples
     --------
@@ -42,6 +44,7 @@ class Rows:
     n_classes: int
     weights: NDArray[np.float64] | None = None
     seed: int = 0
+    threads: int = 1
 
     def __post_init__(self) -> None:
         for name in ("X", "y", "weights"):

@@ -28,9 +28,12 @@ class TrainerTasks:
     Attributes
     ----------
     named : TrainerName
+    threads : int
+        Cores that a task has.
     """
 
     named: TrainerName
+    threads: int = 1
 
     def run_link(
         self,
@@ -47,8 +50,9 @@ class TrainerTasks:
         started_at, first = time.time(), state.epoch
         began = before = time.perf_counter()
         with self._at_work() as trainer:
-            training = rows_of(examples.training(replicate), examples.n_classes, state.seed)
-            scoring = rows_of(examples.validation(replicate), examples.n_classes, state.seed)
+            seed = state.seed
+            training = self._rows(examples.training(replicate), examples.n_classes, seed)
+            scoring = self._rows(examples.validation(replicate), examples.n_classes, seed)
             results = []
             current = Columns(trainer, state)
             for leg in legs:
@@ -67,10 +71,13 @@ class TrainerTasks:
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[Trainer]:
-        """Load the trainer, and keep its libraries to one thread: links fill the cores already."""
+        """Load the trainer, and keep its libraries to its cores: links fill the others already."""
         trainer = self.named.load()
-        with threadpool_limits(1):  # of what is loaded by now
+        with threadpool_limits(self.threads):  # of what is loaded by now
             yield trainer
+
+    def _rows(self, sample: Sample, n_classes: int, seed: int) -> Rows:
+        return rows_of(sample, n_classes, seed, self.threads)
 
     def failed_link(
         self, state: States, columns: I64, legs: Sequence[LegTask], reason: str
@@ -104,7 +111,7 @@ class TrainerTasks:
             The test rows as they are in their source, if there are any.
         """
         with self._at_work() as trainer:
-            training = rows_of(examples.all(), examples.n_classes, seed)
+            training = self._rows(examples.all(), examples.n_classes, seed)
 
             def train() -> FinalState:
                 state = train_alone(trainer, params, range(epochs), training)
@@ -112,7 +119,7 @@ class TrainerTasks:
                 if test is not None:
                     seen = replace(test, X=examples.features.apply(test.X))
                     figures = checked(
-                        trainer, trainer.score(state, rows_of(seen, training.n_classes, seed))
+                        trainer, trainer.score(state, self._rows(seen, training.n_classes, seed))
                     )
                 return replace(none, content=dumped(trainer, state), figures=figures)
 
@@ -133,8 +140,8 @@ class TrainerTasks:
             Seconds of a row, for the whole pack.
         """
         with self._at_work() as trainer:
-            training = rows_of(examples.training(0), examples.n_classes, seed)
-            scoring = rows_of(examples.validation(0), examples.n_classes, seed)
+            training = self._rows(examples.training(0), examples.n_classes, seed)
+            scoring = self._rows(examples.validation(0), examples.n_classes, seed)
             epochs = trainer.grain if isinstance(trainer, KeepsPast) else 1
             state = States.start(params, np.full(len(params), 2 * epochs), seed)
             current, seconds = Columns(trainer, state), 0.0
@@ -155,13 +162,13 @@ class TrainerTasks:
 _ENOUGH = 2.0
 
 
-def rows_of(sample: Sample, n_classes: int, seed: int) -> Rows:
+def rows_of(sample: Sample, n_classes: int, seed: int, threads: int = 1) -> Rows:
     """Return a sample as a trainer gets it."""
     X, y, weights = sample.X, sample.y, sample.weights
     if sample.rows is not None:
         X, y = X[sample.rows], y[sample.rows]
         weights = None if weights is None else weights[sample.rows]
-    return Rows(X, y, n_classes, weights, seed)
+    return Rows(X, y, n_classes, weights, seed, threads)
 
 
 def _others(trainer: Trainer) -> list[str]:

@@ -28,7 +28,7 @@ class TorchTrainer(OwnFormat, TakesSchedules):
     seed; the first weights have a seed of their own. A state holds the module's and the
     optimiser's `state_dict`, in PyTorch's format.
 
-    It runs on the GPU where PyTorch sees one, else on one thread of a processor;
+    It runs on the GPU where PyTorch sees one, else on the processor, in `Rows.threads` threads;
     ``CUDA_VISIBLE_DEVICES`` says which. On a GPU, what is exact depends on the operations that the
     module uses: deterministic ones are chosen where PyTorch has them.
 
@@ -105,7 +105,7 @@ class TorchTrainer(OwnFormat, TakesSchedules):
         self, state: dict[str, Any] | None, params: Params, epochs: range, data: Rows
     ) -> dict[str, Any]:
         """Return the module and the optimiser after some more epochs."""
-        with _alone(), _seeded(data.rng()):
+        with _in_threads(data.threads), _seeded(data.rng()):
             module, device = self.model(params, data.X.shape[1], data.n_classes), _device()
             module.to(device)
             optimiser = self.optimiser(params, module)
@@ -123,7 +123,7 @@ class TorchTrainer(OwnFormat, TakesSchedules):
 
     def score(self, state: dict[str, Any], data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy."""
-        with _alone(), _seeded(data.rng()), torch.inference_mode():
+        with _in_threads(data.threads), _seeded(data.rng()), torch.inference_mode():
             module, device = self.model(state["params"], data.X.shape[1], data.n_classes), _device()
             module.load_state_dict(state["module"])
             module.to(device).eval()
@@ -222,11 +222,11 @@ def _seeded(rng: np.random.Generator) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Compute in one thread, with deterministic operations, as far as PyTorch has them."""
+def _in_threads(count: int) -> Iterator[None]:
+    """Compute in so many threads, with deterministic operations, as far as PyTorch has them."""
     threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     warned = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         with warnings.catch_warnings():

@@ -89,7 +89,7 @@ class WarmStart(KeepsPast):
         more = {"random_state": seed, "warm_start": True, "early_stopping": False}
         estimator = made(self.estimator_class, params, **more) if state is None else state
         setattr(estimator, self._rounds, epochs.stop)
-        with threadpool_limits(limits=1):
+        with threadpool_limits(limits=data.threads):
             estimator.fit(data.X, data.y, sample_weight=data.weights)
         return estimator
 
@@ -99,7 +99,7 @@ class WarmStart(KeepsPast):
 
     def score_at(self, state: Any, epoch: int, data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy of the first rounds."""
-        with threadpool_limits(limits=1):
+        with threadpool_limits(limits=data.threads):
             if not hasattr(state, "staged_predict_proba"):
                 first = copy.copy(state)
                 first.estimators_ = state.estimators_[:epoch]

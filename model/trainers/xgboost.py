@@ -37,8 +37,8 @@ class XGBoost(KeepsPast, OwnFormat):
     """Gradient boosting by XGBoost; an epoch is a round: a tree for each class, or one for two.
 
     Hyperparameters are XGBoost's own, such as ``learning_rate``, ``max_depth``, ``subsample``; see
-    https://xgboost.readthedocs.io/en/stable/parameter.html. One thread trains, unless ``n_jobs``
-    says otherwise.
+    https://xgboost.readthedocs.io/en/stable/parameter.html. As many threads
+    train as a task has cores, unless ``n_jobs`` says otherwise.
 
     XGBoost takes up its random numbers anew when a training is continued: cut at another place,
     ``subsample`` draws other rows and gives other trees. So rounds are trained in blocks of 25,
@@ -62,7 +62,7 @@ class XGBoost(KeepsPast, OwnFormat):
 
     def advance(self, state: bytes | None, params: Params, epochs: range, data: Rows) -> bytes:
         """Return the model with some more rounds."""
-        settings = _settings(params, data.n_classes)
+        settings = _settings(params, data.n_classes, data.threads)
         rows = _matrix(settings, data)
         start = epochs.start // self.grain * self.grain
         model = b"" if state is None else _first(state, start)
@@ -111,14 +111,14 @@ class XGBoost(KeepsPast, OwnFormat):
             )
 
 
-def _settings(params: Params, n_classes: int) -> dict[str, Any]:
+def _settings(params: Params, n_classes: int, threads: int) -> dict[str, Any]:
     objective = (
         {"objective": "binary:logistic"}
         if n_classes == 2
         else {"objective": "multi:softprob", "num_class": n_classes}
     )
-    threads = {} if {"nthread", "n_jobs"} & set(params) else {"nthread": 1}
-    return {**params, **objective, **threads, "verbosity": 0}
+    cores = {} if {"nthread", "n_jobs"} & set(params) else {"nthread": threads}
+    return {**params, **objective, **cores, "verbosity": 0}
 
 
 def _matrix(settings: dict[str, Any], data: Rows) -> xgboost.DMatrix:
@@ -147,7 +147,7 @@ def _unknown(params: Params, n_classes: int) -> set[str]:
     """Return the parameters that XGBoost has not used for a model of a few rows."""
     y = np.arange(12) % n_classes
     rows = Rows(np.arange(24, dtype=np.float32).reshape(12, 2), y, n_classes)
-    settings = _settings(params, n_classes)
+    settings = _settings(params, n_classes, 1)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

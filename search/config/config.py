@@ -20,6 +20,7 @@ from search.config.schema import (
     PrunerSettings,
     ReadingSettings,
     Reference,
+    ResourceSettings,
     SamplerSettings,
     TrainerSettings,
 )
@@ -64,6 +65,8 @@ class SweepConfig(GridFile):
         The pruner that stops trials early.
     trainer : TrainerSettings
         What trains, and what of it the plan and the log must know.
+    resources : ResourceSettings
+        What a machine keeps free for each training, of another trainer than the softmax trainer.
     reading : ReadingSettings
         What the file of the data set does not say itself.
     reference : Reference or None
@@ -198,6 +201,8 @@ class SweepConfig(GridFile):
             left_out.add("reading")
         if self.trainer == TrainerSettings():
             left_out.add("trainer")
+        if self.resources == ResourceSettings():
+            left_out.add("resources")
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
     @classmethod
@@ -373,6 +378,7 @@ _TABLES: dict[str, type[Strict]] = {
     "reading.": ReadingSettings,
     "reference.": Reference,
     "trainer.": TrainerSettings,
+    "resources.": ResourceSettings,
 }
 _RULES = {
     f"{table}{field.alias or name}": field.description or ""

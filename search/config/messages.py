@@ -20,6 +20,7 @@ from search.config.schema import (
     PrunerSettings,
     ReadingSettings,
     Reference,
+    ResourceSettings,
     SamplerSettings,
 )
 from search.config.space import Range
@@ -33,6 +34,7 @@ _KEYS = {
     "reading": list(ReadingSettings.model_fields),
     "reference": list(Reference.model_fields),
     "trainer": ["name"],
+    "resources": list(ResourceSettings.model_fields),
 }
 _METHODS = {"sampler.name": SAMPLERS, "pruner.name": PRUNERS}
 _FORMS = (("list",), ("range",))
@@ -129,8 +131,13 @@ def _range_as_given(axis: Range) -> dict[str, object]:
 
 
 def _trainer_conflicts(grid: GridFile) -> Iterator[str]:
-    """Say what belongs to the softmax trainer alone."""
+    """Say what belongs to the softmax trainer alone, or to the others."""
     if grid.trainer.is_softmax:
+        if grid.resources != ResourceSettings():
+            yield (
+                'the table [resources] is for other trainers than "softmax", which trains in one '
+                "core per link; leave it out"
+            )
         return
     if grid.select != "last":
         yield (

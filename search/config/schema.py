@@ -1,6 +1,7 @@
 """The keys of a grid file, each with its type and its rule."""
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
@@ -310,6 +311,55 @@ class TrainerSettings(Strict):
         return self.is_softmax or self.name in KNOWN or estimator
 
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?B|B)", re.IGNORECASE)
+_UNITS = {"b": 1, **{f"{c}{i}b": (1024 if i else 1000) ** n for n, c in enumerate("kmgt", 1)
+                    for i in ("", "i")}}  # fmt: skip
+_MEMORY = 'a text such as "8 GiB" or "500 MB"'
+
+
+def _size(text: object) -> object:
+    """Return a size in bytes; a number is one already."""
+    if type(text) is int:
+        return text
+    found = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        raise PydanticCustomError("no_size", "no size")
+    return int(float(found[1]) * _UNITS[found[2].lower()])
+
+
+class ResourceSettings(Strict):
+    """The table [resources]: what a machine keeps free for each training, as Ray counts it.
+
+    Attributes
+    ----------
+    cpus : float
+        Cores, in which a trainer computes; a part of one lets several trainings share it.
+    gpus : float
+        GPUs, or a part of one.
+    memory : int
+        Bytes of memory.
+    """
+
+    cpus: float = Field(
+        default=1.0, gt=0, le=2**16, allow_inf_nan=False,
+        description="a whole number, such as 4, or a part of one core, such as 0.5",
+    )  # fmt: skip
+    gpus: float = Field(
+        default=0.0, ge=0, le=2**16, allow_inf_nan=False,
+        description="a whole number, such as 1, or a part of one GPU, such as 0.5",
+    )  # fmt: skip
+    memory: Annotated[int, Field(ge=0, lt=2**60), BeforeValidator(_size)] = Field(
+        default=0, description=_MEMORY
+    )
+
+    @field_validator("cpus", "gpus")
+    @classmethod
+    def _whole_above_one(cls, count: float) -> float:
+        if count > 1 and count != int(count):
+            raise PydanticCustomError("no_part", "more than one, and not whole")
+        return count
+
+
 MAX_REPLICATES = 1000
 """Seeds and folds of a config at most."""
 
@@ -359,6 +409,10 @@ class GridFile(Strict):
     pruner: PrunerSettings = Field(
         default_factory=PrunerSettings,
         description='a table such as {name = "halving", interval = 5}',
+    )
+    resources: ResourceSettings = Field(
+        default_factory=ResourceSettings,
+        description='a table such as {cpus = 4, gpus = 0.5, memory = "8 GiB"}',
     )
     reading: ReadingSettings = Field(
         default_factory=ReadingSettings,

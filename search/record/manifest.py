@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from cluster.resources import Resources
 from model.data.dataset import Dataset
 from model.data.sources import KNOWN
 from model.features import RAW
@@ -41,7 +42,7 @@ _ALL = "all"
 
 # The settings that a trial's result depends on, beside its params.
 REUSE_KEY = (
-    "trainer", "dataset", "features", "seed", "seeds", "folds", "validation_fraction",
+    "trainer", "resources", "dataset", "features", "seed", "seeds", "folds", "validation_fraction",
     "trainer_version",
 )  # fmt: skip
 
@@ -96,6 +97,7 @@ class Manifest:
         return {
             **_space_texts(self.config["space"]),
             "trainer": _trainer_text(self.config.get("trainer", {"name": SOFTMAX})),
+            "resources": _resources_text(self.config.get("resources", {})),
             "sampler": _method_text(self.config.get("sampler", {"name": "grid"})),
             "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
             "select": self.config.get("select", LAST),
@@ -204,6 +206,12 @@ def _space_texts(space: Any) -> dict[str, Any]:
         for i, table in enumerate(tables, 1)
         for name, axis in table.items()
     }
+
+
+def _resources_text(table: Mapping[str, Any]) -> str:
+    """Return what of the resources changes a result: threads and a GPU round otherwise."""
+    threads = Resources(table.get("cpus", 1.0)).threads
+    return f"threads={threads}" + (" on a GPU" if table.get("gpus") else "")
 
 
 def _trainer_text(table: Mapping[str, Any]) -> str:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster.executor import available_cores
 from cluster.job import ends_with_job
+from cluster.resources import Resources
 from model.data.dataset import Dataset
 from model.data.memory import gib, memory_bytes
 from model.errors import DataError
@@ -88,6 +90,27 @@ def check_memory(config: SweepConfig, data: Dataset, processes: int = 0) -> None
             f"{what} need {gib(needs[what])} of memory at least, and this machine has "
             f"{gib(memory_bytes())}. {_FEWER}"
         )
+
+
+def check_resources(resources: Resources) -> None:
+    """Refuse a training for which this machine has too few cores or too little memory.
+
+    Raises
+    ------
+    ConfigError
+        With both numbers.
+    """
+    asked = {
+        "cpus": (resources.cpus, available_cores(), f"{available_cores()} cores"),
+        "memory": (resources.memory, memory_bytes(), gib(memory_bytes())),
+    }
+    for name, (wanted, there, said) in asked.items():
+        if wanted > there:
+            shown = gib(int(wanted)) if name == "memory" else f"{wanted:g}"
+            raise ConfigError(
+                f"resources.{name} = {shown} for each training, and this machine has {said}. Give "
+                "less, or --address of a cluster that has it."
+            )
 
 
 def check_same_settings(path: Place, old: Manifest, config: SweepConfig, data: Dataset) -> None:

@@ -48,7 +48,7 @@ def dry_run(
     code : Path, optional
         Folder with the trainer's modules.
     """
-    workers = workers or available_cores()
+    workers = workers or max(1, int(available_cores() / config.resources.cpus))
     plan = replicated(_first_plan(config, workers), config.replicates, config.total)
     speed = _speed(config, data, code)
     cutter = LinkCutter.for_data(plan, speed=speed, config=config, data=data, workers=workers)

@@ -112,10 +112,14 @@ class Options:
         return {name: value for name, value in given.items() if value is not None}
 
     @property
+    def joins(self) -> bool:
+        """Whether a cluster is joined, which has machines of its own."""
+        return self.executor != "serial" and bool(self.address or os.environ.get("RAY_ADDRESS"))
+
+    @property
     def processes_here(self) -> int:
-        """Workers that are asked for on this machine: a cluster has machines of its own."""
-        joins = self.address or os.environ.get("RAY_ADDRESS")
-        return 0 if joins or self.executor == "serial" else self.workers or 0
+        """Workers that are asked for on this machine."""
+        return 0 if self.joins or self.executor == "serial" else self.workers or 0
 
     @property
     def run_path(self) -> Place:

@@ -1,25 +1,53 @@
 """What a sweep has before it trains: its examples, its executor, its manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cluster.executor import Executor, SerialExecutor
+from cluster.resources import Resources
 from model.data.dataset import Dataset
 from model.pack import compile_kernels
 from model.tasks import Examples
 from search.config import SweepConfig
+from search.errors import ConfigError
 from search.plan import grid_widths
 from search.record import Manifest, RunFolder, new_manifest
 from search.storage import Place
 from search.sweep.options import Options
 
 
-def make_executor(options: Options) -> Executor:
-    """Return the executor that the command asks for."""
+def resources_of(config: SweepConfig) -> Resources:
+    """Return what a machine keeps free for each training."""
+    return Resources(config.resources.cpus, config.resources.gpus, config.resources.memory)
+
+
+def make_executor(
+    options: Options, resources: Resources, notify: Callable[[str], None]
+) -> Executor:
+    """Return the executor that the command asks for.
+
+    Raises
+    ------
+    ClusterError
+        If no cluster can be started or joined.
+    ConfigError
+        If this machine has no room for one training.
+    """
     if options.executor == "serial":
         return SerialExecutor()
     from cluster.ray_executor import RayExecutor  # takes half a second, so only when it is needed
 
-    return RayExecutor(options.address, options.workers)
+    executor = RayExecutor(options.address, options.workers, resources)
+    if executor.room():
+        return executor
+    if options.joins:
+        # Others may yet join, or be started by the cluster because something waits for them.
+        notify(f"No machine of the cluster has {resources}; training waits for one.")
+        return executor
+    executor.close()
+    raise ConfigError(
+        f"[resources] asks for {resources} for each training, and Ray counts less on this machine. "
+        "Give less, or --address of a cluster that has it."
+    )
 
 
 def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Examples:

@@ -49,6 +49,7 @@ from search.sweep.checks import (
     check_methods,
     check_outlives_job,
     check_refits,
+    check_resources,
     check_same_reuse,
     check_same_settings,
 )
@@ -60,6 +61,7 @@ from search.sweep.preparation import (
     make_executor,
     prepare,
     read_or_write_manifest,
+    resources_of,
     runs_to_reuse,
 )
 from search.sweep.trainer_checks import check_before_first_sweep
@@ -107,6 +109,8 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
 def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
     check_enough_images(config, data)
     check_memory(config, data, options.processes_here)
+    if not options.joins:
+        check_resources(resources_of(config))
     check_methods(config)
     check_refits(options.refits, data)
     check_params(config, options.code)
@@ -221,7 +225,10 @@ class Sweep:
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because a Ray cluster takes seconds to start.
             preparing = background.submit(prepare, self.config, self.data, train_costs=train_costs)
-            with closing(make_executor(self.options)) as executor, Interruption() as interrupted:
+            executor = make_executor(
+                self.options, resources_of(self.config), partial(show, self.err)
+            )
+            with closing(executor), Interruption() as interrupted:
                 examples = self._share(preparing.result(), executor, interrupted)
                 del preparing  # and with it this process's own copy of the rows
                 if finished:

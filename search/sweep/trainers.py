@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from cluster.resources import Resources
 from model.errors import TrainerError
 from model.trainers import Packs, Params, TakesSchedules, Trainer, at_epoch, schedule_of
 from model.trainers.reference import TrainerName
@@ -51,7 +52,8 @@ def trainer_tasks(config: SweepConfig, code: Path | None) -> TrainerTasks | None
     """Return what workers do for the trainer of a run; None for the softmax trainer."""
     if config.trainer.is_softmax:
         return None
-    return TrainerTasks(TrainerName.here(config.trainer.name, code))
+    threads = Resources(config.resources.cpus).threads
+    return TrainerTasks(TrainerName.here(config.trainer.name, code), threads)
 
 
 def check_params(config: SweepConfig, code: Path | None) -> None:

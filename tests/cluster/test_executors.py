@@ -16,6 +16,7 @@ import pytest
 from cluster.errors import ClusterError
 from cluster.executor import SerialExecutor, available_cores, one_blas_thread
 from cluster.outcomes import Finished, Lost
+from cluster.resources import Resources
 from cluster.versions import library_versions
 from search.testing import ExecutorSuite
 from search.testing.executors import collect, run
@@ -204,16 +205,27 @@ class TestRay(ExecutorSuite):
         import cluster.ray_executor
         from cluster.ray_executor import RayExecutor
 
-        cores = {"CPU": 4.0}
+        cores = {"CPU": 3.0}
+        nodes = [
+            {"Alive": True, "Resources": cores},
+            {"Alive": True, "Resources": {"CPU": 1.0, "memory": 2.0**30}},
+            {"Alive": False, "Resources": {"CPU": 64.0}},
+        ]
         monkeypatch.setattr(cluster.ray_executor, "connect", lambda *given: None)
-        monkeypatch.setattr("ray.cluster_resources", lambda: cores)
-        monkeypatch.setattr("ray.nodes", list)
+        monkeypatch.setattr(cluster.ray_executor, "Whereabouts", lambda: None)
+        monkeypatch.setattr("ray.nodes", lambda: nodes)
         monkeypatch.setattr(cluster.ray_executor, "_COUNT_SECONDS", -1.0)
         executor, limited = RayExecutor("there:1"), RayExecutor("there:1", workers=7)
+        pairs = RayExecutor("there:1", resources=Resources(cpus=2, memory=2**29))
         assert executor.workers == 4
-        cores["CPU"] = 6.0
+        assert pairs.workers == 1  # none has room: of memory, or of cores
+        cores["CPU"] = 5.0
         assert executor.workers == 6
-        del cores["CPU"]  # a cluster that grows when it is asked for something
+        cores["memory"] = 2.0**31
+        assert pairs.room() == 2
+        cores["memory"] = 1.0
+        assert (pairs.room(), pairs.workers) == (0, 1)
+        del nodes[:]  # a cluster that grows when it is asked for something
         assert executor.workers == 1
         assert limited.workers == 7
 

@@ -1,6 +1,7 @@
 """Trainers other than the project's own, from the command line to log, model and report."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -82,7 +83,7 @@ class Hostile(Descent):
         return (*super().advance(state and state[:2], params, epochs, data), params["does"])
 
     def score(self, state, data):
-        found = super().score(state, data)
+        found = super().score(state, data) | {"margin": data.threads}
         if state[2] == "return NaN":
             return found | {"cost": float("nan")}
         if state[2] == "return another metric":
@@ -375,6 +376,44 @@ def test_code_comes_from_a_folder(own, capfd):
     assert (table(Path("run")).state == "COMPLETE").all()
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{cpus = 50_000}", "this machine has"),
+        ('{memory = "900 TiB"}', "resources.memory = 9.22e+05 GiB for each training, and this"),
+        ("{cpus = 0}", "cpus must be a whole number, such as 4, or a part of one core"),
+        ("{cpus = 2.5}", "cpus must be a whole number"),
+        ('{gpus = "one"}', "gpus must be a whole number, such as 1, or a part of one GPU"),
+        ('{memory = "8 gigs"}', 'memory must be a text such as "8 GiB" or "500 MB"'),
+        ("{cpu = 2}", "Did you mean cpus?"),
+    ],
+)
+def test_resources_that_cannot_be_had_are_refused_with_the_number(own, capfd, given, said):
+    grid(own, "rate = [0.01]\nepochs = [1]", more=f"resources = {given}")
+    outcome = run(capfd)
+    assert outcome.code == 2
+    assert outcome.err.count("error: ") == 1
+    assert said in outcome.err
+    assert not (own / "run").exists()
+
+
+def test_resources_are_part_of_a_run_and_not_of_the_softmax_trainers(own, capfd):
+    space = "rate = [0.01]\nepochs = [1]"
+    grid(own, space, more='resources = {cpus = 0.5, memory = "1 MiB"}')
+    assert run(capfd).code == 0
+    grid(own, space, more='resources = {cpus = 1, memory = "2 MiB"}')
+    assert run(capfd).code == 0
+    grid(own, space, more="resources = {cpus = 2}")
+    outcome = run(capfd)
+    assert outcome.code == 2
+    assert re.search("resources.*threads=1.*threads=2|threads=2.*threads=1", outcome.err)
+    softmax = "learning_rate = [0.01]\nbatch_size = [8]\nalpha = [0]\nepochs = [1]"
+    grid(own, softmax, "softmax", "resources = {cpus = 2}")
+    outcome = run(capfd, "--run-dir", "other")
+    assert outcome.code == 2
+    assert 'is for other trainers than "softmax"' in outcome.err
+
+
 @pytest.mark.ray
 @pytest.mark.xdist_group("ray")
 def test_workers_find_it_and_a_worker_that_dies_fails_its_trials_alone(own):
@@ -382,7 +421,8 @@ def test_workers_find_it_and_a_worker_that_dies_fails_its_trials_alone(own):
     kill = "if params['does'] == 'die':\n            os.kill(os.getpid(), 9)\n        "
     code = SOURCE.replace('if params["does"] == "raise at', kill + 'if params["does"] == "raise at')
     (own / "elsewhere/mine.py").write_text(code)
-    grid(own, 'rate = [0.01]\ndoes = ["nothing", "die"]\nepochs = [1, 3]', "mine:Hostile")
+    more = 'resources = {cpus = 2, memory = "50 MB"}'
+    grid(own, 'rate = [0.01]\ndoes = ["nothing", "die"]\nepochs = [1, 3]', "mine:Hostile", more)
     command = ("--grid", "./grid.toml", "--no-progress", "--workers", "2", "--code", "elsewhere")
     process = start(*command, "--run-dir", "run", cwd=own)
     from command_line import finish
@@ -391,5 +431,6 @@ def test_workers_find_it_and_a_worker_that_dies_fails_its_trials_alone(own):
     assert outcome.code == 0, outcome.err
     log = table(Path("run"))
     assert log[log.does == "nothing"].state.tolist() == ["COMPLETE"] * 2
+    assert log[log.does == "nothing"].val_margin.tolist() == [2.0, 2.0]  # the cores of a task
     assert log[log.does == "die"].state.tolist() == ["FAIL"] * 2
     assert all("3 times" in error for error in log[log.does == "die"].error)
