@@ -82,8 +82,12 @@ class RowCheck:
         StoreError
             If a file cannot be fetched.
         """
-        rows = trial_log.read(*self._columns, once=False)
-        return self._of_rows({name: rows[name].to_numpy() for name in self._columns}) is None
+        # All that a command which continues looks at.
+        rows = trial_log.read(*self._layout.standings, "source", once=False)
+        found = self._of_rows({name: rows[name].to_numpy() for name in self._columns})
+        if found is None:
+            trial_log.keep(rows)
+        return found is None
 
     def _of_rows(self, rows: Params) -> str | None:
         problem = self._of_numbers(rows["number"]) or self._of_params(rows) or self._of_states(rows)

@@ -73,6 +73,8 @@ class TrialLog:
         self.folder, self._run, self._once, self.layout = folder, run, once, layout
         prepare_folder(folder)
         self._schema = schema_of(layout).with_metadata({**(metadata or {})})
+        # All rows, of the files that there are; see `keep`.
+        self._kept: pa.Table | None = None
 
     def beside(self, name: str) -> Self:
         """Return another log of the same run, in a folder of that name beside this one's."""
@@ -120,6 +122,7 @@ class TrialLog:
         StoreError
             If the file cannot be renamed.
         """
+        self._kept = None
         rename_durably(self._path(name, _STAGED), self._path(name))
 
     def write(self, name: str, columns: Mapping[str, Any]) -> None:
@@ -183,6 +186,7 @@ class TrialLog:
         prepare_folder(folder)
         names = (f"{path.name}.{k}" for k in count(1))
         kept = next(folder / name for name in names if not (folder / name).exists())
+        self._kept = None
         rename_durably(path, kept)
         return kept
 
@@ -202,6 +206,13 @@ class TrialLog:
         once = self._once if once is None else once
         return read_log(self.folder, *names, run=self._run, once=once, layout=self.layout)
 
+    def keep(self, rows: pa.Table) -> None:
+        """Keep what was read and found right for `columns` to give, until a file comes or goes.
+
+        A command that continues looks at a log several times.
+        """
+        self._kept = rows
+
     def rows(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
         """Return the rows of some trials in the order of their numbers, null as None."""
         table = self.read()
@@ -211,7 +222,10 @@ class TrialLog:
 
     def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
         """Return some columns of the log as arrays; null numbers become NaN."""
-        return tuple(column.to_numpy() for column in self.read(*names).columns)
+        kept = self._kept
+        if kept is None or not names or not set(names) <= set(kept.column_names):
+            kept = self.read(*names)
+        return tuple(kept[name].to_numpy() for name in names or kept.column_names)
 
 
 def _sealed(table: pa.Table, seal: Seal) -> bytes:

@@ -157,7 +157,7 @@ def test_what_fails_everywhere_ends_in_one_message_and_goes_on_later(folder):
         r"left on device \(on [\d.]+\)\. What was logged is safe; ", last
     )  # fmt: skip
     assert "Traceback" not in outcome.err
-    with sweep(folder, None, "--workers", 1) as process:
+    with sweep(folder, None, "--executor", "serial") as process:
         assert_whole(finish(process), folder)
 
 

@@ -111,22 +111,14 @@ def assert_as_in_one_process(run_dir):
     assert_same_results(table(run_dir), table(serial))
 
 
-def test_the_smoke_grid_gives_the_bits_of_one_process_and_names_the_dashboard(folder):
-    with sweep(folder, "smoke", grid="smoke") as process:
-        outcome = finish(process)
-    assert outcome.code == 0, outcome.err
-    assert re.search(r"^Ray dashboard: http://[\d.]+:\d+ \(it asks", outcome.err, re.MULTILINE)
-    assert "best mini-batch size" in outcome.out
-    assert_as_in_one_process(folder / "smoke")
-
-
-def test_optima_are_found_beside_links(folder):
+def test_trials_and_optima_are_the_bits_of_one_process_and_the_dashboard_is_named(folder):
     write_images(folder / "small.npz")
     text = (folder / "slow.toml").read_text().replace("data.npz", "small.npz")
     (folder / "gap.toml").write_text(text)
     with sweep(folder, "gap", "./gap.toml", "--optimum") as process:
         outcome = finish(process)
     assert outcome.code == 0, outcome.err
+    assert re.search(r"^Ray dashboard: http://[\d.]+:\d+ \(it asks", outcome.err, re.MULTILINE)
     assert "The best trial ends " in outcome.out
     assert {path.name for path in (folder / "gap/optimum").iterdir()} == {
         "alpha-0.0.npz", "alpha-1.0.npz",
