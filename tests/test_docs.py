@@ -73,3 +73,32 @@ def test_the_map_names_every_file_of_a_room(folder):
     path = ROOT / folder if folder in ("model", "cluster") else ROOT / "search" / folder
     files = {file.stem for file in path.glob("*.py")} - {"__init__", "__main__"}
     assert files - set(re.findall(r"`(\w+)`", row[1])) <= {"errors"}
+
+
+MEASURED = re.compile(
+    r"\b\d[\d,.]*\s?(?:(?:micro|milli)?seconds?|minutes?|hours?|times|m?s|GFLOP/s|[MG]i?B|kB)\b"
+    r"|\b\d+(?:\.\d+)? %"
+)
+SOURCE = re.compile(r"measurements\.md|benchmarks/|scripts/|tests/|python -m (?:pytest|search)")
+# Sections whose figures nobody measures: limits, settings, arithmetic, examples.
+NOT_MEASURED = {
+    "architecture.md": {"## Decisions"},  # what was seen once, and led to one
+    "cluster.md": {"## Machines that come and go"},
+    "data.md": {"## Tables"},
+    "statistics.md": {"## Seeds and folds"},
+    "trainers.md": {"## What goes wrong in a trainer"},
+}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [p for p in PAGES if p.name not in {"CHANGELOG.md", "measurements.md"}],
+    ids=lambda p: p.name,
+)
+def test_a_section_with_figures_names_what_makes_them(page):
+    nameless = {
+        section.partition("\n")[0]
+        for section in re.split(r"^(?=#)", prose(page), flags=re.MULTILINE)
+        if MEASURED.search(section) and not SOURCE.search(section)
+    }
+    assert nameless == NOT_MEASURED.get(page.name, set())

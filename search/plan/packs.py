@@ -147,9 +147,9 @@ class Plan:
         return sum(pack.column_epochs for pack in self.packs)
 
     @property
-    def unshared_epochs(self) -> int:
-        """The same, if schedules that agree up to an epoch were trained apart."""
-        return sum(int(pack.epochs.sum()) for pack in self.packs)
+    def trial_epochs(self) -> int:
+        """Epochs of all trials together, if each were trained alone."""
+        return sum(int(((p.numbers != NO_TRIAL) * p.stops).sum()) for p in self.packs)
 
 
 Widths = Mapping[Any, int] | int

@@ -127,7 +127,7 @@ def plan_text(planned: Planned) -> str:
         *_pruner_figures(config),
         *_replicate_figures(config),
         ("trajectories", f"{plan.trajectories}, shared by trials that differ in epochs alone"),
-        *_stage_figures(planned),
+        ("epochs", f"{plan.column_epochs:,}; each trial alone would make it {plan.trial_epochs:,}"),
         ("packs", f"{len(plan.packs)}, of {' or '.join(map(str, widths))} trajectories"),
         ("links", f"{len(links)}, the longest {longest:.1f} s"),
         ("workers", f"{planned.workers}, busy {prediction.busy:.0%} of the training"),
@@ -149,18 +149,6 @@ def plan_text(planned: Planned) -> str:
         for batch_size, seconds in prediction.by_kind.items()
     ]
     return "\n".join([*table, "where the time goes:", *shares])
-
-
-def _stage_figures(planned: Planned) -> list[tuple[str, str]]:
-    """Return what schedules that begin alike have in common."""
-    if not planned.config.live:
-        return []
-    trained, apart = planned.plan.column_epochs, planned.plan.unshared_epochs
-    saved = 1 - trained / apart
-    return [
-        ("schedules", f"of {', '.join(planned.config.live)}"),
-        ("", f"{trained} epochs in place of {apart}: {saved:.0%} are in others' beginnings"),
-    ]
 
 
 def _operations(planned: Planned, waves: float) -> list[tuple[str, str]]:
