@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _copy(args: argparse.Namespace) -> None:
     # Here, because these take a second to import and --help shall not.
-    from search.tuning.studies import TOTAL, copy_study, ended_trials, study_of_run
+    from search.record import lost_rows
+    from search.tuning.studies import FINISHED, TOTAL, copy_study, ended_trials, study_of_run
 
     storage = args.storage or os.environ.get(_STORAGE)
     if not storage:
@@ -40,7 +41,10 @@ def _copy(args: argparse.Namespace) -> None:
     done = f"{ended} trials are in {without_login(storage)} as {name!r}"
     sys.stdout.write(f"{visible(done)}\n")
     if ended < total:
-        sys.stdout.write(f"The other {total - ended} trials of the run have no result yet.\n")
+        left = f"The other {total - ended} trials of the run have no result yet."
+        if study.user_attrs[FINISHED]:
+            left = lost_rows(args.run, ended, total)
+        sys.stdout.write(f"{visible(left)}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

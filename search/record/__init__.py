@@ -29,7 +29,7 @@ from search.record.confidence import (
 )
 from search.record.link_log import LinkRecord, read_links
 from search.record.loading import load_table
-from search.record.log_reading import of_replicates, read_columns, read_log
+from search.record.log_reading import lost_rows, of_replicates, read_columns, read_log
 from search.record.manifest import REUSE_KEY, Manifest, layout_of, new_manifest, versions
 from search.record.proposals import Proposal, Proposals
 from search.record.replicate_books import ReplicateBooks, training_books
@@ -102,6 +102,7 @@ __all__ = [
     "layout_of",
     "link_name",
     "load_table",
+    "lost_rows",
     "new_manifest",
     "of_replicates",
     "open_books",

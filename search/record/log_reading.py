@@ -256,6 +256,23 @@ def _unbelievable(path: Place, problem: str) -> StoreError:
     )
 
 
+def lost_rows(run: Place, rows: int, total: int) -> str:
+    """Return what is said of a finished run whose log has fewer rows than trials.
+
+    Parameters
+    ----------
+    run : Path or RemotePath
+        The run's folder.
+    rows, total : int
+        Trials that have a row, and all of them.
+    """
+    trials = f"{total - rows} of its {total} trials have"
+    return (
+        f"The run was finished, and {trials} no row in its log any more: files are gone. The "
+        f"command that began it, or python -m search.run --resume {run}, trains them again."
+    )
+
+
 def _way_out(folder: Place) -> str:
     return (
         f"With python -m search.run --resume {folder.parent} the file is set aside, in a folder of "

@@ -6,7 +6,7 @@ from model.data.sources import load_dataset
 from model.errors import PacksweepError
 from search.config import SweepConfig
 from search.errors import RunFolderError
-from search.record import Manifest, RunFolder, TrialLog
+from search.record import Manifest, RunFolder, TrialLog, lost_rows
 from search.report import write_report
 from search.storage import Place
 
@@ -36,13 +36,11 @@ def rewrite_report(run: Place, notify: Notify) -> Place:
             f"--resume {run}."
         )
     data = _same_data(manifest, notify, summary.dataset.rows)
-    write_report(
-        folder,
-        manifest,
-        TrialLog(folder.trials, run=manifest.run, layout=folder.layout),
-        summary,
-        data,
-    )
+    trial_log = TrialLog(folder.trials, run=manifest.run, layout=folder.layout)
+    (numbers,), total = trial_log.columns("number"), SweepConfig.from_dict(manifest.config).total
+    if len(numbers) < total:
+        notify(lost_rows(run, len(numbers), total))
+    write_report(folder, manifest, trial_log, summary, data)
     return folder.report
 
 

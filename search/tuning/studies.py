@@ -33,6 +33,9 @@ from search.tuning.methods import distributions
 TOTAL = "packsweep_trials"
 """The attribute of a study that says how many trials its run has in all."""
 
+FINISHED = "packsweep_finished"
+"""The attribute that says whether all of them had a result once."""
+
 # How far a copy in a storage is, as an attribute of its study.
 _COPY, _BEGUN, _WHOLE = "packsweep_copy", "begun", "whole"
 
@@ -188,4 +191,5 @@ def study_of_run(run: str | Place) -> optuna.Study:
     log = read_log(folder.trials, run=manifest.run, layout=layout).sort_by("number")
     study = as_study(log.to_pylist(), config.axes_by_name, config.name, config.select, layout)
     study.set_user_attr(TOTAL, config.total)
+    study.set_user_attr(FINISHED, folder.read_summary() is not None)
     return study

@@ -3,7 +3,7 @@
 import shlex
 from datetime import UTC, datetime
 
-from search.record import COMPLETE, FAIL, PRUNED, READOUTS
+from search.record import COMPLETE, FAIL, PRUNED, READOUTS, lost_rows
 from search.result import top_lines, top_trial
 from search.text import duration, wrapped
 from search.watch.progress import best_text
@@ -23,7 +23,7 @@ def status_lines(state: RunState, width: int | None = None) -> list[str]:
     """
     readout = READOUTS[state.config.select]
     top = top_lines(list(map(top_trial, state.standings.top)), width, readout)
-    blocks = [_head(state, width), top, _links(state, width), _continued(state)]
+    blocks = [_head(state, width), top, _links(state, width), _continued(state, width)]
     lines = [line for block in blocks if block for line in (*block, "")]
     return lines[:-1]
 
@@ -69,7 +69,10 @@ def _links(state: RunState, width: int | None) -> list[str]:
     return ["The newest links (UTC):", *lines] if lines else []
 
 
-def _continued(state: RunState) -> list[str]:
+def _continued(state: RunState, width: int | None) -> list[str]:
+    standings = state.standings
+    if state.name == FINISHED and standings.finished < standings.total:
+        return wrapped(lost_rows(state.folder.path, standings.finished, standings.total), width)
     if state.name != INTERRUPTED:
         return []
     if state.config.own_methods:  # which --resume does not import

@@ -42,6 +42,7 @@ COMMANDS = {
 
 # Of each state what each command says, and its exit code; the files are as the state's name says.
 NO_RUN = "There is no run in"
+LOST = r"8 of its\s16 trials\shave no\srow in its log any\smore.*--resume"
 DAMAGED = "cannot be believed: "
 TABLE = {
     "nothing": {
@@ -72,9 +73,9 @@ TABLE = {
     },
     "whole, with a log file gone": {
         "run": (0, "was finished, and files of it were changed[^#]*16 complete"),
-        "status": (0, "finished.*\n8 of 16 trials"), "runs": (0, r"finished +16/16"),
-        "export": (0, "8 trials are in.*\nThe other 8 trials.*no result yet"),
-        "report": (0, "report.html"), "load": (0, "^8 rows"),
+        "status": (0, f"finished.*\n8 of 16 trials[^#]*{LOST}"), "runs": (0, r"finished +16/16"),
+        "export": (0, f"8 trials are in[^#]*{LOST}"),
+        "report": (0, f"{LOST}[^#]*report.html"), "load": (0, "^8 rows"),
     },
     "whole, with the model damaged": {
         "run": (0, "Training the best combination[^#]*16 complete"),
