@@ -4,6 +4,8 @@ BIN := .venv/bin
 # More than there are cores on small machines: tests of clusters and servers mostly wait.
 TESTERS ?= 4
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Each process would compile again what all import: half a second of each command.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What is installed has the hashes of the locks, build tools included.
 INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --requirement

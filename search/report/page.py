@@ -20,13 +20,14 @@ from search.report.overview import history_chart, importance_chart, parallel_cha
 from search.report.pairs import MODES, Pairs
 from search.report.pictures import Picture, mistake_pictures, weight_pictures
 from search.report.result import figures, result_table, top_trials
-from search.report.run_data import Columns, RunData
+from search.report.run_data import Columns, RunData, outcomes
 from search.report.settings_text import as_toml
 from search.report.ties import tie_chart, tie_rows
 from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
 from search.result import (
     edge_warnings,
+    grid_importances,
     guessing_sentences,
     optimum_sentences,
     readout_rows,
@@ -135,9 +136,12 @@ def _waves(run: RunData) -> list[int]:
 
 
 def _importances(run: RunData) -> dict[str, float]:
-    # Imported here because Optuna takes a second, and a run without results does not need it.
     if run.summary.best is None or not run.varying:
         return {}
+    if run.config.is_grid:
+        values = {axis.name: run.trials[axis.name] for axis in run.varying}
+        return grid_importances(outcomes(run.trials), values)
+    # Here, because it takes a second to import, and a grid goes without.
     from search.tuning.importance import importances
     from search.tuning.studies import study_of_run
 

@@ -11,6 +11,7 @@ from search.result.guessing import (
     sizes_of,
     why_no_result,
 )
+from search.result.importance import grid_importances
 from search.result.optimality_gap import (
     ROUNDING,
     gaps,
@@ -42,6 +43,7 @@ __all__ = [
     "edge_warnings",
     "find_ties",
     "gaps",
+    "grid_importances",
     "guessing_sentences",
     "lacks_optimum",
     "lacks_refits",

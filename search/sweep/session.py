@@ -109,7 +109,7 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
 def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
     check_enough_images(config, data)
     check_memory(config, data, options.processes_here)
-    if not options.joins:
+    if not (options.joins or config.trainer.is_softmax):
         check_resources(resources_of(config))
     check_methods(config)
     check_refits(options.refits, data)
