@@ -24,4 +24,6 @@ def _surroundings(tmp_path_factory):
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, code)))
         patch.delenv("RAY_ADDRESS", raising=False)
+        # Ray's workers would come after all other tests.
+        patch.setenv("RAY_worker_niceness", "0")
         yield

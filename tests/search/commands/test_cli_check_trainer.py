@@ -99,7 +99,7 @@ def test_a_good_one_is_a_short_table_and_what_things_take(check):
 def test_a_broken_one_is_told_in_full_below_and_is_exit_code_1(check):
     outcome = check("means:Unseeded", *RATE)
     assert outcome.code == 1
-    assert outcome.err == "error: 1 of 9 checks failed.\n"
+    assert outcome.err == "error: 1 of 10 checks failed.\n"
     told = [line for line in outcome.out.splitlines() if line.startswith("twice the same is")]
     assert told[0].split()[6] == "NO"
     assert told[1].startswith("twice the same is the same: Twice the same training of 6 epochs")

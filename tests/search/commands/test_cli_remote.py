@@ -227,8 +227,10 @@ class Writes:
             if self.left is not None:
                 self.left -= 1
                 if self.left < 0:
-                    # As nothing is done any more, a lease is not released either.
-                    raise OSError("killed") if key.endswith(".lock") else Killed
+                    # As nothing is done any more, a lease is not released either; and a thread
+                    # that writes beside the work is gone.
+                    beside = threading.current_thread() is not threading.main_thread()
+                    raise OSError("killed") if beside or key.endswith(".lock") else Killed
             return change(store, key, *args, **options)
 
         return counted

@@ -1,0 +1,56 @@
+"""Who is next, where many people's sweeps share one cluster: decisions alone.
+
+It gets rows and gives rows back. It knows no clock, no file and no cluster, so that every decision
+can be repeated from what it was made of. A sweep is preempted by not starting its next link: links
+take seconds, and what runs ends.
+"""
+
+from search.queue.order import Decision, Rank, Start, Wait, decide
+from search.queue.rows import Lease, Person, Queue, Snapshot, Sweep
+from search.queue.states import (
+    CANCEL,
+    CANCELLED,
+    DONE,
+    FAILED,
+    PAUSE,
+    PAUSED,
+    PAUSING,
+    QUEUED,
+    RUN,
+    RUNNING,
+    STOP,
+    STOPPING,
+    actual_state,
+    wanted_after,
+)
+from search.queue.use import HALF_LIFE, decayed, entered
+
+__all__ = [
+    "CANCEL",
+    "CANCELLED",
+    "DONE",
+    "FAILED",
+    "HALF_LIFE",
+    "PAUSE",
+    "PAUSED",
+    "PAUSING",
+    "QUEUED",
+    "RUN",
+    "RUNNING",
+    "STOP",
+    "STOPPING",
+    "Decision",
+    "Lease",
+    "Person",
+    "Queue",
+    "Rank",
+    "Snapshot",
+    "Start",
+    "Sweep",
+    "Wait",
+    "actual_state",
+    "decayed",
+    "decide",
+    "entered",
+    "wanted_after",
+]
