@@ -1,8 +1,8 @@
 """Who is next, where many people's sweeps share one cluster: decisions alone.
 
-It gets rows and gives rows back. It knows no clock, no file and no cluster, so that every decision
-can be repeated from what it was made of. A sweep is preempted by not starting its next link: links
-take seconds, and what runs ends.
+It knows rows: people, quotas, priorities and links. It never knows a clock, a file or a cluster, so
+that every decision can be repeated from what it was made of. A sweep is preempted by not starting
+its next link: links take seconds, and what runs ends.
 """
 
 from search.queue.order import Decision, Rank, Start, Wait, decide

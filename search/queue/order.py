@@ -132,7 +132,9 @@ class _Table:
 
     def first(self) -> Sweep | None:
         """Return the sweep whose link is next, of those that may run at all."""
-        return min((s for s in self.sweeps.values() if self.may_run(s)), key=self.rank, default=None)
+        return min(
+            (s for s in self.sweeps.values() if self.may_run(s)), key=self.rank, default=None
+        )
 
     def may_run(self, sweep: Sweep) -> bool:
         """Whether its queue lets it, and the cluster is large enough."""

@@ -18,7 +18,9 @@ QUEUES = ("all", "team")
 @st.composite
 def snapshots(draw):
     people = tuple(
-        Person(name, draw(st.sampled_from([0.5, 1.0, 2.0])), draw(st.sampled_from([0.0, 3.0, 50.0])))
+        Person(
+            name, draw(st.sampled_from([0.5, 1.0, 2.0])), draw(st.sampled_from([0.0, 3.0, 50.0]))
+        )
         for name in ("ann", "bob", "cleo")
     )
     queues = (
@@ -195,7 +197,11 @@ class Cluster:
     def _start(self):
         leases = tuple(Lease(s.name, s.queue, s.cores) for *_, s in self.running)
         snapshot = Snapshot(
-            self.cores, tuple(self.people.values()), self.queues, tuple(self.sweeps.values()), leases
+            self.cores,
+            tuple(self.people.values()),
+            self.queues,
+            tuple(self.sweeps.values()),
+            leases,
         )
         for start in decide(snapshot).starts:
             sweep = self.sweeps[start.sweep]
