@@ -38,11 +38,17 @@ def parallel_chart(run: RunData) -> Chart | None:
         "parallel",
         "Parallel coordinates",
         [{"type": "parcoords", "line": line, "dimensions": [*dimensions, cost], "tickfont": _HALO}],
-        {"margin": {"l": 56, "r": 56, "t": 48, "b": 24}},
+        {"margin": {"l": _room(dimensions[0]), "r": 56, "t": 48, "b": 24}},
         height=420,
         note=_thinned_note(len(chosen), int(np.isfinite(costs).sum())),
         wide=True,
     )
+
+
+def _room(dimension: dict[str, Any]) -> int:
+    """Return the pixels beside the first axis, which its texts need."""
+    longest = max(map(len, dimension.get("ticktext", ("",))), default=0)
+    return min(max(56, 6 * longest + 12), 260)
 
 
 def _dimension(axis: Axis, values: Any) -> dict[str, Any]:

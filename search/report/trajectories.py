@@ -117,7 +117,7 @@ def _layout(shown: dict[Key, Trajectory]) -> dict[str, Any]:
         "yaxis": {"title": {"text": "validation cost"}, "range": [low - margin, high + margin]},
         "legend": {
             "orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0,
-            "entrywidth": 105,
+            "entrywidth": max(105, 6 * max(len(_name(key)) for key in shown) + 12),
         },
     }  # fmt: skip
 
@@ -125,12 +125,16 @@ def _layout(shown: dict[Key, Trajectory]) -> dict[str, Any]:
 def _trajectory_line(index: int, key: Key, line: Trajectory) -> dict[str, Any]:
     points = _finite(line)
     return {
-        "type": "scatter", "mode": "lines+markers", "name": ", ".join(map(axis_number, key)),
+        "type": "scatter", "mode": "lines+markers", "name": _name(key),
         "x": list(points), "y": list(points.values()),
         "line": {"color": series(index), "width": 3 if index == 0 else 1.5},
         "marker": {"size": 6 if index == 0 else 4},
         "hovertemplate": "%{x} epochs, cost %{y:.4f}<extra>%{fullData.name}</extra>",
     }  # fmt: skip
+
+
+def _name(key: Key) -> str:
+    return ", ".join(map(axis_number, key))
 
 
 def _pruned_line(line: Trajectory, first: bool) -> dict[str, Any]:

@@ -76,6 +76,8 @@ class Hostile(Descent):
         if params["does"] == "print":
             for _ in range(100):
                 print("y" * 1_000_000)
+        if params["does"] == "hang" and epoch == 1:
+            time.sleep(1e6)
         if params["does"] == "exit" and epoch == 1:
             raise SystemExit(3)
 
@@ -434,3 +436,20 @@ def test_workers_find_it_and_a_worker_that_dies_fails_its_trials_alone(own):
     assert log[log.does == "nothing"].val_margin.tolist() == [2.0, 2.0]  # the cores of a task
     assert log[log.does == "die"].state.tolist() == ["FAIL"] * 2
     assert all("3 times" in error for error in log[log.does == "die"].error)
+
+
+@pytest.mark.ray
+@pytest.mark.rehearsal
+@pytest.mark.xdist_group("ray")
+def test_one_that_hangs_is_given_up_and_fails_its_trials_alone(own):
+    from command_line import Hold, finish
+
+    grid(own, 'rate = [0.01]\ndoes = ["nothing", "hang"]\nepochs = [1, 3]', "own:Hostile")
+    command = ("--grid", "./grid.toml", "--no-progress", "--workers", "2", "--run-dir", "run")
+    hold = Hold(10**6, own, "hanging")  # which holds none, and gives up after seconds
+    outcome = finish(start(*command, cwd=own, hold=hold))
+    assert outcome.code == 0, outcome.err
+    log = table(Path("run"))
+    assert log[log.does == "nothing"].state.tolist() == ["COMPLETE"] * 2
+    assert log[log.does == "hang"].state.tolist() == ["FAIL"] * 2
+    assert all("no answer" in error for error in log[log.does == "hang"].error)

@@ -31,7 +31,8 @@ def snapshots(draw):
         Sweep(
             f"s{i}", draw(st.sampled_from([p.name for p in people])), draw(st.sampled_from(QUEUES)),
             place=i, priority=draw(st.integers(-1, 1)), links=draw(st.integers(0, 4)),
-            cores=draw(st.sampled_from([0.5, 1.0, 2.0, 16.0])), seconds=draw(st.sampled_from([1, 6])),
+            cores=draw(st.sampled_from([0.5, 1.0, 2.0, 16.0])),
+            seconds=draw(st.sampled_from([1, 6])),
         )
         for i in range(draw(st.integers(0, 6)))
     )  # fmt: skip
