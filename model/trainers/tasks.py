@@ -1,6 +1,7 @@
 """What a worker does for any trainer: one link of a pack, the final training, a measurement."""
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from model.trainers.final_state import FinalState
 from model.trainers.reference import TrainerName
 from model.trainers.rows import Rows
 from model.trainers.states import States, dumped
-from model.trainers.trainer import KeepsPast, Params, Trainer
+from model.trainers.trainer import Params, Trainer
 
 I64 = NDArray[np.int64]
 
@@ -142,14 +143,15 @@ class TrainerTasks:
         with self._at_work() as trainer:
             training = self._rows(examples.training(0), examples.n_classes, seed)
             scoring = self._rows(examples.validation(0), examples.n_classes, seed)
-            epochs = trainer.grain if isinstance(trainer, KeepsPast) else 1
-            state = States.start(params, np.full(len(params), 2 * epochs), seed)
-            current, seconds = Columns(trainer, state), 0.0
-            for until in (epochs, 2 * epochs):
-                began = time.perf_counter()
-                current.advance(until, training)
-                seconds = (time.perf_counter() - began) / epochs
-                if seconds > _ENOUGH:  # the first one also loads libraries
+            seconds = math.inf
+            # The first one also loads libraries. Each begins anew: a state may be cut only at the
+            # grain, and so many epochs would take as long as a small sweep.
+            for epochs in _MEASURED:
+                state = States.start(params, np.full(len(params), epochs), seed)
+                current, began = Columns(trainer, state), time.perf_counter()
+                current.advance(epochs, training)
+                seconds = min(seconds, (time.perf_counter() - began) / epochs)
+                if seconds > _ENOUGH:
                     break
             began = time.perf_counter()
             _, _, errors = _scores(current, np.arange(len(params)), current.epoch, scoring)
@@ -159,7 +161,11 @@ class TrainerTasks:
             return seconds / len(training.y), scored / len(scoring.y)
 
 
+_MEASURED = (1, 3)
+"""Epochs that are trained to see how long one takes."""
+
 _ENOUGH = 2.0
+"""Seconds of an epoch from which one tells enough."""
 
 
 def rows_of(sample: Sample, n_classes: int, seed: int, threads: int = 1) -> Rows:

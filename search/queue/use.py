@@ -1,5 +1,6 @@
 """What people have used, and how it is forgotten."""
 
+import math
 from collections.abc import Iterable
 
 from search.queue.rows import Person
@@ -18,7 +19,7 @@ def decayed(use: float, seconds: float, half_life: float = HALF_LIFE) -> float:
     >>> decayed(100.0, 1200.0)
     25.0
     """
-    return use * 0.5 ** (max(seconds, 0.0) / half_life)
+    return use * math.pow(0.5, max(seconds, 0.0) / half_life)
 
 
 def entered(person: Person, active: Iterable[Person]) -> float:
