@@ -42,14 +42,15 @@ def figures(text):
 
 def test_a_dry_run_of_the_full_grid_shows_the_plan_and_what_it_takes():
     text, chains = dry_run()
-    assert [line.split("  ")[0] for line in text.splitlines()[:10]] == [
-        "trials", "trajectories", "packs", "links", "workers", "operations", "training",
+    assert [line.split("  ")[0] for line in text.splitlines()[:11]] == [
+        "trials", "trajectories", "epochs", "packs", "links", "workers", "operations", "training",
         "final training", "memory", "",
     ]  # fmt: skip
     told = figures(text)
     links = [link for chain in chains for link in chain]
     assert told["trials"] == "4096"
     assert told["trajectories"].startswith("512,")
+    assert told["epochs"] == "20,480; each trial alone would make it 92,160"
     assert told["packs"] == "8, of 64 trajectories"
     assert len(links) == 64
     assert told["links"] == f"64, the longest {max(link.seconds for link in links):.1f} s"
