@@ -37,7 +37,7 @@ def dry_run(workers=4, speed=TYPICAL):
 
 
 def figures(text):
-    return dict(re.split(r"\s{2,}", line, maxsplit=1) for line in text.splitlines()[:9])
+    return dict(re.split(r"\s{2,}", line, maxsplit=1) for line in text.splitlines()[:10])
 
 
 def test_a_dry_run_of_the_full_grid_shows_the_plan_and_what_it_takes():
