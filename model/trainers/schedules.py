@@ -95,7 +95,7 @@ class Schedule:
     @property
     def is_constant(self) -> bool:
         """Whether it has one value."""
-        return len(self.values) == 1
+        return len(self.values) == 1 and not self.warm_up
 
     @property
     def turns(self) -> tuple[int, ...]:

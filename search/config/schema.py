@@ -341,8 +341,8 @@ class ResourceSettings(Strict):
     """
 
     cpus: float = Field(
-        default=1.0, gt=0, le=2**16, allow_inf_nan=False,
-        description="a whole number, such as 4, or a part of one core, such as 0.5",
+        default=1.0, ge=0.1, le=2**16, allow_inf_nan=False,
+        description="a whole number, such as 4, or a part of one core, 0.1 or more",
     )  # fmt: skip
     gpus: float = Field(
         default=0.0, ge=0, le=2**16, allow_inf_nan=False,

@@ -1,9 +1,9 @@
 """Which sweeps start their next links, and why the others wait."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from search.queue.rows import Lease, Person, Queue, Snapshot, Sweep
+from search.queue.rows import Queue, Snapshot, Sweep
 
 # Cores are sums of parts: a rounding less is enough.
 _ROUNDING = 1e-9
@@ -203,22 +203,3 @@ def _factor(table: _Table, first: Sweep, other: Sweep) -> str:
     if a.share != b.share:
         return f"{first.person} has used less of the share"
     return "it was submitted first"
-
-
-def applied(snapshot: Snapshot, starts: Iterable[Start]) -> Snapshot:
-    """Return what a snapshot is after some starts; for replays and simulations."""
-    sweeps = {sweep.name: sweep for sweep in snapshot.sweeps}
-    people = {person.name: person for person in snapshot.people}
-    leases = list(snapshot.leases)
-    for start in starts:
-        sweep = sweeps[start.sweep]
-        sweeps[sweep.name] = replace(sweep, links=sweep.links - 1)
-        leases.append(Lease(sweep.name, sweep.queue, sweep.cores))
-        person: Person = people[sweep.person]
-        people[person.name] = replace(person, use=person.use + sweep.cores * sweep.seconds)
-    return replace(
-        snapshot,
-        people=tuple(people.values()),
-        sweeps=tuple(sweeps.values()),
-        leases=tuple(leases),
-    )

@@ -67,7 +67,9 @@ def check_params(config: SweepConfig, code: Path | None) -> None:
     if config.trainer.is_softmax:
         return
     trainer = TrainerName.here(config.trainer.name, code).load()
-    shown = (now for params in _each_value(config) for now in _at_turns(params, config.live))
+    axis = config.axes_by_name[EPOCHS]
+    most = int(axis.high if isinstance(axis, Range) else max(axis))
+    shown = (now for params in _each_value(config) for now in _at_turns(params, config.live, most))
     for params in islice(shown, _SHOWN):
         _check(trainer, config.trainer.name, params)
 
@@ -83,10 +85,11 @@ def _check(trainer: Trainer, name: str, params: Params) -> None:
         ) from error
 
 
-def _at_turns(params: dict[str, Any], live: Sequence[str]) -> list[dict[str, Any]]:
-    """Return hyperparameters as they are where their schedules turn."""
+def _at_turns(params: dict[str, Any], live: Sequence[str], most: int) -> list[dict[str, Any]]:
+    """Return hyperparameters as they are where their schedules turn, or the longest trial ends."""
     schedules = [schedule_of(params[name]) for name in live if name in params]
-    epochs = dict.fromkeys([0, *(epoch for found in schedules for epoch in found.turns)])
+    turns = [0, *(epoch for found in schedules for epoch in found.turns)]
+    epochs = dict.fromkeys(min(epoch, most - 1) for epoch in turns)
     return [at_epoch(params, live, epoch) for epoch in epochs]
 
 

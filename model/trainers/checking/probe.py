@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any, cast
 
 from model.errors import TrainerError
+from model.trainers.checking.fresh_process import Job
 from model.trainers.checking.report import BrokenPromiseError
-from model.trainers.fresh_process import Job
 from model.trainers.reference import TrainerName
 from model.trainers.rows import Rows
 from model.trainers.states import dumped, loaded

@@ -254,7 +254,7 @@ class Noticing(Descent):
     """Counts its steps in the state, as it must, but rounds differently in each process."""
 
     def rate(self, params, epoch, epochs):
-        return params["learning_rate"] * (1 + os.getpid() % 99_991 * 1e-9)
+        return params["learning_rate"] * (1 + os.getpid() * 0.618 % 1 * 1e-4)  # neighbours too
 
 
 class WritesPastProtection(Descent):

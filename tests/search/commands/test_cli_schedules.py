@@ -134,6 +134,20 @@ def test_a_grid_trains_the_union_of_its_stages_and_says_so_before(own, capfd, mo
     assert "0.1 for 4, then 0.01" in (own / "run/report.html").read_text()
 
 
+def test_a_trainer_is_not_asked_for_what_lies_behind_the_longest_trial(own, capfd):
+    refusing = "\n\nclass Positive(Chronicle):\n    def check(self, params):\n"
+    refusing += (
+        "        if params['rate'] <= 0:\n            raise ValueError('a rate is positive')\n"
+    )
+    (own / "chronicles.py").write_text(SOURCE + refusing)
+    rates = '{schedule = "cosine", start = 0.1, epochs = 12}'  # 0 after its last epoch
+    grid(rates, "chronicles:Positive")
+    assert run(capfd, "--dry-run").code == 0
+    grid(rates, "chronicles:Positive", epochs="[13]")
+    outcome = run(capfd, "--dry-run")
+    assert (outcome.code, "a rate is positive" in outcome.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     "more",
     [(), ("--pruner", "halving"), ("--sampler", "random", "--trials", "12"), ("--seeds", "2")],
@@ -166,6 +180,7 @@ def test_interrupted_and_continued_it_is_the_same(own, capfd, monkeypatch, more)
     [
         ("{schedule = [[0.1, 4], [0.01, 8]]}", "chronicles:Fixed", "chronicles:Fixed takes none"),
         ('{schedule = "cosin", start = 1}', "chronicles:Chronicle", "one of cosine, linear, step"),
+        ('["0.1, warm-up 5", "0.2"]', "chronicles:Fixed", "chronicles:Fixed takes none"),
         ('["fast", "slow"]', "chronicles:Chronicle", "'fast' is no schedule"),
         (
             "[0.1, {schedule = [[0.1, 4]]}]", "chronicles:Chronicle", "'0.1' is given twice"

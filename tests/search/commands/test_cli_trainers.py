@@ -383,6 +383,7 @@ def test_code_comes_from_a_folder(own, capfd):
     [
         ("{cpus = 50_000}", "this machine has"),
         ('{memory = "900 TiB"}', "resources.memory = 9.22e+05 GiB for each training, and this"),
+        ("{cpus = 1e-9}", "a part of one core, 0.1 or more"),
         ("{cpus = 0}", "cpus must be a whole number, such as 4, or a part of one core"),
         ("{cpus = 2.5}", "cpus must be a whole number"),
         ('{gpus = "one"}', "gpus must be a whole number, such as 1, or a part of one GPU"),

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.queue import Lease, Person, Queue, Snapshot, Sweep, decayed, decide, entered
-from search.queue.order import applied
 
 QUEUES = ("all", "team")
 
@@ -41,6 +40,25 @@ def snapshots(draw):
         for _ in range(draw(st.integers(0, 3)))
     )
     return Snapshot(draw(st.sampled_from([1, 4, 8])), people, queues, sweeps, leases)
+
+
+def applied(snapshot, starts):
+    """Return what a snapshot is after some starts."""
+    sweeps = {sweep.name: sweep for sweep in snapshot.sweeps}
+    people = {person.name: person for person in snapshot.people}
+    leases = list(snapshot.leases)
+    for start in starts:
+        sweep = sweeps[start.sweep]
+        sweeps[sweep.name] = replace(sweep, links=sweep.links - 1)
+        leases.append(Lease(sweep.name, sweep.queue, sweep.cores))
+        person = people[sweep.person]
+        people[person.name] = replace(person, use=person.use + sweep.cores * sweep.seconds)
+    return replace(
+        snapshot,
+        people=tuple(people.values()),
+        sweeps=tuple(sweeps.values()),
+        leases=tuple(leases),
+    )
 
 
 def used(snapshot, queue=None):

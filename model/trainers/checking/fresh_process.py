@@ -52,7 +52,7 @@ class Job:
         TrainerError
             If that process ends badly, or not in time.
         """
-        command = [sys.executable, "-m", "model.trainers.fresh_process"]
+        command = [sys.executable, "-m", "model.trainers.checking.fresh_process"]
         try:
             done = subprocess.run(  # noqa: S603 - this very program
                 command, input=pickle.dumps((sys.path, self)), capture_output=True,
