@@ -36,6 +36,12 @@ class Chronicle(TakesSchedules):
         return {"cost": cost(state), "accuracy": 0.5}
 
 
+class Positive(Chronicle):
+    def check(self, params):
+        if params["rate"] <= 0:
+            raise ValueError("a rate is positive")
+
+
 class InPacks(Chronicle, Packs):
     pack_by = ("kind",)
 
@@ -135,11 +141,6 @@ def test_a_grid_trains_the_union_of_its_stages_and_says_so_before(own, capfd, mo
 
 
 def test_a_trainer_is_not_asked_for_what_lies_behind_the_longest_trial(own, capfd):
-    refusing = "\n\nclass Positive(Chronicle):\n    def check(self, params):\n"
-    refusing += (
-        "        if params['rate'] <= 0:\n            raise ValueError('a rate is positive')\n"
-    )
-    (own / "chronicles.py").write_text(SOURCE + refusing)
     rates = '{schedule = "cosine", start = 0.1, epochs = 12}'  # 0 after its last epoch
     grid(rates, "chronicles:Positive")
     assert run(capfd, "--dry-run").code == 0
