@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from cluster.metrics import Metrics, NoMetrics
 from cluster.outcomes import Finished, Lost, Running, Trouble
+from cluster.resources import Resources
 from model.errors import PacksweepError
 from model.steps import Steps, run_to_end
 
@@ -63,6 +64,7 @@ class Executor(Protocol):
         function: Callable[..., Any],
         *args: Any,
         avoid: Sequence[str] = (),
+        resources: Resources | None = None,
     ) -> None:
         """Queue ``function(*args)``.
 
@@ -82,6 +84,8 @@ class Executor(Protocol):
         avoid : sequence of str
             Machines where it was lost, as `Lost.node` names them: it runs elsewhere, unless
             there are no others.
+        resources : Resources, optional
+            What it asks of a machine; left out, what all tasks of this executor ask for.
 
         Raises
         ------
@@ -191,9 +195,10 @@ class SerialExecutor:
         function: Callable[..., Any],
         *args: Any,
         avoid: Sequence[str] = (),
+        resources: Resources | None = None,
     ) -> None:
         """Queue a call."""
-        del name, avoid
+        del name, avoid, resources
         self._queue.append((key, function, args))
 
     def wait(self, timeout: float) -> list[Finished | Lost]:

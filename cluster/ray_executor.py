@@ -62,7 +62,7 @@ class RayExecutor:
     workers : int, optional
         Tasks at the same time; left out, as many as the cluster has room for at any time.
     resources : Resources
-        What each task asks for.
+        What each task asks for that says nothing else.
 
     Raises
     ------
@@ -82,9 +82,7 @@ class RayExecutor:
         self._resources = resources
         # The tasks for which the cluster has room, and when that was counted.
         self._room, self._counted_at = 1, -math.inf
-        self._remote = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=0)(
-            on_worker
-        )
+        self._remote = ray.remote(max_retries=0)(on_worker)
         self._killer = ray.remote(num_cpus=0, max_retries=0)(kill_if_stopped)
         # All tasks that were submitted and not returned by `wait`, by their reference in Ray.
         self._tasks: dict[Any, SentTask] = {}
@@ -127,19 +125,23 @@ class RayExecutor:
         function: Callable[..., Any],
         *args: Any,
         avoid: Sequence[str] = (),
+        resources: Resources | None = None,
     ) -> None:
         """Queue a call as a Ray task with the name of its kind.
 
         The dashboard has one bar of progress for all tasks of the same name.
         """
         with _in_reach():
-            self._submit(SentTask(key, name, self._whereabouts.ticket(), (function, *args), avoid))
+            ticket, asked = self._whereabouts.ticket(), resources or self._resources
+            self._submit(SentTask(key, name, ticket, (function, *args), avoid, asked))
 
     def _submit(self, task: SentTask) -> None:
         kind, _, detail = task.name.partition(": ")
         remote = self._remote.options(
             name=kind,
-            memory=self._resources.memory + self._queue_salt,
+            num_cpus=task.resources.cpus,
+            num_gpus=task.resources.gpus,
+            memory=task.resources.memory + self._queue_salt,
             label_selector=self._elsewhere(task),
         )
         try:

@@ -13,6 +13,7 @@ import ray
 
 from cluster.executor import one_blas_thread, result_of
 from cluster.outcomes import Trouble
+from cluster.resources import Resources
 from cluster.versions import Versions, check_versions
 from cluster.whereabouts import record_start
 from model.errors import PacksweepError
@@ -37,6 +38,8 @@ class SentTask:
         The function and its arguments.
     avoid : sequence of str
         The nodes where it was lost.
+    resources : Resources
+        What it asks of a machine.
     """
 
     key: Hashable
@@ -44,6 +47,7 @@ class SentTask:
     ticket: str
     call: tuple[Any, ...]
     avoid: Sequence[str]
+    resources: Resources
 
 
 def on_worker(

@@ -29,6 +29,10 @@ _SETTLED = (
     "dataset", "target", "weights", "missing", "keys", "seed", "seeds", "sampler", "trials",
     "pruner", "reuse", "fresh", "trainer", "code",
 )  # fmt: skip
+# What a service has, and nobody else says.
+_ELSEWHERE = (
+    "run_dir", "resume", "fresh", "reuse", "code", "executor", "address", "workers",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,6 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _sweep(given: dict[str, Any], began: Start) -> None:
     # Here, because these take a second to import and --help shall not.
+    if server := given.pop("server", None):
+        from search.client import run
+
+        run(server, given)
+        return
     from search.sweep import Options, sweep
     from search.text import console
 
@@ -64,6 +73,8 @@ def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str,
         settled.append(("--resume takes the run's own settings", _SETTLED))
     if folder := given.get("resume"):
         settled.append((f"--resume {folder} names the run already", ("grid", "run_dir")))
+    if "server" in given:
+        settled.append(("--server has a cluster and folders of its own", _ELSEWHERE))
     if given.get("executor") == "serial":
         settled.append(("--executor serial is one process here", ("address", "workers")))
     for reason, names in settled:
@@ -149,6 +160,10 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--executor", choices=["ray", "serial"], help="(ray)")
     where.add_argument("--address", metavar="ADDR", help="of a Ray cluster to join (starts one)")
     where.add_argument("--workers", type=_workers, metavar="N", help="tasks at a time (all cores)")
+    where.add_argument(
+        "--server", metavar="URL",
+        help="of a service that runs it, such as http://127.0.0.1:8741; see docs/service.md",
+    )  # fmt: skip
     return parser
 
 

@@ -20,6 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(args: argparse.Namespace) -> None:
     # Here, because these take half a second to import and --help shall not.
+    if args.server:
+        from search.client import runs
+
+        runs(args.server)
+        return
     from search.storage import place
     from search.text import console, show, text_width
     from search.watch import RunState, comparison_lines, list_lines, run_folders
@@ -43,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("dir", metavar="DIR", nargs="?", help=f"the folder or its URI ({RUNS})")
+    parser.add_argument("--server", metavar="URL", help="list the sweeps of a service instead")
     parser.add_argument("--compare", metavar="RUN", nargs=2, help="the folders of two runs")
     return parser
 

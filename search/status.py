@@ -28,6 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(args: argparse.Namespace) -> None:
     # Here, because these take half a second to import and --help shall not.
+    if args.server:
+        from search.client import status
+
+        status(args.server, args.run, watch=args.watch is not None)
+        return
     from search.storage import place
     from search.text import console
     from search.watch import run_folders
@@ -83,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "run", metavar="RUN", nargs="?", help="the run's folder or its URI (the newest in runs)"
+    )
+    parser.add_argument(
+        "--server", metavar="URL", help="look at a sweep of a service; RUN is its identity then"
     )
     parser.add_argument(
         "--watch", metavar="SECONDS", type=_seconds, nargs="?", const=_SECONDS,

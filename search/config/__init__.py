@@ -5,13 +5,20 @@ run or a worker, and it writes nothing.
 """
 
 from search.config.axes import AXES
-from search.config.config import SweepConfig, load_config, read_grid, read_reading
+from search.config.config import SweepConfig, grid_of, load_config, read_grid, read_reading
 from search.config.free_axes import RESERVED
 from search.config.labels import Label, in_order, label_of, short_text
 from search.config.messages import show
 from search.config.replicates import Replicate, replicates_of, replicates_text
 from search.config.sample import some_params
-from search.config.schema import PRUNERS, SAMPLERS, SOFTMAX, Reference, TrainerSettings
+from search.config.schema import (
+    PRUNERS,
+    SAMPLERS,
+    SOFTMAX,
+    ReadingSettings,
+    Reference,
+    TrainerSettings,
+)
 from search.config.space import EPOCHS, Axis, Params, Range, SearchSpace
 
 __all__ = [
@@ -25,11 +32,13 @@ __all__ = [
     "Label",
     "Params",
     "Range",
+    "ReadingSettings",
     "Reference",
     "Replicate",
     "SearchSpace",
     "SweepConfig",
     "TrainerSettings",
+    "grid_of",
     "in_order",
     "label_of",
     "load_config",

@@ -272,10 +272,36 @@ def read_grid(name_or_path: str, trainer: str | None = None) -> dict[str, Any]:
         As for `load_config`, save for settings that do not go together.
     """
     path = _locate(name_or_path)
+    name = path.name.removesuffix(".toml")
+    return grid_of(_parse(_read(path), str(path)), name, str(path), trainer)
+
+
+def grid_of(
+    given: str | Mapping[str, Any], name: str, source: str, trainer: str | None = None
+) -> dict[str, Any]:
+    """Check a grid that comes from elsewhere than a file, as `read_grid` does.
+
+    Parameters
+    ----------
+    given : str or mapping
+        The text of a grid file, or the table that it stands for.
+    name : str
+        The grid's name.
+    source : str
+        Where it comes from, for messages.
+    trainer : str, optional
+        As for `read_grid`.
+
+    Raises
+    ------
+    ConfigError
+        As for `read_grid`.
+    """
+    table = _parse(given, source) if isinstance(given, str) else dict(given)
     # Without the name at first: it is the file's, so a key "name" in the file is unknown.
-    given = _parse(path) | ({} if trainer is None else {"trainer": trainer})
-    grid = _validated(GridFile, given, str(path))
-    return {**grid.model_dump(by_alias=True), "name": path.name.removesuffix(".toml")}
+    changed = table | ({} if trainer is None else {"trainer": trainer})
+    grid = _validated(GridFile, changed, source)
+    return {**grid.model_dump(by_alias=True), "name": name}
 
 
 def read_reading(given: Mapping[str, Any]) -> ReadingSettings:
@@ -319,8 +345,7 @@ def _locate(name_or_path: str) -> Path:
     )
 
 
-def _parse(path: Path) -> dict[str, Any]:
-    text = _read(path)
+def _parse(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -328,7 +353,7 @@ def _parse(path: Path) -> dict[str, Any]:
         problem = str(error).replace("at end of document", f"at the end, line {last}")
     except (ValueError, RecursionError):
         problem = "a number is too long, or brackets are nested too deep"
-    raise ConfigError(f"{path} is not valid TOML: {problem}.")
+    raise ConfigError(f"{source} is not valid TOML: {problem}.")
 
 
 def _read(path: Path) -> str:

@@ -8,7 +8,7 @@ from search.engine.calibration import calibrate
 from search.engine.measuring import TrainerSpeed, measure_trainer
 from search.engine.optima import Optima
 from search.engine.orchestrator import Observers, Orchestrator
-from search.engine.protocols import Column, Decision, EndedTrial, Pruning, Source
+from search.engine.protocols import Column, Decision, EndedTrial, Observer, Pruning, Source
 from search.engine.refits import Refits, final_models, final_scores, model_is_whole
 from search.engine.sampled import (
     WAVES_UNDER_WAY,
@@ -27,6 +27,7 @@ __all__ = [
     "EndedTrial",
     "FirstSeen",
     "LinkTasks",
+    "Observer",
     "Observers",
     "Optima",
     "Orchestrator",

@@ -5,6 +5,7 @@ that every decision can be repeated from what it was made of. A sweep is preempt
 its next link: links take seconds, and what runs ends.
 """
 
+from search.queue.opening import DRAIN, GO, LEAVE, Asked, ends_with, mode_of, open_sweeps
 from search.queue.order import Decision, Rank, Start, Wait, decide
 from search.queue.rows import Lease, Person, Queue, Snapshot, Sweep
 from search.queue.states import (
@@ -29,8 +30,11 @@ __all__ = [
     "CANCEL",
     "CANCELLED",
     "DONE",
+    "DRAIN",
     "FAILED",
+    "GO",
     "HALF_LIFE",
+    "LEAVE",
     "PAUSE",
     "PAUSED",
     "PAUSING",
@@ -39,6 +43,7 @@ __all__ = [
     "RUNNING",
     "STOP",
     "STOPPING",
+    "Asked",
     "Decision",
     "Lease",
     "Person",
@@ -51,6 +56,9 @@ __all__ = [
     "actual_state",
     "decayed",
     "decide",
+    "ends_with",
     "entered",
+    "mode_of",
+    "open_sweeps",
     "wanted_after",
 ]

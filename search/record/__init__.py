@@ -28,7 +28,7 @@ from search.record.confidence import (
     Ties,
 )
 from search.record.link_log import LinkRecord, read_links
-from search.record.loading import load_table
+from search.record.loading import arrow_bytes, csv_lines, load_table
 from search.record.log_reading import lost_rows, of_replicates, read_columns, read_log
 from search.record.manifest import REUSE_KEY, Manifest, layout_of, new_manifest, versions
 from search.record.proposals import Proposal, Proposals
@@ -97,8 +97,10 @@ __all__ = [
     "TopTrial",
     "Trainings",
     "TrialLog",
+    "arrow_bytes",
     "as_columns",
     "copied",
+    "csv_lines",
     "layout_of",
     "link_name",
     "load_table",

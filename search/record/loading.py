@@ -1,7 +1,11 @@
 """A run's log as a table of the library that its reader likes."""
 
 import importlib
+from collections.abc import Iterator
 from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
 
 from search.config import show
 from search.errors import MissingLibraryError, TableKindError
@@ -18,7 +22,7 @@ def load_table(run: str | Place, kind: str) -> Any:
         raise TableKindError(f"There is no kind {show(kind)} of table; give {', '.join(_KINDS)}.")
     library = _library(kind)
     folder = RunFolder(place(run))
-    table = read_log(folder.trials, run=folder.run, layout=folder.layout).sort_by("number")
+    table = _ordered(folder)
     if kind == "pandas":
         return table.to_pandas()
     return library.from_arrow(table) if kind == "polars" else table
@@ -32,3 +36,31 @@ def _library(name: str) -> Any:
             f"A table of {name} needs {name}, which cannot be imported ({error}). Install it with "
             f"pip install {name}, or ask for another kind."
         ) from error
+
+
+def arrow_bytes(folder: RunFolder) -> bytes:
+    """Return the log of a run as a stream of Arrow, by number."""
+    sink = pa.BufferOutputStream()
+    table = _ordered(folder)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def csv_lines(folder: RunFolder) -> Iterator[bytes]:
+    """Yield the log of a run as CSV, by number, some lines at a time.
+
+    Columns whose values are lists have no place there.
+    """
+    table = _ordered(folder)
+    nested = [name for name in table.schema.names if pa.types.is_nested(table[name].type)]
+    table = table.drop_columns(nested)
+    for i, batch in enumerate(table.to_batches(max_chunksize=10_000) or [table]):
+        sink = pa.BufferOutputStream()
+        csv.write_csv(batch, sink, csv.WriteOptions(include_header=i == 0))
+        yield bytes(sink.getvalue())
+
+
+def _ordered(folder: RunFolder) -> pa.Table:
+    table = read_log(folder.trials, run=folder.run, layout=folder.layout)
+    return table.sort_by("number").combine_chunks()

@@ -3,9 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from search.command import Parser, command
 from search.output import visible
+
+if TYPE_CHECKING:
+    from search.storage import Place
 
 _EXAMPLES = """\
 examples:
@@ -21,10 +25,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _write_report(args: argparse.Namespace) -> None:
     # Here, because these take a second to import and --help shall not.
-    from search.report.rewrite import rewrite_report
-    from search.storage import place
+    if args.server:
+        from search.client import report
 
-    path = rewrite_report(place(args.run), _notify)
+        path: Place = report(args.server, args.run)
+    else:
+        from search.report.rewrite import rewrite_report
+        from search.storage import place
+
+        path = rewrite_report(place(args.run), _notify)
     sys.stdout.write(f"The report is in {visible(str(path))}\n")
 
 
@@ -42,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, or its URI")
+    parser.add_argument(
+        "--server", metavar="URL",
+        help="fetch the report of a sweep from a service; RUN is its identity then",
+    )  # fmt: skip
     return parser
 
 

@@ -74,6 +74,7 @@ def result_text(
     run_dir: str,
     axes: Axes,
     width: int | None = None,
+    server: str = "",
 ) -> str:
     """Return what the command prints at the end.
 
@@ -81,13 +82,17 @@ def result_text(
     ----------
     summary : Summary
     run_dir : str
-        The run's folder as the user calls it.
+        The run's folder as the user calls it, or the identity of a sweep.
     axes : mapping of str to tuple or Range
         The values or the range of each hyperparameter.
     width : int, optional
         Columns of the terminal. Tables and sentences are fitted to it; the traditional lines of
         the result are not.
+    server : str
+        Address of the service whose sweep it is; empty where it is a run here.
     """
+    run = f"sweep {run_dir} of {server}" if server else run_dir
+    following = _next_lines_elsewhere(run_dir, server) if server else _next_lines(run_dir)
     return "\n".join(
         [
             _head(summary),
@@ -95,11 +100,11 @@ def result_text(
             *_worse_lines(summary, axes, width),
             *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
             "",
-            *_more_lines(summary, axes, run_dir, width),
+            *_more_lines(summary, axes, following, width),
             *trainings_lines(summary),
             *_saved_lines(summary.arithmetic),
             *_prediction_lines(summary.timing),
-            f"Log, model and report are in {run_dir}",
+            f"Log, model and report are in {run}",
         ]
     )
 
@@ -123,7 +128,7 @@ def _head(summary: Summary) -> str:
 def _more_lines(
     summary: Summary,
     axes: Axes,
-    run_dir: str,
+    following: list[str],
     width: int | None,
 ) -> list[str]:
     """Return the best trials, what to think of the best one, and what to do next."""
@@ -136,7 +141,7 @@ def _more_lines(
         tie_lines(summary, width),
         optimum_lines(summary, width),
         [line for text in warnings for line in wrapped(text, width)],
-        _next_lines(run_dir),
+        following,
     ]
     return [line for block in blocks if block for line in (*block, "")]
 
@@ -157,6 +162,14 @@ def _next_lines(run_dir: str) -> list[str]:
         _how_to_open(place(run_dir), run_dir),
         f"Wider: python -m search.run --grid ./wider.toml --reuse {run}",
         f"For Optuna's dashboard: python -m search.export {run} --storage sqlite:///trials.db",
+    ]
+
+
+def _next_lines_elsewhere(sweep: str, server: str) -> list[str]:
+    return [
+        f"For a browser: python -m search.report {sweep} --server {server}",
+        "For Optuna's dashboard: "
+        f"python -m search.export {sweep} --server {server} --storage sqlite:///trials.db",
     ]
 
 

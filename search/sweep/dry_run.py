@@ -34,7 +34,7 @@ from search.sweep.trainers import trainer_tasks
 from search.text import duration
 
 
-def dry_run(
+def dry_run_text(
     config: SweepConfig, data: Dataset, workers: int | None, code: Path | None = None
 ) -> str:
     """Return the plan of a new run, and what it should take on some workers.

@@ -183,6 +183,25 @@ def resolve_config(options: Options) -> SweepConfig:
         )
     settings = read_grid(grid, options.trainer)
     settings["dataset"] = _beside(grid, settings["dataset"])
+    return with_options(settings, options, grid)
+
+
+def with_options(settings: Mapping[str, Any], options: Options, grid: str) -> SweepConfig:
+    """Return settings with what the options say on top.
+
+    Parameters
+    ----------
+    settings : mapping
+        As `search.config.read_grid` returns them.
+    options : Options
+    grid : str
+        Where the settings come from, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If they do not go together.
+    """
     changed = {
         "dataset": options.dataset,
         "seed": options.seed,

@@ -54,16 +54,16 @@ from search.sweep.checks import (
     check_same_settings,
 )
 from search.sweep.datasets import choose_grid, description, load
-from search.sweep.dry_run import dry_run
+from search.sweep.dry_run import dry_run_text
 from search.sweep.ending import Ending
 from search.sweep.options import Options, resolve_config
 from search.sweep.preparation import (
-    make_executor,
     prepare,
     read_or_write_manifest,
     resources_of,
     runs_to_reuse,
 )
+from search.sweep.surroundings import Surroundings, of_command
 from search.sweep.trainer_checks import check_before_first_sweep
 from search.sweep.trainers import check_params
 from search.sweep.training import Training
@@ -94,19 +94,26 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     check_outlives_job(options.run_path)
     config = resolve_config(options)
     data = data or load(config.dataset, config.reading.to_reading(), err)
-    _check(options, config, data)
+    check(options, config, data)
     if options.dry_run:
         show(out, description(config, data))
-        show(out, dry_run(config, data, options.workers, options.code))
+        show(out, dry_run_text(config, data, options.workers, options.code))
         return
-    summary = _summary(options, config, data, err, began)
+    summary = run_sweep(options, config, data, of_command(options, config, err, began))
     run_dir, width = str(options.run_path), text_width(out)
     show(out, result_text(summary, run_dir, config.axes_by_name, width))
     if summary.best is None:
         raise NoResultError(why_no_result(summary, config.axes_by_name))
 
 
-def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
+def check(options: Options, config: SweepConfig, data: Dataset) -> None:
+    """Refuse what cannot be trained, before anything is started or written.
+
+    Raises
+    ------
+    UsageError
+        With the value, the rule and the way out.
+    """
     check_enough_images(config, data)
     check_memory(config, data, options.processes_here)
     if not (options.joins or config.trainer.is_softmax):
@@ -118,14 +125,30 @@ def _check(options: Options, config: SweepConfig, data: Dataset) -> None:
         alphas_of(config)  # refuses what has no such optima
 
 
-def _summary(
-    options: Options, config: SweepConfig, data: Dataset, err: Console, began: Start
+def run_sweep(
+    options: Options, config: SweepConfig, data: Dataset, surroundings: Surroundings
 ) -> Summary:
-    """Return the summary in the run's folder, once it has all that is asked for."""
+    """Return the summary in the run's folder, once it has all that is asked for.
+
+    Parameters
+    ----------
+    options : Options
+        With the settings of `config`, so that another command can continue the run.
+    config : SweepConfig
+    data : Dataset
+    surroundings : Surroundings
+
+    Raises
+    ------
+    InterruptedSweepError
+        If it is asked to stop; the run goes on from its files another time.
+    PacksweepError
+        As for `sweep`.
+    """
     # A mistake in --reuse is told before --fresh moves anything.
     reuse = [path.resolve() for path in options.reuse]
     ReusedTrials.of_runs(reuse, new_manifest(config, data))
-    notify = partial(show, err)
+    notify = surroundings.say
     if not options.fresh and _is_read_only(options.run_path):
         folder = RunFolder(options.run_path.absolute())
         _, summary = _found(folder, config, data, reuse, notify)
@@ -142,7 +165,7 @@ def _summary(
             ):
                 _tell_other_versions(manifest, notify)
                 check_before_first_sweep(config, data, options.code, notify)
-                summary = Sweep(options, config, data, folder, err, began).run(summary)
+                summary = Sweep(options, config, data, folder, surroundings).run(summary)
     return summary
 
 
@@ -210,8 +233,7 @@ class Sweep:
     config: SweepConfig
     data: Dataset
     folder: RunFolder
-    err: Console
-    began: Start
+    surroundings: Surroundings
 
     def run(self, finished: Summary | None = None) -> Summary:
         """Do what the run's files do not hold yet, and return the summary.
@@ -225,10 +247,8 @@ class Sweep:
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because a Ray cluster takes seconds to start.
             preparing = background.submit(prepare, self.config, self.data, train_costs=train_costs)
-            executor = make_executor(
-                self.options, resources_of(self.config), partial(show, self.err)
-            )
-            with closing(executor), Interruption() as interrupted:
+            executor = self.surroundings.executor()
+            with closing(executor), self.surroundings.interruption() as interrupted:
                 examples = self._share(preparing.result(), executor, interrupted)
                 del preparing  # and with it this process's own copy of the rows
                 if finished:
@@ -249,7 +269,12 @@ class Sweep:
         run = self._open_run(manifest)
         self._announce(executor)
         training = Training(
-            run, self.folder, self.err, self.options.code, quiet=not self.options.progress
+            run,
+            self.folder,
+            self.surroundings.err,
+            self.options.code,
+            self.surroundings.observer,
+            quiet=not self.options.progress,
         )
         ending = self._ending(executor, examples, interrupted)
         with ending.told_how_to_continue(self._done):
@@ -258,7 +283,7 @@ class Sweep:
         work = arithmetic(run.training.trial_log)
         is_softmax = self.config.trainer.is_softmax  # of others nobody knows the operations
         flops = epochs_flops(work.trained_epochs, self.config, self.data) if is_softmax else 0.0
-        command = Command(self.began, started_at, executor.workers, prediction)
+        command = Command(self.surroundings.began, started_at, executor.workers, prediction)
         timing = make_timing(run.training.trial_log, flops, command)
         return ending.finish_run(manifest, last, timing, work)
 
@@ -272,7 +297,7 @@ class Sweep:
             executor=executor,
             examples=examples,
             interrupted=interrupted,
-            say=partial(show, self.err),
+            say=self.surroundings.say,
         )
 
     def _manifest(self, workers: int) -> Manifest:
@@ -298,7 +323,7 @@ class Sweep:
             f"{path} cannot be believed: {problem}. Its trials are trained again; it is now {kept}"
         )
         log.warning("set aside: %s", text)
-        show(self.err, text)
+        self.surroundings.say(text)
 
     def _copy_resamples(self, manifest: Manifest, runs: Sequence[Place]) -> None:
         if self.books.resamples is not None:
@@ -318,11 +343,12 @@ class Sweep:
         return f"{self.standings.finished} of {self.standings.total} trials are in the log"
 
     def _announce(self, executor: Executor) -> None:
-        show(self.err, description(self.config, self.data))
+        say = self.surroundings.say
+        say(description(self.config, self.data))
         done = f", {self.standings.finished} of them done" if self.standings.finished else ""
         where = f"run folder {self.options.run_path}"
-        show(self.err, f"{self.standings.total} trials on {self.data.name}{done}; {where}")
+        say(f"{self.standings.total} trials on {self.data.name}{done}; {where}")
         if executor.dashboard_url:
             token = executor.dashboard_token
             asks = f" (it asks for a token: paste what {token} holds)" if token else ""
-            show(self.err, f"Ray dashboard: {executor.dashboard_url}{asks}")
+            say(f"Ray dashboard: {executor.dashboard_url}{asks}")

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from cluster.executor import Executor
-from search.engine import Observers, Orchestrator, calibrate, link_tasks, measure_trainer
+from search.engine import Observer, Observers, Orchestrator, calibrate, link_tasks, measure_trainer
 from search.plan import Prediction, Speed, epochs_flops
 from search.record import RunFolder
 from search.sweep.trainers import trainer_tasks
@@ -29,6 +29,8 @@ class Training:
         Terminal on which progress is shown.
     code : Path or None
         Folder with the trainer's modules.
+    observer : Observer or None
+        Who else is told of links.
     quiet : bool
         Whether no progress is shown.
     """
@@ -37,6 +39,7 @@ class Training:
     folder: RunFolder
     err: Console
     code: Path | None = None
+    observer: Observer | None = None
     _: KW_ONLY
     quiet: bool
 
@@ -79,8 +82,9 @@ class Training:
             ) as progress,
         ):
             metrics = self._metrics(executor)
+            told = Observers(progress, metrics, *([self.observer] if self.observer else []))
             orchestrator = Orchestrator(
-                executor, run.training, tasks.start, Observers(progress, metrics), interrupted,
+                executor, run.training, tasks.start, told, interrupted,
                 metrics.measured, tasks.run_link, tasks.failed_link,
             )  # fmt: skip
             orchestrator.run(work.source, examples)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from search.logins import without_logins
@@ -38,9 +39,16 @@ def log_file(path: Place, say: Callable[[str], None]) -> Iterator[Path]:
             raise
 
 
+# The file of the sweep that this thread runs; none in threads that serve no one sweep.
+_own: ContextVar[Path | None] = ContextVar("own", default=None)
+
+
 @contextmanager
 def _logged(path: Path, say: Callable[[str], None]) -> Iterator[None]:
     handler = _LogFile(path, say)
+    # One process may run several sweeps: what another one's thread logs is not for this file.
+    handler.addFilter(lambda _: _own.get() in {None, path})
+    before = _own.set(path)
     handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("search")
     logger.addHandler(handler)
@@ -49,6 +57,7 @@ def _logged(path: Path, say: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+        _own.reset(before)
         with suppress(OSError):
             handler.close()
 

@@ -9,6 +9,7 @@ from typing import Any
 from cluster.executor import SerialExecutor
 from cluster.metrics import Metrics, NoMetrics
 from cluster.outcomes import Finished, Lost, Running
+from cluster.resources import Resources
 
 
 class Machines:
@@ -66,7 +67,7 @@ class Machines:
 
     def submit(
         self, key: Hashable, name: str, function: Callable[..., Any], *args: Any,
-        avoid: Sequence[str] = (),
+        avoid: Sequence[str] = (), resources: Resources | None = None,
     ) -> None:  # fmt: skip
         """Queue a call."""
         self._queue.append((key, name, function, *args))

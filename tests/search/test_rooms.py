@@ -17,6 +17,9 @@ ROOMS = sorted(path.parent for path in SEARCH.glob("*/__init__.py"))
 # A chain of imports from the top to the ground is as long as a reader has to go.
 MOST_FLOORS = 16
 
+# The service stands on top of what one command does, and no command but its own needs it.
+TOWER, MOST_WITH_TOWER = ("search.service", "search.api", "search.serve"), 23
+
 
 def name_of(path):
     """Return the name of a module, given its file."""
@@ -59,7 +62,9 @@ def floor_of(module):
 
 def test_the_house_is_no_higher_than_it_was():
     files = [module for module, path in MODULES.items() if path.name != "__init__.py"]
-    assert max(map(floor_of, files)) <= MOST_FLOORS
+    house = [module for module in files if not module.startswith(TOWER)]
+    assert max(map(floor_of, house)) <= MOST_FLOORS
+    assert max(map(floor_of, files)) <= MOST_WITH_TOWER
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)

@@ -1,0 +1,121 @@
+// @ts-check
+// The pages: which one is shown follows the address behind "#".
+
+import { Refused, ask, follow, forget, remember, token } from "./api.js";
+import { element } from "./parts.js";
+import { compare } from "./compare.js";
+import { sweeps } from "./sweeps.js";
+import { sweep } from "./sweep.js";
+import { submit } from "./submit.js";
+
+const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+const note = /** @type {HTMLElement} */ (document.getElementById("note"));
+const who = /** @type {HTMLElement} */ (document.getElementById("who"));
+const nav = /** @type {HTMLElement} */ (document.getElementById("nav"));
+const leave = /** @type {HTMLElement} */ (document.getElementById("leave"));
+
+/** Ends what the page before this one was doing. */
+let before = new AbortController();
+
+/** @param {unknown} error */
+export function tellError(error) {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  if (error instanceof Refused && error.status === 401) {
+    forget();
+    signIn(error.message);
+    return;
+  }
+  note.textContent = error instanceof TypeError
+    ? "The service cannot be reached. What is shown may be old." : String(/** @type {any} */ (error).message);
+  note.hidden = false;
+}
+
+/** @param {string} [problem] */
+function signIn(problem = "") {
+  before.abort();
+  nav.hidden = leave.hidden = true;
+  who.textContent = "";
+  note.textContent = problem;
+  note.hidden = !problem;
+  document.title = "Sign in - packsweep";
+  const field = element("input", {
+    type: "password", id: "token", autocomplete: "current-password", required: true,
+  });
+  const form = element("form", {
+    onsubmit: async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      remember(/** @type {HTMLInputElement} */ (field).value.trim());
+      await start();
+    },
+  },
+    element("label", {}, element("span", {}, "Token"), field),
+    element("p", { className: "hint" },
+      "An administrator gives it: python -m search.serve token add NAME --role ROLE. "
+      + "It stays in this tab until you sign out or close it."),
+    element("button", { className: "first", type: "submit" }, "Sign in"));
+  main.replaceChildren(element("h1", {}, "Sign in"), form);
+  field.focus();
+}
+
+const PAGES = /** @type {const} */ ([
+  [/^#\/sweeps\/([0-9a-f]{10})$/, sweep],
+  [/^#\/submit(?:\/([0-9a-f]{10}))?$/, submit],
+  [/^#\/compare(?:\/([0-9a-f,]*))?$/, compare],
+  [/^(?:#\/)?$/, sweeps],
+]);
+
+/** @type {any} */
+let me = null;
+
+async function show() {
+  before.abort();
+  before = new AbortController();
+  note.hidden = true;
+  const address = location.hash;
+  for (const link of nav.querySelectorAll("a")) {
+    if (link.getAttribute("href") === (address || "#/")) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  for (const [pattern, page] of PAGES) {
+    const found = pattern.exec(address);
+    if (found) {
+      const place = element("div");
+      main.replaceChildren(place);
+      main.focus({ preventScroll: true });
+      scrollTo(0, 0);
+      try {
+        await page(place, { me, argument: found[1] ?? "", signal: before.signal, follow, tellError });
+      } catch (error) {
+        tellError(error);
+      }
+      return;
+    }
+  }
+  main.replaceChildren(element("h1", {}, "There is no such page"),
+    element("p", {}, element("a", { href: "#/" }, "To the sweeps")));
+}
+
+async function start() {
+  try {
+    me = await ask("GET", "me");
+  } catch (error) {
+    if (error instanceof Refused) {
+      forget();
+      signIn(error.message);
+    } else tellError(error);
+    return;
+  }
+  who.textContent = `${me.person}, ${me.role}; ${me.cores} ${me.cores === 1 ? "core" : "cores"}`;
+  nav.hidden = leave.hidden = false;
+  await show();
+}
+
+leave.addEventListener("click", () => {
+  forget();
+  location.hash = "#/";
+  signIn();
+});
+addEventListener("hashchange", () => (token() ? show() : signIn()));
+
+if (token()) start();
+else signIn();

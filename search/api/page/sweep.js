@@ -1,0 +1,188 @@
+// @ts-check
+// One sweep, live: how far it is, what is best, cost over pairs of axes, trials, links, events.
+
+import { ask } from "./api.js";
+import { pairs, parallel } from "./charts.js";
+import { element, facts, number, stateOf, table, told, when, ENDED } from "./parts.js";
+
+const ROWS = 50;
+
+/** @param {HTMLElement} place @param {import("./sweeps.js").Page} page */
+export async function sweep(place, { me, argument: id, signal, follow, tellError }) {
+  const head = element("div"), charts = element("div"), trials = element("div");
+  const links = element("div"), events = element("div"), acts = element("p", { className: "acts" });
+  const heading = (/** @type {string} */ text) => element("h2", {}, text);
+  place.append(head, acts, charts, heading("Trials"), trials, heading("Newest links"), links,
+    heading("What has happened"), events);
+  const { event: newest } = await ask("GET", "me");  // before the look: nothing falls in between
+  let found = await ask("GET", `sweeps/${id}`);
+  document.title = `${found.name} - packsweep`;
+  /** @type {Map<string, [number, number]>} */
+  let ranges = new Map();
+  let order = "val_cost";
+  let drawnAt = -1;
+
+  const change = (/** @type {string} */ wanted) => async () => {
+    try {
+      await ask("PATCH", `sweeps/${id}`, { body: { wanted } });
+      await load();
+    } catch (error) {
+      tellError(error);
+    }
+  };
+  const drawHead = () => {
+    const best = found.best;
+    head.replaceChildren(
+      element("h1", {}, found.name, " ", stateOf(found.state)),
+      element("progress", { max: found.total, value: found.finished, "aria-label": "trials" }),
+      element("p", { className: "quiet", role: "status" },
+        `${found.finished} of ${found.total} trials`
+        + (found.running ? `, ${found.running} under way` : "")
+        + (found.position ? `, no. ${found.position} of those that wait` : "")
+        + (found.reason ? `. ${found.reason}` : "")),
+      facts([
+        ["best cost", best ? number(best.cost) : "-"],
+        ["with", best ? told(best.params) : "-"],
+        ["person, queue, priority", `${found.person}, ${found.queue}, ${found.priority}`],
+        ["data", `${found.dataset.name} (${found.dataset.fingerprint})`],
+        ["taken over from others", sharedText(found.shared)],
+        ["submitted", when(found.submitted_at)],
+        [found.ended_at ? "ended" : "started", when(found.ended_at ?? found.started_at)],
+      ]));
+    const mine = me.role === "admin" || (me.role === "submitter" && me.person === found.person);
+    const over = ENDED.includes(found.state), final = ["stop", "cancel"].includes(found.wanted);
+    const button = (/** @type {string} */ text, /** @type {string} */ wanted, /** @type {boolean} */ can) =>
+      element("button", { type: "button", disabled: !can, onclick: change(wanted) }, text);
+    acts.replaceChildren(
+      ...(mine && !over ? [
+        found.wanted === "pause" ? button("Resume", "run", true) : button("Pause", "pause", !final),
+        button("Stop", "stop", !final), button("Cancel", "cancel", found.wanted !== "cancel"),
+      ] : []),
+      ...(me.role === "viewer" ? [] : [element("a", { href: `#/submit/${id}` }, "Clone with other values")]),
+      element("a", { href: `#/compare/${id}` }, "Compare"),
+      ...["report", "model", "summary", "messages"].map((name) => element("button", {
+        type: "button", onclick: () => open(name),
+      }, `Get ${name}`)),
+      element("button", { type: "button", onclick: () => open("log") }, "Get log (CSV)"));
+  };
+  const open = async (/** @type {string} */ name) => {
+    try {
+      const path = name === "log" ? `sweeps/${id}/log?form=csv` : `sweeps/${id}/files/${name}`;
+      const content = await ask("GET", path, { form: "blob" });
+      const endings = { report: "html", model: "npz", summary: "json", messages: "log", log: "csv" };
+      const link = element("a", {
+        href: URL.createObjectURL(content),
+        download: `${found.name}-${id}.${endings[/** @type {keyof typeof endings} */ (name)]}`,
+      });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(/** @type {HTMLAnchorElement} */ (link).href), 10_000);
+    } catch (error) {
+      tellError(error);
+    }
+  };
+  const drawTrials = async () => {
+    const asked = [...ranges].map(([name, [a, b]]) => `${name}:${a}-${b}`).join(",");
+    const bins = await ask("GET", `sweeps/${id}/bins?ranges=${encodeURIComponent(asked)}`);
+    if (signal.aborted) return;
+    charts.replaceChildren(
+      heading("Cost over pairs of hyperparameters"), pairs(bins),
+      heading("The best trials"), parallel(bins, ranges, (next) => {
+        ranges = next;
+        drawTrials().catch(tellError);
+      }));
+    const axes = bins.axes.slice(0, -1).map((/** @type {any} */ axis) => axis.name);
+    await drawTable(["number", "state", ...axes, bins.axes.at(-1).name, "val_accuracy"]);
+    drawnAt = found.version;
+  };
+  const drawTable = async (/** @type {string[]} */ names) => {
+    let page;
+    try {
+      page = await ask("GET", `sweeps/${id}/trials?limit=${ROWS}&order=${order}&columns=${names.join(",")}`);
+    } catch {  // another trainer has other metrics
+      page = await ask("GET", `sweeps/${id}/trials?limit=${ROWS}&order=${order}`);
+    }
+    const cells = (/** @type {any} */ result) =>
+      result.rows.map((/** @type {any[]} */ row) => row.map((value) => number(value)));
+    const rows = cells(page);
+    const shown = element("div");
+    const header = page.columns.map((/** @type {string} */ name) => element("button", {
+      type: "button", "aria-label": `Order by ${name}`,
+      onclick: () => {
+        order = order === name ? `-${name}` : name;
+        drawTable(names).catch(tellError);
+      },
+    }, name, order === name ? " ▲" : order === `-${name}` ? " ▼" : ""));
+    const more = element("button", {
+      type: "button", hidden: page.after === null,
+      onclick: async () => {
+        const columns = page.columns.join(",");
+        const next = await ask("GET",
+          `sweeps/${id}/trials?limit=${ROWS}&order=${order}&columns=${columns}&after=${page.after}`);
+        page.after = next.after;
+        more.hidden = next.after === null;
+        rows.push(...cells(next));
+        draw();
+      },
+    }, "More trials");
+    const draw = () => shown.replaceChildren(table(header, rows, {
+      numbers: page.columns.map((/** @type {any} */ _, /** @type {number} */ i) => i).filter((i) => i !== 1),
+      label: "Trials",
+    }));
+    draw();
+    trials.replaceChildren(shown, element("p", { className: "acts" }, more));
+  };
+  const drawLinks = () => links.replaceChildren(found.links.length
+    ? table(["ended", "pack", "epochs", "width", "machine"], [...found.links].reverse().map((link) => [
+      new Date(link.at * 1000).toLocaleTimeString(), link.label, `${link.start_epoch} to ${link.epoch}`,
+      number(link.width), link.node,
+    ]), { numbers: [3], label: "Newest links" })
+    : element("p", { className: "quiet" }, "None since it was opened."));
+  const drawEvents = async () => {
+    const past = await ask("GET", `events/past?sweep=${id}&limit=200`);
+    events.replaceChildren(table(["when", "what", "more"], past.reverse().map((/** @type {any} */ event) => [
+      when(event.at), event.kind,
+      Object.entries(event.detail).filter(([, value]) => value !== "").map(([k, v]) => `${k} ${v}`).join(", "),
+    ]), { free: [2], label: "Events" }));
+  };
+  const load = async () => {
+    found = await ask("GET", `sweeps/${id}`);
+    if (signal.aborted) return;
+    drawHead();
+    drawLinks();
+    await drawEvents();
+    if (found.finished && found.version !== drawnAt) await drawTrials();
+    else if (!found.finished) {
+      trials.replaceChildren(element("p", { className: "quiet" }, "None yet."));
+    }
+  };
+  await load();
+  // One look at a time, and one more where something has come meanwhile.
+  let busy = false, again = false;
+  const look = async () => {
+    if (busy) {
+      again = true;
+      return;
+    }
+    busy = true;
+    try {
+      await load();
+    } catch (error) {
+      tellError(error);
+    }
+    setTimeout(() => {
+      busy = false;
+      if (again && !signal.aborted) {
+        again = false;
+        look();
+      }
+    }, 700);
+  };
+  follow(look, signal, newest, id).catch(tellError);
+}
+
+/** @param {any} shared */
+function sharedText(shared) {
+  if (!shared.trials) return "nothing";
+  const from = shared.from.length ? ` of ${shared.from.join(", ")}` : "";
+  return `${shared.trials} ${shared.trials === 1 ? "trial" : "trials"}${from}`;
+}

@@ -1,0 +1,187 @@
+"""The trials of a sweep: page by page, in bins, and as files."""
+
+import base64
+import json
+import pathlib
+import tarfile
+from collections.abc import Iterator
+from tempfile import TemporaryFile
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import FileResponse, StreamingResponse
+
+from search.api.answers import TrialPage
+from search.api.callers import TheService, Viewer
+from search.api.problems import PROBLEMS
+from search.api.sweep_routes import SweepId, row_of
+from search.errors import ConfigError, RunFolderError
+from search.record import RunFolder, arrow_bytes, csv_lines
+from search.service import Service
+from search.view import Bins, TrialTable, binned
+
+router = APIRouter(tags=["trials"], responses=PROBLEMS)
+
+_MOST_COLUMNS = 200
+_PART = 2**20
+_FILES = {
+    "model": ("best_model.npz", "application/octet-stream"),
+    "report": ("report.html", "text/html; charset=utf-8"),
+    "summary": ("summary.json", "application/json"),
+    "manifest": ("manifest.json", "application/json"),
+    "messages": ("sweep.log", "text/plain; charset=utf-8"),
+    "links": ("links.jsonl", "application/x-ndjson"),
+}
+# A report draws with the library that it carries.
+_REPORT_POLICY = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; " + (
+    "style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
+)
+
+
+def _table(service: Service, sweep: str) -> TrialTable:
+    row = row_of(service, sweep)
+    folder = pathlib.Path(row.folder)
+    if RunFolder(folder).read_manifest() is None:
+        raise RunFolderError(f"The sweep {sweep} has no trials yet.")
+    return service.tables.get(folder)
+
+
+@router.get("/sweeps/{sweep}/trials")
+def trials(
+    sweep: SweepId,
+    service: TheService,
+    caller: Viewer,
+    order: Annotated[
+        str, Query(max_length=200, description="A column; the greatest first with a minus.")
+    ] = "number",
+    after: Annotated[str | None, Query(max_length=2000)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    columns: Annotated[
+        str, Query(max_length=5000, description="Names with commas; all where left out.")
+    ] = "",
+) -> TrialPage:
+    """Return trials that have a row, page by page."""
+    del caller
+    names = [name for name in columns.split(",") if name]
+    if len(names) > _MOST_COLUMNS:
+        raise ConfigError(f"{len(names)} columns are more than {_MOST_COLUMNS}.")
+    page = _table(service, sweep).page(order, _cursor(after), limit, names)
+    return TrialPage(
+        columns=list(page.columns),
+        rows=[list(row) for row in page.rows],
+        after=None if page.after is None else _cursor_text(page.after),
+        total=page.total,
+    )
+
+
+def _cursor_text(after: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(after).encode()).decode().rstrip("=")
+
+
+def _cursor(text: str | None) -> list[Any] | None:
+    if text is None:
+        return None
+    try:
+        found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{text!r} is no cursor; take it from the page before.") from error
+    if not isinstance(found, list):
+        raise ConfigError(f"{text!r} is no cursor; take it from the page before.")
+    return found
+
+
+@router.get(
+    "/sweeps/{sweep}/log",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}, "application/vnd.apache.arrow.stream": {}}}},
+)
+def log(
+    sweep: SweepId,
+    service: TheService,
+    caller: Viewer,
+    form: Annotated[Literal["csv", "arrow"], Query()] = "csv",
+) -> Response:
+    """Return the whole log, by number, as CSV or as a stream of Arrow."""
+    del caller
+    folder = RunFolder(pathlib.Path(row_of(service, sweep).folder))
+    if folder.read_manifest() is None:
+        raise RunFolderError(f"The sweep {sweep} has no trials yet.")
+    if form == "csv":
+        lines: Iterator[bytes] = csv_lines(folder)
+        return StreamingResponse(lines, media_type="text/csv; charset=utf-8")
+    return Response(arrow_bytes(folder), media_type="application/vnd.apache.arrow.stream")
+
+
+@router.get("/sweeps/{sweep}/bins")
+def bins(
+    sweep: SweepId,
+    service: TheService,
+    caller: Viewer,
+    ranges: Annotated[
+        str,
+        Query(
+            max_length=2000, description="The bins of axes that count, such as alpha:0-3,epochs:5-7"
+        ),
+    ] = "",
+    best: Annotated[int, Query(ge=0, le=1000)] = 1000,
+) -> Bins:
+    """Return the trials in bins, in an answer whose size does not grow with their number."""
+    del caller
+    return binned(_table(service, sweep), _ranges(ranges), best)
+
+
+def _ranges(text: str) -> dict[str, tuple[int, int]]:
+    found = {}
+    for part in filter(None, text.split(",")):
+        name, _, bounds = part.rpartition(":")
+        first, _, last = bounds.partition("-")
+        if not (name and first.isdecimal() and last.isdecimal() and len(bounds) < 20):
+            raise ConfigError(f"{part!r} is no range of bins, such as alpha:0-3.")
+        found[name] = int(first), int(last)
+    return found
+
+
+@router.get(
+    "/sweeps/{sweep}/folder",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-tar": {}}}},
+)
+def folder(sweep: SweepId, service: TheService, caller: Viewer) -> StreamingResponse:
+    """Return the run folder as an archive, without the states with which training goes on."""
+    del caller
+    row = row_of(service, sweep)
+    if RunFolder(pathlib.Path(row.folder)).read_manifest() is None:
+        raise RunFolderError(f"The sweep {sweep} has no trials yet.")
+    return StreamingResponse(_archive(pathlib.Path(row.folder)), media_type="application/x-tar")
+
+
+def _archive(path: pathlib.Path) -> Iterator[bytes]:
+    with TemporaryFile() as file:
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            tar.add(path, path.name, filter=_taken)
+        file.seek(0)
+        while part := file.read(_PART):
+            yield part
+
+
+def _taken(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    name = pathlib.PurePath(entry.name).name
+    return None if name == "checkpoints" or name.startswith(".") else entry
+
+
+@router.get("/sweeps/{sweep}/files/{name}", response_class=FileResponse)
+def file(
+    sweep: SweepId,
+    name: Literal["model", "report", "summary", "manifest", "messages", "links"],
+    service: TheService,
+    caller: Viewer,
+) -> FileResponse:
+    """Return a file of the run."""
+    del caller
+    row = row_of(service, sweep)
+    path, kind = _FILES[name]
+    found = pathlib.Path(row.folder) / path
+    if not found.is_file():
+        raise RunFolderError(f"The sweep {sweep} has no {name} yet.")
+    headers = {"Content-Security-Policy": _REPORT_POLICY} if name == "report" else {}
+    return FileResponse(found, media_type=kind, filename=f"{row.name}-{path}", headers=headers)

@@ -1,0 +1,15 @@
+"""A service as its users reach it: from Python, and from the same commands with ``--server``.
+
+It knows the paths of the API, how to ask again where an answer was lost, and how a sweep elsewhere
+is shown. It never knows what a service does with what it is asked.
+
+>>> from search.client import Client
+>>> client = Client("http://127.0.0.1:8741", token)  # doctest: +SKIP
+>>> sweep = client.submit("full", dataset="digits")  # doctest: +SKIP
+>>> client.wait(sweep["id"])["best"]  # doctest: +SKIP
+"""
+
+from search.client.client import TOKEN, Client, ServiceError
+from search.client.commands import fetched, report, run, runs, status
+
+__all__ = ["TOKEN", "Client", "ServiceError", "fetched", "report", "run", "runs", "status"]

@@ -1,0 +1,36 @@
+"""What a service must remember over its own death: who may do what, which sweeps there are.
+
+It knows accounts, tokens, sweeps, leases and events, as rows of one SQLite file. It never knows
+results, which stay in ordinary run folders, nor who asks for a row.
+"""
+
+from search.ledger.database import Database, LedgerError
+from search.ledger.events import Act, Event, Events
+from search.ledger.leases import LeaseRow, Leases
+from search.ledger.ledger import Ledger
+from search.ledger.people import ADMIN, ROLES, SUBMITTER, VIEWER, Caller, People, TokenRow
+from search.ledger.queues import Queues
+from search.ledger.sweeps import RepeatedKeyError, Submission, SweepRow, Sweeps
+
+__all__ = [
+    "ADMIN",
+    "ROLES",
+    "SUBMITTER",
+    "VIEWER",
+    "Act",
+    "Caller",
+    "Database",
+    "Event",
+    "Events",
+    "LeaseRow",
+    "Leases",
+    "Ledger",
+    "LedgerError",
+    "People",
+    "Queues",
+    "RepeatedKeyError",
+    "Submission",
+    "SweepRow",
+    "Sweeps",
+    "TokenRow",
+]

@@ -1,0 +1,304 @@
+"""The service for many people: ``python -m search.serve``."""
+
+import argparse
+import getpass
+import ipaddress
+import logging
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.command import Parser, command, terminable
+from search.errors import ConfigError, MissingLibraryError
+from search.output import visible
+
+if TYPE_CHECKING:
+    from cluster.executor import Executor
+    from search.ledger import Ledger
+    from search.service import Limits
+
+_EXAMPLES = """\
+examples:
+  python -m search.serve token add ann --role admin    prints a token, this once
+  python -m search.serve                               serves http://127.0.0.1:8741
+  python -m search.serve --data /srv/data --workers 8  files there may be named
+"""
+_ROOT = Path("service")
+_PORT = 8741
+_SPANS = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; see `search.command.command`."""
+    return command(_parser(), lambda args: args.act(args), argv)
+
+
+def _serve(args: argparse.Namespace) -> None:
+    try:
+        from search.api import make_server
+    except ModuleNotFoundError as error:
+        raise MissingLibraryError(
+            f"The service needs {error.name}, which is not installed. Install it with "
+            'pip install "packsweep[serve]".'
+        ) from error
+    from search.service import Service
+
+    # What a sweep logs is in its own sweep.log; here stands what has gone wrong.
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
+    _check_tokens(args)
+    with terminable(), _listening(args.host, args.port) as listener:
+        service = Service(args.root, _executor_of(args), _limits(args))
+        try:
+            service.start()
+            _say(_greeting(args, listener, service.ledger))
+            make_server(service).run(sockets=[listener])
+        except KeyboardInterrupt:  # how a service ends
+            pass
+        finally:
+            _say("The service ends; every sweep goes on where it is at the next start.")
+            service.stop()
+
+
+def _check_tokens(args: argparse.Namespace) -> None:
+    """Refuse to be reached from elsewhere before anybody has a token."""
+    if _is_loopback(args.host):
+        return
+    with_tokens = args.root / "ledger.sqlite"
+    if not (
+        with_tokens.exists() and _with_ledger(args.root, lambda ledger: ledger.people.tokens())
+    ):
+        raise ConfigError(
+            f"--host {args.host} lets others in, and nobody has a token yet. Give one with "
+            f"python -m search.serve token add {getpass.getuser()} --role admin, then start again."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(found[0], found[1])
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(found[4])
+        listener.listen(128)
+    except OSError as error:
+        raise ConfigError(
+            f"The service cannot listen at {host}, port {port}: {error.strerror or error}. Give "
+            "another --port or --host."
+        ) from error
+    return listener
+
+
+def _executor_of(args: argparse.Namespace) -> "Callable[[], Executor]":
+    if args.executor == "serial":
+        from cluster.executor import SerialExecutor
+
+        return SerialExecutor
+
+    from cluster.ray_executor import RayExecutor  # takes half a second
+
+    return partial(RayExecutor, args.address, args.workers)
+
+
+def _limits(args: argparse.Namespace) -> "Limits":
+    from search.service import Limits
+
+    return Limits(
+        open_sweeps=args.open, trials=args.trials, upload_bytes=args.upload,
+        folders=tuple(args.data), trainers=tuple(args.trainer),
+    )  # fmt: skip
+
+
+def _greeting(args: argparse.Namespace, listener: socket.socket, ledger: "Ledger") -> str:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    lines = [f"packsweep serves http://{shown}:{port}; its folder is {args.root.absolute()}"]
+    left = len(ledger.sweeps.live())
+    if left:
+        lines.append(f"{left} {'sweep goes' if left == 1 else 'sweeps go'} on.")
+    if not ledger.people.tokens():
+        lines.append(
+            "Nobody has a token yet: python -m search.serve token add "
+            f"{getpass.getuser()} --role admin --root {args.root}"
+        )
+    return "\n".join(lines)
+
+
+def _with_ledger(root: Path, what: "Callable[[Ledger], Any]") -> Any:
+    """Do something with the ledger, whether or not the service is running."""
+    from search.ledger import Ledger
+
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ledger = Ledger(root / "ledger.sqlite")
+    try:
+        return what(ledger)
+    finally:
+        ledger.close()
+
+
+def _add_token(args: argparse.Namespace) -> None:
+    until = None if args.expires is None else time.time() + args.expires
+    token = _with_ledger(args.root, lambda led: led.people.add_token(args.name, args.role, until))
+    sys.stderr.write("The token, which is shown this once:\n")
+    sys.stdout.write(f"{token}\n")
+
+
+def _list_tokens(args: argparse.Namespace) -> None:
+    from search.text import table_lines
+
+    now = time.time()
+    tokens = _with_ledger(args.root, lambda ledger: ledger.people.tokens())
+    rows = [
+        (str(t.id), t.person, t.role, "valid" if t.is_valid(now) else _why_not(t)) for t in tokens
+    ]
+    lines = table_lines(("token", "person", "role", "state"), rows)
+    sys.stdout.write("\n".join([*lines, ""]) if rows else "There is no token.\n")
+
+
+def _why_not(token: Any) -> str:
+    return "revoked" if token.revoked_at is not None else "expired"
+
+
+def _revoke_token(args: argparse.Namespace) -> None:
+    _with_ledger(args.root, lambda ledger: ledger.people.revoke(args.number))
+    sys.stdout.write(f"The token {args.number} opens nothing any more.\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{visible(text)}\n")
+    sys.stderr.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m search.serve",
+        description="Take sweeps from many people and run them on one cluster, link by link. What "
+        "was asked for outlives the service; results are ordinary run folders.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_root(parser)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (127.0.0.1: this machine alone)"
+    )
+    parser.add_argument("--port", type=_port, default=_PORT, metavar="N", help=f"({_PORT})")
+    parser.add_argument("--executor", choices=["ray", "serial"], default="ray", help="(ray)")
+    parser.add_argument("--address", metavar="ADDR", help="of a Ray cluster to join (starts one)")
+    parser.add_argument(
+        "--workers", type=_positive, metavar="N", help="tasks at a time (all cores)"
+    )
+    parser.add_argument(
+        "--data", type=_folder, action="append", default=[], metavar="DIR",
+        help="folder whose data sets may be named by their path; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trainer", action="append", default=[], metavar="NAME",
+        help="trainer that may be named beside those that come with it; its code runs with the "
+        "rights of the service",
+    )  # fmt: skip
+    parser.add_argument(
+        "--open", type=_positive, default=8, metavar="N",
+        help="sweeps that are worked on at a time, each with its data in memory (8)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trials", type=_positive, default=10**6, metavar="N",
+        help="trials of one sweep at most (1000000)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--upload", type=_positive, default=2**30, metavar="BYTES",
+        help="size of an uploaded data set at most (1 GiB)",
+    )  # fmt: skip
+    parser.set_defaults(act=_serve)
+    _add_token_commands(parser)
+    return parser
+
+
+def _add_token_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
+    token = commands.add_parser("token", help="give, list and revoke tokens", allow_abbrev=False)
+    acts = token.add_subparsers(metavar="ACT", required=True, parser_class=Parser)
+    add = acts.add_parser("add", help="give a token to somebody", allow_abbrev=False)
+    add.add_argument("name", type=_name, metavar="NAME", help="who it is for")
+    add.add_argument(
+        "--role", choices=["viewer", "submitter", "admin"], required=True,
+        help="to look; to submit and change one's own sweeps; to change everybody's",
+    )  # fmt: skip
+    add.add_argument("--expires", type=_span, metavar="SPAN", help="such as 12h, 30d or 8w (never)")
+    add.set_defaults(act=_add_token)
+    listed = acts.add_parser("list", help="list all tokens", allow_abbrev=False)
+    listed.set_defaults(act=_list_tokens)
+    revoke = acts.add_parser("revoke", help="let a token open nothing", allow_abbrev=False)
+    revoke.add_argument("number", type=_positive, metavar="TOKEN", help="its number in the list")
+    revoke.set_defaults(act=_revoke_token)
+    for act in (add, listed, revoke):
+        # Not given here, it is what stands before the word token.
+        _add_root(act, default=argparse.SUPPRESS)
+
+
+def _add_root(parser: argparse.ArgumentParser, default: Any = _ROOT) -> None:
+    parser.add_argument(
+        "--root", type=_root, default=default, metavar="DIR",
+        help="folder of the service: ledger, runs, uploaded data (service)",
+    )  # fmt: skip
+
+
+def _root(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("a folder's name cannot be empty")
+    return Path(text).expanduser()
+
+
+def _folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
+    return path.absolute()
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name: up to 100 of A-Z, a-z, 0-9, '.', '_' and '-', a letter or digit "
+            "first"
+        )
+    return text
+
+
+def _port(text: str) -> int:
+    return _number(text, 0, 65535)
+
+
+def _positive(text: str) -> int:
+    return _number(text, 1, 2**62)
+
+
+def _number(text: str, least: int, most: int) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+
+
+def _span(text: str) -> float:
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdigit() and len(number) < 6 and unit in _SPANS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no span of time, such as 12h, 30d or 8w")
+    return int(number) * _SPANS[unit]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

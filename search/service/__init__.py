@@ -1,0 +1,26 @@
+"""Many people's sweeps on one cluster: queued, started link by link, paused, and gone on with.
+
+It knows who may do what to a sweep, when a sweep is open, and whose task starts next, as
+`search.queue` decides it. It never knows how it is asked: HTTP, pages and clients are others'.
+"""
+
+from search.service.datasets import DataSets, Upload, described
+from search.service.limits import Limits
+from search.service.progress import Progress
+from search.service.requests import Checked, Request
+from search.service.service import PRIORITIES, ForbiddenError, Seen, Service, folder_bytes
+
+__all__ = [
+    "PRIORITIES",
+    "Checked",
+    "DataSets",
+    "ForbiddenError",
+    "Limits",
+    "Progress",
+    "Request",
+    "Seen",
+    "Service",
+    "Upload",
+    "described",
+    "folder_bytes",
+]

@@ -1,0 +1,221 @@
+"""The data sets that people may name: known ones, uploaded ones, and files of allowed folders."""
+
+import hashlib
+import json
+import os
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from model.data.dataset import Dataset
+from model.data.description import describe
+from model.data.found import Reading
+from model.data.sources import KNOWN, load_dataset
+from model.errors import DataError
+from search.config import ReadingSettings
+from search.service.limits import Limits
+
+# Data sets that are kept in memory: those of the sweeps that are open share them.
+_KEPT = 2
+
+_UPLOADED = "upload-"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A data set that somebody has uploaded.
+
+    Attributes
+    ----------
+    name : str
+        What sweeps name it by: made of the digest of its bytes, so that the same file twice is
+        one.
+    size : int
+        Bytes.
+    """
+
+    name: str
+    size: int
+
+
+class DataSets:
+    """Loads what may be named, and keeps the newest of it in memory.
+
+    Parameters
+    ----------
+    folder : Path
+        Where uploads lie.
+    limits : Limits
+    """
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self._folder, self._limits = folder, limits
+        # One thread loads at a time: who waits finds what the other has loaded.
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Dataset] = OrderedDict()
+
+    def resolve(self, named: str) -> str:
+        """Return the name or the path that a name stands for.
+
+        Raises
+        ------
+        DataError
+            If there is nothing of this name, or it is in no folder that is allowed.
+        """
+        if named in KNOWN:
+            return named
+        if named.startswith(_UPLOADED):
+            found = self._uploads().get(named)
+            if found is None:
+                raise DataError(f"There is no uploaded data set {named}.")
+            return str(found)
+        path = Path(os.path.realpath(named))
+        allowed = [Path(os.path.realpath(folder)) for folder in self._limits.folders]
+        if not (Path(named).is_absolute() and any(path.is_relative_to(f) for f in allowed)):
+            where = ", ".join(map(str, self._limits.folders)) or "no folder"
+            raise DataError(
+                f"The data set {named} is not to be had: name {', '.join(KNOWN)}, one that was "
+                f"uploaded, or the full path of a file in {where}, which --data allows."
+            )
+        return str(path)
+
+    def load(self, named: str, settings: ReadingSettings) -> Dataset:
+        """Return the data set that `resolve` has returned the name of.
+
+        Raises
+        ------
+        DataError
+            If it cannot be read.
+        """
+        reading = settings.to_reading()
+        key = json.dumps([named, _stamp(named), asdict(reading)])
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            data = load_dataset(named, reading, notify=lambda _: None)
+            self._kept[key] = data
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            return data
+
+    def receive(self, name: str, parts: Iterable[bytes]) -> Upload:
+        """Take a file, check that it is a data set, and keep it.
+
+        Parameters
+        ----------
+        name : str
+            Its name where it comes from, whose ending says what it is.
+        parts : iterable of bytes
+
+        Raises
+        ------
+        DataError
+            If it is too large, or no data set; nothing of it is kept.
+        """
+        with self.receiving(name) as (path, digest):
+            size = 0
+            with path.open("xb") as file:
+                for part in parts:
+                    size += len(part)
+                    self.check_size(size)
+                    digest.update(part)
+                    file.write(part)
+            return self.keep(path, digest.hexdigest())
+
+    @contextmanager
+    def receiving(self, name: str) -> Iterator[tuple[Path, "hashlib._Hash"]]:
+        """Give a path to write a file to, which is gone in the end, and a digest to feed."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self._folder / f".{secrets.token_hex(8)}{_ending(name)}"
+        try:
+            yield path, hashlib.sha256()
+        finally:
+            path.unlink(missing_ok=True)
+
+    def check_size(self, size: int) -> None:
+        """Refuse what is too large.
+
+        Raises
+        ------
+        DataError
+            With the limit.
+        """
+        if size > self._limits.upload_bytes:
+            raise DataError(
+                f"The file has more than {self._limits.upload_bytes:,} bytes, which is the most "
+                "that is taken. Let the administrator put it into a folder that --data allows."
+            )
+
+    def keep(self, path: Path, digest: str) -> Upload:
+        """Keep a file that has been received whole, unless it is no data set."""
+        size = path.stat().st_size
+        try:
+            # As any reader may take it: what its labels are is said with the sweep.
+            load_dataset(str(path), Reading(), notify=lambda _: None)
+        except DataError as error:
+            said = str(error).replace(str(path), "")
+            if "which column holds the labels" not in said:  # of a table that is said later
+                raise DataError(str(error).replace(str(path), f"the file (*{path.suffix})")) from (
+                    error
+                )
+        # The same bytes under another ending are another data set.
+        kind = path.suffix.removeprefix(".")
+        name = f"{_UPLOADED}{digest[:16]}{f'-{kind}' if kind else ''}"
+        path.replace(self._folder / f"{name}{path.suffix}")
+        return Upload(name, size)
+
+    def uploads(self) -> list[Upload]:
+        """Return what was uploaded, by name."""
+        return [Upload(name, path.stat().st_size) for name, path in sorted(self._uploads().items())]
+
+    def _uploads(self) -> dict[str, Path]:
+        with suppress(OSError):
+            return {
+                path.name.removesuffix(path.suffix): path
+                for path in self._folder.iterdir()
+                if path.name.startswith(_UPLOADED)
+            }
+        return {}
+
+    def remove(self, name: str) -> int:
+        """Remove what was uploaded; return how many bytes that frees.
+
+        Raises
+        ------
+        DataError
+            If there is nothing of this name.
+        """
+        path = self._uploads().get(name)
+        if path is None:
+            raise DataError(f"There is no uploaded data set {name}.")
+        size = path.stat().st_size
+        path.unlink()
+        return size
+
+
+def described(data: Dataset) -> dict[str, object]:
+    """Return what is said of a data set."""
+    return {
+        "name": data.name, "fingerprint": data.fingerprint, "rows": len(data.y),
+        "features": data.X.shape[1], "classes": data.n_classes, "text": describe(data, data.name),
+    }  # fmt: skip
+
+
+def _ending(name: str) -> str:
+    ending = Path(name).suffix.lower()
+    return ending if ending[1:].isalnum() and len(ending) <= 12 else ""
+
+
+def _stamp(dataset: str) -> list[int]:
+    """Return what tells a file from what it was before."""
+    if dataset in KNOWN:
+        return []
+    with suppress(OSError):
+        found = Path(dataset).stat()
+        return [found.st_size, found.st_mtime_ns]
+    return []

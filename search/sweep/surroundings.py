@@ -1,0 +1,53 @@
+"""What a sweep finds around it: where its tasks run, who may ask it to stop, who is told."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+
+from rich.console import Console
+
+from cluster.executor import Executor
+from search.command import Start
+from search.config import SweepConfig
+from search.engine import Observer
+from search.sweep.options import Options
+from search.sweep.preparation import make_executor, resources_of
+from search.text import show
+from search.watch import Interruption
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the code of a sweep does not choose itself: a command, or a service, gives it.
+
+    Attributes
+    ----------
+    executor : callable
+        Returns where the tasks of the sweep run; closed at its end. Called once, and only where
+        something is left to do.
+    interruption : callable
+        Returns who may ask the sweep to stop; entered while tasks may be running.
+    err : Console
+        What is told on the way.
+    began : Start
+        When it was asked for.
+    observer : Observer or None
+        Who else is told of its links.
+    """
+
+    executor: Callable[[], Executor]
+    interruption: Callable[[], AbstractContextManager[Interruption]]
+    err: Console
+    began: Start = field(default_factory=Start)
+    observer: Observer | None = None
+
+    def say(self, text: str) -> None:
+        """Tell a sentence."""
+        show(self.err, text)
+
+
+def of_command(options: Options, config: SweepConfig, err: Console, began: Start) -> Surroundings:
+    """Return the surroundings of a command: an executor of its own, and Ctrl-C."""
+    executor = partial(make_executor, options, resources_of(config), partial(show, err))
+    return Surroundings(executor, Interruption, err, began)

@@ -1,0 +1,17 @@
+"""The trials of a run as many people look at them: in any order, page by page, or in bins.
+
+It knows the columns of a log that was read once, and answers whose size does not grow with the
+number of trials. It never knows who asks, nor how a run is trained.
+"""
+
+from search.view.bins import Axis, Bins, binned
+from search.view.trial_table import Page, TrialTable, TrialTables
+
+__all__ = [
+    "Axis",
+    "Bins",
+    "Page",
+    "TrialTable",
+    "TrialTables",
+    "binned",
+]

@@ -1,0 +1,214 @@
+"""The page in a real browser, from signing in to signing out."""
+
+import re
+import shutil
+import time
+
+import pytest
+from over_http import asked
+from serving import Gate, grid, wait_for
+
+from search.api import app
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+    pytest.mark.xdist_group("browser"),
+]
+
+WIDE = grid(batch_size=[32, 64, 128, 256], epochs=[2, 4, 8])
+TOML = """dataset = "digits"
+[space]
+batch_size = [32, 64, 128, 256]
+learning_rate = [1e-6, 5e-6]
+epochs = [2, 4, 8]
+alpha = [0.1, 10.0]
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=["--no-sandbox"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Return a function that opens the page; what it complains of fails the test."""
+    contexts, complaints = [], []
+
+    def at(url, width=1200, scheme="light"):
+        contexts.append(
+            browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        )
+        page = contexts[-1].new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
+        page.on(
+            "request",
+            lambda r: r.url.startswith((f"{url}/", "blob:", "data:")) or complaints.append(r.url),
+        )
+        page.goto(f"{url}/")
+        return page
+
+    at.complaints = complaints
+    yield at
+    for context in contexts:
+        context.close()
+    # The service ends before its page does, in the middle of the stream of events.
+    ended = ("ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_REFUSED")
+    assert [text for text in complaints if not text.endswith(ended)] == []
+
+
+def sign_in(page, token):
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Sweeps").wait_for()
+
+
+def token_of(person, name="ann", role="submitter"):
+    return person.served.service.ledger.people.add_token(name, role)
+
+
+def test_from_signing_in_to_signing_out(tmp_path, opened):
+    gate = Gate(allowed=0)
+    with asked(tmp_path, lambda: gate) as person:
+        page = opened(person.url)
+        sign_in(page, token_of(person))
+        page.get_by_text("Nothing runs and nothing waits").wait_for()
+        page.get_by_role("navigation").get_by_role("link", name="Submit").click()
+        page.get_by_label("Grid (TOML)").fill(TOML)
+        page.get_by_label("Name").fill("mine")
+        page.get_by_role("button", name="Show the plan").click()
+        page.get_by_text("trajectories").wait_for()
+        page.get_by_role("button", name="Submit").click()
+        page.get_by_role("heading", name=re.compile("mine (queued|running)")).wait_for()
+        gate.allowed = 2  # a measurement of speed, where none is kept, and a link
+        sweep = page.url.rpartition("/")[2]
+        api = person("ann")
+        wait_for(lambda: api.json("GET", f"sweeps/{sweep}")["finished"])
+        began = time.monotonic()
+        page.get_by_role("region", name="Newest links").get_by_text("batch=").first.wait_for()
+        assert time.monotonic() - began < 2.0
+        page.get_by_role("region", name="Trials").wait_for()
+        assert page.locator("svg .cell").count() > 0
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("heading", name="mine pausing").wait_for()
+        gate.allowed = 1
+        page.get_by_role("heading", name="mine paused").wait_for()
+        gate.allowed = None
+        page.get_by_role("button", name="Resume").click()
+        page.get_by_role("heading", name="mine done").wait_for()
+        page.get_by_role("link", name="Clone with other values").click()
+        space = page.get_by_label("Space (JSON)")
+        space.fill(space.input_value().replace("10.0", "10.0, 3.0").replace("10\n", "10, 3\n"))
+        page.get_by_role("button", name="Submit").click()
+        page.get_by_role("heading", name="mine-2 done").wait_for()
+        assert page.get_by_text(f"48 trials of mine-{sweep}").count() == 1
+        page.get_by_role("link", name="Compare", exact=True).last.click()
+        page.get_by_label(re.compile(rf"\({sweep}\)")).check()
+        page.get_by_role("region", name="Settings that differ").get_by_text(
+            "space.alpha"
+        ).wait_for()
+        with page.expect_download() as download:
+            page.goto(f"{person.url}/#/sweeps/{sweep}")
+            page.get_by_role("button", name="Get report").click()
+        assert download.value.suggested_filename == f"mine-{sweep}.html"
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_label("Token").wait_for()
+        assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_mistake_is_told_in_the_service_s_words_and_a_viewer_cannot_submit(tmp_path, opened):
+    with asked(tmp_path) as person:
+        page = opened(person.url)
+        page.get_by_label("Token").fill("nonsense")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("alert").get_by_text("unknown, revoked or expired").wait_for()
+        sign_in(page, token_of(person))
+        page.goto(f"{person.url}/#/submit")
+        page.get_by_label("Grid (TOML)").fill("nothing = [")
+        page.get_by_role("button", name="Submit").click()
+        page.get_by_role("alert").get_by_text("not valid TOML").wait_for()
+        page.goto(f"{person.url}/#/sweeps/0123456789")
+        page.get_by_role("alert").get_by_text("There is no sweep 0123456789").wait_for()
+        page.goto(f"{person.url}/#/nowhere")
+        page.get_by_role("heading", name="There is no such page").wait_for()
+        page.get_by_role("button", name="Sign out").click()
+        sign_in(page, token_of(person, "eve", "viewer"))
+        page.get_by_role("navigation").get_by_role("link", name="Submit").click()
+        page.get_by_text("lets you look, not submit").wait_for()
+        # The browser tells of each answer that is a refusal.
+        refused = [text for text in opened.complaints if "status of 4" in text]
+        assert len(refused) == 3
+        opened.complaints.clear()
+
+
+def test_names_and_values_are_shown_as_text(tmp_path, opened):
+    with asked(tmp_path) as person:
+        api = person("ann")
+        sweep = api.submit(name="x.y-z", grid=WIDE)["id"]
+        api.ended(sweep)
+        page = opened(person.url)
+        page.evaluate("window.hit = false")
+        page.add_init_script("window.hit = false")
+        sign_in(page, token_of(person))
+        page.get_by_text("x.y-z").first.wait_for()
+        service = person.served.service
+        with service.ledger.transaction():
+            service.ledger._database.write(
+                "update sweep set name = ?, reason = ?",
+                ("<img src=x onerror='window.hit=true'>", "<script>window.hit=true</script>"),
+            )
+        page.reload()
+        page.get_by_text("<img src=x").first.wait_for()
+        assert page.evaluate("window.hit") is False
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "dark"), (390, "light"), (390, "dark")])
+def test_nothing_is_wider_than_the_window_and_all_is_reached_by_keys(
+    tmp_path, opened, width, scheme
+):
+    with asked(tmp_path) as person:
+        api = person("ann")
+        sweep = api.submit(grid=WIDE, name="a-sweep-with-a-long-name-that-goes-on-and-on")["id"]
+        api.ended(sweep)
+        page = opened(person.url, width, scheme)
+        sign_in(page, token_of(person))
+        for address in ("", f"sweeps/{sweep}", "submit", f"submit/{sweep}", f"compare/{sweep}"):
+            page.goto(f"{person.url}/#/{address}")
+            page.locator("h1").wait_for()
+            page.wait_for_timeout(300)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        page.goto(f"{person.url}/#/sweeps/{sweep}")
+        page.get_by_role("region", name="Trials").wait_for()
+        reached = set()
+        for _ in range(120):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate("document.activeElement.textContent.trim().slice(0, 30)"))
+        assert {"Clone with other values", "Get report", "val_cost ▲"} <= reached
+        page.get_by_role("button", name="alpha 0.1").focus()
+        page.keyboard.press("Enter")
+        page.get_by_text("trials in the bins that are picked").wait_for()
+
+
+def test_what_the_page_draws_does_not_grow_with_trials(tmp_path, opened):
+    with asked(tmp_path) as person:
+        api = person("ann")
+        many = grid(alpha=[0.01 * i for i in range(1, 200)], epochs=list(range(1, 9)))
+        sweep = api.submit(grid=many)["id"]
+        assert api.ended(sweep)["finished"] == 6368
+        page = opened(person.url)
+        sign_in(page, token_of(person))
+        began = time.monotonic()
+        page.goto(f"{person.url}/#/sweeps/{sweep}")
+        page.locator("svg .cell").first.wait_for()
+        assert time.monotonic() - began < 10.0
+        assert page.evaluate("document.querySelectorAll('svg *').length") <= 5000
+        assert app.PER_SECOND == 100.0

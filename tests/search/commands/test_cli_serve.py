@@ -1,0 +1,230 @@
+"""The service as a process, and the commands that ask it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+from command_line import LIMIT, Outcome, assert_same_results, invoke, table
+from searches import SERIAL
+
+from search.client import Client
+
+AXES = "batch_size = [32, 64, 128, 256]\nlearning_rate = [1e-6, 5e-6]\nepochs = [4, 40, 120]\n"
+GRID = f'dataset = "digits"\n\n[space]\n{AXES}alpha = [0.1, 10.0]\n'
+
+
+def command(module, *args, cwd, **environment):
+    """Run a command to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"search.{module}", *map(str, args)], cwd=cwd, text=True,
+        capture_output=True, timeout=LIMIT, env={**os.environ, **environment}, check=False,
+    )  # fmt: skip
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def token(root, name="ann", role="submitter"):
+    """Give somebody a token."""
+    found = command("serve", "token", "add", name, "--role", role, "--root", root, cwd=root.parent)
+    assert found.code == 0, found.err
+    return found.out.strip()
+
+
+@contextmanager
+def serving(root, *args):
+    """Give a service that runs as a process, and its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "search.serve", "--root", str(root), "--port", "0", *args],
+        cwd=root.parent, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        first = process.stderr.readline()
+        url = re.search(r"http://127\.0\.0\.1:\d+", first)
+        assert url, first + process.stderr.read()
+        yield process, url[0]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "service"
+
+
+def test_the_same_commands_with_a_server(root, tmp_path):
+    with serving(root, "--executor", "serial") as (process, url):
+        mine = {"PACKSWEEP_TOKEN": token(root)}
+        server = ("--server", url)
+        (tmp_path / "my.toml").write_text(GRID)
+        plan = command("run", "--grid", "./my.toml", "--dry-run", *server, cwd=tmp_path, **mine)
+        assert (plan.code, "trials          48" in plan.out) == (0, True), plan.err
+        ran = command("run", "--grid", "./my.toml", *server, cwd=tmp_path, **mine)
+        assert ran.code == 0, ran.err
+        (sweep,) = re.findall(r"Log, model and report are in sweep (\w+) of", ran.out)
+        assert "my (" in ran.err
+        assert "done" in ran.err
+        assert command("status", sweep, *server, cwd=tmp_path, **mine).out.startswith(
+            f"my ({sweep}), ann's: done\n48 of 48 trials on digits"
+        )
+        listed = command("runs", *server, cwd=tmp_path, **mine).out
+        assert re.search(rf"{sweep} +my +ann +done +48/48", listed)
+        report = command("report", sweep, *server, cwd=tmp_path, **mine)
+        assert (report.code, (tmp_path / f"{sweep}.html").exists()) == (0, True), report.err
+        storage = ("--storage", "sqlite:///trials.db")
+        exported = command("export", sweep, *server, *storage, cwd=tmp_path, **mine)
+        assert "48 trials are in sqlite:///trials.db" in exported.out, exported.err
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT) == 0
+
+
+def test_a_table_of_one_s_own_is_uploaded(root, tmp_path):
+    rows = "\n".join(f"{i % 5},{i % 7},{'xy'[i % 2]}" for i in range(200))
+    (tmp_path / "my.csv").write_text(f"a,b,kind\n{rows}\n")
+    with serving(root, "--executor", "serial") as (_, url):
+        mine = {"PACKSWEEP_TOKEN": token(root)}
+        args = ("--dataset", "my.csv", "--target", "kind", "--server", url)
+        ran = command("run", *args, cwd=tmp_path, **mine)
+        assert ran.code == 0, ran.err
+        assert "tabular" in ran.err
+        wrong = command("run", "--dataset", "my.csv", "--server", url, cwd=tmp_path, **mine)
+        assert wrong.code == 2
+        assert "which column holds the labels" in wrong.err
+        assert "Traceback" not in wrong.err
+
+
+def test_ctrl_c_leaves_and_the_sweep_goes_on(root, tmp_path):
+    (tmp_path / "my.toml").write_text(GRID)
+    with serving(root, "--executor", "serial") as (_, url):
+        given = token(root)
+        looking = subprocess.Popen(
+            [sys.executable, "-m", "search.run", "--grid", "./my.toml", "--server", url],
+            cwd=tmp_path, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+            env={**os.environ, "PACKSWEEP_TOKEN": given},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )  # fmt: skip
+        first = looking.stderr.readline()
+        sweep = re.search(r"is sweep (\w+) of", first)[1]
+        looking.stderr.readline()
+        looking.send_signal(signal.SIGINT)
+        out, err = looking.communicate(timeout=LIMIT)
+        if looking.returncode != 0:  # it may have ended before
+            assert looking.returncode == 130, err
+            assert f"The sweep {sweep} goes on" in err
+            assert f"python -m search.status {sweep} --server {url}" in err
+            assert out == ""
+        with Client(url, given) as client:
+            assert client.wait(sweep)["state"] == "done"
+
+
+def test_killed_and_started_again_every_log_is_that_of_the_command_alone(root, tmp_path, capfd):
+    (tmp_path / "my.toml").write_text(GRID)
+    assert invoke(capfd, "--grid", tmp_path / "my.toml", "--run-dir", tmp_path / "alone", *SERIAL)
+    given, sweeps = token(root), []
+    for kill in range(40):
+        with serving(root, "--executor", "serial") as (process, url), Client(url, given) as client:
+            if not sweeps:
+                names = ("one", "two")
+                sweeps = [client.submit(toml=GRID, name=name, key=name)["id"] for name in names]
+                # Sent again, as after a lost answer.
+                again = [client.submit(toml=GRID, name=name, key=name)["id"] for name in names]
+                assert again == sweeps
+            time.sleep(0.4 + 0.1 * kill)
+            states = [client.get(sweep)["state"] for sweep in sweeps]
+            process.send_signal(signal.SIGKILL)
+            if states == ["done", "done"]:
+                break
+    with serving(root, "--executor", "serial") as (_, url), Client(url, given) as client:
+        found = [client.wait(sweep) for sweep in sweeps]
+    assert [sweep["state"] for sweep in found] == ["done", "done"]
+    alone = table(tmp_path / "alone")
+    for sweep, name in zip(sweeps, ("one", "two"), strict=True):
+        log = table(root / "runs" / f"{name}-{sweep}")
+        assert_same_results(log, alone)
+
+
+def test_on_ray_two_people_s_sweeps_at_once(root, tmp_path):
+    """The cluster that it starts is seen by nobody else, and ends with it."""
+    with serving(root, "--workers", "2") as (process, url):
+        people = [Client(url, token(root, name)) for name in ("ann", "bob")]
+        sweeps = [
+            client.submit(toml=GRID.replace("10.0", alpha), name=f"grid{alpha}")["id"]
+            for client, alpha in zip(people, ("5.0", "7.0"), strict=True)
+        ]
+        for client, sweep in zip(people, sweeps, strict=True):
+            found = client.wait(sweep)
+            assert (found["state"], found["finished"]) == ("done", 48), found["reason"]
+            client.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LIMIT) == 0
+    links = [
+        json.loads(line)
+        for path in (root / "runs").glob("*/links.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert len(links) >= 8
+
+
+MISTAKES = {
+    "a role that there is not": (("token", "add", "ann", "--role", "boss"), "invalid choice"),
+    "a name that is none": (("token", "add", "../ann", "--role", "admin"), "is no name"),
+    "a span that is none": (
+        ("token", "add", "ann", "--role", "admin", "--expires", "soon"), "no span of time",
+    ),
+    "a token that there is not": (("token", "revoke", "9"), "There is no token 9"),
+    "no act": (("token",), "required"),
+    "a port that is none": (("--port", "70000"), "from 0 to 65535"),
+    "a folder that there is not": (("--data", "nowhere"), "there is no folder"),
+    "others let in before anybody has a token": (("--host", "0.0.0.0"), "nobody has a token yet"),
+    "an address that is not this machine's": (("--host", "nowhere.invalid"), "nobody has a token"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_message(tmp_path, name):
+    args, said = MISTAKES[name]
+    found = command("serve", *args, cwd=tmp_path)
+    assert found.code == 2
+    assert said in found.err
+    assert "Traceback" not in found.err
+
+
+def test_a_port_that_is_taken_and_a_folder_that_is_served_are_told(root):
+    with serving(root, "--executor", "serial") as (_, url):
+        port = url.rpartition(":")[2]
+        taken = command("serve", "--root", "other", "--port", port, cwd=root.parent)
+        assert (taken.code, "cannot listen" in taken.err) == (2, True)
+        again = command("serve", "--root", root, "--port", "0", cwd=root.parent)
+        assert (again.code, "is being written by" in again.err) == (2, True), again.err
+        assert "--run-dir" not in again.err
+
+
+def test_without_a_token_or_a_service_a_command_says_what_is_missing(tmp_path):
+    none = command("run", "--server", "http://127.0.0.1:1", cwd=tmp_path, PACKSWEEP_TOKEN="")
+    assert (none.code, "PACKSWEEP_TOKEN" in none.err) == (2, True)
+    gone = command("runs", "--server", "http://127.0.0.1:1", cwd=tmp_path, PACKSWEEP_TOKEN="x")
+    assert (gone.code, "cannot be reached" in gone.err) == (1, True)
+    for args in (("--run-dir", "x"), ("--workers", "2"), ("--fresh",), ("--executor", "serial")):
+        both = command("run", "--server", "http://127.0.0.1:1", *args, cwd=tmp_path)
+        assert (both.code, f"leave {args[0]} out" in both.err) == (2, True)
+
+
+def test_tokens_are_listed_and_revoked(root, tmp_path):
+    assert command("serve", "token", "list", "--root", root, cwd=tmp_path).out == (
+        "There is no token.\n"
+    )
+    first = token(root, "ann", "admin")
+    token(root, "bob", "viewer")
+    assert (root / "ledger.sqlite").stat().st_mode & 0o077 == 0
+    listed = command("serve", "token", "list", "--root", root, cwd=tmp_path).out
+    assert first not in listed
+    assert re.search(r"1 +ann +admin +valid", listed)
+    command("serve", "token", "revoke", "1", "--root", root, cwd=tmp_path)
+    listed = command("serve", "--root", root, "token", "list", cwd=tmp_path).out
+    assert re.search(r"1 +ann +admin +revoked", listed)
+    assert re.search(r"2 +bob +viewer +valid", listed)

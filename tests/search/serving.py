@@ -1,0 +1,148 @@
+"""Services for tests: a cluster that is this process, people with tokens, and grids of moments."""
+
+import threading
+import time
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.executor import SerialExecutor
+from search.ledger import Caller
+from search.service import Limits, Request, Service
+
+GRID = {
+    "dataset": "digits",
+    "space": {
+        "batch_size": [64, 256],
+        "learning_rate": [1e-6, 5e-6],
+        "epochs": [2, 4],
+        "alpha": [0.1, 10.0],
+    },
+}
+ENDED = ("done", "failed", "cancelled")
+
+
+def grid(**space):
+    """Return the grid with other values of some hyperparameters."""
+    return {**GRID, "space": {**GRID["space"], **space}}
+
+
+class Gate(SerialExecutor):
+    """A cluster of one core that runs a task only when a test lets it.
+
+    Attributes
+    ----------
+    names : list
+        What has started, in that order.
+    allowed : int or None
+        How many more tasks may end; None for all.
+    """
+
+    def __init__(self, allowed=None):
+        super().__init__()
+        self.names, self.allowed = [], allowed
+
+    def submit(self, key, name, function, *args, **options):
+        self.names.append(name)
+        super().submit(key, name, function, *args, **options)
+
+    def wait(self, timeout):
+        if self.allowed is not None and self.allowed <= 0:
+            time.sleep(min(timeout, 0.01))
+            return []
+        ended = super().wait(timeout)
+        if self.allowed is not None:
+            self.allowed -= len(ended)
+        return ended
+
+
+@dataclass
+class Served:
+    """A service that runs, and who may ask it.
+
+    Attributes
+    ----------
+    service : Service
+    people : dict of str to Caller
+    """
+
+    service: Service
+    people: dict[str, Caller] = field(default_factory=dict)
+
+    def person(self, name, role="submitter"):
+        """Return somebody who has a token."""
+        if name not in self.people:
+            people = self.service.ledger.people
+            self.people[name] = people.caller(people.add_token(name, role))
+        return self.people[name]
+
+    def submit(self, who="ann", key=None, **request):
+        """Submit a sweep in somebody's name; return its identity."""
+        asked = Request(**{"grid": GRID, **request})
+        return self.service.submit(self.person(who), asked, key)[0].id
+
+    def see(self, sweep):
+        """Return a sweep as people see it."""
+        return self.service.see(self.service.ledger.sweeps.get(sweep))
+
+    def until(self, sweep, *states, seconds=60.0):
+        """Wait until a sweep is in one of some states; return it."""
+        return wait_for(lambda: (s := self.see(sweep)).state in states and s, seconds)
+
+    def ended(self, sweep):
+        """Wait until a sweep has ended; return it."""
+        return self.until(sweep, *ENDED)
+
+    def folder(self, sweep):
+        """Return the run folder of a sweep."""
+        return Path(self.service.ledger.sweeps.get(sweep).folder)
+
+
+def wait_for(look, seconds=60.0):
+    """Return what a look gives, once that is true of it."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it has not come"
+        time.sleep(0.01)
+    return found
+
+
+@contextmanager
+def serving(root, executor=SerialExecutor, **limits):
+    """Give a service that runs, and that is stopped in the end."""
+    service = Service(root, executor, Limits(**limits))
+    service.start()
+    try:
+        yield Served(service)
+    finally:
+        service.stop()
+
+
+class Clock:
+    """Seconds as a test says."""
+
+    def __init__(self, now=1e9):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+def in_threads(count, act):
+    """Call something in many threads at once; return what each call has returned or raised."""
+    results, start = deque(), threading.Barrier(count)
+
+    def run(number):
+        start.wait()
+        try:
+            results.append(act(number))
+        except Exception as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return list(results)
