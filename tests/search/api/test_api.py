@@ -417,8 +417,9 @@ def try_operation(cases, headers, sweep):
     def tried(case, there):
         if there and "sweep" in (case.path_parameters or {}):
             case.path_parameters["sweep"] = sweep
-        answer = case.call(headers=headers)
-        assert answer.status_code < 500, answer.text
+        # A plan of the largest grid takes seconds on a busy machine; another one is told so.
+        answer = case.call(headers=headers, timeout=120)
+        assert answer.status_code < 500 or answer.status_code == 503, answer.text
 
     with suppress(Unsatisfiable):  # a route whose requests cannot be broken
         tried()
