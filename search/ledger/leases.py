@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from search.ledger.database import Database
 from search.ledger.people import People
-from search.queue import Lease
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,6 @@ class LeaseRow:
     name: str
     seconds: float
     started_at: float
-
-    @property
-    def of_queue(self) -> Lease:
-        """The lease as a decision sees it."""
-        return Lease(self.sweep, self.queue, self.cores)
 
 
 class Leases:

@@ -4,23 +4,17 @@ It knows who may do what to a sweep, when a sweep is open, and whose task starts
 `search.queue` decides it. It never knows how it is asked: HTTP, pages and clients are others'.
 """
 
-from search.service.datasets import DataSets, Upload, described
 from search.service.limits import Limits
 from search.service.progress import Progress
-from search.service.requests import Checked, Request
-from search.service.service import PRIORITIES, ForbiddenError, Seen, Service, folder_bytes
+from search.service.requests import Request
+from search.service.service import PRIORITIES, ForbiddenError, Seen, Service
 
 __all__ = [
     "PRIORITIES",
-    "Checked",
-    "DataSets",
     "ForbiddenError",
     "Limits",
     "Progress",
     "Request",
     "Seen",
     "Service",
-    "Upload",
-    "described",
-    "folder_bytes",
 ]

@@ -6,13 +6,12 @@ import os
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from model.data.dataset import Dataset
-from model.data.description import describe
 from model.data.found import Reading
 from model.data.sources import KNOWN, load_dataset
 from model.errors import DataError
@@ -103,30 +102,6 @@ class DataSets:
                 self._kept.popitem(last=False)
             return data
 
-    def receive(self, name: str, parts: Iterable[bytes]) -> Upload:
-        """Take a file, check that it is a data set, and keep it.
-
-        Parameters
-        ----------
-        name : str
-            Its name where it comes from, whose ending says what it is.
-        parts : iterable of bytes
-
-        Raises
-        ------
-        DataError
-            If it is too large, or no data set; nothing of it is kept.
-        """
-        with self.receiving(name) as (path, digest):
-            size = 0
-            with path.open("xb") as file:
-                for part in parts:
-                    size += len(part)
-                    self.check_size(size)
-                    digest.update(part)
-                    file.write(part)
-            return self.keep(path, digest.hexdigest())
-
     @contextmanager
     def receiving(self, name: str) -> Iterator[tuple[Path, "hashlib._Hash"]]:
         """Give a path to write a file to, which is gone in the end, and a digest to feed."""
@@ -196,14 +171,6 @@ class DataSets:
         size = path.stat().st_size
         path.unlink()
         return size
-
-
-def described(data: Dataset) -> dict[str, object]:
-    """Return what is said of a data set."""
-    return {
-        "name": data.name, "fingerprint": data.fingerprint, "rows": len(data.y),
-        "features": data.X.shape[1], "classes": data.n_classes, "text": describe(data, data.name),
-    }  # fmt: skip
 
 
 def _ending(name: str) -> str:

@@ -87,8 +87,6 @@ class Hub:
         """Why there is no cluster; empty where there is one."""
         self.waits: dict[str, Wait] = {}
         """Why sweeps have no more links under way, as of the last decision."""
-        self.dashboard: tuple[str | None, str | None] = None, None
-        """The address of the cluster's dashboard, and where its token lies."""
 
     # --- For other threads.
 
@@ -161,7 +159,11 @@ class Hub:
 
     def withdraw(self, share: Share, key: Hashable) -> None:
         """End a task that has started; return when its lease is gone."""
-        self._ask(lambda executor: self._withdraw(executor, share, key))
+        self._ask(
+            lambda executor: self._withdraw(
+                executor, lambda started: started.share is share and started.task.key == key
+            )
+        )
 
     def leave(self, share: Share) -> None:
         """Withdraw all tasks of a share; no other one will start."""
@@ -170,7 +172,9 @@ class Hub:
                 del self._shares[share.sweep]
         share.clear()
         with suppress(ClusterError):  # with the cluster its tasks are gone
-            self._ask(lambda executor: self._withdraw_all(executor, share))
+            self._ask(
+                lambda executor: self._withdraw(executor, lambda started: started.share is share)
+            )
 
     def _ask(self, what: Callable[[Executor], Any]) -> Any:
         """Have the hub's thread do something with the executor; return what it returns."""
@@ -235,7 +239,6 @@ class Hub:
             log.warning("no cluster: %s", error)
             return None
         self.failure = ""
-        self.dashboard = executor.dashboard_url, executor.dashboard_token
         return executor
 
     def _answer(self, executor: Executor) -> None:
@@ -317,15 +320,9 @@ class Hub:
         else:
             started.share.deliver(key, Lost(key, ended.reason, ended.node, ended.details))
 
-    def _withdraw(self, executor: Executor, share: Share, key: Hashable) -> None:
+    def _withdraw(self, executor: Executor, of: Callable[[_Started], bool]) -> None:
         for number, started in list(self._started.items()):
-            if started.share is share and started.task.key == key:
-                executor.give_up(number)
-                self._forget(number)
-
-    def _withdraw_all(self, executor: Executor, share: Share) -> None:
-        for number, started in list(self._started.items()):
-            if started.share is share:
+            if of(started):
                 executor.give_up(number)
                 self._forget(number)
 

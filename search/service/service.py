@@ -201,6 +201,7 @@ class Service:
             return str(self.root / "runs" / f"{name}-{sweep}")
 
         with self.ledger.transaction():
+            self.ledger.queues.check(checked.request.queue)  # it may have been removed meanwhile
             self._enter(caller.person)
             row, is_new = self.ledger.sweeps.submit(checked.submission(caller.person, key, folder))
             if is_new:
@@ -238,14 +239,13 @@ class Service:
         ValueError, UsageError
             If that cannot be.
         """
-        if moved.get("queue") is not None:
-            self.ledger.queues.check(moved["queue"])
         if moved.get("priority") is not None:
             _check_priority(moved["priority"])
         with self.ledger.transaction():
-            before = self.ledger.sweeps.get(sweep)
+            row = before = self.ledger.sweeps.get(sweep)
             self._allow(caller, before, "change")
-            row = before
+            if moved.get("queue") is not None:
+                self.ledger.queues.check(moved["queue"])
             if wanted is not None:
                 if wanted == RUN != before.wanted:
                     self._enter(before.person)
@@ -283,7 +283,7 @@ class Service:
         self._allow(caller, row, "delete")
         if row.ended is None or sweep in self._open:
             raise ConfigError(f"The sweep {sweep} has not ended; cancel it before.")
-        freed = folder_bytes(Path(row.folder))
+        freed = _folder_bytes(Path(row.folder))
         with self.ledger.transaction():
             self.ledger.sweeps.remove(sweep)
             self.ledger.events.record(caller, "delete", sweep)
@@ -521,6 +521,6 @@ def read_progress(folder: Path) -> Progress:
     return progress
 
 
-def folder_bytes(folder: Path) -> int:
+def _folder_bytes(folder: Path) -> int:
     """Return the bytes of the files in a folder."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
