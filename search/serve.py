@@ -91,7 +91,9 @@ def _is_loopback(host: str) -> bool:
 def _listening(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(found[0], found[1])
+        # With its protocol: asyncio sends small answers at once only where the socket names it, and
+        # else each waits 40 ms for the one before to be acknowledged.
+        listener = socket.socket(found[0], found[1], found[2])
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(found[4])
         listener.listen(128)
@@ -119,7 +121,7 @@ def _limits(args: argparse.Namespace) -> "Limits":
 
     return Limits(
         open_sweeps=args.open, trials=args.trials, upload_bytes=args.upload,
-        folders=tuple(args.data), trainers=tuple(args.trainer),
+        folders=tuple(args.data), trainers=tuple(args.trainer), hooks=tuple(args.hook),
     )  # fmt: skip
 
 
@@ -210,6 +212,10 @@ def _parser() -> argparse.ArgumentParser:
         "--trainer", action="append", default=[], metavar="NAME",
         help="trainer that may be named beside those that come with it; its code runs with the "
         "rights of the service",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hook", action="append", default=[], metavar="HOST",
+        help="host, or host:port, to which events may be sent; may be given several times",
     )  # fmt: skip
     parser.add_argument(
         "--open", type=_positive, default=8, metavar="N",

@@ -85,7 +85,7 @@ NOT_MEASURED = {
     "architecture.md": {"## Decisions"},  # what was seen once, and led to one
     "cluster.md": {"## Machines that come and go"},
     "data.md": {"## Tables"},
-    "service.md": {"## Who is next", "## The API", "## Limits"},
+    "service.md": {"## Who is next", "## Hooks", "## The API", "## Limits"},
     "statistics.md": {"## Seeds and folds"},
     "trainers.md": {"## What goes wrong in a trainer"},
 }

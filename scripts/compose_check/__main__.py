@@ -47,7 +47,7 @@ def build(chosen: dict[str, str], compose: list[str], *, cold: bool) -> None:
 
 def started(stack: Stack) -> set[str]:
     """Bring up two workers; return the addresses of all nodes but the head."""
-    with timed("up: head, two workers, Prometheus"):
+    with timed("up: head, two workers, the service, Prometheus"):
         stack.up(2)
         workers = {stack.address(container) for container in stack.containers("worker")}
         checks.targets_are_up(stack, workers | {stack.address(stack.containers("head")[0])})
@@ -82,6 +82,24 @@ def sweep_with_a_worker_stopped(stack: Stack, workers: set[str]) -> None:
     checks.require("no link was lost" + "".join(f", not even {line}" for line in lost), not lost)
 
 
+def sweep_by_the_service(stack: Stack, workers: set[str]) -> None:
+    """A worker is killed in the middle of it, and then the service."""
+    with timed("the service answers"):
+        client = checks.served(stack)
+    with timed(f"{checks.TRIALS} trials, a worker killed and then the service, which starts again"):
+        sweep = client.submit(toml=checks.GRID, key="check")["id"]
+        checks.begun(client, sweep, 1)
+        run("docker", "kill", stack.containers("worker")[1])
+        checks.begun(client, sweep, checks.TRIALS // 4)
+        (container,) = stack.containers("service")
+        run("docker", "kill", container)
+        run("docker", "start", container)
+        client = checks.served(stack)
+        same = client.submit(toml=checks.GRID, key="check")["id"]
+        checks.require("the same request is the same sweep after it", same == sweep)
+        checks.done(client, sweep, workers)
+
+
 def check(stack: Stack) -> None:
     workers = started(stack)
     checks.closed_to_others(stack)
@@ -90,6 +108,7 @@ def check(stack: Stack) -> None:
     small_sweep(stack, workers)
     sweep_with_a_worker_killed(stack, workers)
     sweep_with_a_worker_stopped(stack, started(stack))
+    sweep_by_the_service(stack, started(stack))
 
 
 def main() -> None:

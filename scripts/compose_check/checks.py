@@ -14,6 +14,8 @@ from typing import Any
 import pyarrow.parquet as pq
 from stack import Stack, run
 
+from search.client import ENDED, Client
+
 # On small data that needs no network, but long enough to lose a worker in the middle.
 GRID = """
 dataset = "digits"
@@ -116,6 +118,45 @@ def ended(sweep: subprocess.Popen[str]) -> str:
         print(output)
     require("the sweep ends well", sweep.returncode == 0)
     return output
+
+
+def served(stack: Stack) -> Client:
+    """Return a client, outside of the cluster, of the service that answers in it."""
+    url = f"http://127.0.0.1:{stack.ports['SERVICE_PORT']}"
+    until("the service answers", lambda: _status(url) == 200, 120)
+    require("it refuses who has no token", _status(f"{url}/v1/sweeps") == 401)
+    mode = stack.execute("service", "stat", "--format=%a %U", "/runs/service/admin.token")
+    require("its first token is its user's to read", mode == "400 packsweep")
+    return Client(url, stack.execute("service", "cat", "/runs/service/admin.token"))
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def begun(client: Client, sweep: str, least: int) -> None:
+    """Wait until so many trials of a sweep are logged, and it has not ended."""
+    until(f"{least} trials are logged", lambda: client.get(sweep)["finished"] >= least, 180)
+    require("the sweep is not over yet", client.get(sweep)["state"] == "running")
+
+
+def done(client: Client, sweep: str, workers: set[str]) -> None:
+    """Wait for the end of a sweep of `GRID`: every trial has one row, of these workers."""
+    until("the sweep ends", lambda: client.get(sweep)["state"] in ENDED, 600)
+    require("it is done", client.get(sweep)["state"] == "done")
+    rows = list(client.trials(sweep, columns="number,node"))
+    require(f"{TRIALS} trials have one row each", len(rows) == TRIALS)
+    require("each has a number of its own", {row["number"] for row in rows} == set(range(TRIALS)))
+    trained = {row["node"] for row in rows}
+    require(f"trained on workers alone: {', '.join(sorted(trained))}", trained <= workers)
+    for name in ("model", "report", "summary"):
+        require(f"its {name} comes by the API", client.file(sweep, name))
 
 
 def lost_links(log: str) -> list[str]:

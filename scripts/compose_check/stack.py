@@ -13,6 +13,8 @@ from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 
+_PORTS = ("DASHBOARD_PORT", "PROMETHEUS_PORT", "SERVICE_PORT")
+
 
 def run(*command: str | Path, **options: Any) -> str:
     """Run a command and return what it prints; its errors go to the terminal."""
@@ -50,7 +52,7 @@ class Stack:
 
     def __init__(self, compose: list[str], settings: dict[str, str]) -> None:
         project = f"packsweep-check-{os.getpid()}"
-        self.ports = {name: _free_port() for name in ("DASHBOARD_PORT", "PROMETHEUS_PORT")}
+        self.ports = {name: _free_port() for name in _PORTS}
         self.environment = os.environ | settings | self.ports | {"COMPOSE_PROJECT_NAME": project}
         self._compose = [*compose, "--file", str(ROOT / "docker-compose.yml")]
 
@@ -74,7 +76,7 @@ class Stack:
         return run(*self.command(*args), env=self.environment, cwd=ROOT)
 
     def up(self, workers: int) -> None:
-        services = ("head", "worker", "prometheus")
+        services = ("head", "worker", "service", "prometheus")
         self.compose("up", "--detach", "--no-build", "--scale", f"worker={workers}", *services)
 
     def sweep(self, *args: str) -> subprocess.Popen[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from search.ledger import Event
+from search.ledger import Delivery, Event, Hook
 from search.service import PRIORITIES, Request, Seen
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -237,6 +237,58 @@ class EventOut(BaseModel):
     def of(cls, event: Event) -> "EventOut":
         """Return what is told of an event."""
         return cls(**{**asdict(event), "at": _time(event.at)})
+
+
+Kind = Literal["submitted", "changed", "state", "done", "failed", "cancelled", "deleted"]
+
+
+class HookIn(Strict):
+    """An address that shall be told of the events of one's own sweeps."""
+
+    url: Annotated[str, BeforeValidator(_checked)] = Field(max_length=1000)
+    kinds: list[Kind] = Field(["done", "failed", "cancelled"], min_length=1, max_length=20)
+
+
+class HookOut(BaseModel):
+    """An address that is told of events."""
+
+    id: int
+    person: str
+    url: str
+    kinds: list[str]
+    created_at: str
+
+    @classmethod
+    def of(cls, hook: Hook) -> "HookOut":
+        """Return what is told of a hook."""
+        return cls(
+            id=hook.id, person=hook.person, url=hook.url, kinds=list(hook.kinds),
+            created_at=_time(hook.created_at),
+        )  # fmt: skip
+
+
+class HookMade(HookOut):
+    """A hook with its secret."""
+
+    secret: str = Field(description="With which what is sent is signed; shown this once.")
+
+
+class DeliveryOut(BaseModel):
+    """An event on its way to a hook."""
+
+    id: str = Field(description="The same for every attempt.")
+    kind: str
+    attempts: int
+    next_attempt_at: str | None = Field(description="Null where it has arrived or was given up.")
+    outcome: str = Field(description="How the last attempt has ended.")
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> "DeliveryOut":
+        """Return what is told of a delivery."""
+        return cls(
+            id=delivery.id, kind=delivery.kind, attempts=delivery.attempts,
+            next_attempt_at=time_text(delivery.due_at), outcome=delivery.outcome,
+        )  # fmt: skip
 
 
 class TrialPage(BaseModel):

@@ -8,7 +8,14 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
 
-from search.api import data_routes, event_routes, people_routes, sweep_routes, trial_routes
+from search.api import (
+    data_routes,
+    event_routes,
+    hook_routes,
+    people_routes,
+    sweep_routes,
+    trial_routes,
+)
 from search.api.bodies import Guard
 from search.api.problems import tell_problems
 from search.api.rates import Rates
@@ -49,7 +56,9 @@ def make_app(service: Service, rates: Rates | None = None) -> FastAPI:
     app.state.rates = rates or Rates(PER_SECOND, BURST, time.monotonic)
     app.state.streams = set()
     tell_problems(app)
-    for routes in (sweep_routes, trial_routes, event_routes, data_routes, people_routes):
+    for routes in (
+        sweep_routes, trial_routes, event_routes, hook_routes, data_routes, people_routes,
+    ):  # fmt: skip
         app.include_router(routes.router, prefix="/v1")
     app.mount("/", StaticFiles(directory=_PAGE, html=True))
     return app

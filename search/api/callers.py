@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from search.ledger import ADMIN, SUBMITTER, VIEWER, Caller
 from search.service import Service
@@ -12,17 +13,24 @@ from search.service import Service
 _bearer = HTTPBearer(auto_error=False, description="A token of `search.serve token add`.")
 
 
-def service_of(request: Request) -> Service:
-    """Return the service of the app."""
+# What a request needs of the service is asked for without a thread, where it takes no longer than
+# handing it to one: that costs a request more than its answer does.
+
+
+async def _service_of(request: Request) -> Service:
+    return _service(request)
+
+
+def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
-def _caller(
+async def _caller(
     request: Request,
     shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
-    caller = service_of(request).ledger.people.caller(shown.credentials) if shown else None
+    caller = _service(request).ledger.people.caller(shown.credentials) if shown else None
     who = f"token {caller.token}" if caller else (request.client.host if request.client else "?")
     wait = request.app.state.rates.wait(who)
     if wait:
@@ -43,11 +51,11 @@ def _caller(
 
 
 def _need(role: str) -> object:
-    def check(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    async def check(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
         if not caller.may(role):
-            service_of(request).ledger.events.record(
-                caller, request.method, request.url.path, "forbidden"
-            )
+            record = _service(request).ledger.events.record
+            path = request.url.path
+            await run_in_threadpool(record, caller, request.method, path, "forbidden")
             raise HTTPException(
                 403, f"This needs the role {role}, and the token has {caller.role}."
             )
@@ -56,7 +64,7 @@ def _need(role: str) -> object:
     return Depends(check)
 
 
-TheService = Annotated[Service, Depends(service_of)]
+TheService = Annotated[Service, Depends(_service_of)]
 Viewer = Annotated[Caller, _need(VIEWER)]
 Submitter = Annotated[Caller, _need(SUBMITTER)]
 Admin = Annotated[Caller, _need(ADMIN)]

@@ -9,7 +9,9 @@ is shown. It never knows what a service does with what it is asked.
 >>> client.wait(sweep["id"])["best"]  # doctest: +SKIP
 """
 
-from search.client.client import TOKEN, Client, ServiceError
+from search.client.client import ENDED, TOKEN, Client, ServiceError
 from search.client.commands import fetched, report, run, runs, status
 
-__all__ = ["TOKEN", "Client", "ServiceError", "fetched", "report", "run", "runs", "status"]
+__all__ = [
+    "ENDED", "TOKEN", "Client", "ServiceError", "fetched", "report", "run", "runs", "status",
+]  # fmt: skip

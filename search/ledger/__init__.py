@@ -1,11 +1,12 @@
 """What a service must remember over its own death: who may do what, which sweeps there are.
 
-It knows accounts, tokens, sweeps, leases and events, as rows of one SQLite file. It never knows
-results, which stay in ordinary run folders, nor who asks for a row.
+It knows accounts, tokens, sweeps, leases, events and hooks, as rows of one SQLite file. It never
+knows results, which stay in ordinary run folders, nor who asks for a row.
 """
 
 from search.ledger.database import Database, LedgerError
 from search.ledger.events import Act, Event, Events
+from search.ledger.hooks import Delivery, Hook, Hooks
 from search.ledger.leases import LeaseRow, Leases
 from search.ledger.ledger import Ledger
 from search.ledger.people import ADMIN, ROLES, SUBMITTER, VIEWER, Caller, People, TokenRow
@@ -20,8 +21,11 @@ __all__ = [
     "Act",
     "Caller",
     "Database",
+    "Delivery",
     "Event",
     "Events",
+    "Hook",
+    "Hooks",
     "LeaseRow",
     "Leases",
     "Ledger",

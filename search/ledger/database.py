@@ -10,8 +10,8 @@ from typing import Any
 
 from search.errors import StoreError
 
-VERSION = 1
-"""Version of the tables; a file of another one is refused."""
+VERSION = 2
+"""Version of the tables; an earlier file gets what it lacks, a later one is refused."""
 
 _TABLES = """
 create table person (
@@ -94,6 +94,33 @@ create table act (
 ) strict;
 """
 
+# Since version 2.
+_HOOKS = """
+create table hook (
+    id integer primary key autoincrement,
+    person text not null references person (name),
+    url text not null,
+    kinds text not null,
+    secret text not null,
+    created_at real not null
+) strict;
+
+create table delivery (
+    number integer primary key autoincrement,
+    name text not null unique,
+    hook integer not null references hook (id) on delete cascade,
+    kind text not null,
+    body text not null,
+    attempts integer not null default 0,
+    due_at real,  -- null: it has arrived, or was given up
+    outcome text not null default ''
+) strict;
+create index due on delivery (due_at) where due_at is not null;
+"""
+
+_STEPS = (_TABLES, _HOOKS)
+"""What makes a file of each version one of the next."""
+
 
 class LedgerError(StoreError):
     """The ledger cannot be read or written."""
@@ -134,17 +161,18 @@ class Database:
         connection.execute("pragma synchronous = normal")
         connection.execute("pragma foreign_keys = on")
         (version,) = connection.execute("pragma user_version").fetchone()
-        if version == 0:
-            with self.transaction():
-                for statement in _TABLES.split(";\n"):
-                    self.write(statement)
-                self.write(f"pragma user_version = {VERSION}")
-        elif version != VERSION:
+        if version > VERSION:
             connection.close()
             raise LedgerError(
                 f"The ledger {self.path} has version {version}, and this program reads {VERSION}. "
                 "Use the program that wrote it, or start in another folder."
             )
+        if version < VERSION:
+            with self.transaction():
+                for step in _STEPS[version:]:
+                    for statement in step.split(";\n"):
+                        self.write(statement)
+                self.write(f"pragma user_version = {VERSION}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.ledger.database import Database
+from search.ledger.hooks import Hooks
 from search.ledger.people import Caller
 
 _KEPT = 100_000
@@ -69,18 +70,24 @@ class Events:
     database : Database
     now : callable
         Returns the seconds since 1970.
+    hooks : Hooks
+        Whoever wants to be told of events.
     """
 
-    def __init__(self, database: Database, now: Callable[[], float]) -> None:
-        self._database, self._now = database, now
+    def __init__(self, database: Database, now: Callable[[], float], hooks: Hooks) -> None:
+        self._database, self._now, self._hooks = database, now, hooks
 
     def add(self, sweep: str | None, person: str, kind: str, **detail: Any) -> None:
-        """Write down an event."""
-        cursor = self._database.write(
-            "insert into event (at, sweep, person, kind, detail) values (?, ?, ?, ?, ?)",
-            (self._now(), sweep, person, kind, json.dumps(detail)),
-        )
-        self._database.write("delete from event where id <= ?", ((cursor.lastrowid or 0) - _KEPT,))
+        """Write down an event, and who is to be told of it."""
+        with self._database.transaction():
+            cursor = self._database.write(
+                "insert into event (at, sweep, person, kind, detail) values (?, ?, ?, ?, ?)",
+                (self._now(), sweep, person, kind, json.dumps(detail)),
+            )
+            number = cursor.lastrowid or 0
+            self._database.write("delete from event where id <= ?", (number - _KEPT,))
+            told = {"sweep": sweep, "person": person, **detail}
+            self._hooks.send(number, person, kind, told)
 
     def after(self, number: int, sweep: str | None = None, limit: int = 1000) -> list[Event]:
         """Return the events after one, the oldest first; of one sweep, where it is named."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from search.ledger.database import Database
 from search.ledger.events import Events
+from search.ledger.hooks import Hooks
 from search.ledger.leases import Leases
 from search.ledger.people import People
 from search.ledger.queues import Queues
@@ -34,6 +35,7 @@ class Ledger:
     queues : Queues
     sweeps : Sweeps
     leases : Leases
+    hooks : Hooks
     events : Events
     """
 
@@ -44,7 +46,8 @@ class Ledger:
         self.queues = Queues(self._database)
         self.sweeps = Sweeps(self._database, now)
         self.leases = Leases(self._database, self.people, now)
-        self.events = Events(self._database, now)
+        self.hooks = Hooks(self._database, now)
+        self.events = Events(self._database, now, self.hooks)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Let all that is written inside be there, or nothing of it."""

@@ -5,6 +5,7 @@ that every decision can be repeated from what it was made of. A sweep is preempt
 its next link: links take seconds, and what runs ends.
 """
 
+from search.queue.awaiting import Overlap, ends_sooner_by_waiting
 from search.queue.opening import DRAIN, GO, LEAVE, Asked, ends_with, mode_of, open_sweeps
 from search.queue.order import Decision, Rank, Start, Wait, decide
 from search.queue.rows import Lease, Person, Queue, Snapshot, Sweep
@@ -46,6 +47,7 @@ __all__ = [
     "Asked",
     "Decision",
     "Lease",
+    "Overlap",
     "Person",
     "Queue",
     "Rank",
@@ -56,6 +58,7 @@ __all__ = [
     "actual_state",
     "decayed",
     "decide",
+    "ends_sooner_by_waiting",
     "ends_with",
     "entered",
     "mode_of",

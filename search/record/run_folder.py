@@ -131,6 +131,11 @@ class RunFolder:
         """Return the process that is writing to it; None where none is."""
         return find_writer(self._lock)
 
+    @property
+    def began(self) -> bool:
+        """Whether a run has begun in it."""
+        return self._manifest.exists()
+
     def read_manifest(self) -> Manifest | None:
         """Return the manifest, or None in a new folder.
 

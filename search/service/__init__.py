@@ -4,10 +4,11 @@ It knows who may do what to a sweep, when a sweep is open, and whose task starts
 `search.queue` decides it. It never knows how it is asked: HTTP, pages and clients are others'.
 """
 
+from search.service.errors import ForbiddenError
 from search.service.limits import Limits
 from search.service.progress import Progress
 from search.service.requests import Request
-from search.service.service import PRIORITIES, ForbiddenError, Seen, Service
+from search.service.service import PRIORITIES, Seen, Service
 
 __all__ = [
     "PRIORITIES",

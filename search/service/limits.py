@@ -24,6 +24,8 @@ class Limits:
     trainers : sequence of str
         Trainers that may be named beside those that come with the program: their code runs with
         the rights of the service.
+    hooks : sequence of str
+        Hosts that may be told of events, as ``host`` or ``host:port``.
     """
 
     open_sweeps: int = 8
@@ -32,3 +34,4 @@ class Limits:
     upload_bytes: int = 2**30
     folders: Sequence[Path] = field(default_factory=tuple)
     trainers: Sequence[str] = field(default_factory=tuple)
+    hooks: Sequence[str] = field(default_factory=tuple)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.executor import Executor
-from model.errors import PacksweepError, UsageError
+from model.errors import PacksweepError
 from search.errors import ConfigError, LockedError
 from search.ledger import ADMIN, Caller, Ledger, SweepRow
 from search.queue import (
@@ -24,19 +24,24 @@ from search.queue import (
     RUN,
     STOP,
     Asked,
+    Overlap,
     Queue,
     actual_state,
+    ends_sooner_by_waiting,
     ends_with,
     mode_of,
     open_sweeps,
 )
 from search.record import RunFolder
 from search.service.datasets import DataSets
+from search.service.errors import ForbiddenError
+from search.service.hooks import Hooks
 from search.service.hub import Hub
 from search.service.limits import Limits
 from search.service.opened import Opened, Outcome
 from search.service.progress import Progress
 from search.service.requests import Checked, Request, Requests
+from search.service.sharing import trials_in_common
 from search.storage import lock
 from search.view import TrialTables
 from search.watch import RunState
@@ -50,10 +55,6 @@ _AGAIN_SECONDS, _AGAIN_MOST = 2.0, 300.0
 
 PRIORITIES = range(-1000, 1001)
 """What a priority may be."""
-
-
-class ForbiddenError(UsageError):
-    """Somebody asks for what the token does not allow."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,13 @@ class Service:
         self.requests = Requests(self.data_sets, self.limits)
         self.tables = TrialTables()
         self.hub = Hub(open_executor, self.ledger)
+        self.hooks = Hooks(self.ledger, self.limits.hooks)
         # The sweeps that are open, by their identity; changed by the service's thread alone.
         self._open: dict[str, Opened] = {}
         # When a sweep that could not go on is tried again, and after how many attempts.
         self._again: dict[str, tuple[float, int]] = {}
+        # For whom a sweep waits that has not begun; see `_awaited`.
+        self._waits_for: dict[str, str] = {}
         # What was read of sweeps that are not open, by their identity.
         self._read: dict[str, Progress] = {}
         # The states that were told of last.
@@ -140,6 +144,7 @@ class Service:
     def start(self) -> None:
         """Begin."""
         self.hub.start()
+        self.hooks.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -154,6 +159,7 @@ class Service:
         for opened in self._open.values():
             opened.join()
         self.hub.stop()
+        self.hooks.stop()
         self.ledger.close()
         self._lock.close()
 
@@ -391,6 +397,8 @@ class Service:
             return ""
         if self.hub.failure:
             return self.hub.failure
+        if other := self._waits_for.get(row.id):
+            return f"waits for {other}, which trains trials of it, and takes them over then"
         if opened is None and len(self._open) >= self.limits.open_sweeps:
             return f"{len(self._open)} sweeps are open, as many as may be at a time"
         return ""
@@ -427,15 +435,37 @@ class Service:
                 self._again.pop(sweep, None)  # what held it up is over
                 self.ledger.sweeps.held_up(sweep, "")
         rows = self.ledger.sweeps.live()
-        # What could not go on holds no place while it waits for its next attempt.
+        self._waits_for = {row.id: other for row in rows if (other := self._awaited(row))}
+        # What waits for its next attempt, or for another sweep, holds no place.
         able = [row for row in rows if row.id in self._open or self._may_try(row)]
-        may_be_open = set(open_sweeps(map(_asked, able), self.limits.open_sweeps))
-        for row in rows:
-            self._settle(row, may_be_open=row.id in may_be_open)
+        ranked = open_sweeps(map(_asked, able), self.limits.open_sweeps)
+        # Those that have begun before those that may wait for them, after a restart too.
+        rank = {sweep: number for number, sweep in enumerate(ranked)}
+        for row in sorted(rows, key=lambda row: (row.started_at is None, rank.get(row.id, -1))):
+            self._settle(row, may_be_open=row.id in rank)
         self._tell(rows)
 
     def _may_try(self, row: SweepRow) -> bool:
-        return time.monotonic() >= self._again.get(row.id, (0.0, 0))[0]
+        waits_until, _ = self._again.get(row.id, (0.0, 0))
+        return row.id not in self._waits_for and time.monotonic() >= waits_until
+
+    def _awaited(self, row: SweepRow) -> str | None:
+        """Return the open sweep for which one that has not begun had better wait, if any.
+
+        One of its queue that does not come after it, so that it delays nobody who goes before. Who
+        waits is not open, so that nobody waits for who waits.
+        """
+        if row.id in self._open or row.wanted != RUN or RunFolder(Path(row.folder)).began:
+            return None
+        for opened in self._open.values():
+            other = opened.row
+            at_work = opened.outcome is None and other.wanted == RUN and opened.mode == GO
+            if at_work and other.queue == row.queue and other.priority >= row.priority:
+                shared = trials_in_common(row, other)
+                overlap = Overlap(row.total, other.total, shared, opened.progress.finished)
+                if shared and ends_sooner_by_waiting(overlap):
+                    return other.id
+        return None
 
     def _settle(self, row: SweepRow, *, may_be_open: bool) -> None:
         opened = self._open.get(row.id)
@@ -447,7 +477,10 @@ class Service:
             how = CANCELLED if row.wanted == CANCEL else DONE
             self._end(row, how, self._stopped(row) if row.wanted == STOP else "")
         elif mode == GO and len(self._open) < self.limits.open_sweeps:
-            self._open_sweep(row)
+            if other := self._awaited(row):  # which was opened in this turn
+                self._waits_for[row.id] = other
+            else:
+                self._open_sweep(row)
 
     def _open_sweep(self, row: SweepRow) -> None:
         opened = Opened(row, self.hub, self.data_sets, self._others(row), self.wake)
@@ -486,7 +519,8 @@ class Service:
         result = read_progress(Path(row.folder)).result
         with self.ledger.transaction():
             if self.ledger.sweeps.end(row.id, how, reason, result):
-                self.ledger.events.add(row.id, row.person, how, reason=reason)
+                told = {"name": row.name, "reason": reason, "best": result.get("best")}
+                self.ledger.events.add(row.id, row.person, how, **told)
         self._again.pop(row.id, None)
 
     def _stopped(self, row: SweepRow) -> str:

@@ -1,11 +1,15 @@
-"""What other sweeps have trained already, which need not be trained again."""
+"""What other sweeps have trained, or are training, which need not be trained again."""
 
+import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from model.data.dataset import Dataset
 from model.errors import PacksweepError
 from search.config import Axis, Range, SweepConfig
+from search.ledger import SweepRow
 from search.record import REUSE_KEY, RunFolder, new_manifest
 from search.watch import RunState
 
@@ -39,6 +43,41 @@ def reusable_runs(config: SweepConfig, data: Dataset, folders: Iterable[Path]) -
         if same and _overlap(config, manifest.sweep_config) and _can_be_read(folder):
             found.append(folder)
     return found
+
+
+# The settings that two sweeps may have of their own and train the same trials to the same result.
+_OWN = ("name", "space", "select", "reference")
+
+
+def trials_in_common(mine: SweepRow, theirs: SweepRow) -> int:
+    """Return how many trials two sweeps both train to the same result.
+
+    0 where that is not certain beforehand: a sampler may propose others, a pruner may end them, and
+    spaces of several tables are not compared.
+    """
+    same = mine.dataset["fingerprint"] == theirs.dataset["fingerprint"]
+    if not (same and _plain(mine.settings) and _settings(mine) == _settings(theirs)):
+        return 0
+    ours, others = mine.settings["space"], theirs.settings["space"]
+    if ours.keys() != others.keys():
+        return 0
+    return math.prod(len(_texts(ours[name]) & _texts(others[name])) for name in ours)
+
+
+def _settings(row: SweepRow) -> dict[str, Any]:
+    return {name: value for name, value in row.settings.items() if name not in _OWN}
+
+
+def _plain(settings: dict[str, Any]) -> bool:
+    """Whether it is a grid of lists whose trials are all trained to their end."""
+    space = settings["space"]
+    methods = settings["sampler"]["name"], settings["pruner"]["name"]
+    lists = isinstance(space, dict) and all(isinstance(axis, list) for axis in space.values())
+    return methods == ("grid", "none") and lists
+
+
+def _texts(axis: list[Any]) -> set[str]:
+    return {json.dumps(value, sort_keys=True) for value in axis}
 
 
 def _can_be_read(folder: Path) -> bool:

@@ -20,7 +20,7 @@ COMPOSE = yaml.safe_load(FILE.read_text())
 SERVICES = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 OURS = ROOT / "cluster" / "compose"
-LASTING = {"head", "worker", "prometheus", "grafana"}
+LASTING = {"head", "worker", "service", "prometheus", "grafana"}
 
 every_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
@@ -109,11 +109,11 @@ def test_it_waits_for_what_it_needs(name):
     assert waits or name == "token"
 
 
-@pytest.mark.parametrize("name", ["head", "worker"])
+@pytest.mark.parametrize("name", ["head", "worker", "service"])
 def test_shared_memory_holds_the_object_store(name):
-    (store,) = (part for part in SERVICES[name]["command"] if "object-store" in part)
+    (store,) = re.findall(r"--object-store-memory=(\d+)", " ".join(SERVICES[name]["command"]))
     megabytes = int(SERVICES[name]["shm_size"].removesuffix("m"))
-    assert int(store.partition("=")[2]) < megabytes * 2**20
+    assert int(store) < megabytes * 2**20
 
 
 def test_a_worker_is_given_the_time_that_it_takes_to_finish():
@@ -140,6 +140,18 @@ def test_the_sweep_is_a_job_of_the_full_grid_and_starts_when_asked_for():
         "--grid full --run-dir /runs/full"
     )
     assert mounts("head")["/runs"] == ("runs", "rw")
+
+
+def test_the_service_keeps_its_folder_where_the_first_token_is_made_for_its_user_alone():
+    (serve,) = re.findall(r"search\.serve --host .*", SERVICES["service"]["command"][-1])
+    (token,) = re.findall(r"search\.serve token add .*\)", SERVICES["token"]["command"][-1])
+    assert "--root /runs/service" in serve
+    assert "--root /runs/service" in token
+    for name in ("service", "token"):
+        assert mounts(name)["/runs"] == ("runs", "rw")
+    # What a worker runs is code of those who submit.
+    assert "/runs" not in mounts("worker")
+    assert "umask 377" in SERVICES["token"]["command"][-1]
 
 
 def test_images_are_pinned():

@@ -16,7 +16,9 @@ _UNLIMITED = Rates(1e9, 10**9, lambda: 0.0)
 @contextmanager
 def listening(service, rates=_UNLIMITED):
     """Give the address of a service that listens on loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
         server = make_server(service, rates)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

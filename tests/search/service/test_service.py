@@ -280,7 +280,7 @@ def test_why_a_sweep_waits_is_said(tmp_path):
     with serving(tmp_path, lambda: gate, open_sweeps=2) as served:
         first, second = served.submit("ann", grid=LONGER), served.submit("bob")
         wait_for(lambda: served.see(first).running or served.see(second).running)
-        third = served.submit("ann")
+        third = served.submit("ann", grid={**GRID, "seed": 1})
         wait_for(lambda: served.see(second).reason and served.see(first).reason)
         reasons = {served.see(sweep).reason for sweep in (first, second)}
         assert any("all 1 cores are at work" in reason for reason in reasons)

@@ -1,0 +1,112 @@
+"""Sweeps that overlap and come at the same time train what they have in common once."""
+
+from types import SimpleNamespace
+
+import pytest
+from command_line import table
+from searches import assert_same_log
+from serving import GRID, Gate, grid, serving, wait_for
+
+from search.config import SweepConfig, grid_of
+from search.queue import CANCEL, PAUSE
+from search.service.sharing import trials_in_common
+
+# Three quarters of it are those of GRID with another learning rate.
+OTHER = grid(learning_rate=[5e-6, 2e-6], alpha=[0.1, 10.0])
+
+
+def row(dataset="digits", fingerprint="f", **changes):
+    table_of_grid = {**GRID, "dataset": dataset, **changes}
+    config = SweepConfig.from_dict(grid_of(table_of_grid, "grid", "test"))
+    return SimpleNamespace(settings=config.to_dict(), dataset={"fingerprint": fingerprint})
+
+
+@pytest.mark.parametrize(
+    ("other", "shared"),
+    [
+        ({}, 16),
+        ({"space": OTHER["space"]}, 8),
+        ({"space": {**GRID["space"], "alpha": [3.0]}}, 0),
+        ({"select": "average"}, 16),
+        ({"seed": 1}, 0),
+        ({"seeds": 2}, 0),
+        ({"fingerprint": "g"}, 0),
+        ({"validation_fraction": 0.3}, 0),
+        ({"sampler": {"name": "random", "trials": 4}}, 0),
+        ({"pruner": {"name": "median"}}, 0),
+        ({"trainer": "partial_fit:sklearn.linear_model.SGDClassifier",
+          "space": {"alpha": [0.1], "epochs": [2]}}, 0),
+    ],
+)  # fmt: skip
+def test_trials_are_common_only_where_they_come_to_the_same_result(other, shared):
+    assert trials_in_common(row(**other), row()) == shared
+    assert trials_in_common(row(), row(**other)) == shared
+
+
+def test_at_the_same_time_what_both_have_is_trained_once(tmp_path):
+    gate = Gate(allowed=0)
+    with serving(tmp_path, lambda: gate) as served:
+        first = served.submit("ann")
+        wait_for(lambda: served.see(first).running)
+        second, same = served.submit("bob", grid=OTHER), served.submit("cid")
+        wait_for(lambda: served.see(second).reason and served.see(same).reason)
+        assert f"waits for {first}" in served.see(second).reason
+        assert served.see(second).state == "queued"
+        gate.allowed = None
+        for sweep in (first, second, same):
+            assert served.ended(sweep).state == "done"
+        logs = [table(served.folder(sweep)) for sweep in (first, second, same)]
+    assert [int(log.source.notna().sum()) for log in logs] == [0, 8, 16]
+    whole = [log.drop(columns=["source", "pack", "attempt"]) for log in logs]
+    assert_same_log(whole[0], whole[2])
+
+
+@pytest.mark.parametrize("wanted", [CANCEL, PAUSE])
+def test_who_waits_begins_when_the_other_one_does_not_go_on(tmp_path, wanted):
+    gate = Gate(allowed=0)
+    with serving(tmp_path, lambda: gate) as served:
+        first = served.submit("ann")
+        wait_for(lambda: served.see(first).running)
+        second = served.submit("bob")
+        wait_for(lambda: first in served.see(second).reason)
+        served.service.change(served.person("ann"), first, wanted=wanted)
+        gate.allowed = None
+        assert served.ended(second).state == "done"
+        assert len(table(served.folder(second))) == 16
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [{"priority": 1}, {"grid": grid(alpha=[0.1], epochs=[2])}, {"grid": grid(alpha=[3])}],
+)
+def test_nobody_waits_who_goes_before_or_is_sooner_alone(tmp_path, request_):
+    gate = Gate(allowed=0)
+    with serving(tmp_path, lambda: gate) as served:
+        first = served.submit("ann")
+        wait_for(lambda: served.see(first).running)
+        second = served.submit("bob", **request_)
+        wait_for(lambda: served.see(second).position is not None)
+        gate.allowed = None
+        assert served.ended(second).state == "done"
+
+
+def test_a_priority_that_is_raised_ends_the_wait(tmp_path):
+    gate = Gate(allowed=0)
+    with serving(tmp_path, lambda: gate) as served:
+        first = served.submit("ann")
+        wait_for(lambda: served.see(first).running)
+        second = served.submit("bob")
+        wait_for(lambda: first in served.see(second).reason)
+        served.service.change(served.person("bob"), second, priority=1)
+        assert wait_for(lambda: served.see(second).position) == 1
+
+
+def test_who_waits_holds_no_place(tmp_path):
+    gate = Gate(allowed=0)
+    with serving(tmp_path, lambda: gate, open_sweeps=2) as served:
+        first = served.submit("ann")
+        wait_for(lambda: served.see(first).running)
+        second = served.submit("bob")
+        wait_for(lambda: first in served.see(second).reason)
+        third = served.submit("cid", grid={**GRID, "seed": 7})
+        wait_for(lambda: served.see(third).position is not None)
