@@ -29,7 +29,14 @@ from search.record.confidence import (
 )
 from search.record.link_log import LinkRecord, read_links
 from search.record.loading import arrow_bytes, csv_lines, load_table
-from search.record.log_reading import lost_rows, of_replicates, read_columns, read_log
+from search.record.log_reading import (
+    PartColumns,
+    lost_rows,
+    of_replicates,
+    read_columns,
+    read_log,
+    read_new_columns,
+)
 from search.record.manifest import REUSE_KEY, Manifest, layout_of, new_manifest, versions
 from search.record.proposals import Proposal, Proposals
 from search.record.replicate_books import ReplicateBooks, training_books
@@ -74,6 +81,7 @@ __all__ = [
     "LinkRecord",
     "Manifest",
     "OptimumFigures",
+    "PartColumns",
     "Proposal",
     "Proposals",
     "Readout",
@@ -112,6 +120,7 @@ __all__ = [
     "read_columns",
     "read_links",
     "read_log",
+    "read_new_columns",
     "record",
     "settle",
     "training_books",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -101,6 +102,9 @@ def _kind(layout: Layout, name: str) -> pa.DataType:
     return pa.string() if dtype.hasobject else pa.from_numpy_dtype(dtype)
 
 
+PartColumns = dict[tuple[str, str], list[NDArray[Any]]]
+"""The columns of files, which are never changed, by the identity of the run and the file's name."""
+
 SCHEMA = schema_of(SOFTMAX_LAYOUT)
 """The schema of the softmax trainer's log."""
 
@@ -161,6 +165,47 @@ def read_columns(
     """
     table = read_log(folder, *names, run=run, layout=layout)
     return tuple(column.to_numpy() for column in table.columns)
+
+
+def read_new_columns(
+    folder: Place, known: PartColumns, *names: str, run: str, layout: Layout
+) -> tuple[NDArray[Any], ...]:
+    """Return what `read_columns` does, and read only the files that were not there before.
+
+    Parameters
+    ----------
+    folder : Path or RemotePath
+    known : PartColumns
+        What was read before. Files that are gone are removed from it, and new ones added.
+    *names : str
+    run : str
+    layout : Layout
+
+    Raises
+    ------
+    StoreError
+        As for `read_log`.
+    """
+    found: Sequence[Place] = sorted(folder.glob("[!.]*.parquet"))
+    paths = {(run, path.name): path for path in found}
+    for key in known.keys() - paths.keys():
+        del known[key]
+    for key in paths.keys() - known.keys():
+        path = paths[key]
+        content = read_whole(path)
+        if content is None:
+            continue
+        if problem := part_problem(content, seal_of(path, run)):
+            raise _unbelievable(path, problem)
+        table = _scan(folder, [content], list(names))
+        known[key] = [column.to_numpy() for column in table.columns]
+    if not known:
+        empty = schema_of(layout).empty_table().select(list(names))
+        return tuple(column.to_numpy() for column in empty.columns)
+    parts = [known[name] for name in sorted(known)]
+    columns = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+    _check_once(folder, pa.chunked_array([columns[names.index("number")]]))
+    return columns
 
 
 def part_contents(folder: Place) -> Iterator[tuple[Place, bytes]]:

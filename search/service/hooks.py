@@ -24,7 +24,7 @@ _ANSWER_SECONDS = 5.0
 _AT_A_TIME = 4
 _IDLE_SECONDS = 1.0
 
-# After the first attempt; twice as long after each other one, up to the most: a day and a half in all.
+# After the first attempt; twice as long after each other one, up to the most. A day and a half.
 _AGAIN_SECONDS, _AGAIN_MOST, _ATTEMPTS = 5.0, 6 * 3600.0, 18
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.errors import ConfigError
-from search.record import RunFolder, layout_of, read_columns
+from search.record import PartColumns, RunFolder, layout_of, read_new_columns
 
 # Tables that are kept in memory, and orders of each.
 _KEPT, _ORDERS = 8, 4
@@ -68,8 +68,14 @@ class TrialTable:
     _orders: dict[str, "_Order"] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: RunFolder) -> "TrialTable":
+    def read(cls, folder: RunFolder, known: PartColumns | None = None) -> "TrialTable":
         """Read the log of a run, which may be growing.
+
+        Parameters
+        ----------
+        folder : RunFolder
+        known : PartColumns, optional
+            What was read before; see `read_new_columns`.
 
         Raises
         ------
@@ -80,7 +86,8 @@ class TrialTable:
         config = manifest.sweep_config
         layout = layout_of(config)
         names = (*_STATE, *layout.axes, *layout.figures, *_REST)
-        found = read_columns(folder.trials, *names, run=manifest.run, layout=layout)
+        parts = {} if known is None else known
+        found = read_new_columns(folder.trials, parts, *names, run=manifest.run, layout=layout)
         select = "val_cost_avg" if config.select == "average" else "val_cost"
         return cls(dict(zip(names, found, strict=True)), layout.axes, layout.figures, select)
 
@@ -257,8 +264,8 @@ class TrialTables:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # By folder: what tells one state of the log from another, and the table.
-        self._kept: OrderedDict[Path, tuple[object, TrialTable]] = OrderedDict()
+        # By folder: what tells one state of the log from another, the table, and its files by name.
+        self._kept: OrderedDict[Path, tuple[object, TrialTable, PartColumns]] = OrderedDict()
 
     def get(self, folder: Path) -> TrialTable:
         """Return the trials of a run.
@@ -275,7 +282,8 @@ class TrialTables:
         with self._lock:
             known = self._kept.get(folder)
             if known is None or known[0] != stamp:
-                known = stamp, TrialTable.read(run)
+                parts = known[2] if known else {}
+                known = stamp, TrialTable.read(run, parts), parts
                 self._kept[folder] = known
             self._kept.move_to_end(folder)
             while len(self._kept) > _KEPT:

@@ -20,7 +20,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.errors import StoreError
-from search.record import COMPLETE, FAIL, PRUNED, SOFTMAX_LAYOUT, TrialLog, link_name, of_replicates
+from search.record import (
+    COMPLETE,
+    FAIL,
+    PRUNED,
+    SOFTMAX_LAYOUT,
+    TrialLog,
+    link_name,
+    of_replicates,
+    read_columns,
+    read_new_columns,
+)
 from search.record.log_reading import SCHEMA
 from search.record.trial_log import link_of
 
@@ -175,6 +185,42 @@ def test_rows_that_stand_are_never_replaced(trial_log):
     assert sorted(zip(number.tolist(), attempt.tolist(), strict=True)) == [
         (7, 1), (8, 2), (9, 1), (10, 2), (11, 2), (12, 2),
     ]  # fmt: skip
+
+
+def test_a_reader_of_new_files_alone_sees_the_log_as_any_reader_does(tmp_path, monkeypatch):
+    names, known, read = SCHEMA.names, {}, []
+    from search.record import log_reading
+
+    really_read = log_reading.read_whole
+    monkeypatch.setattr(log_reading, "read_whole", lambda p: read.append(p) or really_read(p))
+
+    def look(run):
+        read.clear()
+        found = read_new_columns(tmp_path, known, *names, run=run, layout=SOFTMAX_LAYOUT)
+        files_read = len(read)
+        whole = read_columns(tmp_path, *names, run=run)
+        order, other = (np.argsort(columns[0]) for columns in (found, whole))
+        for name, mine, theirs in zip(names, found, whole, strict=True):
+            if name not in ("replicates", "reports"):
+                np.testing.assert_array_equal(mine[order], theirs[other], err_msg=name)
+        return len(found[0]), files_read
+
+    log = TrialLog(tmp_path, run="one")
+    assert look("one") == (0, 0)
+    log.write(link_name(0, 4), rows((1, 2)))
+    log.write(link_name(1, 4), rows((3, 4), pack=None))
+    assert look("one") == (4, 2)
+    log.write(link_name(0, 8), rows((5, 6)))
+    assert look("one") == (6, 1)
+    (tmp_path / f"{link_name(1, 4)}.parquet").unlink()
+    assert look("one") == (4, 0)
+    for path in tmp_path.glob("*.parquet"):
+        path.unlink()
+    TrialLog(tmp_path, run="two").write(link_name(0, 4), rows((8, 9), costs=(0.25, 0.5)))
+    assert look("two") == (2, 1)  # another run, under the same name
+    TrialLog(tmp_path, run="two").write(link_name(0, 8), rows((9, 10)))
+    with pytest.raises(StoreError, match="more than one row of trial 9"):
+        look("two")
 
 
 def test_a_trial_with_two_rows_is_named_with_the_way_out(trial_log):
