@@ -124,15 +124,20 @@ def test_ctrl_c_leaves_and_the_sweep_goes_on(root, tmp_path):
 
 def test_killed_and_started_again_every_log_is_that_of_the_command_alone(root, tmp_path, capfd):
     (tmp_path / "my.toml").write_text(GRID)
-    assert invoke(capfd, "--grid", tmp_path / "my.toml", "--run-dir", tmp_path / "alone", *SERIAL)
+    for seed in (0, 1):  # of one seed, the second would take over what the first has trained
+        run = ("--run-dir", tmp_path / f"alone-{seed}", "--seed", str(seed))
+        assert invoke(capfd, "--grid", tmp_path / "my.toml", *run, *SERIAL)
     given, sweeps = token(root), []
     for kill in range(40):
         with serving(root, "--executor", "serial") as (process, url), Client(url, given) as client:
             if not sweeps:
-                names = ("one", "two")
-                sweeps = [client.submit(toml=GRID, name=name, key=name)["id"] for name in names]
+                asked = [
+                    {"toml": GRID, "name": name, "key": name, "seed": seed}
+                    for seed, name in enumerate(("one", "two"))
+                ]
+                sweeps = [client.submit(**one)["id"] for one in asked]
                 # Sent again, as after a lost answer.
-                again = [client.submit(toml=GRID, name=name, key=name)["id"] for name in names]
+                again = [client.submit(**one)["id"] for one in asked]
                 assert again == sweeps
             time.sleep(0.4 + 0.1 * kill)
             states = [client.get(sweep)["state"] for sweep in sweeps]
@@ -142,10 +147,9 @@ def test_killed_and_started_again_every_log_is_that_of_the_command_alone(root, t
     with serving(root, "--executor", "serial") as (_, url), Client(url, given) as client:
         found = [client.wait(sweep) for sweep in sweeps]
     assert [sweep["state"] for sweep in found] == ["done", "done"]
-    alone = table(tmp_path / "alone")
-    for sweep, name in zip(sweeps, ("one", "two"), strict=True):
+    for seed, (sweep, name) in enumerate(zip(sweeps, ("one", "two"), strict=True)):
         log = table(root / "runs" / f"{name}-{sweep}")
-        assert_same_results(log, alone)
+        assert_same_results(log, table(tmp_path / f"alone-{seed}"))
 
 
 def test_on_ray_two_people_s_sweeps_at_once(root, tmp_path):
