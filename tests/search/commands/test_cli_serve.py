@@ -139,7 +139,7 @@ def test_killed_and_started_again_every_log_is_that_of_the_command_alone(root, t
                 # Sent again, as after a lost answer.
                 again = [client.submit(**one)["id"] for one in asked]
                 assert again == sweeps
-            time.sleep(0.4 + 0.1 * kill)
+            time.sleep(0.4 + 0.5 * kill)
             states = [client.get(sweep)["state"] for sweep in sweeps]
             process.send_signal(signal.SIGKILL)
             if states == ["done", "done"]:
