@@ -19,6 +19,9 @@ AXES = "batch_size = [32, 64, 128, 256]\nlearning_rate = [1e-6, 5e-6]\nepochs = 
 GRID = f'dataset = "digits"\n\n[space]\n{AXES}alpha = [0.1, 10.0]\n'
 
 
+SHORT = GRID.replace("[4, 40, 120]", "[4, 20, 40]")
+
+
 def command(module, *args, cwd, **environment):
     """Run a command to its end."""
     done = subprocess.run(
@@ -123,7 +126,7 @@ def test_ctrl_c_leaves_and_the_sweep_goes_on(root, tmp_path):
 
 
 def test_killed_and_started_again_every_log_is_that_of_the_command_alone(root, tmp_path, capfd):
-    (tmp_path / "my.toml").write_text(GRID)
+    (tmp_path / "my.toml").write_text(SHORT)
     for seed in (0, 1):  # of one seed, the second would take over what the first has trained
         run = ("--run-dir", tmp_path / f"alone-{seed}", "--seed", str(seed))
         assert invoke(capfd, "--grid", tmp_path / "my.toml", *run, *SERIAL)
@@ -132,14 +135,14 @@ def test_killed_and_started_again_every_log_is_that_of_the_command_alone(root, t
         with serving(root, "--executor", "serial") as (process, url), Client(url, given) as client:
             if not sweeps:
                 asked = [
-                    {"toml": GRID, "name": name, "key": name, "seed": seed}
+                    {"toml": SHORT, "name": name, "key": name, "seed": seed}
                     for seed, name in enumerate(("one", "two"))
                 ]
                 sweeps = [client.submit(**one)["id"] for one in asked]
                 # Sent again, as after a lost answer.
                 again = [client.submit(**one)["id"] for one in asked]
                 assert again == sweeps
-            time.sleep(0.4 + 0.5 * kill)
+            time.sleep(1.0 + 0.7 * kill)
             states = [client.get(sweep)["state"] for sweep in sweeps]
             process.send_signal(signal.SIGKILL)
             if states == ["done", "done"]:

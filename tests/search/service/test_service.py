@@ -15,6 +15,7 @@ from serving import ENDED, GRID, Gate, grid, in_threads, serving, wait_for
 
 from cluster.errors import ClusterError
 from cluster.executor import SerialExecutor
+from model.speed import TYPICAL
 from search.config import SweepConfig, grid_of
 from search.errors import ConfigError, LockedError
 from search.ledger import Ledger, RepeatedKeyError
@@ -255,6 +256,8 @@ def _epochs_trained(folder):
 
 
 def test_a_higher_priority_starts_with_the_next_task_and_nothing_is_trained_twice(tmp_path, alone):
+    for of in (LONGER, GRID):  # the speed is measured there, once on each machine
+        alone(of)
     gate = Gate(allowed=1)
     with serving(tmp_path, lambda: gate) as served:
         low = served.submit("ann", grid=LONGER)
@@ -271,7 +274,7 @@ def test_a_higher_priority_starts_with_the_next_task_and_nothing_is_trained_twic
         assert_same_log(table(served.folder(low)), alone(LONGER))
     # What ran came to its end; the next that started was the other's.
     links = Counter(name for name in names if name.startswith("advance"))
-    assert names[before].startswith(("advance", "calibrate"))  # measured, where nobody has yet
+    assert names[before].startswith("advance")
     assert max(links.values()) <= 2  # both grids have some links of the same name
 
 
@@ -493,8 +496,10 @@ def test_the_ledger_does_not_grow_with_trials(tmp_path):
     assert abs(large - small) <= 3 * 4096
 
 
-def test_two_people_share_as_their_weights_say(tmp_path):
+def test_two_people_share_as_their_weights_say(tmp_path, monkeypatch):
     """One has two sweeps and the other one, whose weight is twice as much."""
+    # On a machine that measures its speed first, that takes longer than all links.
+    monkeypatch.setattr("search.sweep.training.calibrate", lambda *_: TYPICAL)
     gate, started = Gate(allowed=0), []
     with serving(tmp_path, lambda: gate) as served:
         service = served.service
@@ -515,8 +520,6 @@ def test_two_people_share_as_their_weights_say(tmp_path):
             for name, seed in (("ann", 1), ("ann", 2), ("bob", 3))
         ]
         wait_for(lambda: sum(served.see(sweep).position is not None for sweep in sweeps) == 2)
-        for name in ("ann", "bob"):  # what measuring the speed has cost
-            service.ledger.people.charge(name, -1e9)
         gate.allowed = None
         for sweep in sweeps:
             assert served.ended(sweep).state == "done"
@@ -524,7 +527,7 @@ def test_two_people_share_as_their_weights_say(tmp_path):
     counts = Counter(started[:last])
     assert counts["bob"] == 8
     # Four, where every link takes as long as it should; on a busy machine some take longer.
-    assert counts["ann"] <= 12
+    assert 1 <= counts["ann"] <= 12
     assert Counter(started)["ann"] == 16
 
 
