@@ -39,15 +39,13 @@ def add(hook: HookIn, service: TheService, caller: Submitter) -> HookMade:
 @router.delete("/hooks/{number}", status_code=204)
 def remove(number: Number, service: TheService, caller: Submitter) -> None:
     """Remove a hook; nothing more is sent to it."""
-    _hook(service, caller, number)
-    service.hooks.remove(caller, number)
+    service.hooks.remove(caller, _hook(service, caller, number))
 
 
 @router.post("/hooks/{number}/test")
 def send_test(number: Number, service: TheService, caller: Submitter) -> DeliveryOut:
     """Send an event of the kind `test` now, once, and return how that went."""
-    _hook(service, caller, number)
-    return DeliveryOut.of(service.hooks.test(caller, number))
+    return DeliveryOut.of(service.hooks.test(_hook(service, caller, number)))
 
 
 @router.get("/hooks/{number}/deliveries")

@@ -122,7 +122,7 @@ class Hooks:
         """Return a delivery that tells of nothing, for whoever asks to send it at once."""
         name = f"test_{hook.id}_{secrets.token_hex(5)}"
         self._insert(name, hook.id, "test", {"sweep": None, "person": hook.person}, None)
-        return next(delivery for delivery in self.deliveries(hook.id) if delivery.id == name)
+        return self.delivery(name)
 
     def _insert(
         self, name: str, hook: int, kind: str, data: dict[str, Any], due_at: float | None
@@ -158,6 +158,19 @@ class Hooks:
                 " (select number from delivery where hook = ? order by number desc limit ?)",
                 (delivery.hook, delivery.hook, _KEPT),
             )
+
+    def delivery(self, name: str) -> Delivery:
+        """Return a delivery.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        row = self._database.row("select * from delivery where name = ?", (name,))
+        if row is None:
+            raise KeyError(name)
+        return _delivery(row)
 
     def deliveries(self, hook: int, limit: int = _KEPT) -> list[Delivery]:
         """Return the newest deliveries of a hook, the newest first."""

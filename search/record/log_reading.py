@@ -202,8 +202,14 @@ def read_new_columns(
     if not known:
         empty = schema_of(layout).empty_table().select(list(names))
         return tuple(column.to_numpy() for column in empty.columns)
-    parts = [known[name] for name in sorted(known)]
-    columns = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+    keys = sorted(known)
+    columns = tuple(
+        np.concatenate(parts) for parts in zip(*(known[key] for key in keys), strict=True)
+    )
+    # Parts of what is returned, so that it is in memory once.
+    ends = np.cumsum([len(known[key][0]) for key in keys])[:-1]
+    for key, *parts in zip(keys, *(np.split(column, ends) for column in columns), strict=True):
+        known[key] = parts
     _check_once(folder, pa.chunked_array([columns[names.index("number")]]))
     return columns
 

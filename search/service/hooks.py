@@ -106,9 +106,9 @@ class Hooks:
             If the address may not be told anything, or there are too many.
         """
         self._check(url)
-        if len(self._ledger.hooks.all(caller.person)) >= MOST_HOOKS:
-            raise ConfigError(f"{caller.person} has {MOST_HOOKS} hooks already; remove one.")
         with self._ledger.transaction():
+            if len(self._ledger.hooks.all(caller.person)) >= MOST_HOOKS:
+                raise ConfigError(f"{caller.person} has {MOST_HOOKS} hooks already; remove one.")
             hook = self._ledger.hooks.add(caller.person, url, kinds)
             self._ledger.events.record(caller, "add hook", url)
         return hook
@@ -146,19 +146,17 @@ class Hooks:
             raise ForbiddenError(f"The hook {number} is {hook.person}'s.")
         return hook
 
-    def remove(self, caller: Caller, number: int) -> None:
+    def remove(self, caller: Caller, hook: Hook) -> None:
         """Remove a hook; nothing more is sent to it."""
-        hook = self.get(caller, number)
         with self._ledger.transaction():
-            self._ledger.hooks.remove(number)
+            self._ledger.hooks.remove(hook.id)
             self._ledger.events.record(caller, "remove hook", hook.url)
 
-    def test(self, caller: Caller, number: int) -> Delivery:
+    def test(self, hook: Hook) -> Delivery:
         """Send something now, once, and return how that went."""
-        hook = self.get(caller, number)
         delivery = self._ledger.hooks.test(hook)
         self._ledger.hooks.tried(delivery, self._send(hook, delivery)[1], None)
-        return next(d for d in self._ledger.hooks.deliveries(number) if d.id == delivery.id)
+        return self._ledger.hooks.delivery(delivery.id)
 
     # --- In its own thread.
 

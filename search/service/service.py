@@ -435,19 +435,31 @@ class Service:
                 self._again.pop(sweep, None)  # what held it up is over
                 self.ledger.sweeps.held_up(sweep, "")
         rows = self.ledger.sweeps.live()
-        self._waits_for = {row.id: other for row in rows if (other := self._awaited(row))}
-        # What waits for its next attempt, or for another sweep, holds no place.
-        able = [row for row in rows if row.id in self._open or self._may_try(row)]
-        ranked = open_sweeps(map(_asked, able), self.limits.open_sweeps)
+        rank = {sweep: number for number, sweep in enumerate(self._may_be_open(rows))}
         # Those that have begun before those that may wait for them, after a restart too.
-        rank = {sweep: number for number, sweep in enumerate(ranked)}
         for row in sorted(rows, key=lambda row: (row.started_at is None, rank.get(row.id, -1))):
             self._settle(row, may_be_open=row.id in rank)
         self._tell(rows)
 
+    def _may_be_open(self, rows: Iterable[SweepRow]) -> list[str]:
+        """Return the sweeps that may be open, the first ones first.
+
+        What waits for its next attempt, or for another sweep, holds no place.
+        """
+        self._waits_for = {}
+        able = [row for row in rows if row.id in self._open or self._may_try(row)]
+        while True:
+            ranked = open_sweeps(map(_asked, able), self.limits.open_sweeps)
+            # Of those alone that would be opened: many may be queued.
+            next_ones = [row for row in able if row.id in ranked]
+            waiting = {row.id: other for row in next_ones if (other := self._awaited(row))}
+            if not waiting:
+                return ranked
+            self._waits_for |= waiting
+            able = [row for row in able if row.id not in waiting]
+
     def _may_try(self, row: SweepRow) -> bool:
-        waits_until, _ = self._again.get(row.id, (0.0, 0))
-        return row.id not in self._waits_for and time.monotonic() >= waits_until
+        return time.monotonic() >= self._again.get(row.id, (0.0, 0))[0]
 
     def _awaited(self, row: SweepRow) -> str | None:
         """Return the open sweep for which one that has not begun had better wait, if any.

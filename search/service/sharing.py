@@ -56,7 +56,8 @@ def trials_in_common(mine: SweepRow, theirs: SweepRow) -> int:
     spaces of several tables are not compared.
     """
     same = mine.dataset["fingerprint"] == theirs.dataset["fingerprint"]
-    if not (same and _plain(mine.settings) and _settings(mine) == _settings(theirs)):
+    plain = _plain(mine.settings) and _plain(theirs.settings)
+    if not (same and plain and _settings(mine) == _settings(theirs)):
         return 0
     ours, others = mine.settings["space"], theirs.settings["space"]
     if ours.keys() != others.keys():

@@ -68,13 +68,13 @@ class TrialTable:
     _orders: dict[str, "_Order"] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: RunFolder, known: PartColumns | None = None) -> "TrialTable":
+    def read(cls, folder: RunFolder, known: PartColumns) -> "TrialTable":
         """Read the log of a run, which may be growing.
 
         Parameters
         ----------
         folder : RunFolder
-        known : PartColumns, optional
+        known : PartColumns
             What was read before; see `read_new_columns`.
 
         Raises
@@ -86,8 +86,7 @@ class TrialTable:
         config = manifest.sweep_config
         layout = layout_of(config)
         names = (*_STATE, *layout.axes, *layout.figures, *_REST)
-        parts = {} if known is None else known
-        found = read_new_columns(folder.trials, parts, *names, run=manifest.run, layout=layout)
+        found = read_new_columns(folder.trials, known, *names, run=manifest.run, layout=layout)
         select = "val_cost_avg" if config.select == "average" else "val_cost"
         return cls(dict(zip(names, found, strict=True)), layout.axes, layout.figures, select)
 

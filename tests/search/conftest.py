@@ -1,6 +1,7 @@
-"""What several rooms' tests ask for: a server of S3, and a disk or a store that does not answer."""
+"""What several rooms' tests ask for: a browser, a server of S3, a disk that does not answer."""
 
 import errno
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,6 +9,21 @@ import pytest
 from s3_server import ENVIRONMENT, s3_server
 
 from search.errors import ObjectStoreError
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a Chromium that runs; it ends with the module, since others may want the loop."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("needs Chromium")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(
+            executable_path=chromium, headless=True, args=["--no-sandbox"]
+        )
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The page in a real browser, from signing in to signing out."""
 
 import re
-import shutil
 import time
 
 import pytest
@@ -10,12 +9,7 @@ from serving import Gate, grid, wait_for
 
 from search.api import app
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.xdist_group("browser")
 
 WIDE = grid(batch_size=[32, 64, 128, 256], epochs=[2, 4, 8])
 TOML = """dataset = "digits"
@@ -25,16 +19,6 @@ learning_rate = [1e-6, 5e-6]
 epochs = [2, 4, 8]
 alpha = [0.1, 10.0]
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=["--no-sandbox"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The report in a real browser: drawn, quiet, offline, light and dark, wide and narrow."""
 
-import shutil
-
 import numpy as np
 import pytest
 from reports import FULL, config_of, finished_run, images
@@ -10,12 +8,7 @@ from model.data.dataset import Dataset
 from search.report import write_report
 from search.run import main
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.xdist_group("browser")
 
 DRAWN = "[...document.querySelectorAll('.chart')].every((box) => box.dataset.drawn !== undefined)"
 # What a chart draws that is no axis: marks of a trace, an image, or the lines of a canvas.
@@ -24,16 +17,6 @@ EMPTY = """[...document.querySelectorAll('.chart')].filter((box) => {
   const canvas = [...box.querySelectorAll('canvas')].some((c) => c.width && c.height);
   return !box.querySelector('svg.main-svg') || !(marks.length || canvas);
 }).map((box) => box.id)"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=["--no-sandbox"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -43,6 +43,14 @@ def test_trials_are_common_only_where_they_come_to_the_same_result(other, shared
     assert trials_in_common(row(), row(**other)) == shared
 
 
+def test_spaces_of_several_tables_are_not_compared():
+    trainer = {"trainer": "partial_fit:sklearn.linear_model.SGDClassifier"}
+    one = row(**trainer, space={"alpha": [0.1], "epochs": [2]})
+    several = row(**trainer, space=[{"alpha": [0.1], "epochs": [2]}, {"l1": [1.0], "epochs": [4]}])
+    assert trials_in_common(one, one) == 1
+    assert trials_in_common(one, several) == trials_in_common(several, one) == 0
+
+
 def test_at_the_same_time_what_both_have_is_trained_once(tmp_path):
     gate = Gate(allowed=0)
     with serving(tmp_path, lambda: gate) as served:
