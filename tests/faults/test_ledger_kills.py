@@ -1,6 +1,6 @@
 """A service killed before each thing that it writes into its ledger, and started again.
 
-The full form kills at every one of them, about five minutes:
+The full form kills at every one of them, some 130, in a quarter of an hour:
 
     python -m pytest -m rehearsal tests/faults/test_ledger_kills.py
 """
