@@ -26,6 +26,36 @@ def browser():
         started.close()
 
 
+@pytest.fixture
+def pages(browser):
+    """Return a function that opens a page; what pages complain of or ask elsewhere fails the test.
+
+    A page asks only for what begins with one of ``own``; what ends with one of ``expected`` is no
+    complaint. Complaints stand in ``complaints`` of the function, to take out what a test provokes.
+    """
+    contexts, complaints = [], []
+
+    def at(url, *, own, expected=(), width=1200, scheme="light", offline=False):
+        contexts.append(browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=offline
+        ))  # fmt: skip
+        page = contexts[-1].new_page()
+        # As long as a test may take: how soon a page is drawn says how busy the machine is.
+        page.set_default_timeout(240_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: m.type != "error" or m.text.endswith(expected)
+                or complaints.append(m.text))  # fmt: skip
+        page.on("request", lambda r: r.url.startswith(own) or complaints.append(r.url))
+        page.goto(url)
+        return page
+
+    at.complaints = complaints
+    yield at
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
 @pytest.fixture(scope="session")
 def _s3_server():
     with s3_server() as server:

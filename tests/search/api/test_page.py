@@ -22,32 +22,18 @@ alpha = [0.1, 10.0]
 
 
 @pytest.fixture
-def opened(browser):
-    """Return a function that opens the page; what it complains of fails the test."""
-    contexts, complaints = [], []
+def opened(pages):
+    """Return a function that opens the page of a service."""
 
-    def at(url, width=1200, scheme="light"):
-        contexts.append(
-            browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        )
-        page = contexts[-1].new_page()
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
-        page.on(
-            "request",
-            lambda r: r.url.startswith((f"{url}/", "blob:", "data:")) or complaints.append(r.url),
-        )
-        page.goto(f"{url}/")
-        return page
-
-    at.complaints = complaints
-    yield at
-    for context in contexts:
-        context.close()
     # The service ends before its page does, in the middle of the stream of events.
     ended = ("ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_REFUSED")
-    assert [text for text in complaints if not text.endswith(ended)] == []
+
+    def at(url, width=1200, scheme="light"):
+        own = (f"{url}/", "blob:", "data:")
+        return pages(f"{url}/", own=own, expected=ended, width=width, scheme=scheme)
+
+    at.complaints = pages.complaints
+    return at
 
 
 def sign_in(page, token):

@@ -20,27 +20,16 @@ EMPTY = """[...document.querySelectorAll('.chart')].filter((box) => {
 
 
 @pytest.fixture
-def opened(browser):
-    """Return a function that opens a report; what it complains of or asks for fails the test."""
-    contexts, complaints = [], []
+def opened(pages):
+    """Return a function that opens a report, without a network, and waits for its charts."""
 
     def at(path, width=1200, scheme="light"):
-        contexts.append(browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True
-        ))  # fmt: skip
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
-        page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:"))
-                or complaints.append(r.url))  # fmt: skip
-        page.goto(path.resolve().as_uri())
+        own = ("file:", "data:", "blob:")
+        page = pages(path.resolve().as_uri(), own=own, width=width, scheme=scheme, offline=True)
         page.wait_for_function(DRAWN)
         return page
 
-    yield at
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return at
 
 
 @pytest.fixture(scope="module")
