@@ -19,6 +19,8 @@ from search.output import guarded_output, visible
 
 RUNS = Path("runs")
 
+_SPANS = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+
 _SEEN = (
     "warning: a login on the command line is in the shell's history, and others saw it in the list "
     "of processes until now. Give it in the environment: docs/cluster.md says how.\n"
@@ -52,6 +54,25 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave with a message on the usage."""
         super().error(visible(without_logins(message)))
+
+
+def span(text: str) -> float:
+    """Return the seconds of a span of time, as an option says it.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is none.
+
+    Examples
+    --------
+    >>> span("12h")
+    43200.0
+    """
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdigit() and len(number) < 6 and unit in _SPANS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no span of time, such as 12h, 30d or 8w")
+    return int(number) * _SPANS[unit]
 
 
 def command(

@@ -1,20 +1,42 @@
-"""Which runs there are: ``python -m search.runs``."""
+"""Which runs there are, and which of them go: ``python -m search.runs``."""
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from search.command import RUNS, Parser, command
+from model.errors import PacksweepError
+from search.command import RUNS, Parser, command, span
+from search.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from search.keeping import KeptRun
+    from search.storage import Place
 
 _EXAMPLES = """\
 examples:
   python -m search.runs                                   those in runs, the newest last
   python -m search.runs --compare runs/full runs/wider
+  python -m search.runs prune --older-than 30d            what would go, and what that frees
 """
+_PRUNE_EXAMPLES = """\
+examples:
+  python -m search.runs prune --older-than 30d --keep-last 5
+  python -m search.runs prune runs/smoke runs/tried --yes
+  python -m search.runs prune 8c1f0e77aa --server http://127.0.0.1:8741
+"""
+_PRUNE = "prune"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; see `search.command.command`."""
+    # A folder of this name is reached as ./prune.
+    if (sys.argv[1:] if argv is None else argv)[:1] == [_PRUNE]:
+        return command(_prune_parser(), _prune, argv)
     return command(_parser(), _show, argv)
 
 
@@ -37,6 +59,140 @@ def _show(args: argparse.Namespace) -> None:
     else:
         lines = list_lines(run_folders(place(args.dir or str(RUNS))), width)
     show(out, "\n".join(lines))
+
+
+def _prune(args: argparse.Namespace) -> None:
+    rules = args.older_than is not None or args.keep_last or args.unfinished
+    if not (args.runs or rules):
+        raise ConfigError(
+            "Say which runs: their folders, or a rule such as --older-than 30d or --keep-last 5."
+        )
+    if args.server:
+        from search.client import prune
+
+        if rules or not args.runs:
+            raise ConfigError(
+                "Of a service, name the sweeps that go; rules such as --older-than are for folders "
+                "(search.serve --keep is the service's)."
+            )
+        prune(args.server, args.runs, delete=args.yes)
+        return
+    from search.storage import place
+    from search.watch import run_folders
+
+    if args.runs:
+        paths = list(dict.fromkeys(place(run) for run in args.runs))
+    else:
+        paths = run_folders(place(args.dir or str(RUNS)))
+    for parent in {path.parent for path in paths}:
+        _check_no_service(parent)
+    _prune_folders(args, paths)
+
+
+def _check_no_service(parent: "Place") -> None:
+    if isinstance(parent, Path) and (parent.absolute().parent / "ledger.sqlite").exists():
+        raise ConfigError(
+            f"The runs in {parent} are those of a service. Name its sweeps with --server URL, or "
+            "give search.serve a --keep."
+        )
+
+
+def _prune_folders(args: argparse.Namespace, paths: "Sequence[Place]") -> None:
+    """Show what goes and what stays, and delete it with --yes."""
+    from rich.filesize import decimal
+
+    from search.keeping import Rules, leftovers, look, why_kept
+    from search.text import console, show, table_lines, text_width
+
+    out = console(sys.stdout)
+    runs = [look(path) for path in paths]
+    by_rule = args.older_than is not None or args.keep_last or args.unfinished
+    rules = Rules(args.older_than, args.keep_last, unfinished=args.unfinished or not by_rule)
+    kept = why_kept(runs, rules, time.time())
+    rows = [_cells(run, reason) for run, reason in zip(runs, kept, strict=True)]
+    show(out, "\n".join(table_lines(_HEADER, rows, text_width(out), _HEADER[2:3])))
+    doomed = [run for run, reason in zip(runs, kept, strict=True) if not reason]
+    left = leftovers({path.parent for path in paths})
+    size = sum(run.size for run in doomed) + sum(left.values())
+    what = _counted(len(doomed), "run")
+    if left:
+        what += f" and what is left of {_counted(len(left), 'run')} that was deleted before"
+    if not (doomed or left):
+        show(out, "\nNothing is deleted.")
+    elif not args.yes:
+        show(out, f"\nNothing was deleted yet. --yes deletes {what} and frees {decimal(size)}.")
+    else:
+        _delete(doomed, list(left), out)
+
+
+def _delete(doomed: "Sequence[KeptRun]", left: "Sequence[Place]", out: "Console") -> None:
+    """Delete what goes; what cannot be deleted keeps nothing else."""
+    from rich.filesize import decimal
+
+    from search.keeping import remove_leftovers, remove_run
+    from search.text import show
+
+    freed, problems = remove_leftovers(left), []
+    for run in doomed:
+        try:
+            freed += remove_run(run.path)
+        except PacksweepError as error:
+            problems.append(error)
+    show(
+        out,
+        f"\nDeleted {_counted(len(doomed) - len(problems), 'run')}, which frees {decimal(freed)}.",
+    )
+    if problems:
+        raise problems[0]
+
+
+_HEADER = ("run", "state", "changed (UTC)", "size", "")
+
+
+def _cells(run: "KeptRun", reason: str) -> tuple[str, ...]:
+    from rich.filesize import decimal
+
+    changed = time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.changed_at))
+    return (
+        run.path.name, run.state, changed, decimal(run.size),
+        f"stays: {reason}" if reason else "goes",
+    )  # fmt: skip
+
+
+def _counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"
+
+
+def _prune_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m search.runs prune",
+        description="Show which runs would be deleted and what that frees; delete them with --yes. "
+        "Without names, rules say which of a folder go. A run that is being written never does.",
+        epilog=_PRUNE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("verb", choices=[_PRUNE], help=argparse.SUPPRESS)
+    parser.add_argument("runs", metavar="RUN", nargs="*", help="the folders of runs")
+    parser.add_argument(
+        "--dir", metavar="DIR", help=f"the folder whose runs are looked at ({RUNS})"
+    )
+    parser.add_argument(
+        "--older-than", type=span, metavar="SPAN", help="last changed so long ago, such as 30d"
+    )
+    parser.add_argument(
+        "--keep-last", type=_count, default=0, metavar="N", help="but not the newest N of them"
+    )
+    parser.add_argument("--unfinished", action="store_true", help="those without a result as well")
+    parser.add_argument("--yes", action="store_true", help="delete them")
+    parser.add_argument("--server", metavar="URL", help="RUN are sweeps of a service instead")
+    return parser
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
 
 
 def _parser() -> argparse.ArgumentParser:

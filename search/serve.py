@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.command import Parser, command, terminable
+from search.command import Parser, command, span, terminable
 from search.errors import ConfigError, MissingLibraryError
 from search.output import visible
 
@@ -30,7 +30,6 @@ examples:
 """
 _ROOT = Path("service")
 _PORT = 8741
-_SPANS = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -122,6 +121,7 @@ def _limits(args: argparse.Namespace) -> "Limits":
     return Limits(
         open_sweeps=args.open, trials=args.trials, upload_bytes=args.upload,
         folders=tuple(args.data), trainers=tuple(args.trainer), hooks=tuple(args.hook),
+        keep_seconds=args.keep,
     )  # fmt: skip
 
 
@@ -229,6 +229,10 @@ def _parser() -> argparse.ArgumentParser:
         "--upload", type=_positive, default=2**30, metavar="BYTES",
         help="size of an uploaded data set at most (1 GiB)",
     )  # fmt: skip
+    parser.add_argument(
+        "--keep", type=span, metavar="SPAN",
+        help="delete a sweep with its files so long after its end, such as 90d (never)",
+    )  # fmt: skip
     parser.set_defaults(act=_serve)
     _add_token_commands(parser)
     return parser
@@ -244,7 +248,7 @@ def _add_token_commands(parser: argparse.ArgumentParser) -> None:
         "--role", choices=["viewer", "submitter", "admin"], required=True,
         help="to look; to submit and change one's own sweeps; to change everybody's",
     )  # fmt: skip
-    add.add_argument("--expires", type=_span, metavar="SPAN", help="such as 12h, 30d or 8w (never)")
+    add.add_argument("--expires", type=span, metavar="SPAN", help="such as 12h, 30d or 8w (never)")
     add.set_defaults(act=_add_token)
     listed = acts.add_parser("list", help="list all tokens", allow_abbrev=False)
     listed.set_defaults(act=_list_tokens)
@@ -297,13 +301,6 @@ def _number(text: str, least: int, most: int) -> int:
     if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
-
-
-def _span(text: str) -> float:
-    number, unit = text[:-1], text[-1:]
-    if not (number.isascii() and number.isdigit() and len(number) < 6 and unit in _SPANS):
-        raise argparse.ArgumentTypeError(f"{text!r} is no span of time, such as 12h, 30d or 8w")
-    return int(number) * _SPANS[unit]
 
 
 if __name__ == "__main__":

@@ -151,9 +151,11 @@ def clone(
 
 
 @router.delete("/sweeps/{sweep}")
-def delete(sweep: SweepId, service: TheService, caller: Submitter) -> dict[str, int]:
-    """Delete a sweep that has ended, with its files; tells the bytes that are free now."""
+def delete(
+    sweep: SweepId, service: TheService, caller: Submitter, *, dry_run: bool = False
+) -> dict[str, int]:
+    """Delete a sweep that has ended, with its files; tells the bytes that this frees."""
     try:
-        return {"bytes": service.remove(caller, sweep)}
+        return {"bytes": service.remove(caller, sweep, dry_run=dry_run)}
     except KeyError:
         raise UnknownSweepError(sweep) from None

@@ -10,8 +10,9 @@ is shown. It never knows what a service does with what it is asked.
 """
 
 from search.client.client import ENDED, TOKEN, Client, ServiceError
-from search.client.commands import fetched, report, run, runs, status
+from search.client.commands import fetched, prune, report, run, runs, status
 
 __all__ = [
-    "ENDED", "TOKEN", "Client", "ServiceError", "fetched", "report", "run", "runs", "status",
+    "ENDED", "TOKEN", "Client", "ServiceError", "fetched", "prune", "report", "run", "runs",
+    "status",
 ]  # fmt: skip

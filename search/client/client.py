@@ -176,9 +176,13 @@ class Client:
         """Submit a sweep again: with another ``space``, ``settings``, ``name`` and so on."""
         return self._json("POST", f"sweeps/{sweep}/clone", json=changes, headers=_key(key))
 
-    def delete(self, sweep: str) -> int:
-        """Delete a sweep that has ended, with its files; return the bytes that are free now."""
-        return int(self._json("DELETE", f"sweeps/{sweep}")["bytes"])
+    def delete(self, sweep: str, *, dry_run: bool = False) -> int:
+        """Delete a sweep that has ended, with its files; return the bytes that this frees.
+
+        With ``dry_run`` they are only counted.
+        """
+        params = {"dry_run": dry_run}
+        return int(self._json("DELETE", f"sweeps/{sweep}", params=params)["bytes"])
 
     def wait(self, sweep: str, seconds: float = 0.5) -> dict[str, Any]:
         """Return a sweep once it has ended, looking every so many seconds."""

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +10,8 @@ from tarfile import TarError
 from tarfile import open as open_tar
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from rich.filesize import decimal
 
 from model.data.sources import KNOWN
 from model.errors import PacksweepError
@@ -132,6 +134,32 @@ def runs(url: str) -> None:
     spare = ("submitted (UTC)", "data", "person")
     rows = [_row(sweep) for sweep in sweeps]
     show(out, "\n".join(table_lines(header, rows, text_width(out), spare)))
+
+
+def prune(url: str, sweeps: Sequence[str], *, delete: bool) -> None:
+    """Say what deleting sweeps of a service frees, or delete them.
+
+    Parameters
+    ----------
+    url : str
+    sweeps : sequence of str
+    delete : bool
+        Whether they are deleted; else it is only said what that would free.
+
+    Raises
+    ------
+    ServiceError
+        If the service refuses one; those before it are deleted then.
+    """
+    out = console(sys.stdout)
+    with closing(client_of(url)) as client:
+        sizes = [(sweep, client.delete(sweep, dry_run=not delete)) for sweep in sweeps]
+    show(out, "\n".join(table_lines(("sweep", "size"), [(s, decimal(n)) for s, n in sizes])))
+    total = decimal(sum(size for _, size in sizes))
+    if delete:
+        show(out, f"\nDeleted, which frees {total}.")
+    else:
+        show(out, f"\nNothing was deleted yet. --yes deletes them and frees {total}.")
 
 
 def _row(sweep: Mapping[str, Any]) -> tuple[str, ...]:

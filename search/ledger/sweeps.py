@@ -214,6 +214,10 @@ class Sweeps:
         """Return the sweeps that have not ended, in the order of their submission."""
         return self._select("ended is null and removed_at is null order by place")
 
+    def ended_before(self, moment: float) -> list[SweepRow]:
+        """Return the sweeps that ended before a moment, in seconds since 1970."""
+        return self._select("ended_at < ? and removed_at is null order by place", (moment,))
+
     def page(
         self, before: int | None = None, limit: int = 50, person: str | None = None
     ) -> list[SweepRow]:

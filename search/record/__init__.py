@@ -44,7 +44,7 @@ from search.record.resamples import Resampled, Resamples
 from search.record.reuse import ReusedTrials, as_columns, copied
 from search.record.row_checks import RowCheck
 from search.record.rows import pruned_rows, record
-from search.record.run_folder import RunFolder
+from search.record.run_folder import DELETED, RunFolder
 from search.record.standings import TOP, BestTrial, Standings
 from search.record.summary import (
     Arithmetic,
@@ -60,6 +60,7 @@ from search.record.trial_log import TrialLog, link_name
 
 __all__ = [
     "COMPLETE",
+    "DELETED",
     "FAIL",
     "PRUNED",
     "READOUTS",

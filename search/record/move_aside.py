@@ -1,9 +1,9 @@
-"""A run in an object store moved aside, where nothing can be renamed; see `move_aside`."""
+"""A run in an object store moved aside or deleted, where nothing can be renamed."""
 
 from search.storage import RemotePath
 
 MOVED = ".moved"
-"""Says that all of a run has been copied elsewhere, so that what is left is to be deleted."""
+"""Says that all of a run is elsewhere, or wanted no more, so that what is left is to be deleted."""
 
 _KEPT = (MOVED, ".lock")
 
@@ -45,8 +45,22 @@ def move_aside(source: RemotePath, target: RemotePath) -> RemotePath:
     return target
 
 
+def delete_run(source: RemotePath) -> None:
+    """Delete a run; killed at any moment, it is whole, or its next command deletes the rest.
+
+    Raises
+    ------
+    OSError
+        If the store refuses.
+    LockedError
+        If another writer has taken the run over.
+    """
+    (source / MOVED).write_bytes(b"")
+    finish_move(source)
+
+
 def finish_move(source: RemotePath) -> None:
-    """Delete what is left of a run that was moved aside, if it was.
+    """Delete what is left of a run that was moved aside or deleted, if it was.
 
     The manifest goes first, so that what is left is no run to anybody.
 

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from model.seal import Seal
 from search.errors import ObjectStoreError, RunFolderError, StoreError
 from search.record.columns import SOFTMAX_LAYOUT, Layout
 from search.record.manifest import Manifest, layout_of, parse_manifest
-from search.record.move_aside import MOVED, finish_move, move_aside
+from search.record.move_aside import MOVED, delete_run, finish_move, move_aside
 from search.record.summary import Summary
 from search.storage import (
     NO_BUCKET,
@@ -33,6 +34,9 @@ from search.storage import (
 )
 
 log = logging.getLogger(__name__)
+
+DELETED = ".deleted-"
+"""How the name of a folder begins that is no run any more, while its files are deleted."""
 
 
 class RunFolder:
@@ -117,6 +121,29 @@ class RunFolder:
             self.moved_to = target.rename(_aside(target))
             self._make(stack, notify)
 
+    def delete(self) -> None:
+        """Delete the run, as its only writer; nothing of it can be used any more.
+
+        Killed at any moment, it is whole or no run to anybody.
+
+        Raises
+        ------
+        StoreError
+            If the system refuses.
+        """
+        try:
+            if isinstance(self.path, RemotePath):
+                delete_run(self.path)
+                return
+            target = _target(self.path)
+            stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+            doomed = target.rename(target.with_name(f"{DELETED}{target.name}.{stamp}"))
+            if self.path.is_symlink():
+                self.path.unlink()
+            shutil.rmtree(doomed)
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be deleted: {error.strerror}.") from error
+
     def _check_is_run(self) -> None:
         names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else {""}
         # A command that ended before it had a manifest may have logged why.
@@ -135,6 +162,11 @@ class RunFolder:
     def began(self) -> bool:
         """Whether a run has begun in it."""
         return self._manifest.exists()
+
+    @property
+    def has_result(self) -> bool:
+        """Whether it has a summary, as a finished run does; it need not be readable."""
+        return self._summary.exists()
 
     def read_manifest(self) -> Manifest | None:
         """Return the manifest, or None in a new folder.

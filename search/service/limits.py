@@ -26,6 +26,8 @@ class Limits:
         the rights of the service.
     hooks : sequence of str
         Hosts that may be told of events, as ``host`` or ``host:port``.
+    keep_seconds : float or None
+        Seconds for which a sweep is kept after its end, with its files; None for ever.
     """
 
     open_sweeps: int = 8
@@ -35,3 +37,4 @@ class Limits:
     folders: Sequence[Path] = field(default_factory=tuple)
     trainers: Sequence[str] = field(default_factory=tuple)
     hooks: Sequence[str] = field(default_factory=tuple)
+    keep_seconds: float | None = None

@@ -10,7 +10,9 @@ from typing import IO, Self, cast
 
 from rich.console import Console
 
+from model.data.dataset import Dataset
 from model.errors import DataError, PacksweepError
+from search.config import SweepConfig
 from search.errors import InterruptedSweepError, LockedError, StoreError
 from search.ledger import SweepRow
 from search.output import visible
@@ -22,7 +24,6 @@ from search.service.hub import Hub, NoClusterError
 from search.service.progress import Progress
 from search.service.requests import config_of, options_of
 from search.service.share import Share
-from search.service.sharing import reusable_runs
 from search.sweep import Surroundings, resources_of, run_sweep
 from search.watch import Interruption, RunState
 
@@ -88,8 +89,8 @@ class Opened:
     row : SweepRow
     hub : Hub
     data_sets : DataSets
-    others : callable
-        Returns the folders of runs whose trials may be taken over.
+    reusable : callable
+        Returns the folders of runs whose trials may be taken over, for the settings and the data.
     tell : callable
         Called at the end, in the sweep's own thread.
     """
@@ -99,14 +100,14 @@ class Opened:
         row: SweepRow,
         hub: Hub,
         data_sets: DataSets,
-        others: Callable[[], list[Path]],
+        reusable: Callable[[SweepConfig, Dataset], list[Path]],
         tell: Callable[[], None],
     ) -> None:
         self.row = row
         self.progress = Progress()
         self.outcome: Outcome | None = None
         """How it has ended; None before that."""
-        self._hub, self._data_sets, self._others, self._tell = hub, data_sets, others, tell
+        self._hub, self._data_sets, self._reusable, self._tell = hub, data_sets, reusable, tell
         # None before its data is there.
         self._share: Share | None = None
         self._mode = GO
@@ -197,7 +198,7 @@ class Opened:
         options = options_of(row.options, folder)
         run = RunFolder(folder)
         if run.read_manifest() is None:
-            options = replace(options, reuse=reusable_runs(config, data, self._others()))
+            options = replace(options, reuse=self._reusable(config, data))
         else:
             self.progress.count(RunState.read(folder).standings)
         surroundings = Surroundings(

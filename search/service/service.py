@@ -2,17 +2,19 @@
 
 import logging
 import math
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cluster.executor import Executor
+from model.data.dataset import Dataset
 from model.errors import PacksweepError
+from search.config import SweepConfig
 from search.errors import ConfigError, LockedError
 from search.ledger import ADMIN, Caller, Ledger, SweepRow
 from search.queue import (
@@ -35,13 +37,14 @@ from search.queue import (
 from search.record import RunFolder
 from search.service.datasets import DataSets
 from search.service.errors import ForbiddenError
+from search.service.forgetting import ITSELF, Forgetting, size_of
 from search.service.hooks import Hooks
 from search.service.hub import Hub
 from search.service.limits import Limits
 from search.service.opened import Opened, Outcome
 from search.service.progress import Progress
 from search.service.requests import Checked, Request, Requests
-from search.service.sharing import trials_in_common
+from search.service.sharing import reusable_runs, trials_in_common
 from search.storage import lock
 from search.view import TrialTables
 from search.watch import RunState
@@ -127,6 +130,8 @@ class Service:
         self.tables = TrialTables()
         self.hub = Hub(open_executor, self.ledger)
         self.hooks = Hooks(self.ledger, self.limits.hooks)
+        keep = self.limits.keep_seconds
+        self._forgetting = Forgetting(self.ledger, self.root / "runs", keep, now)
         # The sweeps that are open, by their identity; changed by the service's thread alone.
         self._open: dict[str, Opened] = {}
         # When a sweep that could not go on is tried again, and after how many attempts.
@@ -273,8 +278,15 @@ class Service:
                 f"{row.person}, or an administrator."
             )
 
-    def remove(self, caller: Caller, sweep: str) -> int:
+    def remove(self, caller: Caller, sweep: str, *, dry_run: bool = False) -> int:
         """Delete a sweep that has ended, with its run folder; return how many bytes that frees.
+
+        Parameters
+        ----------
+        caller : Caller
+        sweep : str
+        dry_run : bool
+            Whether nothing is deleted: what it would free is counted.
 
         Raises
         ------
@@ -283,18 +295,19 @@ class Service:
         ForbiddenError
             If it is somebody else's.
         ConfigError
-            If it has not ended.
+            If it has not ended, or another sweep is about to copy from it.
+        PacksweepError
+            If its files cannot be deleted.
         """
         row = self.ledger.sweeps.get(sweep)
         self._allow(caller, row, "delete")
-        if row.ended is None or sweep in self._open:
+        if row.ended is None and not ends_with(row.wanted):
             raise ConfigError(f"The sweep {sweep} has not ended; cancel it before.")
-        freed = _folder_bytes(Path(row.folder))
-        with self.ledger.transaction():
-            self.ledger.sweeps.remove(sweep)
-            self.ledger.events.record(caller, "delete", sweep)
-            self.ledger.events.add(sweep, row.person, "deleted", bytes=freed)
-        shutil.rmtree(row.folder, ignore_errors=True)
+        if row.ended is None or sweep in self._open:
+            raise ConfigError(f"The sweep {sweep} is only just ending. Try again in a moment.")
+        if dry_run:
+            return size_of(Path(row.folder))
+        freed = self._forgetting.remove(caller, row)
         self._read.pop(sweep, None)
         return freed
 
@@ -440,6 +453,17 @@ class Service:
         for row in sorted(rows, key=lambda row: (row.started_at is None, rank.get(row.id, -1))):
             self._settle(row, may_be_open=row.id in rank)
         self._tell(rows)
+        for row in self._forgetting.outdated():
+            self._forget(row)
+
+    def _forget(self, row: SweepRow) -> None:
+        if row.id in self._open:
+            return
+        try:
+            self._forgetting.remove(ITSELF, row)
+        except PacksweepError as error:  # it is looked at again
+            log.warning("the sweep %s was not deleted: %s", row.id, error)
+        self._read.pop(row.id, None)
 
     def _may_be_open(self, rows: Iterable[SweepRow]) -> list[str]:
         """Return the sweeps that may be open, the first ones first.
@@ -495,26 +519,25 @@ class Service:
                 self._open_sweep(row)
 
     def _open_sweep(self, row: SweepRow) -> None:
-        opened = Opened(row, self.hub, self.data_sets, self._others(row), self.wake)
+        reusable = partial(self._reusable, row)
+        opened = Opened(row, self.hub, self.data_sets, reusable, self.wake)
         self._open[row.id] = opened
         self._read.pop(row.id, None)
         opened.start()
 
-    def _others(self, row: SweepRow) -> Callable[[], list[Path]]:
-        """Return what lists the runs of the same data set, the newest first."""
-
-        def folders() -> list[Path]:
-            return [
-                Path(other.folder)
-                for other in self.ledger.sweeps.page(limit=1000)
-                if other.id != row.id and other.dataset["fingerprint"] == row.dataset["fingerprint"]
-            ]
-
-        return folders
+    def _reusable(self, row: SweepRow, config: SweepConfig, data: Dataset) -> list[Path]:
+        """Return the runs of the same data set that a sweep copies from, the newest first."""
+        folders = [
+            Path(other.folder)
+            for other in self.ledger.sweeps.page(limit=1000)
+            if other.id != row.id and other.dataset["fingerprint"] == row.dataset["fingerprint"]
+        ]
+        return self._forgetting.choose(row.id, lambda: reusable_runs(config, data, folders))
 
     def _close(self, sweep: str, opened: Opened, outcome: Outcome) -> None:
         """Take notice that the thread of a sweep has ended."""
         opened.join()
+        self._forgetting.closed(sweep)
         self._read.pop(sweep, None)
         if outcome.ended is not None:
             self._end(opened.row, outcome.ended, outcome.reason)
@@ -565,8 +588,3 @@ def read_progress(folder: Path) -> Progress:
         if RunFolder(folder).read_manifest() is not None:
             progress.count(RunState.read(folder).standings)
     return progress
-
-
-def _folder_bytes(folder: Path) -> int:
-    """Return the bytes of the files in a folder."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())

@@ -177,7 +177,8 @@ def run_folders(parent: Place) -> list[Place]:
         If there is none, or the folder cannot be read.
     """
     try:
-        manifests = [(path, path / "manifest.json") for path in parent.iterdir()]
+        paths = (path for path in parent.iterdir() if not path.name.startswith("."))
+        manifests = [(path, path / "manifest.json") for path in paths]
         # A manifest is written once, when its run begins.
         began = [(m.stat().st_mtime_ns, path) for path, m in manifests if m.is_file()]
     except OSError as error:

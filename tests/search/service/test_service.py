@@ -17,7 +17,7 @@ from cluster.errors import ClusterError
 from cluster.executor import SerialExecutor
 from model.speed import TYPICAL
 from search.config import SweepConfig, grid_of
-from search.errors import ConfigError, LockedError
+from search.errors import LockedError
 from search.ledger import Ledger, RepeatedKeyError
 from search.queue import CANCEL, PAUSE, RUN, STOP
 from search.service import ForbiddenError, Service
@@ -307,21 +307,6 @@ def test_nobody_changes_or_deletes_what_is_another_s_but_an_administrator(tmp_pa
         assert service.ledger.sweeps.get(sweep) == before
         service.change(served.person("root", "admin"), sweep, wanted=CANCEL)
         assert served.ended(sweep).state == "cancelled"
-
-
-def test_what_is_deleted_frees_what_it_says(tmp_path):
-    with serving(tmp_path) as served:
-        sweep = served.submit()
-        with pytest.raises(ConfigError, match="has not ended"):
-            served.service.remove(served.person("ann"), sweep)
-        served.ended(sweep)
-        wait_for(lambda: sweep not in served.service._open)
-        folder = served.folder(sweep)
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        assert served.service.remove(served.person("ann"), sweep) == size > 0
-        assert not folder.exists()
-        with pytest.raises(KeyError):
-            served.service.remove(served.person("ann"), sweep)
 
 
 def test_64_people_at_once_with_retries_get_as_many_sweeps_as_they_asked_for(tmp_path):

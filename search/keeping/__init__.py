@@ -1,0 +1,21 @@
+"""Which runs stay, and how one is deleted.
+
+It knows what a run takes on its disk, when it was last changed, and rules of keeping. It never
+decides what is trained, and deletes nothing that is being written.
+"""
+
+from search.keeping.removal import leftovers, look, remove_leftovers, remove_run
+from search.keeping.rules import FINISHED, RUNNING, UNFINISHED, KeptRun, Rules, why_kept
+
+__all__ = [
+    "FINISHED",
+    "RUNNING",
+    "UNFINISHED",
+    "KeptRun",
+    "Rules",
+    "leftovers",
+    "look",
+    "remove_leftovers",
+    "remove_run",
+    "why_kept",
+]

@@ -1,0 +1,96 @@
+"""Runs as they lie in their folders: what they take, and how they are deleted."""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from stat import S_ISDIR
+
+from search.errors import StoreError
+from search.keeping.rules import FINISHED, RUNNING, UNFINISHED, KeptRun
+from search.record import DELETED, RunFolder
+from search.storage import Place, RemotePath
+
+
+def look(path: Place) -> KeptRun:
+    """Return what there is of a run; its manifest need not be readable.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no run.
+    StoreError
+        If its files cannot be looked at.
+    """
+    folder = RunFolder(path)
+    if not folder.began:
+        folder.existing_manifest()  # which says why there is none
+    try:
+        size, changed_at = _files_of(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be looked at: {error.strerror}.") from error
+    writer = folder.find_writer()
+    state = RUNNING if writer else FINISHED if folder.has_result else UNFINISHED
+    return KeptRun(path, state, changed_at, size, writer)
+
+
+def _files_of(path: Place) -> tuple[int, float]:
+    """Return the bytes of all files, and when the newest was written."""
+    if isinstance(path, RemotePath):
+        found = [i for i in path.store.listed(path.key, recursive=True) if i.type.name == "File"]
+        return sum(i.size for i in found), max((i.mtime_ns / 1e9 for i in found), default=0.0)
+    root, seen = path.resolve(), set()
+    size, changed_at = 0, 0.0
+    for entry in (root, *root.rglob("*")):
+        try:
+            stat = entry.lstat()
+        except FileNotFoundError:  # of a run that is being written
+            continue
+        is_file = not S_ISDIR(stat.st_mode)
+        # What it takes on the disk, not how long it is; linked from elsewhere, it stays there.
+        if (stat.st_dev, stat.st_ino) not in seen and not (is_file and stat.st_nlink > 1):
+            size += stat.st_blocks * 512
+        seen.add((stat.st_dev, stat.st_ino))
+        changed_at = max(changed_at, stat.st_mtime) if is_file else changed_at
+    return size, changed_at
+
+
+def remove_run(path: Place) -> int:
+    """Delete a run, and return how many bytes are free now.
+
+    Killed at any moment, the run is whole or no run any more; what is left of it then is found by
+    `leftovers`.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no run.
+    LockedError
+        If it is being written.
+    StoreError
+        If it cannot be deleted.
+    """
+    size = look(path).size
+    with RunFolder.locked(path) as folder:
+        folder.delete()
+    return size
+
+
+def leftovers(parents: Iterable[Place]) -> dict[Place, int]:
+    """Return what killed commands have left of runs that they deleted, with its bytes."""
+    found: dict[Place, int] = {}
+    for parent in parents:
+        # In a store the next command that opens the run's folder deletes them.
+        if isinstance(parent, Path) and parent.is_dir():
+            for path in sorted(parent.glob(f"{DELETED}*")):
+                found[path] = _files_of(path)[0]
+    return found
+
+
+def remove_leftovers(paths: Sequence[Place]) -> int:
+    """Delete what `leftovers` has found, and return how many bytes are free now."""
+    freed = 0
+    for path in paths:
+        if isinstance(path, Path):
+            freed += _files_of(path)[0]
+            shutil.rmtree(path, ignore_errors=True)
+    return freed
