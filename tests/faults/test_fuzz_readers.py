@@ -150,6 +150,17 @@ def test_a_damaged_file_is_read_or_refused(name, data, tmp_path_factory):
         assert peak < 2 * len(content) + SPARE
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["packed.npz", "x.bin"])
+def test_any_damaged_byte_of_a_zip_s_directory_is_read_or_refused(name, tmp_path):
+    whole = FILES["packed.npz"]
+    for place in range(whole.index(b"PK\x01\x02"), len(whole)):
+        for byte in (0, 0x7F, 0xFF):
+            content = bytearray(whole)
+            content[place] = byte
+            read(tmp_path, name, bytes(content))
+
+
 BEGINNINGS = [
     b"", b"PK\x03\x04", b"\x93NUMPY\x01\0", b"\x89HDF\r\n\x1a\n", b"PAR1", b"ARROW1\0\0",
     b"\xff\xff\xff\xff", b"\x1f\x8b\x08", b"\0\0\x08\x03", b"\x10\0\0\0\0\0\0\0{", b"1 1:2\n",

@@ -86,7 +86,7 @@ class Served:
         """Return a sweep as people see it."""
         return self.service.see(self.service.ledger.sweeps.get(sweep))
 
-    def until(self, sweep, *states, seconds=60.0):
+    def until(self, sweep, *states, seconds=240.0):
         """Wait until a sweep is in one of some states; return it."""
         return wait_for(lambda: (s := self.see(sweep)).state in states and s, seconds)
 
@@ -99,8 +99,8 @@ class Served:
         return Path(self.service.ledger.sweeps.get(sweep).folder)
 
 
-def wait_for(look, seconds=60.0):
-    """Return what a look gives, once that is true of it."""
+def wait_for(look, seconds=240.0):
+    """Return what a look gives, once that is true of it; how soon says how busy the machine is."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, "it has not come"

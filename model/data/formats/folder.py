@@ -1,7 +1,6 @@
 """A folder of files that are one array each: IDX, .npy, or .npz with a single array."""
 
 import gzip
-import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from model.data.formats.idx import GZIP, is_idx, read_idx
 from model.data.formats.npz import NpzReader
 from model.data.formats.roles import choose, found_arrays, role_of
-from model.data.formats.strangers import refuse_strangers
+from model.data.formats.strangers import refuse_strangers, zip_names
 from model.data.found import HEAD, HELP, Found, Reading, refuse_for_arrays
 from model.data.listing import listed
 from model.errors import DataError
@@ -122,11 +121,7 @@ def _head(path: Path) -> bytes:
 
 
 def _single(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [Path(name).suffix for name in archive.namelist()] == [".npy"]
-    except (OSError, zipfile.BadZipFile):
-        return False
+    return [Path(name).suffix for name in zip_names(path) or ()] == [".npy"]
 
 
 def _read(path: Path) -> NDArray[Any]:

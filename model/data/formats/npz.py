@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.formats.roles import choose, found_arrays
+from model.data.formats.strangers import zip_names
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
 from model.data.memory import check_unpacked
 from model.errors import DataError
@@ -69,12 +70,8 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _holds_arrays(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
-    return bool(names) and all(name.endswith(".npy") for name in names)
+    names = zip_names(path)
+    return bool(names) and all(name.endswith(".npy") for name in names or ())
 
 
 def _member(path: Path, archive: Any, key: str) -> NDArray[Any]:

@@ -82,12 +82,20 @@ def _by_content(head: bytes) -> tuple[str, str] | None:
     return None
 
 
-def _zip(path: Path) -> tuple[str, str] | None:
-    """Return what a zip archive is, unless it is one of arrays or cannot be read as one."""
+def zip_names(path: Path) -> list[str] | None:
+    """Return the names in a zip archive; None where it cannot be read as one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+            return archive.namelist()
+    # Damage of its directory makes zipfile raise a dozen unrelated kinds.
+    except Exception:
+        return None
+
+
+def _zip(path: Path) -> tuple[str, str] | None:
+    """Return what a zip archive is, unless it is one of arrays or cannot be read as one."""
+    names = zip_names(path)
+    if names is None:
         # A cut download: who reads it says so, if it was to be an archive of arrays.
         return None if path.suffix.lower() == ".npz" else ("a zip archive that breaks off", _AGAIN)
     if any(name.endswith(".npy") for name in names):

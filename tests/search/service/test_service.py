@@ -504,7 +504,8 @@ def test_two_people_share_as_their_weights_say(tmp_path, monkeypatch):
             served.submit(name, grid={**wide, "seed": seed})
             for name, seed in (("ann", 1), ("ann", 2), ("bob", 3))
         ]
-        wait_for(lambda: sum(served.see(sweep).position is not None for sweep in sweeps) == 2)
+        # Each has asked: one runs, and may wait with its next link too.
+        wait_for(lambda: all((s := served.see(x)).running or s.position for x in sweeps))
         gate.allowed = None
         for sweep in sweeps:
             assert served.ended(sweep).state == "done"
