@@ -80,13 +80,17 @@ def ledger(space: SearchSpace, folder: Path) -> dict[str, float]:
     standings, resume = timed(lambda: resumed(space, plan, trial_log))
     assert standings.finished == len(space)
     names = ("number", "val_cost", "val_accuracy", *AXES)
-    trials, reading = timed(lambda: dict(zip(names, trial_log.columns(*names), strict=True)))
+    columns, reading = timed(lambda: TrialLog(folder).columns(*names))
+    trials = dict(zip(names, columns, strict=True))
     axes = (trials["alpha"], trials["learning_rate"])
     places = [np.unique(values, return_inverse=True)[1] for values in axes]
     shape = (len(space.axes["learning_rate"]), len(space.axes["alpha"]))
     _, queries = timed(lambda: (top_trials(trials), pair_costs(trials["val_cost"], *places, shape)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # pandas is no part of us
     _, in_pandas = timed(lambda: pd.read_parquet(folder).nsmallest(10, "val_cost"))
+    files, size = len(list(folder.iterdir())), bytes_of(folder)
+    _, merging = timed(trial_log.merge)
+    _, reading_merged = timed(lambda: TrialLog(folder).columns(*names))
     return {
         "trials": len(space),
         "packs": len(plan.packs),
@@ -97,9 +101,18 @@ def ledger(space: SearchSpace, folder: Path) -> dict[str, float]:
         "read_for_report_s": reading,
         "report_queries_s": queries,
         "pandas_read_and_top_ten_s": in_pandas,
-        "log_mib": sum(path.stat().st_size for path in folder.iterdir()) / 2**20,
+        "log_files": files,
+        "log_mib": size / 2**20,
         "peak_memory_mib": peak,
+        "merge_s": merging,
+        "merged_files": len(list(folder.iterdir())),
+        "merged_mib": bytes_of(folder) / 2**20,
+        "merged_read_for_report_s": reading_merged,
     }
+
+
+def bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def timed(function: Callable[[], T]) -> tuple[T, float]:

@@ -1,6 +1,8 @@
 """The columns of the trial log, and the log read whoever writes it."""
 
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -105,6 +107,12 @@ def _kind(layout: Layout, name: str) -> pa.DataType:
 PartColumns = dict[tuple[str, str], list[NDArray[Any]]]
 """The columns of files, which are never changed, by the identity of the run and the file's name."""
 
+MERGED = "merged"
+"""How the name of a file begins that holds the rows of many links, whose files it replaces."""
+
+REPLACES = b"replaces"
+"""Under this key a merged file has the names of the files that it replaces, as JSON."""
+
 SCHEMA = schema_of(SOFTMAX_LAYOUT)
 """The schema of the softmax trainer's log."""
 
@@ -140,7 +148,7 @@ def read_log(
     schema = schema_of(layout)
     wanted = list(names or schema.names)
     contents = []
-    for path, content in part_contents(folder):
+    for path, content in _settled_contents(folder, run):
         problem = part_problem(content, seal_of(path, run))
         if problem:
             raise _unbelievable(path, problem)
@@ -186,17 +194,17 @@ def read_new_columns(
     StoreError
         As for `read_log`.
     """
-    found: Sequence[Place] = sorted(folder.glob("[!.]*.parquet"))
-    paths = {(run, path.name): path for path in found}
-    for key in known.keys() - paths.keys():
-        del known[key]
-    for key in paths.keys() - known.keys():
-        path = paths[key]
-        content = read_whole(path)
-        if content is None:
-            continue
-        if problem := part_problem(content, seal_of(path, run)):
-            raise _unbelievable(path, problem)
+    while True:
+        paths = {(run, path.name): path for path in published(folder, run)}
+        for key in known.keys() - paths.keys():
+            del known[key]
+        new = {key: read_whole(paths[key]) for key in paths.keys() - known.keys()}
+        if None not in new.values():  # else files went meanwhile, such as into a merged one
+            break
+    for key, content in new.items():
+        assert content is not None  # noqa: S101 - for the type
+        if problem := part_problem(content, seal_of(paths[key], run)):
+            raise _unbelievable(paths[key], problem)
         table = _scan(folder, [content], list(names))
         known[key] = [column.to_numpy() for column in table.columns]
     if not known:
@@ -214,8 +222,44 @@ def read_new_columns(
     return columns
 
 
-def part_contents(folder: Place) -> Iterator[tuple[Place, bytes]]:
-    """Yield the published files of a log, and what each holds, in the order of their names.
+def published(folder: Place, run: str) -> list[Place]:
+    """Return the files of a log that count, in the order of their names.
+
+    Those do not that a merged file has replaced, which a killed command may have left.
+
+    Raises
+    ------
+    StoreError
+        If a merged file cannot be fetched.
+    """
+    paths: Sequence[Place] = sorted(folder.glob("[!.]*.parquet"))
+    merged = [path for path in paths if path.name.startswith(MERGED)]
+    if len(merged) == len(paths):
+        return merged
+    gone = set().union(*(replaced_names(path, run) for path in merged))
+    return [path for path in paths if path.stem not in gone]
+
+
+def replaced_names(path: Place, run: str) -> set[str]:
+    """Return which files a merged one replaces, by their names; none where it is not believed."""
+    content = read_whole(path)
+    if content is None or part_problem(content, seal_of(path, run)):
+        return set()
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        return set(json.loads(file.metadata.metadata[REPLACES]))
+
+
+def _settled_contents(folder: Place, run: str) -> list[tuple[Place, bytes]]:
+    """Return what `part_contents` yields, of one moment: no file went away meanwhile."""
+    while True:
+        paths = published(folder, run)
+        found = [(p, content) for p, content in _contents(folder, paths) if content is not None]
+        if len(found) == len(paths):
+            return found
+
+
+def part_contents(folder: Place, run: str) -> Iterator[tuple[Place, bytes]]:
+    """Yield the files of a log that count, and what each holds, in the order of their names.
 
     A file that somebody moves away meanwhile is left out.
 
@@ -224,16 +268,21 @@ def part_contents(folder: Place) -> Iterator[tuple[Place, bytes]]:
     StoreError
         If one cannot be fetched.
     """
-    paths: Sequence[Place] = sorted(folder.glob("[!.]*.parquet"))
+    for path, content in _contents(folder, published(folder, run)):
+        if content is not None:
+            yield path, content
+
+
+def _contents(folder: Place, paths: Sequence[Place]) -> Iterator[tuple[Place, bytes | None]]:
+    """Yield what files hold; None of one that is gone."""
     if isinstance(folder, RemotePath):
         # At the same time: files are small, and each would wait for its answer.
         names = [path.name for path in paths]
-        yield from zip(paths, folder.store.read_folder(folder.key, names), strict=True)
-        return
+        with suppress(FileNotFoundError):  # of one that went meanwhile
+            yield from zip(paths, folder.store.read_folder(folder.key, names), strict=True)
+            return
     for path in paths:
-        content = read_whole(path)
-        if content is not None:
-            yield path, content
+        yield path, read_whole(path)
 
 
 def part_problem(content: bytes, seal: Seal) -> str | None:

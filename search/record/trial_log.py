@@ -1,7 +1,8 @@
 """The trial log: a parquet file for each finished link, a row for each finished trial."""
 
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import count
 from typing import Any, Self
@@ -11,19 +12,37 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from model.seal import Seal
+from model.seal import EARLIER, Seal
 from search.record.columns import SOFTMAX_LAYOUT, Layout
 from search.record.log_reading import (
+    MERGED,
+    REPLACES,
     of_replicates,
     part_contents,
     part_problem,
     read_log,
+    replaced_names,
     schema_of,
 )
-from search.storage import Place, prepare_folder, read_whole, rename_durably, seal_of, write_durably
+from search.storage import (
+    Place,
+    prepare_folder,
+    read_whole,
+    rename_durably,
+    seal_of,
+    write_durably,
+    write_whole,
+)
 
 # Readers pass over files that begin with a dot.
 _STAGED = ".staged-"
+
+# A log of so many files stays as it is: what is damaged of it then is one link. Of more, reading
+# takes longer than is pleasant, half a second for a thousand.
+_FEW = 100
+
+# A merged file has no more rows, for the same reason.
+_MOST_ROWS = 2**17
 
 SET_ASIDE = "set-aside"
 """The folder, beside those of the logs, of files that are not believed."""
@@ -75,6 +94,9 @@ class TrialLog:
         self._schema = schema_of(layout).with_metadata({**(metadata or {})})
         # All rows, of the files that there are; see `keep`.
         self._kept: pa.Table | None = None
+        # Names of the files that merged ones have replaced, as long as no file comes or goes that
+        # changes that; None where it is not known.
+        self._replaced: set[str] | None = None
 
     def beside(self, name: str) -> Self:
         """Return another log of the same run, in a folder of that name beside this one's."""
@@ -171,7 +193,7 @@ class TrialLog:
         StoreError
             If a file cannot be fetched.
         """
-        for path, content in part_contents(self.folder):
+        for path, content in part_contents(self.folder, self._run):
             yield path, part_problem(content, seal_of(path, self._run)) or problem_of(content)
 
     def set_aside(self, path: Place) -> Place:
@@ -186,7 +208,7 @@ class TrialLog:
         prepare_folder(folder)
         names = (f"{path.name}.{k}" for k in count(1))
         kept = next(folder / name for name in names if not (folder / name).exists())
-        self._kept = None
+        self._kept = self._replaced = None
         rename_durably(path, kept)
         return kept
 
@@ -195,8 +217,61 @@ class TrialLog:
         self._path(name, _STAGED).unlink(missing_ok=True)
 
     def has(self, name: str) -> bool:
-        """Whether rows of this name are published."""
-        return self._path(name).exists()
+        """Whether rows of this name are published, perhaps in a merged file."""
+        return self._path(name).exists() or name in self._names_replaced()
+
+    def _names_replaced(self) -> set[str]:
+        if self._replaced is None:
+            merged = self.folder.glob(f"{MERGED}*.parquet")
+            self._replaced = set().union(*(replaced_names(path, self._run) for path in merged))
+        return self._replaced
+
+    def merge(self) -> None:
+        """Bring the log into few files, if it has many; for the writer of a run with all its rows.
+
+        A merged file names those that it replaces, and no reader counts these from the moment that
+        it is there. Killed in between, the next call deletes them.
+
+        Raises
+        ------
+        StoreError
+            If a file cannot be read or written; the log is whole all the same.
+        """
+        self._delete_replaced()
+        names = [path.name for path in self.folder.glob("[!.]*.parquet")]
+        if self._run == EARLIER or sum(not name.startswith(MERGED) for name in names) <= _FEW:
+            return
+        rows: list[pa.Table] = []
+        names = []
+        for path, content in part_contents(self.folder, self._run):
+            if path.name.startswith(MERGED):
+                continue
+            with pq.ParquetFile(pa.BufferReader(content)) as file:
+                table = file.read(use_threads=False)
+            if part_problem(content, seal_of(path, self._run)) or not table.schema.equals(
+                self._schema
+            ):
+                return  # of another version, or damaged since it was counted
+            if rows and sum(map(len, rows)) + len(table) > _MOST_ROWS:
+                self._write_merged(rows, names)
+                rows, names = [], []
+            rows.append(table)
+            names.append(path.stem)
+        self._write_merged(rows, names)
+        self._delete_replaced()
+
+    def _write_merged(self, rows: Sequence[pa.Table], names: Sequence[str]) -> None:
+        path = self._path(self._free(MERGED))
+        table = (
+            pa.concat_tables(rows).combine_chunks().replace_schema_metadata(self._schema.metadata)
+        )
+        more = {REPLACES.decode(): json.dumps(names)}
+        write_whole(path, _sealed(table, seal_of(path, self._run), more))
+        self._kept = self._replaced = None
+
+    def _delete_replaced(self) -> None:
+        for name in self._names_replaced():
+            self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str, prefix: str = "") -> Place:
         return self.folder / f"{prefix}{name}.parquet"
@@ -228,11 +303,11 @@ class TrialLog:
         return tuple(kept[name].to_numpy() for name in names or kept.column_names)
 
 
-def _sealed(table: pa.Table, seal: Seal) -> bytes:
+def _sealed(table: pa.Table, seal: Seal, more: Mapping[str, str] | None = None) -> bytes:
     buffer = BytesIO()
     with pq.ParquetWriter(buffer, table.schema, write_page_checksum=True) as writer:
         writer.write_table(table)
-        writer.add_key_value_metadata({"seal": seal.blank})
+        writer.add_key_value_metadata({"seal": seal.blank, **(more or {})})
     return seal.close(buffer.getvalue())
 
 

@@ -285,7 +285,9 @@ class Sweep:
         flops = epochs_flops(work.trained_epochs, self.config, self.data) if is_softmax else 0.0
         command = Command(self.surroundings.began, started_at, executor.workers, prediction)
         timing = make_timing(run.training.trial_log, flops, command)
-        return ending.finish_run(manifest, last, timing, work)
+        summary = ending.finish_run(manifest, last, timing, work)
+        run.merge_logs()
+        return summary
 
     def _ending(self, executor: Executor, examples: Any, interrupted: Interruption) -> Ending:
         return Ending(

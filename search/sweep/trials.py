@@ -1,5 +1,6 @@
 """What a run trains: its plans, and which of their trials have their row."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -26,6 +27,8 @@ from search.record import (
     training_books,
 )
 from search.storage import Place
+
+log = logging.getLogger(__name__)
 
 REUSED = "reused"
 """What a grid's rows from other runs are called in the log."""
@@ -101,6 +104,14 @@ class Run:
                 )
             for path, problem in wrong.items():
                 tell(path, problem, trial_log.set_aside(path))
+
+    def merge_logs(self) -> None:
+        """Bring the logs of a finished run into few files; it is finished without that too."""
+        for trial_log in {self.books.trial_log, self.training.trial_log}:
+            try:
+                trial_log.merge()
+            except StoreError as error:
+                log.warning("not merged: %s", error)
 
     def log_is_whole(self) -> bool:
         """Whether all files of the log can be believed, and every trial has its row."""
