@@ -216,7 +216,7 @@ class SoftmaxRegression:
         DataError
             If rows have another number of features, or hold what is no finite number.
         """
-        return log_softmax(self._logits(X))
+        return log_softmax(self.logits(X))
 
     def predict_proba(self, X: NDArray[Any]) -> Floats:
         """Class probabilities, shape (n, c), of rows X as `log_proba` takes them."""
@@ -224,7 +224,7 @@ class SoftmaxRegression:
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Label of the most probable class, shape (n,), of rows X as `log_proba` takes them."""
-        places = self._logits(X).argmax(axis=1)
+        places = self.logits(X).argmax(axis=1)
         labels: NDArray[Any] = np.asarray(self.classes)[places] if len(self.classes) else places
         return labels
 
@@ -240,7 +240,7 @@ class SoftmaxRegression:
         self, X: NDArray[Any], y: NDArray[Any], weights: F64 | None = None
     ) -> tuple[float, float]:
         """Return `cost` and `accuracy` at once."""
-        Z, y = self._logits(X), self._places(y)
+        Z, y = self.logits(X), self._places(y)
         return mean_loss(log_softmax(Z), y, weights), share(Z.argmax(axis=1) == y, weights)
 
     def _places(self, y: NDArray[Any]) -> NDArray[np.int64]:
@@ -249,10 +249,11 @@ class SoftmaxRegression:
             return y.astype(np.int64)
         return codes_of("y", labels_of("y", y), np.asarray(self.classes).tolist())
 
-    def _logits(self, X: NDArray[Any]) -> F64:
-        """Return x' W + b in float64, row by row the same whatever rows stand beside it.
+    def logits(self, X: NDArray[Any]) -> F64:
+        """Return x' W + b of rows X as `log_proba` takes them, shape (n, c), float64.
 
-        A product of BLAS is not: it rounds by the shape of the whole.
+        A row gives the same whatever rows stand beside it. A product of BLAS does not: it rounds by
+        the shape of the whole.
         """
         # It takes a third of a second to import, which is for those alone who apply a model.
         from model.kernels import add_product
