@@ -38,7 +38,7 @@ def _check(args: argparse.Namespace) -> None:
     from model.errors import PacksweepError
     from model.trainers.reference import TrainerName
     from search.config import read_reading, some_params
-    from search.sweep import Options, check_rows, load, resolve_config
+    from search.session import Options, check_rows, load, resolve_config
     from search.text import console, show, text_width
 
     out, err = console(sys.stdout), console(sys.stderr)

@@ -56,7 +56,7 @@ def _sweep(given: dict[str, Any], began: Start) -> None:
 
         run(server, given)
         return
-    from search.sweep import Options, sweep
+    from search.session import Options, sweep
     from search.text import console
 
     if "resume" in given:

@@ -24,7 +24,7 @@ from search.service.hub import Hub, NoClusterError
 from search.service.progress import Progress
 from search.service.requests import config_of, options_of
 from search.service.share import Share
-from search.sweep import Surroundings, resources_of, run_sweep
+from search.session import Surroundings, resources_of, run_sweep
 from search.watch import Interruption, RunState
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from search.errors import ConfigError, StoreError
 from search.ledger import Submission
 from search.service.datasets import DataSets
 from search.service.limits import Limits
-from search.sweep import (
+from search.session import (
     DEFAULT_GRID,
     Options,
     check,

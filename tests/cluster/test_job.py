@@ -6,7 +6,7 @@ import pytest
 
 from cluster.job import ends_with_job
 from search.errors import RunFolderError
-from search.sweep.checks import check_outlives_job
+from search.session.checks import check_outlives_job
 
 UNPACKED = Path("/tmp/ray/session/runtime_resources/working_dir_files/_ray_pkg_1")
 

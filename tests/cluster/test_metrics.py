@@ -30,7 +30,7 @@ def test_no_two_metrics_share_a_name():
 def test_one_process_records_nothing_and_imports_no_ray():
     assert isinstance(SerialExecutor().metrics("run"), NoMetrics)
     code = (
-        "import sys, search.sweep; from cluster.executor import SerialExecutor; "
+        "import sys, search.session; from cluster.executor import SerialExecutor; "
         "from cluster.metrics import TRIALS; "
         "SerialExecutor().metrics('run').record(TRIALS, 1, 'COMPLETE'); "
         "sys.exit('ray' in sys.modules)"

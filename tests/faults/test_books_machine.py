@@ -33,7 +33,7 @@ from cluster.executor import SerialExecutor
 from model.speed import SpeedModel
 from search.record import Checkpoints, RunFolder, TrialLog
 from search.run import main
-from search.sweep import ending, training
+from search.session import ending, training
 
 # Of each kind of crash: the method at whose call a command dies, before or after it.
 MOMENTS = [(TrialLog, "stage"), (Checkpoints, "save"), (TrialLog, "publish")]

@@ -273,5 +273,5 @@ def monkeypatch_module(tmp_path_factory):
         def nothing(options, *args):
             raise PacksweepError(str(options.run_path))
 
-        patch.setattr("search.sweep.sweep", nothing)
+        patch.setattr("search.session.sweep", nothing)
         yield

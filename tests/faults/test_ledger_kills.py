@@ -26,7 +26,7 @@ GRIDS = [
 OF_A_RUN = ["source", "pack", "attempt"]
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["numpy", "pyarrow", "search.service", "search.sweep"])
+_processes.set_forkserver_preload(["numpy", "pyarrow", "search.service", "search.session"])
 
 
 def _serve(root, fatal, written):

@@ -153,7 +153,7 @@ def test_interrupted_while_it_still_reads_the_data_it_says_so(folder, capfd, mon
         signal.raise_signal(number)
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("search.sweep.datasets.load_dataset", interrupted)
+    monkeypatch.setattr("search.session.datasets.load_dataset", interrupted)
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         outcome = invoke(capfd, "--grid", "./medium.toml", "--run-dir", "never", *SERIAL)

@@ -27,9 +27,9 @@ import search
 from search import load_study
 from search.errors import ObjectStoreError, RunFolderError
 from search.record import RunFolder
+from search.session import ending
 from search.storage import lease, object_store, place, write_atomically
 from search.storage.object_store import ObjectStore
-from search.sweep import ending
 
 pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("quick_lease")]
 

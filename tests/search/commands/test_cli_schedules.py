@@ -73,7 +73,7 @@ def own(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("COUNT", str(tmp_path / "count"))
     # The check before the first sweep trains too.
-    monkeypatch.setattr("search.sweep.session.check_before_first_sweep", lambda *_: None)
+    monkeypatch.setattr("search.session.session.check_before_first_sweep", lambda *_: None)
     yield tmp_path
     from model.trainers import reference
 

@@ -20,7 +20,7 @@ from search.config import SweepConfig
 from search.engine import Optima
 from search.engine.attempts import MAX_ATTEMPTS
 from search.errors import ConfigError, InterruptedSweepError, StoreError
-from search.sweep.checks import alphas_of
+from search.session.checks import alphas_of
 
 ALPHAS = (1.0, 100.0, 1e4)
 

@@ -43,7 +43,7 @@ from search.record import (
     settle,
 )
 from search.result import find_ties
-from search.sweep.trials import Run
+from search.session.trials import Run
 
 # eta alpha = 3e30 makes the fourth alpha diverge at either rate; the others are stable.
 SPACE = SearchSpace(

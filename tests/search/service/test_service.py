@@ -39,7 +39,7 @@ def alone(tmp_path_factory):
     """Return the log of a grid that the command alone has trained, in one process."""
     from rich.console import Console
 
-    from search.sweep import Options, Surroundings, load, run_sweep
+    from search.session import Options, Surroundings, load, run_sweep
     from search.watch import Interruption
 
     def train(table_of_grid):
@@ -484,7 +484,7 @@ def test_the_ledger_does_not_grow_with_trials(tmp_path):
 def test_two_people_share_as_their_weights_say(tmp_path, monkeypatch):
     """One has two sweeps and the other one, whose weight is twice as much."""
     # On a machine that measures its speed first, that takes longer than all links.
-    monkeypatch.setattr("search.sweep.training.calibrate", lambda *_: TYPICAL)
+    monkeypatch.setattr("search.session.training.calibrate", lambda *_: TYPICAL)
     gate, started = Gate(allowed=0), []
     with serving(tmp_path, lambda: gate) as served:
         service = served.service

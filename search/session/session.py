@@ -41,8 +41,7 @@ from search.result import (
     result_text,
     why_no_result,
 )
-from search.storage import Place, growing_file
-from search.sweep.checks import (
+from search.session.checks import (
     alphas_of,
     check_enough_images,
     check_memory,
@@ -53,21 +52,22 @@ from search.sweep.checks import (
     check_same_reuse,
     check_same_settings,
 )
-from search.sweep.datasets import choose_grid, description, load
-from search.sweep.dry_run import dry_run_text
-from search.sweep.ending import Ending
-from search.sweep.options import Options, resolve_config
-from search.sweep.preparation import (
+from search.session.datasets import choose_grid, description, load
+from search.session.dry_run import dry_run_text
+from search.session.ending import Ending
+from search.session.options import Options, resolve_config
+from search.session.preparation import (
     prepare,
     read_or_write_manifest,
     resources_of,
     runs_to_reuse,
 )
-from search.sweep.surroundings import Surroundings, of_command
-from search.sweep.trainer_checks import check_before_first_sweep
-from search.sweep.trainers import check_params
-from search.sweep.training import Training
-from search.sweep.trials import Run
+from search.session.surroundings import Surroundings, of_command
+from search.session.trainer_checks import check_before_first_sweep
+from search.session.trainers import check_params
+from search.session.training import Training
+from search.session.trials import Run
+from search.storage import Place, growing_file
 from search.text import show, text_width
 from search.watch import Interruption, log_file
 

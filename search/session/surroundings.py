@@ -11,8 +11,8 @@ from cluster.executor import Executor
 from search.command import Start
 from search.config import SweepConfig
 from search.engine import Observer
-from search.sweep.options import Options
-from search.sweep.preparation import make_executor, resources_of
+from search.session.options import Options
+from search.session.preparation import make_executor, resources_of
 from search.text import show
 from search.watch import Interruption
 

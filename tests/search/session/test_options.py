@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from search.errors import ConfigError
-from search.sweep import Options
-from search.sweep.options import resolve_config
+from search.session import Options
+from search.session.options import resolve_config
 
 SPACE = """
 [space]

@@ -29,8 +29,8 @@ from search.plan import (
     workers_each,
 )
 from search.record import layout_of
-from search.sweep.preparation import prepare
-from search.sweep.trainers import trainer_tasks
+from search.session.preparation import prepare
+from search.session.trainers import trainer_tasks
 from search.text import duration
 
 

@@ -15,7 +15,7 @@ from search.engine import (
     wave_widths,
 )
 from search.plan import LinkCutter, Prediction, Speed, open_chains, predict, workers_each
-from search.sweep.trials import Run
+from search.session.trials import Run
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from search.plan import (
     refit_seconds,
 )
 from search.record import Standings
-from search.sweep.dry_run import Planned, plan_text
+from search.session.dry_run import Planned, plan_text
 from search.text import duration
 
 CONFIG = load_config("full")

@@ -11,9 +11,9 @@ from cluster.executor import Executor
 from search.engine import Observer, Observers, Orchestrator, calibrate, link_tasks, measure_trainer
 from search.plan import Prediction, Speed, epochs_flops
 from search.record import RunFolder
-from search.sweep.trainers import trainer_tasks
-from search.sweep.trials import Run
-from search.sweep.waves import open_work
+from search.session.trainers import trainer_tasks
+from search.session.trials import Run
+from search.session.waves import open_work
 from search.watch import Interruption, MetricsObserver, make_progress
 
 

@@ -10,8 +10,8 @@ from model.data.description import describe
 from model.data.found import Reading
 from model.data.sources import KNOWN, load_dataset
 from search.config import SweepConfig, read_reading
-from search.sweep.advice import advice
-from search.sweep.options import DEFAULT_GRID, Options
+from search.session.advice import advice
+from search.session.options import DEFAULT_GRID, Options
 from search.watch import DownloadProgress
 
 TABULAR = "tabular"

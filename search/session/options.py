@@ -13,8 +13,8 @@ from model.user_folders import expanded
 from search.config import SweepConfig, read_grid
 from search.errors import ConfigError, RunFolderError
 from search.record import RunFolder
+from search.session.trainers import with_trainer
 from search.storage import Place
-from search.sweep.trainers import with_trainer
 
 # Methods that a run is not named after: neither asked for, nor chosen against the grid's own.
 _PLAIN = (None, "grid", "none", "softmax")

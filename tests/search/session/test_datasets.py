@@ -8,8 +8,8 @@ import pytest
 from model.data.dataset import Dataset
 from model.data.description import describe
 from search.config import load_config
-from search.sweep.datasets import suited_grid
-from search.sweep.options import Options, resolve_config
+from search.session.datasets import suited_grid
+from search.session.options import Options, resolve_config
 
 RNG = np.random.default_rng(0)
 Y = np.arange(6) % 2

@@ -12,8 +12,8 @@ from model.data.dataset import Dataset
 from model.pack import PackState, advance
 from search.config import SweepConfig
 from search.errors import ConfigError
-from search.sweep import checks
-from search.sweep.checks import check_memory
+from search.session import checks
+from search.session.checks import check_memory
 
 DATA = Dataset("rows", np.zeros((1000, 100), np.uint8), np.arange(1000) % 2)
 

@@ -11,8 +11,8 @@ from search.config import SweepConfig
 from search.errors import ConfigError
 from search.plan import grid_widths
 from search.record import Manifest, RunFolder, new_manifest
+from search.session.options import Options
 from search.storage import Place
-from search.sweep.options import Options
 
 
 def resources_of(config: SweepConfig) -> Resources:

@@ -5,7 +5,7 @@ import pytest
 
 from model.data.dataset import Dataset
 from search.config import SweepConfig, read_grid
-from search.sweep.advice import advice
+from search.session.advice import advice
 
 RNG = np.random.default_rng(0)
 

@@ -35,9 +35,9 @@ from search.result import (
     optimum_figures,
     with_refits,
 )
-from search.sweep.checks import alphas_of
-from search.sweep.options import Options
-from search.sweep.trainers import trainer_tasks
+from search.session.checks import alphas_of
+from search.session.options import Options
+from search.session.trainers import trainer_tasks
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,31 @@
+"""One sweep, from its options to its summary.
+
+It knows in which order the other rooms are asked, and what the user is told on the way. It never
+computes, decides or writes what another room can.
+"""
+
+from search.session.datasets import load, suited_grid
+from search.session.dry_run import dry_run_text
+from search.session.options import DEFAULT_GRID, Options, resolve_config, with_options
+from search.session.preparation import resources_of
+from search.session.session import check, run_sweep, sweep
+from search.session.surroundings import Surroundings
+from search.session.trainer_checks import check_rows
+from search.session.trainers import with_trainer
+
+__all__ = [
+    "DEFAULT_GRID",
+    "Options",
+    "Surroundings",
+    "check",
+    "check_rows",
+    "dry_run_text",
+    "load",
+    "resolve_config",
+    "resources_of",
+    "run_sweep",
+    "suited_grid",
+    "sweep",
+    "with_options",
+    "with_trainer",
+]
