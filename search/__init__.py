@@ -1,7 +1,7 @@
 """Spaces, trials, plans, the trial log and the command line; rooms one above the other.
 
-The rooms and who may import whom stand in ``docs/architecture.md``. From Python a run is read by
-`load` and `load_study`.
+The rooms and who may import whom stand in ``docs/architecture.md``. From Python `sweep` runs a
+sweep, and `load` and `load_study` read one.
 """
 
 import sys
@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Unpack
+
     from optuna import Study
 
+    from search.session import SweepEvent, SweepOptions, SweepResult
     from search.storage import Place
 
 # So Python calls a command until it has found its module, which is when this is read.
@@ -46,6 +50,65 @@ def _refuse_what_hides(package: str) -> None:
 _look_last_where_we_are()
 _refuse_what_hides("model")
 _refuse_what_hides("cluster")
+
+
+def sweep(
+    grid: "str | Path | Mapping[str, Any] | None" = None,
+    data: Any = None,
+    *,
+    folder: "str | Place | None" = None,
+    on_event: "Callable[[SweepEvent], object] | None" = None,
+    **options: "Unpack[SweepOptions]",
+) -> "SweepResult":
+    """Train every combination of a grid, or what a sampler proposes, and return the result.
+
+    It does what ``python -m search.run`` does, with the same files. Called again with the same
+    folder it goes on where it was, whatever ended it, and a finished run gives its result at once.
+
+    Parameters
+    ----------
+    grid : str, Path or mapping, optional
+        Name of a shipped grid, path of a grid file, the table that such a file holds, or the lists
+        and ranges of its hyperparameters alone. Left out, a grid is chosen that suits the data.
+    data : str, Path, tuple, mapping, data frame or Dataset, optional
+        Name or path of a data set; ``(X, y)`` or ``(X, y, X_test, y_test)``; a mapping of arrays
+        such as ``{"X": ..., "y": ..., "X_val": ..., "y_val": ...}``; or a data frame, whose labels
+        are in the column `target`. Left out, it is the grid's own.
+    folder : str, Path or RemotePath, optional
+        Folder of the run, or its URI. Left out, it is a temporary one, which goes with the result.
+    on_event : callable, optional
+        Gets a `SweepEvent` whenever a task starts, ends, is lost or is late. What it raises stops
+        the sweep at a safe point, and is raised here.
+    **options
+        The options of ``search.run`` by their names: ``executor="serial"`` trains in this process
+        instead of on Ray, ``workers``, ``address``, ``seed``, ``seeds``, ``sampler``, ``trials``,
+        ``pruner``, ``trainer``, ``code``, ``target``, ``weights``, ``missing``, ``refits``,
+        ``optimum``, ``reuse``, ``fresh``, ``progress``.
+
+    Returns
+    -------
+    SweepResult
+        With ``best_params``, ``best_cost``, ``summary``, ``log()``, ``model`` and ``report``.
+
+    Raises
+    ------
+    PacksweepError
+        With a message for the user; its subclasses stand in `search.errors` and `model.errors`.
+    InterruptedSweepError
+        After Ctrl-C; all that was done is in the folder.
+
+    Examples
+    --------
+    >>> import search
+    >>> space = {"batch_size": [64], "learning_rate": [1e-6, 5e-6], "epochs": [1, 2], "alpha": [0]}
+    >>> found = search.sweep(space, "digits", executor="serial", progress=False)
+    >>> found.best_params["epochs"], len(found.log())
+    (2, 4)
+    """
+    # Here, because every import of this package passes by and shall stay cheap.
+    from search.session import sweep_from_python
+
+    return sweep_from_python(grid, data, folder, on_event, **options)
 
 
 def load(run: "str | Place", kind: str = "pandas") -> Any:

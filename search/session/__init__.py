@@ -4,6 +4,7 @@ It knows in which order the other rooms are asked, and what the user is told on 
 computes, decides or writes what another room can.
 """
 
+from search.session.calling import SweepEvent, SweepOptions, SweepResult, sweep_from_python
 from search.session.datasets import load, suited_grid
 from search.session.dry_run import dry_run_text
 from search.session.options import DEFAULT_GRID, Options, resolve_config, with_options
@@ -17,6 +18,9 @@ __all__ = [
     "DEFAULT_GRID",
     "Options",
     "Surroundings",
+    "SweepEvent",
+    "SweepOptions",
+    "SweepResult",
     "check",
     "check_rows",
     "dry_run_text",
@@ -26,6 +30,7 @@ __all__ = [
     "run_sweep",
     "suited_grid",
     "sweep",
+    "sweep_from_python",
     "with_options",
     "with_trainer",
 ]

@@ -77,6 +77,8 @@ class Options:
         Whether the optimum of each alpha is found, and how far trials are from it.
     named_after : str or None
         Data set that the run is named after, beside a grid that was chosen for it.
+    in_memory : bool
+        Whether the data set is the caller's own, which no command can load.
     """
 
     grid: str | None = None
@@ -104,6 +106,7 @@ class Options:
     refits: int = 1
     optimum: bool = False
     named_after: str | None = None
+    in_memory: bool = False
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -142,13 +145,15 @@ class Options:
         return Path("runs") / "-".join(parts)
 
     def command_to_continue(self, run: Place) -> str:
-        """Return the command that continues a run, whose folder knows its settings.
+        """Return the command that continues a run, whose folder knows its settings; empty if none.
 
         Parameters
         ----------
         run : Path or RemotePath
             Folder of the run.
         """
+        if self.in_memory:
+            return ""
         command = ["python", "-m", "search.run", "--resume", str(run)]
         for name in ("executor", "address", "workers", "refits"):
             value = getattr(self, name)

@@ -104,6 +104,28 @@ def _stream(content: bytes) -> Any:
     return pa.BufferReader(content)
 
 
+def table_of_frame(source: str, frame: Any) -> Any:
+    """Return a data frame in memory as a table of pyarrow, without an index of its rows.
+
+    Raises
+    ------
+    DataError
+        If its library does not speak Arrow, or a column is of a kind that Arrow does not have.
+    """
+    import pyarrow as pa
+
+    if hasattr(frame, "reset_index"):  # of pandas, whose index is no column
+        frame = frame.reset_index(drop=True)
+    try:
+        table = pa.table(frame)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise DataError(f"{source}: is no table that can be read ({reason[0]}). {HELP}") from error
+    if not table.num_rows:
+        raise DataError(f"{source}: holds no row. {HELP}")
+    return table
+
+
 def concatenated(source: str, tables: list[Any]) -> Any:
     """Return tables of pyarrow, one below the other.
 

@@ -2,14 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.formats.arrow import MAGIC, concatenated, read_table
+from model.data.formats.arrow import MAGIC, concatenated, read_table, table_of_frame
 from model.data.formats.arrow_columns import is_index, labels_column, plain_columns, weights_column
 from model.data.formats.columns import (
     Column,
@@ -50,39 +50,87 @@ class TableReader:
         name = path.resolve().name if path.is_dir() else _stem(path)
         remarks: list[str] = []
         tables = {part: _Table.read(paths, reading, remarks) for part, paths in files.items()}
-        train = tables[""]
-        if not train.columns:
-            raise DataError(f"{train.source}: has no column beside {reading.target!r}. {HELP}")
-        encodings = [fit_encoding(train.source, column) for column in train.columns]
-        for table in tables.values():
-            table.columns = by_name(
-                table.source, table.columns, [e.name for e in encodings], train.source
-            )
-            if reading.missing == "refuse":
-                refuse_missing(table.source, table.columns)
-            remarks += missing_remark(table.source, table.columns)
-        parts = {
-            part: Part(
-                X=encoded(table.source, table.columns, encodings, remarks),
-                y=table.y,
-                weights=table.weights,
-                X_name=table.source,
-                y_name=f"{table.source}: column {reading.target!r}",
-            )
-            for part, table in tables.items()
-        }
-        return Found(
-            name=name,
-            train=parts[""],
-            test=parts.get("_test"),
-            validation=parts.get("_val"),
-            features=tuple(feature for e in encodings for feature in e.features),
-            fill=np.array([fill for e in encodings for fill in e.fills])
-            if reading.missing == "mean"
-            else None,
-            remarks=tuple(dict.fromkeys(remarks)),
-            unused=tuple(_siblings(path)),
+        return found_tables(name, tables, reading, remarks, _siblings(path))
+
+
+def found_frames(name: str, frames: Mapping[str, Any], reading: Reading) -> Found:
+    """Return the data set that data frames in memory are.
+
+    Parameters
+    ----------
+    name : str
+        How the data set calls itself.
+    frames : mapping of str to data frame
+        The table of each part: of ``""`` the training rows, of ``"_test"`` and ``"_val"`` others;
+        of any library that speaks Arrow, such as pandas and polars.
+    reading : Reading
+        With the column of the labels.
+
+    Raises
+    ------
+    DataError
+        As for a table of a file.
+    """
+    remarks: list[str] = []
+    tables = {
+        part: _Table.of(f"{name}{part}", table_of_frame(f"{name}{part}", frame), reading, remarks)
+        for part, frame in frames.items()
+    }
+    return found_tables(name, tables, reading, remarks, ())
+
+
+def found_tables(
+    name: str,
+    tables: Mapping[str, "_Table"],
+    reading: Reading,
+    remarks: list[str],
+    unused: Iterable[str],
+) -> Found:
+    """Return the data set that some tables are: text and missing values as the first one has them.
+
+    Parameters
+    ----------
+    name : str
+    tables : mapping of str to _Table
+        That of each part; the training rows under ``""``.
+    reading : Reading
+    remarks : list of str
+        What was noticed so far.
+    unused : iterable of str
+    """
+    train = tables[""]
+    if not train.columns:
+        raise DataError(f"{train.source}: has no column beside {reading.target!r}. {HELP}")
+    encodings = [fit_encoding(train.source, column) for column in train.columns]
+    for table in tables.values():
+        table.columns = by_name(
+            table.source, table.columns, [e.name for e in encodings], train.source
         )
+        if reading.missing == "refuse":
+            refuse_missing(table.source, table.columns)
+        remarks += missing_remark(table.source, table.columns)
+    parts = {
+        part: Part(
+            X=encoded(table.source, table.columns, encodings, remarks),
+            y=table.y,
+            weights=table.weights,
+            X_name=table.source,
+            y_name=f"{table.source}: column {reading.target!r}",
+        )
+        for part, table in tables.items()
+    }
+    return Found(
+        name=name,
+        train=parts[""],
+        test=parts.get("_test"),
+        validation=parts.get("_val"),
+        features=tuple(feature for e in encodings for feature in e.features),
+        fill=np.array([fill for e in encodings for fill in e.fills])
+        if reading.missing == "mean"
+        else None,
+        remarks=tuple(dict.fromkeys(remarks)),
+        unused=tuple(unused),
+    )
 
 
 class _Table:
@@ -98,8 +146,13 @@ class _Table:
         """Read the files of one part."""
         source = str(paths[0]) if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} files)"
         tables = [read_table(path) for path in paths]
-        names = _checked_names(source, tables[0].column_names)
-        table = concatenated(source, tables)
+        _checked_names(source, tables[0].column_names)
+        return cls.of(source, concatenated(source, tables), reading, remarks)
+
+    @classmethod
+    def of(cls, source: str, table: Any, reading: Reading, remarks: list[str]) -> "_Table":
+        """Take a table of pyarrow apart."""
+        names = _checked_names(source, table.column_names)
         target = _target(source, names, reading.target)
         weights = None
         left_out = {target}

@@ -1,0 +1,118 @@
+"""Data sets from memory: arrays, memory maps and data frames, as Python has them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from model.data.assembly import assemble
+from model.data.dataset import Dataset
+from model.data.formats.roles import choose, found_arrays
+from model.data.formats.tables import found_frames
+from model.data.found import Found, Reading
+from model.errors import DataError
+
+NAME = "data"
+"""How a data set from memory calls itself, and how messages about it begin."""
+
+_LABELS = "y"
+_TUPLES = {2: ("X", "y"), 4: ("X", "y", "X_test", "y_test")}
+
+
+def dataset_of(given: Any, reading: Reading | None = None) -> Dataset:
+    """Return the data set that something in memory is.
+
+    Parameters
+    ----------
+    given : Dataset, tuple, mapping or data frame
+        ``(X, y)`` or ``(X, y, X_test, y_test)``; a mapping of arrays by the names that an npz file
+        may have, such as ``X_val`` or ``weights``; or a data frame with the labels in the column
+        ``reading.target``. X may be a data frame too. Arrays are not copied; memory maps stay on
+        the disk until their rows are asked for.
+    reading : Reading, optional
+
+    Raises
+    ------
+    DataError
+        If it is none of these, or breaks a rule of data sets.
+
+    Examples
+    --------
+    >>> data = dataset_of((np.zeros((4, 2)), ["a", "b", "b", "a"]))
+    >>> data.classes, data.y.tolist()
+    (('a', 'b'), [0, 1, 1, 0])
+    """
+    reading = reading or Reading()
+    if isinstance(given, Dataset):
+        return given
+    if _is_frame(given):
+        return assemble(found_frames(NAME, {"": given}, reading))
+    if isinstance(given, tuple | list) and len(given) in _TUPLES:
+        given = dict(zip(_TUPLES[len(given)], given, strict=True))
+    if not isinstance(given, Mapping):
+        raise DataError(
+            f"The data is {type(given).__name__}; it is a name or a path, (X, y), (X, y, X_test, "
+            "y_test), a mapping of arrays such as {'X': ..., 'y': ...}, a data frame with target, "
+            "or a Dataset."
+        )
+    return assemble(_found(given, reading))
+
+
+def _found(given: Mapping[str, Any], reading: Reading) -> Found:
+    if any(map(_is_frame, given.values())):
+        # The weights are a column of a frame then.
+        return _found_with_labels(given, choose(NAME, given, Reading(keys=reading.keys)), reading)
+    chosen = choose(NAME, given, reading)
+    return found_arrays(NAME, NAME, chosen, given, lambda name: _array(name, given[name]))
+
+
+def _found_with_labels(
+    given: Mapping[str, Any], chosen: Mapping[str, str], reading: Reading
+) -> Found:
+    """Return what data frames without labels are, and labels beside them."""
+    frames: dict[str, Any] = {}
+    target = _LABELS
+    parts = [part for part in ("", "_test", "_val") if f"X{part}" in chosen]
+    taken = {str(name) for part in parts for name in _columns(given[chosen[f"X{part}"]])}
+    while target in taken:  # it is a feature
+        target += "_"
+    for part in parts:
+        columns = _columns(given[chosen[f"X{part}"]])
+        labels = _array(chosen[f"y{part}"], given[chosen[f"y{part}"]])
+        n = len(next(iter(columns.values()))) if columns else 0
+        if len(labels) != n:
+            raise DataError(
+                f"{NAME}: {chosen[f'X{part}']} has {n} rows and {chosen[f'y{part}']} has "
+                f"{len(labels)}; each row has a label."
+            )
+        frames[part] = {**columns, target: labels}
+    if weighted := [role for role in chosen if role.startswith("weights")]:
+        raise DataError(
+            f"{NAME}: {chosen[weighted[0]]} stands beside a data frame; give the weights as a "
+            "column of it, and weights=NAME."
+        )
+    return found_frames(NAME, frames, Reading(target, reading.weights, reading.missing))
+
+
+def _is_frame(value: Any) -> bool:
+    """Whether it is a table of a library that speaks Arrow, and no single column."""
+    return hasattr(value, "__arrow_c_stream__") and hasattr(value, "columns")
+
+
+def _columns(frame: Any) -> dict[str, Any]:
+    if not _is_frame(frame):
+        raise DataError(f"{NAME}: X is a data frame in one part and none in another.")
+    names = getattr(frame, "column_names", None) or list(frame.columns)
+    if twice := [name for name in names if list(names).count(name) > 1]:
+        raise DataError(f"{NAME}: has two columns {twice[0]!r}; each needs a name of its own.")
+    return {str(name): frame[name] for name in names}
+
+
+def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+    array = np.asanyarray(value)  # a memory map stays one
+    if array.dtype.hasobject and array.ndim == 1 and all(isinstance(v, str) for v in array):
+        return array.astype(str)
+    if array.dtype.hasobject:
+        raise DataError(f"{NAME}: {name} holds Python objects; give numbers or text.")
+    return array

@@ -1,0 +1,190 @@
+"""A sweep from Python is the command's, to the bit."""
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.metrics import log_loss
+
+import search
+from model.data.digits import load_digits
+from model.errors import DataError
+from search.errors import ConfigError, InterruptedSweepError, NoResultError, RunFolderError
+from search.run import main
+
+SPACE = {
+    "batch_size": [32, 64, 128],
+    "learning_rate": [1e-6, 5e-6],
+    "epochs": [1, 2, 4],
+    "alpha": [0.1, 10.0],
+}
+QUIET = {"executor": "serial", "progress": False}
+TABLE = {"dataset": "digits", "seed": 3, "space": SPACE}
+COLUMNS = ["number", "val_cost", "val_accuracy", "val_cost_avg", "last_epoch"]
+
+
+def rows(run):
+    return search.load(run)[COLUMNS]
+
+
+@pytest.fixture(scope="module")
+def by_command(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("command")
+    lists = "\n".join(f"{name} = {values}" for name, values in SPACE.items())
+    (folder / "grid.toml").write_text(f'dataset = "digits"\nseed = 3\n[space]\n{lists}\n')
+    args = ["--grid", str(folder / "grid.toml"), "--run-dir", str(folder / "run")]
+    assert main([*args, "--executor", "serial", "--no-progress"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("how", ["table", "file", "space", "rows"])
+def test_it_gives_what_the_command_gives(by_command, tmp_path, how):
+    rows_of_digits = load_digits()
+    calls = {
+        "table": lambda: search.sweep(TABLE, folder=tmp_path / "run", **QUIET),
+        "file": lambda: search.sweep(by_command / "grid.toml", folder=str(tmp_path / "r"), **QUIET),
+        "space": lambda: search.sweep(SPACE, "digits", seed=3, **QUIET),
+        "rows": lambda: search.sweep(SPACE, rows_of_digits, seed=3, **QUIET),
+    }
+    found = calls[how]()
+    pd.testing.assert_frame_equal(rows(found.folder), rows(by_command / "run"))
+    pd.testing.assert_frame_equal(found.log()[COLUMNS], rows(by_command / "run"))
+    best = search.load(by_command / "run").nsmallest(1, "val_cost").iloc[0]
+    assert found.best_cost == best["val_cost"]
+    assert found.best_params == {name: best[name] for name in SPACE}
+    assert found.report.read_text().startswith("<!DOCTYPE html>")
+    assert found.summary.trials.total == 36
+    assert "best learning rate" in str(found)
+    assert "best learning rate" in found._repr_html_()
+
+
+def test_the_model_gives_the_figures_that_were_told():
+    found = search.sweep(SPACE, "digits", **QUIET)
+    data = load_digits()
+    proba = found.model.predict_proba(data.X_test)
+    assert log_loss(data.y_test, proba) == pytest.approx(found.summary.test.cost, abs=1e-9)
+
+
+def test_a_temporary_folder_goes_with_the_result():
+    found = search.sweep(SPACE, "digits", **QUIET)
+    folder = found.folder
+    assert folder.exists()
+    del found
+    assert not folder.exists()
+
+
+def test_frames_arrays_and_a_grid_that_suits_them():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    given = {**QUIET, "sampler": "random", "trials": 8}
+    one = search.sweep(None, (X, names), **given)
+    assert one.model.predict(X.to_numpy()[:1]).tolist() == ["setosa"]
+    other = search.sweep(None, X.assign(species=names), target="species", **given)
+    assert one.best_cost == other.best_cost
+    assert tuple(one.model.feature_names) == tuple(X.columns)
+
+
+def test_another_trainer():
+    X, y = load_iris(return_X_y=True)
+    space = {"epochs": [1, 3], "alpha": [0.0001, 0.01]}
+    trainer = "partial_fit:sklearn.linear_model.SGDClassifier"
+    table = {"trainer": trainer, "space": {**space, "loss": ["log_loss"]}}
+    found = search.sweep(table, (X, y), **QUIET)
+    assert found.summary.trials.total == 4
+    _, estimator = found.model.open()
+    assert estimator.predict(X).shape == (150,)
+
+
+def test_what_happens_is_told():
+    told = []
+    found = search.sweep(SPACE, "digits", on_event=told.append, **QUIET)
+    ended = [event for event in told if event.kind == "advanced"]
+    assert sum(event.kind == "started" for event in told) == len(ended)
+    assert [event.finished for event in ended] == sorted(event.finished for event in ended)
+    assert (ended[-1].finished, ended[-1].total) == (36, 36)
+    assert ended[-1].best_cost == found.best_cost
+
+
+class StopError(Exception):
+    """Raised by a callback of the user's own."""
+
+
+def test_what_a_callback_raises_stops_it_and_the_same_call_goes_on(by_command, tmp_path):
+    run, seen = tmp_path / "run", []
+
+    def stop(event):
+        seen.append(event)
+        if event.kind == "advanced":
+            raise StopError
+
+    with pytest.raises(StopError):
+        search.sweep(TABLE, folder=run, on_event=stop, **QUIET)
+    assert 0 < len(search.load(run)) < 36
+    told = []
+    search.sweep(TABLE, folder=run, on_event=told.append, **QUIET)
+    assert told[-1].finished == 36
+    pd.testing.assert_frame_equal(rows(run), rows(by_command / "run"))
+    again = []
+    search.sweep(TABLE, folder=run, on_event=again.append, **QUIET)
+    assert again == []
+
+
+def test_ctrl_c_is_noted_and_the_second_one_interrupts(tmp_path):
+    data, run = load_digits(), tmp_path / "run"
+
+    def once(event):
+        if event.kind == "advanced":
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(InterruptedSweepError, match="the same command continues"):
+        search.sweep(SPACE, data, folder=run, on_event=once, **QUIET)
+    with pytest.raises(KeyboardInterrupt):
+        search.sweep(SPACE, data, folder=run, on_event=lambda e: [once(e), once(e)], **QUIET)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert search.sweep(SPACE, data, folder=run, **QUIET).summary.trials.total == 36
+
+
+def test_other_data_or_settings_in_the_same_folder_are_refused(tmp_path):
+    data = load_digits()
+    search.sweep(SPACE, data, folder=tmp_path / "run", **QUIET)
+    with pytest.raises(RunFolderError, match="holds a run with other settings"):
+        search.sweep(SPACE, (data.X[:-1], data.y[:-1]), folder=tmp_path / "run", **QUIET)
+    with pytest.raises(RunFolderError, match="seed"):
+        search.sweep(SPACE, data, folder=tmp_path / "run", seed=9, **QUIET)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda: search.sweep(SPACE, "digits", trails=3), TypeError, "Did you mean trials"),
+        (lambda: search.sweep(SPACE, "digits", workers=0), ConfigError, "workers is 0"),
+        (lambda: search.sweep(SPACE, "digits", refits="2"), ConfigError, "refits is '2'"),
+        (lambda: search.sweep(SPACE, "digits", executor="dask"), ConfigError, "'ray' or 'serial'"),
+        (lambda: search.sweep({"alpha": [1]}, "digits"), ConfigError, "batch_size"),
+        (lambda: search.sweep("nowhere", "digits"), ConfigError, "nowhere"),
+        (lambda: search.sweep({"space": SPACE, "sede": 1}, "digits"), ConfigError, "sede"),
+        (lambda: search.sweep(SPACE, "./nowhere.npz"), DataError, "nowhere"),
+        (lambda: search.sweep(SPACE, 3), DataError, "The data is int"),
+    ],
+)
+def test_a_mistake_is_one_message(call, error, said):
+    with pytest.raises(error, match=said):
+        call()
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_without_a_result_it_says_why():
+    space = {**SPACE, "learning_rate": [1e6], "epochs": [1]}
+    found = search.sweep(space, "digits", **QUIET)
+    assert found.log()["state"].unique().tolist() == ["FAIL"]
+    for look in ("best_params", "best_cost", "model"):
+        with pytest.raises(NoResultError, match="diverged"):
+            getattr(found, look)
+
+
+def test_a_uri_is_a_folder_too(tmp_path):
+    found = search.sweep(SPACE, "digits", folder=(tmp_path / "run").as_uri(), **QUIET)
+    assert isinstance(found.folder, Path)
