@@ -1,12 +1,12 @@
 """Softmax regression as an estimator of scikit-learn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -124,6 +124,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if go_on:
             self._check_same_classes(np.unique(labels))
         else:
+            _check_weighted(labels, weights)
             self._begin(rows, np.unique(labels))
         done = self._state.epoch
         if done > self.epochs:
@@ -176,9 +177,9 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(labels)
         if sample_weight is None:
             return rows, labels, None
-        weights = _check_sample_weight(
-            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
-        )
+        weights = _check_sample_weight(sample_weight, rows, dtype=np.float64)
+        if (weights < 0).any():
+            raise ValueError(f"sample_weight holds {weights.min():g}; weights are numbers from 0.")
         if not weights.any():
             raise ValueError("sample_weight is zero for every row; at least one must count.")
         return rows, labels, weights / weights.mean()
@@ -227,22 +228,27 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _train(
         self, X: NDArray[Any], y: NDArray[Any], weights: NDArray[np.float64] | None, until: int
     ) -> Self:
-        plain = self.features == RAW and X.dtype == np.float32 and X.flags.c_contiguous
-        seen = X if plain else self._features.apply(X)
+        seen = self._seen(X)
         places = np.searchsorted(self.classes_, y).astype(np.int64)
         weighing = None if weights is None else weights.astype(np.float32)
         last, average = advance_averaging(self._state, seen, places, until, weights=weighing)
         self._state = last
-        W, b = (average if self.average else last).weights(0)
+        self._settle(*(average if self.average else last).weights(0))
+        return self
+
+    def _seen(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what the trainer sees of rows, which are not copied where they are that."""
+        plain = self.features == RAW and X.dtype == np.float32 and X.flags.c_contiguous
+        seen: NDArray[np.float32] = X if plain else self._features.apply(X)
+        return seen
+
+    def _settle(self, W: Floats, b: Floats) -> None:
+        """Take weights over, unless they have diverged."""
         if not (np.isfinite(W).all() and np.isfinite(b).all()):
             raise ValueError(
                 f"The training diverged at learning_rate={self.learning_rate_:g}. Give a smaller "
                 "one, or features='standardized'."
             )
-        self._take_over(W, b)
-        return self
-
-    def _take_over(self, W: Floats, b: Floats) -> None:
         self.model_ = SoftmaxRegression(
             batch_size=int(self.batch_size),
             learning_rate=self.learning_rate_,
@@ -280,6 +286,17 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels: NDArray[Any] = self.classes_[places]
         return labels
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the fraction of rows whose label is predicted, by weights where they are given.
+
+        To the bit what scikit-learn's `accuracy_score` gives, whose checks take longer than the
+        prediction: a search asks for this thousands of times.
+        """
+        labels = np.asarray(y)
+        check_consistent_length(X, labels, sample_weight)
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        return float(np.average(self.predict(X) == labels, weights=weights))
+
     def _logits(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
         return self.model_.logits(self._checked(X))
@@ -304,6 +321,114 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"features is {self.features!r}; it is 'standardized', 'unit' or 'raw'."
             )
+
+
+def fit_side_by_side(
+    models: Sequence[SoftmaxClassifier],
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+) -> list[SoftmaxClassifier | ValueError]:
+    """Fit models that differ in their learning rate, alpha and epochs alone, in common products.
+
+    Parameters
+    ----------
+    models : sequence of SoftmaxClassifier
+        Not fitted yet; they are fitted in place, to what `fit` gives but for the order of float32
+        additions.
+    X, y, sample_weight
+        As in `SoftmaxClassifier.fit`.
+
+    Returns
+    -------
+    list of SoftmaxClassifier or ValueError
+        Each model, or why it could not be fitted: it has diverged.
+
+    Raises
+    ------
+    ValueError
+        If the rows or labels cannot be used, or a parameter has a value that cannot be.
+    """
+    for model in models:
+        model._check()
+    first = models[0]
+    rows, labels, weights = first._rows(X, y, sample_weight, first=True)
+    _check_weighted(labels, weights)
+    first._begin(rows, np.unique(labels))
+    for model in models[1:]:
+        _begin_like(model, first, rows)
+    columns = list(dict.fromkeys(map(_column, models)))
+    width = max(1, min(_WIDEST, _PACK_BYTES // (first._state.V.nbytes or 1)))
+    data = first._seen(rows), np.searchsorted(first.classes_, labels).astype(np.int64), weights
+    fitted: dict[int, SoftmaxClassifier | ValueError] = {}
+    for start in range(0, len(columns), width):
+        some = columns[start : start + width]
+        mine = {k: m for k, m in enumerate(models) if _column(m) in some}
+        fitted |= _fit_pack(mine, some, *data)
+    return [fitted[k] for k in range(len(models))]
+
+
+# Columns of a pack at most, and bytes of its weights: more make no product faster.
+_WIDEST, _PACK_BYTES = 64, 2**28
+
+
+def _column(model: SoftmaxClassifier) -> tuple[float, float]:
+    return model.learning_rate_, float(model.alpha)
+
+
+def _begin_like(model: SoftmaxClassifier, first: SoftmaxClassifier, rows: NDArray[Any]) -> None:
+    for name in ("n_features_in_", "feature_names_in_", "classes_", "_features"):
+        if hasattr(first, name):
+            setattr(model, name, getattr(first, name))
+    model.learning_rate_ = (
+        first.learning_rate_ if model.learning_rate == first.learning_rate else model._rate(rows)
+    )
+
+
+def _fit_pack(
+    models: Mapping[int, SoftmaxClassifier],
+    columns: Sequence[tuple[float, float]],
+    seen: NDArray[np.float32],
+    places: NDArray[np.int64],
+    weights: NDArray[np.float64] | None,
+) -> dict[int, SoftmaxClassifier | ValueError]:
+    """Train columns until the last of their models has its epochs, and read each off at its own."""
+    first = next(iter(models.values()))
+    rates, alphas = np.array(columns, np.float64).T
+    state = PackState.start(
+        int(first.batch_size), rates, alphas, n_features=seen.shape[1],
+        n_classes=len(first.classes_), seed=first._seed(),
+    )  # fmt: skip
+    weighing = None if weights is None else weights.astype(np.float32)
+    left = list(columns)
+    fitted: dict[int, SoftmaxClassifier | ValueError] = {}
+    for epochs in sorted({int(model.epochs) for model in models.values()}):
+        live = [
+            column for column in left
+            if any(_column(m) == column and m.epochs >= epochs for m in models.values())
+        ]  # fmt: skip
+        state = state.take(np.array([left.index(column) for column in live]))
+        left = live
+        state, average = advance_averaging(state, seen, places, epochs, weights=weighing)
+        for k, model in models.items():
+            if model.epochs == epochs:
+                place = left.index(_column(model))
+                model._state = state.take(np.array([place]))
+                W, b = (average if model.average else state).weights(place)
+                try:
+                    model._settle(W, b)
+                    fitted[k] = model
+                except ValueError as error:
+                    fitted[k] = error
+    return fitted
+
+
+def _check_weighted(labels: NDArray[Any], weights: NDArray[np.float64] | None) -> None:
+    if weights is not None and len(np.unique(labels[weights > 0])) < 2:
+        raise ValueError(
+            "SoftmaxClassifier needs rows of at least two classes; by sample_weight all but one "
+            "class have no weight."
+        )
 
 
 def _is_number(value: object, *, above: float) -> bool:

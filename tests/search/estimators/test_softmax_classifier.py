@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -148,6 +149,18 @@ def test_numbers_of_any_type(digits, dtype):
     np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X), atol=1e-3)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_its_score_is_scikit_learn_s_accuracy(digits, weighted):
+    X, y = digits
+    model = SoftmaxClassifier(epochs=2, random_state=0).fit(X, y)
+    weights = np.random.default_rng(0).uniform(0, 1, len(y)) if weighted else None
+    expected = accuracy_score(y, model.predict(X), sample_weight=weights)
+    assert model.score(X, y, weights) == expected
+    assert model.score(X.tolist(), pd.Series(y), weights) == expected
+    with pytest.raises(ValueError, match="inconsistent"):
+        model.score(X, y[:-1])
+
+
 def test_it_works_in_pipelines_and_searches(digits):
     X, y = digits
     pipeline = make_pipeline(StandardScaler(), SoftmaxClassifier(features="raw", random_state=0))
@@ -163,6 +176,10 @@ def test_rows_that_do_not_count_change_nothing_but_the_batches(digits):
     assert model.score(X[y < 5], y[y < 5]) > 0.95
     with pytest.raises(ValueError, match="zero"):
         model.fit(X, y, np.zeros(len(y)))
+    with pytest.raises(ValueError, match="sample_weight holds -1"):
+        model.fit(X, y, np.full(len(y), -1.0))
+    with pytest.raises(ValueError, match="all but one class have no weight"):
+        model.fit(X, y, (y == 3).astype(float))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,247 @@
+"""How candidates that differ in one number alone are trained once: the shorter ones in the longest.
+
+A table says what is known to be right of which estimator; nothing is guessed from the name of a
+parameter or of a method.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.pipeline import Pipeline
+
+from search.estimators.epoch_trained import EpochTrained
+from search.estimators.softmax_classifier import SoftmaxClassifier, fit_side_by_side
+
+# Rows from which `early_stopping="auto"` of the histogram ensembles stops early.
+_STOPS_EARLY_FROM = 10_000
+
+Fitted = tuple[Any, float]
+"""A fitted estimator, or the exception why there is none, and its share of the seconds."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Estimators that train shorter candidates within the longest.
+
+    Attributes
+    ----------
+    resource : str
+        The parameter along which they do.
+    train : callable
+        Takes estimators with their parameters set, which differ in the resource alone, or in `side`
+        too; X, y and the parameters of fit. Yields each fitted one, or its exception, in that
+        order, with its seconds.
+    stops : callable
+        Whether an estimator may stop before its resource is used up, given the number of rows;
+        then it shares nothing.
+    side : tuple of str
+        Parameters in which those may differ that are trained side by side.
+    """
+
+    resource: str
+    train: Callable[..., Iterator[Fitted]]
+    stops: Callable[[Any, int], bool] = lambda _estimator, _rows: False
+    side: tuple[str, ...] = ()
+
+
+def family_of(estimator: Any, resource: str | None) -> Family | None:
+    """Return how candidates of an estimator share training along a parameter; None if they do not.
+
+    Of a pipeline it is its last step that trains, and the steps before are fitted once.
+    """
+    if resource is None:
+        return None
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        inner = family_of(last, resource.removeprefix(f"{name}__"))
+        if inner is None or resource != f"{name}__{inner.resource}":
+            return None
+        return Family(
+            resource,
+            lambda *given: _train_pipelines(inner, *given),
+            lambda pipeline, rows: inner.stops(pipeline.steps[-1][1], rows),
+            tuple(f"{name}__{param}" for param in inner.side),
+        )
+    for known, family in _FAMILIES.items():
+        if any(known == _path(base) for base in type(estimator).__mro__):
+            return family if family.resource == resource else None
+    return None
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+
+
+def _train_pipelines(
+    inner: Family, pipelines: Sequence[Pipeline], X: Any, y: Any, fit_params: Mapping[str, Any]
+) -> Iterator[Fitted]:
+    """Fit the steps before the last one once, and the last ones as their family does."""
+    began = time.perf_counter()
+    name = pipelines[0].steps[-1][0]
+    before = clone(pipelines[0][:-1])
+    seen = before.fit_transform(X, y) if len(before.steps) else X
+    spent = (time.perf_counter() - began) / len(pipelines)
+    mine = {key.removeprefix(f"{name}__"): value for key, value in fit_params.items()}
+    lasts = [pipeline.steps[-1][1] for pipeline in pipelines]
+    for pipeline, (model, seconds) in zip(
+        pipelines, inner.train(lasts, seen, y, mine), strict=True
+    ):
+        if isinstance(model, Exception):
+            yield model, seconds + spent
+            continue
+        fitted = copy.copy(pipeline)
+        fitted.steps = [*before.steps, (name, model)]
+        yield fitted, seconds + spent
+
+
+def _train_packed(
+    models: Sequence[SoftmaxClassifier], X: Any, y: Any, fit_params: Mapping[str, Any]
+) -> Iterator[Fitted]:
+    began = time.perf_counter()
+    found = fit_side_by_side(models, X, y, **fit_params)
+    seconds = (time.perf_counter() - began) / len(models)
+    yield from ((model, seconds) for model in found)
+
+
+def _train_on(
+    models: Sequence[EpochTrained], X: Any, y: Any, fit_params: Mapping[str, Any]
+) -> Iterator[Fitted]:
+    """Train one model from stop to stop, and keep a copy of it at each."""
+    going = clone(models[0]).set_params(warm_start=True)
+    for k in sorted(range(len(models)), key=lambda k: models[k].epochs):
+        began = time.perf_counter()
+        going.set_params(epochs=models[k].epochs).fit(X, y, **fit_params)
+        kept = copy.deepcopy(going).set_params(warm_start=models[k].warm_start)
+        models[k].__dict__.update(kept.__dict__)
+        models[k].__dict__["_seconds"] = time.perf_counter() - began
+    yield from ((model, model.__dict__.pop("_seconds")) for model in models)
+
+
+def _truncated(resource: str, cut: Callable[[Any, int], None]) -> Callable[..., Iterator[Fitted]]:
+    """Return what trains the longest candidate, and cuts the others from it."""
+
+    def train(
+        models: Sequence[Any], X: Any, y: Any, fit_params: Mapping[str, Any]
+    ) -> Iterator[Fitted]:
+        began = time.perf_counter()
+        for model in models:
+            _check_rounds(getattr(model, resource))
+        longest = max(models, key=lambda model: getattr(model, resource))
+        longest.fit(X, y, **fit_params)
+        seconds = (time.perf_counter() - began) / len(models)
+        for model in models:
+            rounds = getattr(model, resource)
+            if rounds == getattr(longest, resource):
+                yield longest, seconds
+                continue
+            shorter = copy.copy(longest)
+            setattr(shorter, resource, rounds)
+            cut(shorter, rounds)
+            yield shorter, seconds
+
+    return train
+
+
+def _check_rounds(rounds: object) -> None:
+    """Refuse what fit would refuse, so that a candidate is never cut to it."""
+    if not isinstance(rounds, int | np.integer) or isinstance(rounds, bool) or rounds < 1:
+        raise ValueError(f"{rounds!r} is no number of rounds")
+
+
+def _cut_forest(model: Any, rounds: int) -> None:
+    model.estimators_ = model.estimators_[:rounds]
+
+
+def _cut_boosting(model: Any, rounds: int) -> None:
+    model.estimators_ = model.estimators_[:rounds]
+    model.train_score_ = model.train_score_[:rounds]
+    model.n_estimators_ = rounds
+    if hasattr(model, "oob_improvement_"):
+        model.oob_improvement_ = model.oob_improvement_[:rounds]
+        model.oob_scores_ = model.oob_scores_[:rounds]
+        model.oob_score_ = model.oob_scores_[-1]
+
+
+def _cut_histograms(model: Any, rounds: int) -> None:
+    model._predictors = model._predictors[:rounds]
+    model.train_score_ = model.train_score_[: rounds + 1]
+    model.validation_score_ = model.validation_score_[: rounds + 1]
+
+
+def _cut_xgboost(model: Any, rounds: int) -> None:
+    model._Booster = model.get_booster()[:rounds]
+
+
+def _cut_lightgbm(model: Any, rounds: int) -> None:
+    booster = model.booster_
+    model._Booster = type(booster)(model_str=booster.model_to_string(num_iteration=rounds))
+
+
+def _histograms_stop(model: Any, rows: int) -> bool:
+    early = model.early_stopping
+    return bool(model.warm_start or (rows > _STOPS_EARLY_FROM if early == "auto" else early))
+
+
+def _boosting_stops(model: Any, _rows: int) -> bool:
+    return bool(model.warm_start or model.n_iter_no_change is not None)
+
+
+def _forest_stops(model: Any, _rows: int) -> bool:
+    return bool(model.warm_start or model.oob_score)
+
+
+def _xgboost_stops(model: Any, _rows: int) -> bool:
+    return bool(
+        model.early_stopping_rounds or model.callbacks or model.booster not in (None, "gbtree")
+    )
+
+
+def _lightgbm_stops(model: Any, _rows: int) -> bool:
+    more = model.get_params()
+    return bool(model.boosting_type != "gbdt" or "early_stopping_round" in more)
+
+
+def _family(resource: str, cut: Callable[[Any, int], None], stops: Any) -> Family:
+    return Family(resource, _truncated(resource, cut), stops)
+
+
+_FAMILIES: dict[str, Family] = {
+    _path(SoftmaxClassifier): Family(
+        "epochs", _train_packed, lambda model, _rows: model.warm_start,
+        ("learning_rate", "alpha", "average"),
+    ),
+    _path(EpochTrained): Family("epochs", _train_on, lambda model, _rows: model.warm_start),
+    **{
+        _path(kind): _family("n_estimators", _cut_forest, _forest_stops)
+        for kind in (
+            RandomForestClassifier, RandomForestRegressor,
+            ExtraTreesClassifier, ExtraTreesRegressor,
+        )
+    },
+    **{
+        _path(kind): _family("n_estimators", _cut_boosting, _boosting_stops)
+        for kind in (GradientBoostingClassifier, GradientBoostingRegressor)
+    },
+    **{
+        _path(kind): _family("max_iter", _cut_histograms, _histograms_stop)
+        for kind in (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+    },
+    "xgboost.XGBModel": _family("n_estimators", _cut_xgboost, _xgboost_stops),
+    "lightgbm.LGBMModel": _family("n_estimators", _cut_lightgbm, _lightgbm_stops),
+}  # fmt: skip
+"""By the package and the name of an estimator's class, or of one that it is derived from."""
