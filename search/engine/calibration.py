@@ -100,7 +100,8 @@ def _median(models: Sequence[SpeedModel]) -> SpeedModel:
 
 
 def _cache_path(key: Sequence[Any]) -> Path:
-    machine = [platform.node(), platform.machine(), versions(), TRAINER_VERSION]
+    # Whatever else is loaded: the next sweep may find other libraries in its process.
+    machine = [platform.node(), platform.machine(), versions(loaded=False), TRAINER_VERSION]
     digest = hashlib.sha256(json.dumps([*machine, *key]).encode()).hexdigest()[:16]
     return cache_folder() / f"speed-model-{digest}.json"
 

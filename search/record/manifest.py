@@ -248,11 +248,18 @@ _TRAINING = ("xgboost", "lightgbm", "torch")
 """Libraries that train, recorded where a trainer has imported them."""
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that a result may depend on."""
+def versions(*, loaded: bool = True) -> dict[str, str]:
+    """Return the versions that a result may depend on.
+
+    Parameters
+    ----------
+    loaded : bool
+        Whether libraries that train count where they are loaded; the softmax trainer needs none.
+    """
     packages = ("packsweep", "numpy", "scipy", "numba", "ray", "optuna", "pyarrow", "scikit-learn")
     found = {"python": platform.python_version(), **{name: _version(name) for name in packages}}
-    used = {name: sys.modules[name] for name in _TRAINING if name in sys.modules}
+    names = _TRAINING if loaded else ()
+    used = {name: sys.modules[name] for name in names if name in sys.modules}
     return found | {name: str(getattr(module, "__version__", "?")) for name, module in used.items()}
 
 

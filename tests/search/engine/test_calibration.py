@@ -1,5 +1,8 @@
 """Measured once, kept for the next sweep, and never a reason to fail."""
 
+import sys
+import types
+
 import pytest
 from platformdirs import user_cache_path
 
@@ -146,3 +149,11 @@ def test_a_cache_that_cannot_be_written_costs_the_time_to_measure_again(measured
     for n in (1, 2):
         assert calibrate(SerialExecutor(), *SHAPE) == measured[-1]
         assert len(measured) == n
+
+
+def test_what_else_is_loaded_does_not_hide_what_was_measured(monkeypatch):
+    key = [[8, 16], 784, 10, 2]
+    monkeypatch.delitem(sys.modules, "xgboost", raising=False)
+    before = calibration._cache_path(key)
+    monkeypatch.setitem(sys.modules, "xgboost", types.ModuleType("xgboost"))
+    assert calibration._cache_path(key) == before
