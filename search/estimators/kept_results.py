@@ -27,14 +27,22 @@ def identity_of(
     """Return digests of all that a search's results depend on, each by what it is of."""
     how = work.how
     return {
-        "estimator": _shown((type(work.estimator), work.estimator.get_params())),
-        "space": joblib.hash(list(map(_shown, candidates))),
+        "estimator": _digest((type(work.estimator), work.estimator.get_params(deep=False))),
+        "space": _digest(list(candidates)),
         "data": joblib.hash((work.X, work.y)),
         "splits": joblib.hash([(list(train), list(test)) for train, test in splits]),
         "scoring": _shown(how["scorer"]),
         "fit": joblib.hash((how["fit_params"], how["score_params"], how["return_train_score"])),
         "scikit-learn": metadata.version("scikit-learn"),
     }
+
+
+def _digest(value: object) -> str:
+    """Return a digest of all of a value; how it is shown leaves out what is long."""
+    try:
+        return str(joblib.hash(value))
+    except Exception:  # what cannot be pickled, such as a function without a name
+        return _shown(value)
 
 
 def _shown(value: object) -> str:

@@ -181,7 +181,8 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
     ) -> list[dict[str, Any]]:
         """Return what each candidate gives on each split, as scikit-learn's own search has it."""
         rows = max(len(train) for train, _ in splits)
-        units = list(self._units(candidates, len(splits), rows))
+        given = frozenset(work.how["fit_params"] or ())
+        units = list(self._units(candidates, len(splits), rows, given))
         self.n_trainings_ = len(units)
         found: dict[tuple[int, int], dict[str, Any]] = {}
         with ExitStack() as stack:
@@ -208,21 +209,22 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
                 found |= mine
         return [found[split, k] for k, split in product(range(len(candidates)), range(len(splits)))]
 
-    def _units(self, candidates: Sequence[Params], splits: int, rows: int) -> Iterator[Unit]:
+    def _units(
+        self, candidates: Sequence[Params], splits: int, rows: int, given: frozenset[str]
+    ) -> Iterator[Unit]:
         """Yield what is trained together; the same whatever the machine."""
-        groups: dict[str, list[int]] = {}
+        groups: dict[Any, list[int]] = {}
         shares = 0
         for k, params in enumerate(candidates):
             model = made(self.estimator, params)
             family = None if model is None else family_of(model, self.resource)
-            if family is None or family.stops(model, rows):
-                groups[f"alone {k}"] = [k]
+            if family is None or family.stops(model, rows) or given - {family.weights}:
+                groups[k] = [k]
                 continue
             shares += 1
             apart = {self.resource, *family.side}
-            # By how they are shown, because values need not be hashable, nor equal to themselves.
-            fixed = sorted((n, repr(v)) for n, v in params.items() if n not in apart)
-            groups.setdefault(repr((type(model), fixed)), []).append(k)
+            fixed = [(n, _known_by(v)) for n, v in sorted(params.items()) if n not in apart]
+            groups.setdefault((type(model), *fixed), []).append(k)
         if not shares:
             self._tell_that_nothing_is_shared(candidates, splits)
         for split in range(splits):
@@ -241,6 +243,15 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
             SharesNothingWarning,
             stacklevel=4,
         )
+
+
+def _known_by(value: object) -> object:
+    """Return what tells a value of a grid from others; most need not be hashable or comparable.
+
+    All candidates hold the very objects of the grid, so that one of these is known by where it is.
+    """
+    plain = isinstance(value, bool | int | float | str | None)
+    return (type(value), repr(value)) if plain else id(value)
 
 
 def _given(X: Any, y: Any) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ parameter or of a method.
 """
 
 import copy
+import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,12 +52,15 @@ class Family:
         then it shares nothing.
     side : tuple of str
         Parameters in which those may differ that are trained side by side.
+    weights : str
+        The one parameter of fit that may be given; others, such as callbacks, may end a training.
     """
 
     resource: str
     train: Callable[..., Iterator[Fitted]]
     stops: Callable[[Any, int], bool] = lambda _estimator, _rows: False
     side: tuple[str, ...] = ()
+    weights: str = "sample_weight"
 
 
 def family_of(estimator: Any, resource: str | None) -> Family | None:
@@ -76,11 +80,11 @@ def family_of(estimator: Any, resource: str | None) -> Family | None:
             lambda *given: _train_pipelines(inner, *given),
             lambda pipeline, rows: inner.stops(pipeline.steps[-1][1], rows),
             tuple(f"{name}__{param}" for param in inner.side),
+            f"{name}__{inner.weights}",
         )
-    for known, family in _FAMILIES.items():
-        if any(known == _path(base) for base in type(estimator).__mro__):
-            return family if family.resource == resource else None
-    return None
+    # Of these very classes: one that is derived from them may train in another way.
+    family = _FAMILIES.get(_path(type(estimator)))
+    return family if family is not None and family.resource == resource else None
 
 
 def _path(kind: type) -> str:
@@ -123,13 +127,13 @@ def _train_on(
 ) -> Iterator[Fitted]:
     """Train one model from stop to stop, and keep a copy of it at each."""
     going = clone(models[0]).set_params(warm_start=True)
+    fitted: dict[int, Fitted] = {}
     for k in sorted(range(len(models)), key=lambda k: models[k].epochs):
         began = time.perf_counter()
         going.set_params(epochs=models[k].epochs).fit(X, y, **fit_params)
         kept = copy.deepcopy(going).set_params(warm_start=models[k].warm_start)
-        models[k].__dict__.update(kept.__dict__)
-        models[k].__dict__["_seconds"] = time.perf_counter() - began
-    yield from ((model, model.__dict__.pop("_seconds")) for model in models)
+        fitted[k] = kept, time.perf_counter() - began
+    yield from (fitted[k] for k in range(len(models)))
 
 
 def _truncated(resource: str, cut: Callable[[Any, int], None]) -> Callable[..., Iterator[Fitted]]:
@@ -207,13 +211,26 @@ def _forest_stops(model: Any, _rows: int) -> bool:
 
 def _xgboost_stops(model: Any, _rows: int) -> bool:
     return bool(
-        model.early_stopping_rounds or model.callbacks or model.booster not in (None, "gbtree")
+        model.early_stopping_rounds
+        or model.callbacks
+        or model.booster not in (None, "gbtree")
+        or getattr(model, "kwargs", None)
     )
 
 
 def _lightgbm_stops(model: Any, _rows: int) -> bool:
-    more = model.get_params()
-    return bool(model.boosting_type != "gbdt" or "early_stopping_round" in more)
+    # What its constructor does not name goes to the library, where the number of rounds and their
+    # early end have a dozen names; so these few alone are known to be harmless.
+    named = set(inspect.signature(type(model)).parameters)
+    others = set(model.get_params(deep=False)) - named - _LIGHTGBM_HARMLESS
+    return bool(model.boosting_type != "gbdt" or others)
+
+
+_LIGHTGBM_HARMLESS = frozenset((
+    "verbose", "verbosity", "deterministic", "force_col_wise", "force_row_wise", "max_bin",
+    "feature_fraction", "bagging_fraction", "bagging_freq", "lambda_l1", "lambda_l2",
+    "min_data_in_leaf", "min_sum_hessian_in_leaf",
+))  # fmt: skip
 
 
 def _family(resource: str, cut: Callable[[Any, int], None], stops: Any) -> Family:
@@ -241,7 +258,13 @@ _FAMILIES: dict[str, Family] = {
         _path(kind): _family("max_iter", _cut_histograms, _histograms_stop)
         for kind in (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
     },
-    "xgboost.XGBModel": _family("n_estimators", _cut_xgboost, _xgboost_stops),
-    "lightgbm.LGBMModel": _family("n_estimators", _cut_lightgbm, _lightgbm_stops),
+    **{
+        f"xgboost.{kind}": _family("n_estimators", _cut_xgboost, _xgboost_stops)
+        for kind in ("XGBClassifier", "XGBRegressor")
+    },
+    **{
+        f"lightgbm.{kind}": _family("n_estimators", _cut_lightgbm, _lightgbm_stops)
+        for kind in ("LGBMClassifier", "LGBMRegressor")
+    },
 }  # fmt: skip
-"""By the package and the name of an estimator's class, or of one that it is derived from."""
+"""By the package and the name of an estimator's class."""

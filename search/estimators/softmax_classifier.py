@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -192,7 +192,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         self.classes_ = classes
         self._features = fit_features(self.features, X, np.arange(len(X)))
-        self.learning_rate_ = self._rate(X)
+        self.learning_rate_ = self._rate_of(self.learning_rate, X)
         self._state = PackState.start(
             int(self.batch_size),
             np.array([self.learning_rate_]),
@@ -208,9 +208,9 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _rate(self, X: NDArray[Any]) -> float:
-        if self.learning_rate != "auto":
-            return float(self.learning_rate)
+    def _rate_of(self, asked: float | Literal["auto"], X: NDArray[Any]) -> float:
+        if asked != "auto":
+            return float(asked)
         total = 0.0
         for start in range(0, len(X), 1024):
             seen = self._features.apply(X[start : start + 1024], dtype=np.float64)
@@ -292,7 +292,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         To the bit what scikit-learn's `accuracy_score` gives, whose checks take longer than the
         prediction: a search asks for this thousands of times.
         """
-        labels = np.asarray(y)
+        labels = column_or_1d(y)
         check_consistent_length(X, labels, sample_weight)
         weights = None if sample_weight is None else np.asarray(sample_weight)
         return float(np.average(self.predict(X) == labels, weights=weights))
@@ -355,16 +355,24 @@ def fit_side_by_side(
     rows, labels, weights = first._rows(X, y, sample_weight, first=True)
     _check_weighted(labels, weights)
     first._begin(rows, np.unique(labels))
+    rates = {first.learning_rate: first.learning_rate_}
     for model in models[1:]:
-        _begin_like(model, first, rows)
+        if model.learning_rate not in rates:
+            rates[model.learning_rate] = first._rate_of(model.learning_rate, rows)
+        _begin_like(model, first, rates[model.learning_rate])
     columns = list(dict.fromkeys(map(_column, models)))
     width = max(1, min(_WIDEST, _PACK_BYTES // (first._state.V.nbytes or 1)))
+    seed = first._state.seed
     data = first._seen(rows), np.searchsorted(first.classes_, labels).astype(np.int64), weights
     fitted: dict[int, SoftmaxClassifier | ValueError] = {}
     for start in range(0, len(columns), width):
         some = columns[start : start + width]
         mine = {k: m for k, m in enumerate(models) if _column(m) in some}
-        fitted |= _fit_pack(mine, some, *data)
+        start_state = PackState.start(
+            int(first.batch_size), *np.array(some, np.float64).T, n_features=rows.shape[1],
+            n_classes=len(first.classes_), seed=seed,
+        )  # fmt: skip
+        fitted |= _fit_pack(mine, some, start_state, data)
     return [fitted[k] for k in range(len(models))]
 
 
@@ -376,29 +384,21 @@ def _column(model: SoftmaxClassifier) -> tuple[float, float]:
     return model.learning_rate_, float(model.alpha)
 
 
-def _begin_like(model: SoftmaxClassifier, first: SoftmaxClassifier, rows: NDArray[Any]) -> None:
+def _begin_like(model: SoftmaxClassifier, first: SoftmaxClassifier, rate: float) -> None:
     for name in ("n_features_in_", "feature_names_in_", "classes_", "_features"):
         if hasattr(first, name):
             setattr(model, name, getattr(first, name))
-    model.learning_rate_ = (
-        first.learning_rate_ if model.learning_rate == first.learning_rate else model._rate(rows)
-    )
+    model.learning_rate_ = rate
 
 
 def _fit_pack(
     models: Mapping[int, SoftmaxClassifier],
     columns: Sequence[tuple[float, float]],
-    seen: NDArray[np.float32],
-    places: NDArray[np.int64],
-    weights: NDArray[np.float64] | None,
+    state: PackState,
+    data: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64] | None],
 ) -> dict[int, SoftmaxClassifier | ValueError]:
     """Train columns until the last of their models has its epochs, and read each off at its own."""
-    first = next(iter(models.values()))
-    rates, alphas = np.array(columns, np.float64).T
-    state = PackState.start(
-        int(first.batch_size), rates, alphas, n_features=seen.shape[1],
-        n_classes=len(first.classes_), seed=first._seed(),
-    )  # fmt: skip
+    seen, places, weights = data
     weighing = None if weights is None else weights.astype(np.float32)
     left = list(columns)
     fitted: dict[int, SoftmaxClassifier | ValueError] = {}

@@ -194,13 +194,16 @@ def read_new_columns(
     StoreError
         As for `read_log`.
     """
+    gone: set[tuple[str, str]] = set()
     while True:
         paths = {(run, path.name): path for path in published(folder, run)}
         for key in known.keys() - paths.keys():
             del known[key]
-        new = {key: read_whole(paths[key]) for key in paths.keys() - known.keys()}
-        if None not in new.values():  # else files went meanwhile, such as into a merged one
+        new = {key: read_whole(paths[key]) for key in paths.keys() - known.keys() - gone}
+        # Files may have gone meanwhile, such as into a merged one: the folder tells.
+        if None not in new.values():
             break
+        gone |= {key for key, content in new.items() if content is None}
     for key, content in new.items():
         assert content is not None  # noqa: S101 - for the type
         if problem := part_problem(content, seal_of(paths[key], run)):
@@ -250,12 +253,15 @@ def replaced_names(path: Place, run: str) -> set[str]:
 
 
 def _settled_contents(folder: Place, run: str) -> list[tuple[Place, bytes]]:
-    """Return what `part_contents` yields, of one moment: no file went away meanwhile."""
+    """Return what `part_contents` yields, of one moment: what goes meanwhile may be merged now."""
+    before: list[Place] = []
     while True:
         paths = published(folder, run)
         found = [(p, content) for p, content in _contents(folder, paths) if content is not None]
-        if len(found) == len(paths):
+        # A name that leads to no file stays in the folder, and is left out.
+        if len(found) == len(paths) or paths == before:
             return found
+        before = paths
 
 
 def part_contents(folder: Place, run: str) -> Iterator[tuple[Place, bytes]]:

@@ -246,12 +246,12 @@ class TrialLog:
         for path, content in part_contents(self.folder, self._run):
             if path.name.startswith(MERGED):
                 continue
+            if part_problem(content, seal_of(path, self._run)):
+                return  # damaged since it was counted
             with pq.ParquetFile(pa.BufferReader(content)) as file:
                 table = file.read(use_threads=False)
-            if part_problem(content, seal_of(path, self._run)) or not table.schema.equals(
-                self._schema
-            ):
-                return  # of another version, or damaged since it was counted
+            if not table.schema.equals(self._schema):
+                return  # of another version
             if rows and sum(map(len, rows)) + len(table) > _MOST_ROWS:
                 self._write_merged(rows, names)
                 rows, names = [], []

@@ -4,8 +4,10 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from model.errors import PacksweepError
 from search.errors import ConfigError, RunFolderError
 from search.keeping import leftovers, look, remove_leftovers, remove_run
 from search.ledger import ADMIN, Caller, Ledger, SweepRow
@@ -93,7 +95,9 @@ class Forgetting:
             mine = RunFolder(Path(row.folder))
             if any(mine.reused.glob("[!.]*.parquet")):  # all is copied
                 continue
-            manifest = mine.read_manifest()
+            manifest = None
+            with suppress(PacksweepError):  # a damaged one is its own sweep's trouble
+                manifest = mine.read_manifest()
             named = manifest.reuse if manifest else ()
             if str(folder.resolve()) in named or folder in self._chosen.get(row.id, ()):
                 return row.id

@@ -158,6 +158,8 @@ def run_sweep(
         if folder.moved_to:
             notify(f"The old run is kept in {folder.moved_to}")
         manifest, summary = _found(folder, config, data, reuse, notify)
+        if manifest and summary:  # a kill may have left files that merged ones have replaced
+            _run_of(config, data, folder, manifest).merge_logs()
         if not summary or lacks(summary, options, folder):
             with (
                 log_file(folder.log, notify) as folder.log,
@@ -198,11 +200,13 @@ def _found(
 
 def _is_whole(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest) -> bool:
     """Whether the log of a finished run is still what it was."""
-    books, proposals = (
-        open_books(config, data, folder),
-        Proposals(folder.proposals, manifest.run, layout_of(config)),
-    )
-    return Run(config, data, manifest, books, proposals).log_is_whole()
+    return _run_of(config, data, folder, manifest).log_is_whole()
+
+
+def _run_of(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest) -> Run:
+    """Return a run that was finished."""
+    proposals = Proposals(folder.proposals, manifest.run, layout_of(config))
+    return Run(config, data, manifest, open_books(config, data, folder), proposals)
 
 
 def lacks(summary: Summary, options: Options, folder: RunFolder) -> bool:

@@ -10,8 +10,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from lightgbm import LGBMClassifier, LGBMRegressor
-from sklearn.base import BaseEstimator, clone
+from lightgbm import LGBMClassifier, LGBMRegressor, early_stopping
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
@@ -35,7 +35,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from xgboost import XGBClassifier
+from xgboost import XGBClassifier, XGBRFClassifier
 
 from search.estimators import (
     EpochTrained,
@@ -255,10 +255,66 @@ def test_families_are_known_by_their_classes_not_by_names():
         pass
 
     assert family_of(Mine(), "n_estimators") is None
-    assert family_of(Derived(), "n_estimators") is not None
-    assert family_of(Derived(), "max_depth") is None
-    assert family_of(make_pipeline(StandardScaler(), Derived()), "derived__n_estimators")
-    assert family_of(make_pipeline(Derived()), "n_estimators") is None
+    assert family_of(Derived(), "n_estimators") is None  # it may train in another way
+    assert family_of(XGBRFClassifier(), "n_estimators") is None
+    assert family_of(FOREST, "n_estimators") is not None
+    assert family_of(FOREST, "max_depth") is None
+    pipeline = make_pipeline(StandardScaler(), FOREST)
+    assert family_of(pipeline, "randomforestclassifier__n_estimators") is not None
+    assert family_of(pipeline, "n_estimators") is None
+
+
+class Longest(BaseEstimator, TransformerMixin):
+    """Scales by the mean of weights whose middle no repr shows."""
+
+    def __init__(self, weights=None):
+        self.weights = weights
+
+    def fit(self, rows, labels=None):
+        return self
+
+    def transform(self, rows):
+        return rows * np.mean(self.weights)
+
+
+def test_values_that_are_shown_alike_are_told_apart(tmp_path):
+    one, other = np.ones(5000), np.ones(5000)
+    other[2500] = -1e6
+    assert repr(one) == repr(other)
+    model = Pipeline([("scale", Longest()), ("model", GradientBoostingClassifier(max_depth=1))])
+    space = {"scale__weights": [one, other], "model__n_estimators": [2, 4]}
+    given = {"cv": 2, "resource": "model__n_estimators", "folder": tmp_path}
+    mine = PackSweepSearchCV(model, space, **given).fit(X, Y)
+    assert mine.n_trainings_ == 4
+    fixed = clone(model).set_params(scale__weights=one)
+    only = {"model__n_estimators": [2, 4]}
+    given["folder"] = tmp_path / "fixed"
+    PackSweepSearchCV(fixed, only, **given).fit(X, Y)
+    with pytest.raises(ValueError, match="another search: its estimator"):
+        PackSweepSearchCV(clone(model).set_params(scale__weights=other), only, **given).fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set'")
+def test_what_fit_is_given_besides_weights_may_end_a_training():
+    model = LGBMClassifier(random_state=0, n_jobs=1, verbose=-1)
+    space, told = {"n_estimators": [3, 40]}, {"eval_set": [(X[:60] + 1, Y[:60])]}
+    given = {"callbacks": [early_stopping(1, first_metric_only=True, verbose=False)], **told}
+    with pytest.warns(SharesNothingWarning):
+        mine = PackSweepSearchCV(model, space, resource="n_estimators", cv=2).fit(X, Y, **given)
+    same(mine, GridSearchCV(model, space, cv=2).fit(X, Y, **given))
+
+
+@pytest.mark.parametrize("more", [{"boosting": "dart"}, {"early_stopping_rounds": 2}])
+def test_what_only_the_library_knows_is_not_cut(more):
+    model = LGBMClassifier(n_jobs=1, verbose=-1, **more)
+    assert family_of(model, "n_estimators").stops(model, 100)
+
+
+def test_seeds_of_one_generator_are_those_of_grid_search():
+    model = SoftmaxClassifier(random_state=np.random.RandomState(5))
+    space = {"epochs": [1, 2], "alpha": [0.01, 0.1]}
+    mine = PackSweepSearchCV(model, space, resource="epochs", cv=2, refit=False).fit(X, Y)
+    same(mine, GridSearchCV(model, space, cv=2, refit=False).fit(X, Y))
 
 
 EXPECTED = {

@@ -159,6 +159,8 @@ def test_its_score_is_scikit_learn_s_accuracy(digits, weighted):
     assert model.score(X.tolist(), pd.Series(y), weights) == expected
     with pytest.raises(ValueError, match="inconsistent"):
         model.score(X, y[:-1])
+    with pytest.raises(ValueError, match="1d array"):
+        model.score(X, np.stack([y, y], axis=1))
 
 
 def test_it_works_in_pipelines_and_searches(digits):

@@ -212,3 +212,18 @@ def test_columns_of_a_merged_file_have_their_types(tmp_path):
     for one, other in zip(before, after, strict=True):
         assert one.dtype == other.dtype
     np.testing.assert_array_equal(np.sort(before[0]), np.sort(after[0]))
+
+
+def test_a_name_that_leads_nowhere_is_left_out_and_holds_nobody_up(tmp_path):
+    filled(tmp_path, 2)
+    (tmp_path / "gone.parquet").symlink_to(tmp_path / "nowhere")
+    assert len(content(tmp_path)) == 4
+    found = read_new_columns(tmp_path, {}, "number", run=RUN, layout=SOFTMAX_LAYOUT)
+    assert len(found[0]) == 4
+
+
+def test_what_is_damaged_is_not_merged(tmp_path):
+    log = filled(tmp_path)
+    (tmp_path / f"{link_name(3, 4)}.parquet").write_bytes(b"PAR1 nothing else")
+    log.merge()
+    assert not list(tmp_path.glob("merged*"))

@@ -13,6 +13,7 @@ import search
 from model.data.digits import load_digits
 from model.errors import DataError
 from search.errors import ConfigError, InterruptedSweepError, NoResultError, RunFolderError
+from search.record import TrialLog
 from search.run import main
 
 SPACE = {
@@ -188,3 +189,18 @@ def test_without_a_result_it_says_why():
 def test_a_uri_is_a_folder_too(tmp_path):
     found = search.sweep(SPACE, "digits", folder=(tmp_path / "run").as_uri(), **QUIET)
     assert isinstance(found.folder, Path)
+
+
+def test_killed_while_its_log_is_merged_the_next_call_brings_it_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("search.record.trial_log._FEW", 2)
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:  # the files that are replaced stay, as after a kill
+        patch.setattr(TrialLog, "_delete_replaced", lambda log: None)
+        search.sweep(SPACE, "digits", folder=run, **QUIET)
+    assert {path.name for path in (run / "trials").iterdir()} > {"merged.parquet"}
+    before = rows(run)
+    assert len(before) == 36
+    found = search.sweep(SPACE, "digits", folder=run, **QUIET)
+    assert {path.name for path in (run / "trials").iterdir()} == {"merged.parquet"}
+    pd.testing.assert_frame_equal(rows(run), before)
+    assert found.summary.trials.total == 36
