@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model.bootstrap import resample_counts
 from model.data.dataset import Dataset
 from model.features import AS_THEY_ARE, RAW, Features, fit_features
+from model.metrics import metrics_of_columns
 from model.pack import PackState, Scores, advance, advance_averaging, penalty, score
 from model.shuffle import all_but, fold_rows, split_order
 
@@ -81,6 +82,9 @@ class Examples:
         Whether the cost on the training part is wanted too; never with folds.
     weights : ndarray of shape (n,), float64, or None
         Weight of each row; None where all count the same.
+    metrics : tuple of str
+        What the softmax trainer is judged by beside cost and accuracy, by the readout that
+        selects; see `model.metrics`.
     """
 
     X: F32
@@ -93,6 +97,7 @@ class Examples:
     folds: int = 0
     train_costs: bool = False
     weights: F64 | None = None
+    metrics: tuple[str, ...] = ()
 
     @classmethod
     def from_dataset(
@@ -106,6 +111,7 @@ class Examples:
         *,
         resampled: bool = True,
         train_costs: bool = False,
+        metrics: tuple[str, ...] = (),
     ) -> Self:
         """Lay the rows out in the order of the split; neither part is empty.
 
@@ -117,7 +123,7 @@ class Examples:
             The part of the training rows that scores, where the data set has no rows for that.
         seed : int
             The seed of the split and of the resamples.
-        select, folds, train_costs
+        select, folds, train_costs, metrics
             As in the class.
         features : str
             The name of the features, fitted on the rows that train.
@@ -142,6 +148,7 @@ class Examples:
             folds=folds,
             train_costs=train_costs,
             weights=_laid_out_weights(data, order),
+            metrics=metrics,
         )
 
     def training(self, replicate: int) -> Sample:
@@ -227,7 +234,8 @@ class LegResult:
         The cost of the k columns on the training images, penalty included, by the readout
         that selects; None if it is not wanted.
     metrics : dict of str to ndarray of shape (k,), float64
-        What another trainer returns beside cost and accuracy.
+        What is known beside cost and accuracy: what the sweep asks for, by the readout that
+        selects, and what another trainer returns of itself.
     errors : tuple of str or None
         Why each of the k columns has failed, where its trainer says so; empty where none has.
     """
@@ -314,9 +322,9 @@ def run_link(
     for leg in legs:
         state = state.take(np.searchsorted(columns, leg.columns))
         columns = leg.columns
-        state, scores, train_cost = _run_leg(examples, state, leg, replicate)
+        state, scores, train_cost, metrics = _run_leg(examples, state, leg, replicate)
         now = time.perf_counter()
-        results.append(LegResult(scores, now - before, train_cost))
+        results.append(LegResult(scores, now - before, train_cost, metrics))
         before = now
     finished_at = started_at + (before - began)
     return LinkResult(state, tuple(results), started_at, finished_at, state.epoch - first)
@@ -324,17 +332,19 @@ def run_link(
 
 def _run_leg(
     examples: Examples, state: PackState, leg: LegTask, replicate: int
-) -> tuple[PackState, dict[str, Scores], F64 | None]:
-    """Return the state at the end of a leg, its scores and its training cost."""
+) -> tuple[PackState, dict[str, Scores], F64 | None, dict[str, F64]]:
+    """Return the state at the end of a leg, its scores, its training cost and other metrics."""
     sample = examples.training(replicate)
     X, y, rows, weights = sample.X, sample.y, sample.rows, sample.row_weights
     if not len(leg.scored):
-        return advance(state, X, y, leg.epoch, rows, weights), {}, None
+        return advance(state, X, y, leg.epoch, rows, weights), {}, None, {}
     state, average = advance_averaging(state, X, y, leg.epoch, rows, weights)
     places = np.searchsorted(leg.columns, leg.scored)
     readouts = {LAST: state.take(places), AVERAGE: average.take(places)}
     scores = _scores(examples, replicate, readouts)
-    return state, scores, _train_cost(examples, readouts[examples.select])
+    selecting, scoring = readouts[examples.select], examples.validation(replicate)
+    metrics = metrics_of_columns(selecting, scoring.X, scoring.y, scoring.weights, examples.metrics)
+    return state, scores, _train_cost(examples, selecting), metrics
 
 
 def _scores(
@@ -412,10 +422,13 @@ class FinalScore:
         Mean cross-entropy.
     accuracy : float
         Fraction of images classified correctly.
+    metrics : dict of str to float, or None
+        What else the sweep asks for; None where it asks for nothing.
     """
 
     cost: float
     accuracy: float
+    metrics: Mapping[str, float] | None = None
 
 
 FinalScores = Mapping[str, FinalScore]

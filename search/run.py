@@ -27,7 +27,7 @@ examples:
 # What a run that is there already has settled.
 _SETTLED = (
     "dataset", "target", "weights", "missing", "keys", "seed", "seeds", "sampler", "trials",
-    "pruner", "reuse", "fresh", "trainer", "code",
+    "objective", "metrics", "pruner", "reuse", "fresh", "trainer", "code",
 )  # fmt: skip
 # What a service has, and nobody else says.
 _ELSEWHERE = (
@@ -108,6 +108,15 @@ def _parser() -> argparse.ArgumentParser:
         "optuna.samplers.NSGAIISampler (the grid's)",
     )  # fmt: skip
     what.add_argument("--trials", type=_positive, metavar="N", help="for the sampler (the grid's)")
+    what.add_argument(
+        "--objective", metavar="METRIC",
+        help="by which trials are compared: cost, accuracy, f1_macro, f1_weighted, "
+        "balanced_accuracy, roc_auc_ovr, calibration_error, top_K_accuracy (the grid's)",
+    )  # fmt: skip
+    what.add_argument(
+        "--metrics", type=_names, metavar="A,B",
+        help="what is kept of each trial beside cost and accuracy (the grid's)",
+    )  # fmt: skip
     what.add_argument(
         "--pruner", metavar="NAME",
         help="none, median, halving, hyperband or an import path (the grid's)",
@@ -219,6 +228,10 @@ def _keys(text: str) -> dict[str, str]:
     if len(keys) < len(pairs):
         raise argparse.ArgumentTypeError(f"{text!r} names an array twice; give each role once")
     return keys
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _seed(text: str) -> int:

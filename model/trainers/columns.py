@@ -189,14 +189,14 @@ class Columns:
         return found
 
     def _score(self, i: int, epoch: int, scoring: Rows) -> "Mapping[str, float] | Failure":
-        state, trainer = self._states[i], self.trainer
+        state, trainer, asked = self._states[i], self.trainer, scoring.metrics
         if isinstance(state, Failure):
             return state
 
         def score() -> Mapping[str, float]:
             if isinstance(trainer, KeepsPast) and self._trained[i] > epoch:
-                return checked(trainer, trainer.score_at(state, epoch, scoring))
-            return checked(trainer, trainer.score(state, scoring))
+                return checked(trainer, trainer.score_at(state, epoch, scoring), asked)
+            return checked(trainer, trainer.score(state, scoring), asked)
 
         found: Mapping[str, float] | Failure = attempt(score, "scoring")
         return found
@@ -254,11 +254,20 @@ def attempt(call: Callable[[], Any], doing: str) -> Any:
         return Failure(f"{shown}{cut}, {doing}" if doing else f"{shown}{cut}")
 
 
-def checked(trainer: Trainer, metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return the metrics as numbers, if they are those that the trainer has announced."""
-    if set(metrics) != set(trainer.metrics):
+def checked(
+    trainer: Trainer, metrics: Mapping[str, float], asked: Sequence[str] = ()
+) -> dict[str, float]:
+    """Return the metrics as numbers: those that the trainer has announced, and what was asked."""
+    wanted = dict.fromkeys((*trainer.metrics, *asked))
+    if set(metrics) != set(wanted):
+        missing = [name for name in asked if name not in metrics]
+        if missing and set(trainer.metrics) <= set(metrics):
+            raise ValueError(
+                f"score has not returned {', '.join(missing)}, which the sweep asks for; "
+                "model.trainers.classification_figures returns it"
+            )
         raise ValueError(
             f"score has returned {', '.join(map(str, metrics)) or 'nothing'}, and the trainer's "
-            f"metrics are {', '.join(trainer.metrics)}"
+            f"metrics are {', '.join(wanted)}"
         )
-    return {name: float(metrics[name]) for name in trainer.metrics}
+    return {name: float(metrics[name]) for name in wanted}

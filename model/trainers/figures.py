@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from model.metrics import metrics_of
 from model.trainers.rows import Rows
 
 
 def classification_figures(probabilities: NDArray[np.floating], data: Rows) -> dict[str, float]:
-    """Return the cost and the accuracy of some predictions.
+    """Return the cost and the accuracy of some predictions, and what else the sweep asks for.
 
     Parameters
     ----------
@@ -22,6 +23,7 @@ def classification_figures(probabilities: NDArray[np.floating], data: Rows) -> d
         its type at least, as in scikit-learn's `log_loss`, so that one wrong certainty is no
         infinite cost.
         ``accuracy``: fraction of rows whose most probable class is theirs, by weight too.
+        Then each of the metrics that `data` names.
 
     Examples
     --------
@@ -37,4 +39,5 @@ def classification_figures(probabilities: NDArray[np.floating], data: Rows) -> d
     return {
         "cost": float(np.average(losses, weights=data.weights)),
         "accuracy": float(np.average(right, weights=data.weights)),
+        **metrics_of(probabilities, data.y, data.weights, data.metrics),
     }

@@ -26,6 +26,9 @@ class Rows:
         The seed of the training.
     threads : int
         Cores that a training has; libraries shall use no more.
+    metrics : tuple of str
+        What `classification_figures` shall return beside cost and accuracy, as `model.metrics`
+        knows it.
 
     Examples
     --------
@@ -45,6 +48,7 @@ class Rows:
     weights: NDArray[np.float64] | None = None
     seed: int = 0
     threads: int = 1
+    metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("X", "y", "weights"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from model.metrics import metrics_of_columns
 from model.pack import PackState, advance, score
 from model.trainers.estimators import check_names
 from model.trainers.rows import Rows
@@ -56,9 +57,14 @@ class Softmax(Packs, TakesSchedules):
         return [after.take(np.array([m])) for m in range(after.width)]
 
     def score(self, state: State, data: Rows) -> Mapping[str, float]:
-        """Return cost and accuracy."""
+        """Return cost and accuracy, and what else is asked for."""
         found = score(state, data.X, data.y, weights=data.weights)
-        return {"cost": float(found.cost[0]), "accuracy": float(found.accuracy[0])}
+        others = metrics_of_columns(state, data.X, data.y, data.weights, data.metrics)
+        return {
+            "cost": float(found.cost[0]),
+            "accuracy": float(found.accuracy[0]),
+            **{name: float(values[0]) for name, values in others.items()},
+        }
 
 
 def _live(params: Params) -> dict[str, Any]:

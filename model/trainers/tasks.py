@@ -31,10 +31,13 @@ class TrainerTasks:
     named : TrainerName
     threads : int
         Cores that a task has.
+    metrics : tuple of str
+        What the sweep asks for beside the trainer's own metrics, as `model.metrics` knows it.
     """
 
     named: TrainerName
     threads: int = 1
+    metrics: tuple[str, ...] = ()
 
     def run_link(
         self,
@@ -52,8 +55,8 @@ class TrainerTasks:
         began = before = time.perf_counter()
         with self._at_work() as trainer:
             seed = state.seed
-            training = self._rows(examples.training(replicate), examples.n_classes, seed)
-            scoring = self._rows(examples.validation(replicate), examples.n_classes, seed)
+            training = self._rows(examples.training(replicate), examples, seed)
+            scoring = self._rows(examples.validation(replicate), examples, seed)
             results = []
             current = Columns(trainer, state)
             for leg in legs:
@@ -77,11 +80,16 @@ class TrainerTasks:
         with threadpool_limits(self.threads):  # of what is loaded by now
             yield trainer
 
-    def _rows(self, sample: Sample, n_classes: int, seed: int) -> Rows:
-        return rows_of(sample, n_classes, seed, self.threads)
+    def _rows(self, sample: Sample, examples: Examples, seed: int) -> Rows:
+        rows = rows_of(sample, examples.n_classes, seed, self.threads)
+        return replace(rows, metrics=self.metrics)
 
     def failed_link(
-        self, state: States, columns: I64, legs: Sequence[LegTask], reason: str
+        self,
+        state: States,
+        columns: I64,
+        legs: Sequence[LegTask],
+        reason: str,
     ) -> LinkResult:
         """Return the result of a link that no worker has brought to its end."""
         results, now, first = [], time.time(), state.epoch
@@ -89,10 +97,10 @@ class TrainerTasks:
             state = state.take(np.searchsorted(columns, leg.columns))
             columns, k = leg.columns, len(leg.scored)
             nothing = Scores(np.full(k, np.nan), np.full(k, np.nan))
-            names = _others(self.named.load())
-            metrics = {name: np.full(k, np.nan) for name in names}
+            names = _others(self.named.load(), self.metrics)
+            none = {name: np.full(k, np.nan) for name in names}
             found = {LAST: nothing} if k else {}
-            results.append(LegResult(found, 0.0, metrics=metrics, errors=(reason,) * k))
+            results.append(LegResult(found, 0.0, metrics=none, errors=(reason,) * k))
         after = state.all_failed(legs[-1].epoch, reason)
         return LinkResult(after, tuple(results), now, now, after.epoch - first)
 
@@ -112,16 +120,15 @@ class TrainerTasks:
             The test rows as they are in their source, if there are any.
         """
         with self._at_work() as trainer:
-            training = self._rows(examples.all(), examples.n_classes, seed)
+            training = self._rows(examples.all(), examples, seed)
 
             def train() -> FinalState:
                 state = train_alone(trainer, params, range(epochs), training)
                 figures: dict[str, float] = {}
                 if test is not None:
                     seen = replace(test, X=examples.features.apply(test.X))
-                    figures = checked(
-                        trainer, trainer.score(state, self._rows(seen, training.n_classes, seed))
-                    )
+                    found = trainer.score(state, self._rows(seen, examples, seed))
+                    figures = checked(trainer, found, self.metrics)
                 return replace(none, content=dumped(trainer, state), figures=figures)
 
             none = FinalState(
@@ -141,8 +148,8 @@ class TrainerTasks:
             Seconds of a row, for the whole pack.
         """
         with self._at_work() as trainer:
-            training = self._rows(examples.training(0), examples.n_classes, seed)
-            scoring = self._rows(examples.validation(0), examples.n_classes, seed)
+            training = self._rows(examples.training(0), examples, seed)
+            scoring = self._rows(examples.validation(0), examples, seed)
             seconds = math.inf
             # The first one also loads libraries. Each begins anew: a state may be cut only at the
             # grain, and so many epochs would take as long as a small sweep.
@@ -177,15 +184,17 @@ def rows_of(sample: Sample, n_classes: int, seed: int, threads: int = 1) -> Rows
     return Rows(X, y, n_classes, weights, seed, threads)
 
 
-def _others(trainer: Trainer) -> list[str]:
-    return [name for name in trainer.metrics if name not in {"cost", "accuracy"}]
+def _others(trainer: Trainer, asked: Sequence[str]) -> list[str]:
+    names = dict.fromkeys((*trainer.metrics, *asked))
+    return [name for name in names if name not in {"cost", "accuracy"}]
 
 
 def _scores(
     current: Columns, places: NDArray[np.integer], epoch: int, scoring: Rows
 ) -> tuple[Scores, dict[str, NDArray[np.float64]], tuple[str | None, ...]]:
     """Return the scores of some columns, their other metrics, and why they have none."""
-    names = current.trainer.metrics
+    others = _others(current.trainer, scoring.metrics)
+    names = ("cost", "accuracy", *others)
     table = np.full((len(names), len(places)), np.nan)
     errors: list[str | None] = []
     for k, found in enumerate(current.scores(places.tolist(), epoch, scoring)):
@@ -196,4 +205,4 @@ def _scores(
             table[:, k] = [found[name] for name in names]
     by_name = dict(zip(names, table, strict=True))
     scores = Scores(by_name["cost"], by_name["accuracy"])
-    return scores, {name: by_name[name] for name in _others(current.trainer)}, tuple(errors)
+    return scores, {name: by_name[name] for name in others}, tuple(errors)

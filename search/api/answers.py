@@ -66,6 +66,12 @@ class SweepIn(Strict):
     seeds: Annotated[int | None, Field(ge=1, le=1000)] = None
     sampler: Annotated[str | None, BeforeValidator(_checked)] = Field(None, max_length=200)
     trials: Annotated[int | None, Field(ge=1, lt=2**63)] = None
+    objective: Annotated[str | None, BeforeValidator(_checked)] = Field(
+        None, max_length=200, description="The metric by which trials are compared."
+    )
+    metrics: Annotated[tuple[str, ...] | None, BeforeValidator(_checked)] = Field(
+        None, max_length=20, description="What is kept of each trial beside cost and accuracy."
+    )
     pruner: Annotated[str | None, BeforeValidator(_checked)] = Field(None, max_length=200)
     target: Annotated[str | None, BeforeValidator(_checked)] = Field(None, max_length=200)
     weights: Annotated[str | None, BeforeValidator(_checked)] = Field(None, max_length=200)
@@ -124,6 +130,10 @@ class Best(BaseModel):
     number: int
     cost: float | None
     params: dict[str, Any]
+    objective: str | None = Field(
+        None, description="By what it is the best, where that is not the cost."
+    )
+    value: float | None = Field(None, description="The value of that.")
 
 
 class SweepOut(BaseModel):

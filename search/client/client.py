@@ -127,8 +127,8 @@ class Client:
             What makes it one sweep, however often it is submitted; made up where it is left out.
         **settings
             ``name``, ``dataset``, ``trainer``, ``seed``, ``seeds``, ``sampler``, ``trials``,
-            ``pruner``, ``target``, ``weights``, ``missing``, ``keys``, ``refits``, ``optimum``,
-            ``queue`` and ``priority``, as the command line has them.
+            ``objective``, ``metrics``, ``pruner``, ``target``, ``weights``, ``missing``, ``keys``,
+            ``refits``, ``optimum``, ``queue`` and ``priority``, as the command line has them.
 
         Returns
         -------

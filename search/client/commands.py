@@ -25,8 +25,8 @@ from search.storage import write_whole
 from search.text import console, show, table_lines, text_width
 
 _ASKED = (
-    "trainer", "seed", "seeds", "sampler", "trials", "pruner", "target", "weights", "missing",
-    "keys", "refits", "optimum",
+    "trainer", "seed", "seeds", "sampler", "trials", "objective", "metrics", "pruner", "target",
+    "weights", "missing", "keys", "refits", "optimum",
 )  # fmt: skip
 
 

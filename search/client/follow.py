@@ -28,7 +28,8 @@ def sweep_lines(sweep: Mapping[str, Any]) -> list[str]:
     if best := sweep["best"]:
         params = ", ".join(f"{name} {value_text(v)}" for name, v in best["params"].items())
         cost = "no cost" if best["cost"] is None else f"{best['cost']:.4f}"
-        lines.append(f"best {cost}: {params}")
+        value = f"{best['objective']} {best['value']:.4f}, cost " if best.get("objective") else ""
+        lines.append(f"best {value}{cost}: {params}")
     return lines
 
 

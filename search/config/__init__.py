@@ -9,6 +9,15 @@ from search.config.config import SweepConfig, grid_of, load_config, read_grid, r
 from search.config.free_axes import RESERVED
 from search.config.labels import Label, in_order, label_of, short_text
 from search.config.messages import show
+from search.config.objective import (
+    ACCURACY,
+    BY_COST,
+    COST,
+    Objective,
+    asked,
+    objective_of,
+    title_of,
+)
 from search.config.replicates import Replicate, replicates_of, replicates_text
 from search.config.sample import some_params
 from search.config.schema import (
@@ -22,7 +31,10 @@ from search.config.schema import (
 from search.config.space import EPOCHS, Axis, Params, Range, SearchSpace
 
 __all__ = [
+    "ACCURACY",
     "AXES",
+    "BY_COST",
+    "COST",
     "EPOCHS",
     "PRUNERS",
     "RESERVED",
@@ -30,6 +42,7 @@ __all__ = [
     "SOFTMAX",
     "Axis",
     "Label",
+    "Objective",
     "Params",
     "Range",
     "ReadingSettings",
@@ -38,10 +51,12 @@ __all__ = [
     "SearchSpace",
     "SweepConfig",
     "TrainerSettings",
+    "asked",
     "grid_of",
     "in_order",
     "label_of",
     "load_config",
+    "objective_of",
     "read_grid",
     "read_reading",
     "replicates_of",
@@ -49,4 +64,5 @@ __all__ = [
     "short_text",
     "show",
     "some_params",
+    "title_of",
 ]

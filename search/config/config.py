@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from model.user_folders import expanded
 from search.config.axes import RANGE_RULES, Axes, Strict, broken
 from search.config.messages import closest, conflicts, explain, show
+from search.config.objective import BY_COST, Objective, asked, objective_of
 from search.config.schema import (
     OPTUNA,
     PRUNERS,
@@ -59,6 +60,10 @@ class SweepConfig(GridFile):
         Number of parts that score every trial in turn; 0 if `validation_fraction` decides.
     select : str
         ``last`` or ``average``: the weights by whose validation cost trials are compared.
+    objective : str
+        The metric by which trials are compared; see `search.config.objective`.
+    metrics : tuple of str
+        What the log keeps of each trial beside cost and accuracy.
     sampler : SamplerSettings
         The sampler that proposes the trials, and their number.
     pruner : PrunerSettings
@@ -90,6 +95,16 @@ class SweepConfig(GridFile):
     def is_grid(self) -> bool:
         """Whether every combination is tried, and no sampler asked."""
         return self.sampler.name == "grid"
+
+    @property
+    def compared_by(self) -> Objective:
+        """The metric by which trials are compared."""
+        return objective_of(self.objective) or BY_COST
+
+    @property
+    def asked_metrics(self) -> tuple[str, ...]:
+        """What is computed beside cost and accuracy, but for what a trainer returns of itself."""
+        return asked(self.metrics, self.objective)
 
     @property
     def own_methods(self) -> list[str]:
@@ -203,6 +218,10 @@ class SweepConfig(GridFile):
             left_out.add("trainer")
         if self.resources == ResourceSettings():
             left_out.add("resources")
+        if not self.metrics:
+            left_out.add("metrics")
+        if self.compared_by.is_cost:
+            left_out.add("objective")
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
     @classmethod

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic_core import ErrorDetails
 
+from model.metrics import known_metrics
 from model.trainers import Schedule, ScheduleError
 from search.config.axes import AXES, BROKEN_RULE, Axes, RangeTable, Strict
 from search.config.free_axes import FreeAxes
+from search.config.objective import objective_of
 from search.config.schema import (
     MAX_TRIALS,
     PRUNERS,
@@ -84,7 +86,8 @@ def conflicts(grid: GridFile) -> list[str]:
         Empty where all is well.
     """
     found = [
-        *_trainer_conflicts(grid), *_pruner_conflicts(grid.pruner), *_replicate_conflicts(grid)
+        *_trainer_conflicts(grid), *_pruner_conflicts(grid.pruner), *_replicate_conflicts(grid),
+        *_objective_conflicts(grid),
     ]  # fmt: skip
     if "seed" in grid.sampler.options:
         found.append(
@@ -200,6 +203,20 @@ def _replicate_conflicts(grid: GridFile) -> Iterator[str]:
         )
 
 
+def _objective_conflicts(grid: GridFile) -> Iterator[str]:
+    """Say that a trainer does not return the metric by which trials are compared."""
+    objective, trainer = objective_of(grid.objective), grid.trainer
+    if objective is None or not objective.own:
+        return
+    known = trainer.is_softmax or trainer.live is not None  # else it was not asked yet
+    if known and objective.name not in trainer.metrics:
+        yield (
+            f"objective = {show(grid.objective)}: the trainer {show(trainer.name)} returns "
+            f"{', '.join(trainer.metrics)}; name one of these, or one that is computed for every "
+            f"trainer: {', '.join(known_metrics())}"
+        )
+
+
 def _given(method: Strict) -> dict[str, object]:
     """Return what is set besides the name."""
     return method.model_dump(exclude={"name"}, exclude_defaults=True)
@@ -217,7 +234,7 @@ def _unknown(keys: list[str]) -> str:
     table, key = ".".join(keys[:-1]), keys[-1]
     here = _KEYS.get(table, list(RangeTable.model_fields))
     where = f" in [{table}]" if table in _KEYS else f" in {table}"
-    hint = closest(key, here) or _elsewhere(key) or f" The keys here are {', '.join(here)}."
+    hint = _elsewhere(key) or closest(key, here) or f" The keys here are {', '.join(here)}."
     return f"unknown key {show(key)}{where if table else ''}.{hint}"
 
 

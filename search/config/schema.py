@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, to_json
 
 from model.data.found import ROLES, Reading
+from model.metrics import metric_of
 from model.trainers import KNOWN, WITH_ESTIMATOR
 from search.config.axes import (
     AXES,
@@ -30,6 +31,7 @@ from search.config.axes import (
     Strict,
 )
 from search.config.free_axes import FreeAxes
+from search.config.objective import COST, METRICS_RULE, OBJECTIVE_RULE, objective_of
 from search.config.space import Params
 
 MAX_TRIALS = 2**31
@@ -389,6 +391,8 @@ class GridFile(Strict):
         "last",
         description='"last" or "average": the weights by whose validation cost trials are compared',
     )
+    objective: str = Field(COST, description=OBJECTIVE_RULE)
+    metrics: tuple[str, ...] = Field((), max_length=20, description=METRICS_RULE)
     features: Literal["raw", "unit", "standardized"] = Field(
         "raw",
         description='"raw", "unit" or "standardized": features as they are, scaled to 1 at most, '
@@ -443,6 +447,25 @@ class GridFile(Strict):
         mode = "json" if info.mode == "json" else "python"
         found: Any = axes.model_dump(mode=mode)
         return found[0] if isinstance(axes, FreeAxes) and len(found) == 1 else found
+
+    @field_validator("objective")
+    @classmethod
+    def _known_objective(cls, name: str) -> str:
+        if objective_of(name) is None:
+            raise PydanticCustomError("no_objective", "no objective")
+        return name
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _list(cls, names: object) -> object:
+        return tuple(names) if isinstance(names, list) else names
+
+    @field_validator("metrics")
+    @classmethod
+    def _known_metrics(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(metric_of, names)):
+            raise PydanticCustomError("no_metric", "no metric")
+        return tuple(dict.fromkeys(names))
 
     @field_validator("folds")
     @classmethod

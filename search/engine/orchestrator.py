@@ -155,8 +155,8 @@ class Orchestrator:
         self.started_at = min(self.started_at, result.started_at)
         self._paces.append((link.seconds, result.seconds))
         self._avoid.pop(link.pack.index, None)
-        select = self.books.standings.select
-        rows, after = record(link, result, node, self._checkpoint(link), select)
+        layout = self.books.standings.layout
+        rows, after = record(link, result, node, self._checkpoint(link), layout)
         began = time.perf_counter()
         self.books.log_link(link, result, rows, after)
         self.measured(link, result, time.perf_counter() - began)

@@ -10,6 +10,7 @@ import numpy as np
 from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.errors import TrainerError
+from model.metrics import metrics_of
 from model.pack import PackState
 from model.seal import Seal
 from model.softmax import SoftmaxRegression
@@ -106,12 +107,15 @@ class SoftmaxTraining:
         The readout whose weights become the final model.
     examples : object
         The `Examples` as the executor's `share` has returned them.
+    metrics : sequence of str
+        What is wanted beside cost and accuracy.
     """
 
     params: Params
     data: Dataset
     select: str
     examples: Any
+    metrics: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -130,7 +134,8 @@ class SoftmaxTraining:
     def outcome(self, value: Refit, seal: Seal) -> tuple[bytes, FinalScores]:
         """Return the file of the final model, and its test figures by each readout."""
         models = final_models(value, self.params, self.data)
-        return models[self.select].sealed(seal), final_scores(models, self.data)
+        scores = final_scores(models, self.data, self.metrics)
+        return models[self.select].sealed(seal), scores
 
 
 @dataclass(frozen=True)
@@ -171,8 +176,10 @@ class TrainerTraining:
         """Return the file of the final state, and its test figures."""
         if value.error is not None:
             raise TrainerError(f"The final training has failed: {value.error}. {_WAY_OUT}")
-        figures = value.figures
-        scores = {LAST: FinalScore(figures["cost"], figures["accuracy"])} if figures else {}
+        figures, scores = dict(value.figures), {}
+        if figures:
+            cost, accuracy = figures.pop("cost"), figures.pop("accuracy")
+            scores = {LAST: FinalScore(cost, accuracy, figures or None)}
         return replace(value, classes=tuple(self.data.classes)).sealed(seal), scores
 
 
@@ -188,7 +195,8 @@ def final_training(refits: "Refits", examples: Any, executor: Executor) -> Final
     """
     params, data, tasks = refits.params, refits.data, refits.tasks
     if tasks is None:
-        return SoftmaxTraining(params, data, refits.config.select, examples)
+        config = refits.config
+        return SoftmaxTraining(params, data, config.select, examples, config.asked_metrics)
     test = None
     if data.X_test is not None and data.y_test is not None:
         test = executor.share(Sample(data.X_test, data.y_test, data.weights_test))
@@ -210,7 +218,9 @@ def _model(state: PackState, refit: Refit, params: Params, data: Dataset) -> Sof
     return model
 
 
-def final_scores(models: Mapping[str, SoftmaxRegression], data: Dataset) -> dict[str, FinalScore]:
+def final_scores(
+    models: Mapping[str, SoftmaxRegression], data: Dataset, metrics: Sequence[str] = ()
+) -> dict[str, FinalScore]:
     """Score each model on the test rows; none where the data set has no such rows.
 
     By the very functions that a user of the saved model calls.
@@ -219,7 +229,15 @@ def final_scores(models: Mapping[str, SoftmaxRegression], data: Dataset) -> dict
     if X is None or y is None:
         return {}
     labels, weights = np.asarray(data.classes)[y], data.weights_test
-    return {name: FinalScore(*model.evaluate(X, labels, weights)) for name, model in models.items()}
+
+    def score(model: SoftmaxRegression) -> FinalScore:
+        cost, accuracy = model.evaluate(X, labels, weights)
+        if not metrics:
+            return FinalScore(cost, accuracy)
+        others = metrics_of(model.predict_proba(X), y, weights, metrics)
+        return FinalScore(cost, accuracy, others)
+
+    return {name: score(model) for name, model in models.items()}
 
 
 def model_is_whole(folder: RunFolder) -> bool:

@@ -42,7 +42,8 @@ class Books:
     standings : Standings
         The counts and the best of the trials.
     resamples : Resamples or None
-        None where trials have replicates, or another trainer than the softmax trainer.
+        None where trials have replicates, are compared by another metric than the cost, or are
+        those of another trainer than the softmax trainer.
     links : LinkLog or None
         The links as data, for reading only; None where nobody reads them.
     """
@@ -176,11 +177,11 @@ def open_books(config: SweepConfig, data: Dataset, folder: RunFolder) -> Books:
     layout, is_softmax = layout_of(config), config.trainer.is_softmax
     shape = data.X.shape[1], data.n_classes
     states: StateKind = SoftmaxStates(shape) if is_softmax else TrainerStates()
-    compares = is_softmax and config.replicates == 1
+    compares = is_softmax and config.replicates == 1 and config.compared_by.is_cost
     return Books(
         TrialLog(folder.trials, _about(data), folder.run, layout=layout),
         Checkpoints(folder.checkpoints, folder.run, states),
-        Standings(config.total, config.select, layout),
+        Standings(config.total, layout),
         Resamples(folder.resamples, folder.run) if compares else None,
         LinkLog(folder.links),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from model.tasks import AVERAGE, LAST, READOUT_NAMES
+from search.config import ACCURACY, BY_COST, COST, Objective
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,19 @@ class Layout:
     readout_names : tuple of str
         The readouts by which a trial is scored; see `READOUTS`.
     metrics : tuple of str
-        What the trainer returns beside cost and accuracy.
+        What is known of a trial beside cost and accuracy: what the sweep asks for, and what its
+        trainer returns of itself.
+    objective : Objective
+        The metric by which trials are compared.
+    select : str
+        The readout by whose figures they are; see `READOUTS`.
     """
 
     dtypes: tuple[tuple[str, str], ...]
     readout_names: tuple[str, ...] = READOUT_NAMES
     metrics: tuple[str, ...] = ()
+    objective: Objective = BY_COST
+    select: str = LAST
 
     @cached_property
     def axes(self) -> tuple[str, ...]:
@@ -71,6 +79,22 @@ class Layout:
         """The columns that have a trial's costs, accuracies and other metrics."""
         pairs = [name for r in self.readouts.values() for name in (r.cost, r.accuracy)]
         return (*pairs, *(metric_column(name) for name in self.metrics))
+
+    @cached_property
+    def readout(self) -> Readout:
+        """The readout by which trials are compared."""
+        return READOUTS[self.select]
+
+    @cached_property
+    def compared(self) -> str:
+        """The column by which trials are compared."""
+        columns = {COST: self.readout.cost, ACCURACY: self.readout.accuracy}
+        return columns.get(self.objective.name) or metric_column(self.objective.name)
+
+    @property
+    def sign(self) -> float:
+        """By what the values of that column are multiplied such that the least is the best."""
+        return -1.0 if self.objective.greater else 1.0
 
     @cached_property
     def standings(self) -> tuple[str, ...]:

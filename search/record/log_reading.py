@@ -34,6 +34,7 @@ _FIGURES = {
     "val_cost_avg": "val_cost of the average of the last epoch's weights.",
     "val_accuracy_avg": "val_accuracy of the average of the last epoch's weights.",
 }
+_METRIC = "Metric of that name on the validation rows; null unless COMPLETE."
 _REST = [
     (
         "train_cost",
@@ -41,12 +42,16 @@ _REST = [
         "Cost on the training rows, penalty included, of the weights that select; null without "
         "--optimum.",
     ),
-    ("last_cost", pa.float64(), "The newest cost by which it is compared; also of a pruned trial."),
+    (
+        "last_cost",
+        pa.float64(),
+        "The newest cost; also of a pruned trial, where trials are compared by cost.",
+    ),
     ("last_epoch", pa.int32(), "Epochs that were trained: all, or fewer where it was pruned."),
     (
         "reports",
         pa.map_(pa.int32(), pa.float64()),
-        "Cost, as in last_cost, at each epoch at which a pruner was asked; null without a pruner.",
+        "What trials are compared by, at each epoch at which a pruner was asked; null without one.",
     ),
     (
         "seconds",
@@ -80,7 +85,11 @@ def schema_of(layout: Layout) -> pa.Schema:
             for name in layout.axes
         ),
         *(
-            (name, kind, _FIGURES.get(name, "Metric of the trainer, on the validation rows."))
+            (
+                name,
+                kind,
+                _FIGURES.get(name, _METRIC),
+            )
             for name, kind in figures
         ),
         *(

@@ -20,8 +20,8 @@ from model.data.sources import KNOWN
 from model.features import RAW
 from model.pack import TRAINER_VERSION
 from model.seal import EARLIER, Seal
-from model.tasks import LAST
-from search.config import SOFTMAX, Range, SweepConfig
+from model.tasks import LAST, READOUT_NAMES
+from search.config import ACCURACY, COST, SOFTMAX, Range, SweepConfig, asked
 from search.errors import ConfigError
 from search.record.columns import Layout
 from search.storage import Place, parse_json
@@ -43,7 +43,7 @@ _ALL = "all"
 # The settings that a trial's result depends on, beside its params.
 REUSE_KEY = (
     "trainer", "resources", "dataset", "features", "seed", "seeds", "folds", "validation_fraction",
-    "trainer_version",
+    "trainer_version", "metrics",
 )  # fmt: skip
 
 
@@ -101,6 +101,8 @@ class Manifest:
             "sampler": _method_text(self.config.get("sampler", {"name": "grid"})),
             "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
             "select": self.config.get("select", LAST),
+            "objective": self.config.get("objective", COST),
+            "metrics": _metrics_text(self.config),
             "features": self.config.get("features", RAW),
             "seed": self.config["seed"],
             "seeds": self.config.get("seeds", 1),
@@ -218,6 +220,16 @@ def _trainer_text(table: Mapping[str, Any]) -> str:
     return f"{table['name']} {table.get('version', '')}".strip()
 
 
+def _metrics_text(config: Mapping[str, Any]) -> str:
+    """Return which metrics the log has beside cost and accuracy, and of which weights they are."""
+    names = asked(config.get("metrics", ()), config.get("objective", COST))
+    return (
+        f"{', '.join(sorted(names))} of the {config.get('select', LAST)} weights"
+        if names
+        else "none"
+    )
+
+
 def _by_text(widths: Mapping[int, int] | int) -> dict[str, int]:
     if isinstance(widths, int):
         return {_ALL: widths}
@@ -306,6 +318,9 @@ def layout_of(config: SweepConfig) -> Layout:
     """Return the columns of a run's log that depend on its trainer."""
     dtypes = tuple((name, dtype.str) for name, dtype in config.dtypes.items())
     if config.trainer.is_softmax:
-        return Layout(dtypes)
-    others = tuple(m for m in config.trainer.metrics if m not in ("cost", "accuracy"))
-    return Layout(dtypes, (LAST,), others)
+        return Layout(
+            dtypes, READOUT_NAMES, config.asked_metrics, config.compared_by, config.select
+        )
+    names = dict.fromkeys((*config.trainer.metrics, *config.asked_metrics))
+    others = tuple(name for name in names if name not in (COST, ACCURACY))
+    return Layout(dtypes, (LAST,), others, config.compared_by)

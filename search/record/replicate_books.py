@@ -11,7 +11,7 @@ from search.config import Replicate
 from search.plan import NO_TRIAL, Link
 from search.record.books import Books
 from search.record.checkpoints import Checkpoint
-from search.record.columns import COMPLETE, FAIL, READOUTS
+from search.record.columns import COMPLETE, FAIL
 from search.record.reuse import as_columns
 from search.record.rows import Rows
 
@@ -65,7 +65,12 @@ class ReplicateBooks(Books):
         # Of replicate r of trial t at [r, t]; not a number before it has its row.
         self._seconds = np.zeros(shape)
         self._train_cost = np.full(shape, np.nan)
-        self._figures = {name: np.full(shape, np.nan) for name in self.standings.layout.figures}
+        layout = self.standings.layout
+        self._figures = {name: np.full(shape, np.nan) for name in layout.figures}
+        # Without one of these a trial has failed; another metric may have nothing to say.
+        self._needed = {layout.compared} | {
+            name for r in layout.readouts.values() for name in (r.cost, r.accuracy)
+        }
 
     @property
     def closed(self) -> NDArray[np.bool_]:
@@ -149,14 +154,15 @@ class ReplicateBooks(Books):
     def _results(self, trials: NDArray[np.int64]) -> dict[str, Any]:
         """Return the columns that are made of all replicates of some trials."""
         parts = {name: values[:, trials] for name, values in self._figures.items()}
-        finite: NDArray[np.bool_] = np.isfinite(np.stack(list(parts.values()))).all(axis=(0, 1))
+        needed = np.stack([parts[name] for name in self._needed])
+        finite: NDArray[np.bool_] = np.isfinite(needed).all(axis=(0, 1))
         means = {name: np.where(finite, x.mean(axis=0), np.nan) for name, x in parts.items()}
         stds = {f"{name}_std": x.std(axis=0, ddof=1) for name, x in parts.items()}
         return {
             "state": np.where(finite, COMPLETE, FAIL),
             **means,
             **{name: np.where(finite, values, np.nan) for name, values in stds.items()},
-            "last_cost": means[READOUTS[self.standings.select].cost],
+            "last_cost": means[self.standings.layout.readout.cost],
             "train_cost": np.where(finite, self._train_cost[:, trials].mean(axis=0), np.nan),
             "seconds": self._seconds[:, trials].sum(axis=0),
             "error": np.array([None if ok else "diverged" for ok in finite.tolist()], object),

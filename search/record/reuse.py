@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tasks import LAST
+from search.config import COST
 from search.errors import RunFolderError
 from search.record.columns import (
     COMPLETE,
@@ -185,11 +186,13 @@ def _of_other_readout(row: Mapping[str, Any], cost: str) -> dict[str, Any]:
 def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
     """Return the rows of trials that were trained to their end.
 
-    Costs that were reported to a pruner by another readout than this run's are left out.
+    What was reported to a pruner by another readout or objective than this run's is left out.
     """
     other = RunFolder(folder).existing_manifest()
     select = manifest.config.get("select", LAST)
-    same = select == other.config.get("select", LAST)
+    same = select == other.config.get("select", LAST) and (
+        manifest.config.get("objective", COST) == other.config.get("objective", COST)
+    )
     layout = layout_of(other.sweep_config)
     rows = read_log(RunFolder(folder).trials, run=other.run, layout=layout).to_pylist()
     return [

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.tasks import LAST, LegResult, LinkResult
+from model.tasks import LegResult, LinkResult
 from search.plan import NO_TRIAL, Leg, Link, Pack
 from search.record.checkpoints import Checkpoint
 from search.record.columns import (
@@ -23,7 +23,11 @@ Rows = dict[str, Any]
 
 
 def record(
-    link: Link, result: LinkResult, node: str, before: Checkpoint, select: str = LAST
+    link: Link,
+    result: LinkResult,
+    node: str,
+    before: Checkpoint,
+    layout: Layout = SOFTMAX_LAYOUT,
 ) -> tuple[Rows, Checkpoint]:
     """Return the log's columns for the trials that a link finishes, and the new checkpoint.
 
@@ -35,8 +39,8 @@ def record(
         Address of the machine it ran on.
     before : Checkpoint
         The checkpoint of the link's pack before it.
-    select : str
-        The readout by which trials are compared and reported.
+    layout : Layout
+        The columns of the log that depend on the trainer; by one of them trials are compared.
 
     Returns
     -------
@@ -50,12 +54,12 @@ def record(
         seconds[leg.columns] += ended.seconds / len(leg.columns)
         if not ended.scores:
             continue
-        figures = _figures(ended) | {"train_cost": _train_cost(ended)}
-        # inf: diverged. NaN: not scored at this epoch.
-        costs = figures[READOUTS[select].cost]
-        reports[leg.scored, leg.position] = np.where(np.isfinite(costs), costs, np.inf)
+        figures = _figures(ended, layout.compared) | {"train_cost": _train_cost(ended)}
+        # Infinite: diverged. NaN: not scored at this epoch.
+        values, worst = figures[layout.compared], layout.objective.worst
+        reports[leg.scored, leg.position] = np.where(np.isfinite(values), values, worst)
         figures["seconds"] = seconds[leg.scored]
-        parts.append(_complete(leg, figures, ended.errors, select))
+        parts.append(_complete(leg, figures, ended.errors, layout.readout.cost))
         seconds[leg.scored[leg.numbers != NO_TRIAL]] = 0.0
     times = (node, result.started_at, result.finished_at, link.attempt)
     after = Checkpoint(result.state, link.legs[-1].columns, seconds, reports, *times)
@@ -91,7 +95,7 @@ def pruned_rows(
     part = _params(pack, column, reached + 1 + later) | {
         "state": np.full(len(row), PRUNED),
         **{name: np.full(len(row), np.nan) for name in layout.figures},
-        "last_cost": after.reports[column, reached],
+        "last_cost": _last_cost(after, column, reached, layout),
         "last_epoch": np.full(len(row), rung, np.int32),
         "seconds": share,
         "error": np.full(len(row), None),
@@ -99,7 +103,15 @@ def pruned_rows(
     return _finished(pack, [part], after)
 
 
-def _complete(leg: Leg, figures: Rows, errors: Sequence[str | None], select: str) -> Rows:
+def _last_cost(
+    after: Checkpoint, columns: NDArray[np.int64], position: int, layout: Layout
+) -> NDArray[np.float64]:
+    """Return the cost of some columns at a stop, if that is what they were reported by."""
+    reports = after.reports[columns, position]
+    return reports if layout.objective.is_cost else np.full(len(columns), np.nan)
+
+
+def _complete(leg: Leg, figures: Rows, errors: Sequence[str | None], cost_name: str) -> Rows:
     """Rows of the trials that end with a leg; a cost that is not finite is a failure.
 
     Parameters
@@ -109,13 +121,13 @@ def _complete(leg: Leg, figures: Rows, errors: Sequence[str | None], select: str
         Costs, accuracies and seconds of the leg's scored columns.
     errors : sequence of str or None
         Why each of them has failed, if it is known to have; empty where none has.
-    select : str
-        The readout by which trials are compared.
+    cost_name : str
+        The column of the cost by the readout that selects.
     """
     done = leg.numbers != NO_TRIAL
     columns = leg.scored[done]
     figures = {name: values[done] for name, values in figures.items()}
-    cost = figures[READOUTS[select].cost]
+    cost = figures[cost_name]
     finite = np.isfinite(cost)
     reasons = np.array([*errors] or [None] * len(leg.scored), object)[done]
     return _params(leg.pack, columns, np.full(len(columns), leg.position)) | {
@@ -130,12 +142,18 @@ def _complete(leg: Leg, figures: Rows, errors: Sequence[str | None], select: str
     }
 
 
-def _figures(ended: LegResult) -> Rows:
-    """Costs and accuracies under their names in the log; what diverges by one has no figures."""
+def _figures(ended: LegResult, compared: str) -> Rows:
+    """Costs, accuracies and other metrics under their names in the log.
+
+    What diverges by one readout, or has no value to be compared by, has no figures.
+    """
     scores = ended.scores
-    finite = np.isfinite([score.cost for score in scores.values()]).all(axis=0)
-    pairs = [(READOUTS[name], score) for name, score in scores.items()]
     others = {metric_column(name): values for name, values in ended.metrics.items()}
+    needed = [score.cost for score in scores.values()]
+    if compared in others:
+        needed.append(others[compared])
+    finite = np.isfinite(needed).all(axis=0)
+    pairs = [(READOUTS[name], score) for name, score in scores.items()]
     return {
         **{readout.cost: np.where(finite, score.cost, np.nan) for readout, score in pairs},
         **{readout.accuracy: np.where(finite, score.accuracy, np.nan) for readout, score in pairs},

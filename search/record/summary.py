@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from model.features import RAW
 from model.tasks import FinalScore
-from search.config import Params
+from search.config import BY_COST, COST, Objective, Params, objective_of
 from search.record.columns import READOUTS, Readout
 from search.record.confidence import (
     FeatureSizes,
@@ -22,7 +22,7 @@ from search.record.confidence import (
 _NOT_ALWAYS = frozenset({
     "val_cost_std", "val_accuracy_std", "val_cost_avg_std", "val_accuracy_avg_std", "replicates",
     "trainings", "optimum", "guessing", "sizes", "val_cost_avg", "val_accuracy_avg", "average",
-    "trainer", "why_failed",
+    "trainer", "why_failed", "metrics", "objective",
 })  # fmt: skip
 """Keys that summary.json goes without where there is nothing to say; the others are null."""
 
@@ -83,6 +83,8 @@ class TopTrial:
         Standard deviations over the trainings of the trial; None where it was trained once.
     replicates : tuple of ReplicateFigures or None
         The trainings of the trial; None where it was trained once.
+    metrics : mapping of str to float, or None
+        What else is known of it, by the readout that selects; None where nothing is.
     """
 
     number: int
@@ -96,6 +98,7 @@ class TopTrial:
     val_cost_avg_std: float | None = None
     val_accuracy_avg_std: float | None = None
     replicates: tuple[ReplicateFigures, ...] | None = None
+    metrics: Mapping[str, float] | None = None
 
     def cost(self, readout: Readout) -> float:
         """Return the validation cost by a readout."""
@@ -111,6 +114,10 @@ class TopTrial:
         """Return the fraction of validation rows that a readout classifies correctly."""
         accuracy: float = getattr(self, readout.accuracy)
         return accuracy
+
+    def metric(self, name: str) -> float | None:
+        """Return a metric beside cost and accuracy; None where it is not known."""
+        return (self.metrics or {}).get(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +243,8 @@ class Summary:
         Name of the trainer; None for the softmax trainer.
     why_failed : str or None
         The commonest reason why trials of another trainer have failed; None where none has.
+    objective : str or None
+        The metric by which trials are compared, as a grid file names it; None for the cost.
     state : str
     """
 
@@ -258,6 +267,12 @@ class Summary:
     sizes: FeatureSizes | None = None
     trainer: str | None = None
     why_failed: str | None = None
+    objective: str | None = None
+
+    @property
+    def compared_by(self) -> Objective:
+        """The metric by which trials are compared."""
+        return objective_of(self.objective or COST) or BY_COST
 
     @property
     def readout(self) -> Readout:

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from model.errors import PacksweepError
+from search.config import ACCURACY, COST
 from search.record import Proposals, layout_of
 from search.report.axis import axis_number
 from search.report.charts import Chart
@@ -69,6 +70,8 @@ def _sections(run: RunData) -> dict[str, Any]:
         "warnings": _edge_warnings(run),
         "figures": figures(run.summary),
         "top": top_trials(_for_table(run)),
+        "objective": run.config.compared_by,
+        "extra_column": run.config.objective not in (COST, ACCURACY),
         "tie_sentences": tie_sentences(ties, run.summary.best, run.summary.dataset.rows),
         "tie_rows": tie_rows(ties),
         "tie_chart": tie_chart(ties),
@@ -122,8 +125,10 @@ def _edge_warnings(run: RunData) -> list[str]:
 
 
 def _for_table(run: RunData) -> Columns:
-    names = ("number", "val_cost", "val_cost_std", "val_accuracy", *run.axes)
-    return {name: run.trials[name] for name in names}
+    names = ("number", "loss", "val_cost", "val_cost_std", "val_accuracy", *run.axes)
+    sign = -1.0 if run.config.compared_by.greater else 1.0
+    columns = {name: run.trials[name] for name in names}
+    return {**columns, "compared": sign * columns["loss"]}
 
 
 def _waves(run: RunData) -> list[int]:

@@ -67,14 +67,14 @@ def figures(summary: Summary) -> list[tuple[str, str]]:
 
 
 def top_trials(trials: Columns) -> list[dict[str, Any]]:
-    """Return the trials with the lowest validation cost, the best first.
+    """Return the best trials, the best first.
 
     Parameters
     ----------
     trials : mapping of str to ndarray
-        Columns of the log, among them ``number`` and ``val_cost``.
+        Columns of the log, and ``loss``, the least of which is the best.
     """
     return [
         {name: values[[i]].tolist()[0] for name, values in trials.items()}
-        for i in best_first(trials["val_cost"])[:TOP]
+        for i in best_first(trials["loss"])[:TOP]
     ]

@@ -73,6 +73,10 @@ class RunData:
         readout = READOUTS[config.select]
         trials["val_cost"], trials["val_accuracy"] = trials[readout.cost], trials[readout.accuracy]
         trials["val_cost_std"] = trials[f"{readout.cost}_std"]
+        # By which the best trials are told; the charts show the cost.
+        trials["loss"] = layout.sign * trials[layout.compared]
+        if not layout.objective.is_cost:
+            trials["reports"] = np.full(len(order), None)  # these are no costs
         axes = {
             name: Axis.of(name, axis, has_gaps=_has_gaps(trials[name]))
             for name, axis in config.axes_by_name.items()

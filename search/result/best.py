@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from model.tasks import LAST
 from model.trainers import Value
-from search.config import EPOCHS, Axis, Params, Range, in_order, label_of
+from search.config import BY_COST, EPOCHS, Axis, Objective, Params, Range, in_order, label_of
 from search.record import READOUTS, BestTrial, Readout, TopTrial
 from search.result.spread import std_text
 from search.text import number_text, table_lines, value_text
@@ -18,11 +18,14 @@ _FIGURES = tuple(name for r in READOUTS.values() for name in (r.cost, r.accuracy
 def top_trial(trial: BestTrial) -> TopTrial:
     """Return one of a study's best trials as a summary has it, without its trainings."""
     figures = {name: getattr(trial, name) for name in _FIGURES}
-    return TopTrial(number=trial.number, params=trial.params, **figures)
+    return TopTrial(number=trial.number, params=trial.params, **figures, metrics=trial.metrics)
 
 
 def top_lines(
-    top: Sequence[TopTrial], width: int | None = None, readout: Readout = READOUTS[LAST]
+    top: Sequence[TopTrial],
+    width: int | None = None,
+    readout: Readout = READOUTS[LAST],
+    objective: Objective = BY_COST,
 ) -> list[str]:
     """Return a line for each of the best trials, under a headline and the columns' names.
 
@@ -34,22 +37,29 @@ def top_lines(
         Columns of the terminal.
     readout : Readout
         The readout whose figures are shown.
+    objective : Objective
+        The metric by which they are the best.
     """
     if not top:
         return []
     title = "The best trials:" if len(top) > 1 else "The best trial:"
     names = list(dict.fromkeys(name for trial in top for name in trial.params))
-    full = ("trial", "cost", _STD, "correct", *(label_of(name).short for name in names))
-    rows = [_row(trial, readout, names) for trial in top]
-    # Without a standard deviation the table has no column for it.
-    kept = [i for i, name in enumerate(full) if name != _STD or any(row[i] for row in rows)]
+    columns = ("trial", objective.title, "cost", _STD, "correct")
+    full = (*columns, *(label_of(name).short for name in names))
+    rows = [_row(trial, readout, names, objective) for trial in top]
+    # Without a standard deviation or another objective the table has no column for it.
+    kept = [i for i, name in enumerate(full) if i >= len(columns) or any(row[i] for row in rows)]
     header, *rows = [tuple(row[i] for i in kept) for row in (full, *rows)]
     return [title, *table_lines(header, rows, width, _SPARE)]
 
 
-def _row(trial: TopTrial, readout: Readout, names: Sequence[str]) -> tuple[str, ...]:
+def _row(
+    trial: TopTrial, readout: Readout, names: Sequence[str], objective: Objective
+) -> tuple[str, ...]:
+    compared = trial.metric(objective.name)
     return (
         f"{trial.number}",
+        "" if compared is None else f"{compared:.4f}",
         f"{trial.cost(readout):.4f}",
         std_text(trial, readout),
         f"{100 * trial.accuracy(readout):.2f} %",

@@ -98,6 +98,7 @@ def make_summary(
         sizes=sizes_of(data, config.features) if config.trainer.is_softmax else None,
         trainer=None if config.trainer.is_softmax else config.trainer.name,
         why_failed=None if config.trainer.is_softmax else _why_failed(standings, trial_log),
+        objective=None if config.compared_by.is_cost else config.objective,
     )
     return with_refits(summary, config, findings.tests)
 

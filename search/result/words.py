@@ -1,10 +1,11 @@
 """The result of a sweep in words: what the command prints at the end."""
 
 import shlex
+from collections.abc import Mapping
 
 from model.features import RAW
 from model.tasks import AVERAGE, FinalScore
-from search.config import Params, in_order, label_of
+from search.config import Params, in_order, label_of, title_of
 from search.record import READOUTS, Arithmetic, Summary, Timing
 from search.result.best import edge_warnings, top_lines
 from search.result.guessing import Axes, guessing_lines
@@ -24,11 +25,21 @@ def result_lines(summary: Summary) -> list[tuple[str, str]]:
         return [("result", f"none, {summary.trials.why_none}")]
     lines = [
         *params_lines(summary.best.params),
+        *metric_lines("validation", summary.best.metrics),
         cost_line(cost_text(summary.best, summary.readout)),
     ]
     if summary.test is None:
         return [*lines, ("test", f"the data set has no test {summary.dataset.rows}")]
-    return [*lines, *score_lines(summary.test, summary.dataset.rows)]
+    return [
+        *lines,
+        *metric_lines("test", summary.test.metrics),
+        *score_lines(summary.test, summary.dataset.rows),
+    ]
+
+
+def metric_lines(part: str, metrics: Mapping[str, float] | None) -> list[tuple[str, str]]:
+    """Return the lines of the result that have what is known beside cost and accuracy."""
+    return [(f"{part} {title_of(name)}", f"{value:.4f}") for name, value in (metrics or {}).items()]
 
 
 def params_lines(params: Params) -> list[tuple[str, str]]:
@@ -98,7 +109,7 @@ def result_text(
             _head(summary),
             "",
             *_worse_lines(summary, axes, width),
-            *(f"  {name:<26}  {value}" for name, value in result_lines(summary)),
+            *_aligned(result_lines(summary)),
             "",
             *_more_lines(summary, axes, following, width),
             *trainings_lines(summary),
@@ -107,6 +118,11 @@ def result_text(
             f"Log, model and report are in {run}",
         ]
     )
+
+
+def _aligned(lines: list[tuple[str, str]]) -> list[str]:
+    width = max(26, *(len(name) for name, _ in lines))
+    return [f"  {name:<{width}}  {value}" for name, value in lines]
 
 
 def _worse_lines(summary: Summary, axes: Axes, width: int | None) -> list[str]:
@@ -137,13 +153,26 @@ def _more_lines(
     warnings = edge_warnings(summary.best.params, axes)
     blocks = [
         *_tables(summary, width),
-        top_lines(summary.top, width, summary.readout),
-        tie_lines(summary, width),
+        top_lines(summary.top, width, summary.readout, summary.compared_by),
+        _compared_lines(summary, width) or tie_lines(summary, width),
         optimum_lines(summary, width),
         [line for text in warnings for line in wrapped(text, width)],
         following,
     ]
     return [line for block in blocks if block for line in (*block, "")]
+
+
+def _compared_lines(summary: Summary, width: int | None) -> list[str]:
+    """Say by what trials were compared, where it was not by cost."""
+    objective = summary.compared_by
+    if objective.is_cost:
+        return []
+    which = "greatest" if objective.greater else "least"
+    text = (
+        f"Trials were compared by {objective.title}, the {which} being the best. How many cannot "
+        "be told from the best one is worked out for costs alone."
+    )
+    return wrapped(text, width)
 
 
 def _tables(summary: Summary, width: int | None) -> list[list[str]]:

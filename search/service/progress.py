@@ -52,7 +52,8 @@ class Progress:
     states : mapping of str to int
         How many have which state.
     best : dict or None
-        Number, cost and hyperparameters of the best trial so far.
+        Number, cost and hyperparameters of the best trial so far; by what it is the best, and the
+        value of that, where it is another metric than the cost.
     links : int
         Links that have ended since the sweep was opened.
     tried_again : int
@@ -95,7 +96,14 @@ class Progress:
         best = standings.best_trial
         self.finished, self.states = standings.finished, dict(standings.states)
         if best:
-            self.best = {"number": best.number, "cost": best.value, "params": dict(best.params)}
+            self.best = {
+                "number": best.number,
+                "cost": standings.best_cost,
+                "params": dict(best.params),
+            }
+            objective = standings.layout.objective
+            if not objective.is_cost:
+                self.best |= {"objective": objective.title, "value": best.value}
         self.version += 1
 
     def lost(self, link: Link, reason: str) -> None:

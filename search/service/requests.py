@@ -50,7 +50,8 @@ class Request:
         The text of a grid file, in place of `grid`.
     name : str or None
         What the sweep is called; the grid's name where it is left out.
-    dataset, trainer, seed, seeds, sampler, trials, pruner, target, weights, missing, keys
+    dataset, trainer, seed, seeds, sampler, trials, objective, metrics, pruner, target, weights, \
+    missing, keys
         As the options of `search.run`; they come before the grid's own.
     refits : int
         Number of final trainings.
@@ -69,6 +70,8 @@ class Request:
     seeds: int | None = None
     sampler: str | None = None
     trials: int | None = None
+    objective: str | None = None
+    metrics: tuple[str, ...] | None = None
     pruner: str | None = None
     target: str | None = None
     weights: str | None = None
@@ -88,8 +91,8 @@ class Request:
     def options(self) -> Options:
         """What the command line would say."""
         names = (
-            "dataset", "trainer", "seed", "seeds", "sampler", "trials", "pruner", "target",
-            "weights", "missing", "keys", "refits", "optimum",
+            "dataset", "trainer", "seed", "seeds", "sampler", "trials", "objective", "metrics",
+            "pruner", "target", "weights", "missing", "keys", "refits", "optimum",
         )  # fmt: skip
         return Options(**{name: getattr(self, name) for name in names}, progress=False)
 

@@ -57,6 +57,8 @@ class SweepOptions(TypedDict, total=False):
     seeds: int
     sampler: str
     trials: int
+    objective: str
+    metrics: tuple[str, ...]
     pruner: str
     reuse: list[Place]
     refits: int

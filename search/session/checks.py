@@ -9,6 +9,7 @@ from cluster.resources import Resources
 from model.data.dataset import Dataset
 from model.data.memory import gib, memory_bytes
 from model.errors import DataError
+from model.metrics import metric_of
 from search.config import Range, SweepConfig
 from search.errors import ConfigError, RunFolderError
 from search.plan import rows_bytes, trials_bytes
@@ -174,6 +175,23 @@ def check_methods(config: SweepConfig) -> None:
             f"The pruner {config.pruner.name!r} would never be asked: no trial has epochs beyond "
             "the first report. Give a smaller pruner.interval, or leave the pruner out."
         )
+
+
+def check_metrics(config: SweepConfig, data: Dataset) -> None:
+    """Refuse metrics that say nothing of so few classes.
+
+    Raises
+    ------
+    ConfigError
+        With the metric, and how many classes it takes.
+    """
+    for name in config.asked_metrics:
+        found = metric_of(name)
+        if found and data.n_classes < found.least_classes:
+            raise ConfigError(
+                f"{name} takes {found.least_classes} classes or more, and {data.name} has "
+                f"{data.n_classes}. Give a smaller number, or another metric."
+            )
 
 
 def check_refits(count: int, data: Dataset) -> None:

@@ -65,6 +65,10 @@ class Options:
         Name or import path of the sampler.
     trials : int or None
         Number of trials that the sampler proposes.
+    objective : str or None
+        The metric by which trials are compared.
+    metrics : tuple of str or None
+        What is kept of each trial beside cost and accuracy.
     pruner : str or None
         Name or import path of the pruner.
     seeds : int or None
@@ -100,6 +104,8 @@ class Options:
     progress: bool = True
     sampler: str | None = None
     trials: int | None = None
+    objective: str | None = None
+    metrics: tuple[str, ...] | None = None
     pruner: str | None = None
     seeds: int | None = None
     reuse: Sequence[Place] = ()
@@ -212,6 +218,8 @@ def with_options(settings: Mapping[str, Any], options: Options, grid: str) -> Sw
         "seed": options.seed,
         "seeds": options.seeds,
         "sampler": _changed_sampler(settings["sampler"], options),
+        "objective": options.objective,
+        "metrics": options.metrics,
         "pruner": _changed_method(settings["pruner"], options.pruner, "none"),
         "reading": {**settings["reading"], **options.reading},
     }

@@ -60,8 +60,9 @@ def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Example
         config.select,
         config.features,
         config.folds,
-        resampled=config.replicates == 1,
+        resampled=config.replicates == 1 and config.compared_by.is_cost,
         train_costs=train_costs,
+        metrics=config.asked_metrics,
     )
 
 

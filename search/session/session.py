@@ -46,6 +46,7 @@ from search.session.checks import (
     check_enough_images,
     check_memory,
     check_methods,
+    check_metrics,
     check_outlives_job,
     check_refits,
     check_resources,
@@ -119,6 +120,7 @@ def check(options: Options, config: SweepConfig, data: Dataset) -> None:
     if not (options.joins or config.trainer.is_softmax):
         check_resources(resources_of(config))
     check_methods(config)
+    check_metrics(config, data)
     check_refits(options.refits, data)
     check_params(config, options.code)
     if options.optimum:

@@ -53,7 +53,8 @@ def trainer_tasks(config: SweepConfig, code: Path | None) -> TrainerTasks | None
     if config.trainer.is_softmax:
         return None
     threads = Resources(config.resources.cpus).threads
-    return TrainerTasks(TrainerName.here(config.trainer.name, code), threads)
+    named = TrainerName.here(config.trainer.name, code)
+    return TrainerTasks(named, threads, config.asked_metrics)
 
 
 def check_params(config: SweepConfig, code: Path | None) -> None:

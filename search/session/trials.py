@@ -134,7 +134,7 @@ class Run:
             for path, problem in found.items():
                 if problem:
                     raise StoreError(f"{path} cannot be believed: {problem}. It {way_out}.")
-        standings = Standings(self.config.total, self.config.select, self.layout)
+        standings = Standings(self.config.total, self.layout)
         self.books.standings = standings
         self.books.count_log()
         if standings.finished != standings.total:

@@ -17,9 +17,11 @@ from optuna.distributions import (
 )
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 
 from search.config import PRUNERS, SAMPLERS, Range
 from search.errors import ConfigError, SamplerError
+from search.record import Layout
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -32,6 +34,11 @@ _SAMPLER_OPTIONS: dict[str, dict[str, Any]] = {
     "qmc": {"scramble": True},
     "tpe": {"constant_liar": True},
 }
+
+
+def direction(layout: Layout) -> StudyDirection:
+    """Return in which direction Optuna goes for the objective of a run."""
+    return StudyDirection.MAXIMIZE if layout.objective.greater else StudyDirection.MINIMIZE
 
 
 def distributions(axes: Mapping[str, Sequence[Any] | Range]) -> dict[str, BaseDistribution]:

@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from search.config import SweepConfig
 from search.engine import Column, Decision, EndedTrial
-from search.tuning.methods import make_pruner, told_as_sampler_error
+from search.record import SOFTMAX_LAYOUT, Layout, layout_of
+from search.tuning.methods import direction, make_pruner, told_as_sampler_error
 
 
 class PruningStudy:
@@ -32,6 +33,8 @@ class PruningStudy:
         Number of each column's newest trial, under which the pruner knows the column.
     seed : sequence of int
         Seed of the order in which columns are asked about.
+    layout : Layout
+        Its objective says which values are the better ones.
     """
 
     def __init__(
@@ -40,8 +43,11 @@ class PruningStudy:
         history: Sequence[FrozenTrial],
         columns: Mapping[Column, int],
         seed: Sequence[int],
+        layout: Layout = SOFTMAX_LAYOUT,
     ) -> None:
-        self._study = optuna.create_study(study_name="pruning", pruner=pruner)
+        self._study = optuna.create_study(
+            study_name="pruning", pruner=pruner, direction=direction(layout)
+        )
         self._study.add_trials(history)
         self._pruner, self._seed = pruner, list(seed)
         by_number = {number: column for column, number in columns.items()}
@@ -65,7 +71,7 @@ class PruningStudy:
         rung : int
             An epoch, larger than at the last call.
         live : mapping of Column to float
-            Cost of each column that would go on.
+            What each column that would go on has reported at the rung.
         ended : sequence of EndedTrial
             Trials that have reached their end since the last rung.
 
@@ -101,18 +107,18 @@ class PruningStudy:
 
     def _complete(self, ended: EndedTrial) -> None:
         """Let a trial be complete: a column's longest one, or a shorter one beside it."""
-        cost = ended.reports[max(ended.reports)]
-        if not math.isfinite(cost):
+        value = ended.reports[max(ended.reports)]
+        if not math.isfinite(value):
             return
         if ended.longest:
             trial = self._trials[ended.column]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what was reported at a rung already
-                for epoch, value in ended.reports.items():
-                    trial.report(value, epoch)
-            self._study.tell(trial, cost)
+                for epoch, report in ended.reports.items():
+                    trial.report(report, epoch)
+            self._study.tell(trial, value)
         else:
-            self._study.add_trial(create_trial(value=cost, intermediate_values=ended.reports))
+            self._study.add_trial(create_trial(value=value, intermediate_values=ended.reports))
 
 
 def make_pruning(
@@ -136,4 +142,4 @@ def make_pruning(
         If there is no such pruner, or it does not take its options.
     """
     pruner = make_pruner(config.pruner.name, config.pruner.options, config.rungs)
-    return PruningStudy(pruner, history, columns, [config.seed, wave])
+    return PruningStudy(pruner, history, columns, [config.seed, wave], layout_of(config))

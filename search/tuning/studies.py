@@ -14,13 +14,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from model.tasks import LAST
 from model.user_folders import expanded
 from search.config import Range, SweepConfig
 from search.errors import ConfigError, StoreError
 from search.logins import has_login, without_login, without_logins
 from search.record import (
-    READOUTS,
     SOFTMAX_LAYOUT,
     Layout,
     RunFolder,
@@ -28,7 +26,7 @@ from search.record import (
     read_log,
 )
 from search.storage import Place, place
-from search.tuning.methods import distributions
+from search.tuning.methods import direction, distributions
 
 TOTAL = "packsweep_trials"
 """The attribute of a study that says how many trials its run has in all."""
@@ -47,7 +45,6 @@ def as_study(
     rows: Sequence[Mapping[str, Any]],
     axes: Mapping[str, Sequence[Any] | Range],
     name: str,
-    select: str = LAST,
     layout: Layout = SOFTMAX_LAYOUT,
 ) -> optuna.Study:
     """Return a study in memory.
@@ -60,13 +57,11 @@ def as_study(
         Values or range of each hyperparameter.
     name : str
         Name of the study.
-    select : str
-        The readout whose validation cost is a trial's value.
     layout : Layout
-        The columns of the log that depend on the trainer.
+        The columns of the log that depend on the trainer; one of them is a trial's value.
     """
-    study = optuna.create_study(study_name=name, direction="minimize")
-    study.add_trials(_numbered(rows, distributions(axes), READOUTS[select].cost, layout))
+    study = optuna.create_study(study_name=name, direction=direction(layout))
+    study.add_trials(_numbered(rows, distributions(axes), layout.compared, layout))
     return study
 
 
@@ -133,7 +128,7 @@ def _copy(study: optuna.Study, storage: BaseStorage, name: str) -> None:
     studies = {found.study_name: found for found in storage.get_all_studies()}
     if name in studies and studies[name].user_attrs.get(_COPY) == _BEGUN:
         optuna.delete_study(study_name=name, storage=storage)
-    copy = optuna.create_study(study_name=name, storage=storage, direction="minimize")
+    copy = optuna.create_study(study_name=name, storage=storage, direction=study.direction)
     copy.set_user_attr(_COPY, _BEGUN)
     copy.add_trials(ended_trials(study))
     copy.set_user_attr(_COPY, _WHOLE)
@@ -189,7 +184,7 @@ def study_of_run(run: str | Place) -> optuna.Study:
     config = SweepConfig.from_dict(manifest.config)
     layout = layout_of(config)
     log = read_log(folder.trials, run=manifest.run, layout=layout).sort_by("number")
-    study = as_study(log.to_pylist(), config.axes_by_name, config.name, config.select, layout)
+    study = as_study(log.to_pylist(), config.axes_by_name, config.name, layout)
     study.set_user_attr(TOTAL, config.total)
     study.set_user_attr(FINISHED, folder.read_summary() is not None)
     return study

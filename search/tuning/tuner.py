@@ -9,10 +9,9 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from model.tasks import LAST
 from search.config import SweepConfig
-from search.record import READOUTS, Proposal
-from search.tuning.methods import distributions, make_sampler, told_as_sampler_error
+from search.record import SOFTMAX_LAYOUT, Layout, Proposal, layout_of
+from search.tuning.methods import direction, distributions, make_sampler, told_as_sampler_error
 
 _STATES = {state.name: state for state in TrialState}
 
@@ -32,8 +31,8 @@ class Tuner:
     options : mapping
         Keyword arguments of the sampler.
     seed : int
-    cost : str
-        The column of the log that has the value of a trial.
+    layout : Layout
+        It says in which column of the log a trial's value is, and which values are the better ones.
     """
 
     def __init__(
@@ -42,14 +41,21 @@ class Tuner:
         sampler: str,
         options: Mapping[str, Any],
         seed: int,
-        cost: str = READOUTS[LAST].cost,
+        layout: Layout = SOFTMAX_LAYOUT,
     ) -> None:
         self._distributions = dict(distributions)
-        self._sampler, self._options, self._seed, self._cost = sampler, options, seed, cost
+        self._sampler, self._options, self._seed, self._column = (
+            sampler,
+            options,
+            seed,
+            layout.compared,
+        )
         self._stopped = threading.Event()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.study = optuna.create_study(sampler=make_sampler(sampler, options, seed))
+            self.study = optuna.create_study(
+                sampler=make_sampler(sampler, options, seed), direction=direction(layout)
+            )
         # Samplers that have tried everything would stop a loop of Optuna's own, which is not here.
         setattr(self.study, "stop", lambda: None)  # noqa: B010 - mypy takes no assignment
 
@@ -126,7 +132,7 @@ class Tuner:
                 storage.set_trial_intermediate_value(trial._trial_id, step, value)
             for key, value in attrs.get(number, {}).items():
                 storage.set_trial_system_attr(trial._trial_id, key, value)
-            value = row[self._cost] if state is TrialState.COMPLETE else None
+            value = row[self._column] if state is TrialState.COMPLETE else None
             with told_as_sampler_error(f"sampler {self._sampler!r}"):
                 self.study.tell(number, value, state=state)
 
@@ -152,7 +158,7 @@ def make_tuner(config: SweepConfig) -> Tuner:
     """
     settings = config.sampler
     seed = config.seed if settings.seed is None else settings.seed
-    options = dict(settings.options)
+    options, layout = dict(settings.options), layout_of(config)
     if settings.name == "cmaes":
         # All trials of a wave come from one generation, so all of them should count for the next.
         options.setdefault("popsize", max(_SMALLEST_POPULATION, config.wave_size))
@@ -161,5 +167,5 @@ def make_tuner(config: SweepConfig) -> Tuner:
         settings.name,
         options,
         seed,
-        READOUTS[config.select].cost,
+        layout,
     )

@@ -55,7 +55,7 @@ class TrialTable:
     axes, figures : tuple of str
         Names of the hyperparameters and of the metrics.
     select : str
-        The metric by which trials are compared, the least being the best.
+        The cost of the readout that selects, which pictures show.
     """
 
     columns: dict[str, NDArray[Any]]

@@ -109,8 +109,7 @@ def _figure(name: str, values: list[float | None], form: str) -> tuple[str, str,
 
 
 def _best_cost(state: RunState) -> float | None:
-    best = state.standings.best_trial
-    return best.value if best else None
+    return state.standings.best_cost
 
 
 def _test(state: RunState, name: str, factor: float = 1) -> float | None:

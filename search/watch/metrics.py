@@ -137,8 +137,8 @@ class MetricsObserver:
         record, standings = self._metrics.record, self._standings
         for state in (COMPLETE, FAIL, PRUNED):
             record(TRIALS, standings.states[state], state)
-        if standings.best_trial is not None:
-            record(BEST, standings.best_trial.value)
+        if standings.best_cost is not None:
+            record(BEST, standings.best_cost)
         record(PLANNED, standings.total)
         record(TRIALS_RATE, self._pace.trials_per_second)
         record(GFLOPS, self._pace.gflops)

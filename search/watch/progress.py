@@ -7,7 +7,7 @@ from rich.console import Console
 
 from search.config import Params, label_of
 from search.plan import Link, Prediction
-from search.record import FAIL, PRUNED, BestTrial, Standings
+from search.record import FAIL, PRUNED, Standings
 from search.text import duration, show, value_text
 
 # Seconds between two plain lines.
@@ -109,7 +109,7 @@ class Progress:
     @property
     def best(self) -> str:
         """Value and params of the best trial so far, in words."""
-        return best_text(self.standings.best_trial)
+        return best_text(self.standings)
 
     @property
     def packs(self) -> list[str]:
@@ -143,11 +143,13 @@ class QuietProgress(Progress):
     """Prints nothing except messages of lost workers."""
 
 
-def best_text(best: BestTrial | None) -> str:
+def best_text(standings: Standings) -> str:
     """Return value and params of the best trial in one line."""
+    best, objective = standings.best_trial, standings.layout.objective
     if best is None:
         return "no trial yet"
-    return f"best {best.value:.4f}: {params_text(best.params)}"
+    name = "" if objective.is_cost else f"{objective.title} "
+    return f"best {name}{best.value:.4f}: {params_text(best.params)}"
 
 
 def params_text(params: Params) -> str:

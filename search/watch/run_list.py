@@ -123,7 +123,7 @@ def _unfinished(state: RunState) -> _Found:
     best = state.standings.best_trial
     if best is None:
         return _Found(state.standings.finished)
-    return _Found(state.standings.finished, best.value, best.params)
+    return _Found(state.standings.finished, state.standings.best_cost, best.params)
 
 
 def _value(params: Params | None, name: str) -> str:

@@ -110,7 +110,7 @@ class RunState:
         StoreError
             If the log cannot be read.
         """
-        standings = Standings(self.config.total, self.config.select, self.layout)
+        standings = Standings(self.config.total, self.layout)
         columns = self.columns(*self.layout.standings)
         standings.count(dict(zip(self.layout.standings, columns, strict=True)))
         return standings

@@ -22,7 +22,8 @@ def status_lines(state: RunState, width: int | None = None) -> list[str]:
         Columns of the terminal.
     """
     readout = READOUTS[state.config.select]
-    top = top_lines(list(map(top_trial, state.standings.top)), width, readout)
+    objective = state.config.compared_by
+    top = top_lines(list(map(top_trial, state.standings.top)), width, readout, objective)
     blocks = [_head(state, width), top, _links(state, width), _continued(state, width)]
     lines = [line for block in blocks if block for line in (*block, "")]
     return lines[:-1]
@@ -34,7 +35,7 @@ def _head(state: RunState, width: int | None) -> list[str]:
         f"{state.folder.path}: {state.name}{writer}",
         _done(state),
         *_pace(state),
-        best_text(state.standings.best_trial),
+        best_text(state.standings),
     ]
     return [line for sentence in sentences for line in wrapped(sentence, width)]
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from search.record import (
     Timing,
     TrialLog,
 )
+from search.record.columns import SOFTMAX_LAYOUT
 from search.report import write_report
 from search.result import Findings, make_summary
 
@@ -133,7 +135,7 @@ def finished_run(folder, costs, data=None, space=SPACE, pruned=(), config=None, 
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_manifest(manifest)
     trial_log = TrialLog(folder.trials, run=folder.run)
-    standings = Standings(len(space), select)
+    standings = Standings(len(space), replace(SOFTMAX_LAYOUT, select=select))
     columns = columns_of(space, costs, pruned)
     trial_log.write("rows", columns)
     standings.count(columns)

@@ -346,7 +346,7 @@ def test_what_diverges_by_one_readout_alone_has_failed(select):
         legs.append(LegResult({select: good, other: bad}, 1.0))
     result = LinkResult(start(link.pack), tuple(legs), 0.0, 1.0, 1)
     before = Checkpoint.before(link.pack, start(link.pack))
-    rows, after = record(link, result, "here", before, select)
+    rows, after = record(link, result, "here", before, replace(SOFTMAX_LAYOUT, select=select))
     failed = np.isin(rows["number"], link.pack.numbers[link.legs[0].scored[0]])
     assert (rows["state"] == np.where(failed, FAIL, COMPLETE)).all()
     for readout in READOUTS.values():

@@ -1,6 +1,7 @@
 """Standings against the whole history of what they have counted."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def best_of(number, value, select="last"):
 def test_counts_and_best_are_those_of_the_whole_history(select, batches, random):
     numbers = list(range(sum(map(len, batches))))
     random.shuffle(numbers)
-    standings, told = Standings(len(SPACE), select), []
+    standings, told = Standings(len(SPACE), replace(SOFTMAX_LAYOUT, select=select)), []
     for batch in batches:
         number = [numbers.pop() for _ in batch]
         told += zip(number, batch, strict=True)

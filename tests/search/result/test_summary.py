@@ -26,6 +26,7 @@ from search.record import (
     Timing,
     Trainings,
 )
+from search.record.columns import SOFTMAX_LAYOUT
 from search.result import Findings, make_summary, readout_rows, result_lines, result_text
 from search.result.spread import refit_statistics
 
@@ -48,7 +49,7 @@ ALL = Arithmetic(trained_epochs=280, unpruned_epochs=280)
 
 
 def summary(costs=(0.5, 0.43361, np.nan), test=TEST, pruned=0, work=ALL, select="last"):
-    standings = Standings(len(SPACE), select)
+    standings = Standings(len(SPACE), replace(SOFTMAX_LAYOUT, select=select))
     number = np.arange(len(costs) + pruned) + 9
     costs = np.array([*costs, *[np.nan] * pruned])
     state = np.where(np.isfinite(costs), COMPLETE, FAIL)

@@ -15,6 +15,7 @@ from model.softmax import SoftmaxRegression
 from model.tasks import AVERAGE, LAST
 from search.config import AXES, Params, SearchSpace
 from search.record import COMPLETE, FAIL, READOUTS, Resampled, Resamples, Standings, TrialLog
+from search.record.columns import SOFTMAX_LAYOUT
 from search.record.log_reading import SCHEMA
 from search.report.ties import tie_chart, tie_rows
 from search.result import find_ties, tie_sentences
@@ -68,7 +69,10 @@ class Log:
             TrialLog(folder / "trials"),
             Resamples(folder / "resamples"),
         )
-        self.standings, self.losses = Standings(len(SPACE), select), losses
+        self.standings, self.losses = (
+            Standings(len(SPACE), replace(SOFTMAX_LAYOUT, select=select)),
+            losses,
+        )
 
     def link(self, numbers, name=None, *, again=False):
         numbers = np.array(sorted(numbers))

@@ -1,6 +1,7 @@
 """A sampler that is continued proposes what it would have proposed undisturbed."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import optuna
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from search.config import AXES, Range
 from search.record import Proposals
+from search.record.columns import SOFTMAX_LAYOUT
 from search.tuning.methods import distributions
 from search.tuning.tuner import Tuner
 
@@ -141,9 +143,10 @@ def test_cma_es_goes_on_with_its_generations():
     assert len(generations) > 2
 
 
-@pytest.mark.parametrize("cost", ["val_cost", "val_cost_avg"])
-def test_the_study_learns_how_every_trial_ended(cost):
-    tuner = Tuner(distributions(SPACE), "random", {}, 0, cost)
+@pytest.mark.parametrize(("select", "cost"), [("last", "val_cost"), ("average", "val_cost_avg")])
+def test_the_study_learns_how_every_trial_ended(select, cost):
+    layout = replace(SOFTMAX_LAYOUT, select=select)
+    tuner = Tuner(distributions(SPACE), "random", {}, 0, layout)
     attrs = {3: {"completed_rung_0": 0.25}}
     proposal = tuner.ask(0, 12)
     rows = [row(n, p) for n, p in zip(proposal.numbers, proposal.params, strict=True)]

@@ -1,5 +1,6 @@
 """What is told of a sweep becomes metrics, whatever happens to its links."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +21,7 @@ from cluster.metrics import (
 )
 from search.engine import Observers
 from search.record import Standings
+from search.record.columns import SOFTMAX_LAYOUT
 from search.watch import MetricsObserver
 from search.watch.metrics import Pace, _column_epochs
 
@@ -92,7 +94,7 @@ def standings():
 
 
 def test_the_best_is_that_of_the_readout_that_selects(sink, clock):
-    standings = Standings(10, "average")
+    standings = Standings(10, replace(SOFTMAX_LAYOUT, select="average"))
     standings.count(rows(["COMPLETE"] * 2, [0.5, 0.25]))
     MetricsObserver(sink, standings, lambda: 2, float, Pace(clock)).idle()
     assert sink[BEST] == 1.25

@@ -1,0 +1,85 @@
+"""By which metric trials are compared, and which others are kept."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from model.metrics import known_metrics, metric_of
+
+COST, ACCURACY = "cost", "accuracy"
+
+_DIRECTIONS = {"max": True, "min": False}
+
+METRICS_RULE = f"a list of {', '.join(known_metrics())}, where K is a number from 2 on"
+OBJECTIVE_RULE = (
+    f'"cost", "accuracy", one of {", ".join(known_metrics())}, or "max:NAME" or "min:NAME" of a '
+    "trainer that returns a metric of that name"
+)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The metric by which trials are compared.
+
+    Attributes
+    ----------
+    name : str
+        Its name, without ``max:`` or ``min:``.
+    greater : bool
+        Whether the greater value is the better one.
+    title : str
+        What people call it.
+    own : bool
+        Whether it is a metric that the trainer returns of itself.
+    """
+
+    name: str = COST
+    greater: bool = False
+    title: str = COST
+    own: bool = False
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether it is the validation cost."""
+        return self.name == COST
+
+    @property
+    def worst(self) -> float:
+        """What a trial that has diverged is reported with."""
+        return float("-inf") if self.greater else float("inf")
+
+
+BY_COST = Objective()
+"""What trials are compared by unless a grid says otherwise."""
+
+
+def objective_of(text: str) -> Objective | None:
+    """Return what a grid file names as objective; None if it is no such name.
+
+    Examples
+    --------
+    >>> objective_of("f1_macro").greater
+    True
+    >>> objective_of("min:margin")
+    Objective(name='margin', greater=False, title='margin', own=True)
+    """
+    if text in (COST, ACCURACY):
+        return Objective(text, text == ACCURACY, text)
+    direction, _, name = text.partition(":")
+    if name and direction in _DIRECTIONS:
+        return Objective(name, _DIRECTIONS[direction], name, own=True)
+    found = metric_of(text)
+    return Objective(text, found.greater, found.title) if found else None
+
+
+def title_of(name: str) -> str:
+    """Return what people call a metric; its name where it is a trainer's own."""
+    found = metric_of(name)
+    return found.title if found else name
+
+
+def asked(metrics: Iterable[str], objective: str) -> tuple[str, ...]:
+    """Return the metrics that are computed beside cost and accuracy, each once."""
+    names = dict.fromkeys(metrics)
+    if metric_of(objective):
+        names[objective] = None
+    return tuple(names)
