@@ -244,6 +244,6 @@ costs_of_a_log = st.lists(
 
 @given(costs_of_a_log)
 def test_the_best_trials_are_those_of_a_sort(costs):
-    trials = {"number": np.arange(len(SPACE)), "val_cost": np.array(costs)}
+    trials = {"number": np.arange(len(SPACE)), "loss": np.array(costs)}
     best = sorted((c, n) for n, c in enumerate(costs) if np.isfinite(c))[:10]
-    assert [(t["val_cost"], t["number"]) for t in top_trials(trials)] == best
+    assert [(t["loss"], t["number"]) for t in top_trials(trials)] == best
