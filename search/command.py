@@ -19,7 +19,7 @@ from search.output import guarded_output, visible
 
 RUNS = Path("runs")
 
-_SPANS = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+_SPANS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 _SEEN = (
     "warning: a login on the command line is in the shell's history, and others saw it in the list "
@@ -56,8 +56,14 @@ class Parser(argparse.ArgumentParser):
         super().error(visible(without_logins(message)))
 
 
-def span(text: str) -> float:
+def span(text: str, least: float = 3600.0) -> float:
     """Return the seconds of a span of time, as an option says it.
+
+    Parameters
+    ----------
+    text : str
+    least : float
+        Seconds of the smallest unit that makes sense.
 
     Raises
     ------
@@ -70,8 +76,10 @@ def span(text: str) -> float:
     43200.0
     """
     number, unit = text[:-1], text[-1:]
-    if not (number.isascii() and number.isdigit() and len(number) < 6 and unit in _SPANS):
-        raise argparse.ArgumentTypeError(f"{text!r} is no span of time, such as 12h, 30d or 8w")
+    known = {name: seconds for name, seconds in _SPANS.items() if seconds >= least}
+    if not (number.isascii() and number.isdigit() and len(number) < 6 and unit in known):
+        such_as = "90s, 10m or 2h" if "s" in known else "12h, 30d or 8w"
+        raise argparse.ArgumentTypeError(f"{text!r} is no span of time, such as {such_as}")
     return int(number) * _SPANS[unit]
 
 

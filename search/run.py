@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
-from search.command import Parser, Start, command, terminable
+from search.command import Parser, Start, command, span, terminable
 from search.errors import InterruptedSweepError
 
 if TYPE_CHECKING:
@@ -161,6 +161,20 @@ def _parser() -> argparse.ArgumentParser:
         help="find the exact optimum of each alpha too, and how far trials end above it; a "
         "finished run finds those that it lacks",
     )  # fmt: skip
+    run.add_argument(
+        "--budget", type=_span, metavar="TIME",
+        help="start no more trials after this time, such as 90s, 10m or 2h; the best so far is "
+        "trained and tested, and the same command goes on",
+    )  # fmt: skip
+    run.add_argument(
+        "--target-value", "--target-cost", type=float, metavar="X",
+        help="start no more trials once the best one has this cost or less, or this value of "
+        "the objective",
+    )  # fmt: skip
+    run.add_argument(
+        "--patience", type=_positive, metavar="N",
+        help="start no more trials after N in a row that are no better than the best one",
+    )  # fmt: skip
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     run.add_argument(
         "--no-progress", dest="progress", action="store_false", help="show no progress"
@@ -228,6 +242,10 @@ def _keys(text: str) -> dict[str, str]:
     if len(keys) < len(pairs):
         raise argparse.ArgumentTypeError(f"{text!r} names an array twice; give each role once")
     return keys
+
+
+def _span(text: str) -> float:
+    return span(text, 1.0)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -51,17 +51,17 @@ def _show(args: argparse.Namespace) -> None:
 def _print(out: "Console", path: "Place") -> bool:
     """Print how a run stands once; return whether it is finished."""
     from search.text import show, text_width
-    from search.watch import FINISHED, RunState, status_lines
+    from search.watch import ENDED_EARLY, FINISHED, RunState, status_lines
 
     state = RunState.read(path)
     show(out, "\n".join(status_lines(state, text_width(out))))
-    return state.name == FINISHED
+    return state.name in (FINISHED, ENDED_EARLY)
 
 
 def _watch(out: "Console", path: "Place", seconds: float) -> None:
     from rich.text import Text
 
-    from search.watch import FINISHED, RunState, Screen, can_move_cursor, status_lines
+    from search.watch import ENDED_EARLY, FINISHED, RunState, Screen, can_move_cursor, status_lines
 
     if not can_move_cursor(out):
         while not _print(out, path):
@@ -69,7 +69,7 @@ def _watch(out: "Console", path: "Place", seconds: float) -> None:
         return
     screen = Screen(out)
     try:
-        while (state := RunState.read(path)).name != FINISHED:
+        while (state := RunState.read(path)).name not in (FINISHED, ENDED_EARLY):
             screen.draw([Text(line) for line in status_lines(state, screen.size[0])])
             time.sleep(seconds)
     finally:

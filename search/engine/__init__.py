@@ -5,6 +5,7 @@ where the executor runs them, nor who watches.
 """
 
 from search.engine.calibration import calibrate
+from search.engine.limits import Enough, Limits
 from search.engine.measuring import TrainerSpeed, measure_trainer
 from search.engine.optima import Optima
 from search.engine.orchestrator import Observers, Orchestrator
@@ -25,7 +26,9 @@ __all__ = [
     "Column",
     "Decision",
     "EndedTrial",
+    "Enough",
     "FirstSeen",
+    "Limits",
     "LinkTasks",
     "Observer",
     "Observers",

@@ -52,11 +52,16 @@ class Orchestrator:
     failed_link : callable or None
         Returns the result of a link that no worker has brought to its end: its arguments but for
         the examples and the replicate, and the reason. Without it the sweep ends there.
+    enough : callable
+        Returns between two waits why the sweep ends before all its trials are trained; None where
+        it does not. No link is started from then on, and those under way come to their end.
     measured : callable
         Takes each link, its result, and the seconds in which that was made durable.
     started_at : float
         Time at which the first link started, in seconds since 1970 by its worker's clock;
         infinite before a link has ended.
+    ended_early : str or None
+        What `enough` has returned; None where all was trained.
     """
 
     executor: Executor
@@ -67,7 +72,10 @@ class Orchestrator:
     measured: Callable[[Link, LinkResult, float], None] = lambda *_: None
     run_link: Callable[..., LinkResult] = run_link
     failed_link: Callable[..., LinkResult] | None = None
+    enough: Callable[[], str | None] = lambda: None
     started_at: float = field(init=False, default=math.inf)
+    # Once there is a reason it stays.
+    ended_early: str | None = field(init=False, default=None)
 
     def run(self, source: Source, examples: Any) -> None:
         """Train and score trials.
@@ -95,9 +103,13 @@ class Orchestrator:
         self.started_at = math.inf
         with Stage(self.executor, self.interrupted, self._patience, self._tell_late) as stage:
             while not source.finished:
-                idle = not (len(stage) or len(self._waiting))
-                self._waiting.add(source.ready(WAIT_SECONDS if idle else 0.0))
-                self._submit_some(stage, examples)
+                self.ended_early = self.ended_early or self.enough()
+                if not self.ended_early:
+                    idle = not (len(stage) or len(self._waiting))
+                    self._waiting.add(source.ready(WAIT_SECONDS if idle else 0.0))
+                    self._submit_some(stage, examples)
+                elif not len(stage):
+                    return
                 ended = stage.wait()
                 for task in ended:
                     self._take(task)

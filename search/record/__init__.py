@@ -47,6 +47,8 @@ from search.record.rows import pruned_rows, record
 from search.record.run_folder import DELETED, RunFolder
 from search.record.standings import TOP, BestTrial, Standings
 from search.record.summary import (
+    ENDED_EARLY,
+    FINISHED,
     Arithmetic,
     Counts,
     DatasetName,
@@ -61,7 +63,9 @@ from search.record.trial_log import TrialLog, link_name
 __all__ = [
     "COMPLETE",
     "DELETED",
+    "ENDED_EARLY",
     "FAIL",
+    "FINISHED",
     "PRUNED",
     "READOUTS",
     "REUSE_KEY",

@@ -1,5 +1,6 @@
 """The result of a finished run: what summary.json says, as one value with one reader and writer."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -9,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from model.features import RAW
 from model.tasks import FinalScore
-from search.config import BY_COST, COST, Objective, Params, objective_of
+from search.config import ACCURACY, BY_COST, COST, Objective, Params, objective_of
 from search.record.columns import READOUTS, Readout
 from search.record.confidence import (
     FeatureSizes,
@@ -19,10 +20,13 @@ from search.record.confidence import (
     Ties,
 )
 
+FINISHED, ENDED_EARLY = "complete", "ended early"
+"""The two states of a run with a summary."""
+
 _NOT_ALWAYS = frozenset({
     "val_cost_std", "val_accuracy_std", "val_cost_avg_std", "val_accuracy_avg_std", "replicates",
     "trainings", "optimum", "guessing", "sizes", "val_cost_avg", "val_accuracy_avg", "average",
-    "trainer", "why_failed", "metrics", "objective",
+    "trainer", "why_failed", "metrics", "objective", "ended_early",
 })  # fmt: skip
 """Keys that summary.json goes without where there is nothing to say; the others are null."""
 
@@ -35,6 +39,11 @@ class Counts:
     complete: int
     pruned: int
     failed: int
+
+    @property
+    def ended(self) -> int:
+        """How many have their row."""
+        return self.complete + self.pruned + self.failed
 
     @property
     def why_none(self) -> str:
@@ -245,10 +254,13 @@ class Summary:
         The commonest reason why trials of another trainer have failed; None where none has.
     objective : str or None
         The metric by which trials are compared, as a grid file names it; None for the cost.
+    ended_early : str or None
+        Why trials were left out, as a sentence goes on; None where none was.
     state : str
+        `FINISHED` or `ENDED_EARLY`.
     """
 
-    state: str = "complete"
+    state: str = FINISHED
     trials: Counts
     best: TopTrial | None
     top: tuple[TopTrial, ...]
@@ -268,6 +280,7 @@ class Summary:
     trainer: str | None = None
     why_failed: str | None = None
     objective: str | None = None
+    ended_early: str | None = None
 
     @property
     def compared_by(self) -> Objective:
@@ -278,6 +291,13 @@ class Summary:
     def readout(self) -> Readout:
         """The readout by which trials are compared."""
         return READOUTS[self.select]
+
+    def value_of(self, trial: TopTrial) -> float:
+        """Return the value by which a trial is compared; not a number where it is not known."""
+        name = self.compared_by.name
+        known = {COST: trial.cost(self.readout), ACCURACY: trial.accuracy(self.readout)}
+        value = known.get(name, trial.metric(name))
+        return math.nan if value is None else value
 
     @staticmethod
     def from_json(data: object) -> "Summary":

@@ -9,7 +9,9 @@ from model.tasks import FinalScores
 from search.config import SweepConfig
 from search.record import (
     COMPLETE,
+    ENDED_EARLY,
     FAIL,
+    FINISHED,
     PRUNED,
     Arithmetic,
     Counts,
@@ -38,6 +40,8 @@ class Findings:
         The test figures of each final training, the run's own first; empty where no trial won.
     ties : Ties or None
     optimum : OptimumFigures or None
+    ended_early : str or None
+        Why trials were left out; None where none was.
     """
 
     timing: Timing
@@ -45,6 +49,7 @@ class Findings:
     tests: Sequence[FinalScores] = ()
     ties: Ties | None = None
     optimum: OptimumFigures | None = None
+    ended_early: str | None = None
 
 
 def make_summary(
@@ -76,6 +81,7 @@ def make_summary(
     if trainings:
         top = with_trainings(top, trial_log)
     summary = Summary(
+        state=ENDED_EARLY if findings.ended_early else FINISHED,
         trials=Counts(
             total=standings.total,
             complete=standings.states[COMPLETE],
@@ -99,6 +105,7 @@ def make_summary(
         trainer=None if config.trainer.is_softmax else config.trainer.name,
         why_failed=None if config.trainer.is_softmax else _why_failed(standings, trial_log),
         objective=None if config.compared_by.is_cost else config.objective,
+        ended_early=findings.ended_early,
     )
     return with_refits(summary, config, findings.tests)
 

@@ -108,6 +108,7 @@ def result_text(
         [
             _head(summary),
             "",
+            *_early_lines(summary, width),
             *_worse_lines(summary, axes, width),
             *_aligned(result_lines(summary)),
             "",
@@ -128,6 +129,17 @@ def _aligned(lines: list[tuple[str, str]]) -> list[str]:
 def _worse_lines(summary: Summary, axes: Axes, width: int | None) -> list[str]:
     lines = guessing_lines(summary, axes, width)
     return [*lines, ""] if lines else []
+
+
+def _early_lines(summary: Summary, width: int | None) -> list[str]:
+    if summary.ended_early is None:
+        return []
+    left = summary.trials.total - summary.trials.ended
+    text = (
+        f"It has ended early, because {summary.ended_early}. {left} trials were left out: the same "
+        "command goes on with them, without this limit or with another one."
+    )
+    return [*wrapped(text, width), ""]
 
 
 def _head(summary: Summary) -> str:

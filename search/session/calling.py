@@ -63,6 +63,9 @@ class SweepOptions(TypedDict, total=False):
     reuse: list[Place]
     refits: int
     optimum: bool
+    budget: float
+    target_value: float
+    patience: int
     fresh: bool
     executor: Literal["ray", "serial"]
     address: str

@@ -119,9 +119,14 @@ class Ending:
         return LastTasks(tests, optima)
 
     def finish_run(
-        self, manifest: Manifest, last: LastTasks, timing: Timing, work: Arithmetic
+        self,
+        manifest: Manifest,
+        last: LastTasks,
+        timing: Timing,
+        work: Arithmetic,
+        ended_early: str | None = None,
     ) -> Summary:
-        """Write the report and the summary of a run that has had none, and return the summary.
+        """Write the report and the summary of a run, and return the summary.
 
         Parameters
         ----------
@@ -129,6 +134,8 @@ class Ending:
         last : LastTasks
         timing : Timing
         work : Arithmetic
+        ended_early : str or None
+            Why trials were left out; None where none was.
         """
         best = self.books.standings.best_trial
         findings = Findings(
@@ -137,6 +144,7 @@ class Ending:
             tests=last.tests,
             ties=self._ties(),
             optimum=self._optimum(last.optima, best.number) if best else None,
+            ended_early=ended_early,
         )
         standings, trial_log = self.books.standings, self.books.trial_log
         summary = make_summary(standings, trial_log, self.config, self.data, findings)

@@ -11,6 +11,7 @@ from typing import Any
 from model.data.sources import KNOWN
 from model.user_folders import expanded
 from search.config import SweepConfig, read_grid
+from search.engine import Limits
 from search.errors import ConfigError, RunFolderError
 from search.record import RunFolder
 from search.session.trainers import with_trainer
@@ -79,6 +80,12 @@ class Options:
         Number of final trainings, each with a seed of its own.
     optimum : bool
         Whether the optimum of each alpha is found, and how far trials are from it.
+    budget : float or None
+        Seconds after which no more trials are started.
+    target_value : float or None
+        Value of the objective with which the best trial is good enough.
+    patience : int or None
+        Trials in a row that are no better than the best one, after which no more are started.
     named_after : str or None
         Data set that the run is named after, beside a grid that was chosen for it.
     in_memory : bool
@@ -111,6 +118,9 @@ class Options:
     reuse: Sequence[Place] = ()
     refits: int = 1
     optimum: bool = False
+    budget: float | None = None
+    target_value: float | None = None
+    patience: int | None = None
     named_after: str | None = None
     in_memory: bool = False
 
@@ -119,6 +129,11 @@ class Options:
         """What is said of the data set's file."""
         given = {name: getattr(self, name) for name in ("target", "weights", "missing", "keys")}
         return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def limits(self) -> Limits:
+        """What ends the sweep early."""
+        return Limits(self.budget, self.target_value, self.patience)
 
     @property
     def joins(self) -> bool:

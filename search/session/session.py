@@ -160,7 +160,9 @@ def run_sweep(
         if folder.moved_to:
             notify(f"The old run is kept in {folder.moved_to}")
         manifest, summary = _found(folder, config, data, reuse, notify)
-        if manifest and summary:  # a kill may have left files that merged ones have replaced
+        if (
+            manifest and summary and not summary.ended_early
+        ):  # a kill may have left files that merged ones have replaced
             _run_of(config, data, folder, manifest).merge_logs()
         if not summary or lacks(summary, options, folder):
             with (
@@ -169,7 +171,8 @@ def run_sweep(
             ):
                 _tell_other_versions(manifest, notify)
                 check_before_first_sweep(config, data, options.code, notify)
-                summary = Sweep(options, config, data, folder, surroundings).run(summary)
+                done = None if summary and summary.ended_early else summary
+                summary = Sweep(options, config, data, folder, surroundings).run(done)
     return summary
 
 
@@ -194,15 +197,19 @@ def _found(
     check_same_settings(folder.path, manifest, config, data)
     check_same_reuse(folder.path, manifest, reuse)
     summary = folder.read_summary()
-    if summary and not _is_whole(config, data, folder, manifest):
+    if summary and not _is_whole(config, data, folder, manifest, summary):
+        if summary.ended_early:
+            return manifest, None  # it was gone on with
         notify(f"The run in {folder.path} was finished, and files of it were changed since.")
         return manifest, None
     return manifest, summary
 
 
-def _is_whole(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest) -> bool:
-    """Whether the log of a finished run is still what it was."""
-    return _run_of(config, data, folder, manifest).log_is_whole()
+def _is_whole(
+    config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest, summary: Summary
+) -> bool:
+    """Whether the log of a run is still what it was when its summary was written."""
+    return _run_of(config, data, folder, manifest).log_is_whole(summary.trials.ended)
 
 
 def _run_of(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest) -> Run:
@@ -212,12 +219,19 @@ def _run_of(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Man
 
 
 def lacks(summary: Summary, options: Options, folder: RunFolder) -> bool:
-    """Whether a finished run has less than is asked for, or has lost its model."""
+    """Whether a run with a summary has less than is asked for, or has lost its model."""
     return (
-        lacks_refits(summary, options.refits)
+        (summary.ended_early is not None and not _is_good_enough(summary, options))
+        or lacks_refits(summary, options.refits)
         or (options.optimum and lacks_optimum(summary))
         or (summary.best is not None and not model_is_whole(folder))
     )
+
+
+def _is_good_enough(summary: Summary, options: Options) -> bool:
+    """Whether the best trial of a run that has ended early is what this command asks for too."""
+    best, sign = summary.best, -1.0 if summary.compared_by.greater else 1.0
+    return best is not None and options.limits.is_good_enough(summary.value_of(best), sign)
 
 
 def _tell_other_versions(manifest: Manifest | None, notify: Callable[[str], None]) -> None:
@@ -280,19 +294,24 @@ class Sweep:
             self.surroundings.err,
             self.options.code,
             self.surroundings.observer,
+            limits=self.options.limits,
+            elapsed=lambda: self.surroundings.began.elapsed,
             quiet=not self.options.progress,
         )
         ending = self._ending(executor, examples, interrupted)
         with ending.told_how_to_continue(self._done):
-            prediction, started_at = training.train(executor, examples, interrupted)
+            trained = training.train(executor, examples, interrupted)
             last = ending.run_last_tasks(self.standings.best_trial)
         work = arithmetic(run.training.trial_log)
         is_softmax = self.config.trainer.is_softmax  # of others nobody knows the operations
         flops = epochs_flops(work.trained_epochs, self.config, self.data) if is_softmax else 0.0
-        command = Command(self.surroundings.began, started_at, executor.workers, prediction)
+        command = Command(
+            self.surroundings.began, trained.started_at, executor.workers, trained.prediction
+        )
         timing = make_timing(run.training.trial_log, flops, command)
-        summary = ending.finish_run(manifest, last, timing, work)
-        run.merge_logs()
+        summary = ending.finish_run(manifest, last, timing, work, trained.ended_early)
+        if not trained.ended_early:
+            run.merge_logs()
         return summary
 
     def _ending(self, executor: Executor, examples: Any, interrupted: Interruption) -> Ending:

@@ -1,20 +1,49 @@
 """All that is left of a run's trials is trained, and those who watch are told."""
 
 import math
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from cluster.executor import Executor
-from search.engine import Observer, Observers, Orchestrator, calibrate, link_tasks, measure_trainer
+from search.engine import (
+    Enough,
+    Limits,
+    Observer,
+    Observers,
+    Orchestrator,
+    calibrate,
+    link_tasks,
+    measure_trainer,
+)
 from search.plan import Prediction, Speed, epochs_flops
 from search.record import RunFolder
 from search.session.trainers import trainer_tasks
 from search.session.trials import Run
 from search.session.waves import open_work
 from search.watch import Interruption, MetricsObserver, make_progress
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What has become of the training.
+
+    Attributes
+    ----------
+    prediction : Prediction or None
+        What it should have taken; None where that is not known, or it has ended early.
+    started_at : float
+        Seconds since 1970; infinite where nothing was left to train.
+    ended_early : str or None
+        Why trials were left out; None where none was.
+    """
+
+    prediction: Prediction | None = None
+    started_at: float = math.inf
+    ended_early: str | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +60,10 @@ class Training:
         Folder with the trainer's modules.
     observer : Observer or None
         Who else is told of links.
+    limits : Limits
+        What ends it early.
+    elapsed : callable
+        Returns the seconds since the command was started.
     quiet : bool
         Whether no progress is shown.
     """
@@ -41,12 +74,12 @@ class Training:
     code: Path | None = None
     observer: Observer | None = None
     _: KW_ONLY
+    limits: Limits = field(default_factory=Limits)
+    elapsed: Callable[[], float] = lambda: 0.0
     quiet: bool
 
-    def train(
-        self, executor: Executor, examples: Any, interrupted: Interruption
-    ) -> tuple[Prediction | None, float]:
-        """Train what the log lacks; return what that should have taken, and when it started.
+    def train(self, executor: Executor, examples: Any, interrupted: Interruption) -> "Trained":
+        """Train what the log lacks.
 
         Parameters
         ----------
@@ -54,12 +87,6 @@ class Training:
         examples : object
             The `Examples` as the executor's `share` has returned them.
         interrupted : Interruption
-
-        Returns
-        -------
-        prediction : Prediction or None
-        started_at : float
-            Seconds since 1970; infinite where nothing was left to train.
 
         Raises
         ------
@@ -72,7 +99,7 @@ class Training:
         """
         run, standings = self.run, self.run.books.standings
         if standings.finished == standings.total:
-            return None, math.inf
+            return Trained()
         speed = self._speed(executor, examples, interrupted)
         tasks = link_tasks(run.config, run.data, trainer_tasks(run.config, self.code))
         with (
@@ -85,11 +112,20 @@ class Training:
             told = Observers(progress, metrics, *([self.observer] if self.observer else []))
             orchestrator = Orchestrator(
                 executor, run.training, tasks.start, told, interrupted,
-                metrics.measured, tasks.run_link, tasks.failed_link,
+                metrics.measured, tasks.run_link, tasks.failed_link, self._enough(),
             )  # fmt: skip
             orchestrator.run(work.source, examples)
-        run.count_again()
-        return work.prediction, orchestrator.started_at
+        # What was under way may have been all that was left.
+        all_trained = standings.finished == standings.total
+        early = None if all_trained else orchestrator.ended_early
+        run.count_again(all_trained=not early)
+        return Trained(None if early else work.prediction, orchestrator.started_at, early)
+
+    def _enough(self) -> Callable[[], str | None]:
+        standings = self.run.books.standings
+        if not self.limits.any:
+            return lambda: None
+        return Enough(self.limits, standings, self.elapsed, self.run.trials_since_best)
 
     def _metrics(self, executor: Executor) -> MetricsObserver:
         metrics = executor.metrics(self.folder.path.resolve().name)

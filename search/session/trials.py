@@ -113,16 +113,30 @@ class Run:
             except StoreError as error:
                 log.warning("not merged: %s", error)
 
-    def log_is_whole(self) -> bool:
-        """Whether all files of the log can be believed, and every trial has its row."""
+    def log_is_whole(self, count: int) -> bool:
+        """Whether all files of the log can be believed, and as many trials have their row."""
         found = [problem for _, part in self._log_problems() for problem in part.values()]
         if any(found):
             return False
         numbers, *_ = self.books.trial_log.columns("number")
-        return len(numbers) == self.config.total
+        return len(numbers) == count
 
-    def count_again(self) -> None:
-        """Count the trials anew, as the files have them when all is trained.
+    @property
+    def trials_since_best(self) -> int:
+        """How many trials of the log have ended since the best one."""
+        best = self.books.standings.best_trial
+        if best is None:
+            return 0
+        numbers, ended = self.books.trial_log.columns("number", "finished_at")
+        return int((ended > ended[numbers == best.number][0]).sum())
+
+    def count_again(self, *, all_trained: bool = True) -> None:
+        """Count the trials anew, as the files have them when nothing more is trained.
+
+        Parameters
+        ----------
+        all_trained : bool
+            Whether every trial must have its row.
 
         Raises
         ------
@@ -137,7 +151,7 @@ class Run:
         standings = Standings(self.config.total, self.layout)
         self.books.standings = standings
         self.books.count_log()
-        if standings.finished != standings.total:
+        if all_trained and standings.finished != standings.total:
             raise StoreError(
                 f"{standings.finished} of {standings.total} trials have a row, though nothing is "
                 f"left to train: {self.books.trial_log.folder} {way_out}."

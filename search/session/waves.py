@@ -58,8 +58,9 @@ def open_work(run: Run, speed: Speed, workers: int) -> Iterator[Work]:
         )
         wave = Wave(run.grid_plan, cutter, run.training, _grid_pruning(run))
         yield Work(wave, _prediction(run, cutter, workers))
-        # Not in a `finally`: an interrupted grid goes on from these states.
-        wave.discard_states()
+        # Not in a `finally`: a grid that was interrupted, or has ended early, goes on from these.
+        if wave.finished:
+            wave.discard_states()
     else:
         with _sampled_search(run, speed, workers) as search:
             search.restore()

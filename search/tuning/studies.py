@@ -186,5 +186,6 @@ def study_of_run(run: str | Place) -> optuna.Study:
     log = read_log(folder.trials, run=manifest.run, layout=layout).sort_by("number")
     study = as_study(log.to_pylist(), config.axes_by_name, config.name, layout)
     study.set_user_attr(TOTAL, config.total)
-    study.set_user_attr(FINISHED, folder.read_summary() is not None)
+    summary = folder.read_summary()
+    study.set_user_attr(FINISHED, summary is not None and not summary.ended_early)
     return study

@@ -10,12 +10,13 @@ from search.watch.interruption import Interruption
 from search.watch.live_view import make_progress
 from search.watch.metrics import MetricsObserver
 from search.watch.run_list import list_lines
-from search.watch.run_state import FINISHED, RunState, run_folders
+from search.watch.run_state import ENDED_EARLY, FINISHED, RunState, run_folders
 from search.watch.screen import Screen, can_move_cursor
 from search.watch.status_text import status_lines
 from search.watch.sweep_log import log_file
 
 __all__ = [
+    "ENDED_EARLY",
     "FINISHED",
     "DownloadProgress",
     "Interruption",

@@ -115,8 +115,8 @@ class _Found:
 def _finished(summary: Summary) -> _Found:
     best = summary.best
     if best is None:
-        return _Found(summary.trials.total)
-    return _Found(summary.trials.total, best.cost(summary.readout), best.params)
+        return _Found(summary.trials.ended)
+    return _Found(summary.trials.ended, best.cost(summary.readout), best.params)
 
 
 def _unfinished(state: RunState) -> _Found:

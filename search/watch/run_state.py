@@ -21,6 +21,7 @@ from search.record import (
 from search.storage import Place, Writer
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
+ENDED_EARLY = "ended early"
 
 _NEWEST = 5
 _TIMES = ("finished_at", "started_at", "pack", "last_epoch", "node", "source")
@@ -91,10 +92,14 @@ class RunState:
 
     @property
     def name(self) -> str:
-        """`RUNNING`, `FINISHED` or `INTERRUPTED`."""
-        if self.summary:
+        """`RUNNING`, `FINISHED`, `ENDED_EARLY` or `INTERRUPTED`."""
+        if self.summary and not self.summary.ended_early:
             return FINISHED
-        return RUNNING if self.writer else INTERRUPTED
+        if self.writer:
+            return RUNNING
+        # One that was gone on with and was interrupted has more trials than its summary.
+        same = self.summary and self.summary.trials.ended == self.standings.finished
+        return ENDED_EARLY if same else INTERRUPTED
 
     @cached_property
     def layout(self) -> Layout:

@@ -7,7 +7,7 @@ from search.record import COMPLETE, FAIL, PRUNED, READOUTS, lost_rows
 from search.result import top_lines, top_trial
 from search.text import duration, wrapped
 from search.watch.progress import best_text
-from search.watch.run_state import FINISHED, INTERRUPTED, RUNNING, RunState
+from search.watch.run_state import ENDED_EARLY, FINISHED, INTERRUPTED, RUNNING, RunState
 
 _STATES = {COMPLETE: "complete", PRUNED: "pruned", FAIL: "failed"}
 
@@ -32,12 +32,18 @@ def status_lines(state: RunState, width: int | None = None) -> list[str]:
 def _head(state: RunState, width: int | None) -> list[str]:
     writer = f", {state.writer}" if state.name == RUNNING else ""
     sentences = [
-        f"{state.folder.path}: {state.name}{writer}",
+        f"{state.folder.path}: {state.name}{writer}{_why_early(state)}",
         _done(state),
         *_pace(state),
         best_text(state.standings),
     ]
     return [line for sentence in sentences for line in wrapped(sentence, width)]
+
+
+def _why_early(state: RunState) -> str:
+    if state.name != ENDED_EARLY or state.summary is None:
+        return ""
+    return f", because {state.summary.ended_early}"
 
 
 def _done(state: RunState) -> str:
@@ -49,7 +55,7 @@ def _done(state: RunState) -> str:
 
 
 def _pace(state: RunState) -> list[str]:
-    if state.name == FINISHED and state.summary:
+    if state.name in (FINISHED, ENDED_EARLY) and state.summary:
         return [f"in {duration(state.summary.timing.wall_s)}"]
     if state.name == RUNNING and state.standings.finished == state.standings.total:
         return ["training the best combination on all training rows"]
@@ -74,7 +80,7 @@ def _continued(state: RunState, width: int | None) -> list[str]:
     standings = state.standings
     if state.name == FINISHED and standings.finished < standings.total:
         return wrapped(lost_rows(state.folder.path, standings.finished, standings.total), width)
-    if state.name != INTERRUPTED:
+    if state.name not in (INTERRUPTED, ENDED_EARLY):
         return []
     if state.config.own_methods:  # which --resume does not import
         return ["Continue with the command that began it."]
