@@ -81,6 +81,17 @@ class SweepIn(Strict):
     optimum: bool = Field(
         default=False, description="Whether the optimum of each alpha is found too."
     )
+    budget: float | None = Field(
+        None, gt=0, allow_inf_nan=False,
+        description="Seconds after which no more trials are started, from when it is opened.",
+    )  # fmt: skip
+    target_value: float | None = Field(
+        None, allow_inf_nan=False,
+        description="Value of the objective with which the best trial is good enough.",
+    )  # fmt: skip
+    patience: int | None = Field(
+        None, ge=1, description="Trials in a row that are no better than the best one."
+    )
     queue: str = Field("all", pattern=NAME)
     priority: Priority = 0
 

@@ -128,7 +128,8 @@ class Client:
         **settings
             ``name``, ``dataset``, ``trainer``, ``seed``, ``seeds``, ``sampler``, ``trials``,
             ``objective``, ``metrics``, ``pruner``, ``target``, ``weights``, ``missing``, ``keys``,
-            ``refits``, ``optimum``, ``queue`` and ``priority``, as the command line has them.
+            ``refits``, ``optimum``, ``budget``, ``target_value``,
+            ``patience``, ``queue`` and ``priority``, as the command line has them.
 
         Returns
         -------

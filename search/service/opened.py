@@ -176,7 +176,7 @@ class Opened:
         if summary.best is None:
             config = config_of(self.row.settings, self.row.id)
             return Outcome(DONE, why_no_result(summary, config.axes_by_name))
-        return Outcome(DONE)
+        return Outcome(DONE, summary.ended_early or "")
 
     def _outcome_of(self, error: PacksweepError) -> Outcome:
         """Return whether an error may be gone after a while, or comes again."""

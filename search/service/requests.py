@@ -29,6 +29,9 @@ from search.session import (
 
 _ESTIMATORS = "sklearn."
 
+KEPT = ("refits", "optimum", "budget", "target_value", "patience")
+"""Options that the ledger keeps of a sweep, beside the settings of its grid."""
+
 
 # How long a plan waits for another one: whoever waits has a thread of the few that answer.
 _PLAN_SECONDS = 2.0
@@ -57,6 +60,9 @@ class Request:
         Number of final trainings.
     optimum : bool
         Whether the optimum of each alpha is found.
+    budget, target_value, patience
+        What ends it early, as the options of `search.run`; the budget counts from the moment that
+        the sweep is opened.
     queue : str
     priority : int
     """
@@ -79,6 +85,9 @@ class Request:
     keys: Mapping[str, str] | None = None
     refits: int = 1
     optimum: bool = False
+    budget: float | None = None
+    target_value: float | None = None
+    patience: int | None = None
     queue: str = "all"
     priority: int = 0
 
@@ -92,7 +101,7 @@ class Request:
         """What the command line would say."""
         names = (
             "dataset", "trainer", "seed", "seeds", "sampler", "trials", "objective", "metrics",
-            "pruner", "target", "weights", "missing", "keys", "refits", "optimum",
+            "pruner", "target", "weights", "missing", "keys", *KEPT,
         )  # fmt: skip
         return Options(**{name: getattr(self, name) for name in names}, progress=False)
 
@@ -125,7 +134,7 @@ class Checked:
             priority=request.priority,
             name=request.name or self.config.name,
             settings=self.config.to_dict(),
-            options={"refits": request.refits, "optimum": request.optimum},
+            options={name: getattr(request, name) for name in KEPT},
             dataset={
                 "name": self.data.name,
                 "fingerprint": self.data.fingerprint,
@@ -257,7 +266,6 @@ def options_of(settings: Mapping[str, Any], folder: Path) -> Options:
     """Return the options that the ledger holds of a sweep."""
     return Options(
         run_dir=folder,
-        refits=settings.get("refits", 1),
-        optimum=settings.get("optimum", False),
         progress=False,
+        **{name: settings[name] for name in KEPT if name in settings},
     )

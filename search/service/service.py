@@ -43,7 +43,7 @@ from search.service.hub import Hub
 from search.service.limits import Limits
 from search.service.opened import Opened, Outcome
 from search.service.progress import Progress
-from search.service.requests import Checked, Request, Requests
+from search.service.requests import KEPT, Checked, Request, Requests
 from search.service.sharing import reusable_runs, trials_in_common
 from search.storage import lock
 from search.view import TrialTables
@@ -331,8 +331,7 @@ class Service:
         return Request(
             grid=table,
             name=changes.get("name", name),
-            refits=row.options.get("refits", 1),
-            optimum=row.options.get("optimum", False),
+            **{option: row.options[option] for option in KEPT if option in row.options},
             queue=changes.get("queue", row.queue),
             priority=changes.get("priority", row.priority),
         )

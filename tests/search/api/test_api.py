@@ -61,6 +61,21 @@ def test_a_sweep_is_submitted_and_seen_to_its_end(person):
     assert all(sweep["person"] == "ann" for sweep in listed)
 
 
+def test_an_objective_and_limits_are_those_of_the_command(person):
+    ann = person("ann")
+    limits = {"budget": 600.0, "target_value": 0.01, "patience": 90}
+    sweep = ann.submit(objective="f1_macro", metrics=["f1_weighted"], seed=7, **limits)
+    found = ann.ended(sweep["id"])
+    assert found["options"] == {"refits": 1, "optimum": False, **limits}
+    best = found["best"]
+    assert best["objective"] == "macro F1"
+    assert 0 < best["value"] < 1
+    copy = ann.json("POST", f"sweeps/{sweep['id']}/clone", expect=201, json={})
+    assert ann.ended(copy["id"])["options"] == found["options"]
+    refused = ann.json("POST", "plan", expect=422, json={"grid": "smoke", "objective": "f2"})
+    assert 'objective = "f2": objective must be' in refused["detail"]
+
+
 def test_without_a_token_nothing_is_answered_and_what_is_missing_is_said(person):
     for headers, why in (
         ({}, "is missing"),
