@@ -27,11 +27,12 @@ examples:
 # What a run that is there already has settled.
 _SETTLED = (
     "dataset", "target", "weights", "missing", "keys", "seed", "seeds", "sampler", "trials",
-    "objective", "metrics", "pruner", "reuse", "fresh", "trainer", "code",
+    "objective", "metrics", "pruner", "reuse", "fresh", "extend", "trainer", "code",
 )  # fmt: skip
 # What a service has, and nobody else says.
 _ELSEWHERE = (
-    "run_dir", "resume", "fresh", "reuse", "code", "executor", "address", "workers",
+    "run_dir", "resume", "fresh", "extend", "retry_failed", "reuse", "code", "executor", "address",
+    "workers",
 )  # fmt: skip
 
 
@@ -147,6 +148,15 @@ def _parser() -> argparse.ArgumentParser:
         help="continue the run in DIR with the settings it was started with",
     )  # fmt: skip
     run.add_argument("--fresh", action="store_true", help="move an old run aside and start anew")
+    run.add_argument(
+        "--extend", action="store_true",
+        help="go on with a run in other values or more trials: what it has is taken over, the "
+        "rest is trained, and the old run is moved aside",
+    )  # fmt: skip
+    run.add_argument(
+        "--retry-failed", action="store_true",
+        help="train trials again that have failed, but for those that have diverged",
+    )  # fmt: skip
     run.add_argument(
         "--reuse", type=_folder, action="append", metavar="DIR",
         help="take finished trials from another run; may be given several times",

@@ -8,6 +8,7 @@ from search.record.books import Books, open_books, settle
 from search.record.checkpoints import Checkpoint, Checkpoints, SoftmaxStates, StateKind
 from search.record.columns import (
     COMPLETE,
+    DIVERGED,
     FAIL,
     PRUNED,
     READOUTS,
@@ -63,6 +64,7 @@ from search.record.trial_log import TrialLog, link_name
 __all__ = [
     "COMPLETE",
     "DELETED",
+    "DIVERGED",
     "ENDED_EARLY",
     "FAIL",
     "FINISHED",

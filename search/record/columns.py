@@ -39,6 +39,10 @@ READOUTS = {
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 
 
+DIVERGED = "diverged"
+"""The reason of a trial whose cost is not finite; trained again it would be the same."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """The columns of a log that depend on its trainer.

@@ -11,7 +11,7 @@ from search.config import Replicate
 from search.plan import NO_TRIAL, Link
 from search.record.books import Books
 from search.record.checkpoints import Checkpoint
-from search.record.columns import COMPLETE, FAIL
+from search.record.columns import COMPLETE, DIVERGED, FAIL
 from search.record.reuse import as_columns
 from search.record.rows import Rows
 
@@ -65,6 +65,8 @@ class ReplicateBooks(Books):
         # Of replicate r of trial t at [r, t]; not a number before it has its row.
         self._seconds = np.zeros(shape)
         self._train_cost = np.full(shape, np.nan)
+        # Why it has failed; None where it has not.
+        self._errors = np.full(shape, None, object)
         layout = self.standings.layout
         self._figures = {name: np.full(shape, np.nan) for name in layout.figures}
         # Without one of these a trial has failed; another metric may have nothing to say.
@@ -85,7 +87,7 @@ class ReplicateBooks(Books):
         StoreError
             If the log cannot be read.
         """
-        kept = ("number", "seconds", "train_cost", *self._figures)
+        kept = ("number", "seconds", "train_cost", "error", *self._figures)
         self._keep(dict(zip(kept, self.trial_log.columns(*kept), strict=True)))
         # A trial that has its row needs no replicates, such as one that another run has trained.
         self._closed[:-1] |= np.tile(self.standings.closed[:-1], len(self._replicates))
@@ -130,6 +132,7 @@ class ReplicateBooks(Books):
         self._closed[rows["number"]] = True
         self._seconds[replicate, trial] = rows["seconds"]
         self._train_cost[replicate, trial] = rows.get("train_cost", np.nan)
+        self._errors[replicate, trial] = rows["error"]
         for name, values in self._figures.items():
             values[replicate, trial] = rows[name]
 
@@ -165,9 +168,15 @@ class ReplicateBooks(Books):
             "last_cost": means[self.standings.layout.readout.cost],
             "train_cost": np.where(finite, self._train_cost[:, trials].mean(axis=0), np.nan),
             "seconds": self._seconds[:, trials].sum(axis=0),
-            "error": np.array([None if ok else "diverged" for ok in finite.tolist()], object),
+            "error": self._reasons(trials, finite),
             "replicates": _listed(self._replicates, parts),
         }
+
+    def _reasons(self, trials: NDArray[np.int64], finite: NDArray[np.bool_]) -> NDArray[np.object_]:
+        """Return why each trial has failed: the first reason of one of its trainings."""
+        each = zip(self._errors[:, trials].T.tolist(), finite.tolist(), strict=True)
+        found = [None if ok else next(filter(None, why), DIVERGED) for why, ok in each]
+        return np.array(found, object)
 
 
 def _at(values: Any, places: NDArray[np.intp]) -> Any:

@@ -11,6 +11,7 @@ from search.plan import NO_TRIAL, Leg, Link, Pack
 from search.record.checkpoints import Checkpoint
 from search.record.columns import (
     COMPLETE,
+    DIVERGED,
     FAIL,
     PRUNED,
     READOUTS,
@@ -136,7 +137,7 @@ def _complete(leg: Leg, figures: Rows, errors: Sequence[str | None], cost_name: 
         "last_cost": cost,
         "last_epoch": np.full(len(columns), leg.epoch, np.int32),
         "error": np.array(
-            [None if ok else why or "diverged" for ok, why in zip(finite, reasons, strict=True)],
+            [None if ok else why or DIVERGED for ok, why in zip(finite, reasons, strict=True)],
             object,
         ),
     }

@@ -260,6 +260,37 @@ class TrialLog:
         self._write_merged(rows, names)
         self._delete_replaced()
 
+    def drop(self, unwanted: Callable[[Mapping[str, Any]], bool]) -> list[int]:
+        """Take rows out of the log, whose trials then have none; return their numbers.
+
+        Each file that has one is replaced by a file of its other rows, as `merge` replaces files:
+        killed in between, some of the rows are gone and the others are not.
+
+        Parameters
+        ----------
+        unwanted : callable
+            Gets the number, the state and the error of a row, and says whether it goes.
+
+        Raises
+        ------
+        StoreError
+            If a file cannot be read or written.
+        """
+        dropped: list[int] = []
+        for path, content in list(part_contents(self.folder, self._run)):
+            with pq.ParquetFile(pa.BufferReader(content)) as file:
+                table = file.read(use_threads=False)
+            asked = table.select(["number", "state", "error"]).to_pylist()
+            gone = np.array([unwanted(row) for row in asked], bool)
+            if gone.any():
+                merged = path.name.startswith(MERGED)
+                names = [path.stem, *(replaced_names(path, self._run) if merged else ())]
+                self._write_merged([table.filter(pa.array(~gone))], names)
+                dropped += [row["number"] for row, goes in zip(asked, gone, strict=True) if goes]
+        self._kept = self._replaced = None
+        self._delete_replaced()
+        return dropped
+
     def _write_merged(self, rows: Sequence[pa.Table], names: Sequence[str]) -> None:
         path = self._path(self._free(MERGED))
         table = (

@@ -66,6 +66,8 @@ class SweepOptions(TypedDict, total=False):
     budget: float
     target_value: float
     patience: int
+    retry_failed: bool
+    extend: bool
     fresh: bool
     executor: Literal["ray", "serial"]
     address: str

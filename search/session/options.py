@@ -86,6 +86,10 @@ class Options:
         Value of the objective with which the best trial is good enough.
     patience : int or None
         Trials in a row that are no better than the best one, after which no more are started.
+    retry_failed : bool
+        Whether trials that have failed are trained again.
+    extend : bool
+        Whether a run with other values or trials is gone on with: what it has is taken over.
     named_after : str or None
         Data set that the run is named after, beside a grid that was chosen for it.
     in_memory : bool
@@ -121,6 +125,8 @@ class Options:
     budget: float | None = None
     target_value: float | None = None
     patience: int | None = None
+    retry_failed: bool = False
+    extend: bool = False
     named_after: str | None = None
     in_memory: bool = False
 

@@ -56,6 +56,7 @@ from search.session.checks import (
 from search.session.datasets import choose_grid, description, load
 from search.session.dry_run import dry_run_text
 from search.session.ending import Ending
+from search.session.extension import extended
 from search.session.options import Options, resolve_config
 from search.session.preparation import (
     prepare,
@@ -147,11 +148,13 @@ def run_sweep(
     PacksweepError
         As for `sweep`.
     """
+    options, config = extended(options, config, data)
     # A mistake in --reuse is told before --fresh moves anything.
     reuse = [path.resolve() for path in options.reuse]
     ReusedTrials.of_runs(reuse, new_manifest(config, data))
     notify = surroundings.say
-    if not options.fresh and _is_read_only(options.run_path):
+    anew = options.fresh or options.retry_failed
+    if not anew and _is_read_only(options.run_path):
         folder = RunFolder(options.run_path.absolute())
         _, summary = _found(folder, config, data, reuse, notify)
         if summary and not lacks(summary, options, folder):
@@ -164,6 +167,8 @@ def run_sweep(
             manifest and summary and not summary.ended_early
         ):  # a kill may have left files that merged ones have replaced
             _run_of(config, data, folder, manifest).merge_logs()
+        if options.retry_failed and manifest:
+            summary = _without_failed(_run_of(config, data, folder, manifest), summary, notify)
         if not summary or lacks(summary, options, folder):
             with (
                 log_file(folder.log, notify) as folder.log,
@@ -210,6 +215,19 @@ def _is_whole(
 ) -> bool:
     """Whether the log of a run is still what it was when its summary was written."""
     return _run_of(config, data, folder, manifest).log_is_whole(summary.trials.ended)
+
+
+def _without_failed(
+    run: Run, summary: Summary | None, notify: Callable[[str], None]
+) -> Summary | None:
+    """Have failed trials trained again; return the summary where there is none of them."""
+    count = run.drop_failed()
+    if not count:
+        notify("No trial of the run has failed, but for those that have diverged.")
+        return summary
+    notify(f"{count} failed trials are trained again." if count > 1 else
+           "1 failed trial is trained again.")  # fmt: skip
+    return None
 
 
 def _run_of(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest) -> Run:

@@ -1,9 +1,10 @@
 """What a run trains: its plans, and which of their trials have their row."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from search.config import SweepConfig, replicates_of
 from search.errors import RunFolderError, StoreError
 from search.plan import Plan, grid_plan, replicated
 from search.record import (
+    DIVERGED,
+    FAIL,
     Books,
     Layout,
     Manifest,
@@ -112,6 +115,26 @@ class Run:
                 trial_log.merge()
             except StoreError as error:
                 log.warning("not merged: %s", error)
+
+    def drop_failed(self) -> int:
+        """Take the rows of failed trials out of the log, and return how many trials that are.
+
+        One that has diverged stays: it would diverge again.
+
+        Raises
+        ------
+        StoreError
+            If the log cannot be read or written.
+        """
+
+        def failed(row: Mapping[str, Any]) -> bool:
+            return bool(row["state"] == FAIL and row["error"] != DIVERGED)
+
+        # Single trainings first: their rows would make that of the trial again.
+        trainings, trials = self.training.trial_log, self.books.trial_log
+        dropped = {number % self.config.total for number in trainings.drop(failed)}
+        dropped.update(trials.drop(lambda row: failed(row) or row["number"] in dropped))
+        return len(dropped)
 
     def log_is_whole(self, count: int) -> bool:
         """Whether all files of the log can be believed, and as many trials have their row."""

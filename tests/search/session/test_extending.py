@@ -1,0 +1,125 @@
+"""Runs that are gone on with: in other values, in more trials, and where trials have failed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import search
+from model.trainers import Trainer, classification_figures
+from search.errors import RunFolderError
+
+SPACE = {
+    "batch_size": [64, 128],
+    "learning_rate": [1e-7, 1e-6],
+    "epochs": [1, 2],
+    "alpha": [0.0],
+}
+WIDER = SPACE | {"learning_rate": [1e-7, 5e-7, 1e-6]}
+
+
+def swept(space, folder, **options):
+    return search.sweep(
+        {"dataset": "digits", "space": space}, folder=folder, executor="serial", progress=False,
+        **options,
+    )  # fmt: skip
+
+
+def figures(log):
+    names = ["batch_size", "learning_rate", "epochs", "alpha", "val_cost", "val_accuracy"]
+    return log[names].sort_values(names[:4]).reset_index(drop=True)
+
+
+def test_other_values_train_what_is_missing(tmp_path):
+    before = swept(SPACE, tmp_path / "run").log()
+    log = swept(WIDER, tmp_path / "run", extend=True).log()
+    new = log.learning_rate == 5e-7
+    assert log[~new].source.notna().all()
+    assert log[new].source.isna().all()
+    assert figures(log[~new]).equals(figures(before))
+    assert (tmp_path / "run-1").is_dir() or len(list(tmp_path.iterdir())) == 2  # moved aside
+
+
+def test_the_same_command_again_is_done_at_once(tmp_path):
+    swept(SPACE, tmp_path / "run")
+    first = swept(WIDER, tmp_path / "run", extend=True).summary
+    assert swept(WIDER, tmp_path / "run", extend=True).summary == first
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_without_a_run_it_begins_one(tmp_path):
+    assert len(swept(SPACE, tmp_path / "run", extend=True).log()) == 8
+
+
+def test_other_data_or_seeds_cannot_be_taken_over(tmp_path):
+    swept(SPACE, tmp_path / "run")
+    with pytest.raises(RunFolderError, match="seed: 0 there, 5 here"):
+        swept(WIDER, tmp_path / "run", extend=True, seed=5)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_search_proposes_what_it_had_and_then_more(tmp_path):
+    def searched(trials, **options):
+        return search.sweep(
+            "tpe", "digits", folder=tmp_path / "run", executor="serial", progress=False,
+            trials=trials, **options,
+        ).log()  # fmt: skip
+
+    before, log = searched(40), searched(56, extend=True)
+    assert len(log) == 56
+    assert log[:40].source.notna().all()
+    assert figures(log[:40]).equals(figures(before))
+    assert searched(56, extend=True).equals(log)
+
+
+class Fails(Trainer):
+    """Fails where a file says so, as a library does whose data is gone for a while."""
+
+    version = "1"
+
+    def advance(self, state, params, epochs, data):
+        broken = json.loads(Path(params["told_by"]).read_text())
+        if params["rate"] in broken:
+            raise RuntimeError("the disk is away")
+        return (0 if state is None else state) + len(epochs) * params["rate"]
+
+    def score(self, state, data):
+        p = abs(data.rng(None).random((len(data.y), data.n_classes))) + state
+        return classification_figures(p / p.sum(axis=1, keepdims=True), data)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_failed_trials_are_trained_again_in_place(tmp_path, seeds):
+    told = tmp_path / "told.json"
+    told.write_text("[0.2, 0.3]")
+    grid = {
+        "dataset": "digits",
+        "trainer": f"{__name__}:Fails",
+        "seeds": seeds,
+        "space": {"rate": [0.1, 0.2, 0.3, 0.4], "epochs": [1, 3], "told_by": str(told)},
+    }
+
+    def trained(**options):
+        return search.sweep(
+            grid, folder=tmp_path / "run", executor="serial", progress=False, **options
+        )
+
+    before = trained().log().set_index("number")
+    failed = before.index[before.state == "FAIL"]
+    assert len(failed) == 4
+    told.write_text("[0.3]")
+    again = trained(retry_failed=True).log().set_index("number")
+    assert (again.state == "FAIL").sum() == 2
+    kept = before.index.difference(failed)
+    assert again.loc[kept].equals(before.loc[kept])  # not trained again, times included
+    told.write_text("[]")
+    summary = trained(retry_failed=True).summary
+    assert (summary.trials.failed, summary.trials.complete) == (0, 8)
+    assert trained(retry_failed=True).summary == summary
+
+
+def test_what_has_diverged_is_not_trained_again(tmp_path):
+    space = SPACE | {"learning_rate": [1e-6, 1e39]}
+    before = swept(space, tmp_path / "run").log()
+    assert (before.state == "FAIL").any()
+    assert swept(space, tmp_path / "run", retry_failed=True).log().equals(before)
