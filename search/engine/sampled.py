@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from search.config import Params, SweepConfig
 from search.engine.protocols import Asker
 from search.engine.wave import Wave, newest_trials
-from search.plan import Chain, Pack, Plan, choose_widths, even_width, kind_of
+from search.plan import WIDEST, Chain, Pack, Plan, choose_widths, even_width, kind_of
 from search.record import Books, Layout, Proposal, Proposals, ReusedTrials, as_columns, copied
 
 WAVES_UNDER_WAY = 2
@@ -293,7 +293,10 @@ def _at(values: Any, places: NDArray[np.intp]) -> Any:
 
 
 def wave_widths(
-    proposal: Proposal, workers: int, config: SweepConfig | None = None
+    proposal: Proposal,
+    workers: int,
+    config: SweepConfig | None = None,
+    widest: int = WIDEST,
 ) -> dict[int, int] | int:
     """Return the columns per pack of a wave; the waves share the workers.
 
@@ -303,6 +306,8 @@ def wave_widths(
     workers : int
     config : SweepConfig, optional
         The settings, where the trainer is another one than the softmax trainer.
+    widest : int
+        Columns of a pack of the softmax trainer at most.
     """
     each = max(1, workers // WAVES_UNDER_WAY)
     if config is not None and not config.trainer.is_softmax:
@@ -311,4 +316,5 @@ def wave_widths(
     batch_sizes, counts = np.unique(
         [params["batch_size"] for params in proposal.params], return_counts=True
     )
-    return choose_widths(dict(zip(batch_sizes.tolist(), counts.tolist(), strict=True)), each)
+    trajectories = dict(zip(batch_sizes.tolist(), counts.tolist(), strict=True))
+    return choose_widths(trajectories, each, widest)

@@ -13,6 +13,7 @@ from search.plan.prediction import (
     Simulated,
     array_mib,
     epochs_flops,
+    link_mib,
     optimum_seconds,
     predict,
     refit_seconds,
@@ -21,10 +22,19 @@ from search.plan.prediction import (
     trials_bytes,
 )
 from search.plan.waiting import WaitingLinks
-from search.plan.widths import choose_widths, even_width, grid_plan, grid_widths, workers_each
+from search.plan.widths import (
+    WIDEST,
+    choose_widths,
+    even_width,
+    grid_plan,
+    grid_widths,
+    widest_pack,
+    workers_each,
+)
 
 __all__ = [
     "NO_TRIAL",
+    "WIDEST",
     "Chain",
     "Leg",
     "Link",
@@ -43,6 +53,7 @@ __all__ = [
     "grid_plan",
     "grid_widths",
     "kind_of",
+    "link_mib",
     "make_plan",
     "nothing_reached",
     "open_chains",
@@ -55,5 +66,6 @@ __all__ = [
     "simulate",
     "slowness",
     "trials_bytes",
+    "widest_pack",
     "workers_each",
 ]

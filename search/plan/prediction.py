@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model.block import BLOCK_ROWS
 from model.data.dataset import Dataset
 from model.features import RAW
 from search.config import Params, SweepConfig
@@ -142,6 +143,19 @@ def rows_bytes(config: SweepConfig, data: Dataset) -> int:
 def array_mib(*shape: int) -> float:
     """Memory of a float32 array in MiB."""
     return math.prod(shape) * 4 / 2**20
+
+
+def link_mib(batch_size: int, n_rows: int, n_features: int, width: int, n_classes: int) -> float:
+    """Memory that a worker takes for a link beside the rows, in MiB.
+
+    Five states: the one that came, that of the epoch before, the average, the new one, and what is
+    returned. A block of rows with their logits, and what the mini-batches before add to these.
+    """
+    state = array_mib(n_features, n_classes, width)
+    batch = min(batch_size, n_rows)
+    block = max(batch, BLOCK_ROWS)
+    logits = array_mib(block + batch, n_classes, width)
+    return 5 * state + array_mib(block, n_features) + logits
 
 
 def training_flops(column_epochs: int, n_rows: int, n_features: int, n_classes: int) -> float:

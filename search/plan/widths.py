@@ -26,8 +26,28 @@ def workers_each(config: SweepConfig, workers: int) -> int:
 # Wider packs gain nothing more and make links long.
 WIDEST = 64
 
+# A state travels to a worker and back, and to the disk, with each link.
+_STATE_BYTES = 2**26
 
-def choose_widths(trajectories: Mapping[int, int], workers: int) -> dict[int, int]:
+
+def widest_pack(n_features: int, n_classes: int) -> int:
+    """Return how many columns a pack has at most, such that its state stays small.
+
+    Many classes fill the processor with few columns: a product of 999 stored classes is as fast
+    with one column as with 64.
+
+    Examples
+    --------
+    >>> widest_pack(784, 10), widest_pack(2048, 1000)
+    (64, 8)
+    """
+    column = 4 * n_features * max(1, n_classes - 1)
+    return max(1, min(WIDEST, _STATE_BYTES // column))
+
+
+def choose_widths(
+    trajectories: Mapping[int, int], workers: int, widest: int = WIDEST
+) -> dict[int, int]:
     """Columns per pack that finish the sweep soonest.
 
     Wide packs do less work in all, narrow ones occupy more workers. A pack is a
@@ -43,15 +63,17 @@ def choose_widths(trajectories: Mapping[int, int], workers: int) -> dict[int, in
     trajectories : mapping of int to int
         Number of trajectories of each batch size.
     workers : int
+    widest : int
+        Columns of a pack at most; see `widest_pack`.
 
     Returns
     -------
     dict of int to int
         A width for each batch size.
     """
-    candidates = range(WIDEST, 0, -1)
-    widest = min(candidates, key=lambda width: _makespan(trajectories, width, workers))
-    return {batch_size: _even(count, widest) for batch_size, count in trajectories.items()}
+    candidates = range(widest, 0, -1)
+    best = min(candidates, key=lambda width: _makespan(trajectories, width, workers))
+    return {batch_size: _even(count, best) for batch_size, count in trajectories.items()}
 
 
 def _even(count: int, width: int) -> int:
@@ -70,15 +92,24 @@ def _makespan(trajectories: Mapping[int, int], width: int, workers: int) -> floa
     return max(total / workers, longest)
 
 
-def grid_widths(config: SweepConfig, workers: int) -> dict[Any, int] | int:
-    """Return the columns per pack of a grid: of the softmax trainer for each batch size."""
+def grid_widths(config: SweepConfig, workers: int, widest: int = WIDEST) -> dict[Any, int] | int:
+    """Return the columns per pack of a grid: of the softmax trainer for each batch size.
+
+    Parameters
+    ----------
+    config : SweepConfig
+    workers : int
+    widest : int
+        Columns of a pack of the softmax trainer at most; see `widest_pack`.
+    """
     if not config.trainer.is_softmax:
         return even_width(config, _packs_of_grid(config), workers_each(config, workers))
     axes = config.space.axes
     columns = math.prod(
         len(values) for name, values in axes.items() if name not in (EPOCHS, *config.pack_by)
     )
-    return choose_widths(dict.fromkeys(axes["batch_size"], columns), workers_each(config, workers))
+    trajectories = dict.fromkeys(axes["batch_size"], columns)
+    return choose_widths(trajectories, workers_each(config, workers), widest)
 
 
 def even_width(config: SweepConfig, kinds: Counter[Any], workers: int) -> int:

@@ -20,6 +20,7 @@ from search.plan import (
     epochs_flops,
     grid_plan,
     grid_widths,
+    link_mib,
     nothing_reached,
     open_chains,
     predict,
@@ -29,7 +30,7 @@ from search.plan import (
     workers_each,
 )
 from search.record import layout_of
-from search.session.preparation import prepare
+from search.session.preparation import prepare, widest_of
 from search.session.trainers import trainer_tasks
 from search.text import duration
 
@@ -49,7 +50,7 @@ def dry_run_text(
         Folder with the trainer's modules.
     """
     workers = workers or max(1, int(available_cores() / config.resources.cpus))
-    plan = replicated(_first_plan(config, workers), config.replicates, config.total)
+    plan = replicated(_first_plan(config, data, workers), config.replicates, config.total)
     speed = _speed(config, data, code)
     cutter = LinkCutter.for_data(plan, speed=speed, config=config, data=data, workers=workers)
     none_closed = np.zeros(config.total * config.replicates + 1, bool)
@@ -67,15 +68,16 @@ def _speed(config: SweepConfig, data: Dataset, code: Path | None) -> Speed:
     return measure_trainer(SerialExecutor(), tasks, config, examples)
 
 
-def _first_plan(config: SweepConfig, workers: int) -> Plan:
+def _first_plan(config: SweepConfig, data: Dataset, workers: int) -> Plan:
+    widest = widest_of(data)
     if config.is_grid:
-        return grid_plan(config, grid_widths(config, workers), rungs=config.rungs)
+        return grid_plan(config, grid_widths(config, workers, widest), rungs=config.rungs)
     # Here, because Optuna takes a second to import and a grid goes without.
     from search.tuning.tuner import make_tuner
 
     proposal = make_tuner(config).ask(0, config.wave_size)
     proposal.copies = FirstSeen().register(proposal)
-    proposal.widths = wave_widths(proposal, workers_each(config, workers), config)
+    proposal.widths = wave_widths(proposal, workers_each(config, workers), config, widest)
     return proposal.plan(config.rungs, layout_of(config), config.pack_by, config.live)
 
 
@@ -162,9 +164,11 @@ def _operations(planned: Planned, waves: float) -> list[tuple[str, str]]:
 def _state_memory(planned: Planned, width: int) -> list[tuple[str, str]]:
     if not planned.config.trainer.is_softmax:
         return []
-    data = planned.data
-    state = array_mib(data.X.shape[1], width, data.n_classes - 1)
-    return [("", f"{state:.1f} MiB for a pack's state")]
+    data, stored = planned.data, planned.data.n_classes - 1
+    n, n_features = data.X.shape
+    state = array_mib(n_features, width, stored)
+    link = max(link_mib(size, n, n_features, width, stored) for size in planned.config.batch_sizes)
+    return [("", f"{state:.1f} MiB for a pack's state, {link:.0f} MiB in each worker for a link")]
 
 
 def _pruner_figures(config: SweepConfig) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from model.pack import compile_kernels
 from model.tasks import Examples
 from search.config import SweepConfig
 from search.errors import ConfigError
-from search.plan import grid_widths
+from search.plan import grid_widths, widest_pack
 from search.record import Manifest, RunFolder, new_manifest
 from search.session.options import Options
 from search.storage import Place
@@ -66,6 +66,11 @@ def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Example
     )
 
 
+def widest_of(data: Dataset) -> int:
+    """Return how many columns a pack of the softmax trainer has at most."""
+    return widest_pack(data.X.shape[1], data.n_classes)
+
+
 def runs_to_reuse(options: Options, folder: RunFolder) -> list[Place]:
     """Return the runs that the command names, one of which may be the run that it moves aside."""
     own, moved = folder.path.resolve(), folder.moved_to
@@ -85,7 +90,7 @@ def read_or_write_manifest(
     """
     manifest = folder.read_manifest()
     if manifest is None:
-        widths = grid_widths(config, workers) if config.is_grid else {}
+        widths = grid_widths(config, workers, widest_of(data)) if config.is_grid else {}
         manifest = new_manifest(config, data, widths, reuse, workers)
         folder.write_manifest(manifest)
     return manifest

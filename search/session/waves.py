@@ -15,6 +15,7 @@ from search.engine import (
     wave_widths,
 )
 from search.plan import LinkCutter, Prediction, Speed, open_chains, predict, workers_each
+from search.session.preparation import widest_of
 from search.session.trials import Run
 
 
@@ -113,7 +114,7 @@ def _sampled_search(run: Run, speed: Speed, workers: int) -> SampledSearch:
         proposals=run.proposals,
         reused=run.reused,
         make_wave=make_wave,
-        widths=partial(wave_widths, config=config),
+        widths=partial(wave_widths, config=config, widest=widest_of(run.data)),
         pack_by=config.pack_by,
         live=config.live,
     )
