@@ -1,4 +1,4 @@
-"""What several rooms' tests ask for: a browser, a server of S3, a disk that does not answer."""
+"""What several rooms' tests ask for: a browser, a Ray cluster, a server of S3, a broken disk."""
 
 import errno
 import shutil
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ray_nodes import Nodes
 from s3_server import ENVIRONMENT, s3_server
 
 from search.errors import ObjectStoreError
@@ -54,6 +55,22 @@ def pages(browser):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def _nodes():
+    with Nodes() as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def cluster(_nodes):
+    """Return a cluster whose head computes nothing, and which no node has joined yet.
+
+    Its head is started once: that takes ten seconds of a core.
+    """
+    yield _nodes
+    _nodes.kill_all()
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,10 @@ class Nodes:
         """Let a node go without a word, and with it its workers."""
         self._ask("kill", node)
 
+    def kill_all(self) -> None:
+        """Let all nodes but the head go, if there are any left."""
+        self._ask("kill all", None)
+
     def lose_head(self) -> None:
         """Let the head go without a word."""
         self._ask("lose head", None)
@@ -83,7 +87,8 @@ def _main() -> None:
             cluster.remove_node(cluster.head_node, allow_graceful=False)
             _answer(None)
         else:
-            cluster.remove_node(nodes.pop(value), allow_graceful=False)
+            for name in [value] if command == "kill" else list(nodes):
+                cluster.remove_node(nodes.pop(name), allow_graceful=False)
             _answer(None)
     cluster.shutdown()
 
