@@ -27,13 +27,8 @@ def browser():
         started.close()
 
 
-@pytest.fixture
-def pages(browser):
-    """Return a function that opens a page; what pages complain of or ask elsewhere fails the test.
-
-    A page asks only for what begins with one of ``own``; what ends with one of ``expected`` is no
-    complaint. Complaints stand in ``complaints`` of the function, to take out what a test provokes.
-    """
+@contextmanager
+def _opening(browser):
     contexts, complaints = [], []
 
     def at(url, *, own, expected=(), width=1200, scheme="light", offline=False):
@@ -55,6 +50,24 @@ def pages(browser):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def pages(browser):
+    """Return a function that opens a page; what pages complain of or ask elsewhere fails the test.
+
+    A page asks only for what begins with one of ``own``; what ends with one of ``expected`` is no
+    complaint. Complaints stand in ``complaints`` of the function, to take out what a test provokes.
+    """
+    with _opening(browser) as at:
+        yield at
+
+
+@pytest.fixture(scope="module")
+def lasting_pages(browser):
+    """Return the same for pages that several tests of a module look at, each of them in turn."""
+    with _opening(browser) as at:
+        yield at
 
 
 @pytest.fixture(scope="session")
