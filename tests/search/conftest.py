@@ -83,7 +83,7 @@ def cluster(_nodes):
     Its head is started once: that takes ten seconds of a core.
     """
     yield _nodes
-    _nodes.kill_all()
+    _nodes.dismiss()
 
 
 @pytest.fixture(scope="session")

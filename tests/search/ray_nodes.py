@@ -41,9 +41,9 @@ class Nodes:
         """Let a node go without a word, and with it its workers."""
         self._ask("kill", node)
 
-    def kill_all(self) -> None:
-        """Let all nodes but the head go, if there are any left."""
-        self._ask("kill all", None)
+    def dismiss(self) -> None:
+        """Let all nodes but the head take their leave, and wait until the head knows."""
+        self._ask("dismiss", None)
 
     def lose_head(self) -> None:
         """Let the head go without a word."""
@@ -86,9 +86,13 @@ def _main() -> None:
         elif command == "lose head":
             cluster.remove_node(cluster.head_node, allow_graceful=False)
             _answer(None)
+        elif command == "dismiss":
+            while nodes:
+                cluster.remove_node(nodes.popitem()[1], allow_graceful=True)
+            cluster.wait_for_nodes(timeout=100)
+            _answer(None)
         else:
-            for name in [value] if command == "kill" else list(nodes):
-                cluster.remove_node(nodes.pop(name), allow_graceful=False)
+            cluster.remove_node(nodes.pop(value), allow_graceful=False)
             _answer(None)
     cluster.shutdown()
 
