@@ -7,10 +7,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Each process would compile again what all import: half a second of each command.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What is installed has the hashes of the locks, build tools included.
-INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --requirement
-LOCK := .venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --custom-compile-command "make lock" --group build pyproject.toml
+# What is installed has the hashes of the locks, build tools and uv, which installs the rest, included.
+PIP := $(BIN)/python -m pip install --quiet --require-hashes --requirement
+INSTALL := $(BIN)/python scripts/install.py
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock"
 
 .PHONY: help sweep smoke test check format lock clean
 .DEFAULT_GOAL := help
@@ -37,22 +38,27 @@ format: .venv/dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock:  ## renew the locks: the newest versions that pyproject.toml allows, with their hashes
-	$(PYTHON) -m venv .venv/lock
-	.venv/lock/bin/python -m pip install --quiet uv
-	$(LOCK) --upgrade --output-file requirements.lock
-	$(LOCK) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+lock: .venv/uv  ## renew the locks: the newest versions that pyproject.toml allows, with their hashes
+	$(LOCK) --group install --output-file requirements-install.lock
+	$(LOCK) --group build pyproject.toml --output-file requirements.lock
+	$(LOCK) --group build pyproject.toml --extra dev --constraint requirements.lock \
+		--output-file requirements-dev.lock
 
 clean:  ## remove the environment and the caches, never runs
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/run: pyproject.toml requirements.lock
+# Where uv cannot be had, pip installs all the same.
+.venv/uv: requirements-install.lock
 	$(PYTHON) -m venv .venv
-	$(INSTALL) requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	-$(PIP) requirements-install.lock
+	@touch $@
+
+.venv/run: .venv/uv pyproject.toml requirements.lock
+	$(INSTALL) --require-hashes --requirement requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.lock
-	$(INSTALL) requirements-dev.lock
+	$(INSTALL) --require-hashes --requirement requirements-dev.lock
 	@touch $@

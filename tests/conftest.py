@@ -6,6 +6,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+# Threads of OpenMP and OpenBLAS that have nothing to do sleep at once, in what tests start too. By
+# default they turn round and round for a while, which costs others their cores. Libraries read this
+# when they are loaded.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+os.environ["OPENBLAS_THREAD_TIMEOUT"] = "4"
+
 import search
 
 # How long an example takes says how busy the machine is; benchmarks/ is for speed.

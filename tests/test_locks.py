@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUN, DEV = "requirements.lock", "requirements-dev.lock"
+INSTALL = "requirements-install.lock"
 
 
 def entries(name):
@@ -25,7 +26,7 @@ def entries(name):
     return found
 
 
-@pytest.mark.parametrize("name", [RUN, DEV])
+@pytest.mark.parametrize("name", [RUN, DEV, INSTALL])
 def test_every_package_has_one_version_and_its_hashes(name):
     for pin, hashes in entries(name).values():
         (only,) = pin.specifier
@@ -44,6 +45,7 @@ def test_whoever_develops_has_the_versions_of_whoever_runs():
     [
         (RUN, PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["build"]),
         (DEV, PROJECT["project"]["optional-dependencies"]["dev"]),
+        (INSTALL, PROJECT["dependency-groups"]["install"]),
     ],
 )
 def test_all_that_is_asked_for_is_locked_within_its_range(name, wanted):

@@ -275,7 +275,9 @@ def versions(*, loaded: bool = True) -> dict[str, str]:
     return found | {name: str(getattr(module, "__version__", "?")) for name, module in used.items()}
 
 
+@cache
 def _version(package: str) -> str:
+    """Return what the files of an installed package say, which are read once in a process."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -1,10 +1,11 @@
 """The page of a report: all its sections, put into one HTML template."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from model.errors import PacksweepError
@@ -40,6 +41,20 @@ from search.result import (
 def render(run: RunData) -> str:
     """Return the report of a run as one HTML page."""
     sections = _sections(run)
+    return _template().render(
+        name=run.folder.path.resolve().name,
+        run=run,
+        summary=run.summary,
+        started=_time_text(run.manifest.created_at),
+        specs={chart.name: chart.spec for chart in _charts(sections)},
+        plotly=_plotly(),
+        **sections,
+    )
+
+
+@cache
+def _template() -> Template:
+    """Return the template, which takes longer to compile than to fill."""
     environment = Environment(
         loader=PackageLoader("search.report"),
         autoescape=True,
@@ -49,15 +64,7 @@ def render(run: RunData) -> str:
     )
     environment.filters["number"] = axis_number
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    return environment.get_template("report.html.j2").render(
-        name=run.folder.path.resolve().name,
-        run=run,
-        summary=run.summary,
-        started=_time_text(run.manifest.created_at),
-        specs={chart.name: chart.spec for chart in _charts(sections)},
-        plotly=_plotly(),
-        **sections,
-    )
+    return environment.get_template("report.html.j2")
 
 
 def _sections(run: RunData) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from io import BytesIO
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 
@@ -109,12 +110,18 @@ def _restored(
     """Make a dataclass of entries; those without a dimension become plain values."""
     values = {}
     for name in (field.name for field in fields(cast("Any", kind))):
-        of_type = of_types.get(name) or get_type_hints(kind)[name]
+        of_type = of_types.get(name) or _hints(cast("Any", kind))[name]
         if isinstance(of_type, type) and is_dataclass(of_type):
             values[name] = _restored(of_type, saved, {})
         else:
             values[name] = _checked(saved[name], of_type)
     return kind(**values)
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """Return the types of a dataclass's fields, which take longer to find than a file to read."""
+    return get_type_hints(kind)
 
 
 def _checked(entry: Any, of_type: Any) -> Any:

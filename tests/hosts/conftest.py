@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
     Its plan is the same for any number of workers up to four.
     """
     path = tmp_path_factory.mktemp("hosts")
-    write_images(path / "data.npz", rows=4000, pixels=784, classes=10)
+    write_images(path / "data.npz", rows=1000, pixels=784, classes=10)
     write_grid(
         path / "grid.toml",
         "./data.npz",
@@ -61,7 +61,7 @@ def _measured(host):
     """Let commands that run on a host know already what their arithmetic costs."""
     with patch("platform.node", lambda: host.name):
         for workers in range(1, 5):
-            pretend(1.25e-5, BATCH_SIZES, 784, 10, workers=workers)
+            pretend(5e-5, BATCH_SIZES, 784, 10, workers=workers)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What several rooms' tests ask for: a browser, a server of S3, a disk that does not answer."""
+"""What several rooms' tests ask for: a browser, a Ray cluster, a server of S3, a broken disk."""
 
 import errno
 import shutil
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ray_nodes import Nodes
 from s3_server import ENVIRONMENT, s3_server
 
 from search.errors import ObjectStoreError
@@ -26,13 +27,8 @@ def browser():
         started.close()
 
 
-@pytest.fixture
-def pages(browser):
-    """Return a function that opens a page; what pages complain of or ask elsewhere fails the test.
-
-    A page asks only for what begins with one of ``own``; what ends with one of ``expected`` is no
-    complaint. Complaints stand in ``complaints`` of the function, to take out what a test provokes.
-    """
+@contextmanager
+def _opening(browser):
     contexts, complaints = [], []
 
     def at(url, *, own, expected=(), width=1200, scheme="light", offline=False):
@@ -54,6 +50,40 @@ def pages(browser):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def pages(browser):
+    """Return a function that opens a page; what pages complain of or ask elsewhere fails the test.
+
+    A page asks only for what begins with one of ``own``; what ends with one of ``expected`` is no
+    complaint. Complaints stand in ``complaints`` of the function, to take out what a test provokes.
+    """
+    with _opening(browser) as at:
+        yield at
+
+
+@pytest.fixture(scope="module")
+def lasting_pages(browser):
+    """Return the same for pages that several tests of a module look at, each of them in turn."""
+    with _opening(browser) as at:
+        yield at
+
+
+@pytest.fixture(scope="session")
+def _nodes():
+    with Nodes() as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def cluster(_nodes):
+    """Return a cluster whose head computes nothing, and which no node has joined yet.
+
+    Its head is started once: that takes ten seconds of a core.
+    """
+    yield _nodes
+    _nodes.dismiss()
 
 
 @pytest.fixture(scope="session")

@@ -44,14 +44,21 @@ def hold_command(folder: Path, links: int) -> None:
 
 
 def fail_or_call(folder: Path, function: Callable[..., Any], *args: Any) -> Any:
-    """Do what a worker was asked for, unless its machine has no space left."""
+    """Do what a worker was asked for, unless its machine has no space left.
+
+    It is done once the machine without space was asked too, or another could be quick enough to
+    take every link.
+    """
     import ray
 
     node = ray.get_runtime_context().get_node_id()
     with (folder / "asked").open("a") as file:
         file.write(f"{node}\n")
-    if (folder / "bad").read_text() in {node, "all"}:
+    bad = (folder / "bad").read_text()
+    if bad in {node, "all"}:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    while bad not in (folder / "asked").read_text():
+        time.sleep(0.01)
     return function(*args)
 
 

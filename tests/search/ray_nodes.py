@@ -41,6 +41,10 @@ class Nodes:
         """Let a node go without a word, and with it its workers."""
         self._ask("kill", node)
 
+    def dismiss(self) -> None:
+        """Let all nodes but the head take their leave, and wait until the head knows."""
+        self._ask("dismiss", None)
+
     def lose_head(self) -> None:
         """Let the head go without a word."""
         self._ask("lose head", None)
@@ -81,6 +85,11 @@ def _main() -> None:
             _answer(node.node_id)
         elif command == "lose head":
             cluster.remove_node(cluster.head_node, allow_graceful=False)
+            _answer(None)
+        elif command == "dismiss":
+            while nodes:
+                cluster.remove_node(nodes.popitem()[1], allow_graceful=True)
+            cluster.wait_for_nodes(timeout=100)
             _answer(None)
         else:
             cluster.remove_node(nodes.pop(value), allow_graceful=False)

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psutil
 import pytest
@@ -47,13 +47,6 @@ def folder(tmp_path, monkeypatch):
     write_images(tmp_path / "data.npz", rows=500)
     write_grid(tmp_path / "grid.toml", "./data.npz")
     return tmp_path
-
-
-@pytest.fixture
-def cluster():
-    """Return a cluster whose head computes nothing."""
-    with Nodes() as cluster:
-        yield cluster
 
 
 @contextmanager
@@ -145,10 +138,11 @@ def test_what_fails_on_one_machine_is_trained_on_another(cluster, folder, place)
     assert "Traceback (most recent call last)" in (folder / "run/sweep.log").read_text()
 
 
-def test_what_fails_everywhere_ends_in_one_message_and_goes_on_later(folder):
+def test_what_fails_everywhere_ends_in_one_message_and_goes_on_later(cluster, folder):
+    cluster.join(1)
     hold = Hold(1, folder, "failing")
     (hold.folder / "bad").write_text("all")
-    with sweep(folder, hold, "--workers", 1) as process:
+    with sweep(folder, hold, "--address", cluster.address) as process:
         outcome = finish(process)
     assert outcome.code == 1, outcome.err
     last = outcome.err.splitlines()[-1]
@@ -205,10 +199,11 @@ def test_a_stopped_worker_is_replaced_for_a_command_outside_too(cluster, folder)
 
 @pytest.mark.rehearsal
 @pytest.mark.parametrize("place", ["address", "outside"])
-def test_a_cluster_without_its_head_ends_it_and_it_goes_on_elsewhere(cluster, folder, place):
-    cluster.join(2)
+def test_a_cluster_without_its_head_ends_it_and_it_goes_on_elsewhere(folder, place):
     hold = Hold(1, folder, "workers")
-    with sweep(folder, hold, "--address", getattr(cluster, place)) as process:
+    with Nodes() as cluster, ExitStack() as stack:
+        cluster.join(2)
+        process = stack.enter_context(sweep(folder, hold, "--address", getattr(cluster, place)))
         wait_until(lambda: bool(hold.waiting()), process)
         began = time.monotonic()
         cluster.lose_head()

@@ -1,4 +1,7 @@
-"""Files of the user's with the names of our packages, which are the commonest in such a folder."""
+"""Files of the user's with the names of our packages, which are the commonest in such a folder.
+
+That workers do not care is in test_cli_output.py, where Ray is started in odd surroundings.
+"""
 
 import os
 import subprocess
@@ -6,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import finish
 
 import search
 
@@ -17,10 +19,14 @@ ROOT = str(Path(search.__file__).parents[1])
 @pytest.fixture
 def folder(tmp_path):
     """Return a folder with a module and a package that are called like ours."""
-    (tmp_path / "model.py").write_text(WRONG)
-    (tmp_path / "cluster").mkdir()
-    (tmp_path / "cluster/__init__.py").write_text(WRONG)
+    put_wrong_packages(tmp_path)
     return tmp_path
+
+
+def put_wrong_packages(folder):
+    (folder / "model.py").write_text(WRONG)
+    (folder / "cluster").mkdir()
+    (folder / "cluster/__init__.py").write_text(WRONG)
 
 
 def python(*args, cwd, path=ROOT):
@@ -74,21 +80,3 @@ def test_python_itself_names_a_file_that_hides_the_commands(tmp_path):
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 1
     assert "__path__ attribute not found on 'search'" in ended.stderr
-
-
-@pytest.mark.ray
-@pytest.mark.xdist_group("ray")
-def test_workers_do_not_care(folder):
-    (folder / "search.py").write_text(WRONG)
-    begin = (
-        f"import sys; sys.path[:1] = []; sys.path.insert(0, {ROOT!r}); "
-        "from search.run import main; sys.exit(main())"
-    )
-    args = ("--grid", "smoke", "--workers", "2", "--no-progress")
-    process = subprocess.Popen(
-        [sys.executable, "-c", begin, *args], cwd=folder,
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    outcome = finish(process)
-    assert outcome.code == 0, outcome.err
-    assert "Log, model and report are in runs/smoke" in outcome.out

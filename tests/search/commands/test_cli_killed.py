@@ -37,11 +37,11 @@ SERIAL = ("--executor", "serial", "--no-progress")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Return a folder with data and a grid of 288 trials: seconds of training, many links."""
+    """Return a folder with data and a grid of 288 trials and many links."""
     # Links of one epoch each, of which every other one finishes trials.
-    pretend(1.0, [8, 16, 64], 784, 10)
+    pretend(1.0, [8, 16, 64], 196, 10)
     path = tmp_path_factory.mktemp("killed")
-    write_images(path / "data.npz", rows=2000, pixels=784, classes=10)
+    write_images(path / "data.npz", rows=1000, pixels=196, classes=10)
     grid = write_grid(
         path / "medium.toml",
         "./data.npz",

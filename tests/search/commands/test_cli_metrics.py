@@ -97,8 +97,8 @@ def serving(folder):
 def seen(ray_cluster, endpoint, prometheus, tmp_path_factory):
     """Run a sweep half of whose trials diverge; return its log, and the last of each series."""
     folder, seen = tmp_path_factory.mktemp("metrics"), {}
-    pretend(1.25e-5, [8, 16], 784, 10, workers=2)
-    write_images(folder / "data.npz", rows=2500, pixels=784, classes=10)
+    pretend(5e-5, [8, 16], 784, 10, workers=2)
+    write_images(folder / "data.npz", rows=625, pixels=784, classes=10)
     grid = {"batch_size": [8, 16], "learning_rate": [1e-8], "epochs": [40, 80]}
     write_grid(folder / "grid.toml", "./data.npz", **grid, alpha=[0.0, 3e38])
     joined = ["--address", ray_cluster.gcs_address, "--workers", 2]

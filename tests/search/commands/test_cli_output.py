@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import pty
+import shlex
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,7 @@ from command_line import (
     write_images,
 )
 from terminal import record
+from test_cli_hidden import ROOT, WRONG, put_wrong_packages
 
 from search.export import main as export
 from search.output import Output, visible
@@ -109,10 +111,16 @@ def test_a_sweep_without_its_output_comes_to_its_end_and_logs_why(
 
 @pytest.mark.ray
 @pytest.mark.xdist_group("ray")
-def test_ray_starts_without_any_descriptor_of_a_terminal(folder, tmp_path):
+def test_ray_starts_without_any_descriptor_of_a_terminal_beside_files_named_as_our_packages(
+    folder, tmp_path
+):
     (tmp_path / "undisturbed").symlink_to(folder / "undisturbed")
-    run = f"{sys.executable} -m search.run --grid ./grid.toml --workers 1 --run-dir {tmp_path}/run"
-    shell(folder, f"{run} <&- >&- 2>&-", 0)
+    put_wrong_packages(tmp_path)
+    (tmp_path / "search.py").write_text(WRONG)
+    # Python itself would look here first, and take the user's search.py for the commands.
+    begin = f"import sys; sys.path[0] = {ROOT!r}; from search.run import main; sys.exit(main())"
+    run = f"{sys.executable} -c {shlex.quote(begin)} --grid {folder}/grid.toml --workers 2"
+    shell(tmp_path, f"{run} --run-dir run <&- >&- 2>&-", 0)
     assert_ended(tmp_path / "run", "is closed")
 
 

@@ -42,10 +42,10 @@ def alone(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Return a folder with data and a grid of four links of about a second each."""
+    """Return a folder with data and a grid of four links that are thought to take seconds."""
     path = tmp_path_factory.mktemp("ray")
-    pretend(1.25e-5, [8, 16], 784, 10, workers=2)  # so 40 epochs are a link
-    write_images(path / "data.npz", rows=2500, pixels=784, classes=10)
+    pretend(5e-5, [8, 16], 784, 10, workers=2)  # so 40 epochs are a link
+    write_images(path / "data.npz", rows=625, pixels=784, classes=10)
     write_grid(
         path / "slow.toml",
         "./data.npz",
@@ -59,7 +59,7 @@ def folder(tmp_path_factory):
 
 @contextmanager
 def sweep(folder, run_dir, grid="./slow.toml", *more, hold=None):
-    """Start a sweep with Ray; kill what is left of it in the end."""
+    """Start a sweep with two workers of Ray; kill what is left of it in the end."""
     args = ("--grid", grid, "--run-dir", run_dir, "--workers", 2, *more)
     process = start(*args, cwd=folder, hold=hold)
     try:
@@ -127,11 +127,12 @@ def test_trials_and_optima_are_the_bits_of_one_process_and_the_dashboard_is_name
     assert_as_in_one_process(folder / "gap")
 
 
-def test_seeds_and_folds_give_the_bits_of_one_process(folder):
+def test_seeds_and_folds_give_the_bits_of_one_process(cluster, folder):
+    cluster.join(2)
     top = 'dataset = "./data.npz"\nseeds = 2\nfolds = 2\n'
     text = (folder / "slow.toml").read_text().replace("[40, 80]", "[1, 2]")
     (folder / "both.toml").write_text(text.replace('dataset = "./data.npz"\n', top))
-    with sweep(folder, "both", grid="./both.toml") as process:
+    with sweep(folder, "both", "./both.toml", "--address", cluster.address) as process:
         outcome = finish(process)
     assert outcome.code == 0, outcome.err
     assert_as_in_one_process(folder / "both")
@@ -158,9 +159,11 @@ def test_killed_it_leaves_no_process_and_can_go_on_without_ray(folder, capfd):
     assert_as_in_one_process(run_dir)
 
 
-def test_a_killed_worker_costs_another_attempt_and_nothing_else(folder):
+def test_a_killed_worker_costs_another_attempt_and_nothing_else(cluster, folder):
+    cluster.join(2)
     run_dir, hold = folder / "lost", Hold(1, folder, "workers")
-    with sweep(folder, "lost", hold=hold) as process:
+    joined = ("./slow.toml", "--address", cluster.address)
+    with sweep(folder, "lost", *joined, hold=hold) as process:
         wait_until(hold.waiting, process)
         victim = psutil.Process(hold.waiting()[0][1])
         assert "ray::advance" in title_of(victim)

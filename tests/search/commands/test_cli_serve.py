@@ -2,24 +2,34 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
-from command_line import LIMIT, Outcome, assert_same_results, invoke, table
+from command_line import (
+    LIMIT,
+    Outcome,
+    assert_same_results,
+    invoke,
+    logged_files,
+    table,
+    wait_until,
+)
 from searches import SERIAL
 
 from search.client import Client
+from search.ledger import Ledger
+from search.serve import main as serve
 
-AXES = "batch_size = [32, 64, 128, 256]\nlearning_rate = [1e-6, 5e-6]\nepochs = [4, 40, 120]\n"
+AXES = "batch_size = [32, 64, 128, 256]\nlearning_rate = [1e-6, 5e-6]\nepochs = [4, 20, 40]\n"
 GRID = f'dataset = "digits"\n\n[space]\n{AXES}alpha = [0.1, 10.0]\n'
-
-
-SHORT = GRID.replace("[4, 40, 120]", "[4, 20, 40]")
+# Of which somebody who leaves does not see the end.
+LONG = GRID.replace("[4, 20, 40]", "[4, 40, 120]")
 
 
 def command(module, *args, cwd, **environment):
@@ -31,11 +41,21 @@ def command(module, *args, cwd, **environment):
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def here(capfd, *args):
+    """Run the command of the service in this process, to its end."""
+    capfd.readouterr()
+    try:
+        code = serve([str(arg) for arg in args])
+    except SystemExit as end:  # argparse leaves this way
+        code = end.code
+    return Outcome(code, *capfd.readouterr())
+
+
 def token(root, name="ann", role="submitter"):
     """Give somebody a token."""
-    found = command("serve", "token", "add", name, "--role", role, "--root", root, cwd=root.parent)
-    assert found.code == 0, found.err
-    return found.out.strip()
+    root.mkdir(exist_ok=True)
+    with closing(Ledger(root / "ledger.sqlite")) as ledger:
+        return ledger.people.add_token(name, role)
 
 
 @contextmanager
@@ -102,7 +122,7 @@ def test_a_table_of_one_s_own_is_uploaded(root, tmp_path):
 
 
 def test_ctrl_c_leaves_and_the_sweep_goes_on(root, tmp_path):
-    (tmp_path / "my.toml").write_text(GRID)
+    (tmp_path / "my.toml").write_text(LONG)
     with serving(root, "--executor", "serial") as (_, url):
         given = token(root)
         looking = subprocess.Popen(
@@ -125,28 +145,31 @@ def test_ctrl_c_leaves_and_the_sweep_goes_on(root, tmp_path):
             assert client.wait(sweep)["state"] == "done"
 
 
+def logged_links(root):
+    """Count the finished links of all sweeps."""
+    return sum(map(logged_files, (root / "runs").glob("*")))
+
+
 def test_killed_and_started_again_every_log_is_that_of_the_command_alone(root, tmp_path, capfd):
-    (tmp_path / "my.toml").write_text(SHORT)
+    (tmp_path / "my.toml").write_text(GRID)
     for seed in (0, 1):  # of one seed, the second would take over what the first has trained
         run = ("--run-dir", tmp_path / f"alone-{seed}", "--seed", str(seed))
-        assert invoke(capfd, "--grid", tmp_path / "my.toml", *run, *SERIAL)
-    given, sweeps = token(root), []
-    for kill in range(40):
+        assert invoke(capfd, "--grid", tmp_path / "my.toml", *run, *SERIAL).code == 0
+    given, sweeps, chance = token(root), [], random.Random(0)
+    for links in (0, 1, 3, 6):
         with serving(root, "--executor", "serial") as (process, url), Client(url, given) as client:
             if not sweeps:
                 asked = [
-                    {"toml": SHORT, "name": name, "key": name, "seed": seed}
+                    {"toml": GRID, "name": name, "key": name, "seed": seed}
                     for seed, name in enumerate(("one", "two"))
                 ]
                 sweeps = [client.submit(**one)["id"] for one in asked]
                 # Sent again, as after a lost answer.
                 again = [client.submit(**one)["id"] for one in asked]
                 assert again == sweeps
-            time.sleep(1.0 + 0.7 * kill)
-            states = [client.get(sweep)["state"] for sweep in sweeps]
+            wait_until(lambda links=links: logged_links(root) >= links, process)
+            time.sleep(chance.uniform(0, 0.3))  # so it may be anywhere in a link, or between two
             process.send_signal(signal.SIGKILL)
-            if states == ["done", "done"]:
-                break
     with serving(root, "--executor", "serial") as (_, url), Client(url, given) as client:
         found = [client.wait(sweep) for sweep in sweeps]
     assert [sweep["state"] for sweep in found] == ["done", "done"]
@@ -193,9 +216,10 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_message(tmp_path, name):
+def test_a_mistake_is_one_message(tmp_path, capfd, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
     args, said = MISTAKES[name]
-    found = command("serve", *args, cwd=tmp_path)
+    found = here(capfd, *args)
     assert found.code == 2
     assert said in found.err
     assert "Traceback" not in found.err
@@ -221,17 +245,16 @@ def test_without_a_token_or_a_service_a_command_says_what_is_missing(tmp_path):
         assert (both.code, f"leave {args[0]} out" in both.err) == (2, True)
 
 
-def test_tokens_are_listed_and_revoked(root, tmp_path):
-    assert command("serve", "token", "list", "--root", root, cwd=tmp_path).out == (
-        "There is no token.\n"
-    )
-    first = token(root, "ann", "admin")
+def test_tokens_are_listed_and_revoked(root, tmp_path, capfd):
+    assert here(capfd, "token", "list", "--root", root).out == "There is no token.\n"
+    added = ("token", "add", "ann", "--role", "admin", "--root", root)
+    first = command("serve", *added, cwd=tmp_path).out.strip()
     token(root, "bob", "viewer")
     assert (root / "ledger.sqlite").stat().st_mode & 0o077 == 0
-    listed = command("serve", "token", "list", "--root", root, cwd=tmp_path).out
+    listed = here(capfd, "token", "list", "--root", root).out
     assert first not in listed
     assert re.search(r"1 +ann +admin +valid", listed)
-    command("serve", "token", "revoke", "1", "--root", root, cwd=tmp_path)
-    listed = command("serve", "--root", root, "token", "list", cwd=tmp_path).out
+    assert here(capfd, "token", "revoke", "1", "--root", root).code == 0
+    listed = here(capfd, "--root", root, "token", "list").out
     assert re.search(r"1 +ann +admin +revoked", listed)
     assert re.search(r"2 +bob +viewer +valid", listed)

@@ -1,5 +1,7 @@
 """The report in a real browser: drawn, quiet, offline, light and dark, wide and narrow."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from reports import FULL, config_of, finished_run, images
@@ -19,17 +21,21 @@ EMPTY = """[...document.querySelectorAll('.chart')].filter((box) => {
 }).map((box) => box.id)"""
 
 
-@pytest.fixture
-def opened(pages):
-    """Return a function that opens a report, without a network, and waits for its charts."""
+def opened(pages, path, width=1200, scheme="light"):
+    """Open a report, without a network, and wait for its charts."""
+    own = ("file:", "data:", "blob:")
+    page = pages(path.resolve().as_uri(), own=own, width=width, scheme=scheme, offline=True)
+    page.wait_for_function(DRAWN)
+    return page
 
-    def at(path, width=1200, scheme="light"):
-        own = ("file:", "data:", "blob:")
-        page = pages(path.resolve().as_uri(), own=own, width=width, scheme=scheme, offline=True)
-        page.wait_for_function(DRAWN)
-        return page
 
-    return at
+@pytest.fixture(scope="module")
+def wide(lasting_pages, request):
+    """Return a function: the page of a kind of report, light and wide, which is opened once.
+
+    To draw one takes seconds of a core, so whoever changes it changes it back.
+    """
+    return cache(lambda kind: opened(lasting_pages, request.getfixturevalue(kind)))
 
 
 @pytest.fixture(scope="module")
@@ -87,41 +93,34 @@ def own_report(folder, data):
     return parts[0].report
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["grid", "search_report", "colours", "table"])
-def test_every_chart_is_drawn(opened, request, kind, scheme):
-    page = opened(request.getfixturevalue(kind), scheme=scheme)
+KINDS = pytest.mark.parametrize("kind", ["grid", "search_report", "colours", "table"])
+
+
+@KINDS
+def test_every_chart_is_drawn(wide, kind):
+    page = wide(kind)
     assert page.locator(".chart").count() >= 10
     assert page.evaluate(EMPTY) == []
 
 
-def test_a_search_shows_its_course(opened, search_report):
-    page = opened(search_report)
+@KINDS
+def test_a_phone_need_not_scroll_sideways_and_has_every_chart_in_the_dark(pages, request, kind):
+    page = opened(pages, request.getfixturevalue(kind), width=390, scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.body.scrollWidth") <= 390
+    assert page.locator(".chart").count() >= 10
+    assert page.evaluate(EMPTY) == []
+
+
+def test_a_search_shows_its_course(wide):
+    page = wide("search_report")
     assert page.locator("#history .main-svg").count() > 0
     assert page.locator("#pair-learning_rate-alpha .points path").count() == 24
     assert page.locator("#timeline .point").count() > 0
 
 
-@pytest.mark.parametrize("kind", ["grid", "search_report", "colours", "table"])
-def test_a_phone_need_not_scroll_sideways(opened, request, kind):
-    page = opened(request.getfixturevalue(kind), width=390)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate("document.body.scrollWidth") <= 390
-    assert page.evaluate(EMPTY) == []
-
-
-def test_charts_are_as_dark_as_the_page(opened, grid):
-    page = opened(grid)
-    fill = "getComputedStyle(document.querySelector('#importance .xtick text, #importance .ytick "
-    fill += "text')).fill"
-    light = page.evaluate(fill)
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{fill} !== '{light}'")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
-
-
-def test_the_switch_shows_other_costs_and_another_scale(opened, grid):
-    page = opened(grid)
+def test_the_switch_shows_other_costs_and_another_scale(wide):
+    page = wide("grid")
     shown = "document.getElementById('pair-epochs-alpha').data[0].z[3][3]"
     best = page.evaluate(shown)
     page.get_by_label("median over the others").check()
@@ -131,14 +130,28 @@ def test_the_switch_shows_other_costs_and_another_scale(opened, grid):
     page.wait_for_function(f"{shown} === {best}")
 
 
-def test_hostile_names_are_text(opened, tmp_path):
+@KINDS
+def test_charts_are_as_dark_as_the_page(wide, kind):
+    page = wide(kind)
+    fill = "getComputedStyle(document.querySelector('#importance .xtick text, #importance .ytick "
+    fill += "text')).fill"
+    light = page.evaluate(fill)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{fill} !== '{light}'")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
+    assert page.evaluate(EMPTY) == []
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(f"{fill} === '{light}'")
+
+
+def test_hostile_names_are_text(pages, tmp_path):
     folder = tmp_path / "<img src=x onerror=document.title='hit'>"
     folder.mkdir()
     hostile = "</script><script>document.title='hit'</script>"
     config = config_of(FULL, dataset=f"./{hostile}.npz")
     parts = finished_run(folder, np.ones(4096), images(hostile), space=FULL, config=config)
     write_report(*parts)
-    page = opened(parts[0].report)
+    page = opened(pages, parts[0].report)
     assert page.title() == folder.name
     assert page.locator("h1").inner_text() == folder.name
     assert hostile in page.locator("pre").first.inner_text()
