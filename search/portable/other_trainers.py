@@ -10,7 +10,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from model.trainers import FinalState, HasModelFile
 from search.errors import ModelFileError
-from search.portable.scikit_learn import encoder, joblib_bytes, scaler_of
+from search.portable.preparing import preparing
+from search.portable.scikit_learn import joblib_bytes
 from search.portable.winner import Winner
 
 # Rows on which an estimator with other labels is compared with what it was.
@@ -57,14 +58,13 @@ def model_file(winner: Winner) -> bytes:
 def _pipeline(winner: Winner, estimator: Any) -> Pipeline:
     """Return the estimator behind what it was trained on: encoded, scaled, and in float32."""
     n = estimator.n_features_in_
-    first = encoder(winner.columns, winner.feature_names, winner.fill)
-    scaler = None if winner.features.changes_nothing else scaler_of(winner.features, n)
+    scaled = None if winner.features.changes_nothing else winner.features
     rounding = FunctionTransformer(np.asarray, kw_args={"dtype": np.float32})
-    steps = [
-        ("columns", first), ("scale", scaler), ("round", rounding.fit(np.zeros((1, n)))),
+    return Pipeline([
+        *preparing(n, winner.columns, winner.feature_names, winner.fill, scaled),
+        ("float32", rounding.fit(np.zeros((1, n)))),
         ("classify", _relabelled(winner.model, estimator)),
-    ]  # fmt: skip
-    return Pipeline([(name, step) for name, step in steps if step is not None])
+    ])  # fmt: skip
 
 
 def _relabelled(model: Any, estimator: Any) -> Any:
