@@ -136,7 +136,9 @@ def test_no_run_and_a_run_that_is_not_finished(folder, capfd, tmp_path):
 
 
 def test_a_run_whose_trials_have_all_diverged_has_no_model(folder, capfd, tmp_path):
-    grid = write_grid(tmp_path / "wild.toml", str(folder / "my.npz"), learning_rate=[1e30])
+    grid = write_grid(
+        tmp_path / "wild.toml", str(folder / "my.npz"), learning_rate=[1e25], alpha=[1e15]
+    )
     invoke(capfd, "--grid", grid, "--run-dir", tmp_path / "run", *SERIAL)
     outcome = take(capfd, tmp_path / "run", tmp_path / "m.onnx")
     assert outcome.code == 1
@@ -201,7 +203,7 @@ def test_a_run_and_its_files_in_an_object_store(folder, capfd, s3):
 def test_a_reader_that_has_seen_enough_and_a_narrow_terminal(folder):
     done = subprocess.run(
         f"{sys.executable} -m search.model {folder / 'run'} | head -1",
-        shell=True, capture_output=True, text=True, env=os.environ | {"COLUMNS": "20"},
+        shell=True, check=True, capture_output=True, text=True, env=os.environ | {"COLUMNS": "20"},
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("---\n", "")
 
