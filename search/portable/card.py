@@ -37,6 +37,7 @@ def figures(winner: Winner) -> dict[str, Any]:
             "feature_names": list(winner.feature_names),
         },
         "readout": summary.select,
+        "objective": summary.compared_by.name,
         **{name: told[name] for name in ("best", "test", "dataset")},
         **{name: told.get(name) for name in ("refits", "indistinguishable", "guessing")},
         "seed": winner.config.seed,
@@ -93,7 +94,8 @@ def _head(winner: Winner) -> str:
     kind = "image" if summary.dataset.rows == "images" else "tabular"
     name = _quoted(summary.dataset.name)
     metrics = [
-        f"          - type: {metric}\n            name: test {metric}\n            value: {value!r}"
+        f"          - type: {_quoted(metric)}\n            name: {_quoted(f'test {metric}')}\n"
+        f"            value: {float(value)!r}"
         for metric, value in _test(winner).items()
     ]
     lines = [
@@ -123,7 +125,9 @@ _LIBRARIES = {"xgboost": "xgboost", "lightgbm": "lightgbm"}
 
 def _test(winner: Winner) -> dict[str, float]:
     test = winner.summary.test
-    found = {"accuracy": test.accuracy, "cross_entropy": test.cost} if test else {}
+    if test is None:
+        return {}
+    found = {"accuracy": test.accuracy, "cross_entropy": test.cost, **(test.metrics or {})}
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
@@ -139,10 +143,11 @@ def _what(winner: Winner) -> str:
 
 def _title(winner: Winner) -> str:
     total, rows = winner.summary.trials.total, winner.summary.dataset.rows
+    by = winner.summary.compared_by.title
     return (
         f"# {_plain(_what(winner))}\n\n"
-        f"The best of {total} combinations of hyperparameters by its validation cost, trained "
-        f"again on all training and validation {rows}, and tested once."
+        f"The best of {total} combinations of hyperparameters by {_plain(by)} on validation "
+        f"{rows}, trained again on all training and validation {rows}, and tested once."
     )
 
 
@@ -159,8 +164,10 @@ def _results(winner: Winner) -> list[str]:
 
 def _how_sure(winner: Winner) -> list[str]:
     summary = winner.summary
+    # Costs alone are resampled.
+    ties = summary.indistinguishable if summary.compared_by.is_cost else None
     found = [
-        *tie_sentences(summary.indistinguishable, summary.best, summary.dataset.rows),
+        *(tie_sentences(ties, summary.best, summary.dataset.rows) if ties else ()),
         *optimum_sentences(summary),
     ]
     if summary.refits is None and summary.test is not None:

@@ -94,3 +94,19 @@ def test_the_grid_in_the_card_trains_the_same_model_again(hostile, tmp_path):
     )  # fmt: skip
     assert again.best_params == hostile.best_params
     np.testing.assert_array_equal(again.model.W, hostile.model.W)
+
+
+def test_the_metric_that_decided_stands_in_the_card(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    X = rng.normal(size=(120, 3)) + y[:, None]
+    found = search.sweep(
+        {"space": SPACE, "objective": "f1_macro"}, (X[:80], y[:80], X[80:], y[80:]),
+        executor="serial", progress=False, folder=tmp_path / "run",
+    )  # fmt: skip
+    card = model_card(load_winner(found.folder))
+    assert f"by {found.summary.compared_by.title} on validation rows" in card
+    head = yaml.safe_load(card.split("---")[1])
+    metrics = {m["type"]: m["value"] for m in head["model-index"][0]["results"][0]["metrics"]}
+    assert metrics["f1_macro"] == found.summary.test.metrics["f1_macro"]
+    assert "paired bootstrap" not in card
