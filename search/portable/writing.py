@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.errors import ModelFileError
+from search.errors import ModelFileError, StoreError
 from search.portable.formats import format_of
 from search.portable.winner import Winner
 from search.record import RunFolder
@@ -48,8 +48,13 @@ def export_model(
             raise ModelFileError(f"{target} is named twice; give each file once.")
         _check_target(target, run, force=force)
     contents = [form.make(winner) for form in formats]
-    for target, content in zip(targets, contents, strict=True):
-        write_whole(target, content)
+    for i, (target, content) in enumerate(zip(targets, contents, strict=True)):
+        try:
+            write_whole(target, content)
+        except StoreError as error:
+            if not i:
+                raise
+            raise StoreError(f"{error} With --force: {targets[0]} is there already.") from error
 
 
 def _check_target(target: Place, run: Place, *, force: bool) -> None:

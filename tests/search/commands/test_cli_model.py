@@ -189,6 +189,24 @@ def test_a_full_disk_leaves_nothing(folder, capfd, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_is_full_after_the_first_file(folder, capfd, tmp_path, monkeypatch):
+    written = []
+
+    def full(descriptor):
+        written.append(descriptor)
+        if len(written) > 2:  # of the first one the file and its folder
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    files = tmp_path / "card.md", tmp_path / "m.onnx"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        outcome = take(capfd, folder / "run", *files)
+    assert outcome.code == 1
+    assert f"With --force: {files[0]} is there already." in outcome.err
+    assert list(tmp_path.iterdir()) == [files[0]]
+    assert take(capfd, folder / "run", *files, "--force").code == 0
+
+
 def test_a_run_and_its_files_in_an_object_store(folder, capfd, s3):
     grid = write_grid(folder / "remote.toml", str(folder / "my.npz"), batch_size=[16])
     run, out = s3.uri("runs/remote"), s3.uri("models/m.safetensors")

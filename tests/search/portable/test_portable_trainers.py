@@ -199,3 +199,30 @@ def test_a_sweep_with_xgboost_leaves_a_file_that_reaches_its_figure(tmp_path):
     with pytest.raises(ModelFileError, match=r"no format .* It has \.ubj .*onnxmltools"):
         found.export_model(tmp_path / "m.onnx")
     assert load_winner(found.folder).model.trainer == "xgboost"
+
+
+def test_a_checkpoint_of_pytorch_holds_all_that_its_module_needs():
+    torch = pytest.importorskip("torch")
+    from model.trainers.torch import TorchTrainer
+
+    class Net(TorchTrainer):
+        version = "1"
+
+        def model(self, params, n_features, n_classes):
+            return torch.nn.Linear(n_features, n_classes)
+
+    data, trainer = data_of(), Net()
+    features = fit_features("standardized", data.X, np.arange(len(data.X)))
+    rows = FinalState(
+        "", "1", {}, 5, 0, features, b"", tuple(data.classes)
+    ).rows(data.X_test, data.y_test)  # fmt: skip
+    state = trainer.advance(None, {"learning_rate": 0.01}, range(5), rows)
+    content = BytesIO(trainer.model_file(state, features, data.classes))
+    read = torch.load(content, weights_only=True)
+    module = torch.nn.Linear(4, 3)
+    module.load_state_dict(read["state_dict"])
+    seen = (torch.from_numpy(data.X_test) - read["shift"]) * read["scale"]
+    places = module(seen.float()).argmax(dim=1).numpy()
+    labels = np.array(read["classes"])[places]
+    expected = trainer.score(state, rows)["accuracy"]
+    assert np.mean(labels == LABELS[data.y_test]) == expected
