@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,56 +22,6 @@ from search.result import (
 
 RECIPE = "winner.toml"
 """How the grid file in the card is called."""
-
-
-def figures(winner: Winner) -> dict[str, Any]:
-    """Return what the card says, as plain values for JSON; null where a number is not finite."""
-    summary, manifest = winner.summary, winner.manifest
-    told = summary.to_json()
-    found = {
-        "model": {
-            "trainer": summary.trainer or "softmax",
-            "classes": winner.classes,
-            "features": summary.features,
-            "feature_names": list(winner.feature_names),
-        },
-        "readout": summary.select,
-        "objective": summary.compared_by.name,
-        **{name: told[name] for name in ("best", "test", "dataset")},
-        **{name: told.get(name) for name in ("refits", "indistinguishable", "guessing")},
-        "seed": winner.config.seed,
-        "run": manifest.run,
-        "created_at": manifest.created_at,
-        "versions": manifest.versions,
-    }
-    return {name: _finite(value) for name, value in found.items()}
-
-
-def figures_json(winner: Winner) -> bytes:
-    """Return `figures` as a JSON file."""
-    text = json.dumps(figures(winner), indent=2, ensure_ascii=False)
-    return f"{text}\n".encode()
-
-
-def about(winner: Winner) -> dict[str, Any]:
-    """Return what a file with a place for metadata says of its model."""
-    known = figures(winner)
-    columns = [asdict(column) for column in winner.columns if column.categories]
-    return {
-        **known["model"],
-        "columns_of_text": {column["name"]: column["categories"] for column in columns},
-        "params": known["best"]["params"],
-        **{name: known[name] for name in ("test", "dataset", "seed", "run")},
-        "packsweep": winner.manifest.versions.get("packsweep"),
-    }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(inside) for key, inside in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inside) for inside in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def model_card(winner: Winner) -> str:
@@ -142,12 +91,16 @@ def _what(winner: Winner) -> str:
 
 
 def _title(winner: Winner) -> str:
-    total, rows = winner.summary.trials.total, winner.summary.dataset.rows
-    by = winner.summary.compared_by.title
+    summary, trials = winner.summary, winner.summary.trials
+    rows, by = summary.dataset.rows, _plain(summary.compared_by.title)
+    early = ""
+    if summary.ended_early is not None:
+        left = trials.total - trials.ended
+        early = f" {left} more were left out, because {_plain(summary.ended_early)}."
     return (
         f"# {_plain(_what(winner))}\n\n"
-        f"The best of {total} combinations of hyperparameters by {_plain(by)} on validation "
-        f"{rows}, trained again on all training and validation {rows}, and tested once."
+        f"The best of {trials.ended} combinations of hyperparameters by {by} on validation {rows}, "
+        f"trained again on all training and validation {rows}, and tested once.{early}"
     )
 
 

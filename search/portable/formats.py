@@ -7,7 +7,8 @@ from model.softmax import SoftmaxRegression
 from model.trainers import FinalState
 from search.errors import ModelFileError
 from search.output import visible
-from search.portable.card import about, figures_json, model_card
+from search.portable.card import model_card
+from search.portable.figures import about, figures_json
 from search.portable.onnx_graph import onnx_bytes
 from search.portable.other_trainers import ending_of, model_file
 from search.portable.scikit_learn import as_estimator, joblib_bytes, skops_bytes

@@ -11,7 +11,7 @@ import yaml
 import search
 from search.config import SweepConfig
 from search.portable import load_winner, model_card
-from search.portable.card import figures
+from search.portable.figures import figures
 
 SPACE = {"batch_size": [8], "learning_rate": [0.05, 0.2], "epochs": [1, 3], "alpha": [0.0]}
 HOSTILE = ["a|b", "`` ```\n# c", "<script>d\x1b[2J", "---\ne: 1"]
@@ -110,3 +110,15 @@ def test_the_metric_that_decided_stands_in_the_card(tmp_path):
     metrics = {m["type"]: m["value"] for m in head["model-index"][0]["results"][0]["metrics"]}
     assert metrics["f1_macro"] == found.summary.test.metrics["f1_macro"]
     assert "paired bootstrap" not in card
+
+
+def test_a_run_that_has_ended_early_says_so(tmp_path):
+    space = {"batch_size": [64, 128], "learning_rate": [1e-7], "epochs": [1], "alpha": [0.0]}
+    found = search.sweep(
+        space, "digits", executor="serial", progress=False, folder=tmp_path / "run", budget=1e-9
+    )
+    card = model_card(load_winner(found.folder))
+    ended, total = found.summary.trials.ended, found.summary.trials.total
+    assert ended < total
+    assert f"The best of {ended} combinations" in card
+    assert f"tested once. {total - ended} more were left out, because the budget" in card
