@@ -113,7 +113,8 @@ def test_the_metric_that_decided_stands_in_the_card(tmp_path):
 
 
 def test_a_run_that_has_ended_early_says_so(tmp_path):
-    space = {"batch_size": [64, 128], "learning_rate": [1e-7], "epochs": [1], "alpha": [0.0]}
+    space = {"batch_size": [64, 128, 256], "learning_rate": [1e-7, 1e-6], "epochs": [1, 2, 3],
+             "alpha": [0.0]}  # fmt: skip
     found = search.sweep(
         space, "digits", executor="serial", progress=False, folder=tmp_path / "run", budget=1e-9
     )
