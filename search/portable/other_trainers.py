@@ -53,6 +53,11 @@ def model_file(winner: Winner) -> bytes:
         return trainer.model_file(state, winner.features, winner.classes)
     except ValueError as error:
         raise ModelFileError(f"The model cannot be written: {error}.") from error
+    except Exception as error:  # code of the user's own may raise anything
+        raise ModelFileError(
+            f"The trainer {winner.summary.trainer} cannot write its model: "
+            f"{type(error).__name__}: {error}."
+        ) from error
 
 
 def _pipeline(winner: Winner, estimator: Any) -> Pipeline:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.encoding import Encoding
+from model.errors import PacksweepError
 from model.features import Features
 from model.softmax import SoftmaxRegression
 from model.trainers import KNOWN, FinalState, State, Trainer
@@ -73,7 +74,7 @@ class Winner:
         Raises
         ------
         ModelFileError
-            If opening them runs code, and the run is not trusted.
+            If opening them runs code and the run is not trusted, or if that fails.
         """
         if not isinstance(self.model, FinalState):
             raise TypeError("the softmax trainer's model is no state")
@@ -83,7 +84,15 @@ class Winner:
                 f"What the trainer {name} has left is opened by running code: its module, or a "
                 "pickle in the run. Give --trust if you trust whoever made this run."
             )
-        return self.model.open()
+        try:
+            return self.model.open()
+        except PacksweepError:
+            raise
+        except Exception as error:  # a pickle may raise anything
+            raise ModelFileError(
+                f"What the trainer {name} has left cannot be opened: {type(error).__name__}: "
+                f"{error}. The libraries of the run are in its manifest.json; install the same."
+            ) from error
 
 
 def load_winner(run: Place, *, trusted: bool = False) -> Winner:

@@ -12,9 +12,10 @@ import pytest
 import search
 from model.data.found import Reading
 from model.data.in_memory import dataset_of
+from model.errors import TrainerError
 from model.features import fit_features
 from model.seal import Seal
-from model.trainers import FinalState, Trainer, classification_figures, load_trainer
+from model.trainers import FinalState, HasModelFile, Trainer, classification_figures, load_trainer
 from model.trainers.states import dumped
 from search.errors import ModelFileError
 from search.portable import Winner, load_winner
@@ -164,6 +165,38 @@ def test_a_trainer_without_a_file_of_its_own_says_what_there_is(tmp_path):
     assert list(formats_of(winner)) == ["md", "json"]
     with pytest.raises(ModelFileError, match=r"let it be a model\.trainers\.HasModelFile"):
         format_of(winner, tmp_path / "m.joblib", None)
+
+
+class Careless(Own, HasModelFile):
+    """A trainer whose own file raises."""
+
+    ending = "own"
+
+    def model_file(self, state, features, classes):
+        raise RuntimeError("no luck")
+
+
+class Endless(Careless):
+    """A trainer that does not say how its files end."""
+
+    ending = None
+
+
+def test_what_a_trainer_of_ones_own_raises_is_told_in_one_message(tmp_path):
+    winner, *_ = trained(f"{__name__}:Careless", {}, data_of())
+    made = format_of(winner, tmp_path / "m.own", None)
+    with pytest.raises(ModelFileError, match="cannot write its model: RuntimeError: no luck"):
+        made.make(winner)
+    with pytest.raises(TrainerError, match="its model file has no ending"):
+        load_trainer(f"{__name__}:Endless")
+
+
+def test_a_state_that_cannot_be_opened_is_told_in_one_message(tmp_path):
+    winner, *_ = trained(f"{__name__}:Own", {}, data_of())
+    final = FinalState(**vars(winner.model) | {"content": b"no pickle"})
+    broken = Winner(final, winner.summary, None, None, True)
+    with pytest.raises(ModelFileError, match=r"cannot be opened: UnpicklingError"):
+        format_of(broken, tmp_path / "m.joblib", None)
 
 
 def test_code_of_a_run_runs_only_where_it_is_trusted(tmp_path):
