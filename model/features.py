@@ -38,6 +38,11 @@ class Features:
     shift: F64
     scale: F64
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether rows stay as they are, but for the rounding."""
+        return not self.shift.any() and bool((self.scale == 1).all())
+
     def apply(
         self, X: NDArray[Any], rows: Rows | None = None, dtype: DTypeLike = np.float32
     ) -> NDArray[Any]:

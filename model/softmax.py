@@ -12,6 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from model.data.encoding import Encoding, encodings_of, encodings_text
 from model.data.labels import Label, codes_of, labels_of
 from model.errors import DataError
 from model.features import AS_THEY_ARE, Features
@@ -157,6 +158,8 @@ class SoftmaxRegression:
         Name of each feature of the rows, for the record.
     fill : ndarray of shape (D,), float64, or None
         What stands for a missing value of each feature; None where none may be missing.
+    columns : sequence of Encoding
+        How the columns of a table become the features, for the record: `predict` takes features.
 
     Attributes
     ----------
@@ -175,6 +178,7 @@ class SoftmaxRegression:
     classes: NDArray[Any] | Sequence[Label] = ()
     feature_names: Sequence[str] = ()
     fill: F64 | None = None
+    columns: Sequence[Encoding] = ()
 
     def fit(
         self,
@@ -265,6 +269,23 @@ class SoftmaxRegression:
             add_product(rows, self.W.astype(np.float64), Z[start : start + _CHUNK])
         return Z
 
+    def of_source(self) -> tuple[F64, F64]:
+        """Return weights and bias for values as their source has them, with no features between.
+
+        Where a column's mean is large against its spread, they lose what `logits` does not, which
+        takes the mean away first.
+
+        Returns
+        -------
+        W : ndarray of shape (D, c), float64
+        b : ndarray of shape (c,), float64
+        """
+        W, b = self.W.astype(np.float64), self.b.astype(np.float64)
+        if self.features is AS_THEY_ARE:
+            return W, b
+        scaled = np.broadcast_to(self.features.scale, len(W))[:, None] * W
+        return scaled, b - np.broadcast_to(self.features.shift, len(W)) @ scaled
+
     def _checked(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return rows of shape (n, D) without missing values."""
         if X.ndim < 2 or math.prod(X.shape[1:]) != len(self.W) or X.dtype.kind not in "buif":
@@ -310,6 +331,7 @@ class SoftmaxRegression:
             scale=self.features.scale,
             classes=np.asarray(self.classes) if len(self.classes) else np.arange(len(self.b)),
             feature_names=np.asarray(self.feature_names, str),
+            columns=encodings_text(self.columns),
             **optional,
         )
         return sealed_archive(archive, seal)
@@ -369,6 +391,7 @@ class SoftmaxRegression:
             classes=arrays.get("classes", np.arange(len(b))),
             feature_names=tuple(arrays.get("feature_names", np.array([], str)).tolist()),
             fill=arrays.get("fill"),
+            columns=encodings_of(str(arrays.get("columns", "[]"))),
         )
         model.W, model.b = W, b
         model._check_shapes()
@@ -384,6 +407,7 @@ class SoftmaxRegression:
             "classes": np.shape(self.classes) == (c,),
             "feature_names": len(self.feature_names) in (0, D),
             "fill": self.fill is None or self.fill.shape == (D,),
+            "columns": sum(len(column.features) for column in self.columns) in (0, D),
         }
         wrong = [name for name, fits in fitting.items() if not fits]
         if wrong or self.W.dtype.kind != "f" or self.b.dtype.kind != "f":

@@ -88,7 +88,8 @@ def sweep(
     Returns
     -------
     SweepResult
-        With ``best_params``, ``best_cost``, ``summary``, ``log()``, ``model`` and ``report``.
+        With ``best_params``, ``best_cost``, ``summary``, ``log()``, ``model``, ``export_model()``
+        and ``report``.
 
     Raises
     ------

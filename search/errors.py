@@ -91,3 +91,7 @@ class TableKindError(UsageError, ValueError):
 
 class MissingLibraryError(UsageError, ImportError):
     """What was asked for needs a library that is not installed."""
+
+
+class ModelFileError(UsageError):
+    """The final model of a run cannot be written in the way that is asked for."""

@@ -66,6 +66,7 @@ def assemble(found: Found) -> Dataset:
         channels_first=layout == "first",
         features=found.features,
         fill=found.fill,
+        columns=found.columns,
         remarks=tuple(remarks),
         unused=found.unused,
         **fields,

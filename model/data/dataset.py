@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.encoding import Encoding
 from model.data.labels import Label, shown
 from model.errors import DataError
 from model.shuffle import validation_rows
@@ -54,6 +55,8 @@ class Dataset:
         Name of each column; empty where the source has no names.
     fill : ndarray of shape (D,), float64, or None
         What stands for a missing value of each column; None where none was replaced.
+    columns : tuple of Encoding
+        How the columns of a table have become the features; empty where it was no table.
     remarks : tuple of str
         What the reader has done or noticed that its user should know, a sentence each.
     unused : tuple of str
@@ -81,6 +84,7 @@ class Dataset:
     channels_first: bool = False
     features: tuple[str, ...] = ()
     fill: F64 | None = None
+    columns: tuple[Encoding, ...] = ()
     remarks: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.encoding import Encoding
 from model.errors import DataError
 
 HELP = "docs/data.md has a line for each format that makes such a file."
@@ -80,6 +81,8 @@ class Found:
         Names of the columns, where the source has them.
     fill : ndarray of shape (D,), float64, or None
         What the reader has put in the place of missing values.
+    columns : tuple of Encoding
+        How the columns of a table have become the features; empty where it is no table.
     remarks : tuple of str
         What the reader has done or noticed that its user should know, a sentence each.
     unused : tuple of str
@@ -92,6 +95,7 @@ class Found:
     validation: Part | None = None
     features: tuple[str, ...] = ()
     fill: NDArray[np.float64] | None = None
+    columns: tuple[Encoding, ...] = ()
     remarks: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 

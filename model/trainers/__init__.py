@@ -12,6 +12,7 @@ from model.trainers.schedules import Schedule, ScheduleError
 from model.trainers.stages import at_epoch, count_epochs, schedule_of
 from model.trainers.trainer import (
     PROTOCOL,
+    HasModelFile,
     KeepsPast,
     OwnFormat,
     Packs,
@@ -27,6 +28,7 @@ __all__ = [
     "PROTOCOL",
     "WITH_ESTIMATOR",
     "FinalState",
+    "HasModelFile",
     "KeepsPast",
     "OwnFormat",
     "Packs",

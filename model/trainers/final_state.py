@@ -5,16 +5,17 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.encoding import Encoding, encodings_of, encodings_text
 from model.errors import DataError
 from model.features import Features
 from model.seal import Seal, damage, sealed_archive
+from model.softmax import Openable
 from model.trainers.loading import load_trainer
 from model.trainers.rows import Rows
 from model.trainers.states import loaded
@@ -43,6 +44,12 @@ class FinalState:
         The classes as their user writes them, in the order of the trainer's numbers.
     figures : dict of str to float
         The metrics on the test rows; empty without any.
+    feature_names : tuple of str
+        Name of each feature of the rows; empty where they have none.
+    fill : ndarray of shape (D,), float64, or None
+        What stands for a missing value of each feature; None where none may be missing.
+    columns : tuple of Encoding
+        How the columns of a table become the features; empty where it was no table.
     error : str or None
         Why there is no state, where the trainer has failed.
     """
@@ -56,6 +63,9 @@ class FinalState:
     content: bytes
     classes: tuple[Any, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
+    feature_names: tuple[str, ...] = ()
+    fill: NDArray[np.float64] | None = None
+    columns: tuple[Encoding, ...] = ()
     error: str | None = None
 
     def sealed(self, seal: Seal) -> bytes:
@@ -68,7 +78,10 @@ class FinalState:
             "seed": self.seed,
             "classes": self.classes,
             "figures": dict(self.figures),
+            "feature_names": self.feature_names,
+            "columns": encodings_text(self.columns),
         }
+        optional: dict[str, Any] = {} if self.fill is None else {"fill": self.fill}
         archive = BytesIO()
         np.savez(
             archive,
@@ -76,12 +89,19 @@ class FinalState:
             shift=self.features.shift,
             scale=self.features.scale,
             state=np.frombuffer(self.content, np.uint8),
+            **optional,
         )
         return sealed_archive(archive, seal)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Openable, seal: Seal | None = None) -> Self:
         """Read a run's best_model.npz; the state itself is not looked at before `open`.
+
+        Parameters
+        ----------
+        path : Path or RemotePath
+        seal : Seal, optional
+            Whose file it must be; anybody's where it is left out.
 
         Raises
         ------
@@ -89,8 +109,9 @@ class FinalState:
             If it is no such file, or if a byte of it was changed.
         """
         try:
-            content = path.read_bytes()
-            if problem := damage(content):
+            with path.open("rb") as file:
+                content = file.read()
+            if problem := seal.problem(content) if seal else damage(content):
                 raise ValueError(problem)
             with np.load(BytesIO(content), allow_pickle=False) as saved:
                 return cls._of({name: saved[name] for name in saved.files})
@@ -107,7 +128,8 @@ class FinalState:
         return cls(
             name, version, about["params"], about["epochs"], about["seed"],
             Features(arrays["shift"], arrays["scale"]), arrays["state"].tobytes(),
-            tuple(about["classes"]), about["figures"],
+            tuple(about["classes"]), about["figures"], tuple(about.get("feature_names", ())),
+            arrays.get("fill"), encodings_of(about.get("columns", "[]")),
         )  # fmt: skip
 
     def open(self) -> tuple[Trainer, State]:

@@ -1,16 +1,18 @@
 """A trainer of LightGBM's trees."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import lightgbm
 import numpy as np
 
+from model.features import Features
 from model.trainers.estimators import check_names
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
-from model.trainers.trainer import KeepsPast, OwnFormat, Params
+from model.trainers.trainer import HasModelFile, KeepsPast, OwnFormat, Params, refuse_transformed
 
 _EPOCHS = "the number of rounds is the trial's epochs"
 _SEED = "the seed of the training stands for it"
@@ -73,7 +75,7 @@ class Model:
         return Model(self.booster().model_to_string(num_iteration=kept[-1]), kept)
 
 
-class LightGBM(KeepsPast, OwnFormat):
+class LightGBM(KeepsPast, OwnFormat, HasModelFile):
     """Gradient boosting by LightGBM; an epoch is a round: a tree for each class, or one for two.
 
     Hyperparameters are LightGBM's own, such as ``learning_rate``, ``num_leaves``,
@@ -100,6 +102,7 @@ class LightGBM(KeepsPast, OwnFormat):
 
     version = "1"
     grain = 25
+    ending = "txt"
 
     def advance(self, state: Model | None, params: Params, epochs: range, data: Rows) -> Model:
         """Return the model with some more rounds."""
@@ -136,6 +139,12 @@ class LightGBM(KeepsPast, OwnFormat):
         """Return the model."""
         found = json.loads(content)
         return Model(found["model"], tuple(found["iterations"]))
+
+    def model_file(self, state: Model, features: Features, classes: Sequence[Any]) -> bytes:
+        """Return LightGBM's text; it has no place for the labels, whose numbers it predicts."""
+        del classes
+        refuse_transformed("LightGBM", features)
+        return state.text.encode()
 
     def check(self, params: Params) -> None:
         """Refuse what LightGBM does not take or does not know: it trains a model of a few rows."""

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from model.errors import TrainerError
-from model.trainers.trainer import KeepsPast, TakesSchedules, Trainer
+from model.trainers.trainer import HasModelFile, KeepsPast, TakesSchedules, Trainer
 
 WITH_ESTIMATOR = {
     "partial_fit": "model.trainers.partial_fit:PartialFit",
@@ -103,6 +103,8 @@ def _declared(name: str, trainer: Trainer) -> Trainer:
         problem = 'it has no version; give it one, such as version = "1"'
     elif not (isinstance(metrics, tuple) and all(isinstance(m, str) for m in metrics)):
         problem = f"its metrics are {metrics!r}; they are a tuple of names"
+    elif isinstance(trainer, HasModelFile) and not isinstance(_ending(trainer), str):
+        problem = 'its model file has no ending; give it one, such as ending = "bin"'
     elif problem_of_schedules := _problem_of_schedules(trainer):
         problem = problem_of_schedules
     elif not {"cost", "accuracy"} <= set(metrics):
@@ -110,6 +112,10 @@ def _declared(name: str, trainer: Trainer) -> Trainer:
     else:
         return trainer
     raise TrainerError(f"The trainer {name} cannot be used: {problem}.")
+
+
+def _ending(trainer: Trainer) -> object:
+    return getattr(trainer, "ending", None)
 
 
 def _problem_of_schedules(trainer: Trainer) -> str:

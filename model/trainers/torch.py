@@ -5,22 +5,23 @@ import copy
 import io
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from model.features import Features
 from model.trainers.estimators import check_names
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
-from model.trainers.trainer import OwnFormat, Params, TakesSchedules
+from model.trainers.trainer import HasModelFile, OwnFormat, Params, TakesSchedules
 
 _SCORED_AT_ONCE = 1024
 """Rows; always as many, since a product of another size rounds otherwise."""
 
 
-class TorchTrainer(OwnFormat, TakesSchedules):
+class TorchTrainer(OwnFormat, TakesSchedules, HasModelFile):
     """A classifier in PyTorch: a subclass gives the module, and what it wants to change.
 
     An epoch goes once through the rows in the order of the epoch, in mini-batches; the last one
@@ -63,6 +64,7 @@ class TorchTrainer(OwnFormat, TakesSchedules):
 
     names: ClassVar[tuple[str, ...] | None] = None
     live = ("learning_rate",)
+    ending = "pt"
 
     @abstractmethod
     def model(self, params: Params, n_features: int, n_classes: int) -> torch.nn.Module:
@@ -145,6 +147,25 @@ class TorchTrainer(OwnFormat, TakesSchedules):
             io.BytesIO(content), map_location="cpu", weights_only=True
         )
         return found
+
+    def model_file(
+        self, state: dict[str, Any], features: Features, classes: Sequence[Any]
+    ) -> bytes:
+        """Return a checkpoint for ``torch.load(..., weights_only=True)``.
+
+        ``state_dict`` is the module's, ``params`` what `model` made it of; the module takes
+        ``(x - shift) * scale`` in float32, and ``classes`` are the labels of its outputs.
+        """
+        buffer = io.BytesIO()
+        content = {
+            "state_dict": state["module"],
+            "params": state["params"],
+            "shift": torch.from_numpy(features.shift.copy()),
+            "scale": torch.from_numpy(features.scale.copy()),
+            "classes": list(classes),
+        }
+        torch.save(content, buffer)
+        return buffer.getvalue()
 
     def check(self, params: Params) -> None:
         """Refuse hyperparameters that are not among `names`."""

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from model.features import Features
 from model.trainers.rows import Rows
 
 PROTOCOL = 1
@@ -224,3 +225,50 @@ class OwnFormat(Trainer):
 
         It is called on workers alone, with what a worker has dumped.
         """
+
+
+class HasModelFile(Trainer):
+    """A trainer whose library has a file of its own for a fitted model.
+
+    `python -m search.model` writes it for the best combination of a run.
+
+    Attributes
+    ----------
+    ending : str
+        That of such files, such as ``ubj``.
+    """
+
+    ending: ClassVar[str]
+
+    @abstractmethod
+    def model_file(self, state: State, features: Features, classes: Sequence[Any]) -> bytes:
+        """Return the file.
+
+        Parameters
+        ----------
+        state : object
+            What `advance` has returned.
+        features : Features
+            The transform of the rows with which it was trained.
+        classes : sequence
+            The labels as their user writes them, in the order of the trainer's numbers.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot hold what the model needs; the message is for the user.
+        """
+
+
+def refuse_transformed(library: str, features: Features) -> None:
+    """Refuse a model of transformed rows, where the file of its library has no place for that.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not features.changes_nothing:
+        raise ValueError(
+            f"a file of {library} takes rows as they are, and this model was trained on scaled "
+            'ones. Train it with features = "raw": trees do not depend on the scale of a feature'
+        )

@@ -1,16 +1,19 @@
 """A trainer of XGBoost's trees."""
 
+import json
 import re
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xgboost
 
+from model.features import Features
 from model.trainers.estimators import check_names
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
-from model.trainers.trainer import KeepsPast, OwnFormat, Params
+from model.trainers.trainer import HasModelFile, KeepsPast, OwnFormat, Params, refuse_transformed
 
 _EPOCHS = "the number of rounds is the trial's epochs"
 _SEED = "the seed of the training stands for it"
@@ -33,7 +36,7 @@ _OF_FEATURES = {"monotone_constraints", "interaction_constraints"}
 """What only the features of the data set can show to be wrong."""
 
 
-class XGBoost(KeepsPast, OwnFormat):
+class XGBoost(KeepsPast, OwnFormat, HasModelFile):
     """Gradient boosting by XGBoost; an epoch is a round: a tree for each class, or one for two.
 
     Hyperparameters are XGBoost's own, such as ``learning_rate``, ``max_depth``, ``subsample``; see
@@ -59,6 +62,7 @@ class XGBoost(KeepsPast, OwnFormat):
 
     version = "1"
     grain = 25
+    ending = "ubj"
 
     def advance(self, state: bytes | None, params: Params, epochs: range, data: Rows) -> bytes:
         """Return the model with some more rounds."""
@@ -92,6 +96,13 @@ class XGBoost(KeepsPast, OwnFormat):
     def load(self, content: bytes) -> bytes:
         """Return the model."""
         return content
+
+    def model_file(self, state: bytes, features: Features, classes: Sequence[Any]) -> bytes:
+        """Return the model in binary JSON; its attribute ``classes`` has the labels as JSON."""
+        refuse_transformed("XGBoost", features)
+        booster = _loaded(state)
+        booster.set_attr(classes=json.dumps(list(classes)))
+        return bytes(booster.save_raw("ubj"))
 
     def check(self, params: Params) -> None:
         """Refuse what XGBoost does not take or does not know: it trains a model of a few rows."""

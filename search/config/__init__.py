@@ -28,6 +28,7 @@ from search.config.schema import (
     Reference,
     TrainerSettings,
 )
+from search.config.settings_text import as_toml
 from search.config.space import EPOCHS, Axis, Params, Range, SearchSpace
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "SearchSpace",
     "SweepConfig",
     "TrainerSettings",
+    "as_toml",
     "asked",
     "grid_of",
     "in_order",

@@ -180,7 +180,12 @@ class TrainerTraining:
         if figures:
             cost, accuracy = figures.pop("cost"), figures.pop("accuracy")
             scores = {LAST: FinalScore(cost, accuracy, figures or None)}
-        return replace(value, classes=tuple(self.data.classes)).sealed(seal), scores
+        data = self.data
+        state = replace(
+            value, classes=tuple(data.classes), feature_names=data.features, fill=data.fill,
+            columns=data.columns,
+        )  # fmt: skip
+        return state.sealed(seal), scores
 
 
 def final_training(refits: "Refits", examples: Any, executor: Executor) -> FinalTraining:
@@ -212,7 +217,7 @@ def _model(state: PackState, refit: Refit, params: Params, data: Dataset) -> Sof
     named: dict[str, Any] = dict(params)
     model = SoftmaxRegression(
         **named, seed=state.seed, features=refit.features, classes=data.classes,
-        feature_names=data.features, fill=data.fill,
+        feature_names=data.features, fill=data.fill, columns=data.columns,
     )  # fmt: skip
     model.W, model.b = state.weights(0)
     return model

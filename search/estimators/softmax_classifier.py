@@ -10,9 +10,10 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from model.features import AS_THEY_ARE, RAW, STANDARDIZED, UNIT, Features, fit_features
+from model.features import RAW, STANDARDIZED, UNIT, fit_features
 from model.pack import PackState, advance_averaging
 from model.softmax import SoftmaxRegression
+from search.portable import as_estimator
 
 Floats = NDArray[np.floating[Any]]
 
@@ -261,10 +262,23 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         self.model_.W, self.model_.b = W, b
         self.n_iter_ = self._state.epoch
-        weights, bias = _of_given(W, b, self._features)
+        weights, bias = self.model_.of_source()
         if len(self.classes_) == 2:  # as scikit-learn has it: the second class against the first
             weights, bias = np.diff(weights), np.diff(bias)
         self.coef_, self.intercept_ = weights.T, bias
+
+    def to_logistic_regression(self) -> Any:
+        """Return a fitted `LogisticRegression` with these weights, which needs this package not.
+
+        Its logits are those of this model up to rounding. Where the mean of a column is a million
+        times its spread or more, it is the last step of a pipeline that takes the mean away first.
+
+        Returns
+        -------
+        LogisticRegression or Pipeline
+        """
+        check_is_fitted(self)
+        return as_estimator(self.model_)
 
     def decision_function(self, X: ArrayLike) -> Floats:
         """Return the logit of each class, shape (n, c); of two classes their difference, (n,)."""
@@ -434,15 +448,6 @@ def _check_weighted(labels: NDArray[Any], weights: NDArray[np.float64] | None) -
 def _is_number(value: object, *, above: float) -> bool:
     number = isinstance(value, int | float | np.integer | np.floating)
     return number and not isinstance(value, bool) and above < float(value) < np.inf  # type: ignore[arg-type]
-
-
-def _of_given(W: Floats, b: Floats, features: Features) -> tuple[Floats, Floats]:
-    """Return weights (D, c) and bias (c,) for features as they are given, in float64."""
-    weights, bias = W.astype(np.float64), b.astype(np.float64)
-    if features is AS_THEY_ARE:
-        return weights, bias
-    scaled = np.broadcast_to(features.scale, len(W))[:, None] * weights
-    return scaled, bias - np.broadcast_to(features.shift, len(W)) @ scaled
 
 
 def _names(estimator: Any) -> Sequence[str]:

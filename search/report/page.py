@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from model.errors import PacksweepError
-from search.config import ACCURACY, COST
+from search.config import ACCURACY, COST, as_toml
 from search.record import Proposals, layout_of
 from search.report.axis import axis_number
 from search.report.charts import Chart
@@ -23,7 +23,6 @@ from search.report.pairs import MODES, Pairs
 from search.report.pictures import Picture, mistake_pictures, weight_pictures
 from search.report.result import figures, result_table, top_trials
 from search.report.run_data import Columns, RunData, outcomes
-from search.report.settings_text import as_toml
 from search.report.ties import tie_chart, tie_rows
 from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart

@@ -20,7 +20,6 @@ from rich.console import Console
 from model.data.dataset import Dataset
 from model.data.found import Reading
 from model.data.in_memory import NAME, dataset_of
-from model.errors import TrainerError
 from model.softmax import SoftmaxRegression
 from model.trainers import FinalState
 from search.command import signals_caught
@@ -174,7 +173,40 @@ class SweepResult:
         folder = RunFolder(self.folder)
         if self.summary.trainer is None:
             return SoftmaxRegression.load(folder.model, folder.seal(folder.model))
-        return _state(folder.model)
+        return FinalState.load(folder.model, folder.seal(folder.model))
+
+    def export_model(
+        self, *files: Place | str, form: str | None = None, force: bool = False
+    ) -> None:
+        """Write the final model for other tools, as ``python -m search.model`` does.
+
+        Parameters
+        ----------
+        *files : str, Path or RemotePath
+            Each in the format that its ending says: of the softmax trainer ``.joblib``,
+            ``.skops``, ``.onnx`` and ``.safetensors``; of others that of their library; and
+            ``.md`` for the card, ``.json`` for its figures.
+        form : str, optional
+            The ending of the format, where the files end otherwise.
+        force : bool
+            Whether files that are there are replaced.
+
+        Raises
+        ------
+        NoResultError
+            If every trial has failed.
+        ModelFileError
+            If a file has no format of this model, is there already, or has no folder.
+        MissingLibraryError
+            If a format needs a library that is not installed.
+        StoreError
+            If one cannot be written.
+        """
+        # Here, because scikit-learn takes half a second to import and a sweep goes without.
+        from search.portable import export_model, load_winner
+
+        winner = load_winner(self.folder, trusted=True)  # it was made in this process
+        export_model(winner, [place(f) for f in files], run=self.folder, form=form, force=force)
 
     @property
     def report(self) -> Place:
@@ -188,12 +220,6 @@ class SweepResult:
     def _repr_html_(self) -> str:
         """Return the result as a notebook shows it."""
         return f"<pre>{html.escape(str(self))}</pre>"
-
-
-def _state(path: Place) -> FinalState:
-    if not isinstance(path, Path):
-        raise TrainerError(f"{path} lies in an object store; copy it to a disk to open it.")
-    return FinalState.load(path)
 
 
 def sweep_from_python(

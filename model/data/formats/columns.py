@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.encoding import Encoding
 from model.data.listing import listed
 from model.errors import DataError
 
@@ -56,37 +57,6 @@ class Column:
     def known(self) -> NDArray[Any]:
         """The values that are there."""
         return self.values[~self.missing]
-
-
-@dataclass(frozen=True, eq=False)
-class Encoding:
-    """What the training rows say of a column: one or several features.
-
-    Attributes
-    ----------
-    name : str
-    categories : tuple of str
-        Values of a text column, each a feature; empty for numbers.
-    fill : float
-        What stands for a missing number: the mean of the others. A missing text is 0 in all of
-        its features.
-    """
-
-    name: str
-    categories: tuple[str, ...]
-    fill: float
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the features."""
-        if not self.categories:
-            return (self.name,)
-        return tuple(f"{self.name}={value}" for value in self.categories)
-
-    @property
-    def fills(self) -> list[float]:
-        """What stands for a missing value of each feature."""
-        return [0.0] * len(self.categories) if self.categories else [self.fill]
 
 
 def fit_encoding(source: str, column: Column) -> Encoding:

@@ -128,6 +128,7 @@ def found_tables(
         fill=np.array([fill for e in encodings for fill in e.fills])
         if reading.missing == "mean"
         else None,
+        columns=tuple(encodings),
         remarks=tuple(dict.fromkeys(remarks)),
         unused=tuple(unused),
     )

@@ -221,3 +221,18 @@ def test_a_constant_feature_and_rows_of_zeros_are_no_trouble():
     for features in ("raw", "unit", "standardized"):
         found = SoftmaxClassifier(features=features).fit(X, y).predict_proba(X)
         np.testing.assert_allclose(found, 0.5)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("features", ["raw", "standardized"])
+def test_it_becomes_a_logistic_regression(n_classes, features):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X, y = X[y < n_classes], np.array(["a", "b", "c"])[y[y < n_classes]]
+    model = SoftmaxClassifier(epochs=5, features=features, random_state=0).fit(X, y)
+    found = model.to_logistic_regression()
+    assert type(found) is LogisticRegression
+    assert found.feature_names_in_.tolist() == list(X.columns)
+    np.testing.assert_array_equal(found.coef_, model.coef_)
+    np.testing.assert_array_equal(found.intercept_, model.intercept_)
+    np.testing.assert_array_equal(found.predict(X), model.predict(X))
+    np.testing.assert_allclose(found.predict_proba(X), model.predict_proba(X), atol=1e-6)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reports import FULL, SPACE, columns_of, config_of, images
 
 from model.softmax import SoftmaxRegression
-from search.config import AXES, Range, SweepConfig
+from search.config import AXES, Range, SweepConfig, as_toml
 from search.record import LinkRecord, TrialLog
 from search.report.axis import Axis, axis_number
 from search.report.charts import hover, json_value
@@ -20,7 +20,6 @@ from search.report.final_model import FinalModel
 from search.report.losses import state_counts
 from search.report.pairs import pair_costs
 from search.report.run_data import clip_of, outcomes, thinned
-from search.report.settings_text import as_toml
 from search.report.timeline import (
     Span,
     busy_fraction,

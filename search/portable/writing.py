@@ -1,0 +1,81 @@
+"""Writes the final model of a run: all files that are asked for, or none for a mistake in one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from search.errors import ModelFileError, StoreError
+from search.portable.formats import format_of
+from search.portable.winner import Winner
+from search.record import RunFolder
+from search.storage import Place, RemotePath, write_whole
+
+
+def export_model(
+    winner: Winner,
+    targets: Sequence[Place],
+    *,
+    run: Place,
+    form: str | None = None,
+    force: bool = False,
+) -> None:
+    """Write files, each in the format that its ending says.
+
+    What is wrong with one of them is told before any is written.
+
+    Parameters
+    ----------
+    winner : Winner
+    targets : sequence of Path or RemotePath
+    run : Path or RemotePath
+        The run's folder, whose own files are never replaced.
+    form : str, optional
+        The ending of the format of all of them, in place of their own.
+    force : bool
+        Whether a file that is there is replaced.
+
+    Raises
+    ------
+    ModelFileError
+        If a file has no format of this model, is there already, or has no folder.
+    MissingLibraryError
+        If a format needs a library that is not installed.
+    StoreError
+        If one cannot be written. Those before it are whole.
+    """
+    formats = [format_of(winner, target, form) for target in targets]
+    for i, target in enumerate(targets):
+        if target in targets[:i]:
+            raise ModelFileError(f"{target} is named twice; give each file once.")
+        _check_target(target, run, force=force)
+    contents = [form.make(winner) for form in formats]
+    for i, (target, content) in enumerate(zip(targets, contents, strict=True)):
+        try:
+            write_whole(target, content)
+        except StoreError as error:
+            if not i:
+                raise
+            raise StoreError(f"{error} With --force: {targets[0]} is there already.") from error
+
+
+def _check_target(target: Place, run: Place, *, force: bool) -> None:
+    """Refuse a place where a file cannot be, or where another one shall stay."""
+    try:
+        if _belongs_to_run(target, run):
+            raise ModelFileError(f"{target} is a file of the run itself; give another name.")
+        if target.is_dir():
+            raise ModelFileError(f"{target} is a folder; name a file in it.")
+        if not isinstance(target, RemotePath) and not target.absolute().parent.is_dir():
+            raise ModelFileError(f"There is no folder {target.parent}; make it first.")
+        if target.exists() and not force:
+            raise ModelFileError(f"{target} exists. Give another name, or --force to replace it.")
+    except OSError as error:
+        if isinstance(target, RemotePath):
+            raise
+        raise ModelFileError(f"{target} cannot be written: {error.strerror}.") from error
+
+
+def _belongs_to_run(target: Place, run: Place) -> bool:
+    own = {path.name for path in vars(RunFolder(run)).values() if hasattr(path, "name")}
+    if isinstance(target, Path) and isinstance(run, Path):
+        return target.absolute().parent.resolve() == run.resolve() and target.name in own
+    return target.parent == run and target.name in own
