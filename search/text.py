@@ -1,5 +1,6 @@
 """Text for people: times, numbers, tables, and lines that fit a terminal."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,10 @@ from rich.text import Text
 from search.output import visible
 
 _GAPS = (2, 1)
+
+# What ends a sentence of a library, and what begins one that is only a link.
+_PARTS = re.compile(r"\n+|(?<=[.!?])\s+|(?=\(Background)")
+_LINK = re.compile(r"https?://")
 
 
 def console(stream: TextIO) -> Console:
@@ -157,3 +162,17 @@ def duration(seconds: float) -> str:
 def utc_now() -> str:
     """Return the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def without_links(text: str) -> str:
+    r"""Return what a library says in one line, without the sentences that only point to its pages.
+
+    Examples
+    --------
+    >>> without_links("no such table: runs\n(Background on this error at: https://sqlalche.me/e/1)")
+    'no such table: runs'
+    """
+    parts = [part.strip() for part in _PARTS.split(text)]
+    kept = " ".join(part for part in parts if part and not _LINK.search(part))
+    # Of a single sentence that has a link, what stands before it.
+    return (kept or _LINK.split(text)[0]).strip().rstrip(".(: ")

@@ -88,9 +88,11 @@ def test_copied_into_a_storage(runs, tmp_path, capfd, storage):
         journal = optuna.storages.journal.JournalFileBackend(storage)
         backend = optuna.storages.JournalStorage(journal)
     assert_same(optuna.load_study(study_name="tiny", storage=backend), table(runs / "pruned"))
-    code, _, err = exported(capfd, runs / "pruned", "--storage", storage)
+    again = exported(capfd, runs / "pruned", "--storage", storage)
+    assert again == (0, f"16 trials are in {storage} as 'tiny', as they were before\n", "")
+    code, _, err = exported(capfd, runs / "tpe", "--storage", storage)
     assert code == 2
-    assert "has a study called 'tiny' already. Give another --name." in err
+    assert "already, which is not of this run. Give another --name." in err
     assert exported(capfd, runs / "tpe", "--storage", storage, "--name", "b")[0] == 0
 
 
@@ -108,6 +110,8 @@ def test_a_storage_that_cannot_be_used(runs, capfd, storage, code, text):
     assert got == code
     assert err.startswith(f"error: {text}")
     assert "Traceback" not in err
+    assert "http" not in err  # a library's link
+    assert err.count("\n") == 1
 
 
 def test_a_folder_without_a_run(tmp_path, capfd):
