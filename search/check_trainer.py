@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.command import Parser, command
+from search.command import Parser, command, program
 
 if TYPE_CHECKING:
     from model.trainers.checking import CheckReport, Finding
@@ -21,9 +21,9 @@ Exit code 0 where it does, 1 where a check has failed.
 """
 _EXAMPLES = """\
 examples:
-  python -m search.check_trainer mymodule:MyTrainer --param learning_rate=0.1
-  python -m search.check_trainer xgboost --dataset my.csv --target species
-  python -m search.check_trainer mymodule:MyTrainer --grid ./my.toml
+  %(prog)s mymodule:MyTrainer --param learning_rate=0.1
+  %(prog)s xgboost --dataset my.csv --target species
+  %(prog)s mymodule:MyTrainer --grid ./my.toml
 """
 _WORDS = {True: "yes", False: "NO", None: "-"}
 
@@ -110,11 +110,9 @@ def _folder(text: str) -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.check_trainer",
+        prog=program("check-trainer"),
         description=_WHAT,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "trainer", metavar="TRAINER", help="its name, such as xgboost or mymodule:MyTrainer"

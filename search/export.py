@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.command import Parser, command
+from search.command import Parser, command, program
 from search.errors import ConfigError
 from search.logins import without_login
 from search.output import visible
@@ -19,8 +19,8 @@ _STORAGE = "OPTUNA_STORAGE"
 
 _EXAMPLES = """\
 examples:
-  python -m search.export runs/full --storage sqlite:///trials.db
-  python -m search.export runs/tpe --storage trials.journal --name "first try"
+  %(prog)s runs/full --storage sqlite:///trials.db
+  %(prog)s runs/tpe --storage trials.journal --name "first try"
   optuna-dashboard sqlite:///trials.db
 """
 
@@ -65,7 +65,7 @@ def _copy_run(args: argparse.Namespace, run: "Place") -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.export",
+        prog=program("export"),
         description="Copy the trials of a run, finished or not, into a storage of Optuna, for its "
         "dashboard and its visualisations.",
         epilog=_EXAMPLES,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
-from search.command import Parser, Start, command, span, terminable
+from search.command import Parser, Start, command, program, span, terminable
 from search.errors import InterruptedSweepError
 
 if TYPE_CHECKING:
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  python -m search.run --grid smoke            a few seconds, no network needed
-  python -m search.run --grid full             all 4096 combinations on Fashion-MNIST
-  python -m search.run --grid full --dry-run   what that would do
-  python -m search.run --grid tpe              256 trials that Optuna's TPE chooses
-  python -m search.run --resume runs/full      go on with an interrupted run
-  python -m search.run --dataset my.csv --target species
-                                               a table of your own, with a grid that suits any
-  python -m search.run --grid ./my.toml --dataset ./my.npz
+  %(prog)s --grid smoke            a few seconds, no network needed
+  %(prog)s --grid full             all 4096 combinations on Fashion-MNIST
+  %(prog)s --grid full --dry-run   what that would do
+  %(prog)s --grid tpe              256 trials that Optuna's TPE chooses
+  %(prog)s --resume runs/full      go on with an interrupted run
+  %(prog)s --dataset my.csv --target species   a table of your own
+  %(prog)s --grid ./my.toml --dataset ./my.npz
 """
 # What a run that is there already has settled.
 _SETTLED = (
@@ -87,13 +86,11 @@ def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str,
 def _parser() -> argparse.ArgumentParser:
     """Return the parser: an option's destination is its field of `Options`, absent if not given."""
     parser = Parser(
-        prog="python -m search.run",
+        prog=program("run"),
         description="Sweep the hyperparameters of a classifier, retrain the best "
         "combination on all training rows and test it. The same command continues an "
         "interrupted run.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
     what = parser.add_argument_group("what to search")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import PacksweepError
-from search.command import RUNS, Parser, command, span
+from search.command import RUNS, Parser, command, program, span
 from search.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  python -m search.runs                                   those in runs, the newest last
-  python -m search.runs --compare runs/full runs/wider
-  python -m search.runs prune --older-than 30d            what would go, and what that frees
+  %(prog)s                                   those in runs, the newest last
+  %(prog)s --compare runs/full runs/wider
+  %(prog)s prune --older-than 30d            what would go, and what that frees
 """
 _PRUNE_EXAMPLES = """\
 examples:
-  python -m search.runs prune --older-than 30d --keep-last 5
-  python -m search.runs prune runs/smoke runs/tried --yes
-  python -m search.runs prune 8c1f0e77aa --server http://127.0.0.1:8741
+  %(prog)s --older-than 30d --keep-last 5
+  %(prog)s runs/smoke runs/tried --yes
+  %(prog)s 8c1f0e77aa --server http://127.0.0.1:8741
 """
 _PRUNE = "prune"
 
@@ -73,7 +73,7 @@ def _prune(args: argparse.Namespace) -> None:
         if rules or not args.runs:
             raise ConfigError(
                 "Of a service, name the sweeps that go; rules such as --older-than are for folders "
-                "(search.serve --keep is the service's)."
+                f"({program('serve')} --keep is the service's)."
             )
         prune(args.server, args.runs, delete=args.yes)
         return
@@ -93,7 +93,7 @@ def _check_no_service(parent: "Place") -> None:
     if isinstance(parent, Path) and (parent.absolute().parent / "ledger.sqlite").exists():
         raise ConfigError(
             f"The runs in {parent} are those of a service. Name its sweeps with --server URL, or "
-            "give search.serve a --keep."
+            f"give {program('serve')} a --keep."
         )
 
 
@@ -165,12 +165,10 @@ def _counted(count: int, what: str) -> str:
 
 def _prune_parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.runs prune",
+        prog=program("runs prune"),
         description="Show which runs would be deleted and what that frees; delete them with --yes. "
         "Without names, rules say which of a folder go. A run that is being written never does.",
         epilog=_PRUNE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("verb", choices=[_PRUNE], help=argparse.SUPPRESS)
     parser.add_argument("runs", metavar="RUN", nargs="*", help="the folders of runs")
@@ -197,11 +195,9 @@ def _count(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.runs",
+        prog=program("runs"),
         description="List the runs in a folder, the newest last, or compare two of them.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("dir", metavar="DIR", nargs="?", help=f"the folder or its URI ({RUNS})")
     parser.add_argument("--server", metavar="URL", help="list the sweeps of a service instead")

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.command import Parser, command, span, terminable
+from search.command import Parser, command, program, span, terminable
 from search.errors import ConfigError, MissingLibraryError
 from search.output import visible
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  python -m search.serve token add ann --role admin    prints a token, this once
-  python -m search.serve                               serves http://127.0.0.1:8741
-  python -m search.serve --data /srv/data --workers 8  files there may be named
+  %(prog)s token add ann --role admin    prints a token, this once
+  %(prog)s                               serves http://127.0.0.1:8741
+  %(prog)s --data /srv/data --workers 8  files there may be named
 """
 _ROOT = Path("service")
 _PORT = 8741
@@ -76,7 +76,7 @@ def _check_tokens(args: argparse.Namespace) -> None:
     ):
         raise ConfigError(
             f"--host {args.host} lets others in, and nobody has a token yet. Give one with "
-            f"python -m search.serve token add {getpass.getuser()} --role admin, then start again."
+            f"{program('serve')} token add {getpass.getuser()} --role admin, then start again."
         )
 
 
@@ -134,7 +134,7 @@ def _greeting(args: argparse.Namespace, listener: socket.socket, ledger: "Ledger
         lines.append(f"{left} {'sweep goes' if left == 1 else 'sweeps go'} on.")
     if not ledger.people.tokens():
         lines.append(
-            "Nobody has a token yet: python -m search.serve token add "
+            f"Nobody has a token yet: {program('serve')} token add "
             f"{getpass.getuser()} --role admin --root {args.root}"
         )
     return "\n".join(lines)
@@ -187,12 +187,10 @@ def _say(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.serve",
+        prog=program("serve"),
         description="Take sweeps from many people and run them on one cluster, link by link. What "
         "was asked for outlives the service; results are ordinary run folders.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     _add_root(parser)
     parser.add_argument(
@@ -240,9 +238,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_token_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
-    token = commands.add_parser("token", help="give, list and revoke tokens", allow_abbrev=False)
+    token = commands.add_parser("token", help="give, list and revoke tokens")
     acts = token.add_subparsers(metavar="ACT", required=True, parser_class=Parser)
-    add = acts.add_parser("add", help="give a token to somebody", allow_abbrev=False)
+    add = acts.add_parser("add", help="give a token to somebody")
     add.add_argument("name", type=_name, metavar="NAME", help="who it is for")
     add.add_argument(
         "--role", choices=["viewer", "submitter", "admin"], required=True,
@@ -250,9 +248,9 @@ def _add_token_commands(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add.add_argument("--expires", type=span, metavar="SPAN", help="such as 12h, 30d or 8w (never)")
     add.set_defaults(act=_add_token)
-    listed = acts.add_parser("list", help="list all tokens", allow_abbrev=False)
+    listed = acts.add_parser("list", help="list all tokens")
     listed.set_defaults(act=_list_tokens)
-    revoke = acts.add_parser("revoke", help="let a token open nothing", allow_abbrev=False)
+    revoke = acts.add_parser("revoke", help="let a token open nothing")
     revoke.add_argument("number", type=_positive, metavar="TOKEN", help="its number in the list")
     revoke.set_defaults(act=_revoke_token)
     for act in (add, listed, revoke):

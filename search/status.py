@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.command import RUNS, Parser, command
+from search.command import RUNS, Parser, command, program
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  python -m search.status                      the newest run in runs
-  python -m search.status runs/full --watch    again and again until it is finished
+  %(prog)s                      the newest run in runs
+  %(prog)s runs/full --watch    again and again until it is finished
 """
 _SECONDS = 2.0
 
@@ -79,12 +79,10 @@ def _watch(out: "Console", path: "Place", seconds: float) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.status",
+        prog=program("status"),
         description="Show how a run stands, while it is running or after. Its files are read and "
         "nothing is changed.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "run", metavar="RUN", nargs="?", help="the run's folder or its URI (the newest in runs)"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from model.features import RAW
 from model.tasks import AVERAGE, FinalScore
+from search.command import program
 from search.config import Params, in_order, label_of, title_of
 from search.record import READOUTS, Arithmetic, Summary, Timing
 from search.result.best import edge_warnings, top_lines
@@ -201,16 +202,16 @@ def _next_lines(run_dir: str) -> list[str]:
     run = shlex.quote(run_dir)
     return [
         _how_to_open(place(run_dir), run_dir),
-        f"Wider: python -m search.run --grid ./wider.toml --reuse {run}",
-        f"For Optuna's dashboard: python -m search.export {run} --storage sqlite:///trials.db",
+        f"Wider: {program('run')} --grid ./wider.toml --reuse {run}",
+        f"For Optuna's dashboard: {program('export')} {run} --storage sqlite:///trials.db",
     ]
 
 
 def _next_lines_elsewhere(sweep: str, server: str) -> list[str]:
     return [
-        f"For a browser: python -m search.report {sweep} --server {server}",
+        f"For a browser: {program('report')} {sweep} --server {server}",
         "For Optuna's dashboard: "
-        f"python -m search.export {sweep} --server {server} --storage sqlite:///trials.db",
+        f"{program('export')} {sweep} --server {server} --storage sqlite:///trials.db",
     ]
 
 

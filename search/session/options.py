@@ -10,6 +10,7 @@ from typing import Any
 
 from model.data.sources import KNOWN
 from model.user_folders import expanded
+from search.command import program
 from search.config import SweepConfig, read_grid
 from search.engine import Limits
 from search.errors import ConfigError, RunFolderError
@@ -181,7 +182,7 @@ class Options:
         """
         if self.in_memory:
             return ""
-        command = ["python", "-m", "search.run", "--resume", str(run)]
+        command = [*program("run").split(), "--resume", str(run)]
         for name in ("executor", "address", "workers", "refits"):
             value = getattr(self, name)
             if value != getattr(Options, name):

@@ -3,6 +3,7 @@
 import shlex
 from datetime import UTC, datetime
 
+from search.command import program
 from search.record import COMPLETE, FAIL, PRUNED, READOUTS, lost_rows
 from search.result import top_lines, top_trial
 from search.text import duration, wrapped
@@ -85,4 +86,4 @@ def _continued(state: RunState, width: int | None) -> list[str]:
     if state.config.own_methods:  # which --resume does not import
         return ["Continue with the command that began it."]
     run = shlex.quote(str(state.folder.path))
-    return ["Continue with:", f"  python -m search.run --resume {run}"]
+    return ["Continue with:", f"  {program('run')} --resume {run}"]
