@@ -2,14 +2,13 @@
 
 import argparse
 import dataclasses
-import json
 import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.command import Parser, command, program
+from search.command import Parser, add_json, command, program
 
 if TYPE_CHECKING:
     from model.trainers.checking import CheckReport, Finding
@@ -58,7 +57,10 @@ def _check(args: argparse.Namespace) -> None:
     data = load(dataset, read_reading(reading).to_reading(), err)
     report = check_rows(named, params, data, features, seed)
     if args.json:
-        sys.stdout.write(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
+        from search.schemas import TrainerCheck, as_json
+
+        answer = TrainerCheck.model_validate(dataclasses.asdict(report))
+        sys.stdout.write(f"{as_json(answer)}\n")
     else:
         show(out, "\n".join(_lines(report, text_width(out))))
     if report.failures:
@@ -127,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--code", type=_folder, metavar="DIR", help="folder with the trainer's modules"
     )
-    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    add_json(parser)
     return parser
 
 

@@ -85,6 +85,34 @@ class Parser(argparse.ArgumentParser):
         super().error(visible(without_logins(message)))
 
 
+def add_json(parser: argparse._ActionsContainer, **settings: Any) -> None:
+    """Add the option by which a command that only looks answers programs.
+
+    Parameters
+    ----------
+    parser : ArgumentParser or group of arguments
+    **settings
+        Of the option, in place of the usual ones.
+    """
+    usual = {"action": "store_true", "help": "print it as JSON, for programs"}
+    parser.add_argument("--json", **{**usual, **settings})
+
+
+def refuse_json(args: argparse.Namespace) -> None:
+    """Refuse ``--json`` beside ``--server``: the service itself answers in JSON.
+
+    Raises
+    ------
+    UsageError
+        With the address to ask.
+    """
+    if args.json:
+        raise UsageError(
+            f"--json is for run folders; a service answers programs itself, at {args.server}/v1. "
+            "docs/service.md has its API. Leave --json out, or ask there."
+        )
+
+
 def program(name: str = "") -> str:
     """Return how a command is called by whoever has started this process.
 

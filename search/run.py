@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
-from search.command import Parser, Start, command, program, span, terminable
+from search.command import Parser, Start, add_json, command, program, span, terminable
 from search.errors import InterruptedSweepError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SETTLED = (
 # What a service has, and nobody else says.
 _ELSEWHERE = (
     "run_dir", "resume", "fresh", "extend", "retry_failed", "reuse", "code", "executor", "address",
-    "workers",
+    "workers", "json",
 )  # fmt: skip
 
 
@@ -77,6 +77,8 @@ def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str,
         settled.append(("--server has a cluster and folders of its own", _ELSEWHERE))
     if given.get("executor") == "serial":
         settled.append(("--executor serial is one process here", ("address", "workers")))
+    if given.get("json") and not given.get("dry_run"):
+        parser.error("--json prints the plan of --dry-run; a result as JSON is in summary.json")
     for reason, names in settled:
         for name in names:
             if name in given:
@@ -183,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
         help="start no more trials after N in a row that are no better than the best one",
     )  # fmt: skip
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    add_json(run, default=argparse.SUPPRESS, help="print that plan as JSON, for programs")
     run.add_argument(
         "--no-progress", dest="progress", action="store_false", help="show no progress"
     )

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.command import Parser, command, program, span, terminable
+from search.command import Parser, add_json, command, program, span, terminable
 from search.errors import ConfigError, MissingLibraryError
 from search.output import visible
 
@@ -167,7 +167,14 @@ def _list_tokens(args: argparse.Namespace) -> None:
     rows = [
         (str(t.id), t.person, t.role, "valid" if t.is_valid(now) else _why_not(t)) for t in tokens
     ]
-    lines = table_lines(("token", "person", "role", "state"), rows)
+    keys = ("token", "person", "role", "state")
+    if args.json:
+        from search.schemas import Token, Tokens, as_json
+
+        found = [Token.model_validate(dict(zip(keys, row, strict=True))) for row in rows]
+        sys.stdout.write(f"{as_json(Tokens(tokens=found))}\n")
+        return
+    lines = table_lines(keys, rows)
     sys.stdout.write("\n".join([*lines, ""]) if rows else "There is no token.\n")
 
 
@@ -249,6 +256,7 @@ def _add_token_commands(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--expires", type=span, metavar="SPAN", help="such as 12h, 30d or 8w (never)")
     add.set_defaults(act=_add_token)
     listed = acts.add_parser("list", help="list all tokens")
+    add_json(listed)
     listed.set_defaults(act=_list_tokens)
     revoke = acts.add_parser("revoke", help="let a token open nothing")
     revoke.add_argument("number", type=_positive, metavar="TOKEN", help="its number in the list")

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.command import RUNS, Parser, command, program
+from search.command import RUNS, Parser, add_json, command, program, refuse_json
+from search.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(args: argparse.Namespace) -> None:
     # Here, because these take half a second to import and --help shall not.
+    if args.json and args.watch is not None:
+        raise ConfigError("--json is one answer, and --watch gives many; leave one of them out.")
     if args.server:
+        refuse_json(args)
         from search.client import status
 
         status(args.server, args.run, watch=args.watch is not None)
@@ -39,6 +43,9 @@ def _show(args: argparse.Namespace) -> None:
 
     out = console(sys.stdout)
     path = run_folders(RUNS)[-1] if args.run is None else place(args.run)
+    if args.json:
+        _print_json(path)
+        return
     if args.watch is None:
         _print(out, path)
         return
@@ -56,6 +63,13 @@ def _print(out: "Console", path: "Place") -> bool:
     state = RunState.read(path)
     show(out, "\n".join(status_lines(state, text_width(out))))
     return state.name in (FINISHED, ENDED_EARLY)
+
+
+def _print_json(path: "Place") -> None:
+    from search.schemas import as_json
+    from search.watch import RunState, status_of
+
+    sys.stdout.write(f"{as_json(status_of(RunState.read(path)))}\n")
 
 
 def _watch(out: "Console", path: "Place", seconds: float) -> None:
@@ -94,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "--watch", metavar="SECONDS", type=_seconds, nargs="?", const=_SECONDS,
         help=f"show it every so often until the run is finished ({_SECONDS:g})",
     )  # fmt: skip
+    add_json(parser)
     return parser
 
 

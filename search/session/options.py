@@ -61,6 +61,8 @@ class Options:
         Number of tasks at a time.
     dry_run : bool
         Whether the plan is printed and nothing is done.
+    json : bool
+        Whether the plan is printed as JSON.
     progress : bool
         Whether progress is shown.
     sampler : str or None
@@ -113,6 +115,7 @@ class Options:
     address: str | None = None
     workers: int | None = None
     dry_run: bool = False
+    json: bool = False
     progress: bool = True
     sampler: str | None = None
     trials: int | None = None

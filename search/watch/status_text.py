@@ -83,7 +83,17 @@ def _continued(state: RunState, width: int | None) -> list[str]:
         return wrapped(lost_rows(state.folder.path, standings.finished, standings.total), width)
     if state.name not in (INTERRUPTED, ENDED_EARLY):
         return []
-    if state.config.own_methods:  # which --resume does not import
+    command = command_to_continue(state)
+    if command is None:
         return ["Continue with the command that began it."]
-    run = shlex.quote(str(state.folder.path))
-    return ["Continue with:", f"  {program('run')} --resume {run}"]
+    return ["Continue with:", f"  {command}"]
+
+
+def command_to_continue(state: RunState) -> str | None:
+    """Return the command that continues an interrupted run; None where only its own first one does.
+
+    A run that is not interrupted has none.
+    """
+    if state.name != INTERRUPTED or state.config.own_methods:  # which --resume does not import
+        return None
+    return f"{program('run')} --resume {shlex.quote(str(state.folder.path))}"
