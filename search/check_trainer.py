@@ -5,10 +5,10 @@ import dataclasses
 import sys
 import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.command import Parser, add_json, command, program
+from search.arguments import add_json, folder_here
+from search.command import Parser, command, program
 
 if TYPE_CHECKING:
     from model.trainers.checking import CheckReport, Finding
@@ -103,13 +103,6 @@ def _param(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _folder(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
-    return path.absolute()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=program("check-trainer"),
@@ -127,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", metavar="NAME|PATH", help="(digits, or the grid's)")
     parser.add_argument("--target", metavar="COLUMN", help="column of a table with the labels")
     parser.add_argument(
-        "--code", type=_folder, metavar="DIR", help="folder with the trainer's modules"
+        "--code", type=folder_here, metavar="DIR", help="folder with the trainer's modules"
     )
     add_json(parser)
     return parser

@@ -24,8 +24,6 @@ RUNS = Path("runs")
 PACKSWEEP = "packsweep"
 """Name of the installed command."""
 
-_SPANS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
-
 _SEEN = (
     "warning: a login on the command line is in the shell's history, and others saw it in the list "
     "of processes until now. Give it in the environment: docs/cluster.md says how.\n"
@@ -85,34 +83,6 @@ class Parser(argparse.ArgumentParser):
         super().error(visible(without_logins(message)))
 
 
-def add_json(parser: argparse._ActionsContainer, **settings: Any) -> None:
-    """Add the option by which a command that only looks answers programs.
-
-    Parameters
-    ----------
-    parser : ArgumentParser or group of arguments
-    **settings
-        Of the option, in place of the usual ones.
-    """
-    usual = {"action": "store_true", "help": "print it as JSON, for programs"}
-    parser.add_argument("--json", **{**usual, **settings})
-
-
-def refuse_json(args: argparse.Namespace) -> None:
-    """Refuse ``--json`` beside ``--server``: the service itself answers in JSON.
-
-    Raises
-    ------
-    UsageError
-        With the address to ask.
-    """
-    if args.json:
-        raise UsageError(
-            f"--json is for run folders; a service answers programs itself, at {args.server}/v1. "
-            "docs/service.md has its API. Leave --json out, or ask there."
-        )
-
-
 def program(name: str = "") -> str:
     """Return how a command is called by whoever has started this process.
 
@@ -134,33 +104,6 @@ def program(name: str = "") -> str:
     if started.parts[-2:] == ("search", "__main__.py"):
         return f"python -m search {name}".strip()
     return f"python -m search.{name.replace('-', '_')}" if name else "python -m search"
-
-
-def span(text: str, least: float = 3600.0) -> float:
-    """Return the seconds of a span of time, as an option says it.
-
-    Parameters
-    ----------
-    text : str
-    least : float
-        Seconds of the smallest unit that makes sense.
-
-    Raises
-    ------
-    ArgumentTypeError
-        If it is none.
-
-    Examples
-    --------
-    >>> span("12h")
-    43200.0
-    """
-    number, unit = text[:-1], text[-1:]
-    known = {name: seconds for name, seconds in _SPANS.items() if seconds >= least}
-    if not (number.isascii() and number.isdigit() and len(number) < 6 and unit in known):
-        such_as = "90s, 10m or 2h" if "s" in known else "12h, 30d or 8w"
-        raise argparse.ArgumentTypeError(f"{text!r} is no span of time, such as {such_as}")
-    return int(number) * _SPANS[unit]
 
 
 def command(

@@ -3,11 +3,11 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
-from search.command import Parser, Start, add_json, command, program, span, terminable
+from search.arguments import add_json, add_reading, folder_here, span
+from search.command import Parser, Start, command, program, terminable
 from search.errors import InterruptedSweepError
 
 if TYPE_CHECKING:
@@ -127,10 +127,16 @@ def _parser() -> argparse.ArgumentParser:
         "your own, such as mypackage.train:MyTrainer; see docs/trainers.md (the grid's)",
     )  # fmt: skip
     what.add_argument(
-        "--code", type=_code, metavar="DIR",
+        "--code", type=folder_here, metavar="DIR",
         help="folder with the modules of your own trainer, which is sent to all workers",
     )  # fmt: skip
-    _add_data_options(what)
+    what.add_argument(
+        "--dataset",
+        metavar="NAME|PATH",
+        help="auto, fashion-mnist, digits, or a file or folder of your own: npz, npy, IDX, CSV, "
+        "Parquet, Arrow, svmlight, safetensors, HDF5; see docs/data.md (the grid's)",
+    )
+    add_reading(what)
     what.add_argument("--seed", type=_seed, metavar="N", help="of split and shuffles (the grid's)")
     what.add_argument(
         "--seeds", type=_positive, metavar="K",
@@ -200,27 +206,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_data_options(what: argparse._ArgumentGroup) -> None:
-    """Add the options that say what data there is, and what its file does not say."""
-    what.add_argument(
-        "--dataset",
-        metavar="NAME|PATH",
-        help="auto, fashion-mnist, digits, or a file or folder of your own: npz, npy, IDX, CSV, "
-        "Parquet, Arrow, svmlight, safetensors, HDF5; see docs/data.md (the grid's)",
-    )
-    what.add_argument("--target", metavar="COLUMN", help="column of a table with the labels")
-    what.add_argument("--weights", metavar="NAME", help="column or array with weights of the rows")
-    what.add_argument(
-        "--missing", choices=["refuse", "mean"],
-        help="what is done where a table lacks a value (refuse)",
-    )  # fmt: skip
-    what.add_argument(
-        "--keys", type=_keys, metavar="X=NAME,y=NAME,...",
-        help="arrays of a file whose names do not say what they are; also weights, X_test, y_test, "
-        "X_val, y_val",
-    )  # fmt: skip
-
-
 def _folder(text: str) -> "Place":
     try:
         text.encode()  # the parquet library takes no other paths
@@ -235,23 +220,6 @@ def _folder(text: str) -> "Place":
         return place(text)
     except PacksweepError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _code(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
-    return path.absolute()
-
-
-def _keys(text: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in text.split(",")]
-    if not all(role.strip() and name.strip() for role, _, name in pairs):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list such as X=images,y=labels")
-    keys = {role.strip(): name.strip() for role, _, name in pairs}
-    if len(keys) < len(pairs):
-        raise argparse.ArgumentTypeError(f"{text!r} names an array twice; give each role once")
-    return keys
 
 
 def _span(text: str) -> float:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import PacksweepError
-from search.command import RUNS, Parser, add_json, command, program, refuse_json, span
+from search.arguments import add_json, refuse_json, span
+from search.command import RUNS, Parser, command, program
 from search.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.command import Parser, add_json, command, program, span, terminable
+from search.arguments import add_json, folder_here, span
+from search.command import Parser, command, program, terminable
 from search.errors import ConfigError, MissingLibraryError
 from search.output import visible
 
@@ -210,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
         "--workers", type=_positive, metavar="N", help="tasks at a time (all cores)"
     )
     parser.add_argument(
-        "--data", type=_folder, action="append", default=[], metavar="DIR",
+        "--data", type=folder_here, action="append", default=[], metavar="DIR",
         help="folder whose data sets may be named by their path; may be given several times",
     )  # fmt: skip
     parser.add_argument(
@@ -277,13 +278,6 @@ def _root(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("a folder's name cannot be empty")
     return Path(text).expanduser()
-
-
-def _folder(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
-    return path.absolute()
 
 
 def _name(text: str) -> str:

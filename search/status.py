@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.command import RUNS, Parser, add_json, command, program, refuse_json
+from search.arguments import add_json, refuse_json
+from search.command import RUNS, Parser, command, program
 from search.errors import ConfigError
 
 if TYPE_CHECKING:

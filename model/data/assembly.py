@@ -66,6 +66,7 @@ def assemble(found: Found) -> Dataset:
         channels_first=layout == "first",
         features=found.features,
         fill=found.fill,
+        missing=found.missing,
         remarks=tuple(remarks),
         unused=found.unused,
         **fields,

@@ -54,6 +54,8 @@ class Dataset:
         Name of each column; empty where the source has no names.
     fill : ndarray of shape (D,), float64, or None
         What stands for a missing value of each column; None where none was replaced.
+    missing : int
+        How many values were missing and are replaced.
     remarks : tuple of str
         What the reader has done or noticed that its user should know, a sentence each.
     unused : tuple of str
@@ -81,6 +83,7 @@ class Dataset:
     channels_first: bool = False
     features: tuple[str, ...] = ()
     fill: F64 | None = None
+    missing: int = 0
     remarks: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 

@@ -80,6 +80,8 @@ class Found:
         Names of the columns, where the source has them.
     fill : ndarray of shape (D,), float64, or None
         What the reader has put in the place of missing values.
+    missing : int
+        How many values were missing.
     remarks : tuple of str
         What the reader has done or noticed that its user should know, a sentence each.
     unused : tuple of str
@@ -92,6 +94,7 @@ class Found:
     validation: Part | None = None
     features: tuple[str, ...] = ()
     fill: NDArray[np.float64] | None = None
+    missing: int = 0
     remarks: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
@@ -100,7 +103,14 @@ class Reader(Protocol):
     """A format: whether a file or folder is of it, and what is in there.
 
     `model.data.sources` asks the readers in turn; a new format is a new one in its list.
+
+    Attributes
+    ----------
+    kind : str
+        What it reads, in a few words.
     """
+
+    kind: str
 
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether a path is of this format.

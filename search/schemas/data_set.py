@@ -12,7 +12,9 @@ class Part(Value):
 
     part: Literal["training", "validation", "test"]
     rows: int
-    source: Literal["the source's own", "taken from the training rows", "folds"]
+    origin: Literal["own", "split", "folds"] = Field(
+        description="The source's own, taken from its training rows, or each row in one fold."
+    )
     weighted: bool
 
 
@@ -61,4 +63,5 @@ class DataSet(Answer):
     memory: Memory
     remarks: list[str] = Field(description="What the reader has done or noticed.")
     unused: list[str] = Field(description="What looks like data and is not part of it.")
+    refused: str | None = Field(description="Why no sweep would train on it; null where one would.")
     advice: list[str] = Field(description="What its user should know before training.")

@@ -77,9 +77,7 @@ class Listed(Value):
 
     run: str
     state: Literal["running", "finished", "ended early", "interrupted", "unreadable"]
-    problem: str | None = Field(
-        default=None, description="Why it cannot be read."
-    )
+    problem: str | None = Field(default=None, description="Why it cannot be read.")
     dataset: str | None = None
     started_at: str | None = Field(default=None, description="UTC, ISO 8601.")
     trials: int | None = Field(default=None, description="How many there are in all.")

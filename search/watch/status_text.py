@@ -90,10 +90,10 @@ def _continued(state: RunState, width: int | None) -> list[str]:
 
 
 def command_to_continue(state: RunState) -> str | None:
-    """Return the command that continues an interrupted run; None where only its own first one does.
+    """Return the command that goes on with a run; None where only its own first one does.
 
-    A run that is not interrupted has none.
+    A run that is finished or running has none.
     """
-    if state.name != INTERRUPTED or state.config.own_methods:  # which --resume does not import
+    if state.name not in (INTERRUPTED, ENDED_EARLY) or state.config.own_methods:  # which --resume does not import
         return None
     return f"{program('run')} --resume {shlex.quote(str(state.folder.path))}"
