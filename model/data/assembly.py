@@ -101,7 +101,7 @@ class _Extent:
         return largest
 
     def __str__(self) -> str:
-        return f"{self.low.min():g} to {self.high.max():g}"
+        return f"{self.low.min():zg} to {self.high.max():zg}"
 
 
 def _layout(X: NDArray[Any]) -> str:

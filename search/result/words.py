@@ -14,7 +14,7 @@ from search.result.optimality_gap import optimum_lines
 from search.result.spread import cost_text, spread_rows, trainings_lines
 from search.result.tie_words import tie_lines
 from search.storage import Place, RemotePath, place
-from search.text import duration, table_lines, value_text, wrapped
+from search.text import duration, signed, table_lines, value_text, wrapped
 
 # Seconds of training below which the start of the tasks decides, and no prediction is compared.
 _WORTH_PREDICTING = 5.0
@@ -236,7 +236,5 @@ def _prediction_lines(timing: Timing) -> list[str]:
     predicted, actual = timing.predicted_training_s, timing.training_s
     if not predicted or actual < _WORTH_PREDICTING:
         return []
-    error = 100 * (predicted / actual - 1)
-    return [
-        f"Training took {duration(actual)}, predicted were {duration(predicted)} ({error:+.0f} %)"
-    ]
+    error = signed(100 * (predicted / actual - 1), 0)
+    return [f"Training took {duration(actual)}, predicted were {duration(predicted)} ({error} %)"]
