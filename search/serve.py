@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from search.arguments import add_json, folder_here, span
 from search.command import Parser, command, program, terminable
-from search.errors import ConfigError, MissingLibraryError
+from search.errors import ConfigError
+from search.extras import needed
 from search.output import visible
 
 if TYPE_CHECKING:
@@ -40,14 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(args: argparse.Namespace) -> None:
-    try:
+    with needed("serve", "The service"):
         from search.api import make_server
-    except ModuleNotFoundError as error:
-        raise MissingLibraryError(
-            f"The service needs {error.name}, which is not installed. Install it with "
-            'pip install "packsweep[serve]".'
-        ) from error
-    from search.service import Service
+        from search.service import Service
 
     # What a sweep logs is in its own sweep.log; here stands what has gone wrong.
     handler = logging.StreamHandler()
@@ -111,7 +107,8 @@ def _executor_of(args: argparse.Namespace) -> "Callable[[], Executor]":
 
         return SerialExecutor
 
-    from cluster.ray_executor import RayExecutor  # takes half a second
+    with needed("ray", "--executor ray", ", or train in this process with --executor serial"):
+        from cluster.ray_executor import RayExecutor  # takes half a second
 
     return partial(RayExecutor, args.address, args.workers)
 

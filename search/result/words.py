@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from model.features import RAW
 from model.tasks import AVERAGE, FinalScore
@@ -117,7 +118,7 @@ def result_text(
             *trainings_lines(summary),
             *_saved_lines(summary.arithmetic),
             *_prediction_lines(summary.timing),
-            f"Log, model and report are in {run}",
+            f"{_written(run_dir)} are in {run}",
         ]
     )
 
@@ -200,11 +201,22 @@ def _tables(summary: Summary, width: int | None) -> list[list[str]]:
 def _next_lines(run_dir: str) -> list[str]:
     """Return commands, which are not broken so that they can be copied."""
     run = shlex.quote(run_dir)
+    opened = [] if _lacks_report(run_dir) else [_how_to_open(place(run_dir), run_dir)]
     return [
-        _how_to_open(place(run_dir), run_dir),
+        *opened,
         f"Wider: {program('run')} --grid ./wider.toml --reuse {run}",
         f"For Optuna's dashboard: {program('export')} {run} --storage sqlite:///trials.db",
     ]
+
+
+def _lacks_report(run_dir: str) -> bool:
+    """Whether a run on this machine has no report: what draws it may not be installed."""
+    run = place(run_dir)
+    return isinstance(run, Path) and run.is_dir() and not (run / "report.html").is_file()
+
+
+def _written(run_dir: str) -> str:
+    return "Log and model" if _lacks_report(run_dir) else "Log, model and report"
 
 
 def _next_lines_elsewhere(sweep: str, server: str) -> list[str]:

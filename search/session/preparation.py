@@ -9,6 +9,7 @@ from model.pack import compile_kernels
 from model.tasks import Examples
 from search.config import SweepConfig
 from search.errors import ConfigError
+from search.extras import needed
 from search.plan import grid_widths
 from search.record import Manifest, RunFolder, new_manifest
 from search.session.options import Options
@@ -34,7 +35,8 @@ def make_executor(
     """
     if options.executor == "serial":
         return SerialExecutor()
-    from cluster.ray_executor import RayExecutor  # takes half a second, so only when it is needed
+    with needed("ray", "--executor ray", ", or train in this process with --executor serial"):
+        from cluster.ray_executor import RayExecutor  # takes half a second: only where it is needed
 
     executor = RayExecutor(options.address, options.workers, resources)
     if executor.room():
