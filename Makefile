@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # What is installed has the hashes of the locks, build tools included.
 INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --requirement
 LOCK := .venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --custom-compile-command "make lock" --group build pyproject.toml
+	--no-annotate --custom-compile-command "make lock" --group build --extra all pyproject.toml
 
 .PHONY: help sweep smoke test check format lock clean
 .DEFAULT_GOAL := help

@@ -10,6 +10,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+# What make sweep installs beside the core.
+ALL = sorted(Requirement(EXTRAS["all"][0]).extras)
 RUN, DEV = "requirements.lock", "requirements-dev.lock"
 
 
@@ -43,7 +46,8 @@ def test_whoever_develops_has_the_versions_of_whoever_runs():
     ("name", "wanted"),
     [
         (RUN, PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["build"]),
-        (DEV, PROJECT["project"]["optional-dependencies"]["dev"]),
+        *((RUN, EXTRAS[name]) for name in ALL),
+        (DEV, EXTRAS["dev"]),
     ],
 )
 def test_all_that_is_asked_for_is_locked_within_its_range(name, wanted):

@@ -1,6 +1,7 @@
 """What a sweep has before it trains: its examples, its executor, its manifest."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from cluster.executor import Executor, SerialExecutor
 from cluster.resources import Resources
@@ -14,6 +15,9 @@ from search.plan import grid_widths
 from search.record import Manifest, RunFolder, new_manifest
 from search.session.options import Options
 from search.storage import Place
+
+if TYPE_CHECKING:
+    from cluster.ray_executor import RayExecutor
 
 
 def resources_of(config: SweepConfig) -> Resources:
@@ -35,10 +39,7 @@ def make_executor(
     """
     if options.executor == "serial":
         return SerialExecutor()
-    with needed("ray", "--executor ray", ", or train in this process with --executor serial"):
-        from cluster.ray_executor import RayExecutor  # takes half a second: only where it is needed
-
-    executor = RayExecutor(options.address, options.workers, resources)
+    executor = _ray_executor()(options.address, options.workers, resources)
     if executor.room():
         return executor
     if options.joins:
@@ -50,6 +51,24 @@ def make_executor(
         f"[resources] asks for {resources} for each training, and Ray counts less on this machine. "
         "Give less, or --address of a cluster that has it."
     )
+
+
+def _ray_executor() -> "type[RayExecutor]":
+    with needed("ray", "--executor ray", ", or train in this process with --executor serial"):
+        from cluster.ray_executor import RayExecutor  # takes half a second: only where it is needed
+    return RayExecutor
+
+
+def check_executor(options: Options) -> None:
+    """Refuse a new run for whose executor a library is missing, before its folder is made.
+
+    Raises
+    ------
+    MissingLibraryError
+        With the way to install it.
+    """
+    if options.executor != "serial" and (options.fresh or not RunFolder(options.run_path).began):
+        _ray_executor()
 
 
 def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Examples:

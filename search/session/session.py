@@ -60,6 +60,7 @@ from search.session.ending import Ending
 from search.session.extension import extended
 from search.session.options import Options, resolve_config
 from search.session.preparation import (
+    check_executor,
     prepare,
     read_or_write_manifest,
     resources_of,
@@ -105,6 +106,7 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
         show(out, description(config, data))
         show(out, dry_run_text(config, data, options.workers, options.code))
         return
+    check_executor(options)
     summary = run_sweep(options, config, data, of_command(options, config, err, began))
     run_dir, width = str(options.run_path), text_width(out)
     show(out, result_text(summary, run_dir, config.axes_by_name, width))
