@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         "a key has gone or means something else.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("name", choices=NAMES, help="the answer")
+    parser.add_argument("name", metavar="NAME", choices=NAMES, help=", ".join(NAMES))
     return parser
 
 

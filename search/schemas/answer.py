@@ -28,7 +28,12 @@ Params = Mapping[str, bool | int | float | str]
 class Value(BaseModel):
     """A table of an answer, whose keys are all made here."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_open)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra=_open,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class Answer(Value):

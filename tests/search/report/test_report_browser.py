@@ -102,6 +102,33 @@ def test_a_search_shows_its_course(opened, search_report):
     assert page.locator("#timeline .point").count() > 0
 
 
+# Whether a chart's toolbar lies over what the chart draws: its frame, or the lines of one without.
+COVERED = """(id) => {
+  const box = document.getElementById(id), bar = box.querySelector('.modebar');
+  if (!bar) return null;
+  const part = box.querySelector('.nsewdrag') ?? box.querySelector('.parcoords-line-layers, canvas');
+  const one = bar.getBoundingClientRect(), other = part.getBoundingClientRect();
+  return one.height > 0 && one.bottom > other.top && one.top < other.bottom
+    && one.right > other.left && one.left < other.right;
+}"""
+
+
+@pytest.mark.parametrize("width", [660, 1200, 1900])
+@pytest.mark.parametrize("kind", ["grid", "search_report", "table"])
+def test_a_toolbar_covers_no_chart(opened, request, kind, width):
+    page = opened(request.getfixturevalue(kind), width=width)
+    covered = {
+        name: page.evaluate(COVERED, name)
+        for name in page.evaluate("[...document.querySelectorAll('.chart')].map((box) => box.id)")
+    }
+    assert sum(found is not None for found in covered.values()) > 5
+    assert [name for name, found in covered.items() if found] == []
+
+
+def test_a_phone_has_no_toolbars(opened, grid):
+    assert opened(grid, width=390).locator(".modebar").count() == 0
+
+
 @pytest.mark.parametrize("kind", ["grid", "search_report", "colours", "table"])
 def test_a_phone_need_not_scroll_sideways(opened, request, kind):
     page = opened(request.getfixturevalue(kind), width=390)
