@@ -22,7 +22,8 @@ class Trial(Value):
 
     number: int
     params: Params
-    cost: Number = Field(description="Validation cost by which trials are compared.")
+    value: Number = Field(description="Of the objective, by which trials are compared.")
+    cost: Number = Field(description="Validation cost.")
     accuracy: Number = Field(description="Fraction of the validation rows that are correct.")
 
 
@@ -65,6 +66,7 @@ class Status(Answer):
     trials_per_second: Number
     seconds_left: Number = Field(description="A guess; null where the run is not running.")
     wall_s: Number = Field(description="Seconds of the command that finished it.")
+    objective: str
     readout: str = Field(description="The weights whose costs are compared.")
     best: list[Trial] = Field(description="The best trials, at most ten, the best first.")
     test: TestFigures | None = Field(description="Null before the end, and without test rows.")

@@ -46,6 +46,7 @@ def status_of(state: RunState) -> Status:
         trials_per_second=None if summary else state.rate,
         seconds_left=state.seconds_left if state.name == RUNNING else None,
         wall_s=summary.timing.wall_s if summary else None,
+        objective=state.config.objective,
         readout=state.config.select,
         best=[_trial(trial, state.config.select) for trial in standings.top],
         test=_test(summary),
@@ -69,8 +70,14 @@ def _writer(writer: Writer | None) -> WriterProcess | None:
 
 
 def _trial(trial: BestTrial, select: str) -> Trial:
-    accuracy = getattr(trial, READOUTS[select].accuracy)
-    return Trial(number=trial.number, params=trial.params, cost=trial.value, accuracy=accuracy)
+    readout = READOUTS[select]
+    return Trial(
+        number=trial.number,
+        params=trial.params,
+        value=trial.value,
+        cost=getattr(trial, readout.cost),
+        accuracy=getattr(trial, readout.accuracy),
+    )
 
 
 def _test(summary: Summary | None) -> TestFigures | None:

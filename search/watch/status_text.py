@@ -94,6 +94,8 @@ def command_to_continue(state: RunState) -> str | None:
 
     A run that is finished or running has none.
     """
-    if state.name not in (INTERRUPTED, ENDED_EARLY) or state.config.own_methods:  # which --resume does not import
+    if state.name not in (INTERRUPTED, ENDED_EARLY):
+        return None
+    if state.config.own_methods:  # which --resume does not import
         return None
     return f"{program('run')} --resume {shlex.quote(str(state.folder.path))}"

@@ -186,10 +186,10 @@ def test_every_answer_has_a_schema_of_its_name():
 
 
 def test_what_is_no_number_is_null_and_a_key_that_is_not_known_is_a_mistake():
-    trial = Trial(number=1, params={"rate": 0.1}, cost=math.inf, accuracy=math.nan)
+    trial = Trial(number=1, params={"rate": 0.1}, value=2, cost=math.inf, accuracy=math.nan)
     assert json.loads(as_json(trial)) == {
-        "number": 1, "params": {"rate": 0.1}, "cost": None, "accuracy": None,
+        "number": 1, "params": {"rate": 0.1}, "value": 2.0, "cost": None, "accuracy": None,
     }  # fmt: skip
     with pytest.raises(ValueError, match="acuracy"):
-        Trial(number=1, params={}, cost=1.0, acuracy=1.0)
+        Trial(number=1, params={}, value=1.0, cost=1.0, acuracy=1.0)
     assert "additionalProperties" not in json.dumps(DataSet.model_json_schema())
