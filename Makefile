@@ -40,8 +40,8 @@ format: .venv/dev  ## format the code
 
 lock: .venv/uv  ## renew the locks: the newest versions that pyproject.toml allows, with their hashes
 	$(LOCK) --group install --output-file requirements-install.lock
-	$(LOCK) --group build pyproject.toml --output-file requirements.lock
-	$(LOCK) --group build pyproject.toml --extra dev --constraint requirements.lock \
+	$(LOCK) --group build --extra all pyproject.toml --output-file requirements.lock
+	$(LOCK) --group build --extra all --extra dev pyproject.toml --constraint requirements.lock \
 		--output-file requirements-dev.lock
 
 clean:  ## remove the environment and the caches, never runs

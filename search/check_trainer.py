@@ -2,14 +2,13 @@
 
 import argparse
 import dataclasses
-import json
 import sys
 import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.command import Parser, command
+from search.arguments import add_json, folder_here
+from search.command import Parser, command, program
 
 if TYPE_CHECKING:
     from model.trainers.checking import CheckReport, Finding
@@ -21,9 +20,9 @@ Exit code 0 where it does, 1 where a check has failed.
 """
 _EXAMPLES = """\
 examples:
-  python -m search.check_trainer mymodule:MyTrainer --param learning_rate=0.1
-  python -m search.check_trainer xgboost --dataset my.csv --target species
-  python -m search.check_trainer mymodule:MyTrainer --grid ./my.toml
+  %(prog)s mymodule:MyTrainer --param learning_rate=0.1
+  %(prog)s xgboost --dataset my.csv --target species
+  %(prog)s mymodule:MyTrainer --grid ./my.toml
 """
 _WORDS = {True: "yes", False: "NO", None: "-"}
 
@@ -58,7 +57,10 @@ def _check(args: argparse.Namespace) -> None:
     data = load(dataset, read_reading(reading).to_reading(), err)
     report = check_rows(named, params, data, features, seed)
     if args.json:
-        sys.stdout.write(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
+        from search.schemas import TrainerCheck, as_json
+
+        answer = TrainerCheck.model_validate(dataclasses.asdict(report))
+        sys.stdout.write(f"{as_json(answer)}\n")
     else:
         show(out, "\n".join(_lines(report, text_width(out))))
     if report.failures:
@@ -101,20 +103,11 @@ def _param(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _folder(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
-    return path.absolute()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.check_trainer",
+        prog=program("check-trainer"),
         description=_WHAT,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "trainer", metavar="TRAINER", help="its name, such as xgboost or mymodule:MyTrainer"
@@ -127,9 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", metavar="NAME|PATH", help="(digits, or the grid's)")
     parser.add_argument("--target", metavar="COLUMN", help="column of a table with the labels")
     parser.add_argument(
-        "--code", type=_folder, metavar="DIR", help="folder with the trainer's modules"
+        "--code", type=folder_here, metavar="DIR", help="folder with the trainer's modules"
     )
-    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    add_json(parser)
     return parser
 
 

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import os
 import signal
 import sys
 import time
@@ -10,21 +11,41 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from model.errors import PacksweepError, UsageError
 from search.errors import INTERRUPTED, ReaderGoneError
+from search.help_text import HelpText
 from search.logins import has_login, hide_logins_of_process, tell_without_logins, without_logins
 from search.output import guarded_output, visible
 
 RUNS = Path("runs")
 
-_SPANS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+PACKSWEEP = "packsweep"
+"""Name of the installed command."""
 
 _SEEN = (
     "warning: a login on the command line is in the shell's history, and others saw it in the list "
     "of processes until now. Give it in the environment: docs/cluster.md says how.\n"
 )
+
+
+COMPLETING = "_ARGCOMPLETE"
+"""Name in the environment by which a shell asks what may follow on a line."""
+
+
+class CompletionAskedError(Exception):
+    """A shell asks what may follow on a line; whoever has started the command answers.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        What would have parsed the line.
+    """
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        super().__init__("a shell asks what may follow")
+        self.parser = parser
 
 
 @dataclass(frozen=True)
@@ -49,38 +70,40 @@ class Start:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that shows what it refuses: without logins, and without obeying what is in it."""
+    """A parser as all commands have it: options in full, help that fits the terminal.
+
+    It shows what it refuses without logins, and without obeying what is in it.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "allow_abbrev": False, "formatter_class": HelpText})
 
     def error(self, message: str) -> NoReturn:
         """Leave with a message on the usage."""
         super().error(visible(without_logins(message)))
 
 
-def span(text: str, least: float = 3600.0) -> float:
-    """Return the seconds of a span of time, as an option says it.
+def program(name: str = "") -> str:
+    """Return how a command is called by whoever has started this process.
+
+    Messages tell what to do next in the form that worked here.
 
     Parameters
     ----------
-    text : str
-    least : float
-        Seconds of the smallest unit that makes sense.
+    name : str
+        The command; left out, what stands before all of them.
 
-    Raises
-    ------
-    ArgumentTypeError
-        If it is none.
-
-    Examples
-    --------
-    >>> span("12h")
-    43200.0
+    Returns
+    -------
+    str
+        ``packsweep run``, ``python -m search run`` or ``python -m search.run``.
     """
-    number, unit = text[:-1], text[-1:]
-    known = {name: seconds for name, seconds in _SPANS.items() if seconds >= least}
-    if not (number.isascii() and number.isdigit() and len(number) < 6 and unit in known):
-        such_as = "90s, 10m or 2h" if "s" in known else "12h, 30d or 8w"
-        raise argparse.ArgumentTypeError(f"{text!r} is no span of time, such as {such_as}")
-    return int(number) * _SPANS[unit]
+    started = Path(sys.argv[0]) if sys.argv else Path()
+    if started.name == PACKSWEEP:
+        return f"{PACKSWEEP} {name}".strip()
+    if started.parts[-2:] == ("search", "__main__.py"):
+        return f"python -m search {name}".strip()
+    return f"python -m search.{name.replace('-', '_')}" if name else "python -m search"
 
 
 def command(
@@ -105,7 +128,14 @@ def command(
     -------
     int
         0 done, 1 failed, 2 wrong usage or input, `INTERRUPTED`.
+
+    Raises
+    ------
+    CompletionAskedError
+        In place of all else where a shell asks what may follow.
     """
+    if COMPLETING in os.environ:
+        raise CompletionAskedError(parser)
     if argv is None:
         hide_logins_of_process()
         sys.excepthook = tell_without_logins

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from search.command import Parser, command
+from search.command import Parser, command, program
 from search.errors import ConfigError
 from search.logins import without_login
 from search.output import visible
@@ -23,10 +23,10 @@ _EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 
 _EXAMPLES = """\
 examples:
-  python -m search.export runs/full --storage sqlite:///trials.db
+  %(prog)s runs/full --storage sqlite:///trials.db
   optuna-dashboard sqlite:///trials.db
-  python -m search.export runs/full --mlflow http://127.0.0.1:5000 --name "first try"
-  python -m search.export runs/full --tensorboard boards
+  %(prog)s runs/full --mlflow http://127.0.0.1:5000 --name "first try"
+  %(prog)s runs/full --tensorboard boards
   tensorboard --logdir boards/full
 
 Called again, it adds what is new and changes what has changed; no trial is there twice.
@@ -110,7 +110,7 @@ def _what_is_left(path: "Place", ended: int, total: int, finished: bool) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.export",
+        prog=program("export"),
         description="Take the trials of a run, finished or not, to a tracker: a storage of Optuna, "
         "MLflow, or TensorBoard.",
         epilog=_EXAMPLES,

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.command import Parser, command
+from search.command import Parser, command, program
 from search.errors import RunFolderError
 from search.output import visible
 
@@ -26,9 +26,9 @@ formats, by the ending of FILE:
                 scikit-learn and PyTorch have left
 
 examples:
-  python -m search.model runs/full
-  python -m search.model runs/full model.onnx card.md
-  python -m search.model 7 m.joblib --server URL
+  %(prog)s runs/full
+  %(prog)s runs/full model.onnx card.md
+  %(prog)s 7 m.joblib --server URL
 """
 
 
@@ -74,13 +74,13 @@ def _winner(args: argparse.Namespace, run: "Place") -> "Winner":
     except RunFolderError as error:  # which names the folder of the copy
         raise RunFolderError(
             f"The sweep {args.run} has no final model yet. See how it stands: "
-            f"python -m search.status {args.run} --server {args.server}"
+            f"{program('status')} {args.run} --server {args.server}"
         ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.model",
+        prog=program("model"),
         description="Write the final model of a finished run for other tools.\nWithout FILE its "
         "model card is printed.",
         epilog=_EXAMPLES,

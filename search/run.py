@@ -3,11 +3,11 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
-from search.command import Parser, Start, command, span, terminable
+from search.arguments import add_json, add_reading, folder_here, span
+from search.command import Parser, Start, command, program, terminable
 from search.errors import InterruptedSweepError
 
 if TYPE_CHECKING:
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  python -m search.run --grid smoke            a few seconds, no network needed
-  python -m search.run --grid full             all 4096 combinations on Fashion-MNIST
-  python -m search.run --grid full --dry-run   what that would do
-  python -m search.run --grid tpe              256 trials that Optuna's TPE chooses
-  python -m search.run --resume runs/full      go on with an interrupted run
-  python -m search.run --dataset my.csv --target species
-                                               a table of your own, with a grid that suits any
-  python -m search.run --grid ./my.toml --dataset ./my.npz
+  %(prog)s --grid smoke            a few seconds, no network needed
+  %(prog)s --grid full             all 4096 combinations on Fashion-MNIST
+  %(prog)s --grid full --dry-run   what that would do
+  %(prog)s --grid tpe              256 trials that Optuna's TPE chooses
+  %(prog)s --resume runs/full      go on with an interrupted run
+  %(prog)s --dataset my.csv --target species   a table of your own
+  %(prog)s --grid ./my.toml --dataset ./my.npz
 """
 # What a run that is there already has settled.
 _SETTLED = (
@@ -32,7 +31,7 @@ _SETTLED = (
 # What a service has, and nobody else says.
 _ELSEWHERE = (
     "run_dir", "resume", "fresh", "extend", "retry_failed", "reuse", "code", "executor", "address",
-    "workers",
+    "workers", "json",
 )  # fmt: skip
 
 
@@ -78,6 +77,8 @@ def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str,
         settled.append(("--server has a cluster and folders of its own", _ELSEWHERE))
     if given.get("executor") == "serial":
         settled.append(("--executor serial is one process here", ("address", "workers")))
+    if given.get("json") and not given.get("dry_run"):
+        parser.error("--json prints the plan of --dry-run; a result as JSON is in summary.json")
     for reason, names in settled:
         for name in names:
             if name in given:
@@ -87,13 +88,11 @@ def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str,
 def _parser() -> argparse.ArgumentParser:
     """Return the parser: an option's destination is its field of `Options`, absent if not given."""
     parser = Parser(
-        prog="python -m search.run",
+        prog=program("run"),
         description="Sweep the hyperparameters of a classifier, retrain the best "
         "combination on all training rows and test it. The same command continues an "
         "interrupted run.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
     what = parser.add_argument_group("what to search")
@@ -128,10 +127,16 @@ def _parser() -> argparse.ArgumentParser:
         "your own, such as mypackage.train:MyTrainer; see docs/trainers.md (the grid's)",
     )  # fmt: skip
     what.add_argument(
-        "--code", type=_code, metavar="DIR",
+        "--code", type=folder_here, metavar="DIR",
         help="folder with the modules of your own trainer, which is sent to all workers",
     )  # fmt: skip
-    _add_data_options(what)
+    what.add_argument(
+        "--dataset",
+        metavar="NAME|PATH",
+        help="auto, fashion-mnist, digits, or a file or folder of your own: npz, npy, IDX, CSV, "
+        "Parquet, Arrow, svmlight, safetensors, HDF5; see docs/data.md (the grid's)",
+    )
+    add_reading(what)
     what.add_argument("--seed", type=_seed, metavar="N", help="of split and shuffles (the grid's)")
     what.add_argument(
         "--seeds", type=_positive, metavar="K",
@@ -186,6 +191,7 @@ def _parser() -> argparse.ArgumentParser:
         help="start no more trials after N in a row that are no better than the best one",
     )  # fmt: skip
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    add_json(run, default=argparse.SUPPRESS, help="print that plan as JSON, for programs")
     run.add_argument(
         "--no-progress", dest="progress", action="store_false", help="show no progress"
     )
@@ -198,27 +204,6 @@ def _parser() -> argparse.ArgumentParser:
         help="of a service that runs it, such as http://127.0.0.1:8741; see docs/service.md",
     )  # fmt: skip
     return parser
-
-
-def _add_data_options(what: argparse._ArgumentGroup) -> None:
-    """Add the options that say what data there is, and what its file does not say."""
-    what.add_argument(
-        "--dataset",
-        metavar="NAME|PATH",
-        help="auto, fashion-mnist, digits, or a file or folder of your own: npz, npy, IDX, CSV, "
-        "Parquet, Arrow, svmlight, safetensors, HDF5; see docs/data.md (the grid's)",
-    )
-    what.add_argument("--target", metavar="COLUMN", help="column of a table with the labels")
-    what.add_argument("--weights", metavar="NAME", help="column or array with weights of the rows")
-    what.add_argument(
-        "--missing", choices=["refuse", "mean"],
-        help="what is done where a table lacks a value (refuse)",
-    )  # fmt: skip
-    what.add_argument(
-        "--keys", type=_keys, metavar="X=NAME,y=NAME,...",
-        help="arrays of a file whose names do not say what they are; also weights, X_test, y_test, "
-        "X_val, y_val",
-    )  # fmt: skip
 
 
 def _folder(text: str) -> "Place":
@@ -235,23 +220,6 @@ def _folder(text: str) -> "Place":
         return place(text)
     except PacksweepError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _code(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
-    return path.absolute()
-
-
-def _keys(text: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in text.split(",")]
-    if not all(role.strip() and name.strip() for role, _, name in pairs):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list such as X=images,y=labels")
-    keys = {role.strip(): name.strip() for role, _, name in pairs}
-    if len(keys) < len(pairs):
-        raise argparse.ArgumentTypeError(f"{text!r} names an array twice; give each role once")
-    return keys
 
 
 def _span(text: str) -> float:

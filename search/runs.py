@@ -3,31 +3,31 @@
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import PacksweepError
-from search.command import RUNS, Parser, command, span
+from search.arguments import add_json, refuse_json, span
+from search.command import RUNS, Parser, command, program
 from search.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from search.keeping import KeptRun
+    from search.keeping import KeptRun, Preview
+    from search.schemas import Answer
     from search.storage import Place
 
 _EXAMPLES = """\
 examples:
-  python -m search.runs                                   those in runs, the newest last
-  python -m search.runs --compare runs/full runs/wider
-  python -m search.runs prune --older-than 30d            what would go, and what that frees
+  %(prog)s                                   those in runs, the newest last
+  %(prog)s --compare runs/full runs/wider
+  %(prog)s prune --older-than 30d            what would go, and what that frees
 """
 _PRUNE_EXAMPLES = """\
 examples:
-  python -m search.runs prune --older-than 30d --keep-last 5
-  python -m search.runs prune runs/smoke runs/tried --yes
-  python -m search.runs prune 8c1f0e77aa --server http://127.0.0.1:8741
+  %(prog)s --older-than 30d --keep-last 5
+  %(prog)s runs/smoke runs/tried --yes
+  %(prog)s 8c1f0e77aa --server http://127.0.0.1:8741
 """
 _PRUNE = "prune"
 
@@ -43,22 +43,44 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _show(args: argparse.Namespace) -> None:
     # Here, because these take half a second to import and --help shall not.
     if args.server:
+        refuse_json(args)
         from search.client import runs
 
         runs(args.server)
         return
     from search.storage import place
-    from search.text import console, show, text_width
-    from search.watch import RunState, comparison_lines, list_lines, run_folders
+    from search.text import console, text_width
+    from search.watch import (
+        RunState,
+        comparison_lines,
+        comparison_of,
+        list_lines,
+        run_folders,
+        runs_of,
+    )
 
-    out = console(sys.stdout)
+    out, folder = console(sys.stdout), place(args.dir or str(RUNS))
     width = text_width(out)
     if args.compare:
         one, other = (RunState.read(place(run)) for run in args.compare)
-        lines = comparison_lines(one, other, width)
+        _tell(args, lambda: comparison_of(one, other), lambda: comparison_lines(one, other, width))
     else:
-        lines = list_lines(run_folders(place(args.dir or str(RUNS))), width)
-    show(out, "\n".join(lines))
+        found = run_folders(folder)
+        _tell(args, lambda: runs_of(folder, found), lambda: list_lines(found, width))
+
+
+def _tell(
+    args: argparse.Namespace, answer: "Callable[[], Answer]", lines: Callable[[], Sequence[str]]
+) -> None:
+    """Print something for people, or for programs."""
+    if args.json:
+        from search.schemas import as_json
+
+        sys.stdout.write(f"{as_json(answer())}\n")
+    else:
+        from search.text import console, show
+
+        show(console(sys.stdout), "\n".join(lines()))
 
 
 def _prune(args: argparse.Namespace) -> None:
@@ -67,13 +89,16 @@ def _prune(args: argparse.Namespace) -> None:
         raise ConfigError(
             "Say which runs: their folders, or a rule such as --older-than 30d or --keep-last 5."
         )
+    if args.json and args.yes:
+        raise ConfigError("--json shows what would be deleted; leave it out beside --yes.")
     if args.server:
+        refuse_json(args)
         from search.client import prune
 
         if rules or not args.runs:
             raise ConfigError(
                 "Of a service, name the sweeps that go; rules such as --older-than are for folders "
-                "(search.serve --keep is the service's)."
+                f"({program('serve')} --keep is the service's)."
             )
         prune(args.server, args.runs, delete=args.yes)
         return
@@ -93,44 +118,48 @@ def _check_no_service(parent: "Place") -> None:
     if isinstance(parent, Path) and (parent.absolute().parent / "ledger.sqlite").exists():
         raise ConfigError(
             f"The runs in {parent} are those of a service. Name its sweeps with --server URL, or "
-            "give search.serve a --keep."
+            f"give {program('serve')} a --keep."
         )
 
 
 def _prune_folders(args: argparse.Namespace, paths: "Sequence[Place]") -> None:
     """Show what goes and what stays, and delete it with --yes."""
-    from rich.filesize import decimal
+    from search.keeping import Preview, Rules
 
-    from search.keeping import Rules, leftovers, look, why_kept
-    from search.text import console, show, table_lines, text_width
-
-    out = console(sys.stdout)
-    runs = [look(path) for path in paths]
     by_rule = args.older_than is not None or args.keep_last or args.unfinished
     rules = Rules(args.older_than, args.keep_last, unfinished=args.unfinished or not by_rule)
-    kept = why_kept(runs, rules, time.time())
-    rows = [_cells(run, reason) for run, reason in zip(runs, kept, strict=True)]
-    show(out, "\n".join(table_lines(_HEADER, rows, text_width(out), _HEADER[2:3])))
-    doomed = [run for run, reason in zip(runs, kept, strict=True) if not reason]
-    left = leftovers({path.parent for path in paths})
-    size = sum(run.size for run in doomed) + sum(left.values())
+    preview = Preview.of(paths, rules, time.time())
+    _tell(args, lambda: preview.answer, lambda: _preview_lines(preview, delete=args.yes))
+    if args.yes and (preview.doomed or preview.leftovers):
+        _delete(preview.doomed, list(preview.leftovers))
+
+
+def _preview_lines(preview: "Preview", *, delete: bool) -> list[str]:
+    """Return a line for each run, and what --yes would do; nothing of that where it is given."""
+    from rich.filesize import decimal
+
+    from search.text import console, table_lines, text_width
+
+    rows = list(map(_cells, preview.runs, preview.reasons))
+    table = table_lines(_HEADER, rows, text_width(console(sys.stdout)), _HEADER[2:3])
+    doomed, left = preview.doomed, preview.leftovers
+    if not (doomed or left):
+        return [*table, "", "Nothing is deleted."]
+    if delete:
+        return table
     what = _counted(len(doomed), "run")
     if left:
         what += f" and what is left of {_counted(len(left), 'run')} that was deleted before"
-    if not (doomed or left):
-        show(out, "\nNothing is deleted.")
-    elif not args.yes:
-        show(out, f"\nNothing was deleted yet. --yes deletes {what} and frees {decimal(size)}.")
-    else:
-        _delete(doomed, list(left), out)
+    frees = decimal(preview.size)
+    return [*table, "", f"Nothing was deleted yet. --yes deletes {what} and frees {frees}."]
 
 
-def _delete(doomed: "Sequence[KeptRun]", left: "Sequence[Place]", out: "Console") -> None:
+def _delete(doomed: "Sequence[KeptRun]", left: "Sequence[Place]") -> None:
     """Delete what goes; what cannot be deleted keeps nothing else."""
     from rich.filesize import decimal
 
     from search.keeping import remove_leftovers, remove_run
-    from search.text import show
+    from search.text import console, show
 
     freed, problems = remove_leftovers(left), []
     for run in doomed:
@@ -138,10 +167,8 @@ def _delete(doomed: "Sequence[KeptRun]", left: "Sequence[Place]", out: "Console"
             freed += remove_run(run.path)
         except PacksweepError as error:
             problems.append(error)
-    show(
-        out,
-        f"\nDeleted {_counted(len(doomed) - len(problems), 'run')}, which frees {decimal(freed)}.",
-    )
+    deleted = _counted(len(doomed) - len(problems), "run")
+    show(console(sys.stdout), f"\nDeleted {deleted}, which frees {decimal(freed)}.")
     if problems:
         raise problems[0]
 
@@ -165,12 +192,10 @@ def _counted(count: int, what: str) -> str:
 
 def _prune_parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.runs prune",
+        prog=program("runs prune"),
         description="Show which runs would be deleted and what that frees; delete them with --yes. "
         "Without names, rules say which of a folder go. A run that is being written never does.",
         epilog=_PRUNE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("verb", choices=[_PRUNE], help=argparse.SUPPRESS)
     parser.add_argument("runs", metavar="RUN", nargs="*", help="the folders of runs")
@@ -186,6 +211,7 @@ def _prune_parser() -> argparse.ArgumentParser:
     parser.add_argument("--unfinished", action="store_true", help="those without a result as well")
     parser.add_argument("--yes", action="store_true", help="delete them")
     parser.add_argument("--server", metavar="URL", help="RUN are sweeps of a service instead")
+    add_json(parser)
     return parser
 
 
@@ -197,15 +223,14 @@ def _count(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.runs",
+        prog=program("runs"),
         description="List the runs in a folder, the newest last, or compare two of them.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("dir", metavar="DIR", nargs="?", help=f"the folder or its URI ({RUNS})")
     parser.add_argument("--server", metavar="URL", help="list the sweeps of a service instead")
     parser.add_argument("--compare", metavar="RUN", nargs=2, help="the folders of two runs")
+    add_json(parser)
     return parser
 
 

@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.command import Parser, command, span, terminable
-from search.errors import ConfigError, MissingLibraryError
+from search.arguments import add_json, folder_here, span
+from search.command import Parser, command, program, terminable
+from search.errors import ConfigError
+from search.extras import needed
 from search.output import visible
 
 if TYPE_CHECKING:
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  python -m search.serve token add ann --role admin    prints a token, this once
-  python -m search.serve                               serves http://127.0.0.1:8741
-  python -m search.serve --data /srv/data --workers 8  files there may be named
+  %(prog)s token add ann --role admin    prints a token, this once
+  %(prog)s                               serves http://127.0.0.1:8741
+  %(prog)s --data /srv/data --workers 8  files there may be named
 """
 _ROOT = Path("service")
 _PORT = 8741
@@ -39,14 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(args: argparse.Namespace) -> None:
-    try:
+    with needed("serve", "The service"):
         from search.api import make_server
-    except ModuleNotFoundError as error:
-        raise MissingLibraryError(
-            f"The service needs {error.name}, which is not installed. Install it with "
-            'pip install "packsweep[serve]".'
-        ) from error
-    from search.service import Service
+        from search.service import Service
 
     # What a sweep logs is in its own sweep.log; here stands what has gone wrong.
     handler = logging.StreamHandler()
@@ -76,7 +73,7 @@ def _check_tokens(args: argparse.Namespace) -> None:
     ):
         raise ConfigError(
             f"--host {args.host} lets others in, and nobody has a token yet. Give one with "
-            f"python -m search.serve token add {getpass.getuser()} --role admin, then start again."
+            f"{program('serve')} token add {getpass.getuser()} --role admin, then start again."
         )
 
 
@@ -110,7 +107,8 @@ def _executor_of(args: argparse.Namespace) -> "Callable[[], Executor]":
 
         return SerialExecutor
 
-    from cluster.ray_executor import RayExecutor  # takes half a second
+    with needed("ray", "--executor ray", ", or train in this process with --executor serial"):
+        from cluster.ray_executor import RayExecutor  # takes half a second
 
     return partial(RayExecutor, args.address, args.workers)
 
@@ -134,7 +132,7 @@ def _greeting(args: argparse.Namespace, listener: socket.socket, ledger: "Ledger
         lines.append(f"{left} {'sweep goes' if left == 1 else 'sweeps go'} on.")
     if not ledger.people.tokens():
         lines.append(
-            "Nobody has a token yet: python -m search.serve token add "
+            f"Nobody has a token yet: {program('serve')} token add "
             f"{getpass.getuser()} --role admin --root {args.root}"
         )
     return "\n".join(lines)
@@ -167,7 +165,14 @@ def _list_tokens(args: argparse.Namespace) -> None:
     rows = [
         (str(t.id), t.person, t.role, "valid" if t.is_valid(now) else _why_not(t)) for t in tokens
     ]
-    lines = table_lines(("token", "person", "role", "state"), rows)
+    keys = ("token", "person", "role", "state")
+    if args.json:
+        from search.schemas import Token, Tokens, as_json
+
+        found = [Token.model_validate(dict(zip(keys, row, strict=True))) for row in rows]
+        sys.stdout.write(f"{as_json(Tokens(tokens=found))}\n")
+        return
+    lines = table_lines(keys, rows)
     sys.stdout.write("\n".join([*lines, ""]) if rows else "There is no token.\n")
 
 
@@ -187,12 +192,10 @@ def _say(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.serve",
+        prog=program("serve"),
         description="Take sweeps from many people and run them on one cluster, link by link. What "
         "was asked for outlives the service; results are ordinary run folders.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     _add_root(parser)
     parser.add_argument(
@@ -205,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
         "--workers", type=_positive, metavar="N", help="tasks at a time (all cores)"
     )
     parser.add_argument(
-        "--data", type=_folder, action="append", default=[], metavar="DIR",
+        "--data", type=folder_here, action="append", default=[], metavar="DIR",
         help="folder whose data sets may be named by their path; may be given several times",
     )  # fmt: skip
     parser.add_argument(
@@ -240,9 +243,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_token_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
-    token = commands.add_parser("token", help="give, list and revoke tokens", allow_abbrev=False)
+    token = commands.add_parser("token", help="give, list and revoke tokens")
     acts = token.add_subparsers(metavar="ACT", required=True, parser_class=Parser)
-    add = acts.add_parser("add", help="give a token to somebody", allow_abbrev=False)
+    add = acts.add_parser("add", help="give a token to somebody")
     add.add_argument("name", type=_name, metavar="NAME", help="who it is for")
     add.add_argument(
         "--role", choices=["viewer", "submitter", "admin"], required=True,
@@ -250,9 +253,10 @@ def _add_token_commands(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add.add_argument("--expires", type=span, metavar="SPAN", help="such as 12h, 30d or 8w (never)")
     add.set_defaults(act=_add_token)
-    listed = acts.add_parser("list", help="list all tokens", allow_abbrev=False)
+    listed = acts.add_parser("list", help="list all tokens")
+    add_json(listed)
     listed.set_defaults(act=_list_tokens)
-    revoke = acts.add_parser("revoke", help="let a token open nothing", allow_abbrev=False)
+    revoke = acts.add_parser("revoke", help="let a token open nothing")
     revoke.add_argument("number", type=_positive, metavar="TOKEN", help="its number in the list")
     revoke.set_defaults(act=_revoke_token)
     for act in (add, listed, revoke):
@@ -271,13 +275,6 @@ def _root(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("a folder's name cannot be empty")
     return Path(text).expanduser()
-
-
-def _folder(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
-    return path.absolute()
 
 
 def _name(text: str) -> str:

@@ -6,7 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.command import RUNS, Parser, command
+from search.arguments import add_json, refuse_json
+from search.command import RUNS, Parser, command, program
+from search.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  python -m search.status                      the newest run in runs
-  python -m search.status runs/full --watch    again and again until it is finished
+  %(prog)s                      the newest run in runs
+  %(prog)s runs/full --watch    again and again until it is finished
 """
 _SECONDS = 2.0
 
@@ -28,7 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(args: argparse.Namespace) -> None:
     # Here, because these take half a second to import and --help shall not.
+    if args.json and args.watch is not None:
+        raise ConfigError("--json is one answer, and --watch gives many; leave one of them out.")
     if args.server:
+        refuse_json(args)
         from search.client import status
 
         status(args.server, args.run, watch=args.watch is not None)
@@ -39,6 +44,9 @@ def _show(args: argparse.Namespace) -> None:
 
     out = console(sys.stdout)
     path = run_folders(RUNS)[-1] if args.run is None else place(args.run)
+    if args.json:
+        _print_json(path)
+        return
     if args.watch is None:
         _print(out, path)
         return
@@ -56,6 +64,13 @@ def _print(out: "Console", path: "Place") -> bool:
     state = RunState.read(path)
     show(out, "\n".join(status_lines(state, text_width(out))))
     return state.name in (FINISHED, ENDED_EARLY)
+
+
+def _print_json(path: "Place") -> None:
+    from search.schemas import as_json
+    from search.watch import RunState, status_of
+
+    sys.stdout.write(f"{as_json(status_of(RunState.read(path)))}\n")
 
 
 def _watch(out: "Console", path: "Place", seconds: float) -> None:
@@ -79,12 +94,10 @@ def _watch(out: "Console", path: "Place", seconds: float) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.status",
+        prog=program("status"),
         description="Show how a run stands, while it is running or after. Its files are read and "
         "nothing is changed.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "run", metavar="RUN", nargs="?", help="the run's folder or its URI (the newest in runs)"
@@ -96,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         "--watch", metavar="SECONDS", type=_seconds, nargs="?", const=_SECONDS,
         help=f"show it every so often until the run is finished ({_SECONDS:g})",
     )  # fmt: skip
+    add_json(parser)
     return parser
 
 

@@ -114,9 +114,32 @@ def number_text(value: float | str, digits: int = 3) -> str:
     if isinstance(value, str | bool):
         return value_text(value)
     if 10**digits - 0.5 <= abs(value) < 1e6 - 0.5:
-        return f"{value:.0f}"
-    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+        return f"{value:z.0f}"
+    mantissa, _, exponent = f"{value:z.{digits}g}".partition("e")
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Return a number with some decimals; one that rounds to zero has no sign.
+
+    Examples
+    --------
+    >>> fixed(-0.00001, 4), fixed(-0.00005001, 4)
+    ('0.0000', '-0.0001')
+    """
+    return f"{value:z.{decimals}f}"
+
+
+def signed(value: float, decimals: int) -> str:
+    """Return a difference with its sign; one that rounds to zero has none.
+
+    Examples
+    --------
+    >>> signed(0.25, 2), signed(-0.25, 2), signed(-0.00001, 4)
+    ('+0.25', '-0.25', '0.0000')
+    """
+    text = f"{value:+z.{decimals}f}"
+    return text.lstrip("+") if float(text) == 0 else text
 
 
 def value_text(value: float | str) -> str:
@@ -131,7 +154,7 @@ def value_text(value: float | str) -> str:
     """
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value}" if isinstance(value, int | str) else f"{value:g}"
+    return f"{value}" if isinstance(value, int | str) else f"{value:zg}"
 
 
 def wrapped(text: str, width: int | None) -> list[str]:

@@ -1,9 +1,14 @@
 """What the pages point at is there: files, headings, paths in the text."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from search import commands
+from search.command import COMPLETING
+from search.commands import parser_of
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {path.parent.name for path in ROOT.glob("search/*/__init__.py")}
@@ -75,11 +80,45 @@ def test_the_map_names_every_file_of_a_room(folder):
     assert files - set(re.findall(r"`(\w+)`", row[1])) <= {"errors"}
 
 
+# Where a command must be a module, or is told to be one: jobs of a cluster bring their own code.
+AS_MODULE = {"README.md": 1, "cluster.md": 2, "reliability.md": 1, "usage.md": 1}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [p for p in PAGES if p.name not in {"CHANGELOG.md", "measurements.md", "architecture.md"}],
+    ids=lambda page: page.name,
+)
+def test_commands_are_written_in_one_way(page):
+    lines = [line for line in page.read_text().splitlines() if "python -m search." in line]
+    assert len(lines) == AS_MODULE.get(page.name, 0), lines
+
+
+COMMANDS = [
+    (page.name, line.partition("packsweep ")[2])
+    for page in PAGES
+    for block in FENCE.findall(page.read_text())
+    for line in block.splitlines()
+    if re.match(r" *(?:docker compose exec \w+ |kubectl .* -- )?packsweep [a-z]", line)
+]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS)
+def test_a_command_of_a_page_is_one_that_is_understood(page, line, monkeypatch):
+    monkeypatch.setenv(COMPLETING, "1")
+    name, *given = shlex.split(re.split(r" [|>] ", line)[0].rstrip(')"'), comments=True)
+    assert name in commands.COMMANDS
+    parser_of(name, given).parse_args(given)
+
+
 MEASURED = re.compile(
     r"\b\d[\d,.]*\s?(?:(?:micro|milli)?seconds?|minutes?|hours?|times|m?s|GFLOP/s|[MG]i?B|kB)\b"
     r"|\b\d+(?:\.\d+)? %"
 )
-SOURCE = re.compile(r"measurements\.md|benchmarks/|scripts/|tests/|python -m (?:pytest|search)")
+SOURCE = re.compile(
+    r"measurements\.md|benchmarks/|scripts/|tests/|python -m (?:pytest|search)|du -sm"
+    r"|packsweep run --grid"
+)
 # Sections whose figures nobody measures: limits, settings, arithmetic, examples.
 NOT_MEASURED = {
     "architecture.md": {"## Decisions"},  # what was seen once, and led to one

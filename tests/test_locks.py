@@ -10,6 +10,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+# What make sweep installs beside the core.
+ALL = sorted(Requirement(EXTRAS["all"][0]).extras)
 RUN, DEV = "requirements.lock", "requirements-dev.lock"
 INSTALL = "requirements-install.lock"
 
@@ -44,7 +47,8 @@ def test_whoever_develops_has_the_versions_of_whoever_runs():
     ("name", "wanted"),
     [
         (RUN, PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["build"]),
-        (DEV, PROJECT["project"]["optional-dependencies"]["dev"]),
+        *((RUN, EXTRAS[name]) for name in ALL),
+        (DEV, EXTRAS["dev"]),
         (INSTALL, PROJECT["dependency-groups"]["install"]),
     ],
 )

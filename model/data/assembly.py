@@ -67,6 +67,7 @@ def assemble(found: Found) -> Dataset:
         features=found.features,
         fill=found.fill,
         columns=found.columns,
+        missing=found.missing,
         remarks=tuple(remarks),
         unused=found.unused,
         **fields,
@@ -101,7 +102,7 @@ class _Extent:
         return largest
 
     def __str__(self) -> str:
-        return f"{self.low.min():g} to {self.high.max():g}"
+        return f"{self.low.min():zg} to {self.high.max():zg}"
 
 
 def _layout(X: NDArray[Any]) -> str:

@@ -57,6 +57,8 @@ class Dataset:
         What stands for a missing value of each column; None where none was replaced.
     columns : tuple of Encoding
         How the columns of a table have become the features; empty where it was no table.
+    missing : int
+        How many values were missing and are replaced.
     remarks : tuple of str
         What the reader has done or noticed that its user should know, a sentence each.
     unused : tuple of str
@@ -85,6 +87,7 @@ class Dataset:
     features: tuple[str, ...] = ()
     fill: F64 | None = None
     columns: tuple[Encoding, ...] = ()
+    missing: int = 0
     remarks: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 

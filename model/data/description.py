@@ -44,7 +44,8 @@ def describe(data: Dataset, source: str) -> str:
 def _kind(data: Dataset) -> str:
     """Return the shape of an image, the type, and the range of the values."""
     shape = [" x ".join(map(str, data.image_shape))] if data.image_shape else []
-    values = "{:g} to {:g}".format(*data.value_range)
+    low, high = data.value_range
+    values = f"{low:zg} to {high:zg}"
     return ", ".join([*shape, data.X.dtype.name, values])
 
 

@@ -83,6 +83,8 @@ class Found:
         What the reader has put in the place of missing values.
     columns : tuple of Encoding
         How the columns of a table have become the features; empty where it is no table.
+    missing : int
+        How many values were missing.
     remarks : tuple of str
         What the reader has done or noticed that its user should know, a sentence each.
     unused : tuple of str
@@ -96,6 +98,7 @@ class Found:
     features: tuple[str, ...] = ()
     fill: NDArray[np.float64] | None = None
     columns: tuple[Encoding, ...] = ()
+    missing: int = 0
     remarks: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
@@ -104,7 +107,14 @@ class Reader(Protocol):
     """A format: whether a file or folder is of it, and what is in there.
 
     `model.data.sources` asks the readers in turn; a new format is a new one in its list.
+
+    Attributes
+    ----------
+    kind : str
+        What it reads, in a few words.
     """
+
+    kind: str
 
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether a path is of this format.

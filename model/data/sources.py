@@ -105,7 +105,34 @@ def _load_auto(notify: Notify, progress: FileProgress | None) -> Dataset:
         return load_digits()
 
 
+def kind_of(spec: str) -> str:
+    """Return what file a data set is, in a few words.
+
+    Parameters
+    ----------
+    spec : str
+        As for `load_dataset`, which has loaded it.
+    """
+    if spec in KNOWN:
+        return "comes with packsweep" if spec == "digits" else "Fashion-MNIST's four IDX files"
+    path, reader = _reader_of(spec)
+    ending = path.suffix.lstrip(".")
+    return f"{reader.kind} ({ending})" if path.is_file() and ending else reader.kind
+
+
 def _load_path(spec: str, reading: Reading) -> Dataset:
+    try:
+        path, reader = _reader_of(spec)
+        return _named(assemble(reader.read(path, reading)), path)
+    except OSError as error:  # such as a folder that may not be listed
+        raise DataError(
+            f"{error.filename or spec}: cannot be read ({error.strerror}). Check the path and its "
+            "permissions."
+        ) from error
+
+
+def _reader_of(spec: str) -> tuple[Path, Reader]:
+    """Return a path, and the reader whose format is there."""
     try:
         path = Path(spec).expanduser()
         is_folder, is_file = path.is_dir(), path.is_file()
@@ -115,15 +142,9 @@ def _load_path(spec: str, reading: Reading) -> Dataset:
     if is_file:
         refuse_strangers(path, head)
     there = bool(spec) and (is_folder or is_file)
-    try:
-        reader = next((r for r in READERS if there and r.is_yours(path, head)), None)
-        if reader is not None:
-            return _named(assemble(reader.read(path, reading)), path)
-    except OSError as error:  # such as a folder that may not be listed
-        raise DataError(
-            f"{error.filename or path}: cannot be read ({error.strerror}). Check the path and its "
-            "permissions."
-        ) from error
+    reader = next((r for r in READERS if there and r.is_yours(path, head)), None)
+    if reader is not None:
+        return path, reader
     found = "a file of another kind" if is_file else "neither"
     raise DataError(
         f"--dataset {spec!r}: expected {', '.join(KNOWN)}, or the path of a file or folder "

@@ -9,8 +9,11 @@ is shown. It never knows what a service does with what it is asked.
 >>> client.wait(sweep["id"])["best"]  # doctest: +SKIP
 """
 
-from search.client.client import ENDED, TOKEN, Client, ServiceError
-from search.client.commands import fetched, prune, report, run, runs, status
+from search.extras import needed
+
+with needed("serve", "A service's client"):
+    from search.client.client import ENDED, TOKEN, Client, ServiceError
+    from search.client.commands import fetched, prune, report, run, runs, status
 
 __all__ = [
     "ENDED", "TOKEN", "Client", "ServiceError", "fetched", "prune", "report", "run", "runs",

@@ -11,6 +11,7 @@ import httpx2
 
 from model.errors import PacksweepError, UsageError
 from search.client.stream import Told, told_by
+from search.command import program
 from search.errors import ConfigError
 
 TOKEN = "PACKSWEEP_TOKEN"  # noqa: S105 - the name of the variable
@@ -328,7 +329,7 @@ def client_of(url: str) -> Client:
     if not token:
         raise ConfigError(
             f"--server {url} needs a token: put it into the environment as {TOKEN}. An "
-            "administrator gives one with python -m search.serve token add."
+            f"administrator gives one with {program('serve')} token add."
         )
     return Client(url, token.strip())
 

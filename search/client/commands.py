@@ -17,6 +17,7 @@ from model.data.sources import KNOWN
 from model.errors import PacksweepError
 from search.client.client import ENDED, Client, ServiceError, client_of
 from search.client.follow import follow, sweep_lines
+from search.command import program
 from search.config import SweepConfig, read_grid
 from search.errors import INTERRUPTED, NoResultError
 from search.record import Summary
@@ -62,7 +63,7 @@ def run(url: str, given: Mapping[str, Any]) -> None:
         try:
             sweep = follow(client, sweep["id"], err, quiet=not given.get("progress", True))
         except KeyboardInterrupt:
-            command = f"python -m search.status {sweep['id']} --server {url}"
+            command = f"{program('status')} {sweep['id']} --server {url}"
             raise LeftError(
                 f"The sweep {sweep['id']} goes on. To see it again:\n  {command}"
             ) from None

@@ -5,7 +5,14 @@ run or a worker, and it writes nothing.
 """
 
 from search.config.axes import AXES
-from search.config.config import SweepConfig, grid_of, load_config, read_grid, read_reading
+from search.config.config import (
+    SweepConfig,
+    grid_of,
+    known_grids,
+    load_config,
+    read_grid,
+    read_reading,
+)
 from search.config.free_axes import RESERVED
 from search.config.labels import Label, in_order, label_of, short_text
 from search.config.messages import show
@@ -56,6 +63,7 @@ __all__ = [
     "asked",
     "grid_of",
     "in_order",
+    "known_grids",
     "label_of",
     "load_config",
     "objective_of",

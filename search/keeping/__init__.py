@@ -4,6 +4,7 @@ It knows what a run takes on its disk, when it was last changed, and rules of ke
 decides what is trained, and deletes nothing that is being written.
 """
 
+from search.keeping.preview import Preview
 from search.keeping.removal import leftovers, look, remove_leftovers, remove_run
 from search.keeping.rules import FINISHED, RUNNING, UNFINISHED, KeptRun, Rules, why_kept
 
@@ -12,6 +13,7 @@ __all__ = [
     "RUNNING",
     "UNFINISHED",
     "KeptRun",
+    "Preview",
     "Rules",
     "leftovers",
     "look",

@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from search.storage import Place, Writer
 
-FINISHED, UNFINISHED, RUNNING = "finished", "unfinished", "running"
+StateName = Literal["finished", "unfinished", "running"]
+
+FINISHED: StateName = "finished"
+UNFINISHED: StateName = "unfinished"
+RUNNING: StateName = "running"
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class KeptRun:
     """
 
     path: Place
-    state: str
+    state: StateName
     changed_at: float
     size: int
     writer: Writer | None = None

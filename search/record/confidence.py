@@ -46,6 +46,10 @@ class Ties:
         resampled costs.
     not_compared : int or None
         How many trials of such costs have no resampled costs; None where the best one has none.
+    reused : int
+        How many of those were taken over from another run.
+    damaged : int
+        How many files of resampled costs are damaged, and count as none.
     trials : tuple of TiedTrial
         The best of them, the lowest cost first.
     simplest : TiedTrial or None
@@ -59,6 +63,8 @@ class Ties:
     not_compared: int | None
     trials: tuple[TiedTrial, ...]
     simplest: TiedTrial | None
+    reused: int = 0
+    damaged: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from model.seal import EARLIER, Seal
+from search.command import program
 from search.errors import StoreError
 from search.record.columns import SOFTMAX_LAYOUT, Layout
 from search.storage import Place, RemotePath, read_whole, seal_of
@@ -384,12 +385,12 @@ def lost_rows(run: Place, rows: int, total: int) -> str:
     trials = f"{total - rows} of its {total} trials have"
     return (
         f"The run was finished, and {trials} no row in its log any more: files are gone. The "
-        f"command that began it, or python -m search.run --resume {run}, trains them again."
+        f"command that began it, or {program('run')} --resume {run}, trains them again."
     )
 
 
 def _way_out(folder: Place) -> str:
     return (
-        f"With python -m search.run --resume {folder.parent} the file is set aside, in a folder of "
+        f"With {program('run')} --resume {folder.parent} the file is set aside, in a folder of "
         "that name"
     )

@@ -63,7 +63,14 @@ class Resamples:
         Folder of the files; made where it is missing.
     run : str
         Identity of the run, for the seals.
+
+    Attributes
+    ----------
+    damaged : int
+        How many files were of no use when they were read last.
     """
+
+    damaged = 0
 
     def __init__(self, folder: Place, run: str = "") -> None:
         self.folder, self._run = folder, run
@@ -105,10 +112,12 @@ class Resamples:
         StoreError
             If a file cannot be fetched.
         """
+        self.damaged = 0
         paths: list[Place] = list(self.folder.glob("[!.]*.npz"))
         for path in sorted(paths, key=str):
             part = _read(path, self._run)
             if part is None:
+                self.damaged += 1
                 log.warning("not used: %s is damaged, or not of this run", path)
             else:
                 yield part

@@ -6,6 +6,8 @@ draws no conclusion that `search.result` does not.
 
 from typing import TYPE_CHECKING
 
+from search.extras import needed
+
 if TYPE_CHECKING:
     from model.data.dataset import Dataset
     from search.record import Manifest, RunFolder, Summary, TrialLog
@@ -33,11 +35,15 @@ def write_report(
     ------
     StoreError
         If it cannot be written, or the log not be read.
+    MissingLibraryError
+        If what draws it is not installed.
     """
     # Imported here because this takes a second, and --help of the command must not.
-    from search.report.page import render
     from search.report.run_data import RunData
     from search.storage import write_atomically
 
-    html = render(RunData.read(folder, manifest, trial_log, summary, data))
+    with needed("report", "The report"):
+        from search.report.page import render
+
+        html = render(RunData.read(folder, manifest, trial_log, summary, data))
     write_atomically(folder.report, lambda file: file.write(html.encode()))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.command import Parser, command
+from search.command import Parser, command, program
 from search.output import visible
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  python -m search.report runs/full
-  python -m search.report runs/full && xdg-open runs/full/report.html
+  %(prog)s runs/full
+  %(prog)s runs/full && xdg-open runs/full/report.html
 """
 
 
@@ -43,12 +43,10 @@ def _notify(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m search.report",
+        prog=program("report"),
         description="Write report.html of a finished run anew: one file that opens in a browser, "
         "without a network.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, or its URI")
     parser.add_argument(

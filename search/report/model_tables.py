@@ -42,7 +42,7 @@ def _largest(final: FinalModel, k: int) -> list[FeatureWeight]:
     weights = final.W[:, k]
     order = np.argsort(-np.abs(weights), kind="stable")[:_FEATURES]
     return [
-        FeatureWeight(_name(final, i), f"{weights[i]:+.3g}", bool(weights[i] > 0))
+        FeatureWeight(_name(final, i), f"{weights[i]:+z.3g}", bool(weights[i] > 0))
         for i in order.tolist()
         if weights[i]
     ]

@@ -8,6 +8,7 @@ from search.config import label_of
 from search.record import TiedTrial, Ties
 from search.report.axis import axis_number
 from search.report.charts import ACCENT, COMPLETE_COLOUR, INK, MUTED, Chart, hover
+from search.text import signed
 
 _ROWS = 10
 
@@ -28,6 +29,11 @@ class TieRow:
     trial: TiedTrial
     is_simplest: bool
 
+    @property
+    def interval(self) -> str:
+        """Its cost less that of the best one."""
+        return interval_text(self.trial)
+
 
 def tie_rows(ties: Ties | None) -> list[TieRow]:
     """Return the best ten of the ties and the simplest of all, the lowest cost first."""
@@ -38,6 +44,12 @@ def tie_rows(ties: Ties | None) -> list[TieRow]:
         shown[ties.simplest.number] = ties.simplest
     ordered = sorted(shown.values(), key=lambda trial: (trial.cost, trial.number))
     return [TieRow(trial, trial == ties.simplest) for trial in ordered]
+
+
+def interval_text(trial: TiedTrial) -> str:
+    """Return how far a trial is from the best one over the resamples."""
+    low, high = trial.interval
+    return f"{signed(low, 4)} to {signed(high, 4)}"
 
 
 def tie_chart(ties: Ties | None) -> Chart | None:
@@ -77,12 +89,11 @@ def _intervals(trials: Sequence[TiedTrial], simplest: TiedTrial | None) -> dict[
 
 
 def _label(trial: TiedTrial) -> str:
-    low, high = trial.interval
     return hover(
         [
             ("trial", f"{trial.number}"),
             ("cost", f"{trial.cost:.4f}"),
-            ("difference", f"{low:+.4f} to {high:+.4f}"),
+            ("difference", interval_text(trial)),
             ("as good in", f"{100 * trial.chance:.0f} % of the resamples"),
             *((label_of(name).long, axis_number(value)) for name, value in trial.params.items()),
         ]

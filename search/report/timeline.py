@@ -10,7 +10,7 @@ from search.config import short_text
 from search.record import LinkRecord, Timing, read_links
 from search.report.charts import Chart, hover, series, text_of
 from search.report.run_data import Columns, RunData
-from search.text import duration
+from search.text import duration, signed
 
 
 @dataclass(frozen=True, order=True)
@@ -205,7 +205,5 @@ def _prediction_note(timing: Timing) -> str:
     predicted, actual = timing.predicted_training_s, timing.training_s
     if not predicted or not actual:
         return ""
-    error = 100 * (predicted / actual - 1)
-    return (
-        f" Training took {duration(actual)}; predicted were {duration(predicted)} ({error:+.0f} %)."
-    )
+    error = signed(100 * (predicted / actual - 1), 0)
+    return f" Training took {duration(actual)}; predicted were {duration(predicted)} ({error} %)."

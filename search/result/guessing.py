@@ -135,7 +135,7 @@ def _seen(features: str, value_range: tuple[float, float]) -> str:
         return "The features are standardized"
     low, high = value_range
     scaled = "" if features == RAW else f', scaled by features = "{features}"'
-    return f"The features run from {low:g} to {high:g}{scaled}"
+    return f"The features run from {low:zg} to {high:zg}{scaled}"
 
 
 def _way_out(features: str, squared_norm: float) -> str:

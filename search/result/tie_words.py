@@ -30,7 +30,7 @@ def tie_sentences(ties: Ties | None, best: TopTrial | None, rows: str = "images"
         f"{_amount(ties.count)} be told from the best one on these {ties.images:,} "
         f"validation {rows} ({100 * ties.level:.0f} %, paired bootstrap).",
         *_simplest(ties, best),
-        *_missing(ties.not_compared),
+        *_missing(ties),
     ]
 
 
@@ -57,10 +57,30 @@ def _simplest(ties: Ties, best: TopTrial) -> list[str]:
     ]
 
 
-def _missing(count: int | None) -> list[str]:
-    if not count:
-        return []
-    return [
-        f"{count:,} more of such costs are not compared: their losses are not kept. "
-        "They vary much less than the best one's, were trained in another run, or were taken away."
-    ]
+def _missing(ties: Ties) -> list[str]:
+    """Say which trials of such costs are not compared, and what is known of the reason."""
+    own = (ties.not_compared or 0) - ties.reused
+    found = []
+    if own:
+        found.append(
+            f"{own:,} more of such costs {_are(own)} not compared: this run has no losses of "
+            f"{'it' if own == 1 else 'them'}. None are kept where a cost varies too little to come "
+            f"near the best one.{_damaged(ties.damaged)}"
+        )
+    if ties.reused:
+        found.append(
+            f"{ties.reused:,} {'more ' * (not own)}of such costs {_are(ties.reused)} not compared: "
+            "taken over from another run, without the losses."
+        )
+    return found
+
+
+def _damaged(files: int) -> str:
+    if not files:
+        return ""
+    what = "1 file of losses is" if files == 1 else f"{files:,} files of losses are"
+    return f" Besides, {what} damaged."
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -81,13 +81,16 @@ def find_ties(
     rows = _cheap_rows(trial_log, READOUTS[standings.select].cost, found)
     tied = [row for row in rows if row.key in found and found[row.key].open]
     last = max(found[row.key].cost for row in tied)
+    left = [row for row in rows if row.key not in found and row.cost <= last]
     trials = [_tied_trial(row, found[row.key], best) for row in tied]
     return Ties(
         level=level,
         resamples=RESAMPLES,
         images=images,
         count=len(trials) - 1,
-        not_compared=sum(row.cost <= last for row in rows if row.key not in found),
+        not_compared=len(left),
+        reused=sum(row.is_reused for row in left),
+        damaged=resamples.damaged,
         trials=tuple(trial for trial in trials if trial.number != best.number)[:SHOWN],
         simplest=min(trials, key=_simplicity),
     )
@@ -123,11 +126,12 @@ def _compared(part: Resampled, own: Any) -> Iterator[Comparison]:
 
 @dataclass(frozen=True)
 class _Row:
-    """The params of a trial, its number and its cost."""
+    """The params of a trial, its number, its cost, and whether another run has trained it."""
 
     key: Key
     number: int
     cost: float
+    is_reused: bool
 
 
 def _cheap_rows(trial_log: TrialLog, selected: str, found: Mapping[Key, Comparison]) -> list[_Row]:
@@ -136,13 +140,13 @@ def _cheap_rows(trial_log: TrialLog, selected: str, found: Mapping[Key, Comparis
     Of trials with the same params it has the first one alone.
     """
     limit = max(comparison.cost for comparison in found.values() if comparison.open)
-    number, *params, cost = trial_log.columns("number", *AXES, selected)
+    number, *params, cost, source = trial_log.columns("number", *AXES, selected, "source")
     order = np.lexsort([number, cost])
     order = order[cost[order] <= limit]  # which leaves NaN out
     keys = np.column_stack([values[order] for values in params]).astype(np.float64).tolist()
     first: dict[Key, _Row] = {}
     for key, i in zip(map(tuple, keys), order.tolist(), strict=True):
-        first.setdefault(key, _Row(key, int(number[i]), float(cost[i])))
+        first.setdefault(key, _Row(key, int(number[i]), float(cost[i]), source[i] is not None))
     return list(first.values())
 
 

@@ -2,9 +2,11 @@
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from model.features import RAW
 from model.tasks import AVERAGE, FinalScore
+from search.command import program
 from search.config import Params, in_order, label_of, title_of
 from search.record import READOUTS, Arithmetic, Summary, Timing
 from search.result.best import edge_warnings, top_lines
@@ -13,7 +15,7 @@ from search.result.optimality_gap import optimum_lines
 from search.result.spread import cost_text, spread_rows, trainings_lines
 from search.result.tie_words import tie_lines
 from search.storage import Place, RemotePath, place
-from search.text import duration, table_lines, value_text, wrapped
+from search.text import duration, signed, table_lines, value_text, wrapped
 
 # Seconds of training below which the start of the tasks decides, and no prediction is compared.
 _WORTH_PREDICTING = 5.0
@@ -116,7 +118,7 @@ def result_text(
             *trainings_lines(summary),
             *_saved_lines(summary.arithmetic),
             *_prediction_lines(summary.timing),
-            f"Log, model and report are in {run}",
+            f"{_written(run_dir)} are in {run}",
         ]
     )
 
@@ -199,18 +201,29 @@ def _tables(summary: Summary, width: int | None) -> list[list[str]]:
 def _next_lines(run_dir: str) -> list[str]:
     """Return commands, which are not broken so that they can be copied."""
     run = shlex.quote(run_dir)
+    opened = [] if _lacks_report(run_dir) else [_how_to_open(place(run_dir), run_dir)]
     return [
-        _how_to_open(place(run_dir), run_dir),
-        f"Wider: python -m search.run --grid ./wider.toml --reuse {run}",
-        f"For Optuna's dashboard: python -m search.export {run} --storage sqlite:///trials.db",
+        *opened,
+        f"Wider: {program('run')} --grid ./wider.toml --reuse {run}",
+        f"For Optuna's dashboard: {program('export')} {run} --storage sqlite:///trials.db",
     ]
+
+
+def _lacks_report(run_dir: str) -> bool:
+    """Whether a run on this machine has no report: what draws it may not be installed."""
+    run = place(run_dir)
+    return isinstance(run, Path) and run.is_dir() and not (run / "report.html").is_file()
+
+
+def _written(run_dir: str) -> str:
+    return "Log and model" if _lacks_report(run_dir) else "Log, model and report"
 
 
 def _next_lines_elsewhere(sweep: str, server: str) -> list[str]:
     return [
-        f"For a browser: python -m search.report {sweep} --server {server}",
+        f"For a browser: {program('report')} {sweep} --server {server}",
         "For Optuna's dashboard: "
-        f"python -m search.export {sweep} --server {server} --storage sqlite:///trials.db",
+        f"{program('export')} {sweep} --server {server} --storage sqlite:///trials.db",
     ]
 
 
@@ -235,7 +248,5 @@ def _prediction_lines(timing: Timing) -> list[str]:
     predicted, actual = timing.predicted_training_s, timing.training_s
     if not predicted or actual < _WORTH_PREDICTING:
         return []
-    error = 100 * (predicted / actual - 1)
-    return [
-        f"Training took {duration(actual)}, predicted were {duration(predicted)} ({error:+.0f} %)"
-    ]
+    error = signed(100 * (predicted / actual - 1), 0)
+    return [f"Training took {duration(actual)}, predicted were {duration(predicted)} ({error} %)"]

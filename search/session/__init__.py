@@ -5,8 +5,9 @@ computes, decides or writes what another room can.
 """
 
 from search.session.calling import SweepEvent, SweepOptions, SweepResult, sweep_from_python
-from search.session.datasets import load, suited_grid
+from search.session.datasets import description, load, suited_grid
 from search.session.dry_run import dry_run_text
+from search.session.inspection import data_set_lines, data_set_of, inspect_data
 from search.session.options import DEFAULT_GRID, Options, resolve_config, with_options
 from search.session.preparation import resources_of
 from search.session.session import check, run_sweep, sweep
@@ -23,7 +24,11 @@ __all__ = [
     "SweepResult",
     "check",
     "check_rows",
+    "data_set_lines",
+    "data_set_of",
+    "description",
     "dry_run_text",
+    "inspect_data",
     "load",
     "resolve_config",
     "resources_of",

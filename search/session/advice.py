@@ -80,12 +80,18 @@ def _lost(config: SweepConfig, data: Dataset) -> list[str]:
 def _divisor(config: SweepConfig, data: Dataset) -> list[str]:
     if config.features != UNIT:
         return []
+    found = unit_divisor(config, data)
+    divisor = "nothing, as all of them are 0" if found is None else number_text(found, 6)
+    each = ", or the largest of each fold" if config.folds else ""
+    return [f'Under features = "unit" all values are divided by {divisor}{each}.']
+
+
+def unit_divisor(config: SweepConfig, data: Dataset) -> float | None:
+    """Return by what all values are divided under unit features; None where all of them are 0."""
     n_train, _ = data.parts(config.scoring_fraction)
     rows = split_order(len(data.y), config.seed)[: None if config.folds else n_train]
     scale = float(fit_features(UNIT, data.X, rows).scale[0])
-    divisor = number_text(1 / scale, 6) if scale else "nothing, as all of them are 0"
-    each = ", or the largest of each fold" if config.folds else ""
-    return [f'Under features = "unit" all values are divided by {divisor}{each}.']
+    return 1 / scale if scale else None
 
 
 def _rates(config: SweepConfig, data: Dataset) -> list[str]:

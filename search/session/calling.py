@@ -31,7 +31,7 @@ from search.result import result_text, why_no_result
 from search.session.checks import check_outlives_job
 from search.session.datasets import load, suited_grid
 from search.session.options import Options, resolve_config, with_options
-from search.session.preparation import make_executor, resources_of
+from search.session.preparation import check_executor, make_executor, resources_of
 from search.session.session import check, run_sweep
 from search.session.surroundings import Surroundings
 from search.storage import Place, place
@@ -210,7 +210,7 @@ class SweepResult:
 
     @property
     def report(self) -> Place:
-        """Path of the report, a page for any browser."""
+        """Path of the report, a page for any browser; the extra ``report`` writes it."""
         return RunFolder(self.folder).report
 
     def __str__(self) -> str:
@@ -255,6 +255,7 @@ def _swept(
     check_outlives_job(options.run_path)
     options, config, rows = _settled(grid, data, options, err)
     check(options, config, rows)
+    check_executor(options)
     call = _Call(on_event, config.total)
     surroundings = Surroundings(
         executor=partial(make_executor, options, resources_of(config), partial(show, err)),

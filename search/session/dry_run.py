@@ -30,15 +30,18 @@ from search.plan import (
     workers_each,
 )
 from search.record import layout_of
+from search.schemas import DryRun, Pruner, Share
+from search.session.options import Options
 from search.session.preparation import prepare, widest_of
 from search.session.trainers import trainer_tasks
+from search.storage import Place
 from search.text import duration
 
 
 def dry_run_text(
     config: SweepConfig, data: Dataset, workers: int | None, code: Path | None = None
 ) -> str:
-    """Return the plan of a new run, and what it should take on some workers.
+    """Return the plan of a new run in words, and what it should take on some workers.
 
     Parameters
     ----------
@@ -49,6 +52,24 @@ def dry_run_text(
     code : Path, optional
         Folder with the trainer's modules.
     """
+    return plan_text(_planned(config, data, workers, code))
+
+
+def dry_run(options: Options, config: SweepConfig, data: Dataset) -> DryRun:
+    """Return the plan of the run that a command would begin.
+
+    Parameters
+    ----------
+    options : Options
+    config : SweepConfig
+    data : Dataset
+    """
+    return plan_of(_planned(config, data, options.workers, options.code), options.run_path)
+
+
+def _planned(
+    config: SweepConfig, data: Dataset, workers: int | None, code: Path | None
+) -> "Planned":
     workers = workers or max(1, int(available_cores() / config.resources.cpus))
     plan = replicated(_first_plan(config, data, workers), config.replicates, config.total)
     speed = _speed(config, data, code)
@@ -56,7 +77,7 @@ def dry_run_text(
     none_closed = np.zeros(config.total * config.replicates + 1, bool)
     none_closed[-1] = True
     chains = open_chains(plan, none_closed, nothing_reached, cutter)
-    return plan_text(Planned(config, data, plan, chains, speed, workers))
+    return Planned(config, data, plan, chains, speed, workers)
 
 
 def _speed(config: SweepConfig, data: Dataset, code: Path | None) -> Speed:
@@ -109,76 +130,118 @@ class Planned:
     workers: int
 
 
-def plan_text(planned: Planned) -> str:
-    """Return the plan of a run, and the time and memory that it should take."""
-    config, plan = planned.config, planned.plan
-    n = len(planned.data.y) + (0 if planned.data.y_val is None else len(planned.data.y_val))
+def plan_of(planned: Planned, run: Place = Path()) -> DryRun:
+    """Return the plan of a run, and the time and memory that it should take.
+
+    Parameters
+    ----------
+    planned : Planned
+    run : Path or RemotePath
+        The folder that it would have, for the answer alone.
+    """
+    config, plan, data = planned.config, planned.plan, planned.data
     prediction = predict(planned.chains, planned.workers)
     waves = 1 if config.is_grid else config.total / config.wave_size
-    widths = sorted({pack.width for pack in plan.packs})
     links = [link for chain in planned.chains for link in chain]
-    longest = max(link.seconds for link in links)
-    final = max(
-        refit_seconds(planned.speed, params, n, config.pack_by) for params in _extremes(config)
-    )
+    widths = sorted({pack.width for pack in plan.packs})
     # A wave's end leaves no worker idle: the next one is under way by then.
     pooled = waves * prediction.compute_s / planned.workers
-    training = prediction.training_s if waves == 1 else pooled
+    is_softmax = config.trainer.is_softmax
+    shares = prediction.by_kind.items() if is_softmax else ()
+    return DryRun(
+        run=str(run),
+        dataset=data.name,
+        fingerprint=data.fingerprint,
+        trials=config.total,
+        waves=math.ceil(waves),
+        first_wave=config.total if config.is_grid else config.wave_size,
+        trainings=config.replicates,
+        trajectories=plan.trajectories,
+        epochs=plan.column_epochs,
+        epochs_without_sharing=plan.trial_epochs,
+        packs=len(plan.packs),
+        widths=widths,
+        links=len(links),
+        longest_link_s=max(link.seconds for link in links),
+        workers=planned.workers,
+        busy=prediction.busy,
+        operations=waves * epochs_flops(plan.column_epochs, config, data) if is_softmax else None,
+        training_s=prediction.training_s if waves == 1 else pooled,
+        final_training_s=_final_seconds(planned),
+        rows_bytes=rows_bytes(config, data),
+        state_bytes=_state_bytes(data, widths[-1]) if is_softmax else None,
+        link_bytes=_link_bytes(config, data, widths[-1]) if is_softmax else None,
+        pruner=Pruner(name=config.pruner.name, epochs=list(config.rungs)) if config.rungs else None,
+        shares=[Share(batch_size=n, share=s / prediction.compute_s) for n, s in shares],
+    )
+
+
+def _final_seconds(planned: Planned) -> float:
+    config, data = planned.config, planned.data
+    n = len(data.y) + (0 if data.y_val is None else len(data.y_val))
+    return max(
+        refit_seconds(planned.speed, params, n, config.pack_by) for params in _extremes(config)
+    )
+
+
+def _state_bytes(data: Dataset, width: int) -> int:
+    return round(array_mib(data.X.shape[1], width, data.n_classes - 1) * 2**20)
+
+
+def _link_bytes(config: SweepConfig, data: Dataset, width: int) -> int:
+    """Return what a worker takes for a link of the batch size that takes most."""
+    n, n_features = data.X.shape
+    sizes = (link_mib(b, n, n_features, width, data.n_classes - 1) for b in config.batch_sizes)
+    return round(max(sizes) * 2**20)
+
+
+def plan_text(planned: Planned) -> str:
+    """Return the plan of a run in words."""
+    plan, config, noun = plan_of(planned), planned.config, planned.data.noun
     figures = [
-        ("trials", f"{config.total}" + _in_waves(config)),
-        *_pruner_figures(config),
+        ("trials", f"{plan.trials}" + _in_waves(plan, config)),
+        *_pruner_figures(plan),
         *_replicate_figures(config),
         ("trajectories", f"{plan.trajectories}, shared by trials that differ in epochs alone"),
-        ("epochs", f"{plan.column_epochs:,}; each trial alone would make it {plan.trial_epochs:,}"),
-        ("packs", f"{len(plan.packs)}, of {' or '.join(map(str, widths))} trajectories"),
-        ("links", f"{len(links)}, the longest {longest:.1f} s"),
-        ("workers", f"{planned.workers}, busy {prediction.busy:.0%} of the training"),
-        *_operations(planned, waves),
-        ("training", duration(training)),
-        ("final training", f"up to {duration(final)}"),
         (
-            "memory",
-            f"{rows_bytes(config, planned.data) / 2**20:.0f} MiB of {planned.data.noun}, "
-            "once on each machine",
+            "epochs",
+            f"{plan.epochs:,}; each trial alone would make it {plan.epochs_without_sharing:,}",
         ),
-        *_state_memory(planned, widths[-1]),
+        ("packs", f"{plan.packs}, of {' or '.join(map(str, plan.widths))} trajectories"),
+        ("links", f"{plan.links}, the longest {plan.longest_link_s:.1f} s"),
+        ("workers", f"{plan.workers}, busy {plan.busy:.0%} of the training"),
+        *(
+            [("operations", f"{plan.operations:.3g} in the training products")]
+            if plan.operations is not None
+            else []
+        ),
+        ("training", duration(plan.training_s)),
+        ("final training", f"up to {duration(plan.final_training_s)}"),
+        ("memory", f"{plan.rows_bytes / 2**20:.0f} MiB of {noun}, once on each machine"),
+        *_work_memory(plan),
     ]
     table = [f"{name:<15} {value}" for name, value in figures]
-    if not config.trainer.is_softmax:
+    if not plan.shares:
         return "\n".join(table)
-    shares = [
-        f"  batch size {batch_size:<6} {seconds / prediction.compute_s:4.0%}"
-        for batch_size, seconds in prediction.by_kind.items()
-    ]
+    shares = [f"  batch size {row.batch_size:<6} {row.share:4.0%}" for row in plan.shares]
     return "\n".join([*table, "where the time goes:", *shares])
 
 
-def _operations(planned: Planned, waves: float) -> list[tuple[str, str]]:
-    """Return how much is computed, where that is known."""
-    if not planned.config.trainer.is_softmax:
+def _pruner_figures(plan: DryRun) -> list[tuple[str, str]]:
+    if plan.pruner is None:
         return []
-    count = waves * epochs_flops(planned.plan.column_epochs, planned.config, planned.data)
-    return [("operations", f"{count:.3g} in the training products")]
-
-
-def _state_memory(planned: Planned, width: int) -> list[tuple[str, str]]:
-    if not planned.config.trainer.is_softmax:
-        return []
-    data, stored = planned.data, planned.data.n_classes - 1
-    n, n_features = data.X.shape
-    state = array_mib(n_features, width, stored)
-    link = max(link_mib(size, n, n_features, width, stored) for size in planned.config.batch_sizes)
-    return [("", f"{state:.1f} MiB for a pack's state, {link:.0f} MiB in each worker for a link")]
-
-
-def _pruner_figures(config: SweepConfig) -> list[tuple[str, str]]:
-    if not config.rungs:
-        return []
-    at = ", ".join(map(str, config.rungs))
+    at = ", ".join(map(str, plan.pruner.epochs))
     return [
-        ("pruner", f"{config.pruner.name}, at epochs {at}"),
+        ("pruner", f"{plan.pruner.name}, at epochs {at}"),
         ("", "the figures below do not count what it will save"),
     ]
+
+
+def _work_memory(plan: DryRun) -> list[tuple[str, str]]:
+    if plan.state_bytes is None or plan.link_bytes is None:
+        return []
+    state, link = plan.state_bytes / 2**20, plan.link_bytes / 2**20
+    return [("", f"{state:.1f} MiB for a pack's state, {link:.0f} MiB in each worker for a link")]
 
 
 def _replicate_figures(config: SweepConfig) -> list[tuple[str, str]]:
@@ -187,11 +250,10 @@ def _replicate_figures(config: SweepConfig) -> list[tuple[str, str]]:
     return [("trainings", f"{config.replicates} of each, with {replicates_text(config)}")]
 
 
-def _in_waves(config: SweepConfig) -> str:
+def _in_waves(plan: DryRun, config: SweepConfig) -> str:
     if config.is_grid:
         return ""
-    waves = math.ceil(config.total / config.wave_size)
-    return f", asked for in {waves} waves; the first one, of {config.wave_size}:"
+    return f", asked for in {plan.waves} waves; the first one, of {plan.first_wave}:"
 
 
 def _extremes(config: SweepConfig) -> list[Params]:

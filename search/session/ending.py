@@ -1,5 +1,6 @@
 """What follows the trials of a sweep: final trainings, optima, the report and the summary."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.optimum import AlphaOptimum
 from model.tasks import FinalScores
+from search.command import program
 from search.config import Params, SweepConfig
 from search.engine import Optima, Refits, model_is_whole
-from search.errors import InterruptedSweepError
+from search.errors import InterruptedSweepError, MissingLibraryError
 from search.plan import optimum_seconds
 from search.record import (
     Arithmetic,
@@ -208,6 +210,10 @@ class Ending:
 
     def _write_result(self, manifest: Manifest, summary: Summary) -> Summary:
         """Write the report, then the summary, which says that all is there."""
-        write_report(self.folder, manifest, self.books.trial_log, summary, self.data)
+        try:
+            write_report(self.folder, manifest, self.books.trial_log, summary, self.data)
+        except MissingLibraryError as error:
+            later = f"{program('report')} {shlex.quote(str(self.folder.path))}"
+            self.say(f"{error} {later} writes it then.")
         self.folder.write_summary(summary)
         return summary

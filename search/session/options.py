@@ -10,6 +10,7 @@ from typing import Any
 
 from model.data.sources import KNOWN
 from model.user_folders import expanded
+from search.command import program
 from search.config import SweepConfig, read_grid
 from search.engine import Limits
 from search.errors import ConfigError, RunFolderError
@@ -60,6 +61,8 @@ class Options:
         Number of tasks at a time.
     dry_run : bool
         Whether the plan is printed and nothing is done.
+    json : bool
+        Whether the plan is printed as JSON.
     progress : bool
         Whether progress is shown.
     sampler : str or None
@@ -112,6 +115,7 @@ class Options:
     address: str | None = None
     workers: int | None = None
     dry_run: bool = False
+    json: bool = False
     progress: bool = True
     sampler: str | None = None
     trials: int | None = None
@@ -181,7 +185,7 @@ class Options:
         """
         if self.in_memory:
             return ""
-        command = ["python", "-m", "search.run", "--resume", str(run)]
+        command = [*program("run").split(), "--resume", str(run)]
         for name in ("executor", "address", "workers", "refits"):
             value = getattr(self, name)
             if value != getattr(Options, name):

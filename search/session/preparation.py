@@ -1,6 +1,7 @@
 """What a sweep has before it trains: its examples, its executor, its manifest."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from cluster.executor import Executor, SerialExecutor
 from cluster.resources import Resources
@@ -9,10 +10,14 @@ from model.pack import compile_kernels
 from model.tasks import Examples
 from search.config import SweepConfig
 from search.errors import ConfigError
+from search.extras import needed
 from search.plan import grid_widths, widest_pack
 from search.record import Manifest, RunFolder, new_manifest
 from search.session.options import Options
 from search.storage import Place
+
+if TYPE_CHECKING:
+    from cluster.ray_executor import RayExecutor
 
 
 def resources_of(config: SweepConfig) -> Resources:
@@ -34,9 +39,7 @@ def make_executor(
     """
     if options.executor == "serial":
         return SerialExecutor()
-    from cluster.ray_executor import RayExecutor  # takes half a second, so only when it is needed
-
-    executor = RayExecutor(options.address, options.workers, resources)
+    executor = _ray_executor()(options.address, options.workers, resources)
     if executor.room():
         return executor
     if options.joins:
@@ -48,6 +51,24 @@ def make_executor(
         f"[resources] asks for {resources} for each training, and Ray counts less on this machine. "
         "Give less, or --address of a cluster that has it."
     )
+
+
+def _ray_executor() -> "type[RayExecutor]":
+    with needed("ray", "--executor ray", ", or train in this process with --executor serial"):
+        from cluster.ray_executor import RayExecutor  # takes half a second: only where it is needed
+    return RayExecutor
+
+
+def check_executor(options: Options) -> None:
+    """Refuse a new run for whose executor a library is missing, before its folder is made.
+
+    Raises
+    ------
+    MissingLibraryError
+        With the way to install it.
+    """
+    if options.executor != "serial" and (options.fresh or not RunFolder(options.run_path).began):
+        _ray_executor()
 
 
 def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Examples:

@@ -41,6 +41,7 @@ from search.result import (
     result_text,
     why_no_result,
 )
+from search.schemas import as_json
 from search.session.checks import (
     alphas_of,
     check_enough_images,
@@ -54,11 +55,12 @@ from search.session.checks import (
     check_same_settings,
 )
 from search.session.datasets import choose_grid, description, load
-from search.session.dry_run import dry_run_text
+from search.session.dry_run import dry_run, dry_run_text
 from search.session.ending import Ending
 from search.session.extension import extended
 from search.session.options import Options, resolve_config
 from search.session.preparation import (
+    check_executor,
     prepare,
     read_or_write_manifest,
     resources_of,
@@ -97,10 +99,14 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     config = resolve_config(options)
     data = data or load(config.dataset, config.reading.to_reading(), err)
     check(options, config, data)
+    if options.json:
+        out.file.write(f"{as_json(dry_run(options, config, data))}\n")
+        return
     if options.dry_run:
         show(out, description(config, data))
         show(out, dry_run_text(config, data, options.workers, options.code))
         return
+    check_executor(options)
     summary = run_sweep(options, config, data, of_command(options, config, err, began))
     run_dir, width = str(options.run_path), text_width(out)
     show(out, result_text(summary, run_dir, config.axes_by_name, width))

@@ -17,6 +17,7 @@ from model.trainers import KNOWN, PROTOCOL, Params, Rows, Trainer
 from model.trainers.checking import CheckReport, check_trainer
 from model.trainers.reference import TrainerName
 from model.user_folders import cache_folder
+from search.command import program
 from search.config import SweepConfig, some_params
 
 # Rows of a check: enough that an epoch does something, and few enough that it takes no time.
@@ -57,7 +58,7 @@ def check_before_first_sweep(
         told = "\n  ".join(f"{found.check}: no. {found.message}" for found in report.broken)
         raise TrainerError(
             f"The trainer {named.name} cannot be trusted with shared epochs:\n  {told}\n"
-            f"python -m search.check_trainer {named.name} tries it again. One that cannot be exact "
+            f"{program('check-trainer')} {named.name} tries it again. One that cannot be exact "
             "says so by exact = False, and is cut at the plan's own checkpoints alone."
         )
     if not report.failures:

@@ -9,6 +9,7 @@ from search.watch.download import DownloadProgress
 from search.watch.interruption import Interruption
 from search.watch.live_view import make_progress
 from search.watch.metrics import MetricsObserver
+from search.watch.run_facts import comparison_of, runs_of, status_of
 from search.watch.run_list import list_lines
 from search.watch.run_state import ENDED_EARLY, FINISHED, RunState, run_folders
 from search.watch.screen import Screen, can_move_cursor
@@ -25,9 +26,12 @@ __all__ = [
     "Screen",
     "can_move_cursor",
     "comparison_lines",
+    "comparison_of",
     "list_lines",
     "log_file",
     "make_progress",
     "run_folders",
+    "runs_of",
     "status_lines",
+    "status_of",
 ]

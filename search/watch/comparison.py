@@ -1,10 +1,11 @@
 """Two runs side by side: their settings, their results, and the trials that both have."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from search.record import COMPLETE, Key
-from search.text import table_lines, wrapped
+from search.text import fixed, signed, table_lines, wrapped
 from search.watch.run_state import RunState
 
 # Where training is stable, another plan changes a cost by less than this, relatively.
@@ -70,42 +71,86 @@ def comparison_lines(a: RunState, b: RunState, width: int | None = None) -> list
         Columns of the terminal.
     """
     names = (str(a.folder.path), str(b.folder.path))
+    rows = [figure.row for figure in figures_of(a, b)]
     blocks = [
         _settings(a, b, width),
-        table_lines(("", *names, "difference"), _figures(a, b), width, ("difference",)),
+        table_lines(("", *names, "difference"), rows, width, ("difference",)),
         [line for text in _shared(a, b) for line in wrapped(text, width)],
     ]
     return [line for block in blocks for line in (*block, "")][:-1]
 
 
-def _settings(a: RunState, b: RunState, width: int | None) -> list[str]:
+def differing(a: RunState, b: RunState) -> dict[str, tuple[Any, Any]]:
+    """Return the settings that differ, with the values of both runs; None where one has none."""
     mine, theirs = a.manifest.settings(), b.manifest.settings()
     names = dict.fromkeys((*mine, *theirs))
-    different = [name for name in names if mine.get(name) != theirs.get(name)]
+    return {
+        name: (mine.get(name), theirs.get(name))
+        for name in names
+        if mine.get(name) != theirs.get(name)
+    }
+
+
+def _settings(a: RunState, b: RunState, width: int | None) -> list[str]:
+    different = differing(a, b)
     if not different:
         return ["The settings are the same."]
-    texts = [f"{name}: {mine.get(name)} and {theirs.get(name)}" for name in different]
+    texts = [f"{name}: {mine} and {theirs}" for name, (mine, theirs) in different.items()]
     return [
         "Settings that differ:", *(line for text in texts for line in wrapped(text, width))
     ]  # fmt: skip
 
 
-def _figures(a: RunState, b: RunState) -> list[tuple[str, str, str, str]]:
+@dataclass(frozen=True)
+class Figure:
+    """A figure of two runs; None where one has none.
+
+    Attributes
+    ----------
+    name : str
+    values : tuple of float or None
+    decimals : int
+        How many are shown.
+    """
+
+    name: str
+    values: tuple[float | None, float | None]
+    decimals: int
+
+    @property
+    def difference(self) -> float | None:
+        """The second value less the first."""
+        one, other = self.values
+        return None if one is None or other is None else other - one
+
+    @property
+    def row(self) -> tuple[str, str, str, str]:
+        """The figure as a row of a table."""
+        one, other = ("-" if v is None else fixed(v, self.decimals) for v in self.values)
+        gap = self.difference
+        return self.name, one, other, "-" if gap is None else signed(gap, self.decimals)
+
+
+def figures_of(a: RunState, b: RunState) -> list[Figure]:
+    """Return the figures in which two runs are compared."""
     return [
-        _figure("trials done", [state.standings.finished for state in (a, b)], "{:.0f}"),
-        _figure("validation cost", [_best_cost(state) for state in (a, b)], "{:.4f}"),
-        _figure("test cost", [_test(state, "cost") for state in (a, b)], "{:.4f}"),
-        _figure("test correct, %", [_test(state, "accuracy", 100) for state in (a, b)], "{:.2f}"),
-        _figure("wall time, s", [_timing(state, "wall_s") for state in (a, b)], "{:.1f}"),
-        _figure("compute time, s", [_timing(state, "compute_s") for state in (a, b)], "{:.1f}"),
+        _figure("trials done", a, b, lambda state: state.standings.finished, 0),
+        _figure("validation cost", a, b, _best_cost, 4),
+        _figure("test cost", a, b, lambda state: _test(state, "cost"), 4),
+        _figure("test correct, %", a, b, lambda state: _test(state, "accuracy", 100), 2),
+        _figure("wall time, s", a, b, lambda state: _timing(state, "wall_s"), 1),
+        _figure("compute time, s", a, b, lambda state: _timing(state, "compute_s"), 1),
     ]
 
 
-def _figure(name: str, values: list[float | None], form: str) -> tuple[str, str, str, str]:
-    x, y = values
-    cells = ["-" if value is None else form.format(value) for value in values]
-    signed = form.replace("{:", "{:+")
-    return name, cells[0], cells[1], "-" if x is None or y is None else signed.format(y - x)
+def _figure(
+    name: str,
+    a: RunState,
+    b: RunState,
+    of: Callable[[RunState], float | None],
+    decimals: int,
+) -> Figure:
+    return Figure(name, (of(a), of(b)), decimals)
 
 
 def _best_cost(state: RunState) -> float | None:

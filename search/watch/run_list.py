@@ -84,7 +84,7 @@ def _unread(run: Unreadable, cells: int) -> tuple[str, ...]:
 def _seen(state: RunState) -> Seen:
     """Return the cells of a run; only the log of an unfinished run is read."""
     summary = state.summary
-    found = _finished(summary) if summary else _unfinished(state)
+    found = outcome_of(state)
     test = summary.test if summary else None
     before = (
         state.folder.path.name,
@@ -104,7 +104,7 @@ def _seen(state: RunState) -> Seen:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Outcome:
     """How many trials of a run are done, and the cost and the params of the best one."""
 
     done: int
@@ -112,18 +112,23 @@ class _Found:
     params: Params | None = None
 
 
-def _finished(summary: Summary) -> _Found:
+def outcome_of(state: RunState) -> Outcome:
+    """Return what has come of a run so far; only the log of an unfinished one is read."""
+    return _finished(state.summary) if state.summary else _unfinished(state)
+
+
+def _finished(summary: Summary) -> Outcome:
     best = summary.best
     if best is None:
-        return _Found(summary.trials.ended)
-    return _Found(summary.trials.ended, best.cost(summary.readout), best.params)
+        return Outcome(summary.trials.ended)
+    return Outcome(summary.trials.ended, best.cost(summary.readout), best.params)
 
 
-def _unfinished(state: RunState) -> _Found:
+def _unfinished(state: RunState) -> Outcome:
     best = state.standings.best_trial
     if best is None:
-        return _Found(state.standings.finished)
-    return _Found(state.standings.finished, state.standings.best_cost, best.params)
+        return Outcome(state.standings.finished)
+    return Outcome(state.standings.finished, state.standings.best_cost, best.params)
 
 
 def _value(params: Params | None, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,12 @@ from search.record import (
 )
 from search.storage import Place, Writer
 
-RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
-ENDED_EARLY = "ended early"
+StateName = Literal["running", "finished", "ended early", "interrupted"]
+
+RUNNING: StateName = "running"
+FINISHED: StateName = "finished"
+INTERRUPTED: StateName = "interrupted"
+ENDED_EARLY: StateName = "ended early"
 
 _NEWEST = 5
 _TIMES = ("finished_at", "started_at", "pack", "last_epoch", "node", "source")
@@ -91,7 +95,7 @@ class RunState:
         return cls(folder, manifest, config, folder.read_summary(), writer)
 
     @property
-    def name(self) -> str:
+    def name(self) -> StateName:
         """`RUNNING`, `FINISHED`, `ENDED_EARLY` or `INTERRUPTED`."""
         if self.summary and not self.summary.ended_early:
             return FINISHED

@@ -3,6 +3,7 @@
 import shlex
 from datetime import UTC, datetime
 
+from search.command import program
 from search.record import COMPLETE, FAIL, PRUNED, READOUTS, lost_rows
 from search.result import top_lines, top_trial
 from search.text import duration, wrapped
@@ -82,7 +83,19 @@ def _continued(state: RunState, width: int | None) -> list[str]:
         return wrapped(lost_rows(state.folder.path, standings.finished, standings.total), width)
     if state.name not in (INTERRUPTED, ENDED_EARLY):
         return []
-    if state.config.own_methods:  # which --resume does not import
+    command = command_to_continue(state)
+    if command is None:
         return ["Continue with the command that began it."]
-    run = shlex.quote(str(state.folder.path))
-    return ["Continue with:", f"  python -m search.run --resume {run}"]
+    return ["Continue with:", f"  {command}"]
+
+
+def command_to_continue(state: RunState) -> str | None:
+    """Return the command that goes on with a run; None where only its own first one does.
+
+    A run that is finished or running has none.
+    """
+    if state.name not in (INTERRUPTED, ENDED_EARLY):
+        return None
+    if state.config.own_methods:  # which --resume does not import
+        return None
+    return f"{program('run')} --resume {shlex.quote(str(state.folder.path))}"

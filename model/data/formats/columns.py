@@ -214,9 +214,11 @@ def refuse_missing(source: str, columns: Sequence[Column]) -> None:
     first = lacking[0]
     row = int(np.flatnonzero(first.missing)[0]) + 1
     total = sum(int(column.missing.sum()) for column in lacking)
+    missing = "1 value is" if total == 1 else f"{total} values are"
+    in_columns = "1 column" if len(lacking) == 1 else f"{len(lacking)} columns"
     raise DataError(
-        f"{source}: column {first.name!r} has no value in row {row} ({total} values are missing, "
-        f"in {len(lacking)} columns). Remove or mend such rows, or give --missing mean to put the "
+        f"{source}: column {first.name!r} has no value in row {row} ({missing} missing, "
+        f"in {in_columns}). Remove or mend such rows, or give --missing mean to put the "
         "mean of the column there."
     )
 
@@ -226,8 +228,10 @@ def missing_remark(source: str, columns: Sequence[Column]) -> list[str]:
     counts = {c.name: int(c.missing.sum()) for c in columns if c.missing.any()}
     if not counts:
         return []
+    total = sum(counts.values())
+    values = "1 missing value is" if total == 1 else f"{total} missing values are"
     return [
-        f"{source}: {sum(counts.values())} missing values are replaced by the mean of their "
+        f"{source}: {values} replaced by the mean of {'its' if total == 1 else 'their'} "
         f"column ({listed(counts)}); a missing text is none of its column's values."
     ]
 

@@ -25,6 +25,8 @@ _ENDINGS = (".gz", ".npy", ".npz", ".idx")
 class FolderReader:
     """Reads a folder, or the one folder in it that has the files."""
 
+    kind = "a folder of arrays"
+
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether it is a folder."""
         del head
@@ -40,6 +42,8 @@ class FolderReader:
 
 class NpyReader:
     """Refuses a single ``.npy`` file, which has no labels."""
+
+    kind = "an array of numpy"
 
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether it is an array of numpy."""

@@ -18,6 +18,8 @@ _SUFFIXES = (".h5", ".hdf5", ".hdf")
 class Hdf5Reader:
     """Reads the datasets of an HDF5 file, at any depth, by their paths in it."""
 
+    kind = "HDF5"
+
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether it begins as HDF5 does, or calls itself so."""
         return head.startswith(_MAGIC) or path.suffix.lower() in _SUFFIXES

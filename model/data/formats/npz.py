@@ -21,6 +21,8 @@ _ZIP = b"PK\x03\x04"
 class NpzReader:
     """Reads an ``.npz`` file; arrays that are not part of the data set are left alone."""
 
+    kind = "npz, arrays of numpy"
+
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether it is a zip archive of ``.npy`` members, or calls itself one."""
         named = path.suffix.lower() == ".npz"

@@ -22,6 +22,8 @@ _LARGEST_HEADER = 100_000_000  # bytes, as the format says
 class SafetensorsReader:
     """Reads a ``.safetensors`` file; values stay on disk until their rows are asked for."""
 
+    kind = "safetensors"
+
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether it has a header such as the format's, or calls itself so."""
         size = int.from_bytes(head[:8], "little")

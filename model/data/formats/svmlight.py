@@ -22,6 +22,8 @@ _LARGEST = 1 << 32
 class SvmlightReader:
     """Reads a file, and the test part that lies beside it as ``NAME.t``."""
 
+    kind = "svmlight, sparse rows"
+
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether it calls itself so, or its first line is of that form."""
         if path.suffix.lower() in _SUFFIXES:

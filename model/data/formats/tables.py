@@ -36,6 +36,8 @@ _SHARD = re.compile(r"[-_]?\d+-of-\d+|part-\d+")
 class TableReader:
     """Reads a table, or a folder with tables for training, test and validation."""
 
+    kind = "a table"
+
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether it is a table by its bytes or its name, or a folder of nothing but tables."""
         if path.is_dir():
@@ -129,6 +131,7 @@ def found_tables(
         if reading.missing == "mean"
         else None,
         columns=tuple(encodings),
+        missing=sum(int(c.missing.sum()) for table in tables.values() for c in table.columns),
         remarks=tuple(dict.fromkeys(remarks)),
         unused=tuple(unused),
     )

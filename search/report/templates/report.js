@@ -32,11 +32,16 @@
     ticks: "", tickfont: { color: "var(--muted)" }, title: { standoff: 10, font: { color: "var(--muted)" } },
   };
 
-  const laidOut = (layout) => ({
+  const TOOLBAR = 32;  // pixels of its height, and a few more
+  const hasBar = () => !(narrow.matches || touch.matches);
+
+  const laidOut = (layout, small) => ({
     ...template,
     dragmode: touch.matches ? false : "zoom",
     ...layout,
-    margin: { l: 8, r: 12, t: 24, b: 8, ...layout.margin },
+    // The toolbar has a strip above the chart, where it covers nothing.
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: "var(--muted)", activecolor: "var(--accent)" },
+    margin: { l: 8, r: 12, b: 8, ...layout.margin, t: Math.max(layout.margin?.t ?? 24, hasBar() && !small ? TOOLBAR : 0) },
     xaxis: { ...axis, ...layout.xaxis, title: { ...axis.title, ...layout.xaxis?.title } },
     yaxis: { ...axis, ...layout.yaxis, title: { ...axis.title, ...layout.yaxis?.title } },
   });
@@ -51,8 +56,8 @@
     const { data, layout } = specs[box.id];
     const small = box.closest(".pictures") !== null;
     return Plotly.react(
-      box, coloured(traces(data), style), coloured(laidOut(layout), style),
-      { responsive: !small, staticPlot: small, displaylogo: false, displayModeBar: narrow.matches || touch.matches ? false : "hover",
+      box, coloured(traces(data), style), coloured(laidOut(layout, small), style),
+      { responsive: !small, staticPlot: small, displaylogo: false, displayModeBar: hasBar() ? "hover" : false,
         modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], showSendToCloud: false },
     );
   };

@@ -108,6 +108,7 @@ def test_a_phone_need_not_scroll_sideways_and_has_every_chart_in_the_dark(pages,
     page = opened(pages, request.getfixturevalue(kind), width=390, scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("document.body.scrollWidth") <= 390
+    assert page.locator(".modebar").count() == 0  # a finger has no need of toolbars
     assert page.locator(".chart").count() >= 10
     assert page.evaluate(EMPTY) == []
 
@@ -117,6 +118,28 @@ def test_a_search_shows_its_course(wide):
     assert page.locator("#history .main-svg").count() > 0
     assert page.locator("#pair-learning_rate-alpha .points path").count() == 24
     assert page.locator("#timeline .point").count() > 0
+
+
+# Whether a chart's toolbar lies over its frame, or over a text of a chart that has none.
+COVERED = """(id) => {
+  const box = document.getElementById(id), bar = box.querySelector('.modebar');
+  if (!bar) return null;
+  const one = bar.getBoundingClientRect();
+  return [...box.querySelectorAll('.nsewdrag, .parcoords text')].some((part) => {
+    const other = part.getBoundingClientRect();
+    return one.bottom > other.top && one.top < other.bottom && one.right > other.left
+      && one.left < other.right;
+  });
+}"""
+
+
+@pytest.mark.parametrize("kind", ["grid", "search_report"])
+def test_a_toolbar_covers_no_chart(wide, pages, request, kind):
+    names = "[...document.querySelectorAll('.chart')].map((box) => box.id)"
+    for page in wide(kind), opened(pages, request.getfixturevalue(kind), width=660):
+        covered = {name: page.evaluate(COVERED, name) for name in page.evaluate(names)}
+        assert sum(found is not None for found in covered.values()) > 5
+        assert [name for name, found in covered.items() if found] == []
 
 
 def test_the_switch_shows_other_costs_and_another_scale(wide):

@@ -171,8 +171,10 @@ def test_a_far_better_trial_is_alone(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("damage", [lambda p: p.unlink(), lambda p: p.write_bytes(b"PK\3\4no")])
-def test_what_is_lost_is_said_to_be_not_compared(tmp_path, whole, damage):
+@pytest.mark.parametrize(
+    ("damage", "damaged"), [(lambda p: p.unlink(), 0), (lambda p: p.write_bytes(b"PK\3\4no"), 1)]
+)
+def test_what_is_lost_is_said_to_be_not_compared(tmp_path, whole, damage, damaged):
     log = Log(tmp_path)
     for number in range(len(SPACE)):
         log.link([number])
@@ -180,13 +182,41 @@ def test_what_is_lost_is_said_to_be_not_compared(tmp_path, whole, damage):
     damage(tmp_path / "resamples" / f"link-{lost:03d}.npz")
     found = log.find()
     assert (found.count, found.not_compared) == (whole.count - 1, 1)
+    assert (found.reused, found.damaged) == (0, damaged)
     assert lost not in numbers_of(found)
     best = log.standings.best_trial.number
-    assert tie_sentences(found, trial_of(best))[-1].startswith("1 more of such costs are not comp")
+    said = tie_sentences(found, trial_of(best))[-1]
+    assert said.startswith("1 more of such costs is not compared: this run has no losses of it.")
+    assert ("Besides, 1 file of losses is damaged." in said) == bool(damaged)
+    assert "another run" not in said
     damage(tmp_path / "resamples" / f"link-{best:03d}.npz")
     alone = log.find()
     assert (alone.count, alone.not_compared, alone.simplest) == (None, None, None)
     assert "compared with no other" in tie_sentences(alone, trial_of(best))[0]
+
+
+def test_what_varies_too_little_is_left_out_and_nothing_else_is_given_as_the_reason(tmp_path):
+    steady = LOSSES.copy()
+    best = steady.mean(axis=1).argmin()
+    second = np.argsort(steady.mean(axis=1))[1]
+    steady[second] = steady[second].mean()  # without any spread, and a little above the best one
+    found = Log(tmp_path, steady).link(range(len(SPACE))).find()
+    assert (found.not_compared, found.reused, found.damaged) == (1, 0, 0)
+    said = tie_sentences(found, trial_of(best))[-1]
+    assert said == (
+        "1 more of such costs is not compared: this run has no losses of it. None are kept where "
+        "a cost varies too little to come near the best one."
+    )
+
+
+def test_what_another_run_has_trained_is_said_to_be_taken_over(whole):
+    taken = replace(whole, not_compared=3, reused=3)
+    assert tie_sentences(taken, trial_of(60))[-1] == (
+        "3 more of such costs are not compared: taken over from another run, without the losses."
+    )
+    both = tie_sentences(replace(taken, not_compared=5), trial_of(60))[-2:]
+    assert both[0].startswith("2 more of such costs are not compared: this run has no losses of")
+    assert both[1].startswith("3 of such costs are not compared: taken over from another run")
 
 
 def test_the_result_says_how_many_and_which_is_the_simplest(whole):
@@ -310,4 +340,5 @@ def test_reused_trials_bring_their_resampled_costs(here, capfd):
     assert numbers_of(first) == numbers_of(third) == numbers_of(scratch)
     assert first.not_compared == third.not_compared == 0
     reused = table(here / "second").source.notna()
+    assert second.count is None or second.reused == second.not_compared > 0
     assert second.count is None or not reused[numbers_of(second)].any()
