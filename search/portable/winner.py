@@ -13,6 +13,7 @@ from model.errors import PacksweepError
 from model.features import Features
 from model.softmax import SoftmaxRegression
 from model.trainers import KNOWN, FinalState, State, Trainer
+from search.command import program
 from search.config import SweepConfig
 from search.errors import ModelFileError, NoResultError, RunFolderError
 from search.record import Manifest, RunFolder, Summary
@@ -121,7 +122,7 @@ def load_winner(run: Place, *, trusted: bool = False) -> Winner:
     if summary is None:
         raise RunFolderError(
             f"The run in {run} is not finished, so it has no final model yet. Finish it with "
-            f"python -m search.run --resume {run}."
+            f"{program('run')} --resume {run}."
         )
     config = manifest.sweep_config
     if summary.best is None:
