@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from model.data.sources import KNOWN
-from search.config import as_toml
+from model.trainers import KNOWN as KNOWN_TRAINERS
+from model.trainers import WITH_ESTIMATOR
+from search.config import SOFTMAX, as_toml
 from search.output import visible
 from search.portable.winner import Winner
 from search.record import READOUTS
@@ -50,7 +52,7 @@ def _head(winner: Winner) -> str:
     lines = [
         "---",
         "# license: say it here, such as mit",
-        f"library_name: {_LIBRARIES.get(summary.trainer or '', 'sklearn')}",
+        *_library(summary.trainer or SOFTMAX),
         f"pipeline_tag: {kind}-classification",
         "tags: [packsweep]",
     ]
@@ -68,8 +70,11 @@ def _head(winner: Winner) -> str:
     return "\n".join([*lines, "---"])
 
 
-_LIBRARIES = {"xgboost": "xgboost", "lightgbm": "lightgbm"}
-"""What Hugging Face calls the libraries of trainers; the others are of scikit-learn, or alike."""
+def _library(trainer: str) -> list[str]:
+    """Return the line that names a trainer's library; nothing for one of the user's own."""
+    known = trainer.partition(":")[0]
+    name = "sklearn" if known in (SOFTMAX, *WITH_ESTIMATOR) else known
+    return [f"library_name: {name}"] if known in (*KNOWN_TRAINERS, *WITH_ESTIMATOR) else []
 
 
 def _test(winner: Winner) -> dict[str, float]:

@@ -11,6 +11,7 @@ import yaml
 import search
 from search.config import SweepConfig
 from search.portable import load_winner, model_card
+from search.portable.card import _library
 from search.portable.figures import figures
 
 SPACE = {"batch_size": [8], "learning_rate": [0.05, 0.2], "epochs": [1, 3], "alpha": [0.0]}
@@ -123,3 +124,16 @@ def test_a_run_that_has_ended_early_says_so(tmp_path):
     assert ended < total
     assert f"The best of {ended} combinations" in card
     assert f"tested once. {total - ended} more were left out, because the budget" in card
+
+
+@pytest.mark.parametrize(
+    ("trainer", "said"),
+    [
+        ("softmax", ["library_name: sklearn"]),
+        ("warm_start:sklearn.ensemble.RandomForestClassifier", ["library_name: sklearn"]),
+        ("xgboost", ["library_name: xgboost"]),
+        ("mine.nets:Net", []),
+    ],
+)
+def test_the_library_is_named_where_it_is_known(trainer, said):
+    assert _library(trainer) == said
