@@ -60,7 +60,7 @@ def read_run(path: Place, name_there: str = "", command: str = "") -> tuple[Run,
         axes=config.axes_by_name,
         layout=layout,
         settings={name: str(value) for name, value in manifest.settings().items()},
-        figures=_figures(trials, config.total, layout, summary),
+        figures=figures_of(trials, config.total, layout, summary),
         texts=_texts(manifest, config, command, summary),
         files=tuple(folder.path / name for name in _FILES if (folder.path / name).exists()),
         started_at=datetime.fromisoformat(manifest.created_at),
@@ -98,9 +98,10 @@ def _series(row: Mapping[str, Any], layout: Layout) -> dict[str, tuple[tuple[int
     return {name: points for name, points in series.items() if points}
 
 
-def _figures(
+def figures_of(
     trials: Sequence[Trial], total: int, layout: Layout, summary: Summary | None
 ) -> dict[str, float]:
+    """Return counts of trials, the best value and its figures, and those of the test rows."""
     states = Counter(trial.state for trial in trials)
     figures: dict[str, float] = {
         "trials_total": total,

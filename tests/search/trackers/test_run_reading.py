@@ -5,44 +5,32 @@ import json
 import pytest
 from command_line import table, write_grid, write_images
 
+from search.config import objective_of
+from search.record import SOFTMAX_LAYOUT, Layout, RunFolder, read_log
+from search.record.log_reading import schema_of
 from search.run import main
 from search.storage import place
 from search.trackers import OPTUNA, TENSORBOARD, Target, open_tracker, read_run, send
-
-BRANCHES = """
-dataset = "./data.npz"
-trainer = "partial_fit:sklearn.linear_model.SGDClassifier"
-[[space]]
-loss = ["log_loss"]
-alpha = [0.0001, 0.1]
-epochs = [1, 2]
-[[space]]
-loss = ["modified_huber"]
-penalty = ["l1"]
-alpha = [0.01]
-epochs = [1]
-"""
+from search.trackers.run_reading import figures_of, trial_of
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Return a folder with a run of two seeds, one of branches, and one that was pruned."""
+    """Return a folder with a run of two seeds, and one that was pruned."""
     folder = tmp_path_factory.mktemp("told")
     write_images(folder / "data.npz")
     write_grid(folder / "tiny.toml", "./data.npz")
-    (folder / "branches.toml").write_text(BRANCHES)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for name, given in {
             "seeds": ("--grid", "./tiny.toml", "--seeds", "2"),
-            "branches": ("--grid", "./branches.toml"),
             "pruned": ("--grid", "./tiny.toml", "--pruner", "halving"),
         }.items():
             main([*given, "--run-dir", name, "--executor", "serial", "--no-progress"])
     return folder
 
 
-@pytest.mark.parametrize("name", ["seeds", "branches", "pruned"])
+@pytest.mark.parametrize("name", ["seeds", "pruned"])
 def test_trials_are_those_of_the_log(runs, name):
     run, trials = read_run(place(str(runs / name)))
     log = table(runs / name)
@@ -65,11 +53,25 @@ def test_replicates_are_a_series(runs):
         assert trial.figures["val_cost_std"] == row.val_cost_std
 
 
-def test_a_trial_has_the_params_of_its_own_branch(runs):
-    _, trials = read_run(place(str(runs / "branches")))
-    assert [set(trial.params) for trial in trials] == [{"loss", "alpha", "epochs"}] * 4 + [
-        {"loss", "penalty", "alpha", "epochs"}
-    ]
+def test_a_trial_has_the_params_of_its_own_part_of_the_grid(runs):
+    layout = Layout((("loss", "O"), ("eta0", "<f8"), ("epochs", "<i4")))
+    row = dict.fromkeys(schema_of(layout).names) | {
+        "number": 3, "state": "COMPLETE", "loss": "log", "epochs": 2, "val_cost": 0.5,
+        "last_epoch": 2,
+    }  # fmt: skip
+    trial = trial_of(row, layout)
+    assert (trial.params, trial.figures) == ({"loss": "log", "epochs": 2}, {"val_cost": 0.5})
+    assert (trial.value, trial.facts, trial.series) == (0.5, {}, {})
+
+
+def test_the_best_is_the_greatest_where_the_objective_says_so(runs):
+    by_accuracy = Layout(SOFTMAX_LAYOUT.dtypes, objective=objective_of("accuracy"))
+    rows = RunFolder(runs / "pruned").trials
+    log = read_log(rows, run=RunFolder(runs / "pruned").run).to_pylist()
+    trials = [trial_of(row, by_accuracy) for row in log]
+    values = [trial.value for trial in trials if trial.value is not None]
+    figures = figures_of(trials, len(log), by_accuracy, None)
+    assert figures["best_value"] == max(values) == max(row["val_accuracy"] or 0 for row in log)
 
 
 def test_costs_at_the_rungs_are_a_series(runs):
@@ -91,7 +93,7 @@ def test_the_run_has_the_figures_of_its_summary(runs):
     assert set(run.contents) == {"summary.json", "report.html"}
 
 
-@pytest.mark.parametrize("name", ["seeds", "branches", "pruned"])
+@pytest.mark.parametrize("name", ["seeds", "pruned"])
 @pytest.mark.parametrize("kind", [OPTUNA, TENSORBOARD])
 def test_every_tracker_takes_them(runs, name, kind, tmp_path):
     run, trials = read_run(place(str(runs / name)))
