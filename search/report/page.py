@@ -5,6 +5,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
@@ -22,7 +23,7 @@ from search.report.overview import history_chart, importance_chart, parallel_cha
 from search.report.pairs import MODES, Pairs
 from search.report.pictures import Picture, mistake_pictures, weight_pictures
 from search.report.result import figures, result_table, top_trials
-from search.report.run_data import Columns, RunData, outcomes
+from search.report.run_data import RunData, outcomes
 from search.report.ties import tie_chart, tie_rows
 from search.report.timeline import timeline_chart
 from search.report.trajectories import trajectory_chart
@@ -75,7 +76,8 @@ def _sections(run: RunData) -> dict[str, Any]:
         "spread": spread_rows(run.summary),
         "warnings": _edge_warnings(run),
         "figures": figures(run.summary),
-        "top": top_trials(_for_table(run)),
+        "top": (top := _top(run)),
+        "compared": _compared(run, [trial["number"] for trial in top]),
         "objective": run.config.compared_by,
         "extra_column": run.config.objective not in (COST, ACCURACY),
         "tie_sentences": tie_sentences(ties, run.summary.best, run.summary.dataset.rows),
@@ -130,11 +132,17 @@ def _edge_warnings(run: RunData) -> list[str]:
     return edge_warnings(best.params, run.config.axes_by_name) if best else []
 
 
-def _for_table(run: RunData) -> Columns:
-    names = ("number", "loss", "val_cost", "val_cost_std", "val_accuracy", *run.axes)
-    sign = -1.0 if run.config.compared_by.greater else 1.0
+def _top(run: RunData) -> list[dict[str, Any]]:
+    names = ("number", "val_cost", "val_cost_std", "val_accuracy", *run.axes)
     columns = {name: run.trials[name] for name in names}
-    return {**columns, "compared": sign * columns["loss"]}
+    sign = -1.0 if run.config.compared_by.greater else 1.0
+    return top_trials(columns, sign * run.compared)
+
+
+def _compared(run: RunData, numbers: list[int]) -> dict[int, float]:
+    """Return the value of the objective of some trials."""
+    places = np.searchsorted(run.trials["number"], numbers)
+    return dict(zip(numbers, run.compared[places].tolist(), strict=True))
 
 
 def _waves(run: RunData) -> list[int]:

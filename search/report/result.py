@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.tasks import FinalScore
 from search.config import Reference
 from search.record import TOP, Summary
@@ -66,15 +69,17 @@ def figures(summary: Summary) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def top_trials(trials: Columns) -> list[dict[str, Any]]:
+def top_trials(trials: Columns, losses: NDArray[np.float64]) -> list[dict[str, Any]]:
     """Return the best trials, the best first.
 
     Parameters
     ----------
     trials : mapping of str to ndarray
-        Columns of the log, and ``loss``, the least of which is the best.
+        Columns of the log.
+    losses : ndarray of shape (n,), float64
+        The least is the best; what is not finite is none.
     """
     return [
         {name: values[[i]].tolist()[0] for name, values in trials.items()}
-        for i in best_first(trials["loss"])[:TOP]
+        for i in best_first(losses)[:TOP]
     ]

@@ -32,6 +32,8 @@ class RunData:
     config : SweepConfig
     summary : Summary
     trials : Columns
+    compared : ndarray of shape (n,), float64
+        The value of each trial's objective, by which the best ones are told; the charts show costs.
     axes : dict of str to Axis
         One for each hyperparameter.
     data : Dataset or None
@@ -43,6 +45,7 @@ class RunData:
     config: SweepConfig
     summary: Summary
     trials: Columns
+    compared: NDArray[np.float64]
     axes: dict[str, Axis]
     data: Dataset | None
 
@@ -73,15 +76,14 @@ class RunData:
         readout = READOUTS[config.select]
         trials["val_cost"], trials["val_accuracy"] = trials[readout.cost], trials[readout.accuracy]
         trials["val_cost_std"] = trials[f"{readout.cost}_std"]
-        # By which the best trials are told; the charts show the cost.
-        trials["loss"] = layout.sign * trials[layout.compared]
+        compared = trials[layout.compared].astype(np.float64)
         if not layout.objective.is_cost:
             trials["reports"] = np.full(len(order), None)  # these are no costs
         axes = {
             name: Axis.of(name, axis, has_gaps=_has_gaps(trials[name]))
             for name, axis in config.axes_by_name.items()
         }
-        return cls(folder, manifest, config, summary, trials, axes, data)
+        return cls(folder, manifest, config, summary, trials, compared, axes, data)
 
     @property
     def varying(self) -> list[Axis]:

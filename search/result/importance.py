@@ -50,11 +50,17 @@ def grid_importances(
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
+def _known(values: NDArray[Any]) -> list[Any]:
+    """Return values, one that is missing as None: NaN is not itself."""
+    return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124
+
+
 def _divergence(best: NDArray[Any], every: NDArray[Any]) -> float:
     """Return the Pearson divergence of how often each value occurs."""
-    codes = {value: i for i, value in enumerate(dict.fromkeys(every.tolist()))}
+    some, all_of_them = _known(best), _known(every)
+    codes = {value: i for i, value in enumerate(dict.fromkeys(all_of_them))}
     p, q = (
-        np.bincount([codes[value] for value in some.tolist()], minlength=len(codes)) / len(some)
-        for some in (best, every)
+        np.bincount([codes[value] for value in values], minlength=len(codes)) / len(values)
+        for values in (some, all_of_them)
     )
     return float((q * (p / q - 1) ** 2).sum())

@@ -136,3 +136,19 @@ def test_what_cannot_be_compared_by_is_refused(rows, options, said):
     with pytest.raises(ConfigError) as refused:
         swept(rows, **options)
     assert said in str(refused.value)
+
+
+def test_a_hyperparameter_may_be_called_as_the_objective_is(rows):
+    """So that no column of the report is taken for another one; values missing from a table too."""
+    X, y = rows
+    grid = {
+        "trainer": "partial_fit:sklearn.linear_model.SGDClassifier",
+        "objective": "accuracy",
+        "space": [
+            {"loss": ["log_loss"], "alpha": [1e-4, 1e-1], "epochs": [1, 2]},
+            {"loss": ["modified_huber"], "l1_ratio": [0.1, 0.5], "epochs": [1]},
+        ],
+    }
+    result = search.sweep(grid, (X, y, X, y), executor="serial", progress=False)
+    page = result.report.read_text()
+    assert all(name in page for name in ("log_loss", "modified_huber", "l1_ratio"))
