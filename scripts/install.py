@@ -51,13 +51,18 @@ def environment_of_uv(settings: Mapping[str, str], given: Mapping[str, str]) -> 
         for name, (variable, separator) in NAMES.items()
         if settings.get(name)
     }
+    if not told.get("UV_HTTP_TIMEOUT", "0").isdigit():  # pip takes parts of a second too
+        told["UV_HTTP_TIMEOUT"] = told["UV_HTTP_TIMEOUT"].partition(".")[0] or "15"
     # An index may lack what another one has. Taking any is safe, because the hash decides.
     return {"UV_INDEX_STRATEGY": "unsafe-best-match"} | told | dict(given)
 
 
 def with_uv(arguments: list[str], redo: bool) -> bool:
     """Install with uv; return whether that went well."""
-    listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=True)
+    listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=False)
+    if listed.returncode:
+        sys.stderr.write(listed.stderr)
+        return False
     # Compiled by all cores now, not by each of the processes that import it first.
     settings = settings_of_pip(listed.stdout)
     options = ["--quiet", "--compile-bytecode", *["--reinstall"] * redo]

@@ -25,7 +25,7 @@ _EXAMPLES = """\
 examples:
   %(prog)s runs/full --storage sqlite:///trials.db
   optuna-dashboard sqlite:///trials.db
-  %(prog)s runs/full --mlflow http://127.0.0.1:5000 --name "first try"
+  %(prog)s runs/full --mlflow http://127.0.0.1:5000 --name mine
   %(prog)s runs/full --tensorboard boards
   tensorboard --logdir boards/full
 
@@ -114,8 +114,6 @@ def _parser() -> argparse.ArgumentParser:
         description="Take the trials of a run, finished or not, to a tracker: a storage of Optuna, "
         "MLflow, or TensorBoard.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, or its URI")
     parser.add_argument(

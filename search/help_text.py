@@ -15,7 +15,7 @@ class HelpText(argparse.HelpFormatter):
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         """Return a description wrapped, or the examples, each in a line where it fits."""
-        if not text.startswith(_EXAMPLES):
+        if _EXAMPLES not in text.splitlines():
             return super()._fill_text(text, width, indent)
         return "\n".join(line for example in text.splitlines() for line in _lines(example, width))
 
@@ -26,6 +26,8 @@ class HelpText(argparse.HelpFormatter):
 
 def _lines(example: str, width: int) -> list[str]:
     """Return an example, with what is said of it on lines of its own where they do not fit."""
+    if example and not example.startswith(" "):  # a sentence among them
+        return textwrap.wrap(example, max(width, 1), break_long_words=False)
     command, *said = _GAP.split(example.strip(), maxsplit=1)
     if len(example) <= width or not said:
         return [example]

@@ -21,9 +21,7 @@ formats, by the ending of FILE:
   .safetensors  arrays and what they mean
   .md           a model card
   .json         the figures of the card
-  .ubj, .txt, .joblib, .pt
-                what the trainers of XGBoost, LightGBM,
-                scikit-learn and PyTorch have left
+  .ubj, .txt, .joblib, .pt  what the trainers of XGBoost, LightGBM, scikit-learn and PyTorch leave
 
 examples:
   %(prog)s runs/full
@@ -81,14 +79,12 @@ def _winner(args: argparse.Namespace, run: "Place") -> "Winner":
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=program("model"),
-        description="Write the final model of a finished run for other tools.\nWithout FILE its "
+        description="Write the final model of a finished run for other tools. Without FILE its "
         "model card is printed.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, or its URI")
-    parser.add_argument("files", metavar="FILE", nargs="*", help="a path or a URI")
+    parser.add_argument("files", metavar="FILE", nargs="*", default=[], help="a path or a URI")
     parser.add_argument("--format", metavar="ENDING", help="the format, where FILE ends otherwise")
     parser.add_argument("--force", action="store_true", help="replace files that are there")
     parser.add_argument(

@@ -198,7 +198,7 @@ def _prune_parser() -> argparse.ArgumentParser:
         epilog=_PRUNE_EXAMPLES,
     )
     parser.add_argument("verb", choices=[_PRUNE], help=argparse.SUPPRESS)
-    parser.add_argument("runs", metavar="RUN", nargs="*", help="the folders of runs")
+    parser.add_argument("runs", metavar="RUN", nargs="*", default=[], help="the folders of runs")
     parser.add_argument(
         "--dir", metavar="DIR", help=f"the folder whose runs are looked at ({RUNS})"
     )

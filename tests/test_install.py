@@ -64,6 +64,11 @@ def test_where_uv_fails_pip_installs(run, capfd):
     assert capfd.readouterr().err == "uv has not installed this; pip does, which takes longer\n"
 
 
+def test_a_part_of_a_second_is_left_out_of_the_time_that_uv_waits(install):
+    assert install.environment_of_uv({"timeout": "15.5"}, {})["UV_HTTP_TIMEOUT"] == "15"
+    assert install.environment_of_uv({"timeout": "60"}, {})["UV_HTTP_TIMEOUT"] == "60"
+
+
 def test_where_there_is_no_uv_pip_installs(run, tmp_path):
     (tmp_path / "uv").unlink()
     code, calls = run(0, 0)

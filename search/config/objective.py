@@ -8,6 +8,7 @@ from model.metrics import known_metrics, metric_of
 COST, ACCURACY = "cost", "accuracy"
 
 _DIRECTIONS = {"max": True, "min": False}
+_ITS_WAY = {COST: "min", ACCURACY: "max"}
 
 METRICS_RULE = f"a list of {', '.join(known_metrics())}, where K is a number from 2 on"
 OBJECTIVE_RULE = (
@@ -65,6 +66,8 @@ def objective_of(text: str) -> Objective | None:
     if text in (COST, ACCURACY):
         return Objective(text, text == ACCURACY, text)
     direction, _, name = text.partition(":")
+    if name in (COST, ACCURACY):  # which have one direction that makes sense
+        return objective_of(name) if direction == _ITS_WAY[name] else None
     if name and direction in _DIRECTIONS:
         return Objective(name, _DIRECTIONS[direction], name, own=True)
     found = metric_of(text)

@@ -58,7 +58,7 @@ class Limits:
             return f"the best trial has reached {self.value:g}"
         if best is not None and self.patience is not None and since_best >= self.patience:
             return f"{since_best} trials in a row were no better than the best one"
-        if self.seconds is not None and new and elapsed >= self.seconds:
+        if best is not None and self.seconds is not None and new and elapsed >= self.seconds:
             return f"the budget of {duration(self.seconds)} is used up"
         return None
 

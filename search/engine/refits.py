@@ -1,6 +1,7 @@
 """The final trainings of a run: the winner on all training images, once with each seed."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
@@ -179,7 +180,7 @@ class TrainerTraining:
         figures, scores = dict(value.figures), {}
         if figures:
             cost, accuracy = figures.pop("cost"), figures.pop("accuracy")
-            scores = {LAST: FinalScore(cost, accuracy, figures or None)}
+            scores = {LAST: FinalScore(cost, accuracy, _known(figures))}
         data = self.data
         state = replace(
             value, classes=tuple(data.classes), feature_names=data.features, fill=data.fill,
@@ -240,9 +241,14 @@ def final_scores(
         if not metrics:
             return FinalScore(cost, accuracy)
         others = metrics_of(model.predict_proba(X), y, weights, metrics)
-        return FinalScore(cost, accuracy, others)
+        return FinalScore(cost, accuracy, _known(others))
 
     return {name: score(model) for name, model in models.items()}
+
+
+def _known(metrics: Mapping[str, float]) -> dict[str, float] | None:
+    """Return the metrics that have a value; None where none has."""
+    return {name: value for name, value in metrics.items() if math.isfinite(value)} or None
 
 
 def model_is_whole(folder: RunFolder) -> bool:

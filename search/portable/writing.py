@@ -75,7 +75,11 @@ def _check_target(target: Place, run: Place, *, force: bool) -> None:
 
 
 def _belongs_to_run(target: Place, run: Place) -> bool:
+    """Whether a file is one of the run, or would lie among those of its log and its states."""
     own = {path.name for path in vars(RunFolder(run)).values() if hasattr(path, "name")}
     if isinstance(target, Path) and isinstance(run, Path):
-        return target.absolute().parent.resolve() == run.resolve() and target.name in own
-    return target.parent == run and target.name in own
+        folder, file = str(run.resolve()), str(target.absolute().parent.resolve() / target.name)
+    else:
+        folder, file = str(run), str(target)
+    inside = file.removeprefix(f"{folder}/")
+    return inside != file and inside.partition("/")[0] in own

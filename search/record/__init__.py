@@ -38,7 +38,14 @@ from search.record.log_reading import (
     read_log,
     read_new_columns,
 )
-from search.record.manifest import REUSE_KEY, Manifest, layout_of, new_manifest, versions
+from search.record.manifest import (
+    REUSE_KEY,
+    Manifest,
+    layout_of,
+    metrics_text,
+    new_manifest,
+    versions,
+)
 from search.record.proposals import Proposal, Proposals
 from search.record.replicate_books import ReplicateBooks, training_books
 from search.record.resamples import Resampled, Resamples
@@ -120,6 +127,7 @@ __all__ = [
     "link_name",
     "load_table",
     "lost_rows",
+    "metrics_text",
     "new_manifest",
     "of_replicates",
     "open_books",

@@ -102,7 +102,7 @@ class Manifest:
             "pruner": _method_text(self.config.get("pruner", {"name": "none"})),
             "select": self.config.get("select", LAST),
             "objective": self.config.get("objective", COST),
-            "metrics": _metrics_text(self.config),
+            "metrics": metrics_text(self.config),
             "features": self.config.get("features", RAW),
             "seed": self.config["seed"],
             "seeds": self.config.get("seeds", 1),
@@ -220,7 +220,7 @@ def _trainer_text(table: Mapping[str, Any]) -> str:
     return f"{table['name']} {table.get('version', '')}".strip()
 
 
-def _metrics_text(config: Mapping[str, Any]) -> str:
+def metrics_text(config: Mapping[str, Any]) -> str:
     """Return which metrics the log has beside cost and accuracy, and of which weights they are."""
     names = asked(config.get("metrics", ()), config.get("objective", COST))
     return (

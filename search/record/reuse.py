@@ -11,6 +11,7 @@ from search.config import COST
 from search.errors import RunFolderError
 from search.record.columns import (
     COMPLETE,
+    DIVERGED,
     FAIL,
     READOUTS,
     SOFTMAX_LAYOUT,
@@ -43,7 +44,9 @@ class ReusedTrials:
         self._rows: dict[Key, Mapping[str, Any]] = {}
         self._layout = layout
         for row in rows:
-            self._rows.setdefault(tuple(row[name] for name in layout.axes), row)
+            # What has failed otherwise is trained again.
+            if row["state"] == COMPLETE or row["error"] == DIVERGED:
+                self._rows.setdefault(tuple(row[name] for name in layout.axes), row)
 
     @classmethod
     def of_runs(cls, folders: Iterable[Place], manifest: Manifest) -> Self:
@@ -174,13 +177,13 @@ def _check_same_key(folder: Place, manifest: Manifest) -> None:
     if differences:
         raise RunFolderError(
             "\n  ".join([f"The trials of {folder} cannot be reused:", *differences])
-            + "\nGive the same settings, or leave --reuse out."
+            + "\nGive the same settings, or leave --reuse and --extend out."
         )
 
 
 def _of_other_readout(row: Mapping[str, Any], cost: str) -> dict[str, Any]:
-    """Return what a row says in a run that compares by a cost of this name."""
-    return {"reports": None, "train_cost": None, "last_cost": row[cost]}
+    """Return what a row says in a run that selects by a cost of this name."""
+    return {"train_cost": None, "last_cost": row[cost]}
 
 
 def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
@@ -190,14 +193,16 @@ def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
     """
     other = RunFolder(folder).existing_manifest()
     select = manifest.config.get("select", LAST)
-    same = select == other.config.get("select", LAST) and (
-        manifest.config.get("objective", COST) == other.config.get("objective", COST)
-    )
+    same_readout = select == other.config.get("select", LAST)
+    compared_alike = manifest.config.get("objective", COST) == other.config.get("objective", COST)
+    reported = {} if same_readout and compared_alike else {"reports": None}
+    compared = layout_of(manifest.sweep_config).compared
     layout = layout_of(other.sweep_config)
     rows = read_log(RunFolder(folder).trials, run=other.run, layout=layout).to_pylist()
     return [
         copied(row, row["number"], row["source"] or f"{folder.resolve()}, trial {row['number']}")
-        | ({} if same else _of_other_readout(row, READOUTS[select].cost))
+        | ({} if same_readout else _of_other_readout(row, READOUTS[select].cost))
+        | reported
         for row in rows
-        if row["state"] in (COMPLETE, FAIL)
+        if row["state"] == FAIL or (row["state"] == COMPLETE and row[compared] is not None)
     ]

@@ -60,7 +60,8 @@ def record(
         values, worst = figures[layout.compared], layout.objective.worst
         reports[leg.scored, leg.position] = np.where(np.isfinite(values), values, worst)
         figures["seconds"] = seconds[leg.scored]
-        parts.append(_complete(leg, figures, ended.errors, layout.readout.cost))
+        errors = ended.errors or _without_value(ended, values, layout)
+        parts.append(_complete(leg, figures, errors, layout.readout.cost))
         seconds[leg.scored[leg.numbers != NO_TRIAL]] = 0.0
     times = (node, result.started_at, result.finished_at, link.attempt)
     after = Checkpoint(result.state, link.legs[-1].columns, seconds, reports, *times)
@@ -160,6 +161,15 @@ def _figures(ended: LegResult, compared: str) -> Rows:
         **{readout.accuracy: np.where(finite, score.accuracy, np.nan) for readout, score in pairs},
         **{name: np.where(finite, values, np.nan) for name, values in others.items()},
     }
+
+
+def _without_value(
+    ended: LegResult, values: NDArray[np.float64], layout: Layout
+) -> list[str | None]:
+    """Say of columns that have a cost, and no value to be compared by, that this is why."""
+    costs = np.isfinite([score.cost for score in ended.scores.values()]).all(axis=0)
+    why = f"{layout.objective.title} has no value on the validation rows"
+    return [why if has_cost else None for has_cost in (costs & ~np.isfinite(values)).tolist()]
 
 
 def _train_cost(ended: LegResult) -> NDArray[np.float64]:

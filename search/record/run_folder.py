@@ -266,6 +266,19 @@ class RunFolder:
                 "again from its log."
             ) from error
 
+    def remove_summary(self) -> None:
+        """Take the summary away of a run that is gone on with: its model may become another one.
+
+        Raises
+        ------
+        StoreError
+            If the system refuses.
+        """
+        try:
+            self._summary.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._summary} cannot be removed: {error.strerror}.") from error
+
     def write_summary(self, summary: Summary) -> None:
         """Make the summary durable."""
         content = json_content(summary.to_json(), self.seal(self._summary))

@@ -278,6 +278,8 @@ class TrialLog:
         """
         dropped: list[int] = []
         for path, content in list(part_contents(self.folder, self._run)):
+            if part_problem(content, seal_of(path, self._run)):
+                continue  # it is set aside later
             with pq.ParquetFile(pa.BufferReader(content)) as file:
                 table = file.read(use_threads=False)
             asked = table.select(["number", "state", "error"]).to_pylist()

@@ -10,7 +10,7 @@ from model.data.dataset import Dataset
 from model.errors import PacksweepError
 from search.config import Axis, Range, SweepConfig
 from search.ledger import SweepRow
-from search.record import REUSE_KEY, RunFolder, new_manifest
+from search.record import REUSE_KEY, RunFolder, metrics_text, new_manifest
 from search.watch import RunState
 
 MOST = 20
@@ -46,7 +46,10 @@ def reusable_runs(config: SweepConfig, data: Dataset, folders: Iterable[Path]) -
 
 
 # The settings that two sweeps may have of their own and train the same trials to the same result.
-_OWN = ("name", "space", "select", "reference")
+_OWN = ("name", "space", "select", "reference", "objective", "metrics")
+
+# What may end a sweep before all its trials are trained.
+_LIMITS = ("budget", "target_value", "patience")
 
 
 def trials_in_common(mine: SweepRow, theirs: SweepRow) -> int:
@@ -57,7 +60,8 @@ def trials_in_common(mine: SweepRow, theirs: SweepRow) -> int:
     """
     same = mine.dataset["fingerprint"] == theirs.dataset["fingerprint"]
     plain = _plain(mine.settings) and _plain(theirs.settings)
-    if not (same and plain and _settings(mine) == _settings(theirs)):
+    whole = not any(theirs.options.get(name) for name in _LIMITS)
+    if not (same and plain and whole and _settings(mine) == _settings(theirs)):
         return 0
     ours, others = mine.settings["space"], theirs.settings["space"]
     if ours.keys() != others.keys():
@@ -66,7 +70,8 @@ def trials_in_common(mine: SweepRow, theirs: SweepRow) -> int:
 
 
 def _settings(row: SweepRow) -> dict[str, Any]:
-    return {name: value for name, value in row.settings.items() if name not in _OWN}
+    settings = {name: value for name, value in row.settings.items() if name not in _OWN}
+    return settings | {"metrics": metrics_text(row.settings)}
 
 
 def _plain(settings: dict[str, Any]) -> bool:

@@ -1,11 +1,17 @@
 """A run is gone on with in other values or more trials: ``--extend``."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from model.data.dataset import Dataset
+from model.errors import PacksweepError
 from search.config import SweepConfig
-from search.record import RunFolder, new_manifest
+from search.record import Manifest, RunFolder, new_manifest
 from search.session.options import Options
+from search.storage import Place, place, write_whole
+
+# Stands in a run that is extended, before it is moved aside.
+_EXTENDED = ".extended"
 
 
 def extended(options: Options, config: SweepConfig, data: Dataset) -> tuple[Options, SweepConfig]:
@@ -24,15 +30,36 @@ def extended(options: Options, config: SweepConfig, data: Dataset) -> tuple[Opti
     ------
     RunFolderError
         If the run's manifest cannot be read.
+    StoreError
+        If the run cannot be written to.
     """
-    manifest = RunFolder(options.run_path).read_manifest() if options.extend else None
+    if not options.extend:
+        return options, config
+    run = options.run_path.absolute()
+    manifest, reuse = RunFolder(run).read_manifest(), [*options.reuse]
     if manifest is None:
-        return options, config
-    config = _in_the_same_waves(config, manifest.sweep_config)
-    if not manifest.differences(new_manifest(config, data)):
-        return options, config
-    reuse = [*options.reuse, options.run_path]
-    return replace(options, fresh=True, reuse=reuse), config
+        # A command may have ended after the move, before the new run had a manifest.
+        moved = _moved_aside(run)
+        return replace(options, reuse=[*reuse, *moved[-1:]]), config
+    for asked in (config, _in_the_same_waves(config, manifest.sweep_config)):
+        if not manifest.differences(new_manifest(asked, data)):
+            return replace(options, reuse=_as_it_began(manifest, reuse)), asked
+    write_whole(run / _EXTENDED, b"")
+    return replace(options, fresh=True, reuse=[*reuse, run]), asked
+
+
+def _moved_aside(run: Place) -> list[Place]:
+    """Return the runs that were here and are extended, the newest last."""
+    with suppress(OSError, PacksweepError):
+        found = [path for path in run.parent.iterdir() if path.name.startswith(f"{run.name}.")]
+        return sorted(path for path in found if (path / _EXTENDED).is_file())
+    return []
+
+
+def _as_it_began(manifest: Manifest, given: list[Place]) -> list[Place]:
+    """Return the runs that a run takes over, as the command names them where it does."""
+    by_name = {str(path.resolve()): path for path in given}
+    return [by_name.get(text) or place(text) for text in manifest.reuse]
 
 
 def _in_the_same_waves(config: SweepConfig, old: SweepConfig) -> SweepConfig:
@@ -40,9 +67,10 @@ def _in_the_same_waves(config: SweepConfig, old: SweepConfig) -> SweepConfig:
 
     It proposes the same trials then, as far as the old run came.
     """
-    sampler = config.sampler
-    if config.is_grid or sampler.name != old.sampler.name or sampler.batch is not None:
+    sampler, size = config.sampler, old.wave_size
+    same = config.is_grid or sampler.name != old.sampler.name or sampler.batch is not None
+    if same or config.wave_size == size:
         return config
     settings = config.to_dict()
-    settings["sampler"] |= {"batch": old.wave_size}
+    settings["sampler"] |= {"batch": size}
     return SweepConfig.from_dict(settings, "command line")

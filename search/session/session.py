@@ -183,6 +183,8 @@ def run_sweep(
                 _tell_other_versions(manifest, notify)
                 check_before_first_sweep(config, data, options.code, notify)
                 done = None if summary and summary.ended_early else summary
+                if done is None:
+                    folder.remove_summary()
                 summary = Sweep(options, config, data, folder, surroundings).run(done)
     return summary
 
@@ -227,6 +229,7 @@ def _without_failed(
     run: Run, summary: Summary | None, notify: Callable[[str], None]
 ) -> Summary | None:
     """Have failed trials trained again; return the summary where there is none of them."""
+    run.set_aside(lambda *found: notify(_set_aside_text(*found)))
     count = run.drop_failed()
     if not count:
         notify("No trial of the run has failed, but for those that have diverged.")
@@ -234,6 +237,10 @@ def _without_failed(
     notify(f"{count} failed trials are trained again." if count > 1 else
            "1 failed trial is trained again.")  # fmt: skip
     return None
+
+
+def _set_aside_text(path: Place, problem: str, kept: Place) -> str:
+    return f"{path} cannot be believed: {problem}. Its trials are trained again; it is now {kept}"
 
 
 def _run_of(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest) -> Run:
@@ -370,9 +377,7 @@ class Sweep:
         return run
 
     def _tell_set_aside(self, path: Place, problem: str, kept: Place) -> None:
-        text = (
-            f"{path} cannot be believed: {problem}. Its trials are trained again; it is now {kept}"
-        )
+        text = _set_aside_text(path, problem, kept)
         log.warning("set aside: %s", text)
         self.surroundings.say(text)
 

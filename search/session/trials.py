@@ -1,10 +1,9 @@
 """What a run trains: its plans, and which of their trials have their row."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 
@@ -126,14 +125,18 @@ class Run:
         StoreError
             If the log cannot be read or written.
         """
-
-        def failed(row: Mapping[str, Any]) -> bool:
-            return bool(row["state"] == FAIL and row["error"] != DIVERGED)
-
-        # Single trainings first: their rows would make that of the trial again.
         trainings, trials = self.training.trial_log, self.books.trial_log
-        dropped = {number % self.config.total for number in trainings.drop(failed)}
-        dropped.update(trials.drop(lambda row: failed(row) or row["number"] in dropped))
+        columns = trainings.columns("number", "state", "error")
+        failed = {
+            number
+            for number, state, error in zip(*(c.tolist() for c in columns), strict=True)
+            if state == FAIL and error != DIVERGED
+        }
+        of_trials = {number % self.config.total for number in failed}
+        # Single trainings last: as long as they are there, a row of the trial comes again.
+        dropped = trials.drop(lambda row: row["number"] in of_trials)
+        if trainings is not trials:
+            trainings.drop(lambda row: row["number"] in failed)
         return len(dropped)
 
     def log_is_whole(self, count: int) -> bool:
@@ -146,12 +149,14 @@ class Run:
 
     @property
     def trials_since_best(self) -> int:
-        """How many trials of the log have ended since the best one."""
+        """How many trials that this run has trained have ended since the best one."""
         best = self.books.standings.best_trial
         if best is None:
             return 0
-        numbers, ended = self.books.trial_log.columns("number", "finished_at")
-        return int((ended > ended[numbers == best.number][0]).sum())
+        columns = self.books.trial_log.columns("number", "finished_at", "source")
+        numbers, ended, sources = columns
+        own = np.array([source is None for source in sources.tolist()], bool)
+        return int((own & (ended > ended[numbers == best.number][0])).sum())
 
     def count_again(self, *, all_trained: bool = True) -> None:
         """Count the trials anew, as the files have them when nothing more is trained.

@@ -44,7 +44,8 @@ def open_client(uri: str) -> "MlflowClient":
     ConfigError
         If the URI is none that MLflow takes.
     """
-    if "://" not in uri and not uri.startswith("databricks"):
+    folder = "://" not in uri and not uri.startswith("databricks")
+    if folder or uri.lower().startswith("file:"):
         raise ConfigError(
             f"{uri!r} is no place of MLflow: it keeps no runs in folders any more. Give a server, "
             "such as http://127.0.0.1:5000, or a database, such as sqlite:///mlflow.db."

@@ -101,9 +101,7 @@ class RunState:
             return FINISHED
         if self.writer:
             return RUNNING
-        # One that was gone on with and was interrupted has more trials than its summary.
-        same = self.summary and self.summary.trials.ended == self.standings.finished
-        return ENDED_EARLY if same else INTERRUPTED
+        return ENDED_EARLY if self.summary else INTERRUPTED
 
     @cached_property
     def layout(self) -> Layout:

@@ -120,6 +120,11 @@ def test_force_replaces_files_but_none_of_the_run(folder, capfd, tmp_path):
     assert outcome.code == 2
     assert "is a file of the run itself; give another name" in outcome.err
     assert (folder / "run" / "summary.json").read_bytes() == before
+    part = next((folder / "run" / "trials").glob("*.parquet"))
+    for among_its_own in (part, part.with_name("card.md")):
+        outcome = take(capfd, folder / "run", among_its_own, "--format", "md", "--force")
+        assert outcome.code == 2
+        assert "is a file of the run itself" in outcome.err
 
 
 def test_no_run_and_a_run_that_is_not_finished(folder, capfd, tmp_path):

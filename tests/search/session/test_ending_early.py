@@ -134,3 +134,23 @@ def test_the_command_says_what_was_left_out(tmp_path, capsys):
     sweep(options, Console(width=70), Console(quiet=True), Start())
     out = " ".join(capsys.readouterr().out.split())
     assert ("It has ended early" in out) == (RunState.read(tmp_path / "run").name == "ended early")
+
+
+def test_while_it_goes_on_nobody_is_told_an_earlier_result(early, monkeypatch):
+    """The model may become another one before its figures are written."""
+    with monkeypatch.context() as broken:
+        broken.setattr("search.session.ending.Ending.finish_run", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            swept(early)
+    assert not (early / "summary.json").exists()
+    assert RunState.read(early).name == "interrupted"
+    assert swept(early).summary.state == "complete"
+
+
+def test_a_budget_waits_for_a_trial_that_is_complete(tmp_path):
+    grid = GRID | {"space": GRID["space"] | {"epochs": [8]}}
+    summary = search.sweep(
+        grid, folder=tmp_path / "run", executor="serial", progress=False,
+        pruner="halving", budget=1e-9,
+    ).summary  # fmt: skip
+    assert summary.best is not None

@@ -72,6 +72,45 @@ def test_a_search_proposes_what_it_had_and_then_more(tmp_path):
     assert searched(56, extend=True).equals(log)
 
 
+def test_the_same_search_again_changes_nothing(tmp_path):
+    def searched(trials, **options):
+        return search.sweep(
+            "tpe", "digits", folder=tmp_path / "run", executor="serial", progress=False,
+            trials=trials, **options,
+        ).log()  # fmt: skip
+
+    before = searched(8)
+    assert searched(8, extend=True).equals(before)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_command_that_ends_before_the_new_run_has_begun_loses_nothing(tmp_path, monkeypatch):
+    swept(SPACE, tmp_path / "run")
+    with monkeypatch.context() as broken:
+        broken.setattr("search.session.session.Sweep.run", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            swept(WIDER, tmp_path / "run", extend=True)
+    log = swept(WIDER, tmp_path / "run", extend=True).log()
+    assert log.source.notna().sum() == 8
+    again = swept(WIDER, tmp_path / "run", extend=True).log()
+    assert again.equals(log)
+
+
+def test_other_runs_may_be_taken_over_too(tmp_path):
+    third = SPACE | {"learning_rate": [5e-7]}
+    swept(third, tmp_path / "other")
+    swept(SPACE, tmp_path / "run")
+    for _ in range(2):  # the same command again is no other one
+        log = swept(WIDER, tmp_path / "run", extend=True, reuse=[tmp_path / "other"]).log()
+        assert log.source.notna().all()
+
+
+def test_patience_counts_what_this_run_has_trained(tmp_path):
+    swept(SPACE, tmp_path / "run")
+    log = swept(WIDER, tmp_path / "run", extend=True, patience=1).log()
+    assert log.source.isna().any()
+
+
 class Fails(Trainer):
     """Fails where a file says so, as a library does whose data is gone for a while."""
 
@@ -116,6 +155,32 @@ def test_failed_trials_are_trained_again_in_place(tmp_path, seeds):
     summary = trained(retry_failed=True).summary
     assert (summary.trials.failed, summary.trials.complete) == (0, 8)
     assert trained(retry_failed=True).summary == summary
+
+
+def test_what_has_failed_is_not_taken_over(tmp_path):
+    told = tmp_path / "told.json"
+    told.write_text("[0.2]")
+
+    def trained(rates, **options):
+        space = {"rate": rates, "epochs": [1], "told_by": str(told)}
+        grid = {"dataset": "digits", "trainer": f"{__name__}:Fails", "space": space}
+        return search.sweep(
+            grid, folder=tmp_path / "run", executor="serial", progress=False, **options
+        ).log()
+
+    assert (trained([0.1, 0.2]).state == "FAIL").sum() == 1
+    told.write_text("[]")
+    log = trained([0.1, 0.2, 0.3], extend=True)
+    assert (log.state == "COMPLETE").all()
+    assert log.source.notna().sum() == 1
+
+
+def test_a_damaged_file_is_set_aside_as_ever(tmp_path):
+    before = swept(SPACE, tmp_path / "run").log()
+    part = next((tmp_path / "run" / "trials").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-50])
+    again = swept(SPACE, tmp_path / "run", retry_failed=True).log()
+    assert figures(again).equals(figures(before))
 
 
 def test_what_has_diverged_is_not_trained_again(tmp_path):

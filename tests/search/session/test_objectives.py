@@ -1,5 +1,7 @@
 """Sweeps whose trials are compared by another metric than the cost."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
@@ -127,6 +129,8 @@ def test_trainers_of_estimators_are_compared_by_it_too(rows):
     ("options", "said"),
     [
         ({"objective": "f1"}, 'objective = "f1": objective must be "cost", "accuracy", one of'),
+        ({"objective": "max:cost"}, 'objective = "max:cost": objective must be'),
+        ({"objective": "min:accuracy"}, 'objective = "min:accuracy": objective must be'),
         ({"objective": "max:margin"}, 'the trainer "softmax" returns cost, accuracy'),
         ({"metrics": ("f1_macro", "nothing")}, "metrics must be a list of f1_macro"),
         ({"metrics": ("top_3_accuracy",)}, "takes 4 classes or more, and data has 3"),
@@ -152,3 +156,34 @@ def test_a_hyperparameter_may_be_called_as_the_objective_is(rows):
     result = search.sweep(grid, (X, y, X, y), executor="serial", progress=False)
     page = result.report.read_text()
     assert all(name in page for name in ("log_loss", "modified_huber", "l1_ratio"))
+
+
+def test_min_cost_is_the_cost(rows):
+    assert swept(rows, objective="min:cost").summary.objective is None
+
+
+@pytest.fixture(scope="module")
+def one_sided(rows):
+    """Rows of three classes, of which the validation rows have one, and the test rows too."""
+    X, y = rows
+    one = np.flatnonzero(y == 0)[:60]
+    return {
+        "X": X[60:], "y": y[60:], "X_val": X[one], "y_val": y[one],
+        "X_test": X[one], "y_test": y[one],
+    }  # fmt: skip
+
+
+def test_a_metric_without_a_value_is_told_as_such(one_sided, tmp_path):
+    def trained(name, **options):
+        return search.sweep(
+            SPACE, one_sided, folder=tmp_path / name, executor="serial", progress=False, **options
+        )
+
+    by_cost = trained("cost", metrics=("roc_auc_ovr",))
+    assert by_cost.log().val_roc_auc_ovr.isna().all()
+    json.loads(
+        (tmp_path / "cost" / "summary.json").read_text(),
+        parse_constant=lambda name: pytest.fail(f"{name} is no JSON"),
+    )
+    by_area = trained("area", objective="roc_auc_ovr", reuse=[tmp_path / "cost"])
+    assert set(by_area.log().error) == {"one-vs-rest AUC has no value on the validation rows"}
