@@ -220,6 +220,7 @@ def test_the_final_state_is_opened_again_and_reaches_its_figures(own, capfd):
     rows = saved.rows(X, np.searchsorted(saved.classes, y))
     told = json.loads((own / "run/summary.json").read_text())["test"]
     found = trainer.score(state, rows)
+    assert {"margin": found["margin"]} == told.pop("metrics")
     assert {"cost": found["cost"], "accuracy": found["accuracy"]} == told
     assert found == saved.figures
 
