@@ -23,7 +23,7 @@ LEFT_ALONE = "inputs are left alone"
 
 # An epoch takes longer than an early one by this factor, and by so many seconds, to be told of.
 # What makes a machine slow for a moment does not do so at the same epoch each time.
-_SLOWER, _SECONDS, _ATTEMPTS = 2.0, 0.005, 3
+_SLOWER, _SECONDS, _ATTEMPTS = 2.0, 0.005, 6
 
 
 def _trains(probe: Probe) -> None:

@@ -15,10 +15,12 @@ from search.service.sharing import trials_in_common
 OTHER = grid(learning_rate=[5e-6, 2e-6], alpha=[0.1, 10.0])
 
 
-def row(dataset="digits", fingerprint="f", **changes):
+def row(dataset="digits", fingerprint="f", options=None, **changes):
     table_of_grid = {**GRID, "dataset": dataset, **changes}
     config = SweepConfig.from_dict(grid_of(table_of_grid, "grid", "test"))
-    return SimpleNamespace(settings=config.to_dict(), dataset={"fingerprint": fingerprint})
+    return SimpleNamespace(
+        settings=config.to_dict(), dataset={"fingerprint": fingerprint}, options=options or {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,8 @@ def row(dataset="digits", fingerprint="f", **changes):
         ({"space": OTHER["space"]}, 8),
         ({"space": {**GRID["space"], "alpha": [3.0]}}, 0),
         ({"select": "average"}, 16),
+        ({"objective": "accuracy"}, 16),
+        ({"metrics": ["f1_macro"]}, 0),
         ({"seed": 1}, 0),
         ({"seeds": 2}, 0),
         ({"fingerprint": "g"}, 0),
@@ -41,6 +45,18 @@ def row(dataset="digits", fingerprint="f", **changes):
 def test_trials_are_common_only_where_they_come_to_the_same_result(other, shared):
     assert trials_in_common(row(**other), row()) == shared
     assert trials_in_common(row(), row(**other)) == shared
+
+
+def test_a_sweep_that_may_end_early_is_waited_for_by_nobody():
+    """It may leave out the very trials that both have."""
+    assert trials_in_common(row(), row(options={"refits": 1, "patience": 3})) == 0
+    assert trials_in_common(row(options={"patience": 3}), row()) == 16
+
+
+def test_metrics_are_common_by_the_same_weights_alone():
+    last, average = row(metrics=["f1_macro"]), row(metrics=["f1_macro"], select="average")
+    assert trials_in_common(last, last) == 16
+    assert trials_in_common(last, average) == 0
 
 
 def test_spaces_of_several_tables_are_not_compared():
