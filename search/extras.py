@@ -38,7 +38,12 @@ def needed(extra: str, what: str, otherwise: str = "") -> Iterator[None]:
         library = (error.name or "").partition(".")[0]
         if library not in EXTRAS[extra]:
             raise
-        raise MissingLibraryError(
-            f"{what} needs {library}, which is not installed. Install it with "
-            f'pip install "packsweep[{extra}]"{otherwise}.'
-        ) from error
+        raise missing(extra, what, library, otherwise) from error
+
+
+def missing(extra: str, what: str, library: str | None, otherwise: str = "") -> MissingLibraryError:
+    """Return what is raised where a library of an extra is missing; see `needed`."""
+    return MissingLibraryError(
+        f"{what} needs {library}, which is not installed. Install it with "
+        f'pip install "packsweep[{extra}]"{otherwise}.'
+    )

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from search.errors import MissingLibraryError
+from search.extras import missing
 
 EXTRA = "export"
 """The extra of this package that brings them."""
@@ -27,8 +27,4 @@ def library(name: str, what: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        package = name.partition(".")[0]
-        raise MissingLibraryError(
-            f"{what} needs {package}, which cannot be imported ({error}). Install it with "
-            f'pip install "packsweep[{EXTRA}]".'
-        ) from error
+        raise missing(EXTRA, what, name.partition(".")[0]) from error

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
-from search.errors import ConfigError, MissingLibraryError, StoreError
+from search.errors import ConfigError, StoreError
+from search.extras import missing
 from search.logins import without_login, without_logins
 from search.text import without_links
 
@@ -56,10 +57,7 @@ def open_client(uri: str) -> "MlflowClient":
     try:
         from mlflow.tracking import MlflowClient
     except ImportError as error:
-        raise MissingLibraryError(
-            f"An export to MLflow needs {error.name}, which is not installed. Install it with "
-            'pip install "packsweep[mlflow]".'
-        ) from error
+        raise missing("mlflow", "An export to MLflow", error.name) from error
     # What it logs of a failure is a traceback, and the failure is told anyway.
     for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from model.user_folders import expanded
-from search.errors import ConfigError, MissingLibraryError, StoreError
+from search.errors import ConfigError, StoreError
+from search.extras import missing
 from search.storage import read_whole, write_whole
 from search.trackers.values import Run, Trial
 
@@ -51,10 +52,7 @@ class TensorboardTracker:
         try:
             from search.trackers import tensorboard_events
         except ImportError as error:
-            raise MissingLibraryError(
-                f"Files for TensorBoard need {error.name}, which is not installed. Install it "
-                'with pip install "packsweep[tensorboard]".'
-            ) from error
+            raise missing("tensorboard", "An export to TensorBoard", error.name) from error
         self._events = tensorboard_events
         _check_name(folder, run.name_there)
         self._run, self._folder = run, Path(expanded(folder), run.name_there)
