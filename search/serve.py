@@ -1,6 +1,7 @@
 """The service for many people: ``python -m search.serve``."""
 
 import argparse
+import errno
 import getpass
 import ipaddress
 import logging
@@ -32,6 +33,7 @@ examples:
 """
 _ROOT = Path("service")
 _PORT = 8741
+_FREE_SECONDS = 2.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -42,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(args: argparse.Namespace) -> None:
     with needed("serve", "The service"):
-        from search.api import make_server
-        from search.service import Service
+        from search.service import Answering, Service
 
     # What a sweep logs is in its own sweep.log; here stands what has gone wrong.
     handler = logging.StreamHandler()
@@ -55,7 +56,7 @@ def _serve(args: argparse.Namespace) -> None:
         try:
             service.start()
             _say(_greeting(args, listener, service.ledger))
-            make_server(service).run(sockets=[listener])
+            Answering(service, listener, [sys.executable, "-m", "search.api"]).run()
         except KeyboardInterrupt:  # how a service ends
             pass
         finally:
@@ -91,7 +92,7 @@ def _listening(host: str, port: int) -> socket.socket:
         # else each waits 40 ms for the one before to be acknowledged.
         listener = socket.socket(found[0], found[1], found[2])
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(found[4])
+        _bind(listener, found[4])
         listener.listen(128)
     except OSError as error:
         raise ConfigError(
@@ -99,6 +100,20 @@ def _listening(host: str, port: int) -> socket.socket:
             "another --port or --host."
         ) from error
     return listener
+
+
+def _bind(listener: socket.socket, address: Any) -> None:
+    """Take an address, which what answered for a killed service may hold for a moment longer."""
+    until = time.monotonic() + _FREE_SECONDS
+    while True:
+        try:
+            listener.bind(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _executor_of(args: argparse.Namespace) -> "Callable[[], Executor]":

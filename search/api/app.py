@@ -17,9 +17,12 @@ from search.api import (
     trial_routes,
 )
 from search.api.bodies import Guard
+from search.api.broadcast import Broadcast
+from search.api.door import Door
+from search.api.kept import Kept
 from search.api.problems import tell_problems
 from search.api.rates import Rates
-from search.service import Service
+from search.service import Desk
 
 _DESCRIPTION = """\
 Sweeps over the hyperparameters of classifiers, for many people on one cluster. Every route needs a
@@ -31,17 +34,23 @@ _PAGE = Path(__file__).parent / "page"
 PER_SECOND, BURST = 100.0, 400
 """Requests that one token may send."""
 
+MOST_STREAMS = 500
+"""Streams of events that are open at a time."""
 
-def make_app(service: Service, rates: Rates | None = None) -> FastAPI:
+_IDLE_SECONDS = 60
+
+
+def make_app(desk: Desk, rates: Rates | None = None) -> FastAPI:
     """Return the service as an app of ASGI.
 
     Parameters
     ----------
-    service : Service
-        Started and stopped by whoever makes the app.
+    desk : Desk
+        Of a service that is started and stopped by whoever makes the app.
     rates : Rates, optional
         How often somebody may ask.
     """
+    rates = rates or Rates(PER_SECOND, BURST, time.monotonic)
     app = FastAPI(
         title="packsweep",
         version="1",
@@ -50,11 +59,14 @@ def make_app(service: Service, rates: Rates | None = None) -> FastAPI:
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(Guard, unlimited="/v1/datasets/")],
+        middleware=[
+            Middleware(Guard, unlimited="/v1/datasets/"),
+            Middleware(Door, desk, rates, "/v1/", "/v1/openapi.json"),
+            Middleware(Kept, desk),
+        ],
     )
-    app.state.service = service
-    app.state.rates = rates or Rates(PER_SECOND, BURST, time.monotonic)
-    app.state.streams = set()
+    app.state.desk = desk
+    app.state.broadcast = Broadcast(desk, MOST_STREAMS)
     tell_problems(app)
     for routes in (
         sweep_routes, trial_routes, event_routes, hook_routes, data_routes, people_routes,
@@ -64,16 +76,16 @@ def make_app(service: Service, rates: Rates | None = None) -> FastAPI:
     return app
 
 
-def make_server(service: Service, rates: Rates | None = None) -> uvicorn.Server:
+def make_server(desk: Desk, rates: Rates | None = None) -> uvicorn.Server:
     """Return the service as a server, to be run with the sockets that it listens at.
 
     Parameters
     ----------
-    service, rates
+    desk, rates
         As for `make_app`.
     """
     config = uvicorn.Config(
-        make_app(service, rates), log_level="warning", access_log=False, server_header=False,
-        timeout_graceful_shutdown=2,
+        make_app(desk, rates), log_level="warning", access_log=False, server_header=False,
+        timeout_graceful_shutdown=2, timeout_keep_alive=_IDLE_SECONDS,
     )  # fmt: skip
     return uvicorn.Server(config)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.concurrency import run_in_threadpool
 
 from model.data.sources import KNOWN
-from search.api.callers import Submitter, TheService, Viewer
+from search.api.callers import Submitter, TheDesk, Viewer
 from search.api.problems import PROBLEMS
 
 router = APIRouter(tags=["data sets"], responses=PROBLEMS)
@@ -15,14 +15,14 @@ FileName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
 @router.get("/datasets")
-def listed(service: TheService, caller: Viewer) -> dict[str, Any]:
+def listed(desk: TheDesk, caller: Viewer) -> dict[str, Any]:
     """Return what a sweep may name: known data sets, uploads, and folders whose files it may."""
     del caller
     return {
         "known": list(KNOWN),
-        "uploads": [vars(upload) for upload in service.data_sets.uploads()],
-        "folders": [str(folder) for folder in service.limits.folders],
-        "most_bytes": service.limits.upload_bytes,
+        "uploads": [vars(upload) for upload in desk.data_sets.uploads()],
+        "folders": [str(folder) for folder in desk.limits.folders],
+        "most_bytes": desk.limits.upload_bytes,
     }
 
 
@@ -37,10 +37,10 @@ def listed(service: TheService, caller: Viewer) -> dict[str, Any]:
     },
 )
 async def upload(
-    name: FileName, request: Request, service: TheService, caller: Submitter
+    name: FileName, request: Request, desk: TheDesk, caller: Submitter
 ) -> dict[str, Any]:
     """Upload a file in a format of docs/data.md; its ending says which. Twice is once."""
-    sets = service.data_sets
+    sets = desk.data_sets
     declared = request.headers.get("content-length", "0")
     sets.check_size(int(declared) if declared.isdecimal() else 0)
     with sets.receiving(name) as (path, digest):
@@ -52,12 +52,12 @@ async def upload(
                 digest.update(part)
                 await run_in_threadpool(file.write, part)
         kept = await run_in_threadpool(sets.keep, path, digest.hexdigest())
-    service.ledger.events.record(caller, "upload", kept.name)
+    desk.ledger.events.record(caller, "upload", kept.name)
     return vars(kept)
 
 
 @router.delete("/datasets/{name}")
-def remove(name: FileName, service: TheService, caller: Submitter) -> dict[str, int]:
+def remove(name: FileName, desk: TheDesk, caller: Submitter) -> dict[str, int]:
     """Remove an upload; sweeps that have not ended need it still."""
-    freed = service.remove_upload(caller, name)
+    freed = desk.remove_upload(caller, name)
     return {"bytes": freed}

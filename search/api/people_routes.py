@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from search.api.answers import NAME, Count, PersonIn, PersonOut, QueueIn, QueueOut, time_text
-from search.api.callers import Admin, TheService, Viewer
+from search.api.callers import Admin, TheDesk, Viewer
 from search.api.problems import PROBLEMS
 from search.queue import Queue
 
@@ -17,69 +17,69 @@ Name = Annotated[str, Path(pattern=NAME)]
 
 
 @router.get("/me")
-def me(service: TheService, caller: Viewer) -> dict[str, Any]:
+def me(desk: TheDesk, caller: Viewer) -> dict[str, Any]:
     """Return who the token belongs to, what there is to share, and the number of the newest event.
 
     Who looks now and follows the events after that one misses none.
     """
     return {
-        "person": caller.person, "role": caller.role, "cores": service.hub.cores,
-        "cluster": service.hub.failure or "works", "event": service.ledger.events.newest,
+        "person": caller.person, "role": caller.role, "cores": desk.board.cores,
+        "cluster": desk.board.failure or "works", "event": desk.ledger.events.newest,
     }  # fmt: skip
 
 
 @router.get("/people")
-def people(service: TheService, caller: Viewer) -> list[PersonOut]:
+def people(desk: TheDesk, caller: Viewer) -> list[PersonOut]:
     """Return whose sweeps share the cluster, and what they have used."""
     del caller
-    return [PersonOut(**asdict(person)) for person in service.ledger.people.all()]
+    return [PersonOut(**asdict(person)) for person in desk.ledger.people.all()]
 
 
 @router.patch("/people/{name}")
-def weigh(name: Name, change: PersonIn, service: TheService, caller: Admin) -> PersonOut:
+def weigh(name: Name, change: PersonIn, desk: TheDesk, caller: Admin) -> PersonOut:
     """Change somebody's weight."""
-    service.weigh(caller, name, change.weight)
+    desk.weigh(caller, name, change.weight)
     return next(
-        PersonOut(**asdict(person)) for person in service.ledger.people.all() if person.name == name
+        PersonOut(**asdict(person)) for person in desk.ledger.people.all() if person.name == name
     )
 
 
 @router.get("/queues")
-def queues(service: TheService, caller: Viewer) -> list[QueueOut]:
+def queues(desk: TheDesk, caller: Viewer) -> list[QueueOut]:
     """Return the queues, their quotas, and what of them is used."""
     del caller
-    used = service.hub.used()
+    used = desk.board.used
     return [
         QueueOut(
             name=queue.name, cores=queue.cores,
             most=None if math.isinf(queue.most) else queue.most, used=used.get(queue.name, 0.0),
         )
-        for queue in service.ledger.queues.all()
+        for queue in desk.ledger.queues.all()
     ]  # fmt: skip
 
 
 @router.put("/queues/{name}")
-def put_queue(name: Name, queue: QueueIn, service: TheService, caller: Admin) -> QueueIn:
+def put_queue(name: Name, queue: QueueIn, desk: TheDesk, caller: Admin) -> QueueIn:
     """Make a queue, or change its quota."""
     most = math.inf if queue.most is None else queue.most
-    service.put_queue(caller, Queue(name, queue.cores, most))
+    desk.put_queue(caller, Queue(name, queue.cores, most))
     return queue
 
 
 @router.delete("/queues/{name}", status_code=204)
-def remove_queue(name: Name, service: TheService, caller: Admin) -> None:
+def remove_queue(name: Name, desk: TheDesk, caller: Admin) -> None:
     """Remove a queue that no sweep was submitted to."""
-    service.remove_queue(caller, name)
+    desk.remove_queue(caller, name)
 
 
 @router.get("/acts")
 def acts(
-    service: TheService,
+    desk: TheDesk,
     caller: Admin,
     before: Annotated[Count | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[dict[str, Any]]:
     """Return what people have done, the newest first."""
     del caller
-    found = service.ledger.events.acts(before, limit)
+    found = desk.ledger.events.acts(before, limit)
     return [{**asdict(act), "at": time_text(act.at)} for act in found]

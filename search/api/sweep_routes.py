@@ -16,10 +16,10 @@ from search.api.answers import (
     SweepOut,
     SweepPatch,
 )
-from search.api.callers import Submitter, TheService, Viewer
+from search.api.callers import Submitter, TheDesk, Viewer
 from search.api.problems import PROBLEMS, ConflictError, UnknownSweepError
 from search.ledger import Caller, SweepRow
-from search.service import Request, Service
+from search.service import Desk, Request
 
 router = APIRouter(tags=["sweeps"], responses=PROBLEMS)
 
@@ -33,7 +33,7 @@ Key = Annotated[
 ]  # fmt: skip
 
 
-def row_of(service: Service, sweep: str) -> SweepRow:
+def row_of(desk: Desk, sweep: str) -> SweepRow:
     """Return a sweep.
 
     Raises
@@ -42,45 +42,45 @@ def row_of(service: Service, sweep: str) -> SweepRow:
         If there is none.
     """
     try:
-        return service.ledger.sweeps.get(sweep)
+        return desk.ledger.sweeps.get(sweep)
     except KeyError:
         raise UnknownSweepError(sweep) from None
 
 
 @router.post("/sweeps", status_code=201, responses={200: {"description": "It was there before."}})
 def submit(
-    sweep: SweepIn, service: TheService, caller: Submitter, response: Response, key: Key = None
+    sweep: SweepIn, desk: TheDesk, caller: Submitter, response: Response, key: Key = None
 ) -> SweepOut:
     """Submit a sweep."""
-    return _submitted(service, caller, sweep.request, key, response)
+    return _submitted(desk, caller, sweep.request, key, response)
 
 
 def _submitted(
-    service: Service, caller: Caller, request: Request, key: str | None, response: Response
+    desk: Desk, caller: Caller, request: Request, key: str | None, response: Response
 ) -> SweepOut:
-    row, is_new = service.submit(caller, request, key)
+    row, is_new = desk.submit(caller, request, key)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/sweeps/{row.id}"
-    return SweepOut.of(service.see(row))
+    return SweepOut.of(desk.see(row))
 
 
 @router.post("/plan")
-def plan(sweep: SweepIn, service: TheService, caller: Submitter) -> Plan:
+def plan(sweep: SweepIn, desk: TheDesk, caller: Submitter) -> Plan:
     """Return what a sweep would do, without submitting it."""
     del caller
-    checked = service.requests.check(sweep.request)
-    ahead = [row for row in service.ledger.sweeps.live() if row.priority >= sweep.priority]
+    checked = desk.requests.check(sweep.request)
+    ahead = [row for row in desk.ledger.sweeps.live() if row.priority >= sweep.priority]
     return Plan(
         total=checked.config.total,
         dataset={"name": checked.data.name, "fingerprint": checked.data.fingerprint},
-        text=service.requests.plan(checked, max(1, int(service.hub.cores))),
+        text=desk.requests.plan(checked, max(1, int(desk.board.cores))),
         position=len(ahead) + 1,
     )
 
 
 @router.get("/sweeps")
 def page(
-    service: TheService,
+    desk: TheDesk,
     caller: Viewer,
     before: Annotated[Count | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -88,37 +88,37 @@ def page(
 ) -> SweepList:
     """Return sweeps, the newest first."""
     person = caller.person if mine else None
-    rows = service.ledger.sweeps.page(before, limit + 1, person)
+    rows = desk.ledger.sweeps.page(before, limit + 1, person)
     shown = rows[:limit]
     more = shown[-1].place if len(rows) > limit else None
-    return SweepList(sweeps=[SweepOut.of(service.see(row)) for row in shown], before=more)
+    return SweepList(sweeps=[SweepOut.of(desk.see(row)) for row in shown], before=more)
 
 
 @router.get("/sweeps/{sweep}")
-def get(sweep: SweepId, service: TheService, caller: Viewer) -> SweepDetail:
+def get(sweep: SweepId, desk: TheDesk, caller: Viewer) -> SweepDetail:
     """Return a sweep with its settings and its newest links."""
     del caller
-    row = row_of(service, sweep)
-    seen = service.see(row)
+    row = row_of(desk, sweep)
+    seen = desk.see(row)
     return SweepDetail(
         **SweepOut.of(seen).model_dump(),
         settings=row.settings,
         options=row.options,
         links=[vars(link) for link in list(seen.progress.newest)],
-        shared=service.shared(row),
+        shared=desk.shared(row),
     )
 
 
 @router.patch("/sweeps/{sweep}")
-def change(sweep: SweepId, patch: SweepPatch, service: TheService, caller: Submitter) -> SweepOut:
+def change(sweep: SweepId, patch: SweepPatch, desk: TheDesk, caller: Submitter) -> SweepOut:
     """Want something else of a sweep, or move it."""
     asked = patch.model_dump(exclude_none=True)
-    return SweepOut.of(service.see(_changed(service, caller, sweep, asked)))
+    return SweepOut.of(desk.see(_changed(desk, caller, sweep, asked)))
 
 
-def _changed(service: Service, caller: Caller, sweep: str, asked: dict[str, Any]) -> SweepRow:
+def _changed(desk: Desk, caller: Caller, sweep: str, asked: dict[str, Any]) -> SweepRow:
     try:
-        return service.change(caller, sweep, **asked)
+        return desk.change(caller, sweep, **asked)
     except KeyError:
         raise UnknownSweepError(sweep) from None
     except ValueError as error:
@@ -126,11 +126,11 @@ def _changed(service: Service, caller: Caller, sweep: str, asked: dict[str, Any]
 
 
 @router.post("/sweeps/change")
-def change_many(many: ManyIn, service: TheService, caller: Submitter) -> SweepList:
+def change_many(many: ManyIn, desk: TheDesk, caller: Submitter) -> SweepList:
     """Want the same of several sweeps: of all, or of none where one cannot."""
-    with service.ledger.transaction():
-        rows = [_changed(service, caller, sweep, {"wanted": many.wanted}) for sweep in many.ids]
-    return SweepList(sweeps=[SweepOut.of(service.see(row)) for row in rows], before=None)
+    with desk.ledger.transaction():
+        rows = [_changed(desk, caller, sweep, {"wanted": many.wanted}) for sweep in many.ids]
+    return SweepList(sweeps=[SweepOut.of(desk.see(row)) for row in rows], before=None)
 
 
 @router.post(
@@ -140,22 +140,22 @@ def change_many(many: ManyIn, service: TheService, caller: Submitter) -> SweepLi
 def clone(
     sweep: SweepId,
     changes: CloneIn,
-    service: TheService,
+    desk: TheDesk,
     caller: Submitter,
     response: Response,
     key: Key = None,
 ) -> SweepOut:
     """Submit a sweep again with other values; what the first has trained is taken over."""
-    request = service.cloned(row_of(service, sweep), changes.model_dump(exclude_none=True))
-    return _submitted(service, caller, request, key, response)
+    request = desk.cloned(row_of(desk, sweep), changes.model_dump(exclude_none=True))
+    return _submitted(desk, caller, request, key, response)
 
 
 @router.delete("/sweeps/{sweep}")
 def delete(
-    sweep: SweepId, service: TheService, caller: Submitter, *, dry_run: bool = False
+    sweep: SweepId, desk: TheDesk, caller: Submitter, *, dry_run: bool = False
 ) -> dict[str, int]:
     """Delete a sweep that has ended, with its files; tells the bytes that this frees."""
     try:
-        return {"bytes": service.remove(caller, sweep, dry_run=dry_run)}
+        return {"bytes": desk.remove(caller, sweep, dry_run=dry_run)}
     except KeyError:
         raise UnknownSweepError(sweep) from None

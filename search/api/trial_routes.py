@@ -12,12 +12,12 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from search.api.answers import TrialPage
-from search.api.callers import TheService, Viewer
+from search.api.callers import TheDesk, Viewer
 from search.api.problems import PROBLEMS
 from search.api.sweep_routes import SweepId, row_of
 from search.errors import ConfigError, RunFolderError
 from search.record import RunFolder, arrow_bytes, csv_lines
-from search.service import Service
+from search.service import Desk
 from search.view import Bins, TrialTable, binned
 
 router = APIRouter(tags=["trials"], responses=PROBLEMS)
@@ -38,18 +38,18 @@ _REPORT_POLICY = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-
 )
 
 
-def _table(service: Service, sweep: str) -> TrialTable:
-    row = row_of(service, sweep)
+def _table(desk: Desk, sweep: str) -> TrialTable:
+    row = row_of(desk, sweep)
     folder = pathlib.Path(row.folder)
     if RunFolder(folder).read_manifest() is None:
         raise RunFolderError(f"The sweep {sweep} has no trials yet.")
-    return service.tables.get(folder)
+    return desk.tables.get(folder)
 
 
 @router.get("/sweeps/{sweep}/trials")
 def trials(
     sweep: SweepId,
-    service: TheService,
+    desk: TheDesk,
     caller: Viewer,
     order: Annotated[
         str, Query(max_length=200, description="A column; the greatest first with a minus.")
@@ -65,7 +65,7 @@ def trials(
     names = [name for name in columns.split(",") if name]
     if len(names) > _MOST_COLUMNS:
         raise ConfigError(f"{len(names)} columns are more than {_MOST_COLUMNS}.")
-    page = _table(service, sweep).page(order, _cursor(after), limit, names)
+    page = _table(desk, sweep).page(order, _cursor(after), limit, names)
     return TrialPage(
         columns=list(page.columns),
         rows=[list(row) for row in page.rows],
@@ -97,13 +97,13 @@ def _cursor(text: str | None) -> list[Any] | None:
 )
 def log(
     sweep: SweepId,
-    service: TheService,
+    desk: TheDesk,
     caller: Viewer,
     form: Annotated[Literal["csv", "arrow"], Query()] = "csv",
 ) -> Response:
     """Return the whole log, by number, as CSV or as a stream of Arrow."""
     del caller
-    folder = RunFolder(pathlib.Path(row_of(service, sweep).folder))
+    folder = RunFolder(pathlib.Path(row_of(desk, sweep).folder))
     if folder.read_manifest() is None:
         raise RunFolderError(f"The sweep {sweep} has no trials yet.")
     if form == "csv":
@@ -115,7 +115,7 @@ def log(
 @router.get("/sweeps/{sweep}/bins")
 def bins(
     sweep: SweepId,
-    service: TheService,
+    desk: TheDesk,
     caller: Viewer,
     ranges: Annotated[
         str,
@@ -127,7 +127,7 @@ def bins(
 ) -> Bins:
     """Return the trials in bins, in an answer whose size does not grow with their number."""
     del caller
-    return binned(_table(service, sweep), _ranges(ranges), best)
+    return binned(_table(desk, sweep), _ranges(ranges), best)
 
 
 def _ranges(text: str) -> dict[str, tuple[int, int]]:
@@ -146,10 +146,10 @@ def _ranges(text: str) -> dict[str, tuple[int, int]]:
     response_class=StreamingResponse,
     responses={200: {"content": {"application/x-tar": {}}}},
 )
-def folder(sweep: SweepId, service: TheService, caller: Viewer) -> StreamingResponse:
+def folder(sweep: SweepId, desk: TheDesk, caller: Viewer) -> StreamingResponse:
     """Return the run folder as an archive, without the states with which training goes on."""
     del caller
-    row = row_of(service, sweep)
+    row = row_of(desk, sweep)
     if RunFolder(pathlib.Path(row.folder)).read_manifest() is None:
         raise RunFolderError(f"The sweep {sweep} has no trials yet.")
     return StreamingResponse(_archive(pathlib.Path(row.folder)), media_type="application/x-tar")
@@ -173,12 +173,12 @@ def _taken(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 def file(
     sweep: SweepId,
     name: Literal["model", "report", "summary", "manifest", "messages", "links"],
-    service: TheService,
+    desk: TheDesk,
     caller: Viewer,
 ) -> FileResponse:
     """Return a file of the run."""
     del caller
-    row = row_of(service, sweep)
+    row = row_of(desk, sweep)
     path, kind = _FILES[name]
     found = pathlib.Path(row.folder) / path
     if not found.is_file():

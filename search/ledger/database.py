@@ -127,7 +127,7 @@ class LedgerError(StoreError):
 
 
 class Database:
-    """One connection to the file, for all threads of the one process that writes it.
+    """One connection of a process to the file, for all of its threads.
 
     Parameters
     ----------
@@ -213,6 +213,13 @@ class Database:
         with self._lock:
             found: sqlite3.Row | None = self._run(query, values).fetchone()
             return found
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """What is another after each change of a row, by this process or another one."""
+        with self._lock:
+            row = self._run("pragma data_version").fetchone()
+            return row[0], self._connection.total_changes
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:

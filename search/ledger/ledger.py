@@ -53,6 +53,11 @@ class Ledger:
         """Let all that is written inside be there, or nothing of it."""
         return self._database.transaction()
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """What is another after each change, by this process or another one."""
+        return self._database.version
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

@@ -169,13 +169,10 @@ class People:
         )
         return [TokenRow(*row) for row in rows]
 
-    def is_valid(self, number: int) -> bool:
-        """Whether a token opens anything now."""
-        row = self._database.row(
-            "select id, person, role, created_at, expires_at, revoked_at from token where id = ?",
-            (number,),
-        )
-        return row is not None and TokenRow(*row).is_valid(self._now())
+    def valid(self) -> set[int]:
+        """Return the numbers of the tokens that open something now."""
+        now = self._now()
+        return {token.id for token in self.tokens() if token.is_valid(now)}
 
     def caller(self, token: str) -> Caller | None:
         """Return who shows a token; None where it is unknown, revoked or expired."""

@@ -4,18 +4,25 @@ It knows who may do what to a sweep, when a sweep is open, and whose task starts
 `search.queue` decides it. It never knows how it is asked: HTTP, pages and clients are others'.
 """
 
+from search.service.answering import Answering, answering_desk
+from search.service.board import Board, Seen
+from search.service.desk import PRIORITIES, Desk
 from search.service.errors import ForbiddenError
 from search.service.limits import Limits
 from search.service.progress import Progress
 from search.service.requests import Request
-from search.service.service import PRIORITIES, Seen, Service
+from search.service.service import Service
 
 __all__ = [
     "PRIORITIES",
+    "Answering",
+    "Board",
+    "Desk",
     "ForbiddenError",
     "Limits",
     "Progress",
     "Request",
     "Seen",
     "Service",
+    "answering_desk",
 ]

@@ -1,7 +1,15 @@
 """What a service refuses."""
 
 from model.errors import UsageError
+from search.errors import StoreError
 
 
 class ForbiddenError(UsageError):
     """Somebody asks for what the token does not allow."""
+
+
+class LineError(StoreError):
+    """The process that runs the sweeps does not hear; it may be ending."""
+
+    def __init__(self) -> None:
+        super().__init__("The service is ending, or only just starting. Ask again in a moment.")

@@ -93,6 +93,10 @@ class Hooks:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Close connections."""
         self._http.close()
 
     # --- What people ask.

@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -117,9 +117,9 @@ class Hub:
         """Return how many tasks there would be room for, were there no others; at least 1."""
         return max(1, int(self.cores / resources.cpus + 1e-9))
 
-    def leases(self, sweep: str) -> int:
-        """Return how many tasks of a sweep run."""
-        return sum(started.share.sweep == sweep for started in list(self._started.values()))
+    def running_by_sweep(self) -> dict[str, int]:
+        """Return how many tasks run of each sweep of which any does."""
+        return dict(Counter(started.share.sweep for started in list(self._started.values())))
 
     def used(self) -> dict[str, float]:
         """Return the cores that each queue has at work: the sum of its leases."""

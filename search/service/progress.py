@@ -1,13 +1,16 @@
 """How far an open sweep has come, as its links tell it."""
 
 import time
-from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
+from model.errors import PacksweepError
 from search.plan import Link
-from search.record import Standings
+from search.record import RunFolder, Standings
+from search.watch import RunState
 
 _NEWEST = 20
 
@@ -58,8 +61,8 @@ class Progress:
         Links that have ended since the sweep was opened.
     tried_again : int
         Links that were tried again.
-    newest : deque of EndedLink
-        The newest links, the newest last.
+    newest : tuple of EndedLink
+        The newest links, the newest last; never changed, so that any thread may go through it.
     """
 
     version: int = 0
@@ -68,7 +71,7 @@ class Progress:
     best: dict[str, Any] | None = None
     links: int = 0
     tried_again: int = 0
-    newest: deque[EndedLink] = field(default_factory=lambda: deque(maxlen=_NEWEST))
+    newest: tuple[EndedLink, ...] = ()
 
     @classmethod
     def of_result(cls, result: Mapping[str, Any]) -> Self:
@@ -86,9 +89,10 @@ class Progress:
     def advanced(self, link: Link, standings: Standings, node: str) -> None:
         """Count a link that is in the log."""
         self.links += 1
-        self.newest.append(
-            EndedLink(time.time(), link.pack.label, link.start_epoch, link.epoch, link.width, node)
+        ended = EndedLink(
+            time.time(), link.pack.label, link.start_epoch, link.epoch, link.width, node
         )
+        self.newest = (*self.newest[1 - _NEWEST :], ended)
         self.count(standings)
 
     def count(self, standings: Standings) -> None:
@@ -117,3 +121,12 @@ class Progress:
 
     def idle(self) -> None:
         """Nothing has ended for a moment."""
+
+
+def read_progress(folder: Path) -> Progress:
+    """Return how far a run has come, by its files; not at all where there is none."""
+    progress = Progress()
+    with suppress(PacksweepError):
+        if RunFolder(folder).read_manifest() is not None:
+            progress.count(RunState.read(folder).standings)
+    return progress

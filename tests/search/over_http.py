@@ -14,12 +14,12 @@ _UNLIMITED = Rates(1e9, 10**9, lambda: 0.0)
 
 
 @contextmanager
-def listening(service, rates=_UNLIMITED):
+def listening(desk, rates=_UNLIMITED):
     """Give the address of a service that listens on loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
-        server = make_server(service, rates)
+        server = make_server(desk, rates)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -65,7 +65,7 @@ def asked(root, executor=None, rates=_UNLIMITED, **limits):
     """Give a service that listens, and who may ask it, by name and role."""
     with (
         serving(root, executor or Gate, **limits) as served,
-        listening(served.service, rates) as url,
+        listening(served.desk, rates) as url,
     ):
         people = {}
 

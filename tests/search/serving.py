@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cluster.executor import SerialExecutor
 from search.ledger import Caller
-from search.service import Limits, Request, Service
+from search.service import Desk, Limits, Request, Service
 
 GRID = {
     "dataset": "digits",
@@ -64,10 +64,12 @@ class Served:
     Attributes
     ----------
     service : Service
+    desk : Desk
     people : dict of str to Caller
     """
 
     service: Service
+    desk: Desk
     people: dict[str, Caller] = field(default_factory=dict)
 
     def person(self, name, role="submitter"):
@@ -80,11 +82,11 @@ class Served:
     def submit(self, who="ann", key=None, **request):
         """Submit a sweep in somebody's name; return its identity."""
         asked = Request(**{"grid": GRID, **request})
-        return self.service.submit(self.person(who), asked, key)[0].id
+        return self.desk.submit(self.person(who), asked, key)[0].id
 
     def see(self, sweep):
         """Return a sweep as people see it."""
-        return self.service.see(self.service.ledger.sweeps.get(sweep))
+        return self.desk.see(self.service.ledger.sweeps.get(sweep))
 
     def until(self, sweep, *states, seconds=240.0):
         """Wait until a sweep is in one of some states; return it."""
@@ -112,10 +114,12 @@ def wait_for(look, seconds=240.0):
 def serving(root, executor=SerialExecutor, **limits):
     """Give a service that runs, and that is stopped in the end."""
     service = Service(root, executor, Limits(**limits))
+    desk = Desk(root, service.ledger, service.limits, service)
     service.start()
     try:
-        yield Served(service)
+        yield Served(service, desk)
     finally:
+        desk.close()
         service.stop()
 
 

@@ -27,7 +27,7 @@ def closed(served, sweep):
 
 
 def remove(served, sweep, **options):
-    return served.service.remove(served.person("ann"), sweep, **options)
+    return served.desk.remove(served.person("ann"), sweep, **options)
 
 
 def used(path):
@@ -57,7 +57,7 @@ def test_what_never_began_or_lost_its_files_can_be_deleted(tmp_path, gone):
         first = served.submit("bob", grid=LONGER)
         served.until(first, "running")
         sweep = served.submit(grid={**GRID, "seed": 7}, priority=-1)
-        served.service.change(served.person("ann"), sweep, wanted="cancel")
+        served.desk.change(served.person("ann"), sweep, wanted="cancel")
         closed(served, sweep)
         folder = served.folder(sweep)
         if not gone:
@@ -144,7 +144,7 @@ def test_nothing_is_deleted_that_another_sweep_is_about_to_copy(tmp_path, monkey
         closed(served, second)
         assert served.see(second).state == "done"
         row = served.service.ledger.sweeps.get(second)
-        assert served.service.shared(row)["trials"] == 16
+        assert served.desk.shared(row)["trials"] == 16
         assert remove(served, first) > 0
         # What was copied stays where it was copied to.
-        assert served.service.shared(row)["trials"] == 16
+        assert served.desk.shared(row)["trials"] == 16

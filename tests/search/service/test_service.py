@@ -123,14 +123,14 @@ def test_paused_it_ends_no_task_and_goes_on_without_training_any_twice(tmp_path,
         ann = served.person("ann")
         sweep = served.submit(grid=LONGER)
         wait_for(lambda: gate.allowed == 0 and len(gate.names) > 1)
-        served.service.change(ann, sweep, wanted=PAUSE)
+        served.desk.change(ann, sweep, wanted=PAUSE)
         assert served.until(sweep, "pausing").running == 1
         gate.allowed = 1  # the one that runs ends, and is not lost
         seen = served.until(sweep, "paused")
         assert (seen.running, seen.position) == (0, None)
         before = list(gate.names)
         gate.allowed = None
-        served.service.change(ann, sweep, wanted=RUN)
+        served.desk.change(ann, sweep, wanted=RUN)
         assert served.ended(sweep).state == "done"
         assert_same_log(table(served.folder(sweep)), alone(LONGER))
     links = [name for name in gate.names if name.startswith("advance")]
@@ -143,8 +143,8 @@ def test_paused_and_wanted_again_at_once_it_goes_on(tmp_path, alone):
         ann = served.person("ann")
         sweep = served.submit(grid=LONGER)
         for _ in range(5):
-            served.service.change(ann, sweep, wanted=PAUSE)
-            served.service.change(ann, sweep, wanted=RUN)
+            served.desk.change(ann, sweep, wanted=PAUSE)
+            served.desk.change(ann, sweep, wanted=RUN)
         assert served.ended(sweep).state == "done"
         assert_same_log(table(served.folder(sweep)), alone(LONGER))
 
@@ -160,7 +160,7 @@ def test_cancelled_in_any_state_nothing_of_it_is_left_and_twice_is_once(tmp_path
         if moment == "preparing":
             wait_for(lambda: sweep in service._open)
         if moment in {"pausing", "paused"}:
-            service.change(ann, sweep, wanted=PAUSE)
+            served.desk.change(ann, sweep, wanted=PAUSE)
         if moment == "paused":
             gate.allowed = None
             served.until(sweep, "paused")
@@ -168,11 +168,11 @@ def test_cancelled_in_any_state_nothing_of_it_is_left_and_twice_is_once(tmp_path
             gate.allowed = None
             served.until(sweep, "done")
             with pytest.raises(ValueError, match="has ended"):
-                service.change(ann, sweep, wanted=CANCEL)
+                served.desk.change(ann, sweep, wanted=CANCEL)
         else:
-            service.change(ann, sweep, wanted=CANCEL)
+            served.desk.change(ann, sweep, wanted=CANCEL)
             with pytest.raises(ValueError, match=r"cancelled|has ended"):
-                service.change(ann, sweep, wanted=RUN)
+                served.desk.change(ann, sweep, wanted=RUN)
             assert served.ended(sweep).state == "cancelled"
         gate.allowed = None
         wait_for(lambda: not service._open)
@@ -191,7 +191,7 @@ def test_cores_that_a_cancel_frees_go_to_who_waits(tmp_path, alone):
         wait_for(lambda: served.see(first).running)
         second = served.submit("bob")
         wait_for(lambda: served.see(second).position)
-        served.service.change(served.person("ann"), first, wanted=CANCEL)
+        served.desk.change(served.person("ann"), first, wanted=CANCEL)
         assert served.ended(first).state == "cancelled"
         wait_for(lambda: served.see(second).running)
         gate.allowed = None
@@ -204,7 +204,7 @@ def test_no_more_are_open_than_may_be_while_others_drain(tmp_path):
         first = served.submit("ann", grid=LONGER)
         wait_for(lambda: served.see(first).running)
         second = served.submit("bob")
-        served.service.change(served.person("ann"), first, wanted=PAUSE)
+        served.desk.change(served.person("ann"), first, wanted=PAUSE)
         served.until(first, "pausing")
         threading.Event().wait(0.7)
         assert list(served.service._open) == [first]
@@ -218,7 +218,7 @@ def test_stopped_it_ends_with_what_is_in_the_log(tmp_path):
     with serving(tmp_path, lambda: gate) as served:
         sweep = served.submit(grid=LONGER)
         wait_for(lambda: gate.allowed == 0 and served.see(sweep).running)
-        served.service.change(served.person("ann"), sweep, wanted=STOP)
+        served.desk.change(served.person("ann"), sweep, wanted=STOP)
         assert served.until(sweep, "stopping").running == 1
         gate.allowed = None
         seen = served.ended(sweep)
@@ -236,7 +236,7 @@ def test_a_sweep_that_overlaps_trains_exactly_what_is_missing(tmp_path, alone):
         second = served.submit("bob", grid=wider)
         served.ended(second)
         log = table(served.folder(second))
-        shared = served.service.shared(served.service.ledger.sweeps.get(second))
+        shared = served.desk.shared(served.service.ledger.sweeps.get(second))
         trained = _epochs_trained(served.folder(second))
     assert shared == {"trials": 16, "from": [f"grid-{first}"]}
     assert log.source.notna().sum() == 16
@@ -303,11 +303,11 @@ def test_nobody_changes_or_deletes_what_is_another_s_but_an_administrator(tmp_pa
         bob = served.person("bob")
         for change in ({"wanted": CANCEL}, {"priority": 9}, {"queue": "all"}, {"name": "x"}):
             with pytest.raises(ForbiddenError, match="is ann's; bob cannot change it"):
-                service.change(bob, sweep, **change)
+                served.desk.change(bob, sweep, **change)
         with pytest.raises(ForbiddenError, match="cannot delete it"):
-            service.remove(bob, sweep)
+            served.desk.remove(bob, sweep)
         assert service.ledger.sweeps.get(sweep) == before
-        service.change(served.person("root", "admin"), sweep, wanted=CANCEL)
+        served.desk.change(served.person("root", "admin"), sweep, wanted=CANCEL)
         assert served.ended(sweep).state == "cancelled"
 
 
@@ -322,7 +322,7 @@ def test_64_people_at_once_with_retries_get_as_many_sweeps_as_they_asked_for(tmp
         with pytest.raises(RepeatedKeyError):
             served.submit(key="k1", priority=99)
         for row in rows:
-            served.service.change(served.person("ann"), row.id, wanted=CANCEL)
+            served.desk.change(served.person("ann"), row.id, wanted=CANCEL)
         wait_for(lambda: not served.service.ledger.sweeps.live())
 
 
@@ -354,7 +354,7 @@ def test_a_poisoned_sweep_says_why_and_the_others_go_on(tmp_path, alone, name):
         seen = wait_for(lambda: (s := served.see(bad)).state == state and s.reason and s)
         assert reason in seen.reason
         if state not in ENDED:
-            served.service.change(served.person("eve"), bad, wanted=CANCEL)
+            served.desk.change(served.person("eve"), bad, wanted=CANCEL)
             assert served.ended(bad).state == "cancelled"
 
 
@@ -500,7 +500,7 @@ def test_two_people_share_as_their_weights_say(tmp_path, monkeypatch):
 
         service.ledger.leases.start = start
         served.person("bob")
-        service.weigh(served.person("root", "admin"), "bob", 2.0)
+        served.desk.weigh(served.person("root", "admin"), "bob", 2.0)
         wide = grid(batch_size=[100, 110, 120, 130, 140, 150, 160, 170], epochs=[16])
         sweeps = [
             served.submit(name, grid={**wide, "seed": seed})
@@ -531,7 +531,7 @@ def test_states_as_they_are_told_follow_the_rules(tmp_path):
         ann = served.person("ann")
         sweep = served.submit(grid=LONGER)
         for wanted in (PAUSE, RUN, PAUSE, RUN):
-            served.service.change(ann, sweep, wanted=wanted)
+            served.desk.change(ann, sweep, wanted=wanted)
             threading.Event().wait(0.1)
         served.ended(sweep)
         told = [

@@ -93,7 +93,7 @@ def test_who_waits_begins_when_the_other_one_does_not_go_on(tmp_path, wanted):
         wait_for(lambda: served.see(first).running)
         second = served.submit("bob")
         wait_for(lambda: first in served.see(second).reason)
-        served.service.change(served.person("ann"), first, wanted=wanted)
+        served.desk.change(served.person("ann"), first, wanted=wanted)
         gate.allowed = None
         assert served.ended(second).state == "done"
         assert len(table(served.folder(second))) == 16
@@ -121,7 +121,7 @@ def test_a_priority_that_is_raised_ends_the_wait(tmp_path):
         wait_for(lambda: served.see(first).running)
         second = served.submit("bob")
         wait_for(lambda: first in served.see(second).reason)
-        served.service.change(served.person("bob"), second, priority=1)
+        served.desk.change(served.person("bob"), second, priority=1)
         assert wait_for(lambda: served.see(second).position) == 1
 
 

@@ -1,0 +1,162 @@
+"""How much the people who look at a service slow the training that goes on in it.
+
+A service of two workers trains the full grid, and clients of `crowd_clients.py` come for a minute
+and go for a minute, in turns, so that each minute with them lies between two without.
+
+- `pages`: 30 pages of the sweep and 20 of the list, as the browser has them, and 5 who submit.
+- `flood`: 50 who ask without a pause with one token, whatever the answer is.
+- `many_floods`: the same with 50 tokens.
+
+`slower_percent` is what the workers have trained in a second with them against without: epochs by
+their rows and columns, weighed by what they typically take. It follows all that goes on in the
+machine, so `service_cpu` says it too: the cores that the processes of the service have had, beyond
+what they have without clients, and `clients_cpu` those of the clients, which are elsewhere in life.
+
+    python benchmarks/crowd.py    about ten minutes; needs Fashion-MNIST
+"""
+
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+from harness import report
+
+from search.client import Client
+from search.ledger import Ledger
+
+# Pages, lists, floods, submitters, and tokens among them.
+CASES = {
+    "pages": ((30, 20, 0, 5), 10),
+    "flood": ((0, 0, 50, 0), 1),
+    "many_floods": ((0, 0, 50, 0), 50),
+}
+TURNS = 2
+SECONDS = float(os.environ.get("CROWD_SECONDS", "60"))
+
+
+def main() -> None:
+    rows = {}
+    wanted = sys.argv[1:] or list(CASES)
+    for name in wanted:
+        counts, tokens = CASES[name]
+        with tempfile.TemporaryDirectory() as folder:
+            rows[name] = measure(Path(folder) / "s", counts, tokens)
+        print(name, json.dumps(rows[name]), flush=True)
+    if set(wanted) == set(CASES):
+        report("crowd", {"cases": rows}, keep=True)
+
+
+@contextmanager
+def service(root: Path, tokens: int) -> Iterator[tuple[psutil.Process, str, list[str]]]:
+    """Give a service as a process, its address, and tokens."""
+    root.mkdir(parents=True)
+    with closing(Ledger(root / "ledger.sqlite")) as ledger:
+        given = [ledger.people.add_token(f"p{n}", "submitter") for n in range(tokens)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "search.serve", "--root", str(root), "--port", "0",
+         "--workers", "2"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        url = re.search(r"http://[\d.:]+", process.stderr.readline())[0]
+        yield psutil.Process(process.pid), url, given
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+
+def measure(root: Path, counts: tuple[int, ...], tokens: int) -> dict[str, Any]:
+    with service(root, tokens) as (process, url, given), Client(url, given[0]) as ann:
+        while ann.me()["cores"] < 2:
+            time.sleep(0.1)
+        sweep = ann.submit("full")["id"]
+        folder = root / "runs" / f"full-{sweep}"
+        while ann.get(sweep)["finished"] < 100:
+            time.sleep(0.5)
+        spans, seen = [], []
+        for turn in range(2 * TURNS + 1):
+            if turn % 2:
+                come = partial(_clients, url, sweep, counts, given)
+                spans.append(_span(process, lambda come=come: seen.append(come())))
+            else:
+                spans.append(_span(process, lambda: time.sleep(SECONDS)))
+        links = [json.loads(line) for line in (folder / "links.jsonl").read_text().splitlines()]
+        ann.change(sweep, wanted="cancel")
+    rates = [_rate(links, start, end) for start, end, _ in spans]
+    cpu = [seconds / (end - start) for start, end, seconds in spans]
+    without, during = range(0, len(spans), 2), range(1, len(spans), 2)
+    slower = [
+        100 * (1 - rates[turn] / ((rates[turn - 1] + rates[turn + 1]) / 2)) for turn in during
+    ]
+    return {
+        **{key: sum(one[key] for one in seen) for key in ("answers", "events", "errors")},
+        "first_errors": seen[0]["first_errors"],
+        "statuses": seen[-1]["statuses"],
+        **{key: statistics.median(one[key] for one in seen)
+           for key in ("answer_p50_ms", "answer_p95_ms")},
+        "p95_ms_by_route": seen[-1]["p95_ms_by_route"],
+        "slower_percent": statistics.mean(slower),
+        "slower_percent_each": slower,
+        "service_cpu": statistics.mean(cpu[t] for t in during)
+        - statistics.mean(cpu[t] for t in without),
+        "service_cpu_without": statistics.mean(cpu[t] for t in without),
+        "clients_cpu": statistics.mean(one["clients_cpu_s"] for one in seen) / SECONDS,
+    }  # fmt: skip
+
+
+def _span(process: psutil.Process, act: Any) -> tuple[float, float, float]:
+    """Return when something began and ended, and what CPU seconds the service had meanwhile."""
+    before, start = _cpu(process), time.time()
+    act()
+    return start, time.time(), _cpu(process) - before
+
+
+def _cpu(process: psutil.Process) -> float:
+    """CPU seconds of a service and of what answers for it, without those of its cluster."""
+    ours = [process] + [
+        child for child in process.children() if "search" in " ".join(child.cmdline()[:3])
+    ]
+    return sum(sum(one.cpu_times()[:2]) for one in ours)
+
+
+def _clients(url: str, sweep: str, counts: tuple[int, ...], tokens: list[str]) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("crowd_clients.py")), url, sweep,
+         str(SECONDS), *map(str, counts)],
+        input="\n".join(tokens), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def _rate(links: list[dict[str, Any]], start: float, end: float) -> float:
+    """Return how much was trained in a second: epochs by their rows and columns, per second."""
+    speed: dict[str, list[float]] = {link["label"]: [] for link in links}
+    for link in links:
+        work = link["width"] * link["trained_epochs"]
+        speed[link["label"]].append((link["finished_at"] - link["started_at"]) / work)
+    typical = {label: min(found) for label, found in speed.items()}
+    done = 0.0
+    for link in links:
+        inside = min(end, link["finished_at"]) - max(start, link["started_at"])
+        if inside > 0:
+            whole = link["finished_at"] - link["started_at"]
+            work = link["width"] * link["trained_epochs"] * inside / whole
+            done += work * typical[link["label"]]
+    return done / (end - start)
+
+
+if __name__ == "__main__":
+    os.chdir(Path(__file__).parents[1])
+    main()

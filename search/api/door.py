@@ -1,0 +1,84 @@
+"""Who comes in: tokens and rates are looked at before anything else is done for a request."""
+
+import math
+from collections.abc import Mapping
+
+from starlette.exceptions import HTTPException
+
+from search.api.bodies import App, Receive, Scope, Send
+from search.api.problems import problem
+from search.api.rates import Rates
+from search.ledger import Caller
+from search.service import Desk
+
+CALLER = "packsweep.caller"
+"""Where the scope of a request has its caller."""
+
+_BEARER = "bearer "
+
+
+class Door:
+    """Lets in who has a token and does not ask too often; all others are answered here.
+
+    Without the rest of the way, so that a flood costs little.
+
+    Parameters
+    ----------
+    app : callable
+        The rest of the service, by ASGI.
+    desk : Desk
+    rates : Rates
+        How often somebody may ask.
+    beginning : str
+        The beginning of the paths that need a token.
+    public : str
+        The one of them that does not.
+    """
+
+    def __init__(self, app: App, desk: Desk, rates: Rates, beginning: str, public: str) -> None:
+        self._app, self._desk, self._rates = app, desk, rates
+        self._beginning, self._public = beginning, public
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on with its caller."""
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path.startswith(self._beginning) and path != self._public:
+            try:
+                # In this thread: handing it to another one takes longer than looking.
+                scope[CALLER] = self._caller(scope)
+            except HTTPException as error:
+                await problem(error.status_code, error.detail, error.headers)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _caller(self, scope: Scope) -> Caller:
+        shown = _token(dict(scope["headers"]))
+        caller = self._desk.ledger.people.caller(shown) if shown else None
+        who = f"token {caller.token}" if caller else _address(scope)
+        wait = self._rates.wait(who)
+        if wait:
+            raise HTTPException(
+                429,
+                f"These are more than {self._rates.per_second:g} requests a second. Wait as long "
+                "as Retry-After says.",
+                {"Retry-After": str(math.ceil(wait))},
+            )
+        if caller is None:
+            why = "is unknown, revoked or expired" if shown else "is missing"
+            raise HTTPException(
+                401,
+                f"The token {why}. Send Authorization: Bearer TOKEN; an administrator gives "
+                "tokens.",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        return caller
+
+
+def _token(headers: Mapping[bytes, bytes]) -> str:
+    text = headers.get(b"authorization", b"").decode("latin-1")
+    return text[len(_BEARER) :].strip() if text.lower().startswith(_BEARER) else ""
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "?"

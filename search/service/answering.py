@@ -1,0 +1,111 @@
+"""The process that answers people, so that it never takes the time of the one that runs sweeps."""
+
+import logging
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from model.errors import PacksweepError
+from search.ledger import Ledger
+from search.service.desk import Desk
+from search.service.line import FarRunner, NearEnd
+from search.service.service import Service
+
+log = logging.getLogger(__name__)
+
+# One that ends sooner has not worked; so many of those in a row, and none will.
+_WORKED_SECONDS, _FAILURES = 10.0, 3
+
+# How long one that is to end may take.
+_END_SECONDS = 5.0
+
+_NICE = 19
+"""Ray's workers have 15 as Ray starts them, so that whoever answers must have less than that."""
+
+
+class AnsweringError(PacksweepError):
+    """The process that answers ends by itself, again and again."""
+
+
+class Answering:
+    """Has a process that answers for a service, and another one where that ends.
+
+    Parameters
+    ----------
+    service : Service
+    listener : socket
+        Where it is asked. It stays open here, so that who asks between two processes waits.
+    command : sequence of str
+        Starts the process; the numbers of two file descriptors follow, for `answering_desk`.
+    """
+
+    def __init__(self, service: Service, listener: socket.socket, command: Sequence[str]) -> None:
+        self._service, self._listener, self._command = service, listener, command
+
+    def run(self) -> None:
+        """Answer until this thread is interrupted.
+
+        Raises
+        ------
+        AnsweringError
+            If the process ends by itself as soon as it is started.
+        """
+        failures = 0
+        while failures < _FAILURES:
+            began = time.monotonic()
+            code = self._run_one()
+            log.error("whoever answers has ended with %s; another one is started", code)
+            failures = 0 if time.monotonic() - began > _WORKED_SECONDS else failures + 1
+        raise AnsweringError(
+            "The process that answers ends as soon as it is started; what it says stands above."
+        )
+
+    def _run_one(self) -> int:
+        mine, its = socket.socketpair()
+        with mine, its:
+            numbers = (self._listener.fileno(), its.fileno())
+            process = subprocess.Popen(  # noqa: S603 - what the service itself says
+                [*self._command, *map(str, numbers)], pass_fds=numbers, stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
+            its.close()  # or nobody notices here that the process has ended
+            end = NearEnd(mine, self._service)
+            try:
+                return process.wait()
+            finally:
+                end.close()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_END_SECONDS)
+                process.kill()
+                process.wait()
+
+
+def answering_desk(line: int, gone: Callable[[], None]) -> Desk:
+    """Return the desk of the process that `Answering` has started.
+
+    Parameters
+    ----------
+    line : int
+        The second file descriptor that the process was given.
+    gone : callable
+        Called in a thread of its own when the service has ended; nobody can be answered then.
+    """
+    runner = FarRunner(Connection(line), gone)
+    root, limits = runner.surroundings()
+    return Desk(root, Ledger(root / "ledger.sqlite"), limits, runner)
+
+
+def yield_to_training() -> None:
+    """Let this process have what processors have left, so that no answer slows a training.
+
+    Linux shares processors between sessions first where they have groups of their own, and inside
+    of one by niceness. So both are said.
+    """
+    os.nice(_NICE)
+    with suppress(OSError):  # no Linux, or without such groups
+        Path("/proc/self/autogroup").write_text(str(_NICE))
