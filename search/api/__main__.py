@@ -6,8 +6,9 @@ import socket
 import sys
 import threading
 
+from search.api.allowance import BURST_SECONDS, SHARE, Allowance, processors
 from search.api.app import make_server
-from search.service import answering_desk, yield_to_training
+from search.service import answering_desk
 
 
 def main(listener: int, line: int) -> None:
@@ -18,7 +19,6 @@ def main(listener: int, line: int) -> None:
     listener, line : int
         File descriptors: where it is asked, and the line to the service.
     """
-    yield_to_training()
     # Ctrl-C and an order to end are for the service, which hangs up then.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -26,7 +26,10 @@ def main(listener: int, line: int) -> None:
     handler.setLevel(logging.WARNING)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
     ended = threading.Event()
-    server = make_server(answering_desk(line, ended.set))
+    desk = answering_desk(line, ended.set)
+    share = SHARE * processors()
+    allowance = Allowance(share, BURST_SECONDS, lambda: bool(desk.board.running))
+    server = make_server(desk, allowance=allowance)
 
     def run() -> None:
         try:

@@ -16,6 +16,7 @@ from search.api import (
     sweep_routes,
     trial_routes,
 )
+from search.api.allowance import Allowance, Turns
 from search.api.bodies import Guard
 from search.api.broadcast import Broadcast
 from search.api.door import Door
@@ -29,6 +30,8 @@ Sweeps over the hyperparameters of classifiers, for many people on one cluster. 
 bearer token. What is wrong with a request is told as RFC 9457 has it.
 """
 
+_UPLOADS = "/v1/datasets/"
+
 _PAGE = Path(__file__).parent / "page"
 
 PER_SECOND, BURST = 100.0, 400
@@ -40,7 +43,7 @@ MOST_STREAMS = 500
 _IDLE_SECONDS = 60
 
 
-def make_app(desk: Desk, rates: Rates | None = None) -> FastAPI:
+def make_app(desk: Desk, rates: Rates | None = None, allowance: Allowance | None = None) -> FastAPI:
     """Return the service as an app of ASGI.
 
     Parameters
@@ -49,6 +52,8 @@ def make_app(desk: Desk, rates: Rates | None = None) -> FastAPI:
         Of a service that is started and stopped by whoever makes the app.
     rates : Rates, optional
         How often somebody may ask.
+    allowance : Allowance, optional
+        Of the processors, where the process does nothing but answer.
     """
     rates = rates or Rates(PER_SECOND, BURST, time.monotonic)
     app = FastAPI(
@@ -60,7 +65,8 @@ def make_app(desk: Desk, rates: Rates | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=[
-            Middleware(Guard, unlimited="/v1/datasets/"),
+            Middleware(Guard, unlimited=_UPLOADS),
+            *([Middleware(Turns, allowance, "/v1/", _UPLOADS)] if allowance else []),
             Middleware(Door, desk, rates, "/v1/", "/v1/openapi.json"),
             Middleware(Kept, desk),
         ],
@@ -76,16 +82,18 @@ def make_app(desk: Desk, rates: Rates | None = None) -> FastAPI:
     return app
 
 
-def make_server(desk: Desk, rates: Rates | None = None) -> uvicorn.Server:
+def make_server(
+    desk: Desk, rates: Rates | None = None, allowance: Allowance | None = None
+) -> uvicorn.Server:
     """Return the service as a server, to be run with the sockets that it listens at.
 
     Parameters
     ----------
-    desk, rates
+    desk, rates, allowance
         As for `make_app`.
     """
     config = uvicorn.Config(
-        make_app(desk, rates), log_level="warning", access_log=False, server_header=False,
+        make_app(desk, rates, allowance), log_level="warning", access_log=False, server_header=False,
         timeout_graceful_shutdown=2, timeout_keep_alive=_IDLE_SECONDS,
     )  # fmt: skip
     return uvicorn.Server(config)

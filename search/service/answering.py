@@ -1,14 +1,12 @@
 """The process that answers people, so that it never takes the time of the one that runs sweeps."""
 
 import logging
-import os
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from model.errors import PacksweepError
 from search.ledger import Ledger
@@ -23,9 +21,6 @@ _WORKED_SECONDS, _FAILURES = 10.0, 3
 
 # How long one that is to end may take.
 _END_SECONDS = 5.0
-
-_NICE = 19
-"""Ray's workers have 15 as Ray starts them, so that whoever answers must have less than that."""
 
 
 class AnsweringError(PacksweepError):
@@ -98,14 +93,3 @@ def answering_desk(line: int, gone: Callable[[], None]) -> Desk:
     runner = FarRunner(Connection(line), gone)
     root, limits = runner.surroundings()
     return Desk(root, Ledger(root / "ledger.sqlite"), limits, runner)
-
-
-def yield_to_training() -> None:
-    """Let this process have what processors have left, so that no answer slows a training.
-
-    Linux shares processors between sessions first where they have groups of their own, and inside
-    of one by niceness. So both are said.
-    """
-    os.nice(_NICE)
-    with suppress(OSError):  # no Linux, or without such groups
-        Path("/proc/self/autogroup").write_text(str(_NICE))

@@ -66,6 +66,7 @@ class NearEnd:
                 threading.Thread(target=self._do, args=named, name="line", daemon=True).start()
 
     def _do(self, number: int, method: str, args: tuple[Any, ...]) -> None:
+        told: tuple[int, Any, Exception | None]
         try:
             told = number, getattr(self._runner, method)(*args), None
         except Exception as error:  # for whoever has asked
