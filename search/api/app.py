@@ -93,7 +93,7 @@ def make_server(
         As for `make_app`.
     """
     config = uvicorn.Config(
-        make_app(desk, rates, allowance), log_level="warning", access_log=False, server_header=False,
-        timeout_graceful_shutdown=2, timeout_keep_alive=_IDLE_SECONDS,
+        make_app(desk, rates, allowance), log_level="warning", access_log=False,
+        server_header=False, timeout_graceful_shutdown=2, timeout_keep_alive=_IDLE_SECONDS,
     )  # fmt: skip
     return uvicorn.Server(config)

@@ -17,9 +17,9 @@ from cluster.metrics import Metrics
 from cluster.outcomes import Finished, Lost, Running, reason_of
 from cluster.resources import Resources
 from model.errors import PacksweepError
-from search.ledger import LeaseRow, Ledger, SweepRow
+from search.ledger import LeaseRow, Ledger, LedgerError, SweepRow
 from search.queue import Decision, Lease, Snapshot, Sweep, Wait, decide
-from search.service.share import Share, Waiting, guarded
+from search.service.share import Mistake, Share, Waiting, guarded
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,9 @@ class Hub:
         self._shares: dict[str, tuple[Share, SweepRow]] = {}
         # What runs, by the number of its lease.
         self._started: dict[int, _Started] = {}
+        # What has ended and was handed to nobody yet, and leases that the ledger still holds.
+        self._ended: deque[Finished | Lost] = deque()
+        self._over: deque[LeaseRow] = deque()
         self._executor: Executor | None = None
         self._again_at = -math.inf
         self._seen: tuple[float, list[Running]] = (-math.inf, [])
@@ -192,11 +195,13 @@ class Hub:
         while not self._stopping:
             try:
                 self._turn()
-            except PacksweepError as error:
+            except ClusterError as error:
                 self._fail(str(error))
-            except Exception as error:
-                log.exception("the hub has failed")
-                self._fail(f"{type(error).__name__}: {error}")
+            except Exception:
+                # Of the ledger, or of one sweep: what runs goes on, and is looked at anew.
+                log.exception("a turn of the hub has failed")
+                self._woken = True
+                time.sleep(_IDLE_SECONDS)
         self._fail("The service ends; what was logged is safe.")
         self._refuse_asked(self.failure)
 
@@ -208,12 +213,15 @@ class Hub:
             self._sleep(_IDLE_SECONDS)
             return
         self._answer(executor)
+        self._end_leases()
         self._count(executor)
         if self._woken:
             self._woken = False
             self._start_some(executor)
-        for ended in executor.wait(_WAIT_SECONDS):
-            self._end(ended)
+        self._ended += executor.wait(_WAIT_SECONDS)
+        while self._ended:
+            self._end(self._ended[0])
+            self._ended.popleft()
             self._woken = True
         if not self._started:
             self._sleep(_IDLE_SECONDS)
@@ -248,9 +256,14 @@ class Hub:
                 answer.set_result(what(executor))
             except ClusterError as error:
                 answer.set_exception(NoClusterError(str(error)))
-                raise  # with it, all that runs there is gone
+                self._check(executor)
             except Exception as error:  # for whoever has asked
                 answer.set_exception(error)
+
+    @staticmethod
+    def _check(executor: Executor) -> None:
+        """Raise where the cluster is gone: else it was what one sweep asked that it cannot do."""
+        executor.running()
 
     def _refuse_asked(self, reason: str) -> None:
         with self._news:
@@ -293,27 +306,41 @@ class Hub:
         task = share.next() if share else None
         if share is None or task is None:
             return  # it has left, or the task was given up
-        seconds = task.seconds or _UNKNOWN_SECONDS
-        with self._ledger.transaction():
-            lease = self._ledger.leases.start(sweep, share.resources.cpus, seconds, task.name)
-            self._ledger.sweeps.started(sweep)
+        try:
+            lease = self._lease(share, task)
+        except BaseException:
+            share.put_back(task)
+            raise
         self._started[lease.id] = _Started(share, task, lease)
         try:
             executor.submit(
                 lease.id, task.name, guarded, task.function, *task.args,
                 avoid=task.avoid, resources=share.resources,
             )  # fmt: skip
-        except PacksweepError:
-            raise
+        except ClusterError as error:
+            self._end(Lost(lease.id, reason_of(error, None)))
+            self._check(executor)
+        except PacksweepError as error:
+            self._end(Finished(lease.id, Mistake(error), ""))
         except Exception as error:  # such as an argument that cannot be sent
             self._end(Lost(lease.id, reason_of(error, None)))
 
+    def _lease(self, share: Share, task: Waiting) -> LeaseRow:
+        seconds = task.seconds or _UNKNOWN_SECONDS
+        with self._ledger.transaction():
+            lease = self._ledger.leases.start(share.sweep, share.resources.cpus, seconds, task.name)
+            self._ledger.sweeps.started(share.sweep)
+        return lease
+
     def _end(self, ended: Finished | Lost) -> None:
         """Hand a task's end to its sweep, unless it is nobody's any more."""
-        started = self._started.pop(ended.key, None)
+        started = self._started.get(ended.key)
+        # The lease first: what cannot be written down now is handed out another time.
         if started is None or not self._ledger.leases.end(started.lease):
+            self._started.pop(ended.key, None)
             log.warning("late: what came under lease %s is refused", ended.key)
             return
+        del self._started[ended.key]
         key = started.task.key
         if isinstance(ended, Finished):
             started.share.deliver(key, Finished(key, ended.value, ended.node))
@@ -328,9 +355,17 @@ class Hub:
 
     def _forget(self, number: int) -> None:
         started = self._started.pop(number)
-        self._ledger.leases.end(started.lease)
+        self._over.append(started.lease)
         started.share.forget(started.task.key)
         self._woken = True  # there are cores for others
+        self._end_leases()
+
+    def _end_leases(self) -> None:
+        """Take what is over out of the ledger, now or when it can be written again."""
+        with suppress(LedgerError):
+            while self._over:
+                self._ledger.leases.end(self._over[0])
+                self._over.popleft()
 
     def _fail(self, reason: str) -> None:
         """Give the cluster up, with all that runs there; the sweeps hear of it."""
@@ -343,8 +378,7 @@ class Hub:
         for share in shares:
             share.fail(NoClusterError(reason))
         for number in list(self._started):
-            with suppress(PacksweepError):
-                self._forget(number)
+            self._forget(number)
         if executor is not None:
             with suppress(Exception):  # it may be gone already
                 executor.close()

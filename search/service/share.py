@@ -225,6 +225,11 @@ class Share:
             self._started.add(task.key)
             return task
 
+    def put_back(self, task: Waiting) -> None:
+        """Take back a task that could not start yet; it is the next one again."""
+        with self._collected(task.key):
+            self._waiting.appendleft(task)
+
     def deliver(self, key: Hashable, ended: Finished | Lost) -> None:
         """Let the sweep collect how one of its tasks has ended."""
         with self._collected(key):
