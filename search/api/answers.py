@@ -83,7 +83,7 @@ class SweepIn(Strict):
     )
     budget: float | None = Field(
         None, gt=0, allow_inf_nan=False,
-        description="Seconds after which no more trials are started, from when it is opened.",
+        description="Seconds with a task of it running after which no more trials are started.",
     )  # fmt: skip
     target_value: float | None = Field(
         None, allow_inf_nan=False,
@@ -195,6 +195,9 @@ class SweepDetail(SweepOut):
     settings: dict[str, Any]
     options: dict[str, Any]
     links: list[dict[str, Any]]
+    busy_seconds: float = Field(
+        description="Seconds in which a task of it was running: those that its budget counts."
+    )
     shared: dict[str, Any] = Field(description="What was taken over from other sweeps.")
 
 

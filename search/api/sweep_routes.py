@@ -105,6 +105,7 @@ def get(sweep: SweepId, desk: TheDesk, caller: Viewer) -> SweepDetail:
         settings=row.settings,
         options=row.options,
         links=[vars(link) for link in list(seen.progress.newest)],
+        busy_seconds=desk.ledger.sweeps.busy_seconds(sweep),
         shared=desk.shared(row),
     )
 

@@ -86,6 +86,9 @@ class Enough:
         Returns the seconds since the command was started.
     since_best : int
         Trials of earlier commands that have ended since the best one.
+    whole : bool
+        Whether the seconds are those of the sweep, and not of this command alone, so that trials
+        of earlier ones count as brought to their end.
     """
 
     def __init__(
@@ -94,11 +97,13 @@ class Enough:
         standings: Standings,
         elapsed: Callable[[], float],
         since_best: int = 0,
+        *,
+        whole: bool = False,
     ) -> None:
         self._limits, self._standings, self._elapsed = limits, standings, elapsed
         # The best trial when last looked at, and how many trials had ended when it became that; how
         # many had before this command.
-        self._best, self._before = standings.best_trial, standings.finished
+        self._best, self._before = standings.best_trial, 0 if whole else standings.finished
         self._ended_then = standings.finished - since_best
 
     def __call__(self) -> str | None:

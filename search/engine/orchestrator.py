@@ -149,6 +149,10 @@ class Orchestrator:
             self._record(task.key, task.value, task.node)
 
     def _retry(self, link: Link, lost: Lost) -> None:
+        self.ended_early = self.ended_early or self.enough()
+        if self.ended_early:
+            log.info("not tried again: '%s': %s", link.name, lost.reason)
+            return
         if self.failed_link is not None and link.attempt == TRAINER_ATTEMPTS:
             log.warning("lost: '%s', attempt %d: %s", link.name, link.attempt, lost.reason)
             before = self._checkpoint(link)

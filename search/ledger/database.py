@@ -10,7 +10,7 @@ from typing import Any
 
 from search.errors import StoreError
 
-VERSION = 2
+VERSION = 3
 """Version of the tables; an earlier file gets what it lacks, a later one is refused."""
 
 _TABLES = """
@@ -118,7 +118,13 @@ create table delivery (
 create index due on delivery (due_at) where due_at is not null;
 """
 
-_STEPS = (_TABLES, _HOOKS)
+# Since version 3: the seconds in which a sweep had a task running, and since when it has one now.
+_BUSY = """
+alter table sweep add column busy_seconds real not null default 0.0;
+alter table sweep add column busy_since real;
+"""
+
+_STEPS = (_TABLES, _HOOKS, _BUSY)
 """What makes a file of each version one of the next."""
 
 

@@ -64,6 +64,9 @@ class Leases:
                 (sweep, queue, cores, name, seconds, now),
             )
             self._people.charge(person, cores * seconds)
+            self._database.write(
+                "update sweep set busy_since = coalesce(busy_since, ?) where id = ?", (now, sweep)
+            )
         lease = int(cursor.lastrowid or 0)
         return LeaseRow(lease, sweep, queue, person, cores, name, seconds, now)
 
@@ -78,13 +81,25 @@ class Leases:
         with self._database.transaction():
             gone = self._database.write("delete from lease where id = ?", (lease.id,)).rowcount
             if gone:
-                took = max(0.0, self._now() - lease.started_at)
+                now = self._now()
+                took = max(0.0, now - lease.started_at)
                 self._people.charge(lease.person, lease.cores * (took - lease.seconds))
+                # Counted at each end, so that a kill costs the count one task at most.
+                self._database.write(
+                    "update sweep set busy_seconds = busy_seconds"
+                    " + max(0.0, ? - coalesce(busy_since, ?)),"
+                    " busy_since = iif("
+                    "exists(select * from lease where lease.sweep = sweep.id), ?, null)"
+                    " where id = ?",
+                    (now, now, now, lease.sweep),
+                )
         return bool(gone)
 
     def forget_all(self) -> int:
         """Forget what an earlier process has left, whose tasks died with it; return how many."""
-        return self._database.write("delete from lease").rowcount
+        with self._database.transaction():
+            self._database.write("update sweep set busy_since = null")
+            return self._database.write("delete from lease").rowcount
 
     def all(self) -> list[LeaseRow]:
         """Return all leases, the oldest first."""

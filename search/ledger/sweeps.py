@@ -277,6 +277,14 @@ class Sweeps:
             (self._now(), sweep),
         )
 
+    def busy_seconds(self, sweep: str) -> float:
+        """Return the seconds, until now, in which a task of a sweep was running."""
+        row = self._database.row(
+            "select busy_seconds + max(0.0, ? - coalesce(busy_since, ?)) from sweep where id = ?",
+            (now := self._now(), now, sweep),
+        )
+        return float(row[0]) if row else 0.0
+
     def held_up(self, sweep: str, reason: str) -> None:
         """Write down why a sweep cannot go on now; it is tried again."""
         self._database.write(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from search.queue.states import CANCEL, RUN, STOP
 
-GO, DRAIN, LEAVE = "go", "drain", "leave"
-"""What a sweep does: start links, start none and end with those that run, or end at once."""
+GO, FINISH, DRAIN, LEAVE = "go", "finish", "drain", "leave"
+"""What a sweep does: start links; start none and train the best of what there is; start none and
+end with those that run; or end at once."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Asked:
     priority : int
     wanted : str
         What was asked for last.
+    finishes : bool
+        Whether it was stopped and has a trial that a model can be made of.
     """
 
     sweep: str
@@ -29,10 +32,11 @@ class Asked:
     place: int
     priority: int = 0
     wanted: str = RUN
+    finishes: bool = False
 
 
 def open_sweeps(asked: Iterable[Asked], most: int) -> list[str]:
-    """Return the sweeps that may be open, of those that are to run; the first ones come first.
+    """Return the sweeps that may be open, of those that have something to do; first ones first.
 
     Higher priorities come first, then everybody's first sweep, everybody's second, and so on.
     It depends on what was asked alone, never on what has run: so nothing but a person, or the end
@@ -54,19 +58,21 @@ def open_sweeps(asked: Iterable[Asked], most: int) -> list[str]:
     before: Counter[tuple[str, int]] = Counter()
     ranked = []
     for one in sorted(asked, key=lambda one: one.place):
-        if one.wanted == RUN:
+        if one.wanted == RUN or one.finishes:
             ranked.append((-one.priority, before[one.person, one.priority], one.place, one.sweep))
             before[one.person, one.priority] += 1
     return [sweep for *_, sweep in sorted(ranked)[:most]]
 
 
-def mode_of(wanted: str, *, may_be_open: bool) -> str:
-    """Return what a sweep that is open shall do: `GO`, `DRAIN` or `LEAVE`."""
+def mode_of(wanted: str, *, may_be_open: bool, finishes: bool = False) -> str:
+    """Return what a sweep that is open shall do: `GO`, `FINISH`, `DRAIN` or `LEAVE`."""
     if wanted == CANCEL:
         return LEAVE
+    if wanted == STOP and finishes and may_be_open:
+        return FINISH
     return GO if wanted == RUN and may_be_open else DRAIN
 
 
-def ends_with(wanted: str) -> bool:
+def ends_with(wanted: str, *, finishes: bool = False) -> bool:
     """Whether a sweep that is not open ends by what is wanted of it."""
-    return wanted in {STOP, CANCEL}
+    return wanted == CANCEL or (wanted == STOP and not finishes)

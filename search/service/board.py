@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from search.ledger import SweepRow
-from search.queue import RUN, Wait, actual_state
+from search.queue import RUN, STOP, Wait, actual_state
 from search.service.progress import Progress
 
 
@@ -64,8 +64,18 @@ class Board:
 
     def reason(self, row: SweepRow) -> str:
         """Return why a sweep waits, cannot go on or has ended; empty where there is nothing."""
-        if row.reason or row.ended is not None or row.wanted != RUN:
+        if row.reason or row.ended is not None:
             return row.reason
+        return self._why_stopping(row) if row.wanted == STOP else self._why_waiting(row)
+
+    def _why_stopping(self, row: SweepRow) -> str:
+        best = row.id in self.progress and self.progress[row.id].best
+        model = ", and the best of them becomes the model" if best else ""
+        return f"stops: no more trials are started{model}"
+
+    def _why_waiting(self, row: SweepRow) -> str:
+        if row.wanted != RUN:
+            return ""
         if wait := self.waits.get(row.id):
             return wait.reason
         if self.failure:

@@ -124,6 +124,10 @@ class Hub:
         """Return how many tasks run of each sweep of which any does."""
         return dict(Counter(started.share.sweep for started in list(self._started.values())))
 
+    def busy_seconds(self, sweep: str) -> float:
+        """Return the seconds in which a task of a sweep was running, since it was submitted."""
+        return self._ledger.sweeps.busy_seconds(sweep)
+
     def used(self) -> dict[str, float]:
         """Return the cores that each queue has at work: the sum of its leases."""
         cores: dict[str, float] = {}

@@ -16,7 +16,7 @@ from search.config import SweepConfig
 from search.errors import InterruptedSweepError, LockedError, StoreError
 from search.ledger import SweepRow
 from search.output import visible
-from search.queue import DONE, DRAIN, FAILED, GO, LEAVE
+from search.queue import DONE, DRAIN, FAILED, FINISH, GO, LEAVE
 from search.record import RunFolder, Summary
 from search.result import why_no_result
 from search.service.datasets import DataSets
@@ -30,6 +30,11 @@ from search.watch import Interruption, RunState
 log = logging.getLogger(__name__)
 
 _LONGEST_REASON = 2000
+
+# What it does while tasks of it may start.
+_STARTING = (GO, FINISH)
+
+_STOPPED = "it was stopped"
 
 # Columns of what is told on the way, which is never broken into lines.
 _WIDE = 10_000
@@ -115,8 +120,9 @@ class Opened:
         self._changing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"sweep {row.id}", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, mode: str, progress: Progress) -> None:
+        """Begin, from how far it was before."""
+        self._mode, self.progress = mode, progress
         self._thread.start()
 
     def join(self) -> None:
@@ -131,10 +137,12 @@ class Opened:
     def change(self, row: SweepRow, mode: str) -> None:
         """Take notice of what is wanted of it now."""
         with self._changing:
-            self.row, self._mode = row, mode
+            before, self.row, self._mode = self._mode, row, mode
             share = self._share
             if share is not None:
-                share.hold(mode != GO)
+                if FINISH == mode != before:
+                    share.drop_waiting()
+                share.hold(mode not in _STARTING)
                 if self.outcome is None and share.failure is None:
                     self._hub.admit(share, row)
 
@@ -142,7 +150,7 @@ class Opened:
         """Have the share that was made meanwhile admitted, as is wanted now."""
         with self._changing:
             self._share = share
-            share.hold(self._mode != GO)
+            share.hold(self._mode not in _STARTING)
             self._hub.admit(share, self.row)
 
     @property
@@ -176,6 +184,8 @@ class Opened:
         if summary.best is None:
             config = config_of(self.row.settings, self.row.id)
             return Outcome(DONE, why_no_result(summary, config.axes_by_name))
+        if summary.ended_early == _STOPPED:
+            return Outcome(DONE, stopped_text(summary.trials.ended, self.row.total, has_model=True))
         return Outcome(DONE, summary.ended_early or "")
 
     def _outcome_of(self, error: PacksweepError) -> Outcome:
@@ -206,8 +216,18 @@ class Opened:
             interruption=lambda: _Asked(self),
             err=Console(file=cast(IO[str], _ToLog()), width=_WIDE),
             observer=self.progress,
+            asked_to_end=lambda: _STOPPED if self._mode == FINISH else None,
+            spent=lambda: self._hub.busy_seconds(row.id),
         )
         return run_sweep(options, config, data, surroundings)
+
+
+def stopped_text(done: int, total: int, *, has_model: bool) -> str:
+    """Return what is said of a sweep that was stopped."""
+    if not done:
+        return "stopped before any trial had ended, so there is no model"
+    model = "the model is that of the best" if has_model else "none has a result: there is no model"
+    return f"stopped with {done} of {total} trials in the log; {model}"
 
 
 def _told(error: object) -> str:

@@ -61,8 +61,8 @@ class Request:
     optimum : bool
         Whether the optimum of each alpha is found.
     budget, target_value, patience
-        What ends it early, as the options of `search.run`; the budget counts from the moment that
-        the sweep is opened.
+        What ends it early, as the options of `search.run`; of the budget, the seconds are counted
+        in which a task of the sweep was running.
     queue : str
     priority : int
     """

@@ -20,6 +20,7 @@ from search.queue import (
     CANCEL,
     CANCELLED,
     DONE,
+    FINISH,
     GO,
     LEAVE,
     RUN,
@@ -38,7 +39,7 @@ from search.service.forgetting import ITSELF, Forgetting
 from search.service.hooks import Hooks
 from search.service.hub import Hub
 from search.service.limits import Limits
-from search.service.opened import Opened, Outcome
+from search.service.opened import Opened, Outcome, stopped_text
 from search.service.progress import Progress, read_progress
 from search.service.sharing import reusable_runs, trials_in_common
 from search.storage import lock
@@ -222,7 +223,7 @@ class Service:
         self._waits_for = {}
         able = [row for row in rows if row.id in self._open or self._may_try(row)]
         while True:
-            ranked = open_sweeps(map(_asked, able), self.limits.open_sweeps)
+            ranked = open_sweeps(map(self._asked, able), self.limits.open_sweeps)
             # Of those alone that would be opened: many may be queued.
             next_ones = [row for row in able if row.id in ranked]
             waiting = {row.id: other for row in next_ones if (other := self._awaited(row))}
@@ -254,25 +255,27 @@ class Service:
 
     def _settle(self, row: SweepRow, *, may_be_open: bool) -> None:
         opened = self._open.get(row.id)
-        mode = mode_of(row.wanted, may_be_open=may_be_open)
+        finishes = self._finishes(row)
+        mode = mode_of(row.wanted, may_be_open=may_be_open, finishes=finishes)
         if opened is not None:
             if (opened.row, opened.mode) != (row, mode):
                 opened.change(row, mode)
-        elif ends_with(row.wanted):
+        elif ends_with(row.wanted, finishes=finishes):
             how = CANCELLED if row.wanted == CANCEL else DONE
             self._end(row, how, self._stopped(row) if row.wanted == STOP else "")
-        elif mode == GO and len(self._open) < self.limits.open_sweeps:
+        elif mode in {GO, FINISH} and len(self._open) < self.limits.open_sweeps:
             if other := self._awaited(row):  # which was opened in this turn
                 self._waits_for[row.id] = other
             else:
-                self._open_sweep(row)
+                self._open_sweep(row, mode)
 
-    def _open_sweep(self, row: SweepRow) -> None:
+    def _open_sweep(self, row: SweepRow, mode: str) -> None:
         reusable = partial(self._reusable, row)
         opened = Opened(row, self.hub, self._data_sets, reusable, self.wake)
+        # As it stood: what shall be done with it follows from that.
+        opened.start(mode, self._progress(row))
         self._open[row.id] = opened
-        self._left.pop(row.id, None)
-        opened.start()
+        del self._left[row.id]
 
     def _reusable(self, row: SweepRow, config: SweepConfig, data: Dataset) -> list[Path]:
         """Return the runs of the same data set that a sweep copies from, the newest first."""
@@ -309,8 +312,22 @@ class Service:
         self._again.pop(row.id, None)
 
     def _stopped(self, row: SweepRow) -> str:
-        done = (self._left.get(row.id) or read_progress(Path(row.folder))).finished
-        return f"stopped with {done} of {row.total} trials in the log"
+        return stopped_text(self._progress(row).finished, row.total, has_model=False)
+
+    def _progress(self, row: SweepRow) -> Progress:
+        if row.id in self._open:
+            return self._open[row.id].progress
+        if row.id not in self._left:
+            self._left[row.id] = read_progress(Path(row.folder))
+        return self._left[row.id]
+
+    def _finishes(self, row: SweepRow) -> bool:
+        """Whether a sweep was stopped and has a trial that a model can be made of."""
+        return row.wanted == STOP and self._progress(row).best is not None
+
+    def _asked(self, row: SweepRow) -> Asked:
+        finishes = self._finishes(row)
+        return Asked(row.id, row.person, row.place, row.priority, row.wanted, finishes)
 
     def _tell(self, rows: Iterable[SweepRow]) -> None:
         """Write down which states are others than before."""
@@ -320,7 +337,3 @@ class Service:
             if self._told.get(row.id) != state:
                 self.ledger.events.add(row.id, row.person, "state", state=state)
         self._told = told
-
-
-def _asked(row: SweepRow) -> Asked:
-    return Asked(row.id, row.person, row.place, row.priority, row.wanted)

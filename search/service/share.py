@@ -257,6 +257,14 @@ class Share:
             self._changed.notify_all()
         self.cluster.wake()
 
+    def drop_waiting(self) -> None:
+        """Tell the sweep that what has not started was lost."""
+        with self._changed:
+            why = "it was withdrawn before it had started"
+            self._ended += [Lost(task.key, why) for task in self._waiting]
+            self._waiting.clear()
+            self._changed.notify_all()
+
     def clear(self) -> None:
         """Forget what waits and what has ended."""
         with self._changed:

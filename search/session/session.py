@@ -327,6 +327,8 @@ class Sweep:
             self.surroundings.observer,
             limits=self.options.limits,
             elapsed=lambda: self.surroundings.began.elapsed,
+            spent=self.surroundings.spent,
+            asked_to_end=self.surroundings.asked_to_end,
             quiet=not self.options.progress,
         )
         ending = self._ending(executor, examples, interrupted)

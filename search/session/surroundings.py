@@ -34,6 +34,12 @@ class Surroundings:
         When it was asked for.
     observer : Observer or None
         Who else is told of its links.
+    asked_to_end : callable
+        Returns why the sweep shall end with the trials that it has; None where it shall not. No
+        more is started then, and the best trial is trained.
+    spent : callable or None
+        Returns the seconds of the sweep's budget that are used up, by earlier commands too; None
+        where each command has the whole of it.
     """
 
     executor: Callable[[], Executor]
@@ -41,6 +47,8 @@ class Surroundings:
     err: Console
     began: Start = field(default_factory=Start)
     observer: Observer | None = None
+    asked_to_end: Callable[[], str | None] = lambda: None
+    spent: Callable[[], float] | None = None
 
     def say(self, text: str) -> None:
         """Tell a sentence."""

@@ -64,6 +64,10 @@ class Training:
         What ends it early.
     elapsed : callable
         Returns the seconds since the command was started.
+    spent : callable or None
+        Returns the seconds of the sweep's budget that are used up, in place of `elapsed`.
+    asked_to_end : callable
+        Returns why the sweep shall end with the trials that it has; None where it shall not.
     quiet : bool
         Whether no progress is shown.
     """
@@ -76,6 +80,8 @@ class Training:
     _: KW_ONLY
     limits: Limits = field(default_factory=Limits)
     elapsed: Callable[[], float] = lambda: 0.0
+    spent: Callable[[], float] | None = None
+    asked_to_end: Callable[[], str | None] = lambda: None
     quiet: bool
 
     def train(self, executor: Executor, examples: Any, interrupted: Interruption) -> "Trained":
@@ -100,6 +106,10 @@ class Training:
         run, standings = self.run, self.run.books.standings
         if standings.finished == standings.total:
             return Trained()
+        enough = self._enough()
+        if early := enough():  # before the workers measure their speed for nothing
+            run.count_again(all_trained=False)
+            return Trained(ended_early=early)
         speed = self._speed(executor, examples, interrupted)
         tasks = link_tasks(run.config, run.data, trainer_tasks(run.config, self.code))
         with (
@@ -112,7 +122,7 @@ class Training:
             told = Observers(progress, metrics, *([self.observer] if self.observer else []))
             orchestrator = Orchestrator(
                 executor, run.training, tasks.start, told, interrupted,
-                metrics.measured, tasks.run_link, tasks.failed_link, self._enough(),
+                metrics.measured, tasks.run_link, tasks.failed_link, enough,
             )  # fmt: skip
             orchestrator.run(work.source, examples)
         # What was under way may have been all that was left.
@@ -122,10 +132,13 @@ class Training:
         return Trained(None if early else work.prediction, orchestrator.started_at, early)
 
     def _enough(self) -> Callable[[], str | None]:
-        standings = self.run.books.standings
         if not self.limits.any:
-            return lambda: None
-        return Enough(self.limits, standings, self.elapsed, self.run.trials_since_best)
+            return self.asked_to_end
+        reached = Enough(
+            self.limits, self.run.books.standings, self.spent or self.elapsed,
+            self.run.trials_since_best, whole=self.spent is not None,
+        )  # fmt: skip
+        return lambda: self.asked_to_end() or reached()
 
     def _metrics(self, executor: Executor) -> MetricsObserver:
         metrics = executor.metrics(self.folder.path.resolve().name)

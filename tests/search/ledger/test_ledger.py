@@ -243,7 +243,7 @@ def test_a_ledger_of_another_version_and_what_is_none_are_refused_in_one_message
     connection = sqlite3.connect(tmp_path / "newer")
     connection.execute("pragma user_version = 99")
     connection.close()
-    with pytest.raises(LedgerError, match="has version 99, and this program reads 2"):
+    with pytest.raises(LedgerError, match="has version 99, and this program reads 3"):
         Ledger(tmp_path / "newer")
     (tmp_path / "none").write_text("no ledger at all, but long enough to be looked at\n" * 50)
     with pytest.raises(LedgerError, match="cannot be opened: file is not a database"):

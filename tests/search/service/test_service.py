@@ -19,7 +19,7 @@ from model.speed import TYPICAL
 from search.config import SweepConfig, grid_of
 from search.errors import LockedError
 from search.ledger import Ledger, RepeatedKeyError
-from search.queue import CANCEL, PAUSE, RUN, STOP
+from search.queue import CANCEL, PAUSE, RUN
 from search.service import ForbiddenError, Service
 from search.service import service as service_module
 
@@ -211,21 +211,6 @@ def test_no_more_are_open_than_may_be_while_others_drain(tmp_path):
         gate.allowed = None
         served.until(first, "paused")
         assert served.ended(second).state == "done"
-
-
-def test_stopped_it_ends_with_what_is_in_the_log(tmp_path):
-    gate = Gate(allowed=2)
-    with serving(tmp_path, lambda: gate) as served:
-        sweep = served.submit(grid=LONGER)
-        wait_for(lambda: gate.allowed == 0 and served.see(sweep).running)
-        served.desk.change(served.person("ann"), sweep, wanted=STOP)
-        assert served.until(sweep, "stopping").running == 1
-        gate.allowed = None
-        seen = served.ended(sweep)
-        assert seen.state == "done"
-        logged = len(table(served.folder(sweep)))
-        assert seen.reason == f"stopped with {logged} of 48 trials in the log"
-        assert 0 < logged < 48
 
 
 def test_a_sweep_that_overlaps_trains_exactly_what_is_missing(tmp_path, alone):
