@@ -18,7 +18,6 @@ what they have without clients, and `clients_cpu` those of the clients, which ar
 import json
 import os
 import re
-import signal
 import statistics
 import subprocess
 import sys
@@ -73,7 +72,7 @@ def service(root: Path, tokens: int) -> Iterator[tuple[psutil.Process, str, list
         url = re.search(r"http://[\d.:]+", process.stderr.readline())[0]
         yield psutil.Process(process.pid), url, given
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait()
 
 

@@ -6,6 +6,7 @@ import getpass
 import ipaddress
 import logging
 import re
+import signal
 import socket
 import sys
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.arguments import add_json, folder_here, span
-from search.command import Parser, command, program, terminable
+from search.command import Parser, command, program, signals_caught, terminable
 from search.errors import ConfigError
 from search.extras import needed
 from search.output import visible
@@ -51,7 +52,9 @@ def _serve(args: argparse.Namespace) -> None:
     handler.setLevel(logging.WARNING)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
     _check_tokens(args)
-    with terminable(), _listening(args.host, args.port) as listener:
+    # In the background of a shell, Ctrl-C is ignored as it starts; here it is an order to end.
+    interruptible = signals_caught((signal.SIGINT,), signal.default_int_handler)
+    with terminable(), interruptible, _listening(args.host, args.port) as listener:
         service = Service(args.root, _executor_of(args), _limits(args))
         try:
             service.start()
