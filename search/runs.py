@@ -95,6 +95,8 @@ def _prune(args: argparse.Namespace) -> None:
         refuse_json(args)
         from search.client import prune
 
+        if args.dir is not None:
+            raise ConfigError("--server has sweeps by their names; leave --dir out.")
         if rules or not args.runs:
             raise ConfigError(
                 "Of a service, name the sweeps that go; rules such as --older-than are for folders "
@@ -106,12 +108,26 @@ def _prune(args: argparse.Namespace) -> None:
     from search.watch import run_folders
 
     if args.runs:
-        paths = list(dict.fromkeys(place(run) for run in args.runs))
+        paths = list(dict.fromkeys(_named(run, args.dir) for run in args.runs))
     else:
         paths = run_folders(place(args.dir or str(RUNS)))
     for parent in {path.parent for path in paths}:
         _check_no_service(parent)
     _prune_folders(args, paths)
+
+
+def _named(run: str, folder: str | None) -> "Place":
+    """Return the run of a name, in a folder where one is given."""
+    from search.storage import place
+
+    if folder is None:
+        return place(run)
+    if "/" in run or run in {"", ".", ".."}:
+        raise ConfigError(
+            f"{run!r} is no name of a run in {folder}. Give its name alone, or leave --dir out and "
+            "give its path."
+        )
+    return place(folder) / run
 
 
 def _check_no_service(parent: "Place") -> None:
@@ -198,10 +214,11 @@ def _prune_parser() -> argparse.ArgumentParser:
         epilog=_PRUNE_EXAMPLES,
     )
     parser.add_argument("verb", choices=[_PRUNE], help=argparse.SUPPRESS)
-    parser.add_argument("runs", metavar="RUN", nargs="*", default=[], help="the folders of runs")
     parser.add_argument(
-        "--dir", metavar="DIR", help=f"the folder whose runs are looked at ({RUNS})"
-    )
+        "runs", metavar="RUN", nargs="*", default=[],
+        help="the folders of runs, or with --dir their names in it",
+    )  # fmt: skip
+    parser.add_argument("--dir", metavar="DIR", help=f"the folder in which the runs are ({RUNS})")
     parser.add_argument(
         "--older-than", type=span, metavar="SPAN", help="last changed so long ago, such as 30d"
     )

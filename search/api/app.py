@@ -23,6 +23,7 @@ from search.api.door import Door
 from search.api.kept import Kept
 from search.api.problems import tell_problems
 from search.api.rates import Rates
+from search.api.uploads import Uploads
 from search.service import Desk
 
 _DESCRIPTION = """\
@@ -73,6 +74,7 @@ def make_app(desk: Desk, rates: Rates | None = None, allowance: Allowance | None
     )
     app.state.desk = desk
     app.state.broadcast = Broadcast(desk, MOST_STREAMS)
+    app.state.uploads = Uploads()
     tell_problems(app)
     for routes in (
         sweep_routes, trial_routes, event_routes, hook_routes, data_routes, people_routes,

@@ -1,5 +1,6 @@
 """Requests that are too large, and headers that every answer has."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -13,6 +14,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MOST_BYTES = 2**20
 """Bytes of a body, but for data sets."""
+
+BODY_SECONDS = 30.0
+"""In which such a body must have come."""
+
+_LAST = {"Connection": "close"}
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -66,17 +72,17 @@ class Guard:
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body first, which is small, so that what is too large is refused whole."""
-        body = b""
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                return  # the client has left
-            body += message.get("body", b"")
-            if len(body) > MOST_BYTES:
-                await _refuse(scope, receive, send)
-                return
-            if not message.get("more_body"):
-                break
+        try:
+            body = await asyncio.wait_for(_body(receive), BODY_SECONDS)
+        except TimeoutError:
+            late = problem(408, f"The body has not come within {BODY_SECONDS:g} s.", _LAST)
+            await late(scope, receive, send)
+            return
+        if body is None:
+            return  # the client has left
+        if len(body) > MOST_BYTES:
+            await _refuse(scope, receive, send)
+            return
         sent = False
 
         async def again() -> Message:
@@ -87,6 +93,18 @@ class Guard:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, again, send)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return a body, or as much of it as is too much; None where the client leaves."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if len(body) > MOST_BYTES or not message.get("more_body"):
+            return body
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from model.data.sources import KNOWN
 from search.api.callers import Submitter, TheDesk, Viewer
 from search.api.problems import PROBLEMS
+from search.api.uploads import Uploads
 
 router = APIRouter(tags=["data sets"], responses=PROBLEMS)
 
@@ -43,15 +44,17 @@ async def upload(
     sets = desk.data_sets
     declared = request.headers.get("content-length", "0")
     sets.check_size(int(declared) if declared.isdecimal() else 0)
-    with sets.receiving(name) as (path, digest):
+    uploads: Uploads = request.app.state.uploads
+    with uploads.entered(caller.token), sets.receiving(name) as (path, digest):
         size = 0
         with path.open("xb") as file:
-            async for part in request.stream():
+            async for part in uploads.parts(request.stream()):
                 size += len(part)
                 sets.check_size(size)
                 digest.update(part)
                 await run_in_threadpool(file.write, part)
-        kept = await run_in_threadpool(sets.keep, path, digest.hexdigest())
+        async with uploads.checking:
+            kept = await run_in_threadpool(sets.keep, path, digest.hexdigest())
     desk.ledger.events.record(caller, "upload", kept.name)
     return vars(kept)
 

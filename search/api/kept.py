@@ -5,7 +5,7 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from search.api.bodies import App, Message, Receive, Scope, Send
@@ -51,10 +51,12 @@ class Kept:
     app : callable
         The rest of the service, by ASGI.
     desk : Desk
+    now : callable
+        Returns seconds by a clock that nobody sets.
     """
 
-    def __init__(self, app: App, desk: Desk) -> None:
-        self._app, self._desk = app, desk
+    def __init__(self, app: App, desk: Desk, now: Callable[[], float] = time.monotonic) -> None:
+        self._app, self._desk, self._now = app, desk, now
         # By what was asked for: of which version, until when, and the answer; used last comes last.
         self._kept: OrderedDict[str, tuple[object, float, Answer]] = OrderedDict()
         self._bytes = 0
@@ -91,7 +93,7 @@ class Kept:
     async def _answer(self, scope: Scope, version: object) -> Answer:
         key = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
         of, until, kept = self._kept.get(key, (None, 0.0, None))
-        if kept is not None and of == version and time.monotonic() < until:
+        if kept is not None and of == version and self._now() < until:
             self._kept.move_to_end(key)
             return kept
         coming = self._coming.get((key, version))
@@ -115,7 +117,7 @@ class Kept:
             else:
                 body.append(message.get("body", b""))
 
-        until = time.monotonic() + _SECONDS
+        until = self._now() + _SECONDS
         await self._app(scope, nothing, take)
         content = b"".join(body)
         tag = b'"' + hashlib.blake2b(content, digest_size=12).hexdigest().encode() + b'"'

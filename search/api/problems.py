@@ -100,6 +100,6 @@ def _told(error: Mapping[str, Any]) -> str:
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": HTTPStatus(status).phrase,
              "content": {MEDIA_TYPE: {}}}
-    for status in (401, 403, 404, 409, 413, 422, 429, 503)
+    for status in (401, 403, 404, 408, 409, 413, 422, 429, 503)
 }  # fmt: skip
 """The problems that any route may answer with, for its description."""

@@ -112,6 +112,11 @@ class DataSets:
         finally:
             path.unlink(missing_ok=True)
 
+    def remove_leftovers(self) -> None:
+        """Remove what a killed service was receiving."""
+        for path in self._folder.glob(".*"):
+            path.unlink(missing_ok=True)
+
     def check_size(self, size: int) -> None:
         """Refuse what is too large.
 

@@ -113,6 +113,22 @@ def test_what_is_no_run_is_refused_and_nothing_goes(folder, prune, wrong):
     assert names(folder) == ALL
 
 
+def test_names_are_those_of_the_folder_that_is_given(folder, prune, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    code, _, _ = prune("old", "new", "--dir", folder, "--yes")
+    assert code == 0
+    assert names(folder) == ALL - {"old", "new"}
+    assert prune("old", "--dir", folder)[0] == 2  # it is gone
+    for wrong in ("runs/older", "..", str(folder / "older")):
+        code, _, err = prune(wrong, "--dir", folder, "--yes")
+        assert (code, "is no name of a run in" in err) == (2, True)
+    code, _, err = prune("older", "--dir", folder, "--server", "http://127.0.0.1:1")
+    assert (code, "leave --dir out" in err) == (2, True)
+    assert names(folder) == ALL - {"old", "new"}
+
+
 def test_the_runs_of_a_service_are_its_own(folder, prune):
     (folder.parent / "ledger.sqlite").write_bytes(b"")
     code, _, said = prune("--older-than", "5d", "--yes")

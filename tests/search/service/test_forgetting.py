@@ -114,6 +114,24 @@ def test_a_sweep_is_kept_as_long_as_was_said(tmp_path):
         assert act.at > ended_at
 
 
+def test_a_damaged_manifest_of_another_sweep_keeps_nothing(tmp_path):
+    """That is the other one's own trouble, and it copies from nobody as long as it lasts."""
+    gate = Gate()
+    with serving(tmp_path, lambda: gate) as served:
+        first = served.submit()
+        closed(served, first)
+        gate.allowed = 0
+        other = served.submit(grid={**LONGER, "seed": 1})
+        served.until(other, "running")
+        manifest = served.folder(other) / "manifest.json"
+        whole = manifest.read_text()
+        manifest.write_text(whole[: len(whole) // 2])
+        assert remove(served, first) > 0
+        manifest.write_text(whole)
+        gate.allowed = None
+        closed(served, other)
+
+
 def test_nothing_is_deleted_that_another_sweep_is_about_to_copy(tmp_path, monkeypatch):
     """A source that went between the look and the copy would fail the sweep."""
     looked, go_on = threading.Event(), threading.Event()
