@@ -255,12 +255,53 @@ def _parser() -> argparse.ArgumentParser:
         help="delete a sweep with its files so long after its end, such as 90d (never)",
     )  # fmt: skip
     parser.set_defaults(act=_serve)
-    _add_token_commands(parser)
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
+    _add_token_commands(commands)
+    _add_hook_commands(commands)
     return parser
 
 
-def _add_token_commands(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
+def _add_hook_commands(commands: Any) -> None:
+    """Add the commands for hooks, which ask a service as its other users do."""
+    hook = commands.add_parser("hook", help="have addresses told of the events of your sweeps")
+    acts = hook.add_subparsers(metavar="ACT", required=True, parser_class=Parser)
+    add = acts.add_parser("add", help="add one; prints its secret, this once")
+    add.add_argument("address", metavar="ADDRESS", help="such as https://host/path")
+    add.add_argument(
+        "--kind", action="append", default=[], metavar="KIND",
+        help="event that it is told of; may be given several times (done, failed, cancelled)",
+    )  # fmt: skip
+    helps = {
+        "list": "list them", "test": "send something now, and say how that went",
+        "remove": "tell it nothing any more", "deliveries": "list what was sent to it",
+    }  # fmt: skip
+    others = {name: acts.add_parser(name, help=text) for name, text in helps.items()}
+    for name, act in others.items():
+        if name != "list":
+            act.add_argument(
+                "number", type=_positive, metavar="HOOK", help="its number in the list"
+            )
+    for name, act in {"add": add, **others}.items():
+        act.add_argument("--server", metavar="URL", required=True, help="the service")
+        act.set_defaults(act=_hook, hook_act=name)
+
+
+def _hook(args: argparse.Namespace) -> None:
+    from search import client
+
+    if args.hook_act == "add":
+        client.add_hook(args.server, args.address, args.kind)
+    elif args.hook_act == "list":
+        client.hooks(args.server)
+    else:
+        acts = {
+            "test": client.test_hook, "remove": client.remove_hook,
+            "deliveries": client.deliveries,
+        }  # fmt: skip
+        acts[args.hook_act](args.server, args.number)
+
+
+def _add_token_commands(commands: Any) -> None:
     token = commands.add_parser("token", help="give, list and revoke tokens")
     acts = token.add_subparsers(metavar="ACT", required=True, parser_class=Parser)
     add = acts.add_parser("add", help="give a token to somebody")

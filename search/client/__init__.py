@@ -14,8 +14,16 @@ from search.extras import needed
 with needed("serve", "A service's client"):
     from search.client.client import ENDED, TOKEN, Client, ServiceError
     from search.client.commands import fetched, prune, report, run, runs, status
+    from search.client.hook_commands import (
+        add_hook,
+        deliveries,
+        hooks,
+        remove_hook,
+        test_hook,
+    )
+    from search.client.hooks import KINDS
 
 __all__ = [
-    "ENDED", "TOKEN", "Client", "ServiceError", "fetched", "prune", "report", "run", "runs",
-    "status",
+    "ENDED", "KINDS", "TOKEN", "Client", "ServiceError", "add_hook", "deliveries", "fetched",
+    "hooks", "prune", "remove_hook", "report", "run", "runs", "status", "test_hook",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Asks a service, and asks again where an answer was lost."""
 
+import json
 import os
 import time
 import uuid
@@ -10,6 +11,7 @@ from typing import Any, Self
 import httpx2
 
 from model.errors import PacksweepError, UsageError
+from search.client.hooks import Hooks
 from search.client.stream import Told, told_by
 from search.command import program
 from search.errors import ConfigError
@@ -84,6 +86,8 @@ class Client:
                 f"{url!r} is no address of a service; give one such as http://127.0.0.1:8741."
             )
         self.url = url.rstrip("/")
+        # The sweep that was looked at last: its path, what tells one state from another, its JSON.
+        self._newest = ("", "", b"")
         try:
             self._http = httpx2.Client(
                 base_url=f"{self.url}/v1/", timeout=timeout, transport=transport,
@@ -103,6 +107,11 @@ class Client:
         self._http.close()
 
     # --- Sweeps.
+
+    @property
+    def hooks(self) -> Hooks:
+        """Addresses that are told of events."""
+        return Hooks(self)
 
     def me(self) -> dict[str, Any]:
         """Return who the token belongs to."""
@@ -157,7 +166,14 @@ class Client:
 
     def get(self, sweep: str) -> dict[str, Any]:
         """Return a sweep with its settings and its newest links."""
-        return self._json("GET", f"sweeps/{sweep}")
+        path = f"sweeps/{sweep}"
+        known, tag, content = self._newest
+        asked = {"If-None-Match": tag} if known == path and tag else {}
+        answer = self._send("GET", path, headers=asked)
+        if answer.status_code != 304:  # it is another one than at the last look
+            content = answer.content
+            self._newest = path, answer.headers.get("ETag", ""), content
+        return _read(content, self.url)
 
     def sweeps(self, *, mine: bool = False) -> Iterator[dict[str, Any]]:
         """Yield all sweeps, the newest first."""
@@ -277,12 +293,15 @@ class Client:
 
     # --- How it is asked.
 
-    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request to a path of the API, and return what the JSON of its answer says."""
         answer = self._send(method, path, **options)
-        try:
-            found: dict[str, Any] = answer.json()
-        except ValueError as error:
-            raise ServiceError(f"{self.url} answers with no JSON; is it a service?") from error
+        if answer.status_code == 204:
+            return None
+        return _read(answer.content, self.url)
+
+    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask(method, path, **options)
         return found
 
     def _send(
@@ -290,18 +309,21 @@ class Client:
         method: str,
         path: str,
         parts: Callable[[], Iterator[bytes]] | None = None,
+        *,
+        again: bool = True,
         **options: Any,
     ) -> httpx2.Response:
-        for attempt in range(_ATTEMPTS):
+        attempts = _ATTEMPTS if again else 1
+        for attempt in range(attempts):
             try:
                 content = parts() if parts else None
                 answer = self._http.request(method, path, content=content, **options)
             except httpx2.TransportError as error:
-                if attempt == _ATTEMPTS - 1:
+                if attempt == attempts - 1:
                     raise self._unreachable(error) from error
                 time.sleep(_PAUSE_SECONDS * 2**attempt)
                 continue
-            if answer.status_code in _AGAIN and attempt < _ATTEMPTS - 1:
+            if answer.status_code in _AGAIN and attempt < attempts - 1:
                 time.sleep(_wait_of(answer, _PAUSE_SECONDS * 2**attempt))
                 continue
             break
@@ -315,6 +337,13 @@ class Client:
             f"The service at {self.url} cannot be reached: {reason}. Check that it runs and that "
             "the address is right."
         )
+
+
+def _read(content: bytes, url: str) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise ServiceError(f"{url} answers with no JSON; is it a service?") from error
 
 
 def client_of(url: str) -> Client:
