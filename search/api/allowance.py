@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from search.api.bodies import App, Message, Receive, Scope, Send
 from search.api.problems import problem
 
-SHARE = 0.025
+SHARE = 0.02
 """Of the processors of this machine, in the long run."""
 
-BURST_SECONDS = 2.0
+BURST_SECONDS = 1.0
 """Processor seconds that may be used at once, by whoever has asked little before."""
 
 # Requests that wait for their turn; whoever comes then shall come again later.

@@ -6,7 +6,6 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware import Middleware
 
 from search.api import (
     data_routes,
@@ -17,7 +16,7 @@ from search.api import (
     trial_routes,
 )
 from search.api.allowance import Allowance, Turns
-from search.api.bodies import Guard
+from search.api.bodies import App, Guard
 from search.api.broadcast import Broadcast
 from search.api.door import Door
 from search.api.kept import Kept
@@ -44,7 +43,7 @@ MOST_STREAMS = 500
 _IDLE_SECONDS = 60
 
 
-def make_app(desk: Desk, rates: Rates | None = None, allowance: Allowance | None = None) -> FastAPI:
+def make_app(desk: Desk, rates: Rates | None = None, allowance: Allowance | None = None) -> App:
     """Return the service as an app of ASGI.
 
     Parameters
@@ -57,6 +56,15 @@ def make_app(desk: Desk, rates: Rates | None = None, allowance: Allowance | None
         Of the processors, where the process does nothing but answer.
     """
     rates = rates or Rates(PER_SECOND, BURST, time.monotonic)
+    # Around the routes, and not in them: what is kept or refused costs a fraction so.
+    app: App = Kept(_routes(desk), desk)
+    app = Door(app, desk, rates, "/v1/", "/v1/openapi.json")
+    if allowance is not None:
+        app = Turns(app, allowance, "/v1/", _UPLOADS)
+    return Guard(app, _UPLOADS)
+
+
+def _routes(desk: Desk) -> FastAPI:
     app = FastAPI(
         title="packsweep",
         version="1",
@@ -65,12 +73,6 @@ def make_app(desk: Desk, rates: Rates | None = None, allowance: Allowance | None
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
-        middleware=[
-            Middleware(Guard, unlimited=_UPLOADS),
-            *([Middleware(Turns, allowance, "/v1/", _UPLOADS)] if allowance else []),
-            Middleware(Door, desk, rates, "/v1/", "/v1/openapi.json"),
-            Middleware(Kept, desk),
-        ],
     )
     app.state.desk = desk
     app.state.broadcast = Broadcast(desk, MOST_STREAMS)

@@ -97,14 +97,14 @@ class Guard:
 
 async def _body(receive: Receive) -> bytes | None:
     """Return a body, or as much of it as is too much; None where the client leaves."""
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
         body += message.get("body", b"")
         if len(body) > MOST_BYTES or not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

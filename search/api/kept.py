@@ -118,7 +118,12 @@ class Kept:
                 body.append(message.get("body", b""))
 
         until = self._now() + _SECONDS
-        await self._app(scope, nothing, take)
+        try:
+            await self._app(scope, nothing, take)
+        except Exception:
+            if not start:
+                raise
+            # It was logged and answered (500); whoever is around it is told so too.
         content = b"".join(body)
         tag = b'"' + hashlib.blake2b(content, digest_size=12).hexdigest().encode() + b'"'
         headers = [*start.get("headers", []), (b"etag", tag)]

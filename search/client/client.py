@@ -173,7 +173,8 @@ class Client:
         if answer.status_code != 304:  # it is another one than at the last look
             content = answer.content
             self._newest = path, answer.headers.get("ETag", ""), content
-        return _read(content, self.url)
+        found: dict[str, Any] = _read(content, self.url)
+        return found
 
     def sweeps(self, *, mine: bool = False) -> Iterator[dict[str, Any]]:
         """Yield all sweeps, the newest first."""

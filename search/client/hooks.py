@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from search.client.client import Client
 
+Told = list[dict[str, Any]]
+"""What is listed."""
+
 KINDS = ("submitted", "changed", "state", "done", "failed", "cancelled", "deleted")
 """What an address can be told of."""
 
@@ -21,9 +24,9 @@ class Hooks:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    def list(self) -> "list[dict[str, Any]]":
+    def list(self) -> Told:
         """Return the hooks: ``id``, ``person``, ``url``, ``kinds``, ``created_at``."""
-        found: list[dict[str, Any]] = self._client.ask("GET", "hooks")
+        found: Told = self._client.ask("GET", "hooks")
         return found
 
     def add(self, url: str, kinds: Sequence[str] = ()) -> dict[str, Any]:
@@ -55,7 +58,7 @@ class Hooks:
         """Remove a hook; nothing more is sent to it."""
         self._client.ask("DELETE", f"hooks/{hook}")
 
-    def deliveries(self, hook: int) -> "list[dict[str, Any]]":
+    def deliveries(self, hook: int) -> Told:
         """Return what was sent to a hook and what is on its way, the newest first."""
-        found: list[dict[str, Any]] = self._client.ask("GET", f"hooks/{hook}/deliveries")
+        found: Told = self._client.ask("GET", f"hooks/{hook}/deliveries")
         return found

@@ -3,6 +3,7 @@
 import logging
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 # One that ends sooner has not worked; so many of those in a row, and none will.
 _WORKED_SECONDS, _FAILURES = 10.0, 3
+
+# Before another one is started; so much more after each that has not worked.
+_PAUSE_SECONDS = 1.0
 
 # How long one that is to end may take.
 _END_SECONDS = 5.0
@@ -41,9 +45,13 @@ class Answering:
 
     def __init__(self, service: Service, listener: socket.socket, command: Sequence[str]) -> None:
         self._service, self._listener, self._command = service, listener, command
+        self._stopping = threading.Event()
+        self._end: NearEnd | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+        """The one that answers now."""
 
     def run(self) -> None:
-        """Answer until this thread is interrupted.
+        """Answer until this thread is interrupted, or another one says `stop`.
 
         Raises
         ------
@@ -54,22 +62,31 @@ class Answering:
         while failures < _FAILURES:
             began = time.monotonic()
             code = self._run_one()
+            if self._stopping.is_set():
+                return
             log.error("whoever answers has ended with %s; another one is started", code)
             failures = 0 if time.monotonic() - began > _WORKED_SECONDS else failures + 1
+            self._stopping.wait(_PAUSE_SECONDS * failures)
         raise AnsweringError(
             "The process that answers ends as soon as it is started; what it says stands above."
         )
+
+    def stop(self) -> None:
+        """End; what is being answered may take a moment."""
+        self._stopping.set()
+        if self._end is not None:
+            self._end.close()
 
     def _run_one(self) -> int:
         mine, its = socket.socketpair()
         with mine, its:
             numbers = (self._listener.fileno(), its.fileno())
-            process = subprocess.Popen(  # noqa: S603 - what the service itself says
+            process = self.process = subprocess.Popen(  # noqa: S603 - what the service itself says
                 [*self._command, *map(str, numbers)], pass_fds=numbers, stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
             its.close()  # or nobody notices here that the process has ended
-            end = NearEnd(mine, self._service)
+            end = self._end = NearEnd(mine, self._service)
             try:
                 return process.wait()
             finally:

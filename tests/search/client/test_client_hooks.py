@@ -20,7 +20,7 @@ class Receiver(BaseHTTPRequestHandler):
 
     got = ()
 
-    def do_POST(self):  # noqa: N802
+    def do_POST(self):
         type(self).got += (self.headers["webhook-id"],)
         self.send_response(204)
         self.end_headers()
