@@ -1,11 +1,12 @@
-"""The service beside the command: the same grid, halves of it at once, a guest, a crowd of clients.
+"""The service beside the command: the same grid, halves of it at once, a guest, weights.
 
 All on this machine, with two workers. `alone` is the command; `through_service` the same grid
 submitted to a service; `two_halves` two sweeps of half of it each, by two people at once. `guest`
 is a sweep of higher priority that comes in the middle: after how many seconds its first task
 starts, and how long the links are that run then. `overlap` is a grid three quarters of which
 another sweep has trained: the epochs of single trajectories that it trains, and those that it must.
-`crowd` is the grid while 50 clients read and 5 submit for a minute.
+`shares` is a minute of two people, one with two sweeps and one whose weight is twice as much: the
+core-seconds of their links, and how far the second one is from two thirds.
 
     python benchmarks/service.py    about fifteen minutes; needs Fashion-MNIST
 """
@@ -13,11 +14,9 @@ another sweep has trained: the epochs of single trajectories that it trains, and
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,20 +25,26 @@ from typing import Any
 
 from harness import report
 
-from search.client import Client
+from search.client import Client, ServiceError
 
+SHARED_SECONDS, _LONGEST_SECONDS = 60.0, 30.0
 HALVES = ([1, 2, 4, 8], [16, 32, 64, 128])
 
 
 def main() -> None:
+    cases = {
+        case.__name__: case for case in (alone, through_service, two_halves, overlap, guest, shares)
+    }
     rows: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        for case in (alone, through_service, two_halves, overlap, guest, crowd):
-            print(case.__name__, flush=True)
-            rows[case.__name__] = case(root / case.__name__)
-            print(rows[case.__name__], flush=True)
-    report("service", {"cases": rows}, keep=True)
+    wanted = sys.argv[1:] or list(cases)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name_of_case in wanted:
+            print(name_of_case, flush=True)
+            rows[name_of_case] = cases[name_of_case](root / name_of_case)
+            print(rows[name_of_case], flush=True)
+    if wanted == list(cases):
+        report("service", {"cases": rows}, keep=True)
 
 
 def grid(**space: Any) -> dict[str, Any]:
@@ -58,10 +63,10 @@ def service(root: Path) -> Iterator[dict[str, Client]]:
     command = [sys.executable, "-m", "search.serve"]
     tokens = {
         name: subprocess.run(
-            [*command, "token", "add", name, "--role", "submitter", "--root", str(root / "s")],
+            [*command, "token", "add", name, "--role", role, "--root", str(root / "s")],
             capture_output=True, text=True, check=True,
         ).stdout.strip()
-        for name in ("ann", "bob")
+        for name, role in (("ann", "submitter"), ("bob", "submitter"), ("root", "admin"))
     }  # fmt: skip
     process = subprocess.Popen(
         [*command, "--root", str(root / "s"), "--port", "0", "--workers", "2"],
@@ -74,7 +79,7 @@ def service(root: Path) -> Iterator[dict[str, Client]]:
             time.sleep(0.1)
         yield clients
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait()
 
 
@@ -156,74 +161,40 @@ def guest(root: Path) -> dict[str, Any]:
         }  # fmt: skip
 
 
-def crowd(root: Path) -> dict[str, Any]:
+def shares(root: Path) -> dict[str, Any]:
+    """One with two sweeps, and one whose weight is twice as much: who has what in a minute."""
     with service(root) as people:
-        ann, url = people["ann"], people["ann"].url
-        token = ann._http.headers["authorization"].partition(" ")[2]
-        long = ann.submit("full")["id"]
-        while ann.get(long)["finished"] < 100:
-            time.sleep(0.2)
-        before = _rate(ann, long, 30.0)
-        stop, errors, answers = threading.Event(), [], []
-
-        def read() -> None:
-            with Client(url, token) as client:
-                while not stop.wait(1.0):
-                    began = time.monotonic()
-                    try:
-                        client.get(long)
-                        next(client.trials(long, order="val_cost"))
-                        list(client.sweeps())
-                    except Exception as error:
-                        errors.append(str(error))
-                    answers.append((time.monotonic() - began) / 3)
-
-        def submit(number: int) -> None:
-            with Client(url, token) as client:
-                while not stop.wait(5.0):
-                    try:
-                        sweep = client.submit("smoke", priority=-5, seed=number)["id"]
-                        client.change(sweep, wanted="cancel")
-                    except Exception as error:
-                        errors.append(str(error))
-
-        threads = [threading.Thread(target=read) for _ in range(50)]
-        threads += [threading.Thread(target=submit, args=(n,)) for n in range(5)]
-        for thread in threads:
-            thread.start()
-        during = _rate(ann, long, 60.0)
-        stop.set()
-        for thread in threads:
-            thread.join()
-        after = _rate(ann, long, 30.0)
-        ann.change(long, wanted="cancel")
-        answers.sort()
+        people["root"].ask("PATCH", "people/bob", json={"weight": 2.0})
+        asked = [("ann", 1), ("ann", 2), ("bob", 3)]
+        sweeps = {
+            people[name].submit(grid(), name=f"of-{name}", seed=seed)["id"]: name
+            for name, seed in asked
+        }
+        while not all(_links(people["ann"], sweep) for sweep in sweeps):
+            time.sleep(0.5)
+        start = time.time()
+        time.sleep(SHARED_SECONDS)
+        end = time.time()
+        had = dict.fromkeys(("ann", "bob"), 0.0)
+        time.sleep(_LONGEST_SECONDS)  # until what ran then is in the log
+        for sweep, name in sweeps.items():
+            for link in _links(people["ann"], sweep):
+                inside = min(end, link["finished_at"]) - max(start, link["started_at"])
+                had[name] += max(0.0, inside)
+        for sweep in sweeps:
+            people["root"].change(sweep, wanted="cancel")
+        of_bob = had["bob"] / (had["ann"] + had["bob"])
         return {
-            "answers": 3 * len(answers), "errors": len(errors),
-            "answer_p95_ms": 1000 * answers[int(0.95 * len(answers))],
-            "slower_percent": 100 * (1 - during / ((before + after) / 2)),
+            "ann_core_s": had["ann"], "bob_core_s": had["bob"],
+            "off_percent": 100 * abs(of_bob / (2 / 3) - 1),
         }  # fmt: skip
 
 
-def _rate(client: Client, sweep: str, seconds: float) -> float:
-    """Return how much is trained in a second: epochs by their rows and columns, per second."""
-    start = time.time()
-    time.sleep(seconds)
-    end = time.time()
-    links = [json.loads(line) for line in client.file(sweep, "links").splitlines()]
-    speed = {link["label"]: [] for link in links}
-    for link in links:
-        work = link["width"] * link["trained_epochs"]
-        speed[link["label"]].append((link["finished_at"] - link["started_at"]) / work)
-    typical = {label: sorted(found)[len(found) // 2] for label, found in speed.items()}
-    done = 0.0
-    for link in links:
-        inside = min(end, link["finished_at"]) - max(start, link["started_at"])
-        whole = link["finished_at"] - link["started_at"]
-        if inside > 0:
-            work = link["width"] * link["trained_epochs"] * inside / whole
-            done += work * typical[link["label"]]
-    return done / (end - start)
+def _links(client: Client, sweep: str) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in client.file(sweep, "links").splitlines()]
+    except ServiceError:  # it has none yet
+        return []
 
 
 if __name__ == "__main__":
