@@ -110,7 +110,7 @@ def result_text(
         [
             _head(summary),
             "",
-            *_early_lines(summary, width),
+            *_early_lines(summary, width, server),
             *_worse_lines(summary, axes, width),
             *_aligned(result_lines(summary)),
             "",
@@ -133,13 +133,17 @@ def _worse_lines(summary: Summary, axes: Axes, width: int | None) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _early_lines(summary: Summary, width: int | None) -> list[str]:
+def _early_lines(summary: Summary, width: int | None, server: str) -> list[str]:
     if summary.ended_early is None:
         return []
     left = summary.trials.total - summary.trials.ended
+    way_on = (
+        "a clone of the sweep trains them, and takes over what is there."
+        if server
+        else "the same command goes on with them, without this limit or with another one."
+    )
     text = (
-        f"It has ended early, because {summary.ended_early}. {left} trials were left out: the same "
-        "command goes on with them, without this limit or with another one."
+        f"It has ended early, because {summary.ended_early}. {left} trials were left out: {way_on}"
     )
     return [*wrapped(text, width), ""]
 

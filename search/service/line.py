@@ -43,14 +43,21 @@ class NearEnd:
         self._connection = Connection(os.dup(end.fileno()))
         self._sending = threading.Lock()
         self._closed = threading.Event()
-        for act in (self._answer, self._show):
-            threading.Thread(target=act, name="line", daemon=True).start()
+        self._threads = [
+            threading.Thread(target=act, name="line", daemon=True)
+            for act in (self._answer, self._show)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Hang up: the other process ends then."""
         self._closed.set()
         with suppress(OSError):  # the other one has hung up before
             self._end.shutdown(socket.SHUT_RDWR)  # which wakes whoever reads, as closing does not
+        for thread in self._threads:
+            thread.join()
+        self._connection.close()
 
     def _answer(self) -> None:
         while True:
