@@ -42,7 +42,7 @@ CASES = {
     "flood": ((0, 0, 50, 0), 1),
     "many_floods": ((0, 0, 50, 0), 50),
 }
-TURNS = 2
+TURNS = int(os.environ.get("CROWD_TURNS", "2"))
 SECONDS = float(os.environ.get("CROWD_SECONDS", "60"))
 
 
@@ -54,8 +54,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             rows[name] = measure(Path(folder) / "s", counts, tokens)
         print(name, json.dumps(rows[name]), flush=True)
-    if set(wanted) == set(CASES):
-        report("crowd", {"clients": rows}, keep=True)
+    report("crowd", {"clients": rows}, keep=True)
 
 
 @contextmanager

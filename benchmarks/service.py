@@ -1,12 +1,10 @@
-"""The service beside the command: the same grid, halves of it at once, a guest, weights.
+"""The service beside the command: the same grid, halves of it at once, a guest.
 
 All on this machine, with two workers. `alone` is the command; `through_service` the same grid
 submitted to a service; `two_halves` two sweeps of half of it each, by two people at once. `guest`
 is a sweep of higher priority that comes in the middle: after how many seconds its first task
 starts, and how long the links are that run then. `overlap` is a grid three quarters of which
 another sweep has trained: the epochs of single trajectories that it trains, and those that it must.
-`shares` is a minute of two people, one with two sweeps and one whose weight is twice as much: the
-core-seconds of their links, and how far the second one is from two thirds.
 
     python benchmarks/service.py    about fifteen minutes; needs Fashion-MNIST
 """
@@ -25,16 +23,13 @@ from typing import Any
 
 from harness import report
 
-from search.client import Client, ServiceError
+from search.client import Client
 
-SHARED_SECONDS, _LONGEST_SECONDS = 60.0, 30.0
 HALVES = ([1, 2, 4, 8], [16, 32, 64, 128])
 
 
 def main() -> None:
-    cases = {
-        case.__name__: case for case in (alone, through_service, two_halves, overlap, guest, shares)
-    }
+    cases = {case.__name__: case for case in (alone, through_service, two_halves, overlap, guest)}
     rows: dict[str, Any] = {}
     wanted = sys.argv[1:] or list(cases)
     with tempfile.TemporaryDirectory() as folder:
@@ -159,42 +154,6 @@ def guest(root: Path) -> dict[str, Any]:
             "guest_s": done - came, "longest_link_s": max(running),
             "links_twice": len(again) - len(set(again)),
         }  # fmt: skip
-
-
-def shares(root: Path) -> dict[str, Any]:
-    """One with two sweeps, and one whose weight is twice as much: who has what in a minute."""
-    with service(root) as people:
-        people["root"].ask("PATCH", "people/bob", json={"weight": 2.0})
-        asked = [("ann", 1), ("ann", 2), ("bob", 3)]
-        sweeps = {
-            people[name].submit(grid(), name=f"of-{name}", seed=seed)["id"]: name
-            for name, seed in asked
-        }
-        while not all(_links(people["ann"], sweep) for sweep in sweeps):
-            time.sleep(0.5)
-        start = time.time()
-        time.sleep(SHARED_SECONDS)
-        end = time.time()
-        had = dict.fromkeys(("ann", "bob"), 0.0)
-        time.sleep(_LONGEST_SECONDS)  # until what ran then is in the log
-        for sweep, name in sweeps.items():
-            for link in _links(people["ann"], sweep):
-                inside = min(end, link["finished_at"]) - max(start, link["started_at"])
-                had[name] += max(0.0, inside)
-        for sweep in sweeps:
-            people["root"].change(sweep, wanted="cancel")
-        of_bob = had["bob"] / (had["ann"] + had["bob"])
-        return {
-            "ann_core_s": had["ann"], "bob_core_s": had["bob"],
-            "off_percent": 100 * abs(of_bob / (2 / 3) - 1),
-        }  # fmt: skip
-
-
-def _links(client: Client, sweep: str) -> list[dict[str, Any]]:
-    try:
-        return [json.loads(line) for line in client.file(sweep, "links").splitlines()]
-    except ServiceError:  # it has none yet
-        return []
 
 
 if __name__ == "__main__":
