@@ -120,8 +120,8 @@ class SweepPatch(Strict):
 
     wanted: Literal["run", "pause", "stop", "cancel"] | None = Field(
         None,
-        description="pause keeps all and can go on; stop ends it with what is in the log; cancel "
-        "ends at once, and what was logged stays too.",
+        description="pause keeps all and can go on; stop ends it with the best of what is in the "
+        "log as its model; cancel ends at once, and what was logged stays too.",
     )
     priority: Priority | None = None
     queue: str | None = Field(None, pattern=NAME)

@@ -1,5 +1,6 @@
 """What the service remembers: whole or absent, once, and never more than it may."""
 
+import itertools
 import os
 import sqlite3
 import subprocess
@@ -237,6 +238,73 @@ def test_a_queue_is_removed_only_where_nothing_was_submitted_to_it(ledger):
     ledger.queues.put(Queue("other", 1))
     ledger.queues.remove("other")
     assert [queue.name for queue in ledger.queues.all()] == ["all", "team"]
+
+
+@given(spans=st.lists(st.tuples(st.floats(0, 50), st.floats(0, 50)), min_size=1, max_size=8))
+@settings(max_examples=25, deadline=None)
+def test_the_seconds_of_a_sweep_are_those_in_which_any_lease_of_it_lived(tmp_path_factory, spans):
+    clock = Clock(0.0)
+    ledger = Ledger(tmp_path_factory.mktemp("busy") / "l.sqlite", clock)
+    ledger.people.add("ann")
+    mine, other = (ledger.sweeps.submit(submission())[0].id for _ in range(2))
+    events = sorted(
+        (at, which, number)
+        for number, (start, length) in enumerate(spans)
+        for at, which in ((start, 0), (start + length, 1))
+    )
+    leases = {}
+    for clock.now, which, number in events:
+        if which == 0:
+            leases[number] = ledger.leases.start(mine, 1.0, 1.0, "task")
+        else:
+            ledger.leases.end(leases.pop(number))
+    clock.now += 1000
+    # The union of the spans, by the length of what is covered between any two bounds.
+    bounds = sorted({at for at, _, _ in events})
+    covered = sum(
+        after - before
+        for before, after in itertools.pairwise(bounds)
+        if any(start <= before and after <= start + length for start, length in spans)
+    )
+    assert ledger.sweeps.busy_seconds(mine) == pytest.approx(covered, abs=1e-6)
+    assert ledger.sweeps.busy_seconds(other) == 0
+    ledger.close()
+
+
+def test_a_kill_costs_the_seconds_of_a_sweep_one_task_at_most(tmp_path):
+    clock = Clock(0.0)
+    ledger = Ledger(tmp_path / "l.sqlite", clock)
+    ledger.people.add("ann")
+    sweep = ledger.sweeps.submit(submission())[0].id
+    first = ledger.leases.start(sweep, 1.0, 1.0, "one")
+    clock.now = 10.0
+    ledger.leases.start(sweep, 1.0, 1.0, "two")
+    clock.now = 20.0
+    ledger.leases.end(first)
+    clock.now = 25.0
+    assert ledger.sweeps.busy_seconds(sweep) == 25.0
+    ledger.close()
+    again = Ledger(tmp_path / "l.sqlite", clock)
+    again.leases.forget_all()
+    clock.now = 100.0
+    assert again.sweeps.busy_seconds(sweep) == 20.0
+    again.close()
+
+
+def test_a_ledger_of_the_version_before_gets_what_it_lacks(tmp_path, monkeypatch):
+    from search.ledger import database
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "VERSION", 2)
+        patch.setattr(database, "_STEPS", database._STEPS[:2])
+        old = Ledger(tmp_path / "l.sqlite")
+        old.people.add("ann")
+        sweep = old.sweeps.submit(submission())[0].id
+        old.close()
+    ledger = Ledger(tmp_path / "l.sqlite")
+    assert ledger.sweeps.busy_seconds(sweep) == 0
+    ledger.leases.end(ledger.leases.start(sweep, 1.0, 1.0, "task"))
+    ledger.close()
 
 
 def test_a_ledger_of_another_version_and_what_is_none_are_refused_in_one_message(tmp_path):
