@@ -11,7 +11,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,8 +126,13 @@ def _executor_of(args: argparse.Namespace) -> "Callable[[], Executor]":
 
     with needed("ray", "--executor ray", ", or train in this process with --executor serial"):
         from cluster.ray_executor import RayExecutor  # takes half a second
+    from cluster.signals import handlers_kept
 
-    return partial(RayExecutor, args.address, args.workers)
+    def connected() -> "Executor":
+        with handlers_kept(signal.SIGINT, signal.SIGTERM):
+            return RayExecutor(args.address, args.workers)
+
+    return connected
 
 
 def _limits(args: argparse.Namespace) -> "Limits":

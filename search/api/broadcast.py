@@ -13,7 +13,7 @@ from search.service import Desk
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.3
+_LOOK_SECONDS = 0.5
 
 # Lest a proxy closes what says nothing.
 _KEEP_ALIVE_SECONDS = 15.0

@@ -1,16 +1,20 @@
 """A service's hooks: addresses that are told of the events of one's own sweeps."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from search.client.client import Client
+from typing import Any, Protocol
 
 Told = list[dict[str, Any]]
 """What is listed."""
 
 KINDS = ("submitted", "changed", "state", "done", "failed", "cancelled", "deleted")
 """What an address can be told of."""
+
+
+class Asking(Protocol):
+    """Who asks a service: a `Client`."""
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request, and return what the JSON of its answer says."""
 
 
 class Hooks:
@@ -21,7 +25,7 @@ class Hooks:
     client : Client
     """
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: Asking) -> None:
         self._client = client
 
     def list(self) -> Told:
