@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import sgemm
 
 from model.kernels import descend
+from model.seen_rows import SeenRows
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -83,10 +84,13 @@ class Block:
         gram_columns = self.rows if n_batches > 1 else 0
         self._gram = np.empty((self.rows, gram_columns), np.float32)
 
-    def gather(self, X: F32, rows: NDArray[np.intp]) -> F32:
+    def gather(self, X: F32 | SeenRows, rows: NDArray[np.intp]) -> F32:
         """Return some rows of X, at most a block's, in memory that the next call writes over."""
         gathered = self._X[: len(rows)]
-        np.take(X, rows, axis=0, out=gathered, mode="clip")
+        if isinstance(X, SeenRows):
+            X.gather(rows, gathered)
+        else:
+            np.take(X, rows, axis=0, out=gathered, mode="clip")
         return gathered
 
     def descend(

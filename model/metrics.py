@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
+from model.seen_rows import SeenRows
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -20,8 +21,8 @@ I64 = NDArray[np.int64]
 # Bins of the confidence, as in Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 _BINS = 15
 
-# Bytes of logits that are held at a time.
-_MOST_BYTES = 2**26
+# Bytes of probabilities that are held at a time, but for one column, and rows of a product.
+_MOST_BYTES, _ROWS = 2**26, 1024
 
 _Figure = Callable[[F64, I64, F64 | None], float]
 
@@ -97,7 +98,7 @@ def metrics_of(
         under a curve of one class alone.
     """
     p = np.asarray(probabilities, np.float64)
-    if not np.isfinite(p).all():
+    if not _are_finite(p):
         return dict.fromkeys(names, float("nan"))
     with warnings.catch_warnings():
         # Of classes that no row has: the figure is then that of the others.
@@ -105,8 +106,16 @@ def metrics_of(
         return {name: float(_known(name).of(p, y, weights)) for name in names}
 
 
+def _are_finite(p: F64) -> bool:
+    return all(np.isfinite(p[i : i + _ROWS]).all() for i in range(0, len(p), _ROWS))
+
+
 def metrics_of_columns(
-    state: PackState, X: F32, y: I64, weights: F64 | None, names: Sequence[str]
+    state: PackState,
+    X: F32 | SeenRows,
+    y: I64,
+    weights: F64 | None,
+    names: Sequence[str],
 ) -> dict[str, F64]:
     """Return some metrics of every column of a pack, each of shape (M,)."""
     found = {name: np.full(state.width, np.nan) for name in names}
@@ -117,26 +126,35 @@ def metrics_of_columns(
     return found
 
 
-def _probabilities(state: PackState, X: F32) -> Iterator[tuple[int, F64]]:
-    """Yield each column with its probabilities of shape (n, c); a few columns in one product."""
-    K = len(state.b)
-    at_once = max(1, _MOST_BYTES // (4 * len(X) * (K + 1)))
+def _probabilities(state: PackState, X: F32 | SeenRows) -> Iterator[tuple[int, F64]]:
+    """Yield each column with its probabilities of shape (n, c); a few columns in one product.
+
+    They are written over by the next ones. Rows that are no array are made once for all columns of
+    a product.
+    """
+    n, c = len(X), len(state.b) + 1
+    at_once = max(1, min(state.width, _MOST_BYTES // (8 * n * c)))
+    probabilities = np.empty((at_once, n, c))
     for start in range(0, state.width, at_once):
         part = state.take(np.arange(start, min(start + at_once, state.width)))
         with np.errstate(all="ignore"):  # a column may have diverged
-            z = np.matmul(X, part.V).reshape(len(X), K, part.width)
-            z = z * part.scale.astype(np.float32) + part.b
-            for m in range(part.width):
-                yield start + m, _softmax(z[:, :, m])
+            for first in range(0, n, _ROWS):
+                rows = slice(first, first + _ROWS)
+                z = np.matmul(X[rows], part.V).reshape(-1, c - 1, part.width)
+                z = z * part.scale.astype(np.float32) + part.b
+                for m in range(part.width):
+                    _softmax(z[:, :, m], probabilities[m, rows])
+        for m in range(part.width):
+            yield start + m, probabilities[m]
 
 
-def _softmax(z: F32) -> F64:
-    """Return the probabilities of the logits of K = c - 1 classes; the last is minus their sum."""
-    logits = np.concatenate([z, -z.sum(axis=1, keepdims=True)], axis=1).astype(np.float64)
-    logits -= logits.max(axis=1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
-    return logits
+def _softmax(z: F32, out: F64) -> None:
+    """Make the probabilities of the logits of K = c - 1 classes; the last is minus their sum."""
+    out[:, :-1] = z
+    out[:, -1] = -z.sum(axis=1)
+    out -= out.max(axis=1, keepdims=True)
+    np.exp(out, out=out)
+    out /= out.sum(axis=1, keepdims=True)
 
 
 def _known(name: str) -> Metric:
@@ -171,12 +189,19 @@ def _balanced_accuracy(p: F64, y: I64, weights: F64 | None) -> float:
 
 def _top(k: int) -> _Figure:
     def top(p: F64, y: I64, weights: F64 | None) -> float:
-        from sklearn.metrics import top_k_accuracy_score
+        """Do as scikit-learn's `top_k_accuracy_score`, which sorts the probabilities of each row.
 
-        found: float = top_k_accuracy_score(
-            y, p, k=k, sample_weight=weights, labels=np.arange(p.shape[1])
-        )
-        return found
+        Of equal ones it takes the last class first.
+        """
+        right = np.empty(len(y), bool)
+        for start in range(0, len(y), _ROWS):
+            rows = slice(start, start + _ROWS)
+            own = np.take_along_axis(p[rows], y[rows, None], axis=1)
+            before = (p[rows] > own).sum(axis=1)
+            later = np.arange(p.shape[1]) > y[rows, None]
+            before += ((p[rows] == own) & later).sum(axis=1)
+            right[rows] = before < k
+        return float(np.average(right, weights=weights))
 
     return top
 

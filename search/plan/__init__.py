@@ -18,6 +18,7 @@ from search.plan.prediction import (
     predict,
     refit_seconds,
     rows_bytes,
+    rows_stay,
     simulate,
     trials_bytes,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "refit_seconds",
     "replicated",
     "rows_bytes",
+    "rows_stay",
     "simulate",
     "slowness",
     "trials_bytes",

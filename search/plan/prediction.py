@@ -10,6 +10,7 @@ from typing import Any
 from model.block import BLOCK_ROWS
 from model.data.dataset import Dataset
 from model.features import RAW
+from model.seen_rows import stays_in_place
 from search.config import Params, SweepConfig
 from search.plan.links import Chain, Link, Speed
 from search.plan.packs import SOFTMAX_PACKS, kind_of
@@ -132,12 +133,26 @@ def trials_bytes(config: SweepConfig) -> int:
     return _TRIAL_BYTES * config.total * config.replicates
 
 
-def rows_bytes(config: SweepConfig, data: Dataset) -> int:
-    """Bytes of the rows as they are trained on; with folds there are as many scaled copies."""
+def laid_out_bytes(config: SweepConfig, data: Dataset) -> int:
+    """Bytes of all rows in float32; with folds there are as many scaled copies."""
     n, n_features = data.X.shape
     n += 0 if data.y_val is None else len(data.y_val)
     copies = config.folds + 1 if config.folds and config.features != RAW else 1
     return 4 * copies * int(n) * int(n_features)
+
+
+def rows_stay(config: SweepConfig, data: Dataset) -> bool:
+    """Whether the rows stay in their source, and links make what they need of them.
+
+    The libraries of other trainers take whole arrays.
+    """
+    n_bytes = laid_out_bytes(config, data)
+    return config.trainer.is_softmax and stays_in_place(n_bytes, data.X, data.X_val)
+
+
+def rows_bytes(config: SweepConfig, data: Dataset) -> int:
+    """Bytes of the rows as they are trained on, once on each machine: none where they stay."""
+    return 0 if rows_stay(config, data) else laid_out_bytes(config, data)
 
 
 def array_mib(*shape: int) -> float:
