@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -220,15 +220,18 @@ class SoftmaxRegression:
         DataError
             If rows have another number of features, or hold what is no finite number.
         """
-        return log_softmax(self.logits(X))
+        return self._by_row(X, log_softmax)
 
     def predict_proba(self, X: NDArray[Any]) -> Floats:
         """Class probabilities, shape (n, c), of rows X as `log_proba` takes them."""
-        return np.exp(self.log_proba(X))
+        return self._by_row(X, lambda Z: np.exp(log_softmax(Z)))
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Label of the most probable class, shape (n,), of rows X as `log_proba` takes them."""
-        places = self.logits(X).argmax(axis=1)
+        X = self._shaped(np.asarray(X))
+        places = np.empty(len(X), np.int64)
+        for rows, Z in self._logits(X):
+            places[rows] = Z.argmax(axis=1)
         labels: NDArray[Any] = np.asarray(self.classes)[places] if len(self.classes) else places
         return labels
 
@@ -264,11 +267,15 @@ class SoftmaxRegression:
         A row gives the same whatever rows stand beside it. A product of BLAS does not: it rounds by
         the shape of the whole.
         """
+        return self._by_row(X, lambda Z: Z)
+
+    def _by_row(self, X: NDArray[Any], function: Callable[[F64], Floats]) -> F64:
+        """Return what a function makes of the logits of each row, shape (n, c)."""
         X = self._shaped(np.asarray(X))
-        logits = np.empty((len(X), len(self.b)))
+        found = np.empty((len(X), len(self.b)))
         for rows, Z in self._logits(X):
-            logits[rows] = Z
-        return logits
+            found[rows] = function(Z)
+        return found
 
     def _logits(self, X: NDArray[Any]) -> Iterator[tuple[slice, F64]]:
         """Yield the logits of some rows after the other, and which rows these are."""
