@@ -28,13 +28,24 @@ I64 = NDArray[np.int64]
 BLOCK_ROWS = 64
 NARROW_BLOCK_ROWS = 32
 NARROW = 16
+# With many classes the weights do not fit the cache, and each product reads all of them: fewer and
+# larger ones pay, however few columns there are.
+MANY_BLOCK_ROWS = 128
+MANY = 1024
 TILE_ROWS = 128
 
 # A scale beyond this, or below its inverse, is folded into V. Squared they still fit float32.
 _LARGEST_SCALE = 1e12
 
 
-def block_batches(batch_size: int, decay: F64) -> int:
+def block_rows(n_classes: int, width: int) -> int:
+    """Return how many rows a block has at most, of K stored classes and M columns."""
+    if n_classes * width >= MANY:
+        return MANY_BLOCK_ROWS
+    return BLOCK_ROWS if width >= NARROW else NARROW_BLOCK_ROWS
+
+
+def block_batches(batch_size: int, decay: F64, n_classes: int = 1) -> int:
     """Return how many mini-batches make a block.
 
     As many as fit its rows, and few enough that no column's scale leaves 1e-12
@@ -47,9 +58,10 @@ def block_batches(batch_size: int, decay: F64) -> int:
         Rows in a mini-batch.
     decay : ndarray of shape (M,), float64
         1 - eta alpha of each column.
+    n_classes : int
+        K, the classes that are stored.
     """
-    rows = BLOCK_ROWS if len(decay) >= NARROW else NARROW_BLOCK_ROWS
-    fitting = rows // batch_size
+    fitting = block_rows(n_classes, len(decay)) // batch_size
     with np.errstate(divide="ignore"):
         steepest = float(np.abs(np.log(np.abs(decay))).max())
     bearable = math.log(_LARGEST_SCALE) / steepest if steepest else math.inf

@@ -32,7 +32,7 @@ I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 
 # Bumped whenever the numbers that training gives may change.
-TRAINER_VERSION = 2
+TRAINER_VERSION = 3
 
 _SCORE_ROWS = 256
 
@@ -229,7 +229,7 @@ def _advance(
     V, scale, b = state.V.copy(), state.scale.copy(), state.b.copy()
     with np.errstate(all="ignore"):  # a column may diverge; its cost will say so
         decay = 1.0 - state.learning_rate * state.alpha
-        n_batches = block_batches(state.batch_size, decay)
+        n_batches = block_batches(state.batch_size, decay, len(b))
         # A mini-batch larger than the data is the data, and needs memory for no more.
         most = min(state.batch_size, len(y) if rows is None else len(rows))
         block = Block(most, n_batches, X.shape[1], b.shape)

@@ -230,7 +230,7 @@ class SoftmaxRegression:
         """Label of the most probable class, shape (n,), of rows X as `log_proba` takes them."""
         X = self._shaped(np.asarray(X))
         places = np.empty(len(X), np.int64)
-        for rows, Z in self._logits(X):
+        for rows, Z in self.logits_by_part(X):
             places[rows] = Z.argmax(axis=1)
         labels: NDArray[Any] = np.asarray(self.classes)[places] if len(self.classes) else places
         return labels
@@ -249,7 +249,7 @@ class SoftmaxRegression:
         """Return `cost` and `accuracy` at once."""
         y = self._places(y)
         own, right = np.empty((len(y), 1)), np.empty(len(y), bool)
-        for rows, Z in self._logits(X):  # not all probabilities at once
+        for rows, Z in self.logits_by_part(X):  # not all probabilities at once
             own[rows] = np.take_along_axis(log_softmax(Z), y[rows, None], axis=1)
             right[rows] = Z.argmax(axis=1) == y[rows]
         # What is left of each row is its own class.
@@ -273,12 +273,12 @@ class SoftmaxRegression:
         """Return what a function makes of the logits of each row, shape (n, c)."""
         X = self._shaped(np.asarray(X))
         found = np.empty((len(X), len(self.b)))
-        for rows, Z in self._logits(X):
+        for rows, Z in self.logits_by_part(X):
             found[rows] = function(Z)
         return found
 
-    def _logits(self, X: NDArray[Any]) -> Iterator[tuple[slice, F64]]:
-        """Yield the logits of some rows after the other, and which rows these are."""
+    def logits_by_part(self, X: NDArray[Any]) -> Iterator[tuple[slice, F64]]:
+        """Yield `logits` of some rows after the other, and which rows these are."""
         # It takes a third of a second to import, which is for those alone who apply a model.
         from model.kernels import add_product
 

@@ -104,7 +104,8 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
         return
     if options.dry_run:
         show(out, description(config, data))
-        show(out, dry_run_text(config, data, options.workers, options.code))
+        here = options.executor == "serial"
+        show(out, dry_run_text(config, data, options.workers, options.code, here=here))
         return
     check_executor(options)
     summary = run_sweep(options, config, data, of_command(options, config, err, began))
