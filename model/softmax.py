@@ -24,7 +24,7 @@ Ints = NDArray[np.integer[Any]]
 F64 = NDArray[np.float64]
 
 # Rows whose features are made at a time.
-_CHUNK = 2048
+_CHUNK = 512
 
 # Of the files that `save` writes; the first ones had no version, and no seal.
 _VERSION = 2

@@ -220,7 +220,7 @@ def _process_bytes(taken: Memory, *, here: bool) -> int:
 
 def plan_text(planned: Planned) -> str:
     """Return the plan of a run in words."""
-    plan, config, noun = plan_of(planned), planned.config, planned.data.noun
+    plan, config = plan_of(planned), planned.config
     figures = [
         ("trials", f"{plan.trials}" + _in_waves(plan, config)),
         *_pruner_figures(plan),

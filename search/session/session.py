@@ -99,11 +99,13 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     config = resolve_config(options)
     data = data or load(config.dataset, config.reading.to_reading(), err)
     check(options, config, data)
+    if options.dry_run:
+        told = description(config, data)  # whose memory counts too
     if options.json:
         out.file.write(f"{as_json(dry_run(options, config, data))}\n")
         return
     if options.dry_run:
-        show(out, description(config, data))
+        show(out, told)
         here = options.executor == "serial"
         show(out, dry_run_text(config, data, options.workers, options.code, here=here))
         return
