@@ -126,7 +126,7 @@ def check(options: Options, config: SweepConfig, data: Dataset) -> None:
         With the value, the rule and the way out.
     """
     check_enough_images(config, data)
-    check_memory(config, data, options.processes_here)
+    check_memory(config, data, options.processes_here, optimum=options.optimum)
     if not (options.joins or config.trainer.is_softmax):
         check_resources(resources_of(config))
     check_methods(config)
