@@ -239,7 +239,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _seen(self, X: NDArray[Any]) -> NDArray[np.float32] | SeenRows:
-        """Return what the trainer sees of rows, which are not copied where they are that or large."""
+        """Return what the trainer sees of rows; large ones are not copied."""
         if self.features == RAW and X.dtype == np.float32 and X.flags.c_contiguous:
             return X
         if stays_in_place(4 * X.size, X):

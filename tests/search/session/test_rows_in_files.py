@@ -11,7 +11,7 @@ from search.errors import PacksweepError
 from search.run import main
 
 SPACE = {
-    "batch_size": [16],
+    "batch_size": [16, 32],
     "learning_rate": [0.01, 0.1],
     "epochs": [1, 3],
     "alpha": [0.0, 0.01],
@@ -34,7 +34,7 @@ def folder(tmp_path):
 
 
 def sweep(data, run, **options):
-    return search.sweep(GRID, data, run, **QUIET, **options)
+    return search.sweep(GRID, data, folder=run, **QUIET, **options)
 
 
 @pytest.fixture
@@ -100,4 +100,4 @@ def test_a_file_that_changed_before_it_goes_on_is_told(folder, tmp_path, capfd):
     assert told.startswith(f"error: {folder}")
     assert "Traceback" not in told
     (folder / "X_train.npy").write_bytes(kept)
-    assert sweep(folder, tmp_path / "run").summary.trials.complete == 8
+    assert sweep(folder, tmp_path / "run").summary.trials.complete == 16
