@@ -92,7 +92,7 @@ def test_a_file_that_changed_before_it_goes_on_is_told(folder, tmp_path, capfd):
     changed(folder / "X_train.npy")
     with pytest.raises(PacksweepError, match="other settings") as caught:
         sweep(folder, tmp_path / "run")
-    assert "fingerprint" in str(caught.value)
+    assert "  dataset: the run" in str(caught.value)
     (folder / "X_train.npy").unlink()
     code = main(["--resume", str(tmp_path / "run"), "--executor", "serial", "--no-progress"])
     told = capfd.readouterr().err
