@@ -9,6 +9,7 @@ longest trial, which runs beside it. Both are scored on the same validation rows
     python benchmarks/linear_probe.py             100,000 rows of 2048 features, 1000 classes
     python benchmarks/linear_probe.py --rates     13 learning rates and 4 numbers of epochs instead
     python benchmarks/linear_probe.py --large     10 GB of float32, 20 classes, on Ray, no textbook
+    python benchmarks/linear_probe.py --epochs 1  the first numbers of epochs alone: a shorter look
     python benchmarks/linear_probe.py --short     2,000 rows, to see that it works
 """
 
@@ -69,6 +70,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--rows", type=int)
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--executor", choices=("serial", "ray"))
     parser.add_argument("--folder", type=Path, help="where the file is made, and stays")
     args = parser.parse_args()
@@ -76,6 +78,8 @@ def main() -> None:
     classes = 20 if args.large else 100 if args.short else 1000
     executor = args.executor or ("ray" if args.large else "serial")
     values = LARGE if args.large else RATES if args.rates else EPOCHS
+    if args.epochs:
+        values = {**values, "epochs": [n for n in values["epochs"] if n <= args.epochs]}
     with tempfile.TemporaryDirectory(dir=args.folder and args.folder.parent) as temporary:
         folder = args.folder or Path(temporary) / "embeddings"
         size = make(folder, rows, classes, large=args.large)
@@ -89,6 +93,7 @@ def main() -> None:
         if beside is not None:
             figures |= compared(beside, run, values, figures)
     name = "linear_probe" + ("_large" if args.large else "_rates" if args.rates else "")
+    name += f"_{args.epochs}_epochs" if args.epochs else ""
     report(name, figures, keep=not args.short)
 
 
