@@ -163,7 +163,7 @@ class ExecutorSuite:
         self, executor: Executor, tmp_path: Path
     ) -> None:
         """The file does not go along; one that is gone by then is a message for the user."""
-        np.save(tmp_path / "rows.npy", np.arange(100_000, dtype=np.float16).reshape(-1, 4) % 7)
+        np.save(tmp_path / "rows.npy", (np.arange(100_000) % 7).reshape(-1, 4).astype(np.float16))
         source = source_of(np.load(tmp_path / "rows.npy", mmap_mode="r"))
         rows = SeenRows((source,), np.arange(25_000), AS_THEY_ARE)
         shared = executor.share(rows)
