@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cluster.executor import Executor, SerialExecutor
+from cluster.executor import Executor
 from cluster.outcomes import Finished, Lost
 from model.errors import DataError, PacksweepError
 from model.features import AS_THEY_ARE
@@ -169,10 +169,9 @@ class ExecutorSuite:
         shared = executor.share(rows)
         assert run(executor, tasks.last_row_of, shared) == (99_999 % 7, 1)
         (tmp_path / "rows.npy").unlink()
-        if not isinstance(executor, SerialExecutor):  # which has it open
-            executor.submit("gone", "last row", tasks.last_row_of, shared)
-            said = str(raised(DataError, lambda: collect(executor, 1)))
-            assert str(tmp_path / "rows.npy") in said
+        executor.submit("gone", "last row", tasks.last_row_of, shared)
+        said = str(raised(DataError, lambda: collect(executor, 1)))
+        assert str(tmp_path / "rows.npy") in said
 
     def test_a_task_has_one_blas_thread_however_many_there_were(self, executor: Executor) -> None:
         """Tasks fill the cores already; this process keeps its threads."""

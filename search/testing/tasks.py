@@ -33,6 +33,7 @@ def last_of(array: NDArray[np.float32]) -> float:
 
 def last_row_of(rows: SeenRows) -> tuple[float, int]:
     """Return the last number of some rows, and how many of their sources are files."""
+    rows.check()
     return float(rows[-1:][0, -1]), len(rows.files)
 
 
