@@ -186,7 +186,7 @@ def plan_of(planned: Planned, run: Place = Path()) -> DryRun:
         rows_bytes=rows_bytes(config, data),
         state_bytes=taken.state if taken else None,
         link_bytes=taken.link if taken else None,
-        process_bytes=_process_bytes(taken, here=planned.here) if taken else None,
+        process_bytes=_process_bytes(planned, taken) if taken else None,
         worker_bytes=_WORKER_BYTES + taken.link if taken and not planned.here else None,
         pruner=Pruner(name=config.pruner.name, epochs=list(config.rungs)) if config.rungs else None,
         shares=[Share(batch_size=n, share=s / prediction.compute_s) for n, s in shares],
@@ -203,18 +203,19 @@ def _final_seconds(planned: Planned) -> float:
 
 # What a worker takes before its first link, and this process from a plan to its report, beside
 # what is counted: libraries that are loaded by then.
-_WORKER_BYTES, _LATER_BYTES = 110 * 2**20, 40 * 2**20
+_WORKER_BYTES, _LATER_BYTES = 120 * 2**20, 25 * 2**20
 
 # Copies of a state in this process while one is written down.
 _WRITTEN = 4
 
 
-def _process_bytes(taken: Memory, *, here: bool) -> int:
+def _process_bytes(planned: Planned, taken: Memory) -> int:
     """Return what this process takes at most, if it goes on to train the plan."""
     compile_kernels()
     now = own_bytes() + _LATER_BYTES
-    if here:
-        return now + taken.shared + taken.link
+    if planned.here:
+        waiting = taken.state if len(planned.plan.packs) > 1 else 0  # of the link that comes next
+        return now + taken.shared + taken.link + waiting
     return now + max(taken.shared, _WRITTEN * taken.state)
 
 
