@@ -32,7 +32,7 @@ I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 
 # Bumped whenever the numbers that training gives may change.
-TRAINER_VERSION = 3
+TRAINER_VERSION = 2
 
 _SCORE_ROWS = 256
 
