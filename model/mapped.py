@@ -77,7 +77,7 @@ class MappedRows:
     shape: tuple[int, int]
     stamp: Stamp
     host: str
-    # The open map; None in a process that has not asked for it yet.
+    # The open map; empty in a process that has not asked for it yet.
     _map: list[NDArray[Any]] = field(default_factory=list, repr=False)
 
     @classmethod

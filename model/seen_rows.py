@@ -15,8 +15,7 @@ Places = NDArray[np.intp]
 MOST_LAID_OUT = 2**29
 """Bytes of rows in float32 up to which they are laid out once; beyond, they stay in their source.
 
-A link reads laid-out rows somewhat sooner than it makes them; benchmarks/rows_in_place.py measures by
-how much.
+A link reads laid-out rows somewhat sooner than it makes them: benchmarks/rows_in_place.py.
 """
 
 _CHUNK = 1024
