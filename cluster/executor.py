@@ -51,6 +51,9 @@ class Executor(Protocol):
     def share(self, value: Any) -> Any:
         """Hand over a large value once, such as the images, before the tasks that use it.
 
+        What it reads from files, as `model.mapped.HasFiles` has it, each worker reads itself where
+        all machines have them.
+
         Returns
         -------
         object

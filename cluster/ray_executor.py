@@ -22,9 +22,13 @@ from cluster.token import token_place
 from cluster.versions import library_versions
 from cluster.whereabouts import Whereabouts
 from model.errors import PacksweepError
+from model.mapped import HasFiles, MappedRows, all_here
 
 # How many seconds the number of workers is believed: machines join and leave at any time.
 _COUNT_SECONDS = 0.5
+
+# Seconds in which machines look for files; a worker may have to be started.
+_LOOK_SECONDS = 60.0
 
 # The label that Ray itself gives each node.
 _NODE_LABEL = "ray.io/node-id"
@@ -114,9 +118,35 @@ class RayExecutor:
         return sum(self._resources.fit(node["Resources"]) for node in nodes if node["Alive"])
 
     def share(self, value: Any) -> Any:
-        """Put a value into the object store; tasks read its arrays there without a copy."""
+        """Put a value into the object store; tasks read its arrays there without a copy.
+
+        Files that every machine has as this one has them do not go along: each worker opens them.
+        """
         with _in_reach():
+            if isinstance(value, HasFiles) and value.files and not self._all_have(value.files):
+                value = value.with_rows()
             return ray.put(value)
+
+    def _all_have(self, files: tuple[MappedRows, ...]) -> bool:
+        """Ask each other machine whether it has some files; one that does not answer has not."""
+        others = self._whereabouts.workplaces()
+        if not ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
+            others.discard(ray.get_runtime_context().get_node_id())
+        if not others:
+            return not ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
+        look = ray.remote(num_cpus=0, max_retries=0)(all_here)
+        asked = [
+            look.options(
+                name="look for files",
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+            ).remote(files)
+            for node in others
+        ]
+        answered, _ = ray.wait(asked, num_returns=len(asked), timeout=_LOOK_SECONDS)
+        try:
+            return len(answered) == len(asked) and all(ray.get(answered))
+        except ray.exceptions.RayError:
+            return False
 
     def submit(
         self,

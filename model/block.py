@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import sgemm
 
 from model.kernels import descend
+from model.seen_rows import SeenRows
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -27,13 +28,24 @@ I64 = NDArray[np.int64]
 BLOCK_ROWS = 64
 NARROW_BLOCK_ROWS = 32
 NARROW = 16
+# With many classes the weights do not fit the cache, and each product reads all of them: fewer and
+# larger ones pay, however few columns there are.
+MANY_BLOCK_ROWS = 128
+MANY = 1024
 TILE_ROWS = 128
 
 # A scale beyond this, or below its inverse, is folded into V. Squared they still fit float32.
 _LARGEST_SCALE = 1e12
 
 
-def block_batches(batch_size: int, decay: F64) -> int:
+def block_rows(n_classes: int, width: int) -> int:
+    """Return how many rows a block has at most, of K stored classes and M columns."""
+    if n_classes * width >= MANY:
+        return MANY_BLOCK_ROWS
+    return BLOCK_ROWS if width >= NARROW else NARROW_BLOCK_ROWS
+
+
+def block_batches(batch_size: int, decay: F64, n_classes: int = 1) -> int:
     """Return how many mini-batches make a block.
 
     As many as fit its rows, and few enough that no column's scale leaves 1e-12
@@ -46,9 +58,10 @@ def block_batches(batch_size: int, decay: F64) -> int:
         Rows in a mini-batch.
     decay : ndarray of shape (M,), float64
         1 - eta alpha of each column.
+    n_classes : int
+        K, the classes that are stored.
     """
-    rows = BLOCK_ROWS if len(decay) >= NARROW else NARROW_BLOCK_ROWS
-    fitting = rows // batch_size
+    fitting = block_rows(n_classes, len(decay)) // batch_size
     with np.errstate(divide="ignore"):
         steepest = float(np.abs(np.log(np.abs(decay))).max())
     bearable = math.log(_LARGEST_SCALE) / steepest if steepest else math.inf
@@ -83,10 +96,13 @@ class Block:
         gram_columns = self.rows if n_batches > 1 else 0
         self._gram = np.empty((self.rows, gram_columns), np.float32)
 
-    def gather(self, X: F32, rows: NDArray[np.intp]) -> F32:
+    def gather(self, X: F32 | SeenRows, rows: NDArray[np.intp]) -> F32:
         """Return some rows of X, at most a block's, in memory that the next call writes over."""
         gathered = self._X[: len(rows)]
-        np.take(X, rows, axis=0, out=gathered, mode="clip")
+        if isinstance(X, SeenRows):
+            X.gather(rows, gathered)
+        else:
+            np.take(X, rows, axis=0, out=gathered, mode="clip")
         return gathered
 
     def descend(

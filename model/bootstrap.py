@@ -33,6 +33,9 @@ _FAR = 3.3
 # A count beyond this does not occur: of an example it is about Poisson with mean 1.
 _LARGEST_COUNT = 255
 
+# Resamples that are drawn before they are laid down, so that few of them are in memory twice.
+_AT_ONCE = 64
+
 
 def resample_counts(n: int, seed: int, resamples: int = RESAMPLES) -> U8:
     """How often each of n examples is drawn in each resample of n, with replacement.
@@ -50,11 +53,14 @@ def resample_counts(n: int, seed: int, resamples: int = RESAMPLES) -> U8:
         Every column sums to n.
     """
     rng = resample_rng(seed)
-    counts = np.empty((resamples, n), np.uint8)
-    for row in counts:
-        drawn = np.bincount(rng.integers(0, n, n), minlength=n)
-        row[:] = np.minimum(drawn, _LARGEST_COUNT)
-    return np.ascontiguousarray(counts.T)
+    counts = np.empty((n, resamples), np.uint8)
+    for start in range(0, resamples, _AT_ONCE):
+        some = counts[:, start : start + _AT_ONCE]
+        drawn = np.empty((some.shape[1], n), np.uint8)
+        for row in drawn:
+            row[:] = np.minimum(np.bincount(rng.integers(0, n, n), minlength=n), _LARGEST_COUNT)
+        some[...] = drawn.T
+    return counts
 
 
 def near(cost: F64, resampled: F32, best: float) -> NDArray[np.bool_]:

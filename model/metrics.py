@@ -5,13 +5,15 @@ Most are scikit-learn's own, by the names of its scorers.
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
+from model.seen_rows import SeenRows
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -20,10 +22,11 @@ I64 = NDArray[np.int64]
 # Bins of the confidence, as in Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 _BINS = 15
 
-# Bytes of logits that are held at a time.
-_MOST_BYTES = 2**26
+# Bytes of probabilities that are held at a time, but for one column, and rows of one product.
+_MOST_BYTES, _ROWS = 2**26, 256
 
-_Figure = Callable[[F64, I64, F64 | None], float]
+_Seen = Callable[[F64, I64], NDArray[Any]]
+_Figure = Callable[[Any, I64, F64 | None], float]
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,12 @@ class Metric:
     name : str
     title : str
         What people call it.
+    seen : callable
+        Returns what it needs of some rows, one entry or row of an array for each, given their
+        probabilities of shape (k, c) and their classes of shape (k,): so few probabilities are in
+        memory at a time.
     of : callable
-        Returns it, given the probabilities of shape (n, c), the classes of shape (n,) and the
+        Returns it, given what `seen` has returned of all rows, the classes of shape (n,) and the
         weights of the rows, or None where all count the same.
     greater : bool
         Whether the greater one is the better.
@@ -46,6 +53,7 @@ class Metric:
 
     name: str
     title: str
+    seen: _Seen
     of: _Figure
     greater: bool = True
     least_classes: int = 2
@@ -65,7 +73,7 @@ def metric_of(name: str) -> Metric | None:
         return found
     if parts := re.fullmatch(r"top_([2-9]|[1-9]\d{1,4})_accuracy", name):
         k = int(parts[1])
-        return Metric(name, f"top-{k} accuracy", _top(k), least_classes=k + 1)
+        return Metric(name, f"top-{k} accuracy", _among(k), _share, least_classes=k + 1)
     return None
 
 
@@ -96,38 +104,104 @@ def metrics_of(
         Not a number where a probability is not finite, or where the rows say nothing: the area
         under a curve of one class alone.
     """
-    p = np.asarray(probabilities, np.float64)
-    if not np.isfinite(p).all():
-        return dict.fromkeys(names, float("nan"))
-    with warnings.catch_warnings():
-        # Of classes that no row has: the figure is then that of the others.
-        warnings.simplefilter("ignore")
-        return {name: float(_known(name).of(p, y, weights)) for name in names}
+    parts = _parts(np.asarray(probabilities, np.float64))
+    return metrics_of_parts(parts, y, weights, names)
+
+
+def kept_bytes(names: Sequence[str], n_rows: int, n_classes: int) -> int:
+    """Return what metrics take that need all probabilities at once; others need little."""
+    return 16 * n_rows * n_classes if any(_known(name).seen is _all for name in names) else 0
+
+
+def _parts(p: F64) -> Iterator[tuple[slice, F64]]:
+    for start in range(0, len(p), _ROWS):
+        rows = slice(start, start + _ROWS)
+        yield rows, p[rows]
+
+
+def metrics_of_parts(
+    parts: Iterable[tuple[slice, F64]], y: I64, weights: F64 | None, names: Sequence[str]
+) -> dict[str, float]:
+    """Do as `metrics_of` does, with the probabilities of some rows after the other.
+
+    Parameters
+    ----------
+    parts : iterable of (slice, ndarray of shape (k, c), float64)
+        Which rows, from the first ones to the last, and their probabilities.
+    y, weights, names
+        As in `metrics_of`.
+    """
+    readings = _Readings(names)
+    for rows, p in parts:
+        readings.add(p, y[rows])
+    return readings.figures(y, weights)
+
+
+class _Readings:
+    """What some metrics need of the rows so far."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._metrics = {name: _known(name) for name in names}
+        # Of each metric, what it has seen of some rows after the other.
+        self._seen: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+        self._finite = True
+
+    def add(self, p: F64, y: I64) -> None:
+        """Take the next rows."""
+        self._finite = self._finite and bool(np.isfinite(p).all())
+        if self._finite:
+            for name, metric in self._metrics.items():
+                self._seen[name].append(metric.seen(p, y))
+
+    def figures(self, y: I64, weights: F64 | None) -> dict[str, float]:
+        """Return the metrics."""
+        if not self._finite:
+            return dict.fromkeys(self._metrics, float("nan"))
+        with warnings.catch_warnings():
+            # Of classes that no row has: the figure is then that of the others.
+            warnings.simplefilter("ignore")
+            return {
+                name: float(metric.of(np.concatenate(self._seen[name]), y, weights))
+                for name, metric in self._metrics.items()
+            }
 
 
 def metrics_of_columns(
-    state: PackState, X: F32, y: I64, weights: F64 | None, names: Sequence[str]
+    state: PackState,
+    X: F32 | SeenRows,
+    y: I64,
+    weights: F64 | None,
+    names: Sequence[str],
 ) -> dict[str, F64]:
     """Return some metrics of every column of a pack, each of shape (M,)."""
     found = {name: np.full(state.width, np.nan) for name in names}
-    if names:
-        for column, probabilities in _probabilities(state, X):
-            for name, value in metrics_of(probabilities, y, weights, names).items():
-                found[name][column] = value
+    if not names:
+        return found
+    n, c = len(X), len(state.b) + 1
+    at_once = max(1, min(state.width, _MOST_BYTES // (8 * _ROWS * c)))
+    if any(_known(name).seen is _all for name in names):
+        at_once = max(1, min(at_once, _MOST_BYTES // (8 * n * c)))
+    for start in range(0, state.width, at_once):
+        part = state.take(np.arange(start, min(start + at_once, state.width)))
+        readings = [_Readings(names) for _ in range(part.width)]
+        for first in range(0, n, _ROWS):
+            rows = slice(first, first + _ROWS)
+            for mine, p in zip(readings, _probabilities(part, X[rows]), strict=True):
+                mine.add(p, y[rows])
+        for m, mine in enumerate(readings):
+            for name, value in mine.figures(y, weights).items():
+                found[name][start + m] = value
     return found
 
 
-def _probabilities(state: PackState, X: F32) -> Iterator[tuple[int, F64]]:
-    """Yield each column with its probabilities of shape (n, c); a few columns in one product."""
-    K = len(state.b)
-    at_once = max(1, _MOST_BYTES // (4 * len(X) * (K + 1)))
-    for start in range(0, state.width, at_once):
-        part = state.take(np.arange(start, min(start + at_once, state.width)))
-        with np.errstate(all="ignore"):  # a column may have diverged
-            z = np.matmul(X, part.V).reshape(len(X), K, part.width)
-            z = z * part.scale.astype(np.float32) + part.b
-            for m in range(part.width):
-                yield start + m, _softmax(z[:, :, m])
+def _probabilities(state: PackState, X: F32) -> Iterator[F64]:
+    """Yield the probabilities of some rows in each column, shape (k, c)."""
+    K, M = state.b.shape
+    with np.errstate(all="ignore"):  # a column may have diverged
+        z = np.matmul(X, state.V).reshape(len(X), K, M)
+        z = z * state.scale.astype(np.float32) + state.b
+        for m in range(M):
+            yield _softmax(z[:, :, m])
 
 
 def _softmax(z: F32) -> F64:
@@ -146,39 +220,64 @@ def _known(name: str) -> Metric:
     return found
 
 
+def _all(p: F64, y: I64) -> F64:
+    del y
+    return p
+
+
+def _predicted(p: F64, y: I64) -> I64:
+    del y
+    predicted: I64 = p.argmax(axis=1)
+    return predicted
+
+
+def _among(k: int) -> _Seen:
+    def among(p: F64, y: I64) -> NDArray[np.bool_]:
+        """Tell whether a row's class is among the k most probable ones.
+
+        Of equally probable classes the last comes first, as in scikit-learn's
+        `top_k_accuracy_score`, which sorts each row.
+        """
+        own = np.take_along_axis(p, y[:, None], axis=1)
+        before = (p > own).sum(axis=1)
+        before += ((p == own) & (np.arange(p.shape[1]) > y[:, None])).sum(axis=1)
+        right: NDArray[np.bool_] = before < k
+        return right
+
+    return among
+
+
+def _confidence(p: F64, y: I64) -> F64:
+    """Return the largest probability, and whether it is that of the row's class, of each row."""
+    return np.column_stack([p.max(axis=1), p.argmax(axis=1) == y])
+
+
+def _share(right: NDArray[np.bool_], y: I64, weights: F64 | None) -> float:
+    del y
+    return float(np.average(right, weights=weights))
+
+
 # The imports of scikit-learn stand in the functions, because it takes half a second to import and
 # a sweep without these metrics goes without.
 
 
 def _f1(average: str) -> _Figure:
-    def f1(p: F64, y: I64, weights: F64 | None) -> float:
+    def f1(predicted: I64, y: I64, weights: F64 | None) -> float:
         from sklearn.metrics import f1_score
 
         found: float = f1_score(
-            y, p.argmax(axis=1), average=average, sample_weight=weights, zero_division=0.0
+            y, predicted, average=average, sample_weight=weights, zero_division=0.0
         )
         return found
 
     return f1
 
 
-def _balanced_accuracy(p: F64, y: I64, weights: F64 | None) -> float:
+def _balanced_accuracy(predicted: I64, y: I64, weights: F64 | None) -> float:
     from sklearn.metrics import balanced_accuracy_score
 
-    found: float = balanced_accuracy_score(y, p.argmax(axis=1), sample_weight=weights)
+    found: float = balanced_accuracy_score(y, predicted, sample_weight=weights)
     return found
-
-
-def _top(k: int) -> _Figure:
-    def top(p: F64, y: I64, weights: F64 | None) -> float:
-        from sklearn.metrics import top_k_accuracy_score
-
-        found: float = top_k_accuracy_score(
-            y, p, k=k, sample_weight=weights, labels=np.arange(p.shape[1])
-        )
-        return found
-
-    return top
 
 
 def _roc_auc(p: F64, y: I64, weights: F64 | None) -> float:
@@ -205,9 +304,9 @@ def _area(scores: F64, positive: NDArray[np.bool_]) -> float:
     return float(below.sum()) / (2 * len(mine) * len(others))
 
 
-def _calibration_error(p: F64, y: I64, weights: F64 | None) -> float:
+def _calibration_error(confidence: F64, y: I64, weights: F64 | None) -> float:
     """Return by how much confidence and accuracy differ in bins of the confidence, on average."""
-    confidence, right = p.max(axis=1), p.argmax(axis=1) == y
+    confidence, right = confidence.T
     place = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
     w = np.ones(len(y)) if weights is None else weights
     gaps = np.bincount(place, w * (right - confidence), minlength=_BINS)
@@ -217,10 +316,13 @@ def _calibration_error(p: F64, y: I64, weights: F64 | None) -> float:
 _METRICS = {
     metric.name: metric
     for metric in (
-        Metric("f1_macro", "macro F1", _f1("macro")),
-        Metric("f1_weighted", "weighted F1", _f1("weighted")),
-        Metric("balanced_accuracy", "balanced accuracy", _balanced_accuracy),
-        Metric("roc_auc_ovr", "one-vs-rest AUC", _roc_auc),
-        Metric("calibration_error", "calibration error", _calibration_error, greater=False),
+        Metric("f1_macro", "macro F1", _predicted, _f1("macro")),
+        Metric("f1_weighted", "weighted F1", _predicted, _f1("weighted")),
+        Metric("balanced_accuracy", "balanced accuracy", _predicted, _balanced_accuracy),
+        Metric("roc_auc_ovr", "one-vs-rest AUC", _all, _roc_auc),
+        Metric(
+            "calibration_error", "calibration error", _confidence, _calibration_error,
+            greater=False,
+        ),
     )
-}
+}  # fmt: skip

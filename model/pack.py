@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from model.average import Average, readings
 from model.block import Block, block_batches
 from model.kernels import tally
+from model.seen_rows import SeenRows
 from model.shuffle import epoch_order
 
 F32 = NDArray[np.float32]
@@ -142,7 +143,7 @@ class Scores:
 
 def advance(
     state: PackState,
-    X: F32,
+    X: F32 | SeenRows,
     y: I64,
     until_epoch: int,
     rows: NDArray[np.intp] | None = None,
@@ -157,7 +158,7 @@ def advance(
     ----------
     state : PackState
         The state to start from; it is not changed.
-    X : ndarray of shape (n, D), float32
+    X : ndarray of shape (n, D), float32, or SeenRows
         Training images.
     y : ndarray of shape (n,), int64
     until_epoch : int
@@ -178,7 +179,7 @@ def advance(
 
 def advance_averaging(
     state: PackState,
-    X: F32,
+    X: F32 | SeenRows,
     y: I64,
     until_epoch: int,
     rows: NDArray[np.intp] | None = None,
@@ -216,7 +217,7 @@ def advance_averaging(
 
 def _advance(
     state: PackState,
-    X: F32,
+    X: F32 | SeenRows,
     y: I64,
     until_epoch: int,
     rows: NDArray[np.intp] | None,
@@ -228,7 +229,7 @@ def _advance(
     V, scale, b = state.V.copy(), state.scale.copy(), state.b.copy()
     with np.errstate(all="ignore"):  # a column may diverge; its cost will say so
         decay = 1.0 - state.learning_rate * state.alpha
-        n_batches = block_batches(state.batch_size, decay)
+        n_batches = block_batches(state.batch_size, decay, len(b))
         # A mini-batch larger than the data is the data, and needs memory for no more.
         most = min(state.batch_size, len(y) if rows is None else len(rows))
         block = Block(most, n_batches, X.shape[1], b.shape)
@@ -255,14 +256,18 @@ def _order(n: int, seed: int, epoch: int, rows: NDArray[np.intp] | None) -> NDAr
 
 
 def score(
-    state: PackState, X: F32, y: I64, counts: U8 | None = None, weights: F64 | None = None
+    state: PackState,
+    X: F32 | SeenRows,
+    y: I64,
+    counts: U8 | None = None,
+    weights: F64 | None = None,
 ) -> Scores:
     """Cross-entropy and accuracy of every column.
 
     Parameters
     ----------
     state : PackState
-    X : ndarray of shape (n, D), float32
+    X : ndarray of shape (n, D), float32, or SeenRows
     y : ndarray of shape (n,), int64
     counts : ndarray of shape (n, B), uint8, optional
         Number of times that each example is in each of B resamples, to score these too.
@@ -281,7 +286,7 @@ def score(
 
 
 def _tallied(
-    state: PackState, X: F32, y: I64, cost: F64, correct: I64
+    state: PackState, X: F32 | SeenRows, y: I64, cost: F64, correct: I64
 ) -> Iterator[tuple[slice, F32]]:
     """Tally all rows, some at a time; yield which, and the loss of each in every column."""
     scale = state.scale.astype(np.float32)
@@ -297,7 +302,9 @@ def _tallied(
         yield rows, losses[:n]
 
 
-def _weighted_score(state: PackState, X: F32, y: I64, counts: U8, weights: F64) -> Scores:
+def _weighted_score(
+    state: PackState, X: F32 | SeenRows, y: I64, counts: U8, weights: F64
+) -> Scores:
     scale = state.scale.astype(np.float32)
     cost, accuracy = np.zeros(state.width), np.zeros(state.width)
     resampled = np.zeros((state.width, counts.shape[1]))

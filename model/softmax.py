@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +24,7 @@ Ints = NDArray[np.integer[Any]]
 F64 = NDArray[np.float64]
 
 # Rows whose features are made at a time.
-_CHUNK = 2048
+_CHUNK = 512
 
 # Of the files that `save` writes; the first ones had no version, and no seal.
 _VERSION = 2
@@ -220,15 +220,18 @@ class SoftmaxRegression:
         DataError
             If rows have another number of features, or hold what is no finite number.
         """
-        return log_softmax(self.logits(X))
+        return self._by_row(X, log_softmax)
 
     def predict_proba(self, X: NDArray[Any]) -> Floats:
         """Class probabilities, shape (n, c), of rows X as `log_proba` takes them."""
-        return np.exp(self.log_proba(X))
+        return self._by_row(X, lambda Z: np.exp(log_softmax(Z)))
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Label of the most probable class, shape (n,), of rows X as `log_proba` takes them."""
-        places = self.logits(X).argmax(axis=1)
+        X = self._shaped(np.asarray(X))
+        places = np.empty(len(X), np.int64)
+        for rows, Z in self.logits_by_part(X):
+            places[rows] = Z.argmax(axis=1)
         labels: NDArray[Any] = np.asarray(self.classes)[places] if len(self.classes) else places
         return labels
 
@@ -244,8 +247,13 @@ class SoftmaxRegression:
         self, X: NDArray[Any], y: NDArray[Any], weights: F64 | None = None
     ) -> tuple[float, float]:
         """Return `cost` and `accuracy` at once."""
-        Z, y = self.logits(X), self._places(y)
-        return mean_loss(log_softmax(Z), y, weights), share(Z.argmax(axis=1) == y, weights)
+        y = self._places(y)
+        own, right = np.empty((len(y), 1)), np.empty(len(y), bool)
+        for rows, Z in self.logits_by_part(X):  # not all probabilities at once
+            own[rows] = np.take_along_axis(log_softmax(Z), y[rows, None], axis=1)
+            right[rows] = Z.argmax(axis=1) == y[rows]
+        # What is left of each row is its own class.
+        return mean_loss(own, np.zeros_like(y), weights), share(right, weights)
 
     def _places(self, y: NDArray[Any]) -> NDArray[np.int64]:
         y = np.asarray(y)
@@ -259,15 +267,28 @@ class SoftmaxRegression:
         A row gives the same whatever rows stand beside it. A product of BLAS does not: it rounds by
         the shape of the whole.
         """
+        return self._by_row(X, lambda Z: Z)
+
+    def _by_row(self, X: NDArray[Any], function: Callable[[F64], Floats]) -> F64:
+        """Return what a function makes of the logits of each row, shape (n, c)."""
+        X = self._shaped(np.asarray(X))
+        found = np.empty((len(X), len(self.b)))
+        for rows, Z in self.logits_by_part(X):
+            found[rows] = function(Z)
+        return found
+
+    def logits_by_part(self, X: NDArray[Any]) -> Iterator[tuple[slice, F64]]:
+        """Yield `logits` of some rows after the other, and which rows these are."""
         # It takes a third of a second to import, which is for those alone who apply a model.
         from model.kernels import add_product
 
-        X = self._checked(np.asarray(X))
-        Z = np.tile(self.b.astype(np.float64), (len(X), 1))
+        X, W = self._shaped(np.asarray(X)), self.W.astype(np.float64)
         for start in range(0, len(X), _CHUNK):
-            rows = self.features.apply(X[start : start + _CHUNK], dtype=self.W.dtype)
-            add_product(rows, self.W.astype(np.float64), Z[start : start + _CHUNK])
-        return Z
+            rows = slice(start, start + _CHUNK)
+            seen = self.features.apply(self._complete(X[rows], start), dtype=self.W.dtype)
+            Z = np.tile(self.b.astype(np.float64), (len(seen), 1))
+            add_product(seen, W, Z)
+            yield rows, Z
 
     def of_source(self) -> tuple[F64, F64]:
         """Return weights and bias for values as their source has them, with no features between.
@@ -286,22 +307,25 @@ class SoftmaxRegression:
         scaled = np.broadcast_to(self.features.scale, len(W))[:, None] * W
         return scaled, b - np.broadcast_to(self.features.shift, len(W)) @ scaled
 
-    def _checked(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return rows of shape (n, D) without missing values."""
+    def _shaped(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return rows of shape (n, D)."""
         if X.ndim < 2 or math.prod(X.shape[1:]) != len(self.W) or X.dtype.kind not in "buif":
             raise DataError(
                 f"The rows are {X.dtype} of the shape {X.shape}; the model takes numbers of the "
                 f"shape (n, {len(self.W)})."
             )
-        X = X.reshape(len(X), len(self.W))
+        return X.reshape(len(X), len(self.W))
+
+    def _complete(self, X: NDArray[Any], first: int) -> NDArray[Any]:
+        """Return rows without missing values, of which the first has a number."""
         missing = np.isnan(X) if X.dtype.kind == "f" else np.zeros(0, bool)
         if missing.any() and self.fill is not None:
             X = np.where(missing, self.fill, X)
         if X.dtype.kind == "f" and not np.isfinite(X).all():
             row, column = np.argwhere(~np.isfinite(X))[0]
             raise DataError(
-                f"Row {row} holds {X[row, column]} at feature {column}; the model takes finite "
-                "numbers. Mend or remove such rows."
+                f"Row {first + row} holds {X[row, column]} at feature {column}; the model takes "
+                "finite numbers. Mend or remove such rows."
             )
         return X
 

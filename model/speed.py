@@ -14,8 +14,10 @@ import numpy as np
 from model.pack import PackState, advance, compile_kernels, score
 
 # What is measured: packs of two widths, a narrow and a wide one, give the two terms of a line.
+# With many classes they are narrower, as packs are, and the rows fewer.
 _WIDTHS = (4, 64)
-_ROWS = 1024
+_ROWS, _FEWEST_ROWS = 1024, 128
+_WEIGHTS_BYTES, _OPERATIONS = 2**26, 2**34
 _REPEATS = 2
 
 # A fifth batch size would tell little more, and a sweep waits for the measurement.
@@ -84,8 +86,12 @@ def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> Spee
     """
     compile_kernels()
     rng = np.random.default_rng(0)
-    X = rng.uniform(0, 255, (_ROWS, n_features)).astype(np.float32)
-    y = rng.integers(0, n_classes, _ROWS)
+    column = n_features * (n_classes - 1)
+    wide = max(1, min(_WIDTHS[1], _WEIGHTS_BYTES // (4 * column)))
+    widths = min(_WIDTHS[0], (wide + 1) // 2), wide
+    rows = max(_FEWEST_ROWS, min(_ROWS, _OPERATIONS // (4 * column * wide)))
+    X = rng.uniform(0, 255, (rows, n_features)).astype(np.float32)
+    y = rng.integers(0, n_classes, rows)
 
     def pack(batch_size: int, width: int) -> PackState:
         rate, alpha = np.full(width, 1e-7), np.full(width, 0.1)
@@ -94,12 +100,14 @@ def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> Spee
         )
 
     def training(batch_size: int) -> Line:
-        return _line([_seconds(advance, pack(batch_size, width), X, y, 1) for width in _WIDTHS])
+        times = [_seconds(advance, pack(batch_size, width), X, y, 1) for width in widths]
+        return _line(widths, times, rows)
 
-    advance(pack(min(batch_sizes), max(_WIDTHS)), X, y, 1)  # the processor warms up, too
+    advance(pack(min(batch_sizes), wide), X, y, 1)  # the processor warms up, too
+    scoring = [_seconds(score, pack(1, width), X, y) for width in widths]
     return SpeedModel(
         training={batch_size: training(batch_size) for batch_size in spread(batch_sizes)},
-        scoring=_line([_seconds(score, pack(1, width), X, y) for width in _WIDTHS]),
+        scoring=_line(widths, scoring, rows),
     )
 
 
@@ -120,8 +128,10 @@ def _seconds(function: Callable[..., object], *args: Any) -> float:
     return min(times)
 
 
-def _line(seconds: Sequence[float]) -> Line:
-    """Return the line through the times of the two widths, with neither term below zero."""
-    (narrow, wide), (less, more) = _WIDTHS, seconds
+def _line(widths: tuple[int, int], seconds: Sequence[float], rows: int) -> Line:
+    """Return the line through the times of two widths, with neither term below zero."""
+    (narrow, wide), (less, more) = widths, seconds
+    if narrow == wide:
+        return 0.0, min(seconds) / wide / rows
     column = max(more - less, 0.0) / (wide - narrow)
-    return max(less - narrow * column, 0.0) / _ROWS, column / _ROWS
+    return max(less - narrow * column, 0.0) / rows, column / rows

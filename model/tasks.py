@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from model.bootstrap import resample_counts
 from model.data.dataset import Dataset
 from model.features import AS_THEY_ARE, RAW, Features, fit_features
+from model.mapped import MappedRows
 from model.metrics import metrics_of_columns
 from model.pack import PackState, Scores, advance, advance_averaging, penalty, score
+from model.seen_rows import SeenRows, source_of
 from model.shuffle import all_but, fold_rows, split_order
 
 LAST, AVERAGE = "last", "average"
@@ -33,7 +35,7 @@ class Sample:
 
     Attributes
     ----------
-    X : ndarray of shape (n, D), float32
+    X : ndarray of shape (n, D), float32, or SeenRows
     y : ndarray of shape (n,), int64
     weights : ndarray of shape (n,), float64, or None
         Weight of each row; None where all count the same.
@@ -41,7 +43,7 @@ class Sample:
         The rows that are meant; None for all.
     """
 
-    X: F32
+    X: F32 | SeenRows
     y: I64
     weights: F64 | None = None
     rows: NDArray[np.intp] | None = None
@@ -58,9 +60,10 @@ class Examples:
 
     Attributes
     ----------
-    X : ndarray of shape (n, D), float32
-        The features that the trainer sees; of shape (folds + 1, n, D) where they are fitted in
-        each fold, with those of the final training at the end.
+    X : ndarray of shape (n, D), float32, or SeenRows
+        The features that the trainer sees, laid out once or made of their source when a link needs
+        them; of shape (folds + 1, n, D), or a tuple, where they are fitted in each fold, with those
+        of the final training at the end.
     y : ndarray of shape (n,), int64
         The labels.
     n_train : int
@@ -87,7 +90,7 @@ class Examples:
         selects; see `model.metrics`.
     """
 
-    X: F32
+    X: F32 | SeenRows | tuple[SeenRows, ...]
     y: I64
     n_train: int
     n_classes: int
@@ -112,8 +115,9 @@ class Examples:
         resampled: bool = True,
         train_costs: bool = False,
         metrics: tuple[str, ...] = (),
+        in_place: bool = False,
     ) -> Self:
-        """Lay the rows out in the order of the split; neither part is empty.
+        """Put the rows in the order of the split; neither part is empty.
 
         Parameters
         ----------
@@ -129,6 +133,9 @@ class Examples:
             The name of the features, fitted on the rows that train.
         resampled : bool
             Whether costs on resamples are wanted.
+        in_place : bool
+            Whether rows stay in their source, and links make what they need of them, to the same
+            bits; else they are laid out in float32.
         """
         order = split_order(len(data.y), seed)
         n_train, n_scoring = data.parts(validation_fraction)
@@ -136,7 +143,7 @@ class Examples:
             fit_features(features, data.X, order[rows])
             for rows in _fitting_rows(features, len(order), n_train, folds)
         ]
-        X = _laid_out(fitted, data, order)
+        X = (_in_place if in_place else _laid_out)(fitted, data, order)
         return cls(
             X=X if len(fitted) > 1 else X[0],
             y=_appended(data.y[order], data.y_val),
@@ -172,14 +179,34 @@ class Examples:
 
     def _part(self, rows: slice, replicate: int = 0) -> Sample:
         weights = None if self.weights is None else self.weights[rows]
-        return Sample(self._seen(replicate)[rows], self.y[rows], weights)
+        seen = self._seen(replicate)
+        some = seen.part(rows) if isinstance(seen, SeenRows) else seen[rows]
+        return Sample(some, self.y[rows], weights)
 
-    def _seen(self, replicate: int) -> F32:
+    def _seen(self, replicate: int) -> F32 | SeenRows:
         """Return all rows as a replicate sees them, or with -1 as the final training does."""
-        if self.X.ndim == 2:
-            return self.X
-        seen: F32 = self.X[replicate % self.folds if replicate >= 0 else -1]
+        X, place = self.X, replicate % self.folds if self.folds and replicate >= 0 else -1
+        if isinstance(X, np.ndarray):
+            return X if X.ndim == 2 else X[place]
+        seen = X[place] if isinstance(X, tuple) else X
+        seen.check()
         return seen
+
+    @property
+    def files(self) -> tuple[MappedRows, ...]:
+        """The files that rows are read from."""
+        if isinstance(self.X, np.ndarray):
+            return ()
+        return (self.X[0] if isinstance(self.X, tuple) else self.X).files
+
+    def with_rows(self) -> Self:
+        """Return the same with the rows of its files, in their own type."""
+        if isinstance(self.X, np.ndarray):
+            return self
+        if isinstance(self.X, SeenRows):
+            return replace(self, X=self.X.with_rows())
+        sources = self.X[0].with_rows().sources  # once for all folds
+        return replace(self, X=tuple(replace(seen, sources=sources) for seen in self.X))
 
 
 def _fitting_rows(
@@ -203,6 +230,17 @@ def _laid_out(fitted: Sequence[Features], data: Dataset, order: NDArray[np.intp]
         if data.X_val is not None:
             features.apply_into(data.X_val, np.arange(own), seen[len(order) :])
     return X
+
+
+def _in_place(
+    fitted: Sequence[Features], data: Dataset, order: NDArray[np.intp]
+) -> tuple[SeenRows, ...]:
+    """Return what the trainer sees of all rows, by each transform, without making any of it."""
+    sources = [source_of(data.X)]
+    if data.X_val is not None:
+        sources.append(source_of(data.X_val))
+        order = np.concatenate([order, len(order) + np.arange(len(data.X_val))])
+    return tuple(SeenRows(tuple(sources), order, features) for features in fitted)
 
 
 def _laid_out_weights(data: Dataset, order: NDArray[np.intp]) -> F64 | None:

@@ -249,9 +249,15 @@ def check_rows(what: str, X: NDArray[Any], y: NDArray[Any], features: tuple[str,
 
 
 def _chunks(X: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Give the rows of a floating X, a few at a time, each with the place of its first."""
-    if X.dtype.kind == "f" and X.dtype != np.float16:
-        for start in range(0, len(X), _CHUNK):
-            yield start, X[start : start + _CHUNK]
-    elif X.dtype == np.float16 and not np.isfinite(X).all():
-        yield 0, X.astype(np.float32)
+    """Give the rows of a floating X, a few at a time, each with the place of its first.
+
+    Of float16, whose numbers are small enough, those chunks alone in which one is not finite.
+    """
+    if X.dtype.kind != "f":
+        return
+    for start in range(0, len(X), _CHUNK):
+        chunk = X[start : start + _CHUNK]
+        if X.dtype != np.float16:
+            yield start, chunk
+        elif not np.isfinite(chunk).all():
+            yield start, chunk.astype(np.float32)

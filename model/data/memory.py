@@ -28,6 +28,21 @@ def memory_bytes(cgroup: Path = _CGROUP) -> int:
     return min(size for size in found if size > 0)
 
 
+def own_bytes(status: Path = Path("/proc/self/status")) -> int:
+    """Return the memory of this process that it cannot give back: not that of mapped files.
+
+    Parameters
+    ----------
+    status : Path
+        Where Linux tells it; elsewhere it is what the process had at most.
+    """
+    with suppress(OSError, ValueError):
+        for line in status.read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def most_unpacked() -> int:
     """Return how many bytes a file may unpack to: what is made of it takes as many again."""
     return memory_bytes() // 2

@@ -126,7 +126,7 @@ class TrainerTasks:
                 state = train_alone(trainer, params, range(epochs), training)
                 figures: dict[str, float] = {}
                 if test is not None:
-                    seen = replace(test, X=examples.features.apply(test.X))
+                    seen = replace(test, X=examples.features.apply(np.asarray(test.X)))
                     found = trainer.score(state, self._rows(seen, examples, seed))
                     figures = checked(trainer, found, self.metrics)
                 return replace(none, content=dumped(trainer, state), figures=figures)
@@ -177,7 +177,7 @@ _ENOUGH = 2.0
 
 def rows_of(sample: Sample, n_classes: int, seed: int, threads: int = 1) -> Rows:
     """Return a sample as a trainer gets it."""
-    X, y, weights = sample.X, sample.y, sample.weights
+    X, y, weights = np.asarray(sample.X), sample.y, sample.weights
     if sample.rows is not None:
         X, y = X[sample.rows], y[sample.rows]
         weights = None if weights is None else weights[sample.rows]

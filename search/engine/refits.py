@@ -11,10 +11,10 @@ import numpy as np
 from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.errors import TrainerError
-from model.metrics import metrics_of
+from model.metrics import metrics_of_parts
 from model.pack import PackState
 from model.seal import Seal
-from model.softmax import SoftmaxRegression
+from model.softmax import SoftmaxRegression, log_softmax
 from model.speed import TYPICAL
 from model.tasks import LAST, FinalScore, FinalScores, Refit, Sample, run_refit
 from model.trainers.final_state import FinalState
@@ -240,7 +240,8 @@ def final_scores(
         cost, accuracy = model.evaluate(X, labels, weights)
         if not metrics:
             return FinalScore(cost, accuracy)
-        others = metrics_of(model.predict_proba(X), y, weights, metrics)
+        parts = ((rows, np.exp(log_softmax(Z))) for rows, Z in model.logits_by_part(X))
+        others = metrics_of_parts(parts, y, weights, metrics)
         return FinalScore(cost, accuracy, _known(others))
 
     return {name: score(model) for name, model in models.items()}

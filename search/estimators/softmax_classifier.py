@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from model.features import RAW, STANDARDIZED, UNIT, fit_features
 from model.pack import PackState, advance_averaging
+from model.seen_rows import SeenRows, stays_in_place
 from model.softmax import SoftmaxRegression
 from search.portable import as_estimator
 
@@ -237,10 +238,13 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._settle(*(average if self.average else last).weights(0))
         return self
 
-    def _seen(self, X: NDArray[Any]) -> NDArray[np.float32]:
-        """Return what the trainer sees of rows, which are not copied where they are that."""
-        plain = self.features == RAW and X.dtype == np.float32 and X.flags.c_contiguous
-        seen: NDArray[np.float32] = X if plain else self._features.apply(X)
+    def _seen(self, X: NDArray[Any]) -> NDArray[np.float32] | SeenRows:
+        """Return what the trainer sees of rows; large ones are not copied."""
+        if self.features == RAW and X.dtype == np.float32 and X.flags.c_contiguous:
+            return X
+        if stays_in_place(4 * X.size, X):
+            return SeenRows((X,), np.arange(len(X)), self._features)
+        seen: NDArray[np.float32] = self._features.apply(X)
         return seen
 
     def _settle(self, W: Floats, b: Floats) -> None:
@@ -409,7 +413,7 @@ def _fit_pack(
     models: Mapping[int, SoftmaxClassifier],
     columns: Sequence[tuple[float, float]],
     state: PackState,
-    data: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64] | None],
+    data: tuple[NDArray[np.float32] | SeenRows, NDArray[np.int64], NDArray[np.float64] | None],
 ) -> dict[int, SoftmaxClassifier | ValueError]:
     """Train columns until the last of their models has its epochs, and read each off at its own."""
     seen, places, weights = data

@@ -9,15 +9,18 @@ from search.plan.legs import Leg
 from search.plan.links import Chain, Link, LinkCutter, Speed, nothing_reached, open_chains
 from search.plan.packs import NO_TRIAL, Pack, Plan, Widths, kind_of, make_plan, replicated
 from search.plan.prediction import (
+    Memory,
     Prediction,
     Simulated,
     array_mib,
     epochs_flops,
     link_mib,
+    memory,
     optimum_seconds,
     predict,
     refit_seconds,
     rows_bytes,
+    rows_stay,
     simulate,
     trials_bytes,
 )
@@ -39,6 +42,7 @@ __all__ = [
     "Leg",
     "Link",
     "LinkCutter",
+    "Memory",
     "Pack",
     "Plan",
     "Prediction",
@@ -55,6 +59,7 @@ __all__ = [
     "kind_of",
     "link_mib",
     "make_plan",
+    "memory",
     "nothing_reached",
     "open_chains",
     "optimum_seconds",
@@ -63,6 +68,7 @@ __all__ = [
     "refit_seconds",
     "replicated",
     "rows_bytes",
+    "rows_stay",
     "simulate",
     "slowness",
     "trials_bytes",

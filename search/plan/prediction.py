@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.block import BLOCK_ROWS
+from model.block import block_rows
+from model.bootstrap import RESAMPLES
 from model.data.dataset import Dataset
 from model.features import RAW
+from model.metrics import kept_bytes
+from model.seen_rows import stays_in_place
 from search.config import Params, SweepConfig
 from search.plan.links import Chain, Link, Speed
 from search.plan.packs import SOFTMAX_PACKS, kind_of
@@ -132,12 +135,26 @@ def trials_bytes(config: SweepConfig) -> int:
     return _TRIAL_BYTES * config.total * config.replicates
 
 
-def rows_bytes(config: SweepConfig, data: Dataset) -> int:
-    """Bytes of the rows as they are trained on; with folds there are as many scaled copies."""
+def laid_out_bytes(config: SweepConfig, data: Dataset) -> int:
+    """Bytes of all rows in float32; with folds there are as many scaled copies."""
     n, n_features = data.X.shape
     n += 0 if data.y_val is None else len(data.y_val)
     copies = config.folds + 1 if config.folds and config.features != RAW else 1
     return 4 * copies * int(n) * int(n_features)
+
+
+def rows_stay(config: SweepConfig, data: Dataset) -> bool:
+    """Whether the rows stay in their source, and links make what they need of them.
+
+    The libraries of other trainers take whole arrays.
+    """
+    n_bytes = laid_out_bytes(config, data)
+    return config.trainer.is_softmax and stays_in_place(n_bytes, data.X, data.X_val)
+
+
+def rows_bytes(config: SweepConfig, data: Dataset) -> int:
+    """Bytes of the rows as they are trained on, once on each machine: none where they stay."""
+    return 0 if rows_stay(config, data) else laid_out_bytes(config, data)
 
 
 def array_mib(*shape: int) -> float:
@@ -153,9 +170,59 @@ def link_mib(batch_size: int, n_rows: int, n_features: int, width: int, n_classe
     """
     state = array_mib(n_features, n_classes, width)
     batch = min(batch_size, n_rows)
-    block = max(batch, BLOCK_ROWS)
+    block = max(batch, block_rows(n_classes, width))
     logits = array_mib(block + batch, n_classes, width)
     return 5 * state + array_mib(block, n_features) + logits
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a sweep of the softmax trainer takes, in bytes of memory that cannot be given back.
+
+    Attributes
+    ----------
+    rows : int
+        Rows in float32, once on each machine; 0 where they stay in their source.
+    resamples : int
+        How often each validation row is in each resample, once on each machine.
+    labels : int
+        Labels and order of the rows, once on each machine.
+    link : int
+        What a worker takes for a link of the batch size that takes most.
+    state : int
+        The state of the widest pack.
+    """
+
+    rows: int
+    resamples: int
+    labels: int
+    link: int
+    state: int
+
+    @property
+    def shared(self) -> int:
+        """What all workers of a machine have in common."""
+        return self.rows + self.resamples + self.labels
+
+
+def memory(config: SweepConfig, data: Dataset, width: int) -> Memory:
+    """Return the memory that packs of a width take at most."""
+    n, n_features, K = len(data.y), data.X.shape[1], data.n_classes - 1
+    n_all = n + (0 if data.y_val is None else len(data.y_val))
+    n_train, n_scoring = data.parts(config.scoring_fraction)
+    resampled = config.replicates == 1 and config.compared_by.is_cost
+    stay = rows_stay(config, data)
+    # The order of an epoch, with folds beside the rows that train, and what metrics keep.
+    others = 8 * n_train * (3 if config.folds else 1)
+    others += kept_bytes(config.asked_metrics, n_scoring, data.n_classes)
+    link = max(link_mib(b, n_train, n_features, width, K) for b in config.batch_sizes)
+    return Memory(
+        rows=rows_bytes(config, data),
+        resamples=RESAMPLES * n_scoring if resampled else 0,
+        labels=8 * n_all * (2 if stay else 1),
+        link=round(link * 2**20) + others,
+        state=round(array_mib(n_features, width, K) * 2**20),
+    )
 
 
 def training_flops(column_epochs: int, n_rows: int, n_features: int, n_classes: int) -> float:

@@ -10,7 +10,7 @@ from model.data import fashion_mnist
 from model.data.dataset import Dataset
 from model.errors import DataError
 from model.features import RAW, STANDARDIZED
-from model.softmax import SoftmaxRegression
+from model.softmax import SoftmaxRegression, log_softmax
 from search.report.run_data import RunData
 
 WORST = 24
@@ -39,8 +39,10 @@ class FinalModel:
         The test rows.
     y : ndarray of shape (n,)
         The places of their labels among the classes.
-    log_p : ndarray of shape (n, c)
-        Log-probability that the model gives each class of each row.
+    predicted : ndarray of shape (n,)
+        The most probable class of each row.
+    losses : ndarray of shape (n,)
+        The loss of each row: minus the log-probability of its class.
     names : tuple of str
         Names of the classes.
     """
@@ -50,7 +52,8 @@ class FinalModel:
     data: Dataset
     X: NDArray[Any]
     y: NDArray[np.int64]
-    log_p: NDArray[Any]
+    predicted: NDArray[np.intp]
+    losses: NDArray[np.float64]
     names: tuple[str, ...]
 
     @classmethod
@@ -69,15 +72,13 @@ class FinalModel:
         W = model.W * model.features.scale[:, None]  # of the rows as they are
         if by_deviation:
             W = W * _deviations(X)[:, None]
+        predicted, losses = np.empty(len(y), np.intp), np.empty(len(y))
         with np.errstate(all="ignore"):  # of a model whose final training diverged
-            log_p = np.nan_to_num(model.log_proba(X))
-        return cls(W, by_deviation, data, X, y, log_p, class_names(data))
-
-    @property
-    def predicted(self) -> NDArray[np.intp]:
-        """The most probable class of each row."""
-        label: NDArray[np.intp] = np.argmax(self.log_p, axis=1)
-        return label
+            for rows, Z in model.logits_by_part(X):
+                log_p = np.nan_to_num(log_softmax(Z))
+                predicted[rows] = log_p.argmax(axis=1)
+                losses[rows] = -log_p[np.arange(len(Z)), y[rows]]
+        return cls(W, by_deviation, data, X, y, predicted, losses, class_names(data))
 
     @property
     def unweighted(self) -> str:
@@ -85,12 +86,6 @@ class FinalModel:
         if self.data.weights_test is None:
             return ""
         return f" The {self.data.noun} are counted, whatever their weights."
-
-    @property
-    def losses(self) -> NDArray[np.float64]:
-        """The loss of each row: minus the log-probability of its class."""
-        losses: NDArray[np.float64] = -self.log_p[np.arange(len(self.y)), self.y]
-        return losses
 
     @property
     def shown_classes(self) -> list[int]:

@@ -49,5 +49,11 @@ class DryRun(Answer):
     link_bytes: int | None = Field(
         description="Memory of a worker for a link, beside the rows; null where not known."
     )
+    process_bytes: int | None = Field(
+        description="Memory of the command's process at most; null where not known."
+    )
+    worker_bytes: int | None = Field(
+        description="Memory of each worker at most, beside what they share; null without workers."
+    )
     pruner: Pruner | None
     shares: list[Share] = Field(description="Where the time goes; empty where not known.")

@@ -65,7 +65,9 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
         )
 
 
-def check_memory(config: SweepConfig, data: Dataset, processes: int = 0) -> None:
+def check_memory(
+    config: SweepConfig, data: Dataset, processes: int = 0, *, optimum: bool = False
+) -> None:
     """Refuse what no memory of this machine can hold, before any of it is taken.
 
     Parameters
@@ -74,6 +76,8 @@ def check_memory(config: SweepConfig, data: Dataset, processes: int = 0) -> None
     data : Dataset
     processes : int
         Workers that are started on this machine.
+    optimum : bool
+        Whether optima are wanted, which take all training rows in float64.
 
     Raises
     ------
@@ -85,6 +89,9 @@ def check_memory(config: SweepConfig, data: Dataset, processes: int = 0) -> None
         f"{data.name}, scaled for each of {config.folds} folds": rows_bytes(config, data),
         f"{processes:,} workers": processes * _WORKER_BYTES,
     }
+    if optimum:
+        n_train, _ = data.parts(config.scoring_fraction)
+        needs[f"{data.name}, in float64 for --optimum,"] = 8 * n_train * (data.X.shape[1] + 1)
     what = max(needs, key=lambda name: needs[name])
     if needs[what] > memory_bytes():
         raise ConfigError(

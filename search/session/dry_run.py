@@ -9,18 +9,20 @@ import numpy as np
 
 from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
+from model.data.memory import own_bytes
+from model.pack import compile_kernels
 from search.config import EPOCHS, Params, Range, SweepConfig, replicates_text, some_params
 from search.engine import FirstSeen, calibrate, measure_trainer, wave_widths
 from search.plan import (
     Chain,
     LinkCutter,
+    Memory,
     Plan,
     Speed,
-    array_mib,
     epochs_flops,
     grid_plan,
     grid_widths,
-    link_mib,
+    memory,
     nothing_reached,
     open_chains,
     predict,
@@ -39,7 +41,12 @@ from search.text import duration
 
 
 def dry_run_text(
-    config: SweepConfig, data: Dataset, workers: int | None, code: Path | None = None
+    config: SweepConfig,
+    data: Dataset,
+    workers: int | None,
+    code: Path | None = None,
+    *,
+    here: bool = False,
 ) -> str:
     """Return the plan of a new run in words, and what it should take on some workers.
 
@@ -51,8 +58,10 @@ def dry_run_text(
         All cores of this machine where it is None.
     code : Path, optional
         Folder with the trainer's modules.
+    here : bool
+        Whether it is trained in the command's own process.
     """
-    return plan_text(_planned(config, data, workers, code))
+    return plan_text(_planned(config, data, workers, code, here=here))
 
 
 def dry_run(options: Options, config: SweepConfig, data: Dataset) -> DryRun:
@@ -64,20 +73,22 @@ def dry_run(options: Options, config: SweepConfig, data: Dataset) -> DryRun:
     config : SweepConfig
     data : Dataset
     """
-    return plan_of(_planned(config, data, options.workers, options.code), options.run_path)
+    here = options.executor == "serial"
+    planned = _planned(config, data, options.workers, options.code, here=here)
+    return plan_of(planned, options.run_path)
 
 
 def _planned(
-    config: SweepConfig, data: Dataset, workers: int | None, code: Path | None
+    config: SweepConfig, data: Dataset, workers: int | None, code: Path | None, *, here: bool
 ) -> "Planned":
-    workers = workers or max(1, int(available_cores() / config.resources.cpus))
+    workers = 1 if here else workers or max(1, int(available_cores() / config.resources.cpus))
     plan = replicated(_first_plan(config, data, workers), config.replicates, config.total)
     speed = _speed(config, data, code)
     cutter = LinkCutter.for_data(plan, speed=speed, config=config, data=data, workers=workers)
     none_closed = np.zeros(config.total * config.replicates + 1, bool)
     none_closed[-1] = True
     chains = open_chains(plan, none_closed, nothing_reached, cutter)
-    return Planned(config, data, plan, chains, speed, workers)
+    return Planned(config, data, plan, chains, speed, workers, here)
 
 
 def _speed(config: SweepConfig, data: Dataset, code: Path | None) -> Speed:
@@ -120,6 +131,8 @@ class Planned:
         The seconds of a row on this machine.
     workers : int
         Number of links that would run at the same time.
+    here : bool
+        Whether it would be trained in the command's own process.
     """
 
     config: SweepConfig
@@ -128,6 +141,7 @@ class Planned:
     chains: Sequence[Chain]
     speed: Speed
     workers: int
+    here: bool = False
 
 
 def plan_of(planned: Planned, run: Place = Path()) -> DryRun:
@@ -148,6 +162,7 @@ def plan_of(planned: Planned, run: Place = Path()) -> DryRun:
     pooled = waves * prediction.compute_s / planned.workers
     is_softmax = config.trainer.is_softmax
     shares = prediction.by_kind.items() if is_softmax else ()
+    taken = memory(config, data, widths[-1]) if is_softmax else None
     return DryRun(
         run=str(run),
         dataset=data.name,
@@ -169,8 +184,10 @@ def plan_of(planned: Planned, run: Place = Path()) -> DryRun:
         training_s=prediction.training_s if waves == 1 else pooled,
         final_training_s=_final_seconds(planned),
         rows_bytes=rows_bytes(config, data),
-        state_bytes=_state_bytes(data, widths[-1]) if is_softmax else None,
-        link_bytes=_link_bytes(config, data, widths[-1]) if is_softmax else None,
+        state_bytes=taken.state if taken else None,
+        link_bytes=taken.link if taken else None,
+        process_bytes=_process_bytes(planned, taken) if taken else None,
+        worker_bytes=_WORKER_BYTES + taken.link if taken and not planned.here else None,
         pruner=Pruner(name=config.pruner.name, epochs=list(config.rungs)) if config.rungs else None,
         shares=[Share(batch_size=n, share=s / prediction.compute_s) for n, s in shares],
     )
@@ -184,20 +201,27 @@ def _final_seconds(planned: Planned) -> float:
     )
 
 
-def _state_bytes(data: Dataset, width: int) -> int:
-    return round(array_mib(data.X.shape[1], width, data.n_classes - 1) * 2**20)
+# What a worker takes before its first link, and this process from a plan to its report, beside
+# what is counted: libraries that are loaded by then.
+_WORKER_BYTES, _LATER_BYTES = 120 * 2**20, 25 * 2**20
+
+# Copies of a state in this process while one is written down.
+_WRITTEN = 4
 
 
-def _link_bytes(config: SweepConfig, data: Dataset, width: int) -> int:
-    """Return what a worker takes for a link of the batch size that takes most."""
-    n, n_features = data.X.shape
-    sizes = (link_mib(b, n, n_features, width, data.n_classes - 1) for b in config.batch_sizes)
-    return round(max(sizes) * 2**20)
+def _process_bytes(planned: Planned, taken: Memory) -> int:
+    """Return what this process takes at most, if it goes on to train the plan."""
+    compile_kernels()
+    now = own_bytes() + _LATER_BYTES
+    if planned.here:
+        waiting = taken.state if len(planned.plan.packs) > 1 else 0  # of the link that comes next
+        return now + taken.shared + taken.link + waiting
+    return now + max(taken.shared, _WRITTEN * taken.state)
 
 
 def plan_text(planned: Planned) -> str:
     """Return the plan of a run in words."""
-    plan, config, noun = plan_of(planned), planned.config, planned.data.noun
+    plan, config = plan_of(planned), planned.config
     figures = [
         ("trials", f"{plan.trials}" + _in_waves(plan, config)),
         *_pruner_figures(plan),
@@ -217,7 +241,7 @@ def plan_text(planned: Planned) -> str:
         ),
         ("training", duration(plan.training_s)),
         ("final training", f"up to {duration(plan.final_training_s)}"),
-        ("memory", f"{plan.rows_bytes / 2**20:.0f} MiB of {noun}, once on each machine"),
+        ("memory", _rows_text(planned, plan.rows_bytes)),
         *_work_memory(plan),
     ]
     table = [f"{name:<15} {value}" for name, value in figures]
@@ -225,6 +249,14 @@ def plan_text(planned: Planned) -> str:
         return "\n".join(table)
     shares = [f"  batch size {row.batch_size:<6} {row.share:4.0%}" for row in plan.shares]
     return "\n".join([*table, "where the time goes:", *shares])
+
+
+def _rows_text(planned: Planned, n_bytes: int) -> str:
+    noun, X = planned.data.noun, planned.data.X
+    if n_bytes:
+        return f"{n_bytes / 2**20:.0f} MiB of {noun}, once on each machine"
+    size = f"{X.nbytes / 2**20:.0f} MiB of {X.dtype.name}"
+    return f"none for {noun}: {size} are read where they lie"
 
 
 def _pruner_figures(plan: DryRun) -> list[tuple[str, str]]:
@@ -241,7 +273,11 @@ def _work_memory(plan: DryRun) -> list[tuple[str, str]]:
     if plan.state_bytes is None or plan.link_bytes is None:
         return []
     state, link = plan.state_bytes / 2**20, plan.link_bytes / 2**20
-    return [("", f"{state:.1f} MiB for a pack's state, {link:.0f} MiB in each worker for a link")]
+    lines = [f"{state:.1f} MiB for a pack's state, {link:.0f} MiB in each worker for a link"]
+    if plan.process_bytes is not None:
+        each = f", {plan.worker_bytes / 2**20:.0f} MiB of each worker" if plan.worker_bytes else ""
+        lines.append(f"at most {plan.process_bytes / 2**20:.0f} MiB of this process{each}")
+    return [("", line) for line in lines]
 
 
 def _replicate_figures(config: SweepConfig) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from model.tasks import Examples
 from search.config import SweepConfig
 from search.errors import ConfigError
 from search.extras import needed
-from search.plan import grid_widths, widest_pack
+from search.plan import grid_widths, rows_stay, widest_pack
 from search.record import Manifest, RunFolder, new_manifest
 from search.session.options import Options
 from search.storage import Place
@@ -72,7 +72,7 @@ def check_executor(options: Options) -> None:
 
 
 def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Examples:
-    """Lay the images out, and compile what the workers then find in the cache."""
+    """Put the rows in order, and compile what the workers then find in the cache."""
     compile_kernels()
     return Examples.from_dataset(
         data,
@@ -84,6 +84,7 @@ def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Example
         resampled=config.replicates == 1 and config.compared_by.is_cost,
         train_costs=train_costs,
         metrics=config.asked_metrics,
+        in_place=rows_stay(config, data),
     )
 
 

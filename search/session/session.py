@@ -99,12 +99,15 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     config = resolve_config(options)
     data = data or load(config.dataset, config.reading.to_reading(), err)
     check(options, config, data)
+    if options.dry_run:
+        told = description(config, data)  # whose memory counts too
     if options.json:
         out.file.write(f"{as_json(dry_run(options, config, data))}\n")
         return
     if options.dry_run:
-        show(out, description(config, data))
-        show(out, dry_run_text(config, data, options.workers, options.code))
+        show(out, told)
+        here = options.executor == "serial"
+        show(out, dry_run_text(config, data, options.workers, options.code, here=here))
         return
     check_executor(options)
     summary = run_sweep(options, config, data, of_command(options, config, err, began))
@@ -123,7 +126,7 @@ def check(options: Options, config: SweepConfig, data: Dataset) -> None:
         With the value, the rule and the way out.
     """
     check_enough_images(config, data)
-    check_memory(config, data, options.processes_here)
+    check_memory(config, data, options.processes_here, optimum=options.optimum)
     if not (options.joins or config.trainer.is_softmax):
         check_resources(resources_of(config))
     check_methods(config)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from cluster.executor import Executor
 from cluster.outcomes import Finished, Lost
 from model.errors import DataError, PacksweepError
+from model.features import AS_THEY_ARE
+from model.seen_rows import SeenRows, source_of
 from search.testing import tasks
 from search.testing.refusals import raised
 
@@ -155,6 +158,20 @@ class ExecutorSuite:
         shared = executor.share(np.arange(100_000, dtype=np.float32))
         for _ in range(2):
             assert run(executor, tasks.last_of, shared) == 99_999
+
+    def test_rows_of_a_file_of_this_machine_are_read_there(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
+        """The file does not go along; one that is gone by then is a message for the user."""
+        np.save(tmp_path / "rows.npy", (np.arange(100_000) % 7).reshape(-1, 4).astype(np.float16))
+        source = source_of(np.load(tmp_path / "rows.npy", mmap_mode="r"))
+        rows = SeenRows((source,), np.arange(25_000), AS_THEY_ARE)
+        shared = executor.share(rows)
+        assert run(executor, tasks.last_row_of, shared) == (99_999 % 7, 1)
+        (tmp_path / "rows.npy").unlink()
+        executor.submit("gone", "last row", tasks.last_row_of, shared)
+        said = str(raised(DataError, lambda: collect(executor, 1)))
+        assert str(tmp_path / "rows.npy") in said
 
     def test_a_task_has_one_blas_thread_however_many_there_were(self, executor: Executor) -> None:
         """Tasks fill the cores already; this process keeps its threads."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
 from model.errors import DataError
+from model.seen_rows import SeenRows
 from model.steps import Steps
 
 
@@ -28,6 +29,12 @@ def raise_new(kind: type[BaseException], values: tuple[Any, ...]) -> None:
 def last_of(array: NDArray[np.float32]) -> float:
     """Return the last number of an array."""
     return float(array[-1])
+
+
+def last_row_of(rows: SeenRows) -> tuple[float, int]:
+    """Return the last number of some rows, and how many of their sources are files."""
+    rows.check()
+    return float(rows[-1:][0, -1]), len(rows.files)
 
 
 def blas_threads() -> list[int]:

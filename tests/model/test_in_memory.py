@@ -61,6 +61,13 @@ def test_data_frames_are_their_tables(tmp_path, kind):
     assert mine.fingerprint == file.fingerprint
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int16"])
+def test_frames_keep_their_precision(dtype):
+    arrays = {name: column.astype(dtype) for name, column in zip(NAMES, X.T, strict=True)}
+    for frame in (pd.DataFrame(arrays), pl.DataFrame(arrays), pa.table(arrays)):
+        assert dataset_of((frame, Y)).X.dtype == dtype
+
+
 def test_a_frame_has_its_labels_and_weights_in_columns(tmp_path):
     frame = pd.DataFrame(X, columns=NAMES).assign(species=Y, w=np.arange(1, 151))
     frame.to_parquet(tmp_path / "data.parquet")

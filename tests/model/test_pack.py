@@ -149,3 +149,17 @@ def test_few_classes(n_classes):
     alone = SoftmaxRegression(32, 1e-6, 2, 0.1, dtype=np.float64).fit(X, y)
     cost = score(advance(state, X, y, 2), X, y).cost[0]
     np.testing.assert_allclose(cost, alone.cost(X, y), rtol=1e-4)
+
+
+def test_a_pack_of_many_classes_is_the_textbook():
+    assert block.block_rows(129, 8) == block.MANY_BLOCK_ROWS
+    assert block.block_rows(9, 64) == block.BLOCK_ROWS  # of the full grid
+    assert block.block_rows(9, 8) == block.NARROW_BLOCK_ROWS
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(500, 6)).astype(np.float32), np.arange(500) % 130
+    rates, alphas = np.geomspace(0.1, 1, 8), np.geomspace(1e-3, 1e-1, 8)
+    start = PackState.start(16, rates, alphas, n_features=6, n_classes=130, seed=0)
+    last = advance(start, X, y, 2)
+    for m, (rate, alpha) in enumerate(zip(rates, alphas, strict=True)):
+        oracle = SoftmaxRegression(16, rate, 2, alpha, dtype=np.float64).fit(X, y, 130)
+        np.testing.assert_allclose(last.weights(m)[0], oracle.W, atol=1e-4)

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,8 @@ def table_of_frame(source: str, frame: Any) -> Any:
     if hasattr(frame, "reset_index"):  # of pandas, whose index is no column
         frame = frame.reset_index(drop=True)
     try:
+        if isinstance(frame, Mapping):  # else columns of polars come as Python's floats
+            frame = {name: _column(values) for name, values in frame.items()}
         table = pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -124,6 +127,12 @@ def table_of_frame(source: str, frame: Any) -> Any:
     if not table.num_rows:
         raise DataError(f"{source}: holds no row. {HELP}")
     return table
+
+
+def _column(values: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.chunked_array(values) if hasattr(values, "__arrow_c_stream__") else values
 
 
 def concatenated(source: str, tables: list[Any]) -> Any:

@@ -1,6 +1,7 @@
 """The classifier keeps scikit-learn's promises, and is the textbook's model."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from model import seen_rows
 from model.features import fit_features
 from model.softmax import SoftmaxRegression
 from search.estimators import SoftmaxClassifier
@@ -147,6 +149,37 @@ def test_numbers_of_any_type(digits, dtype):
     model = SoftmaxClassifier(epochs=5, random_state=0).fit(X.astype(dtype), y)
     plain = SoftmaxClassifier(epochs=5, random_state=0).fit(X, y)
     np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["map", "float16", "float32", "pandas", "polars"])
+def test_large_rows_are_not_copied(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(seen_rows, "MOST_LAID_OUT", 2**20)
+    n, features = 16_000, 256
+    labels = np.arange(n) % 4
+    X = np.random.default_rng(0).normal(labels[:, None], 4, (n, features)).astype(np.float16)
+    columns = [str(i) for i in range(features)]
+    if kind == "map":
+        np.save(tmp_path / "X.npy", X)
+        rows = np.load(tmp_path / "X.npy", mmap_mode="r")
+    elif kind == "pandas":
+        rows = pd.DataFrame(X.astype(np.float32), columns=columns)
+    elif kind == "polars":
+        rows = pl.DataFrame(X.astype(np.float32), schema=columns)
+    else:
+        rows = X.astype(kind)
+    SoftmaxClassifier(epochs=1).fit(X[:100], labels[:100])  # what is loaded and compiled once
+    tracemalloc.start()
+    try:
+        model = SoftmaxClassifier(epochs=1, random_state=0).fit(rows, labels)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # Of arrays a yes or no for each number, to see that all are finite; of frames their array.
+    most = n * features * (4 if kind in ("pandas", "polars") else 1)
+    assert taken < most + 12 * 2**20 < 8 * n * features
+    monkeypatch.undo()
+    laid_out = SoftmaxClassifier(epochs=1, random_state=0).fit(X, labels)
+    np.testing.assert_array_equal(model.coef_, laid_out.coef_)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

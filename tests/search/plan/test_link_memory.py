@@ -5,18 +5,29 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from model.features import Features
 from model.pack import PackState
+from model.seen_rows import SeenRows
 from model.tasks import Examples, LegTask, run_link
 from search.plan import WIDEST, link_mib, widest_pack
 
 
 @pytest.mark.parametrize(
-    ("n_features", "n_classes", "width", "batch_size"),
-    [(512, 400, 8, 32), (512, 400, 8, 256), (2048, 100, 16, 64), (300, 1000, 4, 512)],
+    ("n_features", "n_classes", "width", "batch_size", "in_place"),
+    [
+        (512, 400, 8, 32, False),
+        (512, 400, 8, 256, False),
+        (2048, 100, 16, 64, False),
+        (300, 1000, 4, 512, False),
+        (512, 400, 8, 32, True),
+    ],
 )
-def test_a_link_takes_the_memory_that_is_told(n_features, n_classes, width, batch_size):
+def test_a_link_takes_the_memory_that_is_told(n_features, n_classes, width, batch_size, in_place):
     rng, n = np.random.default_rng(0), 600
     X = rng.normal(size=(n, n_features)).astype(np.float32)
+    if in_place:
+        half = (X.astype(np.float16),)
+        X = SeenRows(half, rng.permutation(n), Features(np.ones(1), np.full(1, 0.5)))
     examples = Examples(X, rng.integers(n_classes, size=n), n_train=540, n_classes=n_classes)
     columns = np.arange(width)
     legs = [LegTask(epoch, columns, columns) for epoch in (1, 2)]

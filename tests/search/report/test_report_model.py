@@ -180,7 +180,9 @@ def test_a_model_that_scales_its_input_is_shown_by_what_it_gives_to_rows_as_they
     model.W, model.b = weights_of(5, 3), np.zeros(3)
     final = FinalModel.of(model, data, "standardized")
     seen = (data.X_test - shift) * 0.1 ** np.arange(5)
-    np.testing.assert_allclose(final.log_p, log_softmax(seen @ model.W, axis=1))
+    log_p = log_softmax(seen @ model.W, axis=1)
+    np.testing.assert_allclose(final.losses, -log_p[np.arange(len(log_p)), final.y])
+    np.testing.assert_array_equal(final.predicted, log_p.argmax(axis=1))
     # A column that grows by its deviation changes the logits by these weights.
     moved = seen + np.eye(5)[3] * data.X_test[:, 3].std() * 0.1**3
     np.testing.assert_allclose(final.W[3], (moved @ model.W - seen @ model.W)[0])

@@ -234,7 +234,8 @@ def test_weights_of_standardized_features_are_shown_by_deviation():
     raw, shown = FinalModel.of(model, data, "unit"), FinalModel.of(model, data, "standardized")
     np.testing.assert_array_equal(raw.W, model.W)
     np.testing.assert_allclose(shown.W, model.W * data.X_test.std(axis=0)[:, None])
-    np.testing.assert_array_equal(shown.log_p, raw.log_p)
+    np.testing.assert_array_equal(shown.losses, raw.losses)
+    np.testing.assert_array_equal(shown.predicted, raw.predicted)
 
 
 # --- Settings, and what goes into the page

@@ -17,7 +17,7 @@ from search.plan import (
     refit_seconds,
 )
 from search.record import Standings
-from search.session.dry_run import Planned, plan_text
+from search.session.dry_run import Planned, plan_of, plan_text
 from search.text import duration
 
 CONFIG = load_config("full")
@@ -61,6 +61,7 @@ def test_a_dry_run_of_the_full_grid_shows_the_plan_and_what_it_takes():
     assert told["final training"] == f"up to {duration(slowest)}"
     assert told["memory"].startswith("179 MiB of images")
     assert "1.7 MiB for a pack's state" in text
+    assert re.search(r"at most \d+ MiB of this process, 13\d MiB of each worker", text)
 
 
 def test_the_shares_of_the_batch_sizes_are_the_whole():
@@ -73,3 +74,18 @@ def test_the_shares_of_the_batch_sizes_are_the_whole():
 def test_more_workers_get_more_packs():
     assert dry_run(64)[0] != dry_run(4)[0]
     assert int(figures(dry_run(64)[0])["packs"].split(",")[0]) >= 64
+
+
+def test_rows_that_stay_in_place_take_no_memory():
+    half = np.broadcast_to(np.float16(0), (600_000, 784))
+    data = Dataset("zeros", half, np.arange(600_000) % 10)
+    plan = grid_plan(CONFIG, grid_widths(CONFIG, 1))
+    cutter = LinkCutter.for_data(plan, speed=TYPICAL, config=CONFIG, data=data, workers=1)
+    chains = open_chains(plan, Standings(CONFIG.total).closed, nothing_reached, cutter)
+    planned = Planned(CONFIG, data, plan, chains, TYPICAL, 1, here=True)
+    told = plan_of(planned)
+    assert told.rows_bytes == 0
+    assert told.worker_bytes is None
+    # Resamples of 120,000 rows, labels and order, and a link.
+    assert told.process_bytes > 120_000 * 1000 + 2 * 8 * 600_000 + told.link_bytes
+    assert "none for rows: 897 MiB of float16 are read where they lie" in plan_text(planned)

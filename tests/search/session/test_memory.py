@@ -41,9 +41,18 @@ def test_too_many_trials_are_refused():
 
 
 def test_too_many_copies_of_the_rows_are_refused():
-    data = Dataset("rows", np.broadcast_to(np.uint8(0), (60_000, 784)), np.arange(60_000) % 2)
+    labels = np.arange(60_000) % 2
+    data = Dataset("rows", np.broadcast_to(np.float64(0), (60_000, 784)), labels)
     with pytest.raises(ConfigError, match=r"rows, scaled for each of 1000 folds need 175 GiB"):
         check_memory(config(folds=1000, features="unit"), data)
+
+
+def test_rows_that_stay_where_they_are_take_nothing_but_for_optima():
+    labels = np.arange(600_000) % 2
+    data = Dataset("rows", np.broadcast_to(np.uint8(0), (600_000, 784)), labels)
+    check_memory(config(), data)
+    with pytest.raises(ConfigError, match=r"in float64 for --optimum, need 2.81 GiB"):
+        check_memory(config(), data, optimum=True)
 
 
 def test_too_many_workers_of_this_machine_are_refused(tmp_path, capfd):
