@@ -196,7 +196,10 @@ def _parser() -> argparse.ArgumentParser:
         "--no-progress", dest="progress", action="store_false", help="show no progress"
     )
     where = parser.add_argument_group("where it runs")
-    where.add_argument("--executor", choices=["ray", "serial"], help="(ray)")
+    where.add_argument(
+        "--executor", choices=["auto", "ray", "serial"],
+        help="serial is this process alone (auto: Ray, but for what is over before it has started)",
+    )  # fmt: skip
     where.add_argument("--address", metavar="ADDR", help="of a Ray cluster to join (starts one)")
     where.add_argument("--workers", type=_workers, metavar="N", help="tasks at a time (all cores)")
     where.add_argument(

@@ -54,7 +54,7 @@ class Options:
     seed : int or None
         Seed of the split and the shuffles.
     executor : str
-        ``ray`` or ``serial``.
+        ``ray``, ``serial``, or ``auto``: Ray, but for what is over before Ray has started.
     address : str or None
         Address of a Ray cluster to join.
     workers : int or None
@@ -111,7 +111,7 @@ class Options:
     trainer: str | None = None
     code: Path | None = None
     seed: int | None = None
-    executor: str = "ray"
+    executor: str = "auto"
     address: str | None = None
     workers: int | None = None
     dry_run: bool = False
@@ -152,7 +152,7 @@ class Options:
 
     @property
     def processes_here(self) -> int:
-        """Workers that are asked for on this machine."""
+        """Workers that are asked for on this machine, each with memory of its own."""
         return 0 if self.joins or self.executor == "serial" else self.workers or 0
 
     @property

@@ -61,6 +61,7 @@ from search.session.extension import extended
 from search.session.options import Options, resolve_config
 from search.session.preparation import (
     check_executor,
+    planned_workers,
     prepare,
     read_or_write_manifest,
     resources_of,
@@ -106,8 +107,8 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
         show(out, description(config, data))
         show(out, dry_run_text(config, data, options.workers, options.code))
         return
-    check_executor(options)
-    summary = run_sweep(options, config, data, of_command(options, config, err, began))
+    check_executor(options, config, data)
+    summary = run_sweep(options, config, data, of_command(options, config, data, err, began))
     run_dir, width = str(options.run_path), text_width(out)
     show(out, result_text(summary, run_dir, config.axes_by_name, width))
     if summary.best is None:
@@ -316,7 +317,7 @@ class Sweep:
 
     def _run_on(self, executor: Executor, examples: Any, interrupted: Interruption) -> Summary:
         # First of all: what else is in a folder counts only beside a manifest.
-        manifest = self._manifest(executor.workers)
+        manifest = self._manifest(planned_workers(self.options, self.config, executor))
         run = self._open_run(manifest)
         self._announce(executor)
         training = Training(
