@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
+from model.products import NUMPY, Products
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -106,25 +107,34 @@ def metrics_of(
 
 
 def metrics_of_columns(
-    state: PackState, X: F32, y: I64, weights: F64 | None, names: Sequence[str]
+    state: PackState,
+    X: F32,
+    y: I64,
+    weights: F64 | None,
+    names: Sequence[str],
+    products: Products = NUMPY,
 ) -> dict[str, F64]:
     """Return some metrics of every column of a pack, each of shape (M,)."""
     found = {name: np.full(state.width, np.nan) for name in names}
     if names:
-        for column, probabilities in _probabilities(state, X):
+        for column, probabilities in _probabilities(state, X, products):
             for name, value in metrics_of(probabilities, y, weights, names).items():
                 found[name][column] = value
     return found
 
 
-def _probabilities(state: PackState, X: F32) -> Iterator[tuple[int, F64]]:
+def _probabilities(state: PackState, X: F32, products: Products) -> Iterator[tuple[int, F64]]:
     """Yield each column with its probabilities of shape (n, c); a few columns in one product."""
     K = len(state.b)
     at_once = max(1, _MOST_BYTES // (4 * len(X) * (K + 1)))
     for start in range(0, state.width, at_once):
         part = state.take(np.arange(start, min(start + at_once, state.width)))
         with np.errstate(all="ignore"):  # a column may have diverged
-            z = np.matmul(X, part.V).reshape(len(X), K, part.width)
+            flat = np.empty((len(X), part.V.shape[1]), np.float32)
+            block = products.of_block(len(X), *part.V.shape)
+            block.hold(part.V)
+            block.project(X, flat)
+            z = flat.reshape(len(X), K, part.width)
             z = z * part.scale.astype(np.float32) + part.b
             for m in range(part.width):
                 yield start + m, _softmax(z[:, :, m])

@@ -26,7 +26,7 @@ examples:
 # What a run that is there already has settled.
 _SETTLED = (
     "dataset", "target", "weights", "missing", "keys", "seed", "seeds", "sampler", "trials",
-    "objective", "metrics", "pruner", "reuse", "fresh", "extend", "trainer", "code",
+    "objective", "metrics", "products", "pruner", "reuse", "fresh", "extend", "trainer", "code",
 )  # fmt: skip
 # What a service has, and nobody else says.
 _ELSEWHERE = (
@@ -117,6 +117,12 @@ def _parser() -> argparse.ArgumentParser:
         "--metrics", type=_names, metavar="A,B",
         help="what is kept of each trial beside cost and accuracy (the grid's)",
     )  # fmt: skip
+    what.add_argument(
+        "--products",
+        choices=["auto", "numpy", "onednn", "fixed"],
+        help="how the softmax trainer multiplies: numpy, onednn (faster on some processors), fixed "
+        "(the same bits on every machine), auto: the fastest here (the grid's)",
+    )
     what.add_argument(
         "--pruner", metavar="NAME",
         help="none, median, halving, hyperband or an import path (the grid's)",

@@ -32,6 +32,7 @@ from search.session.checks import check_outlives_job
 from search.session.datasets import load, suited_grid
 from search.session.options import Options, resolve_config, with_options
 from search.session.preparation import check_executor, make_executor
+from search.session.products import with_products
 from search.session.session import check, run_sweep
 from search.session.surroundings import Surroundings
 from search.storage import Place, place
@@ -58,6 +59,7 @@ class SweepOptions(TypedDict, total=False):
     trials: int
     objective: str
     metrics: tuple[str, ...]
+    products: Literal["auto", "numpy", "onednn", "fixed"]
     pruner: str
     reuse: list[Place]
     refits: int
@@ -255,6 +257,7 @@ def _swept(
     check_outlives_job(options.run_path)
     options, config, rows = _settled(grid, data, options, err)
     check(options, config, rows)
+    config = with_products(options, config, rows)
     check_executor(options, config, rows)
     call = _Call(on_event, config.total)
     surroundings = Surroundings(

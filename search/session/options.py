@@ -73,6 +73,8 @@ class Options:
         The metric by which trials are compared.
     metrics : tuple of str or None
         What is kept of each trial beside cost and accuracy.
+    products : str or None
+        How the softmax trainer multiplies.
     pruner : str or None
         Name or import path of the pruner.
     seeds : int or None
@@ -121,6 +123,7 @@ class Options:
     trials: int | None = None
     objective: str | None = None
     metrics: tuple[str, ...] | None = None
+    products: str | None = None
     pruner: str | None = None
     seeds: int | None = None
     reuse: Sequence[Place] = ()
@@ -245,6 +248,7 @@ def with_options(settings: Mapping[str, Any], options: Options, grid: str) -> Sw
         "sampler": _changed_sampler(settings["sampler"], options),
         "objective": options.objective,
         "metrics": options.metrics,
+        "products": options.products,
         "pruner": _changed_method(settings["pruner"], options.pruner, "none"),
         "reading": {**settings["reading"], **options.reading},
     }

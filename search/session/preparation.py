@@ -115,6 +115,7 @@ def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Example
         resampled=config.replicates == 1 and config.compared_by.is_cost,
         train_costs=train_costs,
         metrics=config.asked_metrics,
+        products=config.products,
     )
 
 

@@ -67,6 +67,7 @@ from search.session.preparation import (
     resources_of,
     runs_to_reuse,
 )
+from search.session.products import check_products, with_products
 from search.session.surroundings import Surroundings, of_command
 from search.session.trainer_checks import check_before_first_sweep
 from search.session.trainers import check_params
@@ -100,6 +101,7 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     config = resolve_config(options)
     data = data or load(config.dataset, config.reading.to_reading(), err)
     check(options, config, data)
+    config = with_products(options, config, data)
     if options.json:
         out.file.write(f"{as_json(dry_run(options, config, data))}\n")
         return
@@ -129,6 +131,7 @@ def check(options: Options, config: SweepConfig, data: Dataset) -> None:
         check_resources(resources_of(config))
     check_methods(config)
     check_metrics(config, data)
+    check_products(options, config, data)
     check_refits(options.refits, data)
     check_params(config, options.code)
     if options.optimum:
