@@ -122,11 +122,10 @@ class FixedPointProducts:
 
     def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
         """Return products with memory for a factor and its sums."""
-        sums = (
-            DoubleSums(rows, n_features, width)
-            if self._library is None
-            else LimbSums(self._library, rows, n_features, width)
-        )
+        if self._library is None:
+            return _FixedBlock(DoubleSums(rows, n_features, width), rows, n_features)
+        self._library.in_one_thread()
+        sums = LimbSums(self._library, rows, n_features, width)
         return _FixedBlock(sums, rows, n_features)
 
 

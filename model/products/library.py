@@ -23,16 +23,25 @@ _SUCCESS = 0
 
 
 class OneDnn:
-    """The functions of the library; each runs in as many threads as OpenMP allows.
+    """The functions of the library.
 
     Parameters
     ----------
-    library : ctypes.CDLL
+    library, openmp : ctypes.CDLL
+        The library, and the OpenMP that runs its threads.
     """
 
-    def __init__(self, library: Any) -> None:
+    def __init__(self, library: Any, openmp: Any) -> None:
         self._sgemm = library.dnnl_sgemm
         self._integers = library.dnnl_gemm_u8s8s32
+        self._set_threads = openmp.omp_set_num_threads
+
+    def in_one_thread(self) -> None:
+        """Have all that this thread multiplies done by it alone.
+
+        Tasks fill the cores already, and a sum in float32 that is shared out has other bits.
+        """
+        self._set_threads(1)
 
     def multiply(self, A: F32, B: F32, C: F32, *, transposed: bool = False) -> None:
         """C = A B, or A^T B, in float32.
@@ -119,7 +128,7 @@ def onednn() -> OneDnn:
     try:
         files = metadata.files(_WHEEL) or ()
         path = next(file for file in files if file.name == "libdnnl.so.3")
-        return OneDnn(ctypes.CDLL(str(path.locate())))
+        return OneDnn(ctypes.CDLL(str(path.locate())), ctypes.CDLL("libgomp.so.1"))
     except (metadata.PackageNotFoundError, StopIteration) as error:
         raise MissingProductsError(
             'oneDNN is not installed on this machine. Install it: pip install "packsweep[onednn]".'

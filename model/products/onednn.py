@@ -27,6 +27,7 @@ class OneDnnProducts:
     def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
         """Return products that need no memory of ours."""
         del rows, n_features, width
+        self._library.in_one_thread()
         return _OneDnnBlock(self._library)
 
 
