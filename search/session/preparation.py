@@ -97,8 +97,9 @@ def check_executor(options: Options, config: SweepConfig, data: Dataset) -> None
     MissingLibraryError
         With the way to install it.
     """
-    is_new = options.fresh or not RunFolder(options.run_path).began
-    if is_new and settled_executor(options, config, data) == "ray":
+    if settled_executor(options, config, data) == "serial":
+        return
+    if options.fresh or not RunFolder(options.run_path).began:
         _ray_executor()
 
 
