@@ -59,7 +59,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from full_sweep import sweep
-from harness import PACKAGES, gemm_rate, report
+from harness import PACKAGES, gemm_rate, report, trials_of
 from peers.sample import (
     SEED,
     estimate,
@@ -73,7 +73,6 @@ from peers.task import Outcome, Task, Trial
 from model.data.sources import load_dataset
 from model.tasks import Examples
 from search.config import SearchSpace, SweepConfig, load_config
-from search.record import TrialLog
 
 SHORT_GRID = Path(__file__).parent / "peers" / "short.toml"
 TOLERANCE = 1e-3
@@ -180,7 +179,7 @@ def this_project(grid: str, space: SearchSpace) -> tuple[dict[str, Any], dict[in
     """Run the whole grid; return the row, and the cost of every trial."""
     with tempfile.TemporaryDirectory() as folder:
         figures = sweep(grid, Path(folder) / "run")
-        log = TrialLog(Path(folder) / "run" / "trials").columns("number", "val_cost")
+        log = trials_of(Path(folder) / "run")
     seconds, n = figures["command_s"], len(space)
     row = {
         "check": "the reference",
@@ -191,7 +190,7 @@ def this_project(grid: str, space: SearchSpace) -> tuple[dict[str, Any], dict[in
         "grid_h": seconds / 3600,
         "ratio": 1.0,
     }
-    return row, dict(zip(*(column.tolist() for column in log), strict=True))
+    return row, dict(zip(log["number"].tolist(), log["val_cost"].tolist(), strict=True))
 
 
 def run_alone(

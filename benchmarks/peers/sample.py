@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peers.task import Outcome, Trial
-from search.config import AXES, Params, SearchSpace
+from search.config import Params, SearchSpace
 
 SEED = 0
 PAIRS = 2  # of trials, for each batch size
@@ -59,8 +59,7 @@ def _trial(space, batch_size, rate, epochs, alpha) -> Trial:
 def number_of(space: SearchSpace, params: Params) -> int:
     """Return the number of a grid's trial: the inverse of ``space[number]``."""
     number = 0
-    for name in AXES:
-        values = getattr(space, name)
+    for name, values in space.axes.items():
         number = number * len(values) + values.index(params[name])
     return number
 
