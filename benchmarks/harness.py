@@ -11,6 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow.dataset
+
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "scipy", "numba", "ray", "pyarrow", "scikit-learn")
 
@@ -34,6 +37,12 @@ def _processor() -> str:
     named = {key.strip(): value.strip() for key, value in fields.items()}
     wide = "AVX-512" if "avx512f" in named.get("flags", "") else "AVX2"
     return f"{named.get('model name', platform.machine())}, {wide}"
+
+
+def trials_of(run: Path) -> pd.DataFrame:
+    """Return the log of a run, as any reader of parquet does, in the order of the trials."""
+    log = pyarrow.dataset.dataset(run / "trials").to_table().to_pandas()
+    return log.sort_values("number", ignore_index=True)
 
 
 def gemm_rate(cores: Sequence[int]) -> float:

@@ -23,10 +23,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from harness import report
+from harness import report, trials_of
 
 from search.config import load_config
-from search.record import TrialLog
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "hosts"))  # where the hosts are made for the tests, too
@@ -126,8 +125,8 @@ def by_run(timings: list[dict[str, float]]) -> dict[str, float]:
 
 def costs(run: Path) -> list[float]:
     """Return the costs of a run, in the order of its trials."""
-    numbers, values = TrialLog(run / "trials").columns("number", "val_cost")
-    return [values[i] for i in numbers.argsort()]
+    found: list[float] = trials_of(run)["val_cost"].tolist()
+    return found
 
 
 if __name__ == "__main__":

@@ -15,10 +15,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from harness import report
+from harness import report, trials_of
 
 from search.config import AXES
-from search.record import TrialLog
 
 SAME = ("number", "state", *AXES, "val_cost", "val_cost_avg", "last_cost", "last_epoch")
 
@@ -74,10 +73,7 @@ def run(command: list[str], folder: Path, kill_after: float | None = None) -> fl
 
 def compare(whole: Path, killed: Path) -> dict[str, object]:
     """Return what a killed and continued run must have in common with an undisturbed one."""
-    tables = [
-        TrialLog(folder / "trials").read().to_pandas().sort_values("number", ignore_index=True)
-        for folder in (whole, killed)
-    ]
+    tables = [trials_of(folder) for folder in (whole, killed)]
     trained = Counter(
         match.groups()
         for match in re.finditer(

@@ -17,6 +17,9 @@ validation images:
 - GridSearchCV: single points, one predefined split, n_jobs = cores, no refit.
 - PyTorch: the same updates in torch, one model for each process; and stacked, the 64 models of one
   batch size and number of epochs as one product.
+- JAX: stacked, one step under vmap, an epoch under scan, compiled.
+- Stacked with prefixes by hand: as a careful engineer would write it, who trains each column once,
+  for the most epochs, and scores it on its way.
 
 The sample holds, of every batch size, pairs of trials whose epochs come from both ends of the
 values (5 with 40, 10 with 35), so that every batch size and every trial has the grid's share:
@@ -31,7 +34,7 @@ in neither. Costs that grow faster than the number of trials do not show in a sa
 omissions are in the other tools' favour; in a tiny grid they are most of the time, so that the
 figures of --short mean nothing.
 
-It needs what this project's own environment lacks: pip install "ray[tune]" optuna torch. A tool
+It needs what this project's own environment lacks: pip install "ray[tune]" optuna torch jax. A tool
 that cannot be imported gets a row that says so.
 
 Costs are compared with this project's log. They must agree to 1e-3 where training is stable, or
@@ -56,7 +59,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from full_sweep import sweep
-from harness import PACKAGES, gemm_rate, report
+from harness import PACKAGES, gemm_rate, report, trials_of
 from peers.sample import (
     SEED,
     estimate,
@@ -70,7 +73,6 @@ from peers.task import Outcome, Task, Trial
 from model.data.sources import load_dataset
 from model.tasks import Examples
 from search.config import SearchSpace, SweepConfig, load_config
-from search.record import TrialLog
 
 SHORT_GRID = Path(__file__).parent / "peers" / "short.toml"
 TOLERANCE = 1e-3
@@ -78,11 +80,15 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Peer:
-    """A tool: its name, its `peers.task.Run` as "module:function", and its sample."""
+    """A tool: its name, its `peers.task.Run` as "module:function", and its sample.
+
+    With `prefixes` its user trains a column once, and scores it at each number of epochs.
+    """
 
     name: str
     run: str
     sample: Callable[[SearchSpace], list[Trial]] = pairs_of_epochs
+    prefixes: bool = False
 
 
 PEERS = (
@@ -93,6 +99,19 @@ PEERS = (
     Peer("GridSearchCV", "peers.sklearn_search:run"),
     Peer("PyTorch, single models", "peers.torch_models:run"),
     Peer("PyTorch, stacked models", "peers.torch_models:run_stacked", shortest_stacks),
+    Peer(
+        "PyTorch, stacked, prefixes by hand",
+        "peers.torch_models:run_stacked",
+        shortest_stacks,
+        prefixes=True,
+    ),
+    Peer("JAX, stacked models", "peers.jax_models:run_stacked", shortest_stacks),
+    Peer(
+        "JAX, stacked, prefixes by hand",
+        "peers.jax_models:run_stacked",
+        shortest_stacks,
+        prefixes=True,
+    ),
 )
 
 
@@ -120,7 +139,7 @@ def main() -> None:
         "gemm_gflops_after": gemm_rate(cores),
         "tools": rows,
     }
-    more = [name for name in ("optuna", "torch") if installed(name)]
+    more = [name for name in ("optuna", "torch", "jax") if installed(name)]
     report("peers", figures, keep=not args.short, packages=(*PACKAGES, *more))
 
 
@@ -151,7 +170,7 @@ def measure_all(
             rows[peer.name] = {"check": f"VOID: {type(error).__name__}"}
             continue
         row = compared(outcomes, trials, costs, curvature)
-        row |= extrapolated(outcomes, trials, config.space, cores, seconds)
+        row |= extrapolated(peer, outcomes, trials, config.space, cores, seconds)
         rows[peer.name] = row | {"ratio": row["grid_h"] / ours["grid_h"]}
     return rows
 
@@ -160,7 +179,7 @@ def this_project(grid: str, space: SearchSpace) -> tuple[dict[str, Any], dict[in
     """Run the whole grid; return the row, and the cost of every trial."""
     with tempfile.TemporaryDirectory() as folder:
         figures = sweep(grid, Path(folder) / "run")
-        log = TrialLog(Path(folder) / "run" / "trials").columns("number", "val_cost")
+        log = trials_of(Path(folder) / "run")
     seconds, n = figures["command_s"], len(space)
     row = {
         "check": "the reference",
@@ -171,7 +190,7 @@ def this_project(grid: str, space: SearchSpace) -> tuple[dict[str, Any], dict[in
         "grid_h": seconds / 3600,
         "ratio": 1.0,
     }
-    return row, dict(zip(*(column.tolist() for column in log), strict=True))
+    return row, dict(zip(log["number"].tolist(), log["val_cost"].tolist(), strict=True))
 
 
 def run_alone(
@@ -195,11 +214,16 @@ def _run(
 
 
 def extrapolated(
-    outcomes: list[Outcome], trials: list[Trial], space: SearchSpace, cores: int, seconds: float
+    peer: Peer,
+    outcomes: list[Outcome],
+    trials: list[Trial],
+    space: SearchSpace,
+    cores: int,
+    seconds: float,
 ) -> dict[str, Any]:
     """Return what the sample says about the whole grid."""
     first, last = min(o.started for o in outcomes), max(o.finished for o in outcomes)
-    whole = estimate(outcomes, trials, space, cores)
+    whole = estimate(outcomes, trials, space, cores, prefixes=peer.prefixes)
     return {
         "trials_run": len(trials),
         "measured_s": seconds,

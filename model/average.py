@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from model.kernels import add_scaled
+from model.kernels import add_scaled, add_scaled_alike
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -34,16 +34,21 @@ class Average:
     ----------
     weights, biases : tuple of int
         Shapes of V, (D, K*M), and of b, (K, M).
+    alike : bool
+        Whether a column's mean must have the same bits on every machine.
     """
 
-    def __init__(self, weights: tuple[int, ...], biases: tuple[int, ...]) -> None:
+    def __init__(
+        self, weights: tuple[int, ...], biases: tuple[int, ...], *, alike: bool = False
+    ) -> None:
+        self._add = add_scaled_alike if alike else add_scaled
         self._W = np.zeros(weights, np.float32)
         self._b = np.zeros(biases, np.float64)
         self._n = 0
 
     def add(self, V: F32, scale: F64, b: F32) -> None:
         """Take a reading of W = scale * V and b."""
-        add_scaled(self._W, V, np.tile(scale.astype(np.float32), len(b)))
+        self._add(self._W, V, np.tile(scale.astype(np.float32), len(b)))
         self._b += b
         self._n += 1
 

@@ -14,17 +14,17 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import sgemm
 
-from model.kernels import descend
+from model.kernels import descend, descend_alike
+from model.products import NUMPY, Products
 from model.seen_rows import SeenRows
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-# Rows of a block and of one product: docs/performance.md has the measurement. Look-ahead
-# pays where the products are wide; for a few columns the Gram matrix costs more than it saves.
+# Rows of a block: docs/performance.md has the measurement. Look-ahead pays where the products are
+# wide; for a few columns the Gram matrix costs more than it saves.
 BLOCK_ROWS = 64
 NARROW_BLOCK_ROWS = 32
 NARROW = 16
@@ -32,6 +32,7 @@ NARROW = 16
 # larger ones pay, however few columns there are.
 MANY_BLOCK_ROWS = 128
 MANY = 1024
+# Rows of one product: there too.
 TILE_ROWS = 128
 
 # A scale beyond this, or below its inverse, is folded into V. Squared they still fit float32.
@@ -45,7 +46,7 @@ def block_rows(n_classes: int, width: int) -> int:
     return BLOCK_ROWS if width >= NARROW else NARROW_BLOCK_ROWS
 
 
-def block_batches(batch_size: int, decay: F64, n_classes: int = 1) -> int:
+def block_batches(batch_size: int, decay: F64, n_classes: int = 1, *, alike: bool = False) -> int:
     """Return how many mini-batches make a block.
 
     As many as fit its rows, and few enough that no column's scale leaves 1e-12
@@ -60,8 +61,10 @@ def block_batches(batch_size: int, decay: F64, n_classes: int = 1) -> int:
         1 - eta alpha of each column.
     n_classes : int
         K, the classes that are stored.
+    alike : bool
+        Whether the number of columns must have no part in it.
     """
-    fitting = block_rows(n_classes, len(decay)) // batch_size
+    fitting = (BLOCK_ROWS if alike else block_rows(n_classes, len(decay))) // batch_size
     with np.errstate(divide="ignore"):
         steepest = float(np.abs(np.log(np.abs(decay))).max())
     bearable = math.log(_LARGEST_SCALE) / steepest if steepest else math.inf
@@ -81,14 +84,23 @@ class Block:
         D.
     shape : tuple of int
         (K, M): stored classes and columns.
+    products : Products
+        How it multiplies.
     """
 
     def __init__(
-        self, batch_size: int, n_batches: int, n_features: int, shape: tuple[int, int]
+        self,
+        batch_size: int,
+        n_batches: int,
+        n_features: int,
+        shape: tuple[int, int],
+        products: Products = NUMPY,
     ) -> None:
         self.batch_size = batch_size
         self.rows = batch_size * n_batches
         width = shape[0] * shape[1]
+        self._products = products.of_block(min(self.rows, TILE_ROWS), n_features, width)
+        self._loop = descend_alike if products.alike else descend
         self._X = np.empty((self.rows, n_features), np.float32)
         self._Z = np.empty((self.rows, width), np.float32)
         self._correction = np.zeros((batch_size, width), np.float32)
@@ -135,49 +147,54 @@ class Block:
         batches = _slices(len(X), self.batch_size)
         # Mini-batch j begins with scales[j] and leaves scales[j + 1].
         scales = np.multiply.accumulate([scale, *[decay] * len(batches)])
-        self._project(X, V, Z)
+        self._products.hold(V)
+        for tile in _slices(len(X), TILE_ROWS):
+            self._products.project(X[tile], Z[tile])
         gram = self._gram_before(X, batches[-1].start)
         for j, batch in enumerate(batches):
             # Z holds products X V, and mini-batch by mini-batch becomes deltas.
             z, deltas_so_far = Z[batch], Z[: batch.start]
             correction = self._correction[: len(z)]
-            np.matmul(gram[batch, : batch.start], deltas_so_far, out=correction)
+            self._products.correct(gram[batch, : batch.start], deltas_so_far, correction)
             if j + 1 == len(batches):
                 # Before the last step, which divides by the scale after it.
                 scales[-1] = _fold(scales[-1], V, deltas_so_far)
             step = (learning_rate / len(z)).astype(np.float32)
             now, then = scales[j : j + 2].astype(np.float32)
             if weights is None:
-                descend(z, correction, y[batch], now, then, step, b)
+                self._loop(z, correction, y[batch], now, then, step, b)
             else:
-                _descend_weighted(z, correction, y[batch], now, then, step, b, weights[batch])
-        self._update(X, V, deltas=Z)
+                self._descend_weighted(z, correction, y[batch], now, then, step, b, weights[batch])
+        for tile in _slices(len(X), TILE_ROWS):
+            self._products.update(X[tile], V, deltas=Z[tile])
         last: F64 = scales[-1]
         return last
-
-    def _project(self, X: F32, V: F32, Z: F32) -> None:
-        """Z = X V."""
-        for tile in _slices(len(X), TILE_ROWS):
-            np.matmul(X[tile], V, out=Z[tile])
 
     def _gram_before(self, X: F32, start: int) -> F32:
         """X X^T, or a matrix without columns if no mini-batch comes before `start` = 0."""
         n = len(X)
-        return np.matmul(X, X.T, out=self._gram[:n, :n]) if start else self._gram[:n, :0]
+        if not start:
+            return self._gram[:n, :0]
+        gram = self._gram[:n, :n]
+        self._products.gram(X, gram)
+        return gram
 
-    def _update(self, X: F32, V: F32, deltas: F32) -> None:
-        """V <- V - X^T delta', added up inside the BLAS call; the transposed views copy nothing."""
-        for tile in _slices(len(X), TILE_ROWS):
-            sgemm(-1.0, deltas[tile].T, X[tile].T, 1.0, V.T, trans_b=True, overwrite_c=True)
+    def _descend_weighted(
+        self, z: F32, correction: F32, y: I64, now: F32, then: F32, step: F32, b: F32, weights: F32
+    ) -> None:
+        """Do as `descend` does, with the delta of each row times its weight."""
+        self._loop(z, correction, y, now, then, step, b.copy())  # its step of b has no weights
+        z *= weights[:, None]
+        b -= then * self._sum_of_rows(z).reshape(b.shape)
 
-
-def _descend_weighted(
-    z: F32, correction: F32, y: I64, now: F32, then: F32, step: F32, b: F32, weights: F32
-) -> None:
-    """Do as `descend` does, with the delta of each row times its weight."""
-    descend(z, correction, y, now, then, step, b.copy())  # whose step of the bias has no weights
-    z *= weights[:, None]
-    b -= then * z.sum(axis=0).reshape(b.shape)
+    def _sum_of_rows(self, z: F32) -> F32:
+        """Sum up each column."""
+        if self._loop is not descend_alike:
+            total: F32 = z.sum(axis=0)
+            return total
+        ones, sums = np.ones((1, len(z)), np.float32), np.empty((1, z.shape[1]), np.float32)
+        self._products.correct(ones, z, sums)  # numpy has other orders for one column and for more
+        return sums.ravel()
 
 
 def _slices(n: int, rows: int) -> list[slice]:

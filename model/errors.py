@@ -23,3 +23,7 @@ class DataError(UsageError):
 
 class TrainerError(UsageError):
     """A trainer cannot be found, imported or used as one."""
+
+
+class MissingProductsError(UsageError):
+    """A machine lacks the library that multiplies as is asked for."""

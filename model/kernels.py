@@ -22,6 +22,8 @@ _FLOOR = f32(-40.0)  # exp(-40) = 4e-18 is far below float32's epsilon, far abov
 
 # No reassociation: the result must not depend on how the compiler unrolls.
 _FLAGS = {"contract", "nsz"}
+# Nor contraction, which is the machine's: the same bits everywhere.
+_ALIKE = {"nsz"}
 
 
 @njit(inline="always", fastmath=_FLAGS)
@@ -43,6 +45,36 @@ def _exp(x: np.float32) -> np.float32:
     p = p * r * r + r + f32(1.0)
     power = (np.int32(k) + np.int32(127)) << np.int32(23)
     return p * np.int32(power).view(np.float32)  # type: ignore[no-any-return]
+
+
+@njit(inline="always", fastmath=_FLAGS)
+def _log(x: np.float32) -> np.float32:
+    """log(x) for x >= 1, within 2 units in the last place; nan for nan.
+
+    The polynomial of Cephes' logf on [sqrt(1/2), sqrt(2)]. A library's logarithm has other bits on
+    another machine.
+    """
+    bits = np.float32(x).view(np.int32)
+    k = (bits >> np.int32(23)) - np.int32(126)
+    mantissa = np.int32((bits & np.int32(0x007FFFFF)) | np.int32(0x3F000000))
+    m = mantissa.view(np.float32)  # in [1/2, 1)
+    if m < f32(0.707106781):
+        k = k - np.int32(1)
+        m = m + m
+    r = m - f32(1.0)
+    s = r * r
+    p = f32(7.0376836292e-2)
+    p = p * r - f32(1.1514610310e-1)
+    p = p * r + f32(1.1676998740e-1)
+    p = p * r - f32(1.2420140846e-1)
+    p = p * r + f32(1.4249322787e-1)
+    p = p * r - f32(1.6668057665e-1)
+    p = p * r + f32(2.0000714765e-1)
+    p = p * r - f32(2.4999993993e-1)
+    p = p * r + f32(3.3333331174e-1)
+    e = f32(k)
+    tail = p * r * s - f32(2.12194440e-4) * e - f32(0.5) * s
+    return (r + tail) + f32(0.693359375) * e
 
 
 @njit(inline="always", fastmath=_FLAGS)
@@ -80,6 +112,33 @@ def _exponentials(z: F32, last: F32, top: F32, total: F32) -> None:
             total[m] += e
 
 
+@njit(inline="always", fastmath=_FLAGS)
+def _descend(
+    z: F32, correction: F32, y: I64, scale: F32, next_scale: F32, step: F32, b: F32
+) -> None:
+    K, M = b.shape
+    last = np.empty(M, np.float32)  # logit of the class that is not stored
+    top = np.empty(M, np.float32)  # largest logit
+    total = np.empty(M, np.float32)  # sum over the classes of exp(logit - top)
+    factor = np.empty(M, np.float32)  # unit / total, so that p * unit = exp(logit - top) * factor
+    unit = step / next_scale  # delta' of p - y = 1
+    db = np.zeros((K, M), np.float32)  # sum of delta' over the rows
+    for i in range(z.shape[0]):
+        _logits(z[i], correction[i], scale, b, last, top)
+        _exponentials(z[i], last, top, total)
+        for m in range(M):
+            factor[m] = unit[m] / total[m]
+        for k in range(K):
+            y_k = f32(1.0) if y[i] == k else f32(0.0)
+            for m in range(M):
+                delta = z[i, k * M + m] * factor[m] - y_k * unit[m]
+                z[i, k * M + m] = delta
+                db[k, m] += delta
+    for k in range(K):
+        for m in range(M):
+            b[k, m] -= next_scale[m] * db[k, m]
+
+
 @compiled(fastmath=_FLAGS)
 def descend(
     z: F32, correction: F32, y: I64, scale: F32, next_scale: F32, step: F32, b: F32
@@ -105,27 +164,23 @@ def descend(
     b : ndarray of shape (K, M)
         Bias, changed in place.
     """
-    K, M = b.shape
-    last = np.empty(M, np.float32)  # logit of the class that is not stored
-    top = np.empty(M, np.float32)  # largest logit
-    total = np.empty(M, np.float32)  # sum over the classes of exp(logit - top)
-    factor = np.empty(M, np.float32)  # unit / total, so that p * unit = exp(logit - top) * factor
-    unit = step / next_scale  # delta' of p - y = 1
-    db = np.zeros((K, M), np.float32)  # sum of delta' over the rows
-    for i in range(z.shape[0]):
-        _logits(z[i], correction[i], scale, b, last, top)
-        _exponentials(z[i], last, top, total)
-        for m in range(M):
-            factor[m] = unit[m] / total[m]
-        for k in range(K):
-            y_k = f32(1.0) if y[i] == k else f32(0.0)
-            for m in range(M):
-                delta = z[i, k * M + m] * factor[m] - y_k * unit[m]
-                z[i, k * M + m] = delta
-                db[k, m] += delta
-    for k in range(K):
-        for m in range(M):
-            b[k, m] -= next_scale[m] * db[k, m]
+    _descend(z, correction, y, scale, next_scale, step, b)
+
+
+@compiled(fastmath=_ALIKE)
+def descend_alike(
+    z: F32, correction: F32, y: I64, scale: F32, next_scale: F32, step: F32, b: F32
+) -> None:
+    """Do as `descend` does, each column to the same bits on every machine."""
+    _descend(z, correction, y, scale, next_scale, step, b)
+
+
+@njit(inline="always", fastmath=_FLAGS)
+def _add_scaled(total: F32, V: F32, scale: F32) -> None:
+    for d in range(V.shape[0]):
+        total_d, V_d = total[d], V[d]  # with two indices in the loop it is no vector code
+        for j in range(scale.shape[0]):
+            total_d[j] += scale[j] * V_d[j]
 
 
 @compiled(fastmath=_FLAGS)
@@ -138,10 +193,39 @@ def add_scaled(total: F32, V: F32, scale: F32) -> None:
     scale : ndarray of shape (K*M,)
         That of each column of V.
     """
-    for d in range(V.shape[0]):
-        total_d, V_d = total[d], V[d]  # with two indices in the loop it is no vector code
-        for j in range(scale.shape[0]):
-            total_d[j] += scale[j] * V_d[j]
+    _add_scaled(total, V, scale)
+
+
+@compiled(fastmath=_ALIKE)
+def add_scaled_alike(total: F32, V: F32, scale: F32) -> None:
+    """Do as `add_scaled` does, each column to the same bits on every machine."""
+    _add_scaled(total, V, scale)
+
+
+@njit(inline="always", fastmath=_FLAGS)
+def _tally_row(
+    z: F32,
+    y: int,
+    scale: F32,
+    b: F32,
+    no_correction: F32,
+    last: F32,
+    top: F32,
+    total: F32,
+    cost: NDArray[np.float64],
+    correct: I64,
+    losses: F32,
+) -> None:
+    """Begin the loss of a row: all of -log p = (top - z_label) + log(total) but the logarithm."""
+    K, M = b.shape
+    _logits(z, no_correction, scale, b, last, top)
+    for m in range(M):
+        z_label = z[y * M + m] if y < K else last[m]
+        correct[m] += z_label == top[m]
+        # The last logit is the sum of the others: 0 * it is nan if any is not finite.
+        losses[m] = f32(0.0) * last[m] + top[m] - z_label
+        cost[m] += losses[m]
+    _exponentials(z, last, top, total)
 
 
 @compiled(fastmath=_FLAGS)
@@ -165,27 +249,56 @@ def tally(
     losses : ndarray of shape (n, M)
         Becomes -log p of each row's label.
     """
-    K, M = b.shape
+    M = scale.shape[0]
     last = np.empty(M, np.float32)  # logit of the class that is not stored
     top = np.empty(M, np.float32)  # largest logit
     total = np.empty(M, np.float32)  # sum over the classes of exp(logit - top)
-    z_label = np.empty(M, np.float32)  # logit of the label
     no_correction = np.zeros(z.shape[1], np.float32)
     for i in range(z.shape[0]):
-        _logits(z[i], no_correction, scale, b, last, top)
-        # -log p = (top - z_label) + log(total); the first part here, before z is written over.
-        for m in range(M):
-            z_label[m] = z[i, y[i] * M + m] if y[i] < K else last[m]
-            correct[m] += z_label[m] == top[m]
-            # The last logit is the sum of the others: 0 * it is nan if any is not finite.
-            behind = f32(0.0) * last[m] + top[m] - z_label[m]
-            losses[i, m] = behind
-            cost[m] += behind
-        _exponentials(z[i], last, top, total)
+        _tally_row(z[i], y[i], scale, b, no_correction, last, top, total, cost, correct, losses[i])
         for m in range(M):
             log_total = np.log(total[m])
             losses[i, m] += log_total
             cost[m] += log_total
+
+
+@compiled(fastmath=_ALIKE)
+def tally_alike(z: F32, y: I64, scale: F32, b: F32, losses: F32, hits: I64) -> None:
+    """Write what `tally` adds up, each column to the same bits on every machine.
+
+    Parameters
+    ----------
+    z, y, scale, b, losses
+        As for `tally`.
+    hits : ndarray of shape (n, M), int64
+        Zero on entry; 1 where the row's label has the largest logit.
+    """
+    M = scale.shape[0]
+    last, top = np.empty(M, np.float32), np.empty(M, np.float32)
+    total, no_correction = np.empty(M, np.float32), np.zeros(z.shape[1], np.float32)
+    begun = np.zeros(M, np.float64)
+    for i in range(z.shape[0]):
+        _tally_row(z[i], y[i], scale, b, no_correction, last, top, total, begun, hits[i], losses[i])
+        for m in range(M):
+            losses[i, m] += _log(total[m])
+
+
+@compiled(fastmath=_ALIKE)
+def add_in_order(values: F32, weights: NDArray[np.float64], totals: NDArray[np.float64]) -> None:
+    """Add values^T weights to `totals`, each number over the rows in their order.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, M)
+    weights : ndarray of shape (n, B), float64
+    totals : ndarray of shape (M, B), float64
+    """
+    for i in range(values.shape[0]):
+        w = weights[i]
+        for m in range(values.shape[1]):
+            value, total = np.float64(values[i, m]), totals[m]
+            for k in range(w.shape[0]):
+                total[k] += value * w[k]
 
 
 @compiled()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
+from model.products import NUMPY, Products
 from model.seen_rows import SeenRows
 
 F32 = NDArray[np.float32]
@@ -172,6 +173,7 @@ def metrics_of_columns(
     y: I64,
     weights: F64 | None,
     names: Sequence[str],
+    products: Products = NUMPY,
 ) -> dict[str, F64]:
     """Return some metrics of every column of a pack, each of shape (M,)."""
     found = {name: np.full(state.width, np.nan) for name in names}
@@ -186,7 +188,7 @@ def metrics_of_columns(
         readings = [_Readings(names) for _ in range(part.width)]
         for first in range(0, n, _ROWS):
             rows = slice(first, first + _ROWS)
-            for mine, p in zip(readings, _probabilities(part, X[rows]), strict=True):
+            for mine, p in zip(readings, _probabilities(part, X[rows], products), strict=True):
                 mine.add(p, y[rows])
         for m, mine in enumerate(readings):
             for name, value in mine.figures(y, weights).items():
@@ -194,11 +196,15 @@ def metrics_of_columns(
     return found
 
 
-def _probabilities(state: PackState, X: F32) -> Iterator[F64]:
+def _probabilities(state: PackState, X: F32, products: Products) -> Iterator[F64]:
     """Yield the probabilities of some rows in each column, shape (k, c)."""
     K, M = state.b.shape
     with np.errstate(all="ignore"):  # a column may have diverged
-        z = np.matmul(X, state.V).reshape(len(X), K, M)
+        flat = np.empty((len(X), state.V.shape[1]), np.float32)
+        block = products.of_block(len(X), *state.V.shape)
+        block.hold(state.V)
+        block.project(X, flat)
+        z = flat.reshape(len(X), K, M)
         z = z * state.scale.astype(np.float32) + state.b
         for m in range(M):
             yield _softmax(z[:, :, m])

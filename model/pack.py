@@ -13,7 +13,7 @@ Two identities keep the arithmetic small:
   one multiplication of s.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from model.average import Average, readings
 from model.block import Block, block_batches
-from model.kernels import tally
+from model.kernels import add_in_order, tally, tally_alike
+from model.products import NUMPY, Products
 from model.seen_rows import SeenRows
 from model.shuffle import epoch_order
 
@@ -148,6 +149,7 @@ def advance(
     until_epoch: int,
     rows: NDArray[np.intp] | None = None,
     weights: F32 | None = None,
+    products: Products = NUMPY,
 ) -> PackState:
     """Train all columns of a pack up to an epoch.
 
@@ -168,13 +170,15 @@ def advance(
         copy; all if left out.
     weights : ndarray of shape (n,), float32, optional
         Weight of each row, whose term in the gradient becomes as many times as large.
+    products : Products
+        How it multiplies.
 
     Returns
     -------
     PackState
         The state at `until_epoch`.
     """
-    return _advance(state, X, y, until_epoch, rows, weights, None)
+    return _advance(state, X, y, until_epoch, rows, weights, products)[0]
 
 
 def advance_averaging(
@@ -184,6 +188,7 @@ def advance_averaging(
     until_epoch: int,
     rows: NDArray[np.intp] | None = None,
     weights: F32 | None = None,
+    products: Products = NUMPY,
 ) -> tuple[PackState, PackState]:
     """Train as `advance` does, to the same bits, and average the weights of the last epoch.
 
@@ -194,7 +199,7 @@ def advance_averaging(
 
     Parameters
     ----------
-    state, X, y, until_epoch, rows, weights
+    state, X, y, until_epoch, rows, weights, products
         As for `advance`.
 
     Returns
@@ -208,11 +213,9 @@ def advance_averaging(
     if until_epoch <= state.epoch:
         same = advance(state, X, y, until_epoch)  # which refuses to go back
         return same, same
-    before = _advance(state, X, y, until_epoch - 1, rows, weights, None)
-    average = Average(before.V.shape, before.b.shape)
-    last = _advance(before, X, y, until_epoch, rows, weights, average)
-    V, b = average.mean()
-    return last, replace(last, V=V, scale=np.ones_like(last.scale), b=b)
+    before, _ = _advance(state, X, y, until_epoch - 1, rows, weights, products)
+    last, average = _advance(before, X, y, until_epoch, rows, weights, products, averaging=True)
+    return last, average or last
 
 
 def _advance(
@@ -222,17 +225,31 @@ def _advance(
     until_epoch: int,
     rows: NDArray[np.intp] | None,
     weights: F32 | None,
-    average: Average | None,
-) -> PackState:
+    products: Products,
+    *,
+    averaging: bool = False,
+) -> tuple[PackState, PackState | None]:
+    """Return the state at an epoch, and the mean of the weights over these epochs if asked."""
     if until_epoch < state.epoch:
         raise ValueError(f"the pack is at epoch {state.epoch}, beyond {until_epoch}")
+    if products.alike and len(groups := _of_like_blocks(state)) > 1:
+        parts = [
+            _advance(
+                state.take(columns), X, y, until_epoch, rows, weights, products, averaging=averaging
+            )
+            for columns in groups
+        ]
+        last = _side_by_side([part[0] for part in parts], groups)
+        averages = [part[1] for part in parts if part[1] is not None]
+        return last, _side_by_side(averages, groups) if averages else None
     V, scale, b = state.V.copy(), state.scale.copy(), state.b.copy()
     with np.errstate(all="ignore"):  # a column may diverge; its cost will say so
         decay = 1.0 - state.learning_rate * state.alpha
-        n_batches = block_batches(state.batch_size, decay, len(b))
+        n_batches = block_batches(state.batch_size, decay, len(b), alike=products.alike)
         # A mini-batch larger than the data is the data, and needs memory for no more.
         most = min(state.batch_size, len(y) if rows is None else len(rows))
-        block = Block(most, n_batches, X.shape[1], b.shape)
+        block = Block(most, n_batches, X.shape[1], b.shape, products)
+        average = Average(V.shape, b.shape, alike=products.alike) if averaging else None
         for epoch in range(state.epoch, until_epoch):
             order = _order(len(y), state.seed, epoch, rows)
             # A block never goes beyond a reading, so that averaging changes no bit.
@@ -245,7 +262,36 @@ def _advance(
                     )  # fmt: skip
                 if average:
                     average.add(V, scale, b)
-    return replace(state, epoch=until_epoch, V=V, scale=scale, b=b)
+    last = replace(state, epoch=until_epoch, V=V, scale=scale, b=b)
+    if average is None:
+        return last, None
+    V, b = average.mean()
+    return last, replace(last, V=V, scale=np.ones_like(scale), b=b)
+
+
+def _of_like_blocks(state: PackState) -> list[I64]:
+    """Return which columns have blocks of as many mini-batches, each by itself."""
+    decay = 1.0 - state.learning_rate * state.alpha
+    batches = [
+        block_batches(state.batch_size, decay[column : column + 1], alike=True)
+        for column in range(state.width)
+    ]
+    return [np.flatnonzero(np.equal(batches, count)) for count in sorted(set(batches))]
+
+
+def _side_by_side(parts: Sequence[PackState], columns: Sequence[I64]) -> PackState:
+    """Put states of some columns each into one."""
+    K, M = parts[0].b.shape[0], sum(map(len, columns))
+    first = parts[0]
+    V, b = np.empty((len(first.V), K, M), np.float32), np.empty((K, M), np.float32)
+    learning_rate, alpha, scale = np.empty(M), np.empty(M), np.empty(M)
+    for part, places in zip(parts, columns, strict=True):
+        V[:, :, places], b[:, places] = part.V.reshape(len(V), K, -1), part.b
+        learning_rate[places], alpha[places] = part.learning_rate, part.alpha
+        scale[places] = part.scale
+    return replace(
+        first, learning_rate=learning_rate, alpha=alpha, V=V.reshape(len(V), -1), scale=scale, b=b
+    )
 
 
 def _order(n: int, seed: int, epoch: int, rows: NDArray[np.intp] | None) -> NDArray[np.intp]:
@@ -261,6 +307,7 @@ def score(
     y: I64,
     counts: U8 | None = None,
     weights: F64 | None = None,
+    products: Products = NUMPY,
 ) -> Scores:
     """Cross-entropy and accuracy of every column.
 
@@ -273,33 +320,71 @@ def score(
         Number of times that each example is in each of B resamples, to score these too.
     weights : ndarray of shape (n,), float64, optional
         How much each row counts, in resamples too; all count the same if left out.
+    products : Products
+        How it multiplies.
     """
     counts = np.empty((len(y), 0), np.uint8) if counts is None else counts
+    if products.alike:
+        return _score_alike(state, X, y, counts, np.ones(len(y)) if weights is None else weights,
+                            products)  # fmt: skip
     if weights is not None:
         return _weighted_score(state, X, y, counts, weights)
     cost, correct = np.zeros(state.width), np.zeros(state.width, np.int64)
     resampled = np.zeros((state.width, counts.shape[1]), np.float32)
     with np.errstate(all="ignore"):
-        for rows, losses in _tallied(state, X, y, cost, correct):
+        for rows, losses in _tallied(state, X, y, cost, correct, products):
             resampled += losses.T @ counts[rows].astype(np.float32)
     return Scores(cost / len(y), correct / len(y), resampled / np.float32(len(y)))
 
 
 def _tallied(
-    state: PackState, X: F32 | SeenRows, y: I64, cost: F64, correct: I64
+    state: PackState, X: F32 | SeenRows, y: I64, cost: F64, correct: I64, products: Products
 ) -> Iterator[tuple[slice, F32]]:
     """Tally all rows, some at a time; yield which, and the loss of each in every column."""
     scale = state.scale.astype(np.float32)
     Z = np.empty((_SCORE_ROWS, state.V.shape[1]), np.float32)
     losses = np.empty((_SCORE_ROWS, state.width), np.float32)
+    block = products.of_block(_SCORE_ROWS, *state.V.shape)
+    block.hold(state.V)
     for start in range(0, len(y), _SCORE_ROWS):
         rows = slice(start, start + _SCORE_ROWS)
         # A copy, because shared memory is read-only and that is another type to the compiler.
         y_part = y[rows].copy()
         n = len(y_part)
-        z = np.matmul(X[rows], state.V, out=Z[:n])
+        z = Z[:n]
+        block.project(X[rows], z)
         tally(z, y_part, scale, state.b.copy(), cost, correct, losses[:n])
         yield rows, losses[:n]
+
+
+def _score_alike(
+    state: PackState, X: F32 | SeenRows, y: I64, counts: U8, weights: F64, products: Products
+) -> Scores:
+    """Score to the same bits on every machine, whatever other columns there are."""
+    M, B = state.width, counts.shape[1]
+    scale, b = state.scale.astype(np.float32), state.b.copy()
+    cost, accuracy, resampled = np.zeros((M, 1)), np.zeros((M, 1)), np.zeros((M, B))
+    block = products.of_block(_SCORE_ROWS, *state.V.shape)
+    block.hold(state.V)
+    Z = np.empty((_SCORE_ROWS, state.V.shape[1]), np.float32)
+    with np.errstate(all="ignore"):
+        for start in range(0, len(y), _SCORE_ROWS):
+            rows = slice(start, start + _SCORE_ROWS)
+            y_part, w = y[rows].copy(), weights[rows, None].copy()
+            z, losses = Z[: len(w)], np.empty((len(w), M), np.float32)
+            hits = np.zeros((len(w), M), np.int64)
+            block.project(X[rows], z)
+            tally_alike(z, y_part, scale, b, losses, hits)
+            add_in_order(losses, w, cost)
+            add_in_order(hits.astype(np.float32), w, accuracy)
+            add_in_order(losses, w * counts[rows], resampled)
+        total, each = np.zeros((1, 1 + B)), np.column_stack([np.ones(len(y)), counts])
+        add_in_order(np.ones((len(y), 1), np.float32), weights[:, None] * each, total)
+        return Scores(
+            cost[:, 0] / total[0, 0],
+            accuracy[:, 0] / total[0, 0],
+            (resampled / total[0, 1:]).astype(np.float32),
+        )
 
 
 def _weighted_score(
@@ -333,8 +418,14 @@ def _hits(z: F32, y: I64, scale: F32, b: F32) -> NDArray[np.bool_]:
     return hits
 
 
-def penalty(state: PackState) -> F64:
+def penalty(state: PackState, *, alike: bool = False) -> F64:
     """L2 penalty (alpha/2) sum W^2 of every column, over all c classes.
+
+    Parameters
+    ----------
+    state : PackState
+    alike : bool
+        Whether a column must have the bits that it has alone.
 
     Returns
     -------
@@ -342,6 +433,8 @@ def penalty(state: PackState) -> F64:
         Not finite where the column has diverged.
     """
     K, M = state.b.shape
+    if alike and M > 1:
+        return np.concatenate([penalty(state.take(np.array([column]))) for column in range(M)])
     V = state.V.reshape(-1, K, M).astype(np.float64)
     with np.errstate(all="ignore"):
         # The last class, which is minus the sum of the others, has weights too.

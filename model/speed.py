@@ -4,14 +4,17 @@ For each batch size the seconds of a row are a line in the pack's width, with a 
 part for each column.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.pack import PackState, advance, compile_kernels, score
+from model.products import NUMPY, Products, products_named
 
 # What is measured: packs of two widths, a narrow and a wide one, give the two terms of a line.
 # With many classes they are narrower, as packs are, and the rows fewer.
@@ -74,7 +77,9 @@ TYPICAL = SpeedModel(
 )
 
 
-def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> SpeedModel:
+def measure(
+    batch_sizes: Sequence[int], n_features: int, n_classes: int, products: str = NUMPY.name
+) -> SpeedModel:
     """Measure the core that this runs on, in less than a second.
 
     Parameters
@@ -83,31 +88,87 @@ def measure(batch_sizes: Sequence[int], n_features: int, n_classes: int) -> Spee
         The batch sizes of the plan.
     n_features, n_classes : int
         D and c of the data.
+    products : str
+        How it multiplies.
+
+    Raises
+    ------
+    MissingProductsError
+        If this machine lacks what these products need.
     """
     compile_kernels()
-    rng = np.random.default_rng(0)
-    column = n_features * (n_classes - 1)
-    wide = max(1, min(_WIDTHS[1], _WEIGHTS_BYTES // (4 * column)))
-    widths = min(_WIDTHS[0], (wide + 1) // 2), wide
-    rows = max(_FEWEST_ROWS, min(_ROWS, _OPERATIONS // (4 * column * wide)))
-    X = rng.uniform(0, 255, (rows, n_features)).astype(np.float32)
-    y = rng.integers(0, n_classes, rows)
+    way = products_named(products)
+    widths, rows = _sizes(n_features, n_classes)
+    X, y = _rows(rows, n_features, n_classes)
 
     def pack(batch_size: int, width: int) -> PackState:
-        rate, alpha = np.full(width, 1e-7), np.full(width, 0.1)
-        return PackState.start(
-            batch_size, rate, alpha, n_features=n_features, n_classes=n_classes, seed=0
-        )
+        return _pack(batch_size, width, n_features, n_classes)
 
     def training(batch_size: int) -> Line:
-        times = [_seconds(advance, pack(batch_size, width), X, y, 1) for width in widths]
+        times = [
+            _seconds(partial(advance, pack(batch_size, width), X, y, 1, products=way))
+            for width in widths
+        ]
         return _line(widths, times, rows)
 
-    advance(pack(min(batch_sizes), wide), X, y, 1)  # the processor warms up, too
-    scoring = [_seconds(score, pack(1, width), X, y) for width in widths]
+    # The processor warms up, too.
+    advance(pack(min(batch_sizes), widths[1]), X, y, 1, products=way)
+    scoring = [_seconds(partial(score, pack(1, width), X, y, products=way)) for width in widths]
     return SpeedModel(
         training={batch_size: training(batch_size) for batch_size in spread(batch_sizes)},
         scoring=_line(widths, scoring, rows),
+    )
+
+
+def _sizes(n_features: int, n_classes: int) -> tuple[tuple[int, int], int]:
+    """Return two widths of packs to measure, and how many rows."""
+    column = n_features * (n_classes - 1)
+    wide = max(1, min(_WIDTHS[1], _WEIGHTS_BYTES // (4 * column)))
+    rows = max(_FEWEST_ROWS, min(_ROWS, _OPERATIONS // (4 * column * wide)))
+    return (min(_WIDTHS[0], (wide + 1) // 2), wide), rows
+
+
+def fastest(
+    ways: Sequence[Products], batch_sizes: Sequence[int], n_features: int, n_classes: int
+) -> Products:
+    """Return which of some products trains wide packs in the least time, on this core.
+
+    They take turns, so that whatever else the machine does disturbs all of them.
+
+    Parameters
+    ----------
+    ways : sequence of Products
+    batch_sizes : sequence of int
+        The batch sizes of the plan.
+    n_features, n_classes : int
+        D and c of the data.
+    """
+    (_, wide), rows = _sizes(n_features, n_classes)
+    X, y = _rows(rows, n_features, n_classes)
+    packs = [_pack(size, wide, n_features, n_classes) for size in spread(batch_sizes)]
+    took = [[math.inf] * len(packs) for _ in ways]
+    for turn in range(1 + _REPEATS):
+        for times, way in zip(took, ways, strict=True):
+            for i, pack in enumerate(packs):
+                seconds = _once(partial(advance, pack, X, y, 1, products=way))
+                if turn:  # the first one compiles, and finds what the processor can do
+                    times[i] = min(times[i], seconds)
+    return ways[min(range(len(ways)), key=lambda i: sum(took[i]))]
+
+
+def _rows(
+    rows: int, n_features: int, n_classes: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return rows with which any products can be measured."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (rows, n_features)).astype(np.float32)
+    return X, rng.integers(0, n_classes, rows)
+
+
+def _pack(batch_size: int, width: int, n_features: int, n_classes: int) -> PackState:
+    rate, alpha = np.full(width, 1e-7), np.full(width, 0.1)
+    return PackState.start(
+        batch_size, rate, alpha, n_features=n_features, n_classes=n_classes, seed=0
     )
 
 
@@ -118,14 +179,15 @@ def spread(batch_sizes: Sequence[int]) -> list[int]:
     return [int(distinct[round(i)]) for i in chosen]
 
 
-def _seconds(function: Callable[..., object], *args: Any) -> float:
+def _seconds(function: Callable[[], object]) -> float:
     """Return the least of a few times, because a disturbance only ever adds to a time."""
-    times = []
-    for _ in range(_REPEATS):
-        start = time.perf_counter()
-        function(*args)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(_once(function) for _ in range(_REPEATS))
+
+
+def _once(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
 def _line(widths: tuple[int, int], seconds: Sequence[float], rows: int) -> Line:

@@ -14,6 +14,7 @@ from model.features import AS_THEY_ARE, RAW, Features, fit_features
 from model.mapped import MappedRows
 from model.metrics import metrics_of_columns
 from model.pack import PackState, Scores, advance, advance_averaging, penalty, score
+from model.products import NUMPY, Products, products_named
 from model.seen_rows import SeenRows, source_of
 from model.shuffle import all_but, fold_rows, split_order
 
@@ -88,6 +89,8 @@ class Examples:
     metrics : tuple of str
         What the softmax trainer is judged by beside cost and accuracy, by the readout that
         selects; see `model.metrics`.
+    products : str
+        How the softmax trainer multiplies.
     """
 
     X: F32 | SeenRows | tuple[SeenRows, ...]
@@ -101,6 +104,7 @@ class Examples:
     train_costs: bool = False
     weights: F64 | None = None
     metrics: tuple[str, ...] = ()
+    products: str = NUMPY.name
 
     @classmethod
     def from_dataset(
@@ -116,6 +120,7 @@ class Examples:
         train_costs: bool = False,
         metrics: tuple[str, ...] = (),
         in_place: bool = False,
+        products: str = NUMPY.name,
     ) -> Self:
         """Put the rows in the order of the split; neither part is empty.
 
@@ -127,7 +132,7 @@ class Examples:
             The part of the training rows that scores, where the data set has no rows for that.
         seed : int
             The seed of the split and of the resamples.
-        select, folds, train_costs, metrics
+        select, folds, train_costs, metrics, products
             As in the class.
         features : str
             The name of the features, fitted on the rows that train.
@@ -156,7 +161,19 @@ class Examples:
             train_costs=train_costs,
             weights=_laid_out_weights(data, order),
             metrics=metrics,
+            products=products,
         )
+
+    @property
+    def way(self) -> Products:
+        """How the softmax trainer multiplies.
+
+        Raises
+        ------
+        MissingProductsError
+            If this machine lacks what that needs.
+        """
+        return products_named(self.products)
 
     def training(self, replicate: int) -> Sample:
         """Return the rows that train a replicate."""
@@ -374,14 +391,17 @@ def _run_leg(
     """Return the state at the end of a leg, its scores, its training cost and other metrics."""
     sample = examples.training(replicate)
     X, y, rows, weights = sample.X, sample.y, sample.rows, sample.row_weights
+    way = examples.way
     if not len(leg.scored):
-        return advance(state, X, y, leg.epoch, rows, weights), {}, None, {}
-    state, average = advance_averaging(state, X, y, leg.epoch, rows, weights)
+        return advance(state, X, y, leg.epoch, rows, weights, way), {}, None, {}
+    state, average = advance_averaging(state, X, y, leg.epoch, rows, weights, way)
     places = np.searchsorted(leg.columns, leg.scored)
     readouts = {LAST: state.take(places), AVERAGE: average.take(places)}
     scores = _scores(examples, replicate, readouts)
     selecting, scoring = readouts[examples.select], examples.validation(replicate)
-    metrics = metrics_of_columns(selecting, scoring.X, scoring.y, scoring.weights, examples.metrics)
+    metrics = metrics_of_columns(
+        selecting, scoring.X, scoring.y, scoring.weights, examples.metrics, way
+    )
     return state, scores, _train_cost(examples, selecting), metrics
 
 
@@ -392,7 +412,7 @@ def _scores(
     scoring = examples.validation(replicate)
     counts = {examples.select: examples.counts}
     return {
-        name: score(state, scoring.X, scoring.y, counts.get(name), scoring.weights)
+        name: score(state, scoring.X, scoring.y, counts.get(name), scoring.weights, examples.way)
         for name, state in readouts.items()
     }
 
@@ -402,8 +422,9 @@ def _train_cost(examples: Examples, state: PackState) -> F64 | None:
     if not examples.train_costs:
         return None
     training = examples.training(0)
-    cost = score(state, training.X, training.y, weights=training.weights).cost
-    penalised: F64 = cost + penalty(state)
+    way = examples.way
+    cost = score(state, training.X, training.y, weights=training.weights, products=way).cost
+    penalised: F64 = cost + penalty(state, alike=way.alike)
     return penalised
 
 
@@ -445,8 +466,9 @@ def run_refit(examples: Examples, params: Mapping[str, Any], seed: int) -> Refit
         seed=seed,
     )
     last, average = advance_averaging(
-        state, sample.X, sample.y, params["epochs"], weights=sample.row_weights
-    )
+        state, sample.X, sample.y, params["epochs"], weights=sample.row_weights,
+        products=examples.way,
+    )  # fmt: skip
     return Refit({LAST: last, AVERAGE: average}, examples.features)
 
 

@@ -26,7 +26,7 @@ examples:
 # What a run that is there already has settled.
 _SETTLED = (
     "dataset", "target", "weights", "missing", "keys", "seed", "seeds", "sampler", "trials",
-    "objective", "metrics", "pruner", "reuse", "fresh", "extend", "trainer", "code",
+    "objective", "metrics", "products", "pruner", "reuse", "fresh", "extend", "trainer", "code",
 )  # fmt: skip
 # What a service has, and nobody else says.
 _ELSEWHERE = (
@@ -118,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
         help="what is kept of each trial beside cost and accuracy (the grid's)",
     )  # fmt: skip
     what.add_argument(
+        "--products",
+        choices=["auto", "numpy", "onednn", "fixed"],
+        help="how the softmax trainer multiplies: numpy, onednn (faster on some processors), fixed "
+        "(the same bits on every machine), auto: the fastest here (the grid's)",
+    )
+    what.add_argument(
         "--pruner", metavar="NAME",
         help="none, median, halving, hyperband or an import path (the grid's)",
     )  # fmt: skip
@@ -196,7 +202,10 @@ def _parser() -> argparse.ArgumentParser:
         "--no-progress", dest="progress", action="store_false", help="show no progress"
     )
     where = parser.add_argument_group("where it runs")
-    where.add_argument("--executor", choices=["ray", "serial"], help="(ray)")
+    where.add_argument(
+        "--executor", choices=["auto", "ray", "serial"],
+        help="serial is this process alone (auto: Ray, but for what is over before it has started)",
+    )  # fmt: skip
     where.add_argument("--address", metavar="ADDR", help="of a Ray cluster to join (starts one)")
     where.add_argument("--workers", type=_workers, metavar="N", help="tasks at a time (all cores)")
     where.add_argument(

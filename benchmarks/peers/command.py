@@ -9,11 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from harness import PACKAGES
+from harness import PACKAGES, trials_of
 from numpy.typing import NDArray
-
-from search.record import TrialLog
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 RANGES = CONFIGS / "tpe.toml"
@@ -49,9 +46,8 @@ class Run:
 
     def columns(self, *names: str) -> list[NDArray[Any]]:
         """Return columns of the log in the order of the trials' numbers."""
-        number, *columns = TrialLog(self.folder / "trials").columns("number", *names)
-        order = np.argsort(number)
-        return [column[order] for column in columns]
+        log = trials_of(self.folder)
+        return [log[name].to_numpy() for name in names]
 
     def comparable(self, other: "Run") -> bool:
         """Whether both have the same data, split and shuffles, so that costs can be compared."""

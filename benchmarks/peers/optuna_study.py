@@ -60,7 +60,7 @@ def _enqueue(task: Task, journal: Path) -> None:
 
 def _work(task: Task, journal: Path, left: Semaphore) -> None:
     def objective(trial: optuna.Trial) -> float:
-        chosen = {name: trial.suggest_categorical(name, getattr(task.space, name)) for name in AXES}
+        chosen = {name: trial.suggest_categorical(name, task.space.axes[name]) for name in AXES}
         params = Params(**chosen)
         return train(Trial(number_of(task.space, params), params), task.examples, task.seed).cost
 

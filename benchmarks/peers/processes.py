@@ -19,10 +19,12 @@ def run_pool(
     items: Sequence[Any],
     task: Task,
     prepare: Callable[[], None] | None = None,
+    start: str = "fork",
 ) -> list[Any]:
     """Map a function over items, one at a time for each process; `held_task` is the task there."""
-    # Forked, because processes then share the images without a copy.
-    context = multiprocessing.get_context("fork")
+    # Forked, because processes then share the images without a copy; JAX has threads, which a fork
+    # does not survive.
+    context = multiprocessing.get_context(start)
     with context.Pool(task.cores, _hold, (task, prepare)) as pool:
         return pool.map(function, items, chunksize=1)
 

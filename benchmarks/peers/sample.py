@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peers.task import Outcome, Trial
-from search.config import AXES, Params, SearchSpace
+from search.config import Params, SearchSpace
 
 SEED = 0
 PAIRS = 2  # of trials, for each batch size
@@ -59,8 +59,7 @@ def _trial(space, batch_size, rate, epochs, alpha) -> Trial:
 def number_of(space: SearchSpace, params: Params) -> int:
     """Return the number of a grid's trial: the inverse of ``space[number]``."""
     number = 0
-    for name in AXES:
-        values = getattr(space, name)
+    for name, values in space.axes.items():
         number = number * len(values) + values.index(params[name])
     return number
 
@@ -89,15 +88,17 @@ def is_stable(params: Params, curvature: float) -> bool:
     return params["learning_rate"] * (curvature + params["alpha"]) < 2
 
 
-def grid_over_sample(space: SearchSpace, trials: list[Trial]) -> float:
+def grid_over_sample(space: SearchSpace, trials: list[Trial], *, prefixes: bool = False) -> float:
     """Return how many times the sample's work the whole grid is.
 
+    With `prefixes` a column is trained once, for the most epochs, and scored on its way.
     The time of an epoch depends on the batch size, so a plain ratio of epochs is
     right only where it is the same for every batch size, which is checked.
     """
     columns = len(space.axes["learning_rate"]) * len(space.axes["alpha"])
+    epochs = (max if prefixes else sum)(space.axes["epochs"])
     ratios = {
-        columns * sum(space.axes["epochs"])
+        columns * epochs
         / sum(t.params.epochs for t in trials if t.params["batch_size"] == batch_size)
         for batch_size in space.axes["batch_size"]
     }  # fmt: skip
@@ -122,7 +123,12 @@ class Estimate:
 
 
 def estimate(
-    outcomes: list[Outcome], trials: list[Trial], space: SearchSpace, cores: int
+    outcomes: list[Outcome],
+    trials: list[Trial],
+    space: SearchSpace,
+    cores: int,
+    *,
+    prefixes: bool = False,
 ) -> Estimate:
     """Scale the time inside trials by their work, the time between them by their number.
 
@@ -138,4 +144,7 @@ def estimate(
     times_between = len(intervals) - len(first)
     between = seconds_between / times_between if times_between else 0.0
     number = len(space) * len(intervals) / len(outcomes)
-    return Estimate((busy * grid_over_sample(space, trials) + between * number) / cores, between)
+    if prefixes:
+        number /= len(space.axes["epochs"])
+    times = grid_over_sample(space, trials, prefixes=prefixes)
+    return Estimate((busy * times + between * number) / cores, between)

@@ -64,6 +64,9 @@ class SweepConfig(GridFile):
         The metric by which trials are compared; see `search.config.objective`.
     metrics : tuple of str
         What the log keeps of each trial beside cost and accuracy.
+    products : str
+        ``numpy``, ``onednn`` or ``fixed``: how the softmax trainer multiplies; ``auto`` becomes
+        one of them before anything is trained.
     sampler : SamplerSettings
         The sampler that proposes the trials, and their number.
     pruner : PrunerSettings
@@ -220,6 +223,8 @@ class SweepConfig(GridFile):
             left_out.add("resources")
         if not self.metrics:
             left_out.add("metrics")
+        if self.products == "numpy":
+            left_out.add("products")
         if self.compared_by.is_cost:
             left_out.add("objective")
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)

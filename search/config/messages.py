@@ -142,6 +142,11 @@ def _trainer_conflicts(grid: GridFile) -> Iterator[str]:
                 "core per link; leave it out"
             )
         return
+    if grid.products != "numpy":
+        yield (
+            f'products = {show(grid.products)}: only the trainer "softmax" multiplies by ours; '
+            "leave it out"
+        )
     if grid.select != "last":
         yield (
             f'select = {show(grid.select)}: only the trainer "softmax" has averaged weights; leave '

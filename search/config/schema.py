@@ -398,6 +398,10 @@ class GridFile(Strict):
         description='"raw", "unit" or "standardized": features as they are, scaled to 1 at most, '
         "or each less its mean and over its standard deviation",
     )
+    products: Literal["auto", "numpy", "onednn", "fixed"] = Field(
+        "numpy",
+        description='"numpy", "onednn", "fixed" or "auto": how the softmax trainer multiplies',
+    )
     # Before the axes, whose rules depend on it.
     trainer: TrainerSettings = Field(
         default_factory=TrainerSettings,

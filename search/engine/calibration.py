@@ -15,6 +15,7 @@ import numpy as np
 from cluster.executor import Executor
 from cluster.outcomes import Finished, Lost
 from model.pack import TRAINER_VERSION
+from model.products import NUMPY
 from model.speed import TYPICAL, Line, SpeedModel, measure, spread
 from model.user_folders import cache_folder
 from search.engine.stage import Stage
@@ -26,12 +27,14 @@ from search.storage import write_atomically
 log = logging.getLogger(__name__)
 
 
-def calibrate(
+def calibrate(  # noqa: PLR0913 - what is measured, and where
     executor: Executor,
     batch_sizes: Sequence[int],
     n_features: int,
     n_classes: int,
     interrupted: Callable[[], bool] = lambda: False,
+    *,
+    products: str = NUMPY.name,
 ) -> SpeedModel:
     """Return the speed model of the executor's workers.
 
@@ -45,15 +48,19 @@ def calibrate(
     n_features, n_classes : int
     interrupted : callable
         Tells between two waits whether the user or the system has asked to stop.
+    products : str
+        How the workers multiply.
 
     Raises
     ------
     InterruptedSweepError
         If `interrupted` says so.
+    MissingProductsError
+        If a worker lacks what these products need.
     ClusterError
         If the cluster cannot be reached.
     """
-    shape, workers = (sorted(batch_sizes), n_features, n_classes), executor.workers
+    shape, workers = (sorted(batch_sizes), n_features, n_classes, products), executor.workers
     path = _cache_path([*shape, workers])
     cached = _read(path, batch_sizes)
     if cached is not None:

@@ -4,6 +4,7 @@ It knows numbers, epochs and seconds, and answers the same to the same question.
 a file, a clock or a worker.
 """
 
+from search.plan.alone import shorter_than_a_start
 from search.plan.lateness import patience, slowness
 from search.plan.legs import Leg
 from search.plan.links import Chain, Link, LinkCutter, Speed, nothing_reached, open_chains
@@ -69,6 +70,7 @@ __all__ = [
     "replicated",
     "rows_bytes",
     "rows_stay",
+    "shorter_than_a_start",
     "simulate",
     "slowness",
     "trials_bytes",

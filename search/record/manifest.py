@@ -19,6 +19,7 @@ from model.data.dataset import Dataset
 from model.data.sources import KNOWN
 from model.features import RAW
 from model.pack import TRAINER_VERSION
+from model.products import NUMPY
 from model.seal import EARLIER, Seal
 from model.tasks import LAST, READOUT_NAMES
 from search.config import ACCURACY, COST, SOFTMAX, Range, SweepConfig, asked
@@ -43,7 +44,7 @@ _ALL = "all"
 # The settings that a trial's result depends on, beside its params.
 REUSE_KEY = (
     "trainer", "resources", "dataset", "features", "seed", "seeds", "folds", "validation_fraction",
-    "trainer_version", "metrics",
+    "trainer_version", "metrics", "products",
 )  # fmt: skip
 
 
@@ -104,6 +105,7 @@ class Manifest:
             "objective": self.config.get("objective", COST),
             "metrics": metrics_text(self.config),
             "features": self.config.get("features", RAW),
+            "products": self.config.get("products", NUMPY.name),
             "seed": self.config["seed"],
             "seeds": self.config.get("seeds", 1),
             "folds": folds,

@@ -31,14 +31,15 @@ from search.result import result_text, why_no_result
 from search.session.checks import check_outlives_job
 from search.session.datasets import load, suited_grid
 from search.session.options import Options, resolve_config, with_options
-from search.session.preparation import check_executor, make_executor, resources_of
+from search.session.preparation import check_executor, make_executor
+from search.session.products import with_products
 from search.session.session import check, run_sweep
 from search.session.surroundings import Surroundings
 from search.storage import Place, place
 from search.text import console, show
 from search.watch import Interruption
 
-_EXECUTORS = ("ray", "serial")
+_EXECUTORS = ("auto", "ray", "serial")
 
 _GRID = "the grid"
 """How messages about a grid begin that is no file."""
@@ -58,6 +59,7 @@ class SweepOptions(TypedDict, total=False):
     trials: int
     objective: str
     metrics: tuple[str, ...]
+    products: Literal["auto", "numpy", "onednn", "fixed"]
     pruner: str
     reuse: list[Place]
     refits: int
@@ -68,7 +70,7 @@ class SweepOptions(TypedDict, total=False):
     retry_failed: bool
     extend: bool
     fresh: bool
-    executor: Literal["ray", "serial"]
+    executor: Literal["auto", "ray", "serial"]
     address: str
     workers: int
     progress: bool
@@ -255,10 +257,11 @@ def _swept(
     check_outlives_job(options.run_path)
     options, config, rows = _settled(grid, data, options, err)
     check(options, config, rows)
-    check_executor(options)
+    config = with_products(options, config, rows)
+    check_executor(options, config, rows)
     call = _Call(on_event, config.total)
     surroundings = Surroundings(
-        executor=partial(make_executor, options, resources_of(config), partial(show, err)),
+        executor=partial(make_executor, options, config, rows, partial(show, err)),
         interruption=lambda: call,
         err=err,
         observer=call,
@@ -322,8 +325,8 @@ def _check_options(given: Mapping[str, Any]) -> None:
         value = given.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{name} is {value!r}; it is a whole number from 1.")
-    if (executor := given.get("executor", "ray")) not in _EXECUTORS:
-        raise ConfigError(f"executor is {executor!r}; it is 'ray' or 'serial'.")
+    if (executor := given.get("executor", "auto")) not in _EXECUTORS:
+        raise ConfigError(f"executor is {executor!r}; it is 'auto', 'ray' or 'serial'.")
 
 
 class _Call(Interruption):

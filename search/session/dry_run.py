@@ -95,7 +95,7 @@ def _speed(config: SweepConfig, data: Dataset, code: Path | None) -> Speed:
     tasks = trainer_tasks(config, code)
     if tasks is None:
         shape = data.X.shape[1], data.n_classes
-        return calibrate(SerialExecutor(), config.batch_sizes, *shape)
+        return calibrate(SerialExecutor(), config.batch_sizes, *shape, products=config.products)
     examples = prepare(config, data, train_costs=False)
     return measure_trainer(SerialExecutor(), tasks, config, examples)
 

@@ -54,7 +54,7 @@ class Options:
     seed : int or None
         Seed of the split and the shuffles.
     executor : str
-        ``ray`` or ``serial``.
+        ``ray``, ``serial``, or ``auto``: Ray, but for what is over before Ray has started.
     address : str or None
         Address of a Ray cluster to join.
     workers : int or None
@@ -73,6 +73,8 @@ class Options:
         The metric by which trials are compared.
     metrics : tuple of str or None
         What is kept of each trial beside cost and accuracy.
+    products : str or None
+        How the softmax trainer multiplies.
     pruner : str or None
         Name or import path of the pruner.
     seeds : int or None
@@ -111,7 +113,7 @@ class Options:
     trainer: str | None = None
     code: Path | None = None
     seed: int | None = None
-    executor: str = "ray"
+    executor: str = "auto"
     address: str | None = None
     workers: int | None = None
     dry_run: bool = False
@@ -121,6 +123,7 @@ class Options:
     trials: int | None = None
     objective: str | None = None
     metrics: tuple[str, ...] | None = None
+    products: str | None = None
     pruner: str | None = None
     seeds: int | None = None
     reuse: Sequence[Place] = ()
@@ -152,7 +155,7 @@ class Options:
 
     @property
     def processes_here(self) -> int:
-        """Workers that are asked for on this machine."""
+        """Workers that are asked for on this machine, each with memory of its own."""
         return 0 if self.joins or self.executor == "serial" else self.workers or 0
 
     @property
@@ -245,6 +248,7 @@ def with_options(settings: Mapping[str, Any], options: Options, grid: str) -> Sw
         "sampler": _changed_sampler(settings["sampler"], options),
         "objective": options.objective,
         "metrics": options.metrics,
+        "products": options.products,
         "pruner": _changed_method(settings["pruner"], options.pruner, "none"),
         "reading": {**settings["reading"], **options.reading},
     }

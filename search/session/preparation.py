@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from cluster.executor import Executor, SerialExecutor
+from cluster.executor import Executor, SerialExecutor, available_cores
 from cluster.resources import Resources
 from model.data.dataset import Dataset
 from model.pack import compile_kernels
@@ -11,7 +11,7 @@ from model.tasks import Examples
 from search.config import SweepConfig
 from search.errors import ConfigError
 from search.extras import needed
-from search.plan import grid_widths, rows_stay, widest_pack
+from search.plan import grid_widths, rows_stay, shorter_than_a_start, widest_pack
 from search.record import Manifest, RunFolder, new_manifest
 from search.session.options import Options
 from search.storage import Place
@@ -25,8 +25,24 @@ def resources_of(config: SweepConfig) -> Resources:
     return Resources(config.resources.cpus, config.resources.gpus, config.resources.memory)
 
 
+def settled_executor(options: Options, config: SweepConfig, data: Dataset) -> str:
+    """Return where a sweep is trained: ``ray`` or ``serial``.
+
+    Parameters
+    ----------
+    options : Options
+    config : SweepConfig
+    data : Dataset
+    """
+    if options.executor != "auto":
+        return options.executor
+    elsewhere = options.joins or options.workers is not None or options.optimum
+    here = not elsewhere and shorter_than_a_start(config, data, options.refits)
+    return "serial" if here else "ray"
+
+
 def make_executor(
-    options: Options, resources: Resources, notify: Callable[[str], None]
+    options: Options, config: SweepConfig, data: Dataset, notify: Callable[[str], None]
 ) -> Executor:
     """Return the executor that the command asks for.
 
@@ -37,8 +53,11 @@ def make_executor(
     ConfigError
         If this machine has no room for one training.
     """
-    if options.executor == "serial":
+    if settled_executor(options, config, data) == "serial":
+        if options.executor == "auto":
+            notify("It is over here before Ray would have started (--executor ray starts it).")
         return SerialExecutor()
+    resources = resources_of(config)
     executor = _ray_executor()(options.address, options.workers, resources)
     if executor.room():
         return executor
@@ -59,7 +78,18 @@ def _ray_executor() -> "type[RayExecutor]":
     return RayExecutor
 
 
-def check_executor(options: Options) -> None:
+def planned_workers(options: Options, config: SweepConfig, executor: Executor) -> int:
+    """Return for how many workers a new run is planned.
+
+    A sweep that is short enough for this process has the plan that it would have on Ray, and so
+    the same bits.
+    """
+    if options.executor == "auto" and isinstance(executor, SerialExecutor):
+        return max(1, int(available_cores() / config.resources.cpus))
+    return executor.workers
+
+
+def check_executor(options: Options, config: SweepConfig, data: Dataset) -> None:
     """Refuse a new run for whose executor a library is missing, before its folder is made.
 
     Raises
@@ -67,7 +97,9 @@ def check_executor(options: Options) -> None:
     MissingLibraryError
         With the way to install it.
     """
-    if options.executor != "serial" and (options.fresh or not RunFolder(options.run_path).began):
+    if settled_executor(options, config, data) == "serial":
+        return
+    if options.fresh or not RunFolder(options.run_path).began:
         _ray_executor()
 
 
@@ -85,6 +117,7 @@ def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Example
         train_costs=train_costs,
         metrics=config.asked_metrics,
         in_place=rows_stay(config, data),
+        products=config.products,
     )
 
 

@@ -61,11 +61,13 @@ from search.session.extension import extended
 from search.session.options import Options, resolve_config
 from search.session.preparation import (
     check_executor,
+    planned_workers,
     prepare,
     read_or_write_manifest,
     resources_of,
     runs_to_reuse,
 )
+from search.session.products import check_products, with_products
 from search.session.surroundings import Surroundings, of_command
 from search.session.trainer_checks import check_before_first_sweep
 from search.session.trainers import check_params
@@ -99,6 +101,7 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     config = resolve_config(options)
     data = data or load(config.dataset, config.reading.to_reading(), err)
     check(options, config, data)
+    config = with_products(options, config, data)
     if options.dry_run:
         told = description(config, data)  # whose memory counts too
     if options.json:
@@ -109,8 +112,8 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
         here = options.executor == "serial"
         show(out, dry_run_text(config, data, options.workers, options.code, here=here))
         return
-    check_executor(options)
-    summary = run_sweep(options, config, data, of_command(options, config, err, began))
+    check_executor(options, config, data)
+    summary = run_sweep(options, config, data, of_command(options, config, data, err, began))
     run_dir, width = str(options.run_path), text_width(out)
     show(out, result_text(summary, run_dir, config.axes_by_name, width))
     if summary.best is None:
@@ -131,6 +134,7 @@ def check(options: Options, config: SweepConfig, data: Dataset) -> None:
         check_resources(resources_of(config))
     check_methods(config)
     check_metrics(config, data)
+    check_products(options, config, data)
     check_refits(options.refits, data)
     check_params(config, options.code)
     if options.optimum:
@@ -319,7 +323,7 @@ class Sweep:
 
     def _run_on(self, executor: Executor, examples: Any, interrupted: Interruption) -> Summary:
         # First of all: what else is in a folder counts only beside a manifest.
-        manifest = self._manifest(executor.workers)
+        manifest = self._manifest(planned_workers(self.options, self.config, executor))
         run = self._open_run(manifest)
         self._announce(executor)
         training = Training(

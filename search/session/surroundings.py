@@ -8,11 +8,12 @@ from functools import partial
 from rich.console import Console
 
 from cluster.executor import Executor
+from model.data.dataset import Dataset
 from search.command import Start
 from search.config import SweepConfig
 from search.engine import Observer
 from search.session.options import Options
-from search.session.preparation import make_executor, resources_of
+from search.session.preparation import make_executor
 from search.text import show
 from search.watch import Interruption
 
@@ -55,7 +56,9 @@ class Surroundings:
         show(self.err, text)
 
 
-def of_command(options: Options, config: SweepConfig, err: Console, began: Start) -> Surroundings:
+def of_command(
+    options: Options, config: SweepConfig, data: Dataset, err: Console, began: Start
+) -> Surroundings:
     """Return the surroundings of a command: an executor of its own, and Ctrl-C."""
-    executor = partial(make_executor, options, resources_of(config), partial(show, err))
+    executor = partial(make_executor, options, config, data, partial(show, err))
     return Surroundings(executor, Interruption, err, began)

@@ -154,4 +154,6 @@ class Training:
         if tasks := trainer_tasks(config, self.code):
             return measure_trainer(executor, tasks, config, examples, interrupted)
         shape = data.X.shape[1], data.n_classes
-        return calibrate(executor, config.batch_sizes, *shape, interrupted)
+        return calibrate(
+            executor, config.batch_sizes, *shape, interrupted, products=config.products
+        )

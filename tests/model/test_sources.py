@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.data import fashion_mnist
+from model.data import digits, fashion_mnist
 from model.data.download import DownloadError
 from model.data.sources import load_dataset
 from model.errors import DataError
@@ -84,6 +84,11 @@ def test_digits_are_real_images_in_the_scale_of_fashion_mnist() -> None:
     assert data.n_classes == 10
     # The same on every machine, or a run could not be resumed on another one.
     assert data.fingerprint == "14b4e2a4187dc02a"
+
+
+def test_digits_come_from_the_library_where_its_file_lies_elsewhere(monkeypatch) -> None:
+    monkeypatch.setattr(digits, "_FILE", ("elsewhere",))
+    assert load_dataset("digits", notify=silent).fingerprint == "14b4e2a4187dc02a"
 
 
 def test_enlarged_digits_keep_their_corners_and_their_look() -> None:

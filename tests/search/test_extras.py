@@ -112,7 +112,7 @@ def test_the_core_looks(core, args):
 @pytest.mark.parametrize(
     ("extra", "args", "what"),
     [
-        ("ray", SMOKE, "--executor ray"),
+        ("ray", [*SMOKE, "--executor", "ray"], "--executor ray"),
         ("optuna", [*SMOKE, "--sampler", "random", "--trials", "2"], "A sampler"),
         ("optuna", [*SMOKE, "--pruner", "halving"], "A sampler, a pruner"),
         ("optuna", ["export", "{core}/runs/smoke", "--storage", "sqlite:///x.db"], "A sampler"),

@@ -151,6 +151,7 @@ def test_interrupted_twice_it_leaves_at_once(endless):
 def test_interrupted_while_it_still_reads_the_data_it_says_so(folder, capfd, monkeypatch, number):
     def interrupted(*args, **options):
         signal.raise_signal(number)
+        time.sleep(LIMIT)  # on a busy machine the signal is heard of some lines later
 
     monkeypatch.chdir(folder)
     monkeypatch.setattr("search.session.datasets.load_dataset", interrupted)

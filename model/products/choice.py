@@ -1,0 +1,46 @@
+"""Which ways of multiplying there are, by the names that users give them."""
+
+from collections.abc import Callable
+from functools import cache
+
+from model.errors import MissingProductsError
+from model.products.fixed_point import FixedPointProducts
+from model.products.onednn import OneDnnProducts
+from model.products.products import NUMPY, Products
+
+_MAKERS: dict[str, Callable[[], Products]] = {
+    "numpy": lambda: NUMPY,
+    "onednn": OneDnnProducts,
+    "fixed": FixedPointProducts,
+}
+
+KINDS = tuple(_MAKERS)
+"""The names of all ways, whether they are at hand or not."""
+
+
+@cache
+def products_named(name: str) -> Products:
+    """Return a way of multiplying.
+
+    Parameters
+    ----------
+    name : str
+        One of `KINDS`.
+
+    Raises
+    ------
+    MissingProductsError
+        If this machine lacks what it needs.
+    """
+    return _MAKERS[name]()
+
+
+def available_products() -> list[Products]:
+    """Return what this machine has, numpy's first."""
+    found = []
+    for name in KINDS:
+        try:
+            found.append(products_named(name))
+        except MissingProductsError:
+            continue
+    return found

@@ -1,0 +1,59 @@
+"""Exact sums of products with 24-bit numbers, made of three products of bytes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.products.fixed_loops import join, join_and_subtract, split
+from model.products.library import OneDnn
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+U8 = NDArray[np.uint8]
+
+# Features whose sums are made before they are taken from the weights: those of 64 columns and nine
+# classes, 1.3 MB, are still in the cache then. docs/performance.md has the measurement.
+_TILE_FEATURES = 196
+
+
+class LimbSums:
+    """Sums in int32, of each of three bytes by itself: bytes multiply faster than float32.
+
+    Parameters
+    ----------
+    library : OneDnn
+    rows, n_features, width : int
+        Rows of a block, features and columns.
+    """
+
+    def __init__(self, library: OneDnn, rows: int, n_features: int, width: int) -> None:
+        self._library = library
+        self._limbs = np.empty((max(rows, n_features), 3 * width), np.int8)
+        self._sums = np.empty((max(rows, _TILE_FEATURES), 3 * width), np.int32)
+        self._held = 0
+
+    def hold(self, F: F32, inverse: F32) -> None:
+        """Write three bytes for each number."""
+        self._held = len(F)
+        split(F, inverse, self._limbs[: self._held])
+
+    def write(self, X: U8, unit: F64, Z: F32) -> None:
+        """Multiply each byte, and round their sum once."""
+        sums = self._sums[: len(X)]
+        self._library.multiply_bytes(X, self._limbs[: self._held], sums)
+        join(sums, unit, Z)
+
+    def subtract(self, X: U8, unit: F64, V: F32) -> None:
+        """Multiply for some features at a time, and round each difference once."""
+        limbs = self._limbs[: self._held]
+        for start in range(0, len(V), _TILE_FEATURES):
+            some = slice(start, start + _TILE_FEATURES)
+            sums = self._sums[: len(V[some])]
+            self._library.multiply_bytes(X[:, some], limbs, sums, transposed=True)
+            join_and_subtract(sums, unit, V[some])
+
+    def gram(self, X: U8, G: F32) -> None:
+        """X X^T = X (X - 128)^T + 128 X 1: bytes with a sign go to 127 alone."""
+        signed = np.ascontiguousarray((X ^ 128).view(np.int8).T)
+        sums = np.empty((len(X), len(X)), np.int32)
+        self._library.multiply_bytes(X, signed, sums)
+        G[...] = sums.astype(np.int64) + 128 * X.sum(axis=1, dtype=np.int64)[:, None]

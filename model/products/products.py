@@ -1,0 +1,120 @@
+"""What the packed trainer asks of its products, and the plainest answer: numpy's BLAS."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.blas import sgemm
+
+F32 = NDArray[np.float32]
+
+
+class BlockProducts(Protocol):
+    """The products of blocks of one shape, with working memory that is made once.
+
+    `model.block.Block` calls `hold`, `project` for some rows at a time, `gram`, then `correct` for
+    each mini-batch but the first one, then `update` for some rows at a time. Scoring calls `hold`
+    once and then `project`.
+    """
+
+    def hold(self, V: F32) -> None:
+        """Take the factor of all calls of `project` up to the next `hold` or `update`.
+
+        Parameters
+        ----------
+        V : ndarray of shape (D, W)
+            Not changed as long as it is held.
+        """
+
+    def project(self, X: F32, Z: F32) -> None:
+        """Z = X V, with the V that is held.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, D)
+            At most as many rows as the block has.
+        Z : ndarray of shape (n, W)
+            Written over.
+        """
+
+    def gram(self, X: F32, G: F32) -> None:
+        """G = X X^T, of shape (n, n)."""
+
+    def correct(self, gram: F32, deltas: F32, correction: F32) -> None:
+        """Write gram deltas over `correction`.
+
+        Parameters
+        ----------
+        gram : ndarray of shape (n, m)
+            Inner products of the rows of a mini-batch and those before it.
+        deltas : ndarray of shape (m, W)
+        correction : ndarray of shape (n, W)
+        """
+
+    def update(self, X: F32, V: F32, deltas: F32) -> None:
+        """V <- V - X^T deltas, in place.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, D)
+        V : ndarray of shape (D, W)
+        deltas : ndarray of shape (n, W)
+        """
+
+
+class Products(Protocol):
+    """A way of multiplying: makes the products of blocks.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it; part of what decides a result's last bits.
+    alike : bool
+        Whether each column of a product has the same bits on every machine, whatever other columns
+        stand beside it. The trainer then does all else in such a way too.
+    """
+
+    name: str
+    alike: bool
+
+    def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
+        """Return the products of blocks of at most `rows` rows, D features and W columns."""
+
+
+class NumpyProducts:
+    """Products in float32 by the BLAS that numpy and scipy bring."""
+
+    name = "numpy"
+    alike = False
+
+    def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
+        """Return products that need no memory."""
+        del rows, n_features, width
+        return NumpyBlock()
+
+
+class NumpyBlock:
+    """Products of blocks in float32, by numpy and scipy."""
+
+    def hold(self, V: F32) -> None:
+        """Keep it as it is."""
+        self._V = V
+
+    def project(self, X: F32, Z: F32) -> None:
+        """Multiply."""
+        np.matmul(X, self._V, out=Z)
+
+    def gram(self, X: F32, G: F32) -> None:
+        """Multiply."""
+        np.matmul(X, X.T, out=G)
+
+    def correct(self, gram: F32, deltas: F32, correction: F32) -> None:
+        """Multiply."""
+        np.matmul(gram, deltas, out=correction)
+
+    def update(self, X: F32, V: F32, deltas: F32) -> None:
+        """Add up inside the BLAS call; the transposed views copy nothing."""
+        sgemm(-1.0, deltas.T, X.T, 1.0, V.T, trans_b=True, overwrite_c=True)
+
+
+NUMPY = NumpyProducts()

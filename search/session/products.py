@@ -1,0 +1,72 @@
+"""How a run multiplies: as it began, as is asked for, or as is fastest here."""
+
+from model.data.dataset import Dataset
+from model.features import RAW
+from model.products import NUMPY, available_products, fits, products_named
+from model.speed import fastest
+from search.config import SweepConfig
+from search.errors import ConfigError
+from search.record import RunFolder
+from search.session.options import Options
+
+AUTO = "auto"
+
+
+def with_products(options: Options, config: SweepConfig, data: Dataset) -> SweepConfig:
+    """Return the settings with a way of multiplying in place of ``auto``.
+
+    A run that is there keeps its own. Nothing is chosen unless it is asked for: a choice by
+    measurement may be another one tomorrow, and the same command gives the same result.
+
+    Parameters
+    ----------
+    options : Options
+    config : SweepConfig
+    data : Dataset
+
+    Raises
+    ------
+    RunFolderError
+        If the run's manifest cannot be read.
+    """
+    if config.products != AUTO:
+        return config
+    manifest = None if options.fresh else RunFolder(options.run_path).read_manifest()
+    if manifest is not None:
+        return config.model_copy(update={"products": manifest.sweep_config.products})
+    able = [way for way in available_products() if _why_not(way.name, config, data) is None]
+    shape = data.X.shape[1], data.n_classes
+    chosen = fastest(able, config.batch_sizes, *shape) if len(able) > 1 else NUMPY
+    return config.model_copy(update={"products": chosen.name})
+
+
+def check_products(options: Options, config: SweepConfig, data: Dataset) -> None:
+    """Refuse a way of multiplying that the data or this machine does not have.
+
+    Raises
+    ------
+    ConfigError
+        If the features are no numbers that it multiplies.
+    MissingProductsError
+        If a library is missing here; machines of a cluster say it themselves.
+    """
+    if config.products in (AUTO, NUMPY.name):
+        return
+    reason = _why_not(config.products, config, data)
+    if reason:
+        raise ConfigError(
+            f'products = "{config.products}" {reason}. Use "numpy", or "onednn" where it is '
+            "installed."
+        )
+    if not options.joins:
+        products_named(config.products)
+
+
+def _why_not(name: str, config: SweepConfig, data: Dataset) -> str | None:
+    """Say what of the data keeps it from being multiplied so; None where nothing does."""
+    if name != "fixed":
+        return None
+    if config.features != RAW:
+        return f'takes features as they are, and features = "{config.features}" changes them'
+    parts = [data.X] if data.X_val is None else [data.X, data.X_val]
+    return next(filter(None, map(fits, parts)), None)

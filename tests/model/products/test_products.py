@@ -1,0 +1,249 @@
+"""What all ways of multiplying give: the products, and some of them the same bits everywhere."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.errors import MissingProductsError
+from model.products import KINDS, NUMPY, available_products, fits, library, products_named
+from model.products.fixed_point import MOST_FEATURES, FixedPointProducts, units
+
+WAYS = {"numpy": lambda: NUMPY, "onednn": lambda: products_named("onednn"),
+        "fixed by bytes": lambda: FixedPointProducts(whole=True),
+        "fixed by float64": lambda: FixedPointProducts(whole=False)}  # fmt: skip
+FIXED = [name for name in WAYS if name.startswith("fixed")]
+LARGEST = 8_355_711  # of three bytes with a sign each, the smaller of both ends
+
+
+@pytest.fixture(params=WAYS, scope="module")
+def way(request):
+    try:
+        return WAYS[request.param]()
+    except MissingProductsError as missing:
+        pytest.skip(str(missing))
+
+
+def rows(n, n_features, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (n, n_features)).astype(np.float32)
+
+
+def factor(n, width, seed=1):
+    """Return numbers of very different size in each column."""
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal((n, width)) * 10.0 ** rng.integers(-12, 9, width)).astype("f4")
+
+
+def close(found, exact, terms):
+    """Check against sums in float64, by the sum of the magnitudes: that is how float32 rounds."""
+    assert found.dtype == np.float32
+    assert (np.abs(found - exact) <= 2.0**-20 * terms + 1e-30).all()
+
+
+@pytest.mark.parametrize(("n", "D", "W"), [(1, 1, 1), (5, 784, 9), (64, 30, 60), (128, 401, 7)])
+def test_they_are_the_products(way, n, D, W):
+    X, V, deltas, G = rows(n, D), factor(D, W), factor(n, W), np.empty((n, n), np.float32)
+    wide_X, wide_V, wide_deltas = X.astype(float), V.astype(float), deltas.astype(float)
+    products = way.of_block(n, D, W)
+    Z, correction = np.empty((n, W), np.float32), np.empty((n, W), np.float32)
+    products.hold(V)
+    products.project(X, Z)
+    close(Z, wide_X @ wide_V, X.max() * D * np.abs(wide_V).max(axis=0))
+    products.gram(X, G)
+    close(G, wide_X @ wide_X.T, np.full((n, n), D * 255.0**2))
+    products.correct(G, deltas, correction)
+    terms = np.abs(G.astype(float)) @ np.abs(wide_deltas)
+    close(correction, G.astype(float) @ wide_deltas, terms)
+    new = V.copy()
+    products.update(X, new, deltas)
+    terms = np.abs(wide_V).max(axis=0) + n * 255 * np.abs(wide_deltas).max(axis=0)
+    close(new, wide_V - wide_X.T @ wide_deltas, terms)
+
+
+def test_fewer_rows_than_the_block_has(way):
+    X, V = rows(7, 20), factor(20, 6)
+    products = way.of_block(64, 20, 6)
+    Z, G = np.empty((7, 6), np.float32), np.empty((7, 7), np.float32)
+    products.hold(V)
+    products.project(X, Z)
+    products.gram(X, G)
+    close(Z, X.astype(float) @ V, 255 * 20 * np.abs(V).max(axis=0))
+    assert (G == X @ X.T).all()
+
+
+def test_numbers_that_are_not_finite_stay_in_their_column(way):
+    X, deltas = rows(16, 30), factor(16, 5)
+    for bad in (np.nan, np.inf, -np.inf, np.float32(3.4e38)):
+        V = factor(30, 5)
+        V[3, 2] = bad
+        outcomes = []
+        for columns in (range(5), [0, 1, 3, 4]):
+            part = np.ascontiguousarray(V[:, list(columns)])
+            products = way.of_block(16, 30, len(part[0]))
+            Z = np.empty((16, len(part[0])), np.float32)
+            with np.errstate(all="ignore"):
+                products.hold(part)
+                products.project(X, Z)
+                products.update(X, part, np.ascontiguousarray(deltas[:, list(columns)]))
+            outcomes.append((Z, part))
+        (Z, new), (Z_others, new_others) = outcomes
+        np.testing.assert_allclose(np.delete(Z, 2, axis=1), Z_others, rtol=1e-4)
+        np.testing.assert_allclose(np.delete(new, 2, axis=1), new_others, rtol=1e-4)
+        if not np.isfinite(bad):
+            assert not np.isfinite(Z[X[:, 3] > 0, 2]).any()
+            assert not np.isfinite(new[3, 2])
+
+
+# --- fixed point ------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=FIXED, scope="module")
+def fixed(request):
+    try:
+        return WAYS[request.param]()
+    except MissingProductsError as missing:
+        pytest.skip(str(missing))
+
+
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 128), D=st.integers(1, 90))
+@settings(max_examples=30)
+def test_sums_are_exact_and_rounded_once(fixed, seed, n, D):
+    X, V = rows(n, D, seed), factor(D, 4, seed)
+    unit, inverse = units(V)
+    whole = [[round(float(v) * float(i)) for v, i in zip(row, inverse, strict=True)] for row in V]
+    products, Z = fixed.of_block(n, D, 4), np.empty((n, 4), np.float32)
+    products.hold(V)
+    products.project(X, Z)
+    for i in range(n):
+        for m in range(4):
+            exact = sum(int(X[i, d]) * whole[d][m] for d in range(D))
+            assert Z[i, m] == np.float32(exact * float(unit[m]))
+
+
+@given(seed=st.integers(0, 2**32 - 1), columns=st.sets(st.integers(0, 8), min_size=1))
+@settings(max_examples=30)
+def test_a_column_has_the_same_bits_beside_any_others(fixed, seed, columns):
+    some = sorted(columns)
+    X, V, deltas = rows(24, 50, seed), factor(50, 9, seed), factor(24, 9, seed + 1)
+    found = []
+    for chosen in (range(9), some):
+        part, of_part = V[:, list(chosen)].copy(), deltas[:, list(chosen)].copy()
+        products = fixed.of_block(24, 50, len(part[0]))
+        Z, correction = (np.empty((24, len(part[0])), np.float32) for _ in range(2))
+        G = np.empty((24, 24), np.float32)
+        products.hold(part)
+        products.project(X, Z)
+        products.gram(X, G)
+        products.correct(G, of_part, correction)
+        products.update(X, part, of_part)
+        found.append((Z, correction, part))
+    for whole, alone in zip(*found, strict=True):
+        assert np.array_equal(whole[:, some], alone)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=30)
+def test_bytes_and_float64_give_the_same_bits(seed):
+    try:
+        ways = [FixedPointProducts(whole=True), FixedPointProducts(whole=False)]
+    except MissingProductsError as missing:
+        pytest.skip(str(missing))
+    found = []
+    for fixed in ways:
+        X, V, deltas = rows(100, 300, seed), factor(300, 12, seed), factor(100, 12, seed + 1)
+        products = fixed.of_block(100, 300, 12)
+        Z, G = np.empty((100, 12), np.float32), np.empty((100, 100), np.float32)
+        products.hold(V)
+        products.project(X, Z)
+        products.gram(X, G)
+        products.update(X, V, deltas)
+        found.append((Z, G, V))
+    for by_bytes, by_doubles in zip(*found, strict=True):
+        assert np.array_equal(by_bytes, by_doubles)
+
+
+def test_no_sum_leaves_its_type(fixed):
+    """The largest numbers, as many as there may be; q is 127 of each byte, or just below 2^23."""
+    X = np.full((2, MOST_FEATURES), 255, np.float32)
+    for q in (LARGEST, -LARGEST, 2**23 - 1, -(2**23) + 1, 0x7F7F7F, 0x808080 - 2**24):
+        V = np.full((MOST_FEATURES, 1), q, np.float32)
+        products, Z = fixed.of_block(2, MOST_FEATURES, 1), np.empty((2, 1), np.float32)
+        products.hold(V)
+        products.project(X, Z)
+        (unit,), (inverse,) = units(V)
+        exact = 255 * MOST_FEATURES * round(q * float(inverse)) * float(unit)
+        assert Z[0, 0] == np.float32(exact)
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
+def test_units_leave_24_bits_and_lose_half_a_unit(values):
+    F = np.array(values, np.float32)[:, None]
+    (unit,), (inverse,) = units(F)
+    q = np.rint(F * inverse)
+    assert np.abs(q).max() <= LARGEST
+    top = float(np.abs(F).max())
+    assert top == 0 or unit <= max(2.0**-22 * top * 1.01, 2.0**-123)
+    assert (np.abs(q.astype(float) * unit - F) <= unit / 2).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, np.float64, bool])
+def test_whole_numbers_of_any_type_fit(dtype):
+    assert fits(np.array([[0, 1]], dtype)) is None
+    assert fits(np.full((5000, 2), 200).astype(dtype)) is None
+
+
+@pytest.mark.parametrize("value", [-1.0, 255.5, 256.0, np.nan, np.inf])
+def test_what_does_not_fit_is_named(value):
+    X = np.zeros((5000, 2))
+    X[4999, 1] = value
+    assert str(value) in str(fits(X))
+    assert "65,000" in str(fits(np.zeros((1, MOST_FEATURES + 1), np.uint8)))
+
+
+# --- choice -----------------------------------------------------------------------------------
+
+
+def test_numpy_is_always_there_and_all_have_their_names():
+    found = available_products()
+    assert found[0] is NUMPY
+    assert {way.name for way in found} <= set(KINDS)
+    for way in found:
+        assert products_named(way.name) is way
+
+
+@pytest.mark.parametrize("broken", ["absent", "without its file", "damaged"])
+def test_a_library_that_cannot_be_had_is_one_message(broken, monkeypatch, tmp_path):
+    def files(name):
+        if broken == "absent":
+            raise library.metadata.PackageNotFoundError(name)
+        if broken == "without its file":
+            return []
+        return [Stated(tmp_path / "libdnnl.so.3")]
+
+    (tmp_path / "libdnnl.so.3").write_bytes(b"no library")
+    monkeypatch.setattr(library.metadata, "files", files)
+    uncached = library.onednn.__wrapped__
+    with pytest.raises(MissingProductsError, match=r"oneDNN .* on this machine"):
+        uncached()
+
+
+class Stated:
+    """A file of an installed package, as importlib.metadata states it."""
+
+    def __init__(self, path):
+        self.name, self._path = path.name, path
+
+    def locate(self):
+        return self._path
+
+
+def test_shapes_that_do_not_go_together_are_refused():
+    try:
+        onednn = library.onednn()
+    except MissingProductsError as missing:
+        pytest.skip(str(missing))
+    A, B, C = (np.zeros(shape, np.float32) for shape in ((2, 3), (4, 5), (2, 5)))
+    with pytest.raises(ValueError, match="do not go together"):
+        onednn.multiply(A, B, C)
+    with pytest.raises(ValueError, match="in one piece"):
+        onednn.multiply(A, B[:3].T.copy().T, C)
