@@ -13,7 +13,7 @@ Two identities keep the arithmetic small:
   one multiplication of s.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -89,6 +89,23 @@ class PackState:
             V=np.zeros((n_features, K * M), np.float32),
             scale=np.ones(M),
             b=np.zeros((K, M), np.float32),
+        )
+
+    @classmethod
+    def side_by_side(cls, states: Sequence[Self]) -> Self:
+        """Return the columns of states as one, in their order.
+
+        All have the same batch size, seed, epoch, features and classes.
+        """
+        first, K = states[0], len(states[0].b)
+        weights = [state.V.reshape(len(state.V), K, -1) for state in states]
+        return replace(
+            first,
+            learning_rate=np.concatenate([state.learning_rate for state in states]),
+            alpha=np.concatenate([state.alpha for state in states]),
+            V=np.concatenate(weights, axis=2).reshape(len(first.V), -1),
+            scale=np.concatenate([state.scale for state in states]),
+            b=np.concatenate([state.b for state in states], axis=1),
         )
 
     @property
