@@ -93,6 +93,23 @@ class PackState:
             b=np.zeros((K, M), np.float32),
         )
 
+    @classmethod
+    def side_by_side(cls, states: Sequence[Self]) -> Self:
+        """Return the columns of states as one, in their order.
+
+        All have the same batch size, seed, epoch, features and classes.
+        """
+        first, K = states[0], len(states[0].b)
+        weights = [state.V.reshape(len(state.V), K, -1) for state in states]
+        return replace(
+            first,
+            learning_rate=np.concatenate([state.learning_rate for state in states]),
+            alpha=np.concatenate([state.alpha for state in states]),
+            V=np.concatenate(weights, axis=2).reshape(len(first.V), -1),
+            scale=np.concatenate([state.scale for state in states]),
+            b=np.concatenate([state.b for state in states], axis=1),
+        )
+
     @property
     def width(self) -> int:
         """Number of columns M."""

@@ -4,6 +4,7 @@ It knows which tasks an executor runs, and repeats those that lost their worker.
 where the executor runs them, nor who watches.
 """
 
+from search.engine.attempts import Task, run_tasks
 from search.engine.calibration import calibrate
 from search.engine.limits import Enough, Limits
 from search.engine.measuring import TrainerSpeed, measure_trainer
@@ -38,6 +39,7 @@ __all__ = [
     "Refits",
     "SampledSearch",
     "Source",
+    "Task",
     "TrainerSpeed",
     "Wave",
     "WaveRequest",
@@ -48,5 +50,6 @@ __all__ = [
     "measure_trainer",
     "model_is_whole",
     "newest_trials",
+    "run_tasks",
     "wave_widths",
 ]

@@ -3,32 +3,36 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import metadata
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
 import joblib
 
 from model.seal import Seal
-from search.estimators.shared_fits import Params, Split, Work
+from search.estimators.shared_fits import Params, Result, Split, Unit, Work
 from search.storage import json_content, lock, parse_json, prepare_folder, read_whole, write_whole
 
-_ABOUT = "search.json"
-
-Results = dict[tuple[int, int], dict[str, Any]]
-"""What a candidate gave on a split, by the numbers of the split and of the candidate."""
+_ABOUT, _SEED = "search.json", "seed.json"
 
 
-def identity_of(
-    work: Work, candidates: Sequence[Params], splits: Sequence[Split]
-) -> dict[str, str]:
-    """Return digests of all that a search's results depend on, each by what it is of."""
+def identity_of(work: Work, asked: object, splits: Sequence[Split]) -> dict[str, str]:
+    """Return digests of all that a search's results depend on, each by what it is of.
+
+    Parameters
+    ----------
+    work : Work
+    asked : object
+        What says which candidates there are: those of a grid, or how they are found.
+    splits : sequence of Split
+    """
     how = work.how
     return {
         "estimator": _digest((type(work.estimator), work.estimator.get_params(deep=False))),
-        "space": _digest(list(candidates)),
+        "space": _digest(asked),
         "data": joblib.hash((work.X, work.y)),
         "splits": joblib.hash([(list(train), list(test)) for train, test in splits]),
         "scoring": _shown(how["scorer"]),
@@ -62,6 +66,8 @@ class KeptResults:
 
     def __init__(self, folder: Path, run: str) -> None:
         self._folder, self._run = folder, run
+        # Of the params of each candidate, by its number.
+        self._digests: dict[int, str] = {}
 
     @classmethod
     @contextmanager
@@ -87,19 +93,30 @@ class KeptResults:
                 _check_same(folder, content, about)
             yield cls(folder, run)
 
-    def read(self, split: int, candidates: Sequence[int]) -> Results:
-        """Return what is kept of candidates that were trained together; nothing if damaged."""
-        path = self._path(split, candidates)
+    def seed(self, draw: Callable[[], int]) -> int:
+        """Return the seed of the search, drawn when the folder was new."""
+        path, seal = self._folder / _SEED, Seal(self._run, _SEED)
+        content = read_whole(path)
+        with suppress(ValueError, KeyError):
+            if content is not None:
+                return int(parse_json(content, seal)["seed"])
+        seed = draw()
+        write_whole(path, json_content({"seed": seed}, seal))
+        return seed
+
+    def read(self, unit: Unit, params: Sequence[Params]) -> list[Result] | None:
+        """Return what is kept of candidates that were trained together; None if damaged."""
+        path = self._path(unit, params, "json")
         content = read_whole(path)
         if content is None:
-            return {}
+            return None
         try:
-            found = parse_json(content, Seal(self._run, path.name))["results"]
+            found: list[Result] = parse_json(content, Seal(self._run, path.name))["results"]
         except (ValueError, KeyError):
-            return {}
-        return {(split, k): result for k, result in zip(candidates, found, strict=True)}
+            return None
+        return found if len(found) == len(params) else None
 
-    def write(self, split: int, candidates: Sequence[int], results: Results) -> None:
+    def write(self, unit: Unit, params: Sequence[Params], results: Sequence[Result]) -> None:
         """Make results durable.
 
         Raises
@@ -107,13 +124,53 @@ class KeptResults:
         StoreError
             If the disk is full, or the like.
         """
-        path = self._path(split, candidates)
-        rows = [_plain(results[split, k]) for k in candidates]
+        path = self._path(unit, params, "json")
+        rows = [_plain(result) for result in results]
         write_whole(path, json_content({"results": rows}, Seal(self._run, path.name)))
 
-    def _path(self, split: int, candidates: Sequence[int]) -> Path:
-        digest = hashlib.sha256(json.dumps(list(candidates)).encode()).hexdigest()[:12]
-        return self._folder / f"split-{split:03d}-{digest}.json"
+    def fitted(self, unit: Unit, params: Sequence[Params]) -> tuple[Any, ...]:
+        """Return the estimators that were kept to be trained on; none if they cannot be read."""
+        path = self._path(unit, params, "fitted")
+        content = read_whole(path)
+        if content is None or Seal(self._run, path.name).problem(content) is not None:
+            return ()
+        with suppress(Exception):  # what a class of anybody's raises when it is read
+            found: tuple[Any, ...] = joblib.load(BytesIO(content))
+            return found if len(found) == len(params) else ()
+        return ()
+
+    def write_fitted(self, unit: Unit, params: Sequence[Params], fitted: tuple[Any, ...]) -> None:
+        """Keep estimators that may be trained on, where they can be pickled.
+
+        Raises
+        ------
+        StoreError
+            If the disk is full, or the like.
+        """
+        path, content = self._path(unit, params, "fitted"), BytesIO()
+        try:
+            joblib.dump(fitted, content)
+        except Exception:  # they are trained anew by a search that goes on
+            return
+        seal = Seal(self._run, path.name)
+        write_whole(path, seal.close(content.getvalue() + seal.blank.encode()))
+
+    def forget_fitted(self, unit: Unit, params: Sequence[Params]) -> None:
+        """Delete estimators that nobody will train on."""
+        with suppress(OSError):
+            self._path(unit, params, "fitted").unlink(missing_ok=True)
+
+    def _path(self, unit: Unit, params: Sequence[Params], ending: str) -> Path:
+        """Return where the results of some candidates are; others of the same numbers have another.
+
+        Samplers may propose others to a search whose seed nobody knows.
+        """
+        for number, given in zip(unit.candidates, params, strict=True):
+            if number not in self._digests:
+                self._digests[number] = _digest(dict(given))
+        what = json.dumps([[number, self._digests[number]] for number in unit.candidates])
+        digest = hashlib.sha256(what.encode()).hexdigest()[:12]
+        return self._folder / f"split-{unit.split:03d}-{digest}.{ending}"
 
 
 def _plain(value: Any) -> Any:

@@ -1,32 +1,27 @@
 """GridSearchCV with shared training: same candidates, same results, a part of the work."""
 
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from itertools import product
+from contextlib import ExitStack, contextmanager
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn.base import clone, is_classifier
+from sklearn.base import _fit_context, clone, is_classifier
 from sklearn.metrics._scorer import _MultimetricScorer
-from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.model_selection import check_cv
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.model_selection._validation import (
-    _insert_error_scores,
-    _warn_or_raise_about_fit_failures,
-)
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_method_params, indexable
 
-from search.estimators.kept_results import KeptResults, identity_of
-from search.estimators.shared_fits import Params, Split, Unit, Work, made
-from search.estimators.sharing import family_of
-
-
-class SharesNothingWarning(UserWarning):
-    """Every candidate is trained from its beginning."""
+from search.estimators.evaluation import Evaluation
+from search.estimators.fit_callbacks import FitCallbacks
+from search.estimators.places import place_of
+from search.estimators.result_book import ResultBook
+from search.estimators.shared_fits import Split, Work
+from search.estimators.strategies import GRID, Strategy, seed_of, strategy_of
+from search.estimators.telling import telling
 
 
 class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
@@ -48,11 +43,34 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         `SoftmaxClassifier` and `EpochTrained`; of a pipeline that of its last step, as
         ``model__epochs``. An estimator that cannot go on is trained anew for each candidate, and a
         `SharesNothingWarning` says so.
+    strategy : str or optuna.samplers.BaseSampler
+        ``"grid"``: every combination. ``"random"``: `n_trials` that are drawn, as
+        `RandomizedSearchCV` draws them. ``"halving"``: rung by rung as `HalvingGridSearchCV`, or
+        with `n_trials` as `HalvingRandomSearchCV`; candidates are trained on from rung to rung.
+        Else a sampler of Optuna or its name (``"tpe"``, ``"qmc"``, ``"gp"``, ``"cmaes"``), which
+        is asked for `n_trials`, eight at a time, and told their mean scores.
+    n_trials : int, optional
+        Candidates of all strategies but the grid; 32 of a sampler that is told nothing else.
     folder : str or Path, optional
         Where results are kept as soon as they are there: the same `fit` in another process goes on
         with them, whatever ended the first.
-    scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
-        As in `GridSearchCV`.
+    executor : "ray" or "serial", optional
+        Where trainings run: on a Ray cluster, or one after the other as a worker would; left out,
+        with joblib as in `GridSearchCV`. Either gives the same bits, each training with one
+        thread of BLAS.
+    address : str, optional
+        Of a Ray cluster. Without it, and without RAY_ADDRESS, ``executor="ray"`` starts one here
+        for the time of `fit`.
+    factor, min_resources, max_resources, aggressive_elimination
+        Of halving, as in `HalvingGridSearchCV`; ``max_resources="auto"`` is what the estimator
+        itself has as its `resource`.
+    random_state : int, RandomState or None
+        Where the random numbers of candidates that are drawn come from.
+    scoring, n_jobs, refit, cv, pre_dispatch, error_score, return_train_score
+        As in `GridSearchCV`. With Ray, `n_jobs` is the most trainings at the same time.
+    verbose : int
+        From 1 how far the search is, drawn over itself in a terminal or a notebook and nowhere
+        else; from 2 a line for each candidate and split.
 
     Attributes
     ----------
@@ -61,6 +79,8 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         shares.
     n_trainings_ : int
         Trainings that were begun or taken from `folder`, in place of candidates times splits.
+    n_resources_, n_candidates_, n_iterations_ and others
+        Of halving, as in `HalvingGridSearchCV`.
 
     Notes
     -----
@@ -79,13 +99,30 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
     (6, 6)
     """
 
+    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 - as its base has it
+        **BaseSearchCV._parameter_constraints,
+        "n_trials": [Interval(Integral, 1, None, closed="left"), None],
+        "executor": [StrOptions({"ray", "serial"}), None],
+        "factor": [Interval(Real, 1, None, closed="neither")],
+        "random_state": ["random_state"],
+    }
+
     def __init__(  # noqa: PLR0913 - what scikit-learn sets and copies by name
         self,
         estimator: Any,
-        space: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]],
+        space: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         *,
         resource: str | None = None,
+        strategy: Any = GRID,
+        n_trials: int | None = None,
         folder: str | Path | None = None,
+        executor: str | None = None,
+        address: str | None = None,
+        factor: float = 3,
+        min_resources: int | str = "exhaust",
+        max_resources: int | str = "auto",
+        aggressive_elimination: bool = False,
+        random_state: Any = None,
         scoring: Any = None,
         n_jobs: int | None = None,
         refit: Any = True,
@@ -102,10 +139,20 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         )  # fmt: skip
         self.space = space
         self.resource = resource
+        self.strategy = strategy
+        self.n_trials = n_trials
         self.folder = folder
+        self.executor = executor
+        self.address = address
+        self.factor = factor
+        self.min_resources = min_resources
+        self.max_resources = max_resources
+        self.aggressive_elimination = aggressive_elimination
+        self.random_state = random_state
 
+    @_fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
-        """Train and score all candidates on all splits, then the best one on all rows.
+        """Train and score candidates on all splits, then the best one on all rows.
 
         Parameters
         ----------
@@ -118,24 +165,21 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the space or the folder does not fit, or every training has failed.
+            If the space, the strategy or the folder does not fit, or every training has failed.
+        MissingLibraryError
+            If the strategy needs Optuna, or the executor Ray, and it is not installed.
+        ClusterError
+            If no cluster can be started or joined, or it fails.
         """
-        self._validate_params()
         scorers, metric = self._get_scorers()
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(cv.split(X, y, **routed.splitter.split))
+        if not splits:
+            raise ValueError("No fits were performed: there is no split.")
         self.n_splits_ = len(splits)
-        candidates = list(ParameterGrid(self.space))
-        if not (candidates and splits):
-            raise ValueError("No fits were performed: there is no candidate, or no split.")
-        if self.verbose > 0:
-            print(  # noqa: T201 - where GridSearchCV has it
-                f"Fitting {len(splits)} folds for each of {len(candidates)} candidates, totalling "
-                f"{len(candidates) * len(splits)} fits"
-            )
         how = {
             "scorer": scorers,
             "fit_params": routed.estimator.fit,
@@ -144,114 +188,93 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
             "error_score": self.error_score,
         }
         work = Work(self.estimator, self.resource, X, y, how)
-        out = self._evaluate(work, splits, candidates)
-        _warn_or_raise_about_fit_failures(out, self.error_score)
-        if callable(self.scoring):
-            _insert_error_scores(out, self.error_score)
-        self.cv_results_ = self._format_results(candidates, len(splits), out)
-        self.multimetric_ = isinstance(out[0]["test_scores"], dict)
+        strategy = strategy_of(self, cv, (X, y, routed.splitter.split))
+        callbacks = FitCallbacks(self, X, y, params)
+        with self._opened(work, splits, strategy) as (evaluation, random_state):
+            book = ResultBook(self, evaluation, callbacks, len(splits))
+            more = strategy.run(book, random_state, metric)
+            self.n_trainings_ = evaluation.n_trainings
+        for name, value in more.items():
+            setattr(self, name, value)
+        self.cv_results_ = book.results
+        self.multimetric_ = isinstance(book.first_scores, dict)
         if callable(self.scoring) and self.multimetric_:
-            self._check_refit_for_multimetric(out[0]["test_scores"])
+            self._check_refit_for_multimetric(book.first_scores)
             metric = self.refit
-        self._choose(metric)
+        self._choose(metric, strategy)
         if self.refit:
-            self._refit(X, y, routed.estimator.fit)
-        multi = isinstance(scorers, _MultimetricScorer)
-        self.scorer_ = scorers._scorers if multi else scorers
+            self._refit(X, y, routed.estimator.fit, callbacks)
+        self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
+        callbacks.finish()
         return self
 
-    def _choose(self, metric: Any) -> None:
+    @contextmanager
+    def _opened(
+        self, work: Work, splits: Sequence[Split], strategy: Strategy
+    ) -> Iterator[tuple[Evaluation, Any]]:
+        """Open the folder, the place where trainings run, and what tells how they go."""
+        seed, safe = self.random_state, "Give a folder, and the same fit goes on from there."
+        with ExitStack() as stack:
+            told = stack.enter_context(telling(self))
+            kept = None
+            if self.folder is not None:
+                # Files and locks, which a search without a folder has no use for.
+                from search.estimators.kept_results import KeptResults, identity_of
+
+                fixed = seed if isinstance(seed, Integral) else None
+                asked = (strategy.identity, fixed) if strategy.draws else strategy.identity
+                about = identity_of(work, asked, splits)
+                kept = stack.enter_context(KeptResults.opened(Path(self.folder), about))
+                if strategy.draws:
+                    seed = kept.seed(lambda: seed_of(self.random_state))
+                safe = f"What is done is kept in {self.folder}; the same fit goes on from there."
+            place = stack.enter_context(
+                place_of(
+                    work, executor=self.executor, address=self.address, n_jobs=self.n_jobs,
+                    pre_dispatch=self.pre_dispatch, safe=safe,
+                )
+            )  # fmt: skip
+            evaluation = Evaluation(work, splits, place, told, kept)
+            yield evaluation, seed
+            evaluation.close()
+
+    def _choose(self, metric: Any, strategy: Strategy) -> None:
         if not self.refit and self.multimetric_:
             return
-        self.best_index_ = self._select_best_index(self.refit, metric, self.cv_results_)
+        chosen = None if callable(self.refit) else strategy.best_index(self.cv_results_)
+        if chosen is None:
+            chosen = self._select_best_index(self.refit, metric, self.cv_results_)
+        self.best_index_ = chosen
         if not callable(self.refit):
             self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
         self.best_params_ = self.cv_results_["params"][self.best_index_]
 
-    def _refit(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
+    def _refit(
+        self, X: Any, y: Any, fit_params: Mapping[str, Any], callbacks: FitCallbacks
+    ) -> None:
         best = clone(clone(self.estimator).set_params(**clone(self.best_params_, safe=False)))
-        began = time.time()
-        self.best_estimator_ = best.fit(*_given(X, y), **fit_params)
-        self.refit_time_ = time.time() - began
+        with callbacks.refitting(best):
+            began = time.time()
+            self.best_estimator_ = best.fit(*_given(X, y), **fit_params)
+            self.refit_time_ = time.time() - began
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
 
-    def _evaluate(
-        self, work: Work, splits: Sequence[Split], candidates: Sequence[Params]
-    ) -> list[dict[str, Any]]:
-        """Return what each candidate gives on each split, as scikit-learn's own search has it."""
-        rows = max(len(train) for train, _ in splits)
-        given = frozenset(work.how["fit_params"] or ())
-        units = list(self._units(candidates, len(splits), rows, given))
-        self.n_trainings_ = len(units)
-        found: dict[tuple[int, int], dict[str, Any]] = {}
-        with ExitStack() as stack:
-            kept = None
-            if self.folder is not None:
-                about = identity_of(work, candidates, splits)
-                kept = stack.enter_context(KeptResults.opened(Path(self.folder), about))
-                for unit in units:
-                    found |= kept.read(unit.split, unit.candidates)
-            left = [u for u in units if not all((u.split, k) in found for k in u.candidates)]
-            parallel = Parallel(
-                n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch, return_as="generator_unordered"
-            )
-            ended = parallel(
-                delayed(work.results)(
-                    unit, splits[unit.split], [candidates[k] for k in unit.candidates]
-                )
-                for unit in left
-            )
-            for unit, results in ended:
-                mine = {(unit.split, k): r for k, r in zip(unit.candidates, results, strict=True)}
-                if kept is not None:
-                    kept.write(unit.split, unit.candidates, mine)
-                found |= mine
-        return [found[split, k] for k, split in product(range(len(candidates)), range(len(splits)))]
+    def _repr_html_inner(self) -> str:
+        """Return what a notebook shows: after `fit` the candidates, and scikit-learn's diagram."""
+        diagram: str = super()._repr_html_inner()
+        if not hasattr(self, "cv_results_"):
+            return diagram
+        from search.estimators.showing import search_html
 
-    def _units(
-        self, candidates: Sequence[Params], splits: int, rows: int, given: frozenset[str]
-    ) -> Iterator[Unit]:
-        """Yield what is trained together; the same whatever the machine."""
-        groups: dict[Any, list[int]] = {}
-        shares = 0
-        for k, params in enumerate(candidates):
-            model = made(self.estimator, params)
-            family = None if model is None else family_of(model, self.resource)
-            if family is None or family.stops(model, rows) or given - {family.weights}:
-                groups[k] = [k]
-                continue
-            shares += 1
-            apart = {self.resource, *family.side}
-            fixed = [(n, _known_by(v)) for n, v in sorted(params.items()) if n not in apart]
-            groups.setdefault((type(model), *fixed), []).append(k)
-        if not shares:
-            self._tell_that_nothing_is_shared(candidates, splits)
-        for split in range(splits):
-            for group in groups.values():
-                yield Unit(split, tuple(group))
+        return search_html(self, diagram)
 
-    def _tell_that_nothing_is_shared(self, candidates: Sequence[Params], splits: int) -> None:
-        name = type(self.estimator).__name__
-        along = "no resource is named" if self.resource is None else f"resource={self.resource!r}"
-        hint = ""
-        if hasattr(self.estimator, "partial_fit"):
-            hint = f" {name} has partial_fit: EpochTrained({name}(...)) with resource='epochs' can."
-        warnings.warn(
-            f"{name} is trained anew for each of the {len(candidates)} candidates on each of the "
-            f"{splits} splits: {along}, and it is not known to go on along that.{hint}",
-            SharesNothingWarning,
-            stacklevel=4,
-        )
-
-
-def _known_by(value: object) -> object:
-    """Return what tells a value of a grid from others; most need not be hashable or comparable.
-
-    All candidates hold the very objects of the grid, so that one of these is known by where it is.
-    """
-    plain = isinstance(value, bool | int | float | str | None)
-    return (type(value), repr(value)) if plain else id(value)
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """Return what IPython asks for first."""
+        bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] = self._repr_html_inner()
+        return bundle
 
 
 def _given(X: Any, y: Any) -> tuple[Any, ...]:

@@ -1,5 +1,6 @@
 """What one task of a search does: some candidates trained on a split, and scored."""
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -31,11 +32,56 @@ class Unit:
     ----------
     split : int
     candidates : tuple of int
-        Their places in the grid.
+        Their numbers, counted over the whole search.
     """
 
     split: int
     candidates: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a task is asked for.
+
+    Attributes
+    ----------
+    unit : Unit
+    rows : Split
+    params : tuple of Params
+        Those of each candidate.
+    going : tuple
+        Their estimators as they were fitted with less of the resource; empty where they begin.
+    keep : bool
+        Whether the fitted estimators are wanted, to be trained on later.
+    context : object
+        The context of scikit-learn's callbacks for a candidate that is trained alone, with the
+        search that has them; None without.
+    """
+
+    unit: Unit
+    rows: Split
+    params: tuple[Params, ...]
+    going: tuple[Any, ...] = ()
+    keep: bool = False
+    context: tuple[Any, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a task has returned.
+
+    Attributes
+    ----------
+    unit : Unit
+    results : list of Result
+        Of each candidate.
+    fitted : tuple
+        Their estimators, where they are wanted and can be trained on; else empty.
+    """
+
+    unit: Unit
+    results: list[Result]
+    fitted: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,41 +105,68 @@ class Work:
     y: Any
     how: Mapping[str, Any]
 
-    def results(
-        self, unit: Unit, split: Split, candidates: Sequence[Params]
-    ) -> tuple[Unit, list[Result]]:
-        """Return what the candidates of a unit give, in their order."""
-        if len(candidates) > 1:
+    def done(self, job: Job) -> Done:
+        """Return what the candidates of a job give, in their order."""
+        if len(job.params) > 1 or job.keep or job.going:
             # Else each alone, by scikit-learn's own code: what cannot be trained fails alone.
             with suppress(Exception):
-                return unit, self._shared(split, candidates)
-        return unit, [self._alone(split, params) for params in candidates]
+                return self._shared(job)
+        return Done(job.unit, [self._alone(job, params) for params in job.params])
 
-    def _alone(self, split: Split, params: Params) -> Result:
-        train, test = split
+    def _alone(self, job: Job, params: Params) -> Result:
+        train, test = job.rows
+        told = (
+            {}
+            if job.context is None
+            else {"caller": job.context[0], "callback_ctx": job.context[1]}
+        )
         result: Result = _fit_and_score(
             clone(self.estimator), self.X, self.y, train=train, test=test, parameters=dict(params),
-            verbose=0, return_n_test_samples=True, return_times=True, **self.how,
+            verbose=0, return_n_test_samples=True, return_times=True, **self.how, **told,
         )  # fmt: skip
         return result
 
-    def _shared(self, split: Split, candidates: Sequence[Params]) -> list[Result]:
-        train, test = split
-        models = [made(self.estimator, params) for params in candidates]
+    def _shared(self, job: Job) -> Done:
+        train, test = job.rows
+        models = self._made(job.params)
         family = family_of(models[0], self.resource)
-        if family is None:
+        if family is None or job.context is not None:
             raise ValueError("they share nothing")
         mine = _check_method_params(self.X, params=self.how["fit_params"] or {}, indices=train)
         X_train, y_train = _safe_split(self.estimator, self.X, self.y, train)
         parts = {"test": (test, *_safe_split(self.estimator, self.X, self.y, test, train))}
         if self.how["return_train_score"]:
             parts["train"] = (train, X_train, y_train)
-        results = []
-        for model, seconds in family.train(models, X_train, y_train, mine):
+        given = (models, X_train, y_train, mine)
+        if job.going and family.grow is not None:
+            trained = family.grow(job.going, *given)
+        else:
+            trained = family.train(*given)
+        results, fitted = [], []
+        for model, seconds in trained:
             if isinstance(model, Exception):
                 raise model
             results.append(self._scored(model, seconds, parts))
-        return results
+            if job.keep:
+                fitted.append(model)
+        return Done(job.unit, results, tuple(fitted) if family.grows(models[0]) else ())
+
+    def _made(self, candidates: Sequence[Params]) -> list[Any]:
+        """Return an estimator for each; those that differ in the resource alone are copies.
+
+        To read what an estimator takes from its signature, as clone does, takes milliseconds.
+        """
+        made_before: dict[Any, Any] = {}
+        models = []
+        for params in candidates:
+            key = others_of(params, self.resource)
+            if key in made_before and self.resource in params and "__" not in str(self.resource):
+                model = copy.copy(made_before[key])
+                setattr(model, str(self.resource), params[str(self.resource)])
+            else:
+                model = made_before[key] = made(self.estimator, params)
+            models.append(model)
+        return models
 
     def _scored(
         self, model: Any, seconds: float, parts: Mapping[str, tuple[Any, Any, Any]]
@@ -110,6 +183,14 @@ class Work:
                 result["score_time"] = time.time() - began
                 result["n_test_samples"] = _num_samples(X)
         return result
+
+
+def others_of(params: Params, resource: str | None) -> tuple[Any, ...]:
+    """Return what candidates have in common that differ in the resource alone.
+
+    Values are known by where they are: candidates of a grid hold the very objects of its lists.
+    """
+    return tuple((name, id(value)) for name, value in params.items() if name != resource)
 
 
 def made(estimator: Any, params: Params) -> Any:

@@ -9,24 +9,18 @@ import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.pipeline import Pipeline
 
-from search.estimators.epoch_trained import EpochTrained
-from search.estimators.softmax_classifier import SoftmaxClassifier, fit_side_by_side
+from search.estimators.lightgbm_rounds import cut_to, fit_all_rounds
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from search.estimators.epoch_trained import EpochTrained
+    from search.estimators.softmax_classifier import SoftmaxClassifier
 
 # Rows from which `early_stopping="auto"` of the histogram ensembles stops early.
 _STOPS_EARLY_FROM = 10_000
@@ -54,6 +48,12 @@ class Family:
         Parameters in which those may differ that are trained side by side.
     weights : str
         The one parameter of fit that may be given; others, such as callbacks, may end a training.
+    grow : callable
+        Takes estimators that were fitted with less of the resource, and what `train` takes, in
+        which all have the same resource. Yields what `train` would: each trained on from where the
+        fitted one has ended, which may be changed by that.
+    grows : callable
+        Whether an estimator trained on has the bits of one that was trained at once.
     """
 
     resource: str
@@ -61,6 +61,8 @@ class Family:
     stops: Callable[[Any, int], bool] = lambda _estimator, _rows: False
     side: tuple[str, ...] = ()
     weights: str = "sample_weight"
+    grow: Callable[..., Iterator[Fitted]] | None = None
+    grows: Callable[[Any], bool] = lambda _estimator: True
 
 
 def family_of(estimator: Any, resource: str | None) -> Family | None:
@@ -70,21 +72,40 @@ def family_of(estimator: Any, resource: str | None) -> Family | None:
     """
     if resource is None:
         return None
-    if isinstance(estimator, Pipeline):
+    if _path(type(estimator)) == "sklearn.Pipeline":
         name, last = estimator.steps[-1]
         inner = family_of(last, resource.removeprefix(f"{name}__"))
         if inner is None or resource != f"{name}__{inner.resource}":
             return None
         return Family(
             resource,
-            lambda *given: _train_pipelines(inner, *given),
+            lambda *given: _train_pipelines(inner.train, *given),
             lambda pipeline, rows: inner.stops(pipeline.steps[-1][1], rows),
             tuple(f"{name}__{param}" for param in inner.side),
             f"{name}__{inner.weights}",
+            lambda fitted, *given: _train_pipelines(
+                lambda *rest: _grown(inner, [p.steps[-1][1] for p in fitted], rest), *given
+            ),
+            lambda pipeline: _is_repeatable(pipeline) and inner.grows(pipeline.steps[-1][1]),
         )
     # Of these very classes: one that is derived from them may train in another way.
     family = _FAMILIES.get(_path(type(estimator)))
     return family if family is not None and family.resource == resource else None
+
+
+def _is_repeatable(pipeline: "Pipeline") -> bool:
+    """Whether the steps before the last one, fitted again, are the same again."""
+    seeds = (
+        value for name, value in pipeline[:-1].get_params().items()
+        if name.rpartition("__")[2] == "random_state"
+    )  # fmt: skip
+    return all(seed is not None for seed in seeds)
+
+
+def _grown(family: Family, fitted: Sequence[Any], given: Sequence[Any]) -> Iterator[Fitted]:
+    if family.grow is None:
+        raise ValueError("it cannot go on")
+    return family.grow(fitted, *given)
 
 
 def _path(kind: type) -> str:
@@ -92,7 +113,11 @@ def _path(kind: type) -> str:
 
 
 def _train_pipelines(
-    inner: Family, pipelines: Sequence[Pipeline], X: Any, y: Any, fit_params: Mapping[str, Any]
+    train: Callable[..., Iterator[Fitted]],
+    pipelines: "Sequence[Pipeline]",
+    X: Any,
+    y: Any,
+    fit_params: Mapping[str, Any],
 ) -> Iterator[Fitted]:
     """Fit the steps before the last one once, and the last ones as their family does."""
     began = time.perf_counter()
@@ -102,9 +127,7 @@ def _train_pipelines(
     spent = (time.perf_counter() - began) / len(pipelines)
     mine = {key.removeprefix(f"{name}__"): value for key, value in fit_params.items()}
     lasts = [pipeline.steps[-1][1] for pipeline in pipelines]
-    for pipeline, (model, seconds) in zip(
-        pipelines, inner.train(lasts, seen, y, mine), strict=True
-    ):
+    for pipeline, (model, seconds) in zip(pipelines, train(lasts, seen, y, mine), strict=True):
         if isinstance(model, Exception):
             yield model, seconds + spent
             continue
@@ -114,16 +137,29 @@ def _train_pipelines(
 
 
 def _train_packed(
-    models: Sequence[SoftmaxClassifier], X: Any, y: Any, fit_params: Mapping[str, Any]
+    models: "Sequence[SoftmaxClassifier]", X: Any, y: Any, fit_params: Mapping[str, Any]
 ) -> Iterator[Fitted]:
+    return _grow_packed((), models, X, y, fit_params)
+
+
+def _grow_packed(
+    fitted: "Sequence[SoftmaxClassifier]",
+    models: "Sequence[SoftmaxClassifier]",
+    X: Any,
+    y: Any,
+    fit_params: Mapping[str, Any],
+) -> Iterator[Fitted]:
+    # Compiled code, which no other family needs.
+    from search.estimators.softmax_classifier import fit_side_by_side
+
     began = time.perf_counter()
-    found = fit_side_by_side(models, X, y, **fit_params)
+    found = fit_side_by_side(models, X, y, going=fitted, **fit_params)
     seconds = (time.perf_counter() - began) / len(models)
     yield from ((model, seconds) for model in found)
 
 
 def _train_on(
-    models: Sequence[EpochTrained], X: Any, y: Any, fit_params: Mapping[str, Any]
+    models: "Sequence[EpochTrained]", X: Any, y: Any, fit_params: Mapping[str, Any]
 ) -> Iterator[Fitted]:
     """Train one model from stop to stop, and keep a copy of it at each."""
     going = clone(models[0]).set_params(warm_start=True)
@@ -136,7 +172,13 @@ def _train_on(
     yield from (fitted[k] for k in range(len(models)))
 
 
-def _truncated(resource: str, cut: Callable[[Any, int], None]) -> Callable[..., Iterator[Fitted]]:
+def _fit(model: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
+    model.fit(X, y, **fit_params)
+
+
+def _truncated(
+    resource: str, cut: Callable[[Any, int], None], fit: Callable[..., None] = _fit
+) -> Callable[..., Iterator[Fitted]]:
     """Return what trains the longest candidate, and cuts the others from it."""
 
     def train(
@@ -146,7 +188,7 @@ def _truncated(resource: str, cut: Callable[[Any, int], None]) -> Callable[..., 
         for model in models:
             _check_rounds(getattr(model, resource))
         longest = max(models, key=lambda model: getattr(model, resource))
-        longest.fit(X, y, **fit_params)
+        fit(longest, X, y, fit_params)
         seconds = (time.perf_counter() - began) / len(models)
         for model in models:
             rounds = getattr(model, resource)
@@ -159,6 +201,50 @@ def _truncated(resource: str, cut: Callable[[Any, int], None]) -> Callable[..., 
             yield shorter, seconds
 
     return train
+
+
+def _grow_warm(resource: str) -> Callable[..., Iterator[Fitted]]:
+    """Return what trains estimators on by their own warm start."""
+
+    def grow(
+        fitted: Sequence[Any],
+        models: Sequence[Any],
+        X: Any,
+        y: Any,
+        fit_params: Mapping[str, Any],
+    ) -> Iterator[Fitted]:
+        for going, model in zip(fitted, models, strict=True):
+            began = time.perf_counter()
+            rounds = getattr(model, resource)
+            _check_rounds(rounds)
+            # A generator as it was before the first fit has drawn from it.
+            seeded = {"random_state": model.random_state, resource: rounds}
+            going.set_params(warm_start=True, **seeded).fit(X, y, **fit_params)
+            yield going.set_params(warm_start=False), time.perf_counter() - began
+
+    return grow
+
+
+def _grow_boosted(keyword: str) -> Callable[..., Iterator[Fitted]]:
+    """Return what trains on by giving the rounds before to fit, under its name for that."""
+
+    def grow(
+        fitted: Sequence[Any],
+        models: Sequence[Any],
+        X: Any,
+        y: Any,
+        fit_params: Mapping[str, Any],
+    ) -> Iterator[Fitted]:
+        for before, model in zip(fitted, models, strict=True):
+            began = time.perf_counter()
+            rounds = model.n_estimators
+            _check_rounds(rounds)
+            model.set_params(n_estimators=rounds - before.n_estimators)
+            model.fit(X, y, **{keyword: before}, **fit_params)
+            model.set_params(n_estimators=rounds)
+            yield model, time.perf_counter() - began
+
+    return grow
 
 
 def _check_rounds(rounds: object) -> None:
@@ -189,11 +275,6 @@ def _cut_histograms(model: Any, rounds: int) -> None:
 
 def _cut_xgboost(model: Any, rounds: int) -> None:
     model._Booster = model.get_booster()[:rounds]
-
-
-def _cut_lightgbm(model: Any, rounds: int) -> None:
-    booster = model.booster_
-    model._Booster = type(booster)(model_str=booster.model_to_string(num_iteration=rounds))
 
 
 def _histograms_stop(model: Any, rows: int) -> bool:
@@ -233,38 +314,63 @@ _LIGHTGBM_HARMLESS = frozenset((
 ))  # fmt: skip
 
 
-def _family(resource: str, cut: Callable[[Any, int], None], stops: Any) -> Family:
-    return Family(resource, _truncated(resource, cut), stops)
+def _xgboost_grows(model: Any) -> bool:
+    """Whether no random numbers are drawn: a training that goes on begins them anew."""
+    drawn = ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode")
+    return all(getattr(model, name) in (None, 1) for name in drawn)
 
+
+def _lightgbm_grows(model: Any) -> bool:
+    params = model.get_params(deep=False)
+    drawn = ("colsample_bytree", "feature_fraction", "bagging_fraction")
+    rows = params.get("subsample_freq", 0) == 0 or params.get("subsample", 1.0) == 1.0
+    return rows and all(params.get(name, 1.0) == 1.0 for name in drawn)
+
+
+def _never_warm(model: Any, _rows: int) -> bool:
+    return bool(model.warm_start)
+
+
+def _family(resource: str, cut: Callable[[Any, int], None], stops: Any) -> Family:
+    return Family(resource, _truncated(resource, cut), stops, grow=_grow_warm(resource))
+
+
+def _boosted(
+    train: Callable[..., Iterator[Fitted]], stops: Any, keyword: str, grows: Any
+) -> Family:
+    return Family("n_estimators", train, stops, grow=_grow_boosted(keyword), grows=grows)
+
+
+_OF_FORESTS = _family("n_estimators", _cut_forest, _forest_stops)
+_OF_BOOSTING = _family("n_estimators", _cut_boosting, _boosting_stops)
+_OF_HISTOGRAMS = _family("max_iter", _cut_histograms, _histograms_stop)
+_OF_XGBOOST = _boosted(
+    _truncated("n_estimators", _cut_xgboost), _xgboost_stops, "xgb_model", _xgboost_grows
+)
+_OF_LIGHTGBM = _boosted(
+    _truncated("n_estimators", cut_to, fit_all_rounds),
+    _lightgbm_stops,
+    "init_model",
+    _lightgbm_grows,
+)
 
 _FAMILIES: dict[str, Family] = {
-    _path(SoftmaxClassifier): Family(
-        "epochs", _train_packed, lambda model, _rows: model.warm_start,
-        ("learning_rate", "alpha", "average"),
+    "search.SoftmaxClassifier": Family(
+        "epochs", _train_packed, _never_warm, ("learning_rate", "alpha", "average"),
+        grow=_grow_packed,
     ),
-    _path(EpochTrained): Family("epochs", _train_on, lambda model, _rows: model.warm_start),
-    **{
-        _path(kind): _family("n_estimators", _cut_forest, _forest_stops)
-        for kind in (
-            RandomForestClassifier, RandomForestRegressor,
-            ExtraTreesClassifier, ExtraTreesRegressor,
-        )
-    },
-    **{
-        _path(kind): _family("n_estimators", _cut_boosting, _boosting_stops)
-        for kind in (GradientBoostingClassifier, GradientBoostingRegressor)
-    },
-    **{
-        _path(kind): _family("max_iter", _cut_histograms, _histograms_stop)
-        for kind in (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
-    },
-    **{
-        f"xgboost.{kind}": _family("n_estimators", _cut_xgboost, _xgboost_stops)
-        for kind in ("XGBClassifier", "XGBRegressor")
-    },
-    **{
-        f"lightgbm.{kind}": _family("n_estimators", _cut_lightgbm, _lightgbm_stops)
-        for kind in ("LGBMClassifier", "LGBMRegressor")
-    },
+    "search.EpochTrained": Family("epochs", _train_on, _never_warm, grow=_grow_warm("epochs")),
+    "sklearn.RandomForestClassifier": _OF_FORESTS,
+    "sklearn.RandomForestRegressor": _OF_FORESTS,
+    "sklearn.ExtraTreesClassifier": _OF_FORESTS,
+    "sklearn.ExtraTreesRegressor": _OF_FORESTS,
+    "sklearn.GradientBoostingClassifier": _OF_BOOSTING,
+    "sklearn.GradientBoostingRegressor": _OF_BOOSTING,
+    "sklearn.HistGradientBoostingClassifier": _OF_HISTOGRAMS,
+    "sklearn.HistGradientBoostingRegressor": _OF_HISTOGRAMS,
+    "xgboost.XGBClassifier": _OF_XGBOOST,
+    "xgboost.XGBRegressor": _OF_XGBOOST,
+    "lightgbm.LGBMClassifier": _OF_LIGHTGBM,
+    "lightgbm.LGBMRegressor": _OF_LIGHTGBM,
 }  # fmt: skip
 """By the package and the name of an estimator's class."""

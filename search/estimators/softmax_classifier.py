@@ -1,6 +1,7 @@
 """Softmax regression as an estimator of scikit-learn."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,7 +15,6 @@ from model.features import RAW, STANDARDIZED, UNIT, fit_features
 from model.pack import PackState, advance_averaging
 from model.seen_rows import SeenRows, stays_in_place
 from model.softmax import SoftmaxRegression
-from search.portable import as_estimator
 
 Floats = NDArray[np.floating[Any]]
 
@@ -281,6 +281,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         LogisticRegression or Pipeline
         """
+        from search.portable import as_estimator  # the log's library, for this alone
+
         check_is_fitted(self)
         return as_estimator(self.model_)
 
@@ -346,6 +348,7 @@ def fit_side_by_side(
     X: ArrayLike,
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
+    going: Sequence[SoftmaxClassifier] = (),
 ) -> list[SoftmaxClassifier | ValueError]:
     """Fit models that differ in their learning rate, alpha and epochs alone, in common products.
 
@@ -356,6 +359,9 @@ def fit_side_by_side(
         additions.
     X, y, sample_weight
         As in `SoftmaxClassifier.fit`.
+    going : sequence of SoftmaxClassifier
+        The models as they were fitted for fewer epochs on the same rows, all for as many; each is
+        trained on from there. None where they begin.
 
     Returns
     -------
@@ -372,26 +378,52 @@ def fit_side_by_side(
     first = models[0]
     rows, labels, weights = first._rows(X, y, sample_weight, first=True)
     _check_weighted(labels, weights)
-    first._begin(rows, np.unique(labels))
-    rates = {first.learning_rate: first.learning_rate_}
-    for model in models[1:]:
-        if model.learning_rate not in rates:
-            rates[model.learning_rate] = first._rate_of(model.learning_rate, rows)
-        _begin_like(model, first, rates[model.learning_rate])
-    columns = list(dict.fromkeys(map(_column, models)))
+    if going:
+        for model, before in zip(models, going, strict=True):
+            _go_on_from(model, before)
+    else:
+        _begin_all(models, rows, np.unique(labels))
+    states = {_column(model): model._state for model in models}
+    columns = list(states)
     width = max(1, min(_WIDEST, _PACK_BYTES // (first._state.V.nbytes or 1)))
-    seed = first._state.seed
     data = first._seen(rows), np.searchsorted(first.classes_, labels).astype(np.int64), weights
     fitted: dict[int, SoftmaxClassifier | ValueError] = {}
     for start in range(0, len(columns), width):
         some = columns[start : start + width]
         mine = {k: m for k, m in enumerate(models) if _column(m) in some}
-        start_state = PackState.start(
-            int(first.batch_size), *np.array(some, np.float64).T, n_features=rows.shape[1],
-            n_classes=len(first.classes_), seed=seed,
-        )  # fmt: skip
-        fitted |= _fit_pack(mine, some, start_state, data)
+        state = PackState.side_by_side([states[column] for column in some])
+        fitted |= _fit_pack(mine, some, state, data)
     return [fitted[k] for k in range(len(models))]
+
+
+def _begin_all(
+    models: Sequence[SoftmaxClassifier], rows: NDArray[Any], classes: NDArray[Any]
+) -> None:
+    """Let all begin as the first one does, and with its seed."""
+    first = models[0]
+    first._begin(rows, classes)
+    rates = {first.learning_rate: first.learning_rate_}
+    for model in models[1:]:
+        if model.learning_rate not in rates:
+            rates[model.learning_rate] = first._rate_of(model.learning_rate, rows)
+        _take_over(model, first, ("n_features_in_", "feature_names_in_", "classes_", "_features"))
+        model.learning_rate_ = rates[model.learning_rate]
+        model._state = replace(
+            first._state,
+            learning_rate=np.array([model.learning_rate_]),
+            alpha=np.array([float(model.alpha)]),
+        )
+
+
+def _go_on_from(model: SoftmaxClassifier, before: SoftmaxClassifier) -> None:
+    names = ("n_features_in_", "feature_names_in_", "classes_", "_features", "learning_rate_")
+    _take_over(model, before, (*names, "_state"))
+
+
+def _take_over(model: SoftmaxClassifier, other: SoftmaxClassifier, names: Sequence[str]) -> None:
+    for name in names:
+        if hasattr(other, name):
+            setattr(model, name, getattr(other, name))
 
 
 # Columns of a pack at most, and bytes of its weights: more make no product faster.
@@ -400,13 +432,6 @@ _WIDEST, _PACK_BYTES = 64, 2**28
 
 def _column(model: SoftmaxClassifier) -> tuple[float, float]:
     return model.learning_rate_, float(model.alpha)
-
-
-def _begin_like(model: SoftmaxClassifier, first: SoftmaxClassifier, rate: float) -> None:
-    for name in ("n_features_in_", "feature_names_in_", "classes_", "_features"):
-        if hasattr(first, name):
-            setattr(model, name, getattr(first, name))
-    model.learning_rate_ = rate
 
 
 def _fit_pack(

@@ -4,7 +4,8 @@ It knows charts, sections and their order on the page. It never changes a run, n
 draws no conclusion that `search.result` does not.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from search.extras import needed
 
@@ -47,3 +48,33 @@ def write_report(
 
         html = render(RunData.read(folder, manifest, trial_log, summary, data))
     write_atomically(folder.report, lambda file: file.write(html.encode()))
+
+
+def search_charts(
+    params: Sequence[Mapping[str, Any]], scores: Any, resource: str | None = None
+) -> str:
+    """Return the main charts of a search over candidates, as a page that needs nothing else.
+
+    Parameters
+    ----------
+    params : sequence of mapping
+        The parameters of each candidate.
+    scores : ndarray of shape (n,)
+        Their mean scores, the greatest being the best; NaN where one has failed.
+    resource : str, optional
+        The parameter along which training is shared.
+
+    Returns
+    -------
+    str
+        Empty where there is nothing to draw.
+
+    Raises
+    ------
+    MissingLibraryError
+        If what draws them is not installed.
+    """
+    with needed("report", "What shows a search"):
+        from search.report.search_page import search_page
+
+        return search_page(params, scores, resource)

@@ -8,9 +8,15 @@ import html
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from search.report.axis import axis_number
 
 INK, MUTED, ACCENT = "var(--ink)", "var(--muted)", "var(--accent)"
 COMPLETE_COLOUR, PRUNED_COLOUR, FAIL_COLOUR = "var(--complete)", "var(--pruned)", "var(--bad)"
@@ -88,3 +94,24 @@ def json_value(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
     return value
+
+
+@cache
+def template(name: str) -> Template:
+    """Return a template, which takes longer to compile than to fill."""
+    environment = Environment(
+        loader=PackageLoader("search.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = axis_number
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return environment.get_template(name)
+
+
+def plotly_script() -> Markup:
+    """Return plotly's own script: the only part of the page that is not escaped."""
+    bundle = files("plotly.package_data").joinpath("plotly.min.js").read_text(encoding="utf-8")
+    return Markup(bundle)  # noqa: S704 - a file of an installed package, not of a user

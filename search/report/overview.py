@@ -1,5 +1,6 @@
 """The sections on all hyperparameters at once: parallel coordinates, importance, history."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from search.report.axis import Axis
 from search.report.charts import ACCENT, COST_SCALE, MUTED, Chart, hover
-from search.report.run_data import RunData, clip_of, outcomes, thinned
+from search.report.run_data import Drawn, RunData, clip_of, outcomes, thinned
 
 _MOST_LINES = 1500
 _MOST_POINTS = 1500
@@ -17,16 +18,16 @@ _MOST_WAVES = 64
 _HALO = {"shadow": ", ".join(["0 0 3px var(--paper)"] * 3)}
 
 
-def parallel_chart(run: RunData) -> Chart | None:
+def parallel_chart(run: Drawn, most: int = _MOST_LINES) -> Chart | None:
     """Return parallel coordinates; None with fewer than two varying hyperparameters."""
-    costs = outcomes(run.trials)
-    chosen = thinned(costs, _MOST_LINES)
+    costs, measure = outcomes(run.trials), run.measure
+    chosen = thinned(costs, most)
     if len(run.varying) < 2 or len(chosen) < 2:
         return None
     low, high = clip_of(costs)
     cost = {
-        "label": "cost", "values": np.minimum(costs[chosen], high), "range": [low, high],
-        "tickformat": ".4f",
+        "label": measure.name, "values": measure.shown(np.minimum(costs[chosen], high)),
+        "range": measure.ends(low, high), "tickformat": ".4f",
     }  # fmt: skip
     # Plotly draws the largest value on top; with the sign changed that is the lowest cost.
     line = {
@@ -61,7 +62,7 @@ def _thinned_note(shown: int, total: int) -> str:
     return f"{shown} of {total} complete trials, the best among them. " if shown < total else ""
 
 
-def importance_chart(importances: dict[str, float], axes: dict[str, Axis]) -> Chart | None:
+def importance_chart(importances: dict[str, float], axes: Mapping[str, Axis]) -> Chart | None:
     """Return a bar for each hyperparameter; None where no importance is known."""
     if not importances:
         return None

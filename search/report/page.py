@@ -1,19 +1,14 @@
 """The page of a report: all its sections, put into one HTML template."""
 
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from model.errors import PacksweepError
 from search.config import ACCURACY, COST, as_toml
 from search.record import Proposals, layout_of
-from search.report.axis import axis_number
-from search.report.charts import Chart
+from search.report.charts import Chart, plotly_script, template
 from search.report.confusion import confusion_chart, confusions
 from search.report.final_model import FinalModel, final_model_of
 from search.report.losses import loss_charts
@@ -41,30 +36,15 @@ from search.result import (
 def render(run: RunData) -> str:
     """Return the report of a run as one HTML page."""
     sections = _sections(run)
-    return _template().render(
+    return template("report.html.j2").render(
         name=run.folder.path.resolve().name,
         run=run,
         summary=run.summary,
         started=_time_text(run.manifest.created_at),
         specs={chart.name: chart.spec for chart in _charts(sections)},
-        plotly=_plotly(),
+        plotly=plotly_script(),
         **sections,
     )
-
-
-@cache
-def _template() -> Template:
-    """Return the template, which takes longer to compile than to fill."""
-    environment = Environment(
-        loader=PackageLoader("search.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = axis_number
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    return environment.get_template("report.html.j2")
 
 
 def _sections(run: RunData) -> dict[str, Any]:
@@ -89,7 +69,7 @@ def _sections(run: RunData) -> dict[str, Any]:
         "pairs": pairs.charts(),
         "modes": MODES if pairs.has_modes else {},
         "clips": pairs.clips,
-        "trajectories": trajectory_chart(run),
+        "trajectories": trajectory_chart(run, "alpha" if run.config.trainer.is_softmax else None),
         "parallel": parallel_chart(run),
         "importance": importance_chart(_importances(run), run.axes),
         "losses": loss_charts(run),
@@ -170,9 +150,3 @@ def _importances(run: RunData) -> dict[str, float]:
 def _time_text(created_at: str) -> str:
     """Return an ISO time to the minute, as people write it."""
     return created_at[:16].replace("T", " ") + " UTC"
-
-
-def _plotly() -> Markup:
-    """Return plotly's own script: the only part of the page that is not escaped."""
-    bundle = files("plotly.package_data").joinpath("plotly.min.js").read_text(encoding="utf-8")
-    return Markup(bundle)  # noqa: S704 - a file of an installed package, not of a user

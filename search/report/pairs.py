@@ -1,5 +1,6 @@
 """The section on pairs of hyperparameters: cells where both are lists, points elsewhere."""
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from search.report.axis import Axis, axis_number
 from search.report.charts import COST_SCALE, Chart, hover
-from search.report.run_data import Columns, RunData, clip_of, outcomes, thinned
+from search.report.run_data import Drawn, clip_of, outcomes, thinned
 
 MODES = {"best": "the others at their best", "median": "median over the others"}
 
@@ -56,13 +57,19 @@ class Pairs:
 
     Parameters
     ----------
-    run : RunData
+    run : Drawn
+    axes : sequence of Axis, optional
+        Of which there are pairs; all that vary where it is left out.
+    most : int
+        Points of a chart at most.
     """
 
-    def __init__(self, run: RunData) -> None:
-        self._costs = outcomes(run.trials)
-        self._trials = run.trials
-        self._pairs = list(combinations(run.varying, 2))
+    def __init__(
+        self, run: Drawn, axes: Sequence[Axis] | None = None, most: int = _MOST_POINTS
+    ) -> None:
+        self._costs, self._most = outcomes(run.trials), most
+        self._trials, self._measure = run.trials, run.measure
+        self._pairs = list(combinations(run.varying if axes is None else axes, 2))
         self._tables = {pair: self._table(*pair) for pair in self._pairs if _are_lists(*pair)}
         self.clips = self._clips()
 
@@ -93,12 +100,12 @@ class Pairs:
     def _chart(self, across: Axis, down: Axis) -> Chart:
         if (across, down) in self._tables:
             tables = self._tables[across, down]
-            data = [_cells(across, down, mode, tables[mode], self.clips[mode]) for mode in MODES]
+            data = [self._cells(across, down, mode, tables[mode]) for mode in MODES]
         else:
-            data = [_points(across, down, self._trials, self._costs, self.clips["best"])]
+            data = [self._points(across, down)]
         return Chart(
             f"pair-{across.name}-{down.name}",
-            f"{across.label} and {down.label}".capitalize(),
+            _title(across.label, down.label),
             data,
             self._layout(across, down),
             height=300,
@@ -113,59 +120,67 @@ class Pairs:
             **({"plot_bgcolor": "var(--raised)"} if cells else {}),
         }
 
+    def _cells(self, across: Axis, down: Axis, mode: str, table: Floats) -> dict[str, Any]:
+        clip = self.clips[mode]
+        return {
+            "type": "heatmap",
+            "mode_of_page": mode,
+            "z": np.where(np.isfinite(table), table, np.nan),
+            "zmin": clip[0],
+            "zmax": clip[1],
+            "customdata": [self._texts(across, down, i, row) for i, row in enumerate(table)],
+            "hovertemplate": "%{customdata}<extra></extra>",
+            "hoverongaps": True,
+            "colorscale": COST_SCALE,
+            "showscale": False,
+            "xgap": 1,
+            "ygap": 1,
+        }
+
+    def _texts(self, across: Axis, down: Axis, i: int, costs: Floats) -> list[str]:
+        own = (down.label, axis_number((down.values or ())[i]))
+        name = self._measure.name
+        return [
+            hover([(across.label, axis_number(value)), own, (name, self._cost_text(cost))])
+            for value, cost in zip(across.values or (), costs.tolist(), strict=True)
+        ]
+
+    def _cost_text(self, cost: float) -> str:
+        if np.isnan(cost):
+            return "unknown: no trial was trained to its end"
+        return f"{self._measure.shown(cost):.4f}" if np.isfinite(cost) else "infinite: diverged"
+
+    def _points(self, across: Axis, down: Axis) -> dict[str, Any]:
+        trials, costs, clip = self._trials, self._costs, self.clips["best"]
+        chosen = thinned(costs, self._most)
+        number = trials["number"][chosen]
+        x, y = (_scattered(axis, trials[axis.name][chosen], number) for axis in (across, down))
+        marker = {
+            "color": costs[chosen], "cmin": clip[0], "cmax": clip[1], "colorscale": COST_SCALE,
+            "size": 6, "opacity": 0.85, "line": {"width": 0.5, "color": "var(--paper)"},
+        }  # fmt: skip
+        texts = [self._point_text(across, down, i) for i in chosen.tolist()]
+        return {
+            "type": "scatter", "mode": "markers", "x": x, "y": y, "marker": marker,
+            "customdata": texts, "hovertemplate": "%{customdata}<extra></extra>",
+            "showlegend": False,
+        }  # fmt: skip
+
+    def _point_text(self, across: Axis, down: Axis, i: int) -> str:
+        trials, measure = self._trials, self._measure
+        params = [(axis.label, axis_number(trials[axis.name][i])) for axis in (across, down)]
+        cost = f"{measure.shown(self._costs[i]):.4f}"
+        return hover([("trial", str(trials["number"][i])), *params, (measure.name, cost)])
+
+
+def _title(across: str, down: str) -> str:
+    """Return the names of two hyperparameters; one that is a name in code stays as it is."""
+    begins = across if "_" in across else across.capitalize()
+    return f"{begins} and {down}"
+
 
 def _are_lists(*axes: Axis) -> bool:
     return all(axis.values is not None for axis in axes)
-
-
-def _cells(
-    across: Axis, down: Axis, mode: str, table: Floats, clip: tuple[float, float]
-) -> dict[str, Any]:
-    return {
-        "type": "heatmap",
-        "mode_of_page": mode,
-        "z": np.where(np.isfinite(table), table, np.nan),
-        "zmin": clip[0],
-        "zmax": clip[1],
-        "customdata": [_texts(across, down, i, costs) for i, costs in enumerate(table.tolist())],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "hoverongaps": True,
-        "colorscale": COST_SCALE,
-        "showscale": False,
-        "xgap": 1,
-        "ygap": 1,
-    }
-
-
-def _texts(across: Axis, down: Axis, i: int, costs: list[float]) -> list[str]:
-    own = (down.label, axis_number((down.values or ())[i]))
-    return [
-        hover([(across.label, axis_number(value)), own, ("cost", _cost_text(cost))])
-        for value, cost in zip(across.values or (), costs, strict=True)
-    ]
-
-
-def _cost_text(cost: float) -> str:
-    if np.isnan(cost):
-        return "unknown: no trial was trained to its end"
-    return f"{cost:.4f}" if np.isfinite(cost) else "infinite: diverged"
-
-
-def _points(
-    across: Axis, down: Axis, trials: Columns, costs: Floats, clip: tuple[float, float]
-) -> dict[str, Any]:
-    chosen = thinned(costs, _MOST_POINTS)
-    number = trials["number"][chosen]
-    x, y = (_scattered(axis, trials[axis.name][chosen], number) for axis in (across, down))
-    marker = {
-        "color": costs[chosen], "cmin": clip[0], "cmax": clip[1], "colorscale": COST_SCALE,
-        "size": 6, "opacity": 0.85, "line": {"width": 0.5, "color": "var(--paper)"},
-    }  # fmt: skip
-    texts = [_point_text(across, down, trials, i, costs[i]) for i in chosen.tolist()]
-    return {
-        "type": "scatter", "mode": "markers", "x": x, "y": y, "marker": marker,
-        "customdata": texts, "hovertemplate": "%{customdata}<extra></extra>", "showlegend": False,
-    }  # fmt: skip
 
 
 def _scattered(axis: Axis, values: NDArray[Any], number: NDArray[np.int64]) -> Floats:
@@ -173,8 +188,3 @@ def _scattered(axis: Axis, values: NDArray[Any], number: NDArray[np.int64]) -> F
     if axis.values is None:
         return axis.places(values)
     return axis.places(values) + _JITTER * (number * _GOLDEN % 1 - 0.5)
-
-
-def _point_text(across: Axis, down: Axis, trials: Columns, i: int, cost: float) -> str:
-    params = [(axis.label, axis_number(trials[axis.name][i])) for axis in (across, down)]
-    return hover([("trial", str(trials["number"][i])), *params, ("cost", f"{cost:.4f}")])

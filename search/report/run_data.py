@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,60 @@ _COLUMNS = (
     "train_cost", "last_cost", "last_epoch", "reports",
     "pack", "node", "started_at", "finished_at", "error", "source",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What charts show of costs, of which the lowest is the best.
+
+    Attributes
+    ----------
+    name : str
+        As the texts of a chart have it.
+    title : str
+        As an axis has it.
+    sign : float
+        -1 for scores, of which the highest is the best: a cost is a score with the other sign.
+    """
+
+    name: str = "cost"
+    title: str = "validation cost"
+    sign: float = 1.0
+
+    def shown(self, costs: Any) -> Any:
+        """Return what is shown of costs."""
+        return self.sign * costs
+
+    def ends(self, low: float, high: float) -> list[float]:
+        """Return the ends of an axis from one cost to another, the smaller number first."""
+        return sorted((self.sign * low, self.sign * high))
+
+
+COSTS = Measure()
+SCORES = Measure("score", "mean test score", -1.0)
+
+
+class Drawn(Protocol):
+    """Trials as charts see them: those of a run, or the candidates of a search.
+
+    Charts call it, and change nothing.
+    """
+
+    @property
+    def trials(self) -> Columns:
+        """Columns by name, ``val_cost`` and those of the axes among them."""
+
+    @property
+    def axes(self) -> Mapping[str, Axis]:
+        """One for each hyperparameter."""
+
+    @property
+    def varying(self) -> list[Axis]:
+        """Those that have more than one value."""
+
+    @property
+    def measure(self) -> Measure:
+        """What is shown of costs."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +138,11 @@ class RunData:
             for name, axis in config.axes_by_name.items()
         }
         return cls(folder, manifest, config, summary, trials, compared, axes, data)
+
+    @property
+    def measure(self) -> Measure:
+        """Costs, as they are."""
+        return COSTS
 
     @property
     def varying(self) -> list[Axis]:

@@ -9,9 +9,8 @@ import numpy as np
 from search.config import EPOCHS, label_of
 from search.report.axis import axis_number
 from search.report.charts import PRUNED_COLOUR, Chart, series
-from search.report.run_data import Columns, RunData
+from search.report.run_data import Columns, Drawn, Measure
 
-_ALPHA = "alpha"
 _BEST = 8
 _PRUNED = 24
 
@@ -61,35 +60,49 @@ def trajectories(trials: Columns, names: Sequence[str]) -> dict[Key, Trajectory]
     return lines
 
 
-def trajectory_chart(run: RunData) -> Chart | None:
-    """Return the chart of the best lines; None where no line has two points."""
-    names = [name for name in run.axes if name != EPOCHS]
+def trajectory_chart(
+    run: Drawn, hardly_seen: str | None = None, along: str = EPOCHS
+) -> Chart | None:
+    """Return the chart of the best lines; None where no line has two points.
+
+    Parameters
+    ----------
+    run : Drawn
+    hardly_seen : str, optional
+        A hyperparameter whose lines lie on each other: one of them is shown.
+    along : str
+        The hyperparameter along which a line goes.
+    """
+    names = [name for name in run.axes if name != along]
     lines = trajectories(run.trials, names)
-    shown = {key: lines[key] for key in _best(lines, _hardly_seen(run, names))}
+    unseen = None if hardly_seen is None else names.index(hardly_seen)
+    shown = {key: lines[key] for key in _best(lines, unseen)}
     if all(len(_finite(line)) < 2 for line in shown.values()):
         return None
     stopped = {key: t for key, t in lines.items() if t.pruned and len(_finite(t)) > 1}
     last = sorted(stopped, key=lambda key: min(_finite(stopped[key]).values()))[:_PRUNED]
-    pruned = [_pruned_line(lines[key], i == 0) for i, key in enumerate(last) if key not in shown]
+    measure = run.measure
+    pruned = [
+        _pruned_line(lines[key], i == 0, measure) for i, key in enumerate(last) if key not in shown
+    ]
+    best = [
+        _trajectory_line(i, key, line, measure, along)
+        for i, (key, line) in enumerate(shown.items())
+    ]
     return Chart(
         "trajectories",
-        "Cost against epochs",
-        [*pruned, *(_trajectory_line(i, key, line) for i, (key, line) in enumerate(shown.items()))],
-        _layout(shown),
+        f"{measure.name.capitalize()} against {label_of(along).title}",
+        [*pruned, *best],
+        _layout(shown, measure, along),
         height=460,
-        note=_note(run, names),
+        note=_note(names, hardly_seen),
     )
 
 
-def _hardly_seen(run: RunData, names: Sequence[str]) -> int | None:
-    """Return the place of alpha, whose lines lie on each other; None for another trainer."""
-    return names.index(_ALPHA) if run.config.trainer.is_softmax else None
-
-
-def _note(run: RunData, names: Sequence[str]) -> str:
+def _note(names: Sequence[str], hardly_seen: str | None) -> str:
     *others, last = (label_of(name).title for name in names) if names else ("nothing",)
     joined = f"{', '.join(others)} and {last}" if others else last
-    alphas = ", the best alpha of each pair of the others" if run.config.trainer.is_softmax else ""
+    alphas = f", the best {hardly_seen} of each pair of the others" if hardly_seen else ""
     return f"Lines are named by {joined}{alphas}."
 
 
@@ -107,14 +120,16 @@ def _finite(line: Trajectory) -> dict[int, float]:
     return {epoch: cost for epoch, cost in points if np.isfinite(cost)}
 
 
-def _layout(shown: dict[Key, Trajectory]) -> dict[str, Any]:
+def _layout(shown: dict[Key, Trajectory], measure: Measure, along: str) -> dict[str, Any]:
     """Return a layout that fits the best lines; pruned lines may begin above it."""
     costs = [cost for line in shown.values() for cost in _finite(line).values()]
     low, high = min(costs), max(costs)
     margin = 0.06 * (high - low) or 0.01
     return {
-        "xaxis": {"title": {"text": "epochs"}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": "validation cost"}, "range": [low - margin, high + margin]},
+        "xaxis": {"title": {"text": label_of(along).title}, "rangemode": "tozero"},
+        "yaxis": {
+            "title": {"text": measure.title}, "range": measure.ends(low - margin, high + margin),
+        },
         "legend": {
             "orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0,
             "entrywidth": max(105, 6 * max(len(_name(key)) for key in shown) + 12),
@@ -122,14 +137,17 @@ def _layout(shown: dict[Key, Trajectory]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _trajectory_line(index: int, key: Key, line: Trajectory) -> dict[str, Any]:
+def _trajectory_line(
+    index: int, key: Key, line: Trajectory, measure: Measure, along: str
+) -> dict[str, Any]:
     points = _finite(line)
     return {
         "type": "scatter", "mode": "lines+markers", "name": _name(key),
-        "x": list(points), "y": list(points.values()),
+        "x": list(points), "y": [measure.shown(cost) for cost in points.values()],
         "line": {"color": series(index), "width": 3 if index == 0 else 1.5},
         "marker": {"size": 6 if index == 0 else 4},
-        "hovertemplate": "%{x} epochs, cost %{y:.4f}<extra>%{fullData.name}</extra>",
+        "hovertemplate": f"%{{x}} {label_of(along).title}, {measure.name} %{{y:.4f}}"
+        "<extra>%{fullData.name}</extra>",
     }  # fmt: skip
 
 
@@ -137,10 +155,11 @@ def _name(key: Key) -> str:
     return ", ".join(map(axis_number, key))
 
 
-def _pruned_line(line: Trajectory, first: bool) -> dict[str, Any]:
+def _pruned_line(line: Trajectory, first: bool, measure: Measure) -> dict[str, Any]:
     points = _finite(line)
     return {
         "type": "scatter", "mode": "lines", "name": "pruned later", "legendgroup": "pruned",
-        "x": list(points), "y": list(points.values()), "showlegend": first,
+        "x": list(points), "y": [measure.shown(cost) for cost in points.values()],
+        "showlegend": first,
         "line": {"color": PRUNED_COLOUR, "width": 1, "dash": "dot"}, "hoverinfo": "skip",
     }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.config import SweepConfig
@@ -33,17 +34,22 @@ class Tuner:
     seed : int
     layout : Layout
         It says in which column of the log a trial's value is, and which values are the better ones.
+    own : BaseSampler, optional
+        A sampler in place of one that is made of a name and options. It keeps its random numbers
+        and is never made anew, so a search goes on by asking it all again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the settings of a sampler
         self,
         distributions: Mapping[str, BaseDistribution],
         sampler: str,
         options: Mapping[str, Any],
         seed: int,
         layout: Layout = SOFTMAX_LAYOUT,
+        *,
+        own: BaseSampler | None = None,
     ) -> None:
-        self._distributions = dict(distributions)
+        self._distributions, self._own = dict(distributions), own
         self._sampler, self._options, self._seed, self._column = (
             sampler,
             options,
@@ -54,7 +60,7 @@ class Tuner:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.study = optuna.create_study(
-                sampler=make_sampler(sampler, options, seed), direction=direction(layout)
+                sampler=self._sampler_after(0), direction=direction(layout)
             )
         # Samplers that have tried everything would stop a loop of Optuna's own, which is not here.
         setattr(self.study, "stop", lambda: None)  # noqa: B010 - mypy takes no assignment
@@ -71,7 +77,7 @@ class Tuner:
         first = len(self._trials())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.study.sampler = make_sampler(self._sampler, self._options, self._seed, first)
+            self.study.sampler = self._sampler_after(first)
             self._ask(count)
         trials = self._trials()[first:]
         storage, study = self.study._storage, self.study._study_id
@@ -83,6 +89,12 @@ class Tuner:
             attrs=[dict(trial.system_attrs) for trial in trials],
             study_attrs=dict(storage.get_study_system_attrs(study)),
         )
+
+    def _sampler_after(self, asked: int) -> BaseSampler:
+        """Return the sampler that is asked after so many trials."""
+        if self._own is not None:
+            return self._own
+        return make_sampler(self._sampler, self._options, self._seed, asked)
 
     def _ask(self, count: int) -> None:
         with told_as_sampler_error(f"sampler {self._sampler!r}"):

@@ -12,7 +12,7 @@ from search.watch.metrics import MetricsObserver
 from search.watch.run_facts import comparison_of, runs_of, status_of
 from search.watch.run_list import list_lines
 from search.watch.run_state import ENDED_EARLY, FINISHED, RunState, run_folders
-from search.watch.screen import Screen, can_move_cursor
+from search.watch.screen import LiveLines, Screen, bar, can_move_cursor
 from search.watch.status_text import status_lines
 from search.watch.sweep_log import log_file
 
@@ -21,9 +21,11 @@ __all__ = [
     "FINISHED",
     "DownloadProgress",
     "Interruption",
+    "LiveLines",
     "MetricsObserver",
     "RunState",
     "Screen",
+    "bar",
     "can_move_cursor",
     "comparison_lines",
     "comparison_of",

@@ -1,6 +1,5 @@
 """The progress of a sweep, live on a terminal; and the choice of the view that fits the output."""
 
-import threading
 from typing import Self
 
 from rich.console import Console
@@ -10,11 +9,7 @@ from search.plan import Link, Prediction
 from search.record import Standings
 from search.watch.interruption import STOPPING, Interruption
 from search.watch.progress import PlainProgress, Progress, QuietProgress
-from search.watch.screen import Screen, can_move_cursor
-
-# Seconds between two drawings; a resized terminal is redrawn after so many too.
-_INTERVAL = 0.25
-_WIDEST_BAR = 80
+from search.watch.screen import LiveLines, bar, can_move_cursor
 
 
 class LiveProgress(Progress):
@@ -34,59 +29,40 @@ class LiveProgress(Progress):
         interrupted: Interruption,
     ) -> None:  # fmt: skip
         super().__init__(console, standings, prediction)
-        self._interrupted, self._screen = interrupted, Screen(console)
-        self._left = threading.Event()
-        # A thread of its own, because an executor may keep the main one busy for seconds.
-        self._drawing = threading.Thread(target=self._draw, name="live view", daemon=True)
+        self._interrupted, self._live = interrupted, LiveLines(console, self._lines)
 
     def __enter__(self) -> Self:
         self._interrupted.drawn_over = True
-        self._drawing.start()
+        self._live.__enter__()
         return self
 
     def __exit__(self, *reason: object) -> None:
-        self._left.set()
-        self._drawing.join()
+        self._live.__exit__(*reason)
         self._interrupted.drawn_over = False
-        self._screen.clear()
 
     def lost(self, link: Link, reason: str) -> None:
         """Say above the lines that a link was lost; it is handed out again."""
-        with self._screen.above():
+        with self._live.above():
             super().lost(link, reason)
 
     def late(self, link: Link, how: str) -> None:
         """Say above the lines that a link takes much longer than it should."""
-        with self._screen.above():
+        with self._live.above():
             super().late(link, how)
-
-    def _draw(self) -> None:
-        self.draw()
-        while not self._left.wait(_INTERVAL):
-            self.draw()
 
     def draw(self) -> None:
         """Draw the lines once."""
-        columns, rows = self._screen.size
-        self._screen.draw(self._lines(columns, rows))
+        self._live.draw()
 
     def _lines(self, columns: int, rows: int) -> list[Text]:
-        lines = [self._bar(min(columns, _WIDEST_BAR)), Text(f"{self.done}, {self.speed}")]
+        fraction = self.standings.finished / max(self.standings.total, 1)
+        lines = [bar(self.console, columns, fraction), Text(f"{self.done}, {self.speed}")]
         if self.setbacks:
             lines.append(Text(self.setbacks, style="yellow"))
         lines.append(Text(self.best, style="bold"))
         if self._interrupted():
             lines.append(Text(STOPPING, style="yellow"))
         return [*lines, *_shortened(self.packs, rows - len(lines))]
-
-    def _bar(self, columns: int) -> Text:
-        """Return the fraction of the trials that is done, as a bar and in per cent."""
-        done, rest = "#-" if self.console.options.ascii_only else "━─"
-        fraction = self.standings.finished / max(self.standings.total, 1)
-        length = max(columns - len(" 100 %"), 0)
-        filled = int(length * fraction)
-        percent = f" {int(100 * fraction):3} %"
-        return Text.assemble((done * filled, "green"), (rest * (length - filled), "dim"), percent)
 
 
 def _shortened(packs: list[str], rows: int) -> list[Text]:

@@ -4,7 +4,8 @@ import contextlib
 import math
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Self
 
 from rich.console import Console
 from rich.text import Text
@@ -16,6 +17,10 @@ _ERASE_TO_END_OF_LINE, _ERASE_BELOW = "\x1b[K", "\x1b[J"
 
 # The size that is assumed of a terminal that does not tell its own.
 _COLUMNS, _ROWS = 80, 24
+
+# Seconds between two drawings; a resized terminal is redrawn after so many too.
+_INTERVAL = 0.25
+_WIDEST_BAR = 80
 
 
 def can_move_cursor(console: Console) -> bool:
@@ -116,3 +121,54 @@ def fitted(line: Text, columns: int, ascii_only: bool = False) -> Text:
         return line.append("...")
     line.truncate(columns, overflow="crop" if ascii_only else "ellipsis")
     return line
+
+
+class LiveLines:
+    """Draws lines while it is entered, and removes them at the end.
+
+    Parameters
+    ----------
+    console : Console
+        The console of a terminal whose cursor can be moved.
+    lines : callable
+        Returns what is drawn, given the columns and rows that there are. A thread calls it.
+    """
+
+    def __init__(self, console: Console, lines: Callable[[int, int], Sequence[Text]]) -> None:
+        self._screen, self._lines = Screen(console), lines
+        self._left = threading.Event()
+        # A thread of its own, because the work may keep the main one busy for seconds.
+        self._drawing = threading.Thread(target=self._draw, name="live view", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._drawing.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._left.set()
+        self._drawing.join()
+        self._screen.clear()
+
+    def _draw(self) -> None:
+        self.draw()
+        while not self._left.wait(_INTERVAL):
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw the lines once."""
+        self._screen.draw(self._lines(*self._screen.size))
+
+    @contextlib.contextmanager
+    def above(self) -> Iterator[None]:
+        """Take the lines away while something is printed that stays."""
+        with self._screen.above():
+            yield
+
+
+def bar(console: Console, columns: int, fraction: float) -> Text:
+    """Return a fraction as a bar and in per cent."""
+    done, rest = "#-" if console.options.ascii_only else "━─"
+    length = max(min(columns, _WIDEST_BAR) - len(" 100 %"), 0)
+    filled = int(length * fraction)
+    percent = f" {int(100 * fraction):3} %"
+    return Text.assemble((done * filled, "green"), (rest * (length - filled), "dim"), percent)

@@ -1,0 +1,135 @@
+"""A sampler over a space of lists and of distributions of scipy.stats, as scikit-learn has them."""
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler
+
+from search.record import COMPLETE, FAIL, SOFTMAX_LAYOUT
+from search.tuning.methods import distributions
+from search.tuning.tuner import Tuner
+
+# Ends of the probabilities of a distribution, some of whose quantiles at 0 and 1 are infinite.
+_LEAST = 1e-9
+
+
+class ParameterTuner:
+    """Asks a sampler of Optuna for the params of an estimator, and tells it their scores.
+
+    Parameters
+    ----------
+    space : mapping of str to sequence or distribution
+        A list is a set of choices, or an axis where it holds whole numbers at even distances. Of
+        scipy.stats uniform, loguniform and randint are ranges; of any other distribution the
+        sampler proposes a probability, whose quantile is the value.
+    sampler : str or BaseSampler
+        A name that `search.tuning.methods.make_sampler` knows, or a sampler, of which a copy is
+        asked.
+    seed : int
+        Of a sampler that is named.
+    wave : int
+        Trials that are asked for at once.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such sampler.
+    ValueError
+        If something in the space is neither a list nor a distribution.
+    """
+
+    def __init__(
+        self, space: Mapping[str, Any], sampler: str | BaseSampler, seed: int, wave: int
+    ) -> None:
+        self._axes = {name: _axis_of(name, values) for name, values in space.items()}
+        own = None if isinstance(sampler, str) else copy.deepcopy(sampler)
+        name = sampler if isinstance(sampler, str) else type(sampler).__name__
+        given = {name: distribution for name, (distribution, _) in self._axes.items()}
+        # All trials of a wave come from one generation, so all of them should count for the next.
+        options = {"popsize": max(4, wave)} if name == "cmaes" else {}
+        self._tuner = Tuner(given, name, options, seed, own=own)
+        self._numbers = range(0)
+
+    def wave(self, index: int, count: int) -> list[dict[str, Any]]:
+        """Return the params of the next trials.
+
+        Raises
+        ------
+        SamplerError
+            If the sampler fails.
+        """
+        proposal = self._tuner.ask(index, count)
+        self._numbers = proposal.numbers
+        return [
+            {name: value_of(params[name]) for name, (_, value_of) in self._axes.items()}
+            for params in proposal.params
+        ]
+
+    def tell(self, scores: Sequence[float]) -> None:
+        """Tell the scores of the last wave, of which the greatest is the best; NaN has failed.
+
+        Raises
+        ------
+        SamplerError
+            If the sampler fails.
+        """
+        rows = [
+            {
+                "number": number,
+                "state": COMPLETE if math.isfinite(score) else FAIL,
+                SOFTMAX_LAYOUT.compared: -score,  # which the tuner takes for a cost
+                "reports": None,
+            }
+            for number, score in zip(self._numbers, scores, strict=True)
+        ]
+        self._tuner.tell(rows, {})
+
+
+def _axis_of(name: str, values: Any) -> tuple[BaseDistribution, Any]:
+    """Return what Optuna is asked for, and what makes a value of its answer."""
+    if hasattr(values, "rvs"):
+        return _of_distribution(name, values)
+    if isinstance(values, str) or not hasattr(values, "__len__") or not len(values):
+        raise ValueError(
+            f"{name} is {values!r}; it is a list of values, or a distribution of scipy.stats."
+        )
+    listed = list(values)
+    [found] = distributions({name: listed}).values() if _is_axis(listed) else [None]
+    if found is not None and not isinstance(found, CategoricalDistribution):
+        return found, int
+    return CategoricalDistribution(tuple(range(len(listed)))), listed.__getitem__
+
+
+def _is_axis(values: Sequence[Any]) -> bool:
+    return len(values) > 1 and all(type(value) is int for value in values)
+
+
+def _of_distribution(name: str, given: Any) -> tuple[BaseDistribution, Any]:
+    kind, (low, high) = getattr(getattr(given, "dist", None), "name", ""), _ends(name, given)
+    if kind == "uniform":
+        return FloatDistribution(low, high), float
+    if kind in ("loguniform", "reciprocal"):
+        return FloatDistribution(low, high, log=True), float
+    if kind == "randint":
+        return IntDistribution(int(low), int(high)), int
+    kind_of_value = int if hasattr(given, "pmf") else float
+    return FloatDistribution(_LEAST, 1 - _LEAST), lambda p: kind_of_value(given.ppf(p))
+
+
+def _ends(name: str, given: Any) -> tuple[float, float]:
+    """Return the ends of a distribution's values."""
+    if not (hasattr(given, "ppf") and hasattr(given, "support")):
+        raise ValueError(
+            f"{name} has no quantiles, which a sampler needs: give a list, or a frozen "
+            "distribution of scipy.stats such as loguniform(1e-4, 1)."
+        )
+    low, high = given.support()
+    return float(low), float(high)
