@@ -112,7 +112,7 @@ def log(
     return Response(arrow_bytes(folder), media_type="application/vnd.apache.arrow.stream")
 
 
-@router.get("/sweeps/{sweep}/bins")
+@router.get("/sweeps/{sweep}/bins", response_model=Bins)
 def bins(
     sweep: SweepId,
     service: TheService,
@@ -124,10 +124,14 @@ def bins(
         ),
     ] = "",
     best: Annotated[int, Query(ge=0, le=1000)] = 1000,
-) -> Bins:
+) -> Response:
     """Return the trials in bins, in an answer whose size does not grow with their number."""
     del caller
-    return binned(_table(service, sweep), _ranges(ranges), best)
+    found = binned(_table(service, sweep), _ranges(ranges), best)
+    # Thousands of small lists, which nobody needs to check or to copy before they are written.
+    told = {**vars(found), "axes": [vars(axis) for axis in found.axes]}
+    text = json.dumps(told, allow_nan=False, separators=(",", ":"))
+    return Response(text, media_type="application/json")
 
 
 def _ranges(text: str) -> dict[str, tuple[int, int]]:
