@@ -30,7 +30,7 @@ from search.record.confidence import (
 )
 from search.record.growing_log import Coded, Column, PartColumns, read_new_columns
 from search.record.link_log import LinkRecord, read_links
-from search.record.loading import arrow_bytes, csv_lines, load_table
+from search.record.loading import arrow_parts, csv_lines, load_table
 from search.record.log_reading import (
     lost_rows,
     of_replicates,
@@ -120,7 +120,7 @@ __all__ = [
     "TopTrial",
     "Trainings",
     "TrialLog",
-    "arrow_bytes",
+    "arrow_parts",
     "as_columns",
     "copied",
     "csv_lines",

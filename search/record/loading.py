@@ -1,6 +1,7 @@
 """A run's log as a table of the library that its reader likes."""
 
 import importlib
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,9 @@ from search.record.run_folder import RunFolder
 from search.storage import Place, place
 
 _KINDS = ("pandas", "polars", "pyarrow")
+
+# Of what is sent at a time.
+_ROWS = 10_000
 
 
 def load_table(run: str | Place, kind: str) -> Any:
@@ -38,24 +42,39 @@ def _library(name: str) -> Any:
         ) from error
 
 
-def arrow_bytes(folder: RunFolder) -> bytes:
-    """Return the log of a run as a stream of Arrow, by number."""
-    sink = pa.BufferOutputStream()
+def arrow_parts(folder: RunFolder) -> Iterator[bytes]:
+    """Yield the log of a run as a stream of Arrow, by number, some rows at a time.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be read; before anything is yielded.
+    """
     table = _ordered(folder)
+    sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
+        for batch in table.to_batches(max_chunksize=_ROWS):
+            writer.write_batch(batch)
+            yield sink.getvalue()
+            sink.seek(0)
+            sink.truncate()
+    yield sink.getvalue()
 
 
 def csv_lines(folder: RunFolder) -> Iterator[bytes]:
     """Yield the log of a run as CSV, by number, some lines at a time.
 
     Columns whose values are lists have no place there.
+
+    Raises
+    ------
+    StoreError
+        As for `arrow_parts`.
     """
     table = _ordered(folder)
     nested = [name for name in table.schema.names if pa.types.is_nested(table[name].type)]
     table = table.drop_columns(nested)
-    for i, batch in enumerate(table.to_batches(max_chunksize=10_000) or [table]):
+    for i, batch in enumerate(table.to_batches(max_chunksize=_ROWS) or [table]):
         sink = pa.BufferOutputStream()
         csv.write_csv(batch, sink, csv.WriteOptions(include_header=i == 0))
         yield bytes(sink.getvalue())
