@@ -16,7 +16,7 @@ from cluster.executor import Executor
 from cluster.metrics import Metrics
 from cluster.outcomes import Finished, Lost, Running, reason_of
 from cluster.resources import Resources
-from model.errors import PacksweepError
+from model.errors import PacksweepError, told
 from search.ledger import LeaseRow, Ledger, SweepRow
 from search.queue import Decision, Lease, Snapshot, Sweep, Wait, decide
 from search.service.share import Share, Waiting, guarded
@@ -196,7 +196,7 @@ class Hub:
                 self._fail(str(error))
             except Exception as error:
                 log.exception("the hub has failed")
-                self._fail(f"{type(error).__name__}: {error}")
+                self._fail(told(error))
         self._fail("The service ends; what was logged is safe.")
         self._refuse_asked(self.failure)
 

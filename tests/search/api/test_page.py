@@ -1,6 +1,10 @@
 """The page in a real browser, from signing in to signing out."""
 
+import json
 import re
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from over_http import asked
@@ -103,6 +107,66 @@ def assert_it_is_told_and_does_not_ask(page):
     page.clock.run_for("10:00")
     page.evaluate("0")  # requests that were sent meanwhile are told before
     assert len(asked) < 30, asked  # of events that were on their way
+
+
+@contextmanager
+def receiver(status=204):
+    """Give the address of a server that takes what hooks send, and what it has had."""
+    had = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            had.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}", had
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_hooks_are_added_tested_looked_at_and_removed_by_keys_alone(tmp_path, opened):
+    with receiver() as (host, had), asked(tmp_path, hooks=(host,)) as person:
+        page = opened(person.url, width=390, scheme="dark")
+        sign_in(page, token_of(person, "root", "admin"))
+        page.get_by_role("navigation").get_by_role("link", name="Hooks").press("Enter")
+        page.get_by_text("None yet.").wait_for()
+        page.get_by_label("Address").fill("http://elsewhere.example/x")
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").get_by_text("Hooks at elsewhere.example are not").wait_for()
+        page.get_by_label("Address").fill(f"http://{host}/x")
+        page.get_by_label("deleted").press("Space")
+        page.get_by_role("button", name="Add").press("Enter")
+        secret = page.locator("code").inner_text()
+        (hook,) = person.served.service.ledger.hooks.all()
+        assert (hook.secret, hook.person) == (secret, "root")
+        assert hook.kinds == ("done", "failed", "cancelled", "deleted")
+        page.get_by_role("button", name=f"Test hook {hook.id}").press("Enter")
+        page.get_by_text(f"Test of hook {hook.id}: answered 204.").wait_for()
+        assert [sent["type"] for sent in had] == ["test"]
+        sent = page.get_by_role("region", name="Deliveries")
+        sent.get_by_text("answered 204").wait_for()
+        focused = "document.activeElement.getAttribute('aria-label')"
+        page.wait_for_function(f"{focused} === 'Test hook {hook.id}'")  # which was drawn anew
+        page.get_by_role("button", name=f"Deliveries hook {hook.id}").press("Enter")
+        sent.wait_for(state="detached")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name=f"Remove hook {hook.id}").press("Enter")
+        page.get_by_text(f"Hook {hook.id} is removed.").wait_for()
+        page.get_by_text("None yet.").wait_for()
+        assert person.served.service.ledger.hooks.all() == []
+        refused = [text for text in opened.complaints if "status of 422" in text]
+        assert len(refused) == 1
+        opened.complaints.clear()
 
 
 def test_a_mistake_is_told_in_the_service_s_words_and_a_viewer_cannot_submit(tmp_path, opened):
