@@ -73,11 +73,12 @@ export async function hooks(place, { me, signal, tellError }) {
     if (signal.aborted) return;
     const focus = list.contains(document.activeElement) && document.activeElement?.getAttribute("data-key");
     list.replaceChildren(found.length
-      ? table(["hook", "person", "address", "of", "since", ""], found.map((/** @type {any} */ hook) => [
-        String(hook.id), hook.person, hook.url, hook.kinds.join(", "), when(hook.created_at),
-        element("span", { className: "acts" }, button("Test", hook, test(hook)),
-          button("Deliveries", hook, look(hook)), button("Remove", hook, remove(hook))),
-      ]), { numbers: [0], spare: [1, 4], free: [2, 3], label: "Hooks" })
+      ? table(["hook", "address", "of", "person", "since"], found.map((/** @type {any} */ hook) => [
+        String(hook.id),
+        element("div", {}, hook.url, element("div", { className: "acts" }, button("Test", hook, test(hook)),
+          button("Deliveries", hook, look(hook)), button("Remove", hook, remove(hook)))),
+        hook.kinds.join(", "), hook.person, when(hook.created_at),
+      ]), { numbers: [0], spare: [2, 3, 4], free: [1, 2], label: "Hooks" })
       : element("p", { className: "quiet" }, "None yet."));
     deliveries.replaceChildren(...(sent === null ? [] : [
       element("h2", {}, `Newest deliveries to hook ${shown}`),

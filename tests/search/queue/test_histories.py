@@ -4,7 +4,7 @@ Between two events from outside (a link ends, a sweep comes, somebody asks for s
 comes or goes, time passes), who runs changes at most by the starts of one decision. A decision ends
 nothing that runs, and after it there is nothing to decide. So it changes at most as often as there
 were links waiting, and as the free cores hold the smallest of them. Over a whole history that is no
-more often than there were links. In the same way a sweep is opened or closed once at most: which ones
+more often than there were links. So a sweep is opened or closed once at most, too: which ones
 are to be open depends on what was asked alone.
 """
 
