@@ -2,12 +2,12 @@
 
 The log is made up: every link of a plan is logged through the real trial log, which is then merged
 as that of a finished run. `report`: the data of report.html beside plotly's script, and the seconds
-and the memory of writing it, with 4,096, 46,000 and 1,000,000 trials. `routes`: milliseconds of
-each route until its first byte, or until its last one where the answer is bounded, and kilobytes of
-the answer. `page`: seconds until charts and table of a sweep stand in Chromium, just after the
-service has started and later, and the marks that are drawn. `hour`: the memory of the service
-before and after as many requests as five clients send in an hour, one a second each. `decision`:
-milliseconds in which the queue decides with 100 people, 8 open sweeps and 64 free cores.
+and the memory of writing it. `routes`: milliseconds of each route until its last byte, or until the
+first one of what is downloaded as a whole, processor milliseconds of the service for it, and
+kilobytes of the answer. `page`: seconds until charts and table of a sweep stand in Chromium, just
+after the service has started and later, and the marks that are drawn. `clients`: the memory of the
+service before and after as many requests as a client sends in an hour who asks once a second.
+`decision`: milliseconds in which the queue decides with 100 people, 8 open sweeps and 64 free cores.
 
     python benchmarks/million.py            about ten minutes; page needs Chromium and Playwright
     python benchmarks/million.py --short    46,000 trials, a minute of requests
@@ -66,7 +66,7 @@ def main() -> None:
             cold = served.view()
             figures["routes"] = served.routes()
             figures["page"] = {"just started": cold, "later": served.view()}
-            figures["hour"] = served.hour(60 if args.short else 3600)
+            figures["clients"] = served.clients(600 if args.short else 3600)
     report("million", figures, keep=not args.short)
 
 
@@ -179,13 +179,14 @@ class Served:
         """Ask each route in turn, so that each comes after all others."""
         paths = {**bounded(self.sweep), **downloads(self.sweep)}
         seconds: dict[str, list[float]] = {name: [] for name in paths}
-        sizes = {}
+        sizes, processor = {}, dict.fromkeys(paths, 0.0)
         with self._client(0) as http:
             turns = itertools.count()
-            for _ in range(BEST_OF):
-                for name, path in paths.items():
+            for turn in range(BEST_OF):
+                # A download of all that there is takes seconds.
+                for name, path in (paths if turn < 5 else bounded(self.sweep)).items():
                     number = next(turns)
-                    began = time.perf_counter()
+                    spent, began = processor_s(self.pid), time.perf_counter()
                     with http.stream("GET", path.format(number % 7)) as answer:
                         assert answer.status_code == 200, answer.read()
                         if name in downloads(self.sweep):
@@ -194,10 +195,12 @@ class Served:
                         else:
                             sizes[name] = len(answer.read()) / 1e3
                             seconds[name].append(time.perf_counter() - began)
+                    processor[name] += processor_s(self.pid) - spent
         return {
             name: {
                 "median_ms": 1000 * float(np.median(found)),
                 "p95_ms": 1000 * float(np.quantile(found, 0.95)),
+                "processor_ms": 1000 * processor[name] / len(found),
                 **({"answer_kb": sizes[name]} if name in sizes else {}),
             }
             for name, found in seconds.items()
@@ -208,9 +211,9 @@ class Served:
         # A connection of its own for each download that is left half-way.
         return httpx2.Client(base_url=f"{self.url}/v1/", headers=headers, timeout=60)
 
-    def hour(self, seconds: int) -> dict[str, dict[str, float]]:
-        """Send what five clients send in so many seconds, as soon as it is answered."""
-        counts = {"warm": 500, "half of it": 5 * seconds // 2, "all": 5 * seconds}
+    def clients(self, most: int) -> dict[str, dict[str, float]]:
+        """Send so many requests, each as soon as one before it is answered."""
+        counts = {"warm": most // 10, "half of them": most // 2, "all": most}
         turns, rows = itertools.count(), {}
         errors: list[int] = []
         for label, count in counts.items():
@@ -261,6 +264,12 @@ def downloads(sweep: str) -> dict[str, str]:
         "log as CSV": f"{one}/log", "log as Arrow": f"{one}/log?form=arrow",
         "folder": f"{one}/folder", "report": f"{one}/files/report",
     }  # fmt: skip
+
+
+def processor_s(pid: int) -> float:
+    """Return the processor seconds that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mib(pid: int) -> float:

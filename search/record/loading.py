@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from search.config import show
 from search.errors import MissingLibraryError, TableKindError
-from search.record.log_reading import read_log
+from search.record.log_reading import read_log, schema_of
 from search.record.run_folder import RunFolder
 from search.storage import Place, place
 
@@ -50,11 +51,11 @@ def arrow_parts(folder: RunFolder) -> Iterator[bytes]:
     StoreError
         If it cannot be read; before anything is yielded.
     """
-    table = _ordered(folder)
+    schema, parts = _parts(folder)
     sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        for batch in table.to_batches(max_chunksize=_ROWS):
-            writer.write_batch(batch)
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for part in parts:
+            writer.write_table(part)
             yield sink.getvalue()
             sink.seek(0)
             sink.truncate()
@@ -71,13 +72,25 @@ def csv_lines(folder: RunFolder) -> Iterator[bytes]:
     StoreError
         As for `arrow_parts`.
     """
-    table = _ordered(folder)
-    nested = [name for name in table.schema.names if pa.types.is_nested(table[name].type)]
-    table = table.drop_columns(nested)
-    for i, batch in enumerate(table.to_batches(max_chunksize=_ROWS) or [table]):
+    _, parts = _parts(folder, nested=False)
+    for i, part in enumerate(parts):
         sink = pa.BufferOutputStream()
-        csv.write_csv(batch, sink, csv.WriteOptions(include_header=i == 0))
+        csv.write_csv(part, sink, csv.WriteOptions(include_header=i == 0))
         yield bytes(sink.getvalue())
+
+
+def _parts(folder: RunFolder, *, nested: bool = True) -> tuple[pa.Schema, Iterator[pa.Table]]:
+    """Return the columns of a log and its rows by number, some at a time and at least one part.
+
+    Putting all rows in order at once would take as long again before the first of them is sent, and
+    as much memory.
+    """
+    schema = schema_of(folder.layout)
+    names = [field.name for field in schema if nested or not pa.types.is_nested(field.type)]
+    table = read_log(folder.trials, *names, run=folder.run, layout=folder.layout).combine_chunks()
+    order = pc.sort_indices(table["number"])
+    starts = range(0, max(len(table), 1), _ROWS)
+    return table.schema, (table.take(order[start : start + _ROWS]) for start in starts)
 
 
 def _ordered(folder: RunFolder) -> pa.Table:
