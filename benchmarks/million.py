@@ -7,7 +7,7 @@ first one of what is downloaded as a whole, processor milliseconds of the servic
 kilobytes of the answer. `page`: seconds until charts and table of a sweep stand in Chromium, just
 after the service has started and later, and the marks that are drawn. `clients`: the memory of the
 service before and after as many requests as a client sends in an hour who asks once a second.
-`decision`: milliseconds in which the queue decides with 100 people, 8 open sweeps and 64 free cores.
+`decision`: milliseconds in which the queue decides with 100 people, 8 open sweeps, 64 free cores.
 
     python benchmarks/million.py            about ten minutes; page needs Chromium and Playwright
     python benchmarks/million.py --short    46,000 trials, a minute of requests
