@@ -83,11 +83,14 @@ def deleted(root: Path, sweep: str) -> dict[str, float]:
     people = service.ledger.people
     ann = people.caller(people.add_token("ann", "submitter"))
     assert ann
-    before = bytes_of(root / "runs")
-    said = service.remove(ann, sweep, dry_run=True)
-    freed = service.remove(ann, sweep)
-    gone = before - bytes_of(root / "runs")
-    service.stop()
+    service.start()
+    try:
+        before = bytes_of(root / "runs")
+        said = service.remove(ann, sweep, dry_run=True)
+        freed = service.remove(ann, sweep)
+        gone = before - bytes_of(root / "runs")
+    finally:
+        service.stop()
     return {"said_before_mib": said / 2**20, "freed_mib": freed / 2**20, "gone_mib": gone / 2**20}
 
 

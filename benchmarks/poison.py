@@ -1,8 +1,8 @@
-"""What a poisoned sweep costs the others of a service: processor seconds alone, and beside one.
+"""What a poisoned sweep costs the others of a service, more than a harmless one of its size does.
 
-In pairs, each time with a service of its own in this process: the sweep alone, and with a poisoned
-one of another person that is submitted just before it, whose 80 trials train next to nothing: what
-the process does more is what dealing with it costs. `loud` raises ten megabytes of text at the
+In pairs, each time with a service of its own in this process: processor seconds until a sweep and
+one of another person have ended, which was submitted just before it. The other one has 80 trials
+that train next to nothing: harmless ones, or poison. `loud` raises ten megabytes of text at the
 first epoch of each training; `unknown` has costs that are no numbers.
 
     python benchmarks/poison.py    a few minutes
@@ -22,6 +22,7 @@ from cluster.executor import SerialExecutor
 from search.service import Limits, Request, Service
 
 PAIRS = 5
+KINDS = ("Loud", "Unknown")
 POISON = """
 from model.trainers import Trainer
 
@@ -35,6 +36,11 @@ class Loud(Trainer):
 
     def score(self, state, data):
         return {"cost": 1.0, "accuracy": 0.0}
+
+
+class Harmless(Loud):
+    def advance(self, state, params, epochs, data):
+        return 1
 
 
 class Unknown(Loud):
@@ -53,38 +59,38 @@ GRID = {
         "alpha": [0.0, 0.1, 1.0, 10.0, 100.0, 1000.0],
     },
 }
-BAD = {"dataset": "digits", "space": {"rate": [0.01 * i for i in range(1, 41)], "epochs": [1, 2]}}
+OTHER = {"dataset": "digits", "space": {"rate": [0.01 * i for i in range(1, 41)], "epochs": [1, 2]}}
 
 
 def main() -> None:
     rows: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        (root / "poison.py").write_text(POISON)
+        (root / "poisoned.py").write_text(POISON)
         sys.path.insert(0, name)
-        served(root / "first", None)  # compiles, and measures the speed of the machine
-        served(root / "second", "poison:Loud")  # checks the trainers, once for each version
-        served(root / "third", "poison:Unknown")
-        for kind in ("Loud", "Unknown"):
+        for kind in ("Harmless", *KINDS):  # compiles, measures the speed, checks the trainers
+            served(root / f"first-{kind}", kind)
+        for kind in KINDS:
             pairs = [
                 (
-                    served(root / f"{kind}-{number}-alone", None),
-                    served(root / f"{kind}-{number}-beside", f"poison:{kind}"),
+                    served(root / f"{kind}-{number}-harmless", "Harmless"),
+                    served(root / f"{kind}-{number}-poison", kind),
                 )
                 for number in range(PAIRS)
             ]
             rows[kind.lower()] = {
-                "alone_s": statistics.median(alone for alone, _ in pairs),
-                "beside_s": statistics.median(beside for _, beside in pairs),
+                "harmless_s": statistics.median(harmless for harmless, _ in pairs),
+                "poison_s": statistics.median(poison for _, poison in pairs),
                 "lost_percent": 100 * (statistics.median(b / a for a, b in pairs) - 1),
             }
             print(rows[kind.lower()], flush=True)
     report("poison", {"cases": rows}, keep=True)
 
 
-def served(root: Path, poison: str | None) -> float:
-    """Return the processor seconds that a sweep takes, with a poisoned one beside it or without."""
-    service = Service(root, SerialExecutor, Limits(trainers=("poison:Loud", "poison:Unknown")))
+def served(root: Path, other: str) -> float:
+    """Return the processor seconds that a sweep and another one take."""
+    trainers = tuple(f"poisoned:{kind}" for kind in ("Harmless", *KINDS))
+    service = Service(root, SerialExecutor, Limits(trainers=trainers))
     people = service.ledger.people
     ann, eve = (people.caller(people.add_token(name, "submitter")) for name in ("ann", "eve"))
     assert ann
@@ -92,10 +98,8 @@ def served(root: Path, poison: str | None) -> float:
     service.start()
     try:
         began = time.process_time()
-        rows = []
-        if poison:
-            rows.append(service.submit(eve, Request(grid={**BAD, "trainer": poison}), None)[0])
-        rows.append(service.submit(ann, Request(grid=GRID), None)[0])
+        grids = ((eve, {**OTHER, "trainer": f"poisoned:{other}"}), (ann, GRID))
+        rows = [service.submit(who, Request(grid=grid), None)[0] for who, grid in grids]
         while not all(service.ledger.sweeps.get(row.id).ended for row in rows):
             time.sleep(0.05)
         spent = time.process_time() - began
