@@ -27,3 +27,27 @@ class TrainerError(UsageError):
 
 class MissingProductsError(UsageError):
     """A machine lacks the library that multiplies as is asked for."""
+
+
+LONGEST = 2000
+"""Characters of what is told of an error in code that is not this project's."""
+
+
+def told(error: BaseException) -> str:
+    """Return the kind and the text of an error that anybody's code may have raised.
+
+    The text may have any length, and would stand in logs, answers and on terminals.
+
+    Examples
+    --------
+    >>> told(ValueError("a rate is at most 100"))
+    'ValueError: a rate is at most 100'
+    >>> len(told(ValueError("x" * 10_000_000))) < 2100
+    True
+    """
+    return f"{type(error).__name__}: {cut(str(error))}"
+
+
+def cut(text: str) -> str:
+    """Return the beginning of a text of any length, with its length where it is too long."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text)} characters)"

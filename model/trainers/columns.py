@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.errors import told
 from model.trainers.quiet import quietly
 from model.trainers.rows import Rows
 from model.trainers.stages import Stage, at_epoch, stages
 from model.trainers.states import States, dumped, loaded
 from model.trainers.trainer import KeepsPast, Packs, Params, State, TakesSchedules, Trainer
-
-_LONGEST = 2000
-"""Characters of a reason that are kept."""
 
 
 @dataclass(frozen=True)
@@ -248,10 +246,7 @@ def attempt(call: Callable[[], Any], doing: str) -> Any:
         with quietly():
             return call()
     except (Exception, SystemExit) as error:  # a trainer may raise anything
-        text = str(error)
-        shown = f"{type(error).__name__}: {text[:_LONGEST]}"
-        cut = f" ... ({len(text)} characters)" if len(text) > _LONGEST else ""
-        return Failure(f"{shown}{cut}, {doing}" if doing else f"{shown}{cut}")
+        return Failure(f"{told(error)}, {doing}" if doing else told(error))
 
 
 def checked(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from model.errors import cut
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
 from model.trainers.trainer import Params
@@ -69,7 +70,9 @@ def check_values(estimator_class: type, params: Params) -> Any:
         if validate is not None:
             validate()
     except TypeError as error:
-        raise ValueError(f"{estimator_class.__name__} cannot be made: {error}.") from error
+        raise ValueError(
+            f"{estimator_class.__name__} cannot be made: {cut(str(error))}."
+        ) from error
     return estimator
 
 

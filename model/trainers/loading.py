@@ -4,7 +4,7 @@ import importlib
 import re
 from typing import Any
 
-from model.errors import TrainerError
+from model.errors import TrainerError, told
 from model.trainers.trainer import HasModelFile, KeepsPast, TakesSchedules, Trainer
 
 WITH_ESTIMATOR = {
@@ -77,7 +77,7 @@ def _found(name: str, place: str) -> Any:
     except AttributeError:
         reason = f"the module {module} has no {attribute}"
     except Exception as error:  # code of the user's own may raise anything
-        reason = f"importing {module} failed: {type(error).__name__}: {error}"
+        reason = f"importing {module} failed: {told(error)}"
     raise TrainerError(f"The trainer {name} cannot be used: {reason}.")
 
 
@@ -85,9 +85,7 @@ def _made(name: str, found: Any, *arguments: Any) -> Trainer:
     try:
         trainer = found(*arguments) if isinstance(found, type) else found
     except Exception as error:
-        raise TrainerError(
-            f"The trainer {name} cannot be made: {type(error).__name__}: {error}."
-        ) from error
+        raise TrainerError(f"The trainer {name} cannot be made: {told(error)}.") from error
     if not isinstance(trainer, Trainer):
         raise TrainerError(
             f"The trainer {name} is no subclass of model.trainers.Trainer, nor an object of one."

@@ -28,15 +28,14 @@ from search.record.confidence import (
     TiedTrial,
     Ties,
 )
+from search.record.growing_log import Coded, Column, PartColumns, read_new_columns
 from search.record.link_log import LinkRecord, read_links
-from search.record.loading import arrow_bytes, csv_lines, load_table
+from search.record.loading import arrow_parts, csv_lines, load_table
 from search.record.log_reading import (
-    PartColumns,
     lost_rows,
     of_replicates,
     read_columns,
     read_log,
-    read_new_columns,
 )
 from search.record.manifest import (
     REUSE_KEY,
@@ -86,6 +85,8 @@ __all__ = [
     "Books",
     "Checkpoint",
     "Checkpoints",
+    "Coded",
+    "Column",
     "Counts",
     "DatasetName",
     "FeatureSizes",
@@ -119,7 +120,7 @@ __all__ = [
     "TopTrial",
     "Trainings",
     "TrialLog",
-    "arrow_bytes",
+    "arrow_parts",
     "as_columns",
     "copied",
     "csv_lines",

@@ -1,19 +1,24 @@
 """A run's log as a table of the library that its reader likes."""
 
 import importlib
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from search.config import show
 from search.errors import MissingLibraryError, TableKindError
-from search.record.log_reading import read_log
+from search.record.log_reading import read_log, schema_of
 from search.record.run_folder import RunFolder
 from search.storage import Place, place
 
 _KINDS = ("pandas", "polars", "pyarrow")
+
+# Of what is sent at a time.
+_ROWS = 10_000
 
 
 def load_table(run: str | Place, kind: str) -> Any:
@@ -38,27 +43,54 @@ def _library(name: str) -> Any:
         ) from error
 
 
-def arrow_bytes(folder: RunFolder) -> bytes:
-    """Return the log of a run as a stream of Arrow, by number."""
-    sink = pa.BufferOutputStream()
-    table = _ordered(folder)
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
+def arrow_parts(folder: RunFolder) -> Iterator[bytes]:
+    """Yield the log of a run as a stream of Arrow, by number, some rows at a time.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be read; before anything is yielded.
+    """
+    schema, parts = _parts(folder)
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for part in parts:
+            writer.write_table(part)
+            yield sink.getvalue()
+            sink.seek(0)
+            sink.truncate()
+    yield sink.getvalue()
 
 
 def csv_lines(folder: RunFolder) -> Iterator[bytes]:
     """Yield the log of a run as CSV, by number, some lines at a time.
 
     Columns whose values are lists have no place there.
+
+    Raises
+    ------
+    StoreError
+        As for `arrow_parts`.
     """
-    table = _ordered(folder)
-    nested = [name for name in table.schema.names if pa.types.is_nested(table[name].type)]
-    table = table.drop_columns(nested)
-    for i, batch in enumerate(table.to_batches(max_chunksize=10_000) or [table]):
+    _, parts = _parts(folder, nested=False)
+    for i, part in enumerate(parts):
         sink = pa.BufferOutputStream()
-        csv.write_csv(batch, sink, csv.WriteOptions(include_header=i == 0))
+        csv.write_csv(part, sink, csv.WriteOptions(include_header=i == 0))
         yield bytes(sink.getvalue())
+
+
+def _parts(folder: RunFolder, *, nested: bool = True) -> tuple[pa.Schema, Iterator[pa.Table]]:
+    """Return the columns of a log and its rows by number, some at a time and at least one part.
+
+    Putting all rows in order at once would take as long again before the first of them is sent, and
+    as much memory.
+    """
+    schema = schema_of(folder.layout)
+    names = [field.name for field in schema if nested or not pa.types.is_nested(field.type)]
+    table = read_log(folder.trials, *names, run=folder.run, layout=folder.layout).combine_chunks()
+    order = pc.sort_indices(table["number"])
+    starts = range(0, max(len(table), 1), _ROWS)
+    return table.schema, (table.take(order[start : start + _ROWS]) for start in starts)
 
 
 def _ordered(folder: RunFolder) -> pa.Table:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -114,9 +113,6 @@ def _kind(layout: Layout, name: str) -> pa.DataType:
     return pa.string() if dtype.hasobject else pa.from_numpy_dtype(dtype)
 
 
-PartColumns = dict[tuple[str, str], list[NDArray[Any]]]
-"""The columns of files, which are never changed, by the identity of the run and the file's name."""
-
 MERGED = "merged"
 """How the name of a file begins that holds the rows of many links, whose files it replaces."""
 
@@ -161,13 +157,13 @@ def read_log(
     for path, content in _settled_contents(folder, run):
         problem = part_problem(content, seal_of(path, run))
         if problem:
-            raise _unbelievable(path, problem)
+            raise unbelievable(path, problem)
         contents.append(content)
     if not contents:
         return schema.empty_table().select(wanted)
-    table = _scan(folder, contents, list(dict.fromkeys(["number", *wanted])))
+    table = scan(folder, contents, list(dict.fromkeys(["number", *wanted])))
     if once:
-        _check_once(folder, table["number"])
+        check_once(folder, table["number"])
     return table.select(wanted)
 
 
@@ -183,56 +179,6 @@ def read_columns(
     """
     table = read_log(folder, *names, run=run, layout=layout)
     return tuple(column.to_numpy() for column in table.columns)
-
-
-def read_new_columns(
-    folder: Place, known: PartColumns, *names: str, run: str, layout: Layout
-) -> tuple[NDArray[Any], ...]:
-    """Return what `read_columns` does, and read only the files that were not there before.
-
-    Parameters
-    ----------
-    folder : Path or RemotePath
-    known : PartColumns
-        What was read before. Files that are gone are removed from it, and new ones added.
-    *names : str
-    run : str
-    layout : Layout
-
-    Raises
-    ------
-    StoreError
-        As for `read_log`.
-    """
-    gone: set[tuple[str, str]] = set()
-    while True:
-        paths = {(run, path.name): path for path in published(folder, run)}
-        for key in known.keys() - paths.keys():
-            del known[key]
-        new = {key: read_whole(paths[key]) for key in paths.keys() - known.keys() - gone}
-        # Files may have gone meanwhile, such as into a merged one: the folder tells.
-        if None not in new.values():
-            break
-        gone |= {key for key, content in new.items() if content is None}
-    for key, content in new.items():
-        assert content is not None  # noqa: S101 - for the type
-        if problem := part_problem(content, seal_of(paths[key], run)):
-            raise _unbelievable(paths[key], problem)
-        table = _scan(folder, [content], list(names))
-        known[key] = [column.to_numpy() for column in table.columns]
-    if not known:
-        empty = schema_of(layout).empty_table().select(list(names))
-        return tuple(column.to_numpy() for column in empty.columns)
-    keys = sorted(known)
-    columns = tuple(
-        np.concatenate(parts) for parts in zip(*(known[key] for key in keys), strict=True)
-    )
-    # Parts of what is returned, so that it is in memory once.
-    ends = np.cumsum([len(known[key][0]) for key in keys])[:-1]
-    for key, *parts in zip(keys, *(np.split(column, ends) for column in columns), strict=True):
-        known[key] = parts
-    _check_once(folder, pa.chunked_array([columns[names.index("number")]]))
-    return columns
 
 
 def published(folder: Place, run: str) -> list[Place]:
@@ -334,7 +280,14 @@ def read_part(content: bytes, *names: str) -> dict[str, NDArray[Any]]:
         raise ValueError(f"it has other columns: {error}") from error
 
 
-def _scan(folder: Place, contents: Sequence[bytes], columns: list[str]) -> pa.Table:
+def scan(folder: Place, contents: Sequence[bytes], columns: list[str]) -> pa.Table:
+    """Return some columns of files, with whose content nothing is wrong.
+
+    Raises
+    ------
+    StoreError
+        If they are of a version with other columns.
+    """
     # File by file: a scan of what is in memory by a dataset leaves threads of its own behind, with
     # which the process may abort when it ends.
     try:
@@ -353,8 +306,8 @@ def _columns(content: bytes, columns: list[str]) -> pa.Table:
     return table.replace_schema_metadata(None)
 
 
-def _check_once(folder: Place, numbers: pa.ChunkedArray) -> None:
-    """Raise an error if a trial has more than one row."""
+def check_once(folder: Place, numbers: pa.ChunkedArray) -> None:
+    """Raise a `StoreError` if a trial has more than one row."""
     if pc.count_distinct(numbers).as_py() == len(numbers):
         return
     counts = pc.value_counts(numbers)
@@ -365,7 +318,8 @@ def _check_once(folder: Place, numbers: pa.ChunkedArray) -> None:
     )
 
 
-def _unbelievable(path: Place, problem: str) -> StoreError:
+def unbelievable(path: Place, problem: str) -> StoreError:
+    """Return what is said of a file with which something is wrong."""
     return StoreError(
         f"{path} cannot be believed: {problem}. {_way_out(path.parent)}, and its trials are "
         "trained again."

@@ -15,7 +15,7 @@ from search.report.losses import loss_charts
 from search.report.model_tables import feature_weights, mistake_rows
 from search.report.optimum import gap_charts, optimum_table
 from search.report.overview import history_chart, importance_chart, parallel_chart
-from search.report.pairs import MODES, Pairs
+from search.report.pairs import Pairs
 from search.report.pictures import Picture, mistake_pictures, weight_pictures
 from search.report.result import figures, result_table, top_trials
 from search.report.run_data import RunData, outcomes
@@ -67,7 +67,8 @@ def _sections(run: RunData) -> dict[str, Any]:
         "optimum_sentences": optimum_sentences(run.summary),
         "gap_charts": gap_charts(run),
         "pairs": pairs.charts(),
-        "modes": MODES if pairs.has_modes else {},
+        "modes": pairs.modes,
+        "pairs_note": pairs.note,
         "clips": pairs.clips,
         "trajectories": trajectory_chart(run, "alpha" if run.config.trainer.is_softmax else None),
         "parallel": parallel_chart(run),

@@ -1,19 +1,30 @@
-"""The section on pairs of hyperparameters: cells where both are lists, points elsewhere."""
+"""The section on pairs of hyperparameters: cells where both are lists, points elsewhere.
 
-from collections.abc import Sequence
+Of more values, trials or pairs than a page can show, cells are bins, as the service has them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from search.config import label_of
 from search.report.axis import Axis, axis_number
-from search.report.charts import COST_SCALE, Chart, hover
-from search.report.run_data import Drawn, clip_of, outcomes, thinned
+from search.report.charts import COST_SCALE, Chart, hover, text_of
+from search.report.run_data import Drawn, Measure, clip_of, outcomes, thinned
+from search.view import MOST_CELLS, Bins, TrialTable, binned
 
 MODES = {"best": "the others at their best", "median": "median over the others"}
+_MODES_OF_BINS = {"best": "the others at their best", "mean": "mean over the others"}
 
-_MOST_POINTS = 1500
+_COST = "val_cost"
+
+# Points of one chart, and of all.
+_MOST_POINTS, _MOST_POINTS_IN_ALL = 1500, 9000
+_MOST_TICKS = 8
 _JITTER = 0.5
 _GOLDEN = 0.618034
 
@@ -69,14 +80,47 @@ class Pairs:
     ) -> None:
         self._costs, self._most = outcomes(run.trials), most
         self._trials, self._measure = run.trials, run.measure
-        self._pairs = list(combinations(run.varying if axes is None else axes, 2))
-        self._tables = {pair: self._table(*pair) for pair in self._pairs if _are_lists(*pair)}
+        varying = run.varying if axes is None else list(axes)
+        self._pairs = list(combinations(varying, 2))
+        lists = [pair for pair in self._pairs if _are_lists(*pair)]
+        cells = sum(len(a.values or ()) * len(b.values or ()) for a, b in lists)
+        self._bins: Bins | None = None
+        if cells > MOST_CELLS or (len(lists) < len(self._pairs) and self._are_many()):
+            names = tuple(axis.name for axis in varying)
+            columns = {name: run.trials[name] for name in ("number", *names)}
+            table = TrialTable({**columns, _COST: self._costs}, names, (), _COST)
+            self._bins = binned(table, best=0)
+            self._pairs = [
+                pair for pair in self._pairs if not {a.name for a in pair} & {*self._bins.left_out}
+            ]
+            lists = []
+        self._tables = {pair: self._table(*pair) for pair in lists}
         self.clips = self._clips()
 
     @property
-    def has_modes(self) -> bool:
-        """Whether there are cells, which the reader can switch between the modes."""
-        return bool(self._tables)
+    def modes(self) -> Mapping[str, str]:
+        """What cells can show, between which the reader can switch."""
+        if self._bins is not None:
+            return _MODES_OF_BINS
+        return MODES if self._tables else {}
+
+    @property
+    def note(self) -> str:
+        """What is said of bins; empty where there are none."""
+        if self._bins is None:
+            return ""
+        left = ", ".join(label_of(name).title for name in self._bins.left_out)
+        return (
+            f"A cell is a bin of values: there are too many of them, or of the {self._bins.total} "
+            "trials, to be told apart." + (f" Not drawn: {left}." if left else "")
+        )
+
+    def _are_many(self) -> bool:
+        """Whether there are more trials than points."""
+        return int(np.isfinite(self._costs).sum()) > self._most_points()
+
+    def _most_points(self) -> int:
+        return min(self._most, _MOST_POINTS_IN_ALL // max(len(self._pairs), 1))
 
     def _table(self, across: Axis, down: Axis) -> dict[str, Floats]:
         column, row = (
@@ -86,6 +130,11 @@ class Pairs:
         return pair_costs(self._costs, column, row, shape)
 
     def _clips(self) -> dict[str, tuple[float, float]]:
+        if self._bins is not None:
+            drawn = [pair for pair in self._bins.pairs if pair["y"] != _COST]
+            told = [cell for pair in drawn for cell in pair["cells"]]
+            columns = zip(_MODES_OF_BINS, (3, 4), strict=True)
+            return {m: clip_of(np.array([c[i] for c in told], np.float64)) for m, i in columns}
         if not self._tables:
             return dict.fromkeys(MODES, clip_of(self._costs))
         tables = self._tables.values()
@@ -98,7 +147,10 @@ class Pairs:
         return [self._chart(*pair) for pair in self._pairs]
 
     def _chart(self, across: Axis, down: Axis) -> Chart:
-        if (across, down) in self._tables:
+        axes = {"xaxis": across.layout(), "yaxis": down.layout()}
+        if self._bins is not None:
+            data, axes = _binned_cells(across, down, self._bins, self.clips, self._measure)
+        elif (across, down) in self._tables:
             tables = self._tables[across, down]
             data = [self._cells(across, down, mode, tables[mode]) for mode in MODES]
         else:
@@ -107,52 +159,13 @@ class Pairs:
             f"pair-{across.name}-{down.name}",
             _title(across.label, down.label),
             data,
-            self._layout(across, down),
+            self._layout(axes, cells=self._bins is not None or (across, down) in self._tables),
             height=300,
         )
 
-    def _layout(self, across: Axis, down: Axis) -> dict[str, Any]:
-        cells = (across, down) in self._tables
-        axes = {"xaxis": across.layout(), "yaxis": down.layout()}
-        return {
-            **{name: {**axis, "showgrid": not cells} for name, axis in axes.items()},
-            "margin": {"t": 8},
-            **({"plot_bgcolor": "var(--raised)"} if cells else {}),
-        }
-
-    def _cells(self, across: Axis, down: Axis, mode: str, table: Floats) -> dict[str, Any]:
-        clip = self.clips[mode]
-        return {
-            "type": "heatmap",
-            "mode_of_page": mode,
-            "z": np.where(np.isfinite(table), table, np.nan),
-            "zmin": clip[0],
-            "zmax": clip[1],
-            "customdata": [self._texts(across, down, i, row) for i, row in enumerate(table)],
-            "hovertemplate": "%{customdata}<extra></extra>",
-            "hoverongaps": True,
-            "colorscale": COST_SCALE,
-            "showscale": False,
-            "xgap": 1,
-            "ygap": 1,
-        }
-
-    def _texts(self, across: Axis, down: Axis, i: int, costs: Floats) -> list[str]:
-        own = (down.label, axis_number((down.values or ())[i]))
-        name = self._measure.name
-        return [
-            hover([(across.label, axis_number(value)), own, (name, self._cost_text(cost))])
-            for value, cost in zip(across.values or (), costs.tolist(), strict=True)
-        ]
-
-    def _cost_text(self, cost: float) -> str:
-        if np.isnan(cost):
-            return "unknown: no trial was trained to its end"
-        return f"{self._measure.shown(cost):.4f}" if np.isfinite(cost) else "infinite: diverged"
-
     def _points(self, across: Axis, down: Axis) -> dict[str, Any]:
         trials, costs, clip = self._trials, self._costs, self.clips["best"]
-        chosen = thinned(costs, self._most)
+        chosen = thinned(costs, self._most_points())
         number = trials["number"][chosen]
         x, y = (_scattered(axis, trials[axis.name][chosen], number) for axis in (across, down))
         marker = {
@@ -172,6 +185,84 @@ class Pairs:
         cost = f"{measure.shown(self._costs[i]):.4f}"
         return hover([("trial", str(trials["number"][i])), *params, (measure.name, cost)])
 
+    def _cells(self, across: Axis, down: Axis, mode: str, table: Floats) -> dict[str, Any]:
+        return {
+            **_heatmap(mode, table, self.clips[mode]),
+            "customdata": [self._texts(across, down, i, row) for i, row in enumerate(table)],
+            "hovertemplate": "%{customdata}<extra></extra>",
+            "hoverongaps": True,
+        }
+
+    def _texts(self, across: Axis, down: Axis, i: int, costs: Floats) -> list[str]:
+        own = (down.label, axis_number((down.values or ())[i]))
+        name = self._measure.name
+        return [
+            hover([(across.label, axis_number(value)), own, (name, self._cost_text(cost))])
+            for value, cost in zip(across.values or (), costs.tolist(), strict=True)
+        ]
+
+    def _cost_text(self, cost: float) -> str:
+        if np.isnan(cost):
+            return "unknown: no trial was trained to its end"
+        return f"{self._measure.shown(cost):.4f}" if np.isfinite(cost) else "infinite: diverged"
+
+    @staticmethod
+    def _layout(axes: dict[str, Any], *, cells: bool) -> dict[str, Any]:
+        return {
+            **{name: {**axis, "showgrid": not cells} for name, axis in axes.items()},
+            "margin": {"t": 8},
+            **({"plot_bgcolor": "var(--raised)"} if cells else {}),
+        }
+
+
+def _binned_cells(
+    across: Axis,
+    down: Axis,
+    bins: Bins,
+    clips: Mapping[str, tuple[float, float]],
+    measure: Measure,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the traces of a pair in bins, a mode each, and its axes."""
+    pair = next(p for p in bins.pairs if (p["x"], p["y"]) == (across.name, down.name))
+    texts = {
+        axis.name: [_bin_text(found) for found in axis.bins]
+        for axis in bins.axes if axis.name in (across.name, down.name)
+    }  # fmt: skip
+    x, y = texts[across.name], texts[down.name]
+    counts = np.zeros((len(y), len(x)), np.int64)
+    tables = {mode: np.full(counts.shape, np.nan) for mode in _MODES_OF_BINS}
+    for i, j, count, least, mean in pair["cells"]:
+        counts[j, i] = count
+        tables["best"][j, i], tables["mean"][j, i] = least or np.nan, mean or np.nan
+    hovered = (
+        f"{text_of(across.label)} %{{x}}<br>{text_of(down.label)} %{{y}}<br>{measure.name} "
+        "%{text:.4f}, trials %{customdata}<extra></extra>"
+    )
+    traces = [
+        {**_heatmap(mode, table, clips[mode]), "x": x, "y": y, "customdata": counts,
+         "text": measure.shown(table), "hovertemplate": hovered}
+        for mode, table in tables.items()
+    ]  # fmt: skip
+    axes = {"xaxis": _bin_axis(across, bins), "yaxis": _bin_axis(down, bins)}
+    return traces, axes
+
+
+def _bin_axis(axis: Axis, bins: Bins) -> dict[str, Any]:
+    """Return the axis of some bins, a few of which are named by their least value."""
+    found = next(own.bins for own in bins.axes if own.name == axis.name)
+    shown = range(0, len(found), math.ceil(len(found) / _MOST_TICKS))
+    texts = [_bin_text(found[i]).partition(" to ")[0] for i in shown]
+    return {
+        "title": {"text": axis.label}, "type": "category", "tickvals": list(shown),
+        "ticktext": texts,
+    }  # fmt: skip
+
+
+def _bin_text(found: Any) -> str:
+    if isinstance(found, Sequence) and not isinstance(found, str):
+        return f"{axis_number(found[0])} to {axis_number(found[1])}"
+    return text_of(axis_number(found))
+
 
 def _title(across: str, down: str) -> str:
     """Return the names of two hyperparameters; one that is a name in code stays as it is."""
@@ -181,6 +272,14 @@ def _title(across: str, down: str) -> str:
 
 def _are_lists(*axes: Axis) -> bool:
     return all(axis.values is not None for axis in axes)
+
+
+def _heatmap(mode: str, table: Floats, clip: tuple[float, float]) -> dict[str, Any]:
+    return {
+        "type": "heatmap", "mode_of_page": mode, "z": np.where(np.isfinite(table), table, np.nan),
+        "zmin": clip[0], "zmax": clip[1], "colorscale": COST_SCALE, "showscale": False,
+        "xgap": 1, "ygap": 1, "hoverongaps": False,
+    }  # fmt: skip
 
 
 def _scattered(axis: Axis, values: NDArray[Any], number: NDArray[np.int64]) -> Floats:

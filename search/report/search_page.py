@@ -12,7 +12,7 @@ from search.record import COMPLETE, FAIL
 from search.report.axis import Axis
 from search.report.charts import Chart, plotly_script, template
 from search.report.overview import importance_chart, parallel_chart
-from search.report.pairs import MODES, Pairs
+from search.report.pairs import Pairs
 from search.report.run_data import SCORES, Columns, Measure, outcomes
 from search.report.trajectories import trajectory_chart
 from search.result import grid_importances
@@ -156,5 +156,5 @@ def search_page(
     )
     specs = {chart.name: chart.spec for chart in charts if isinstance(chart, Chart)}
     return template("search.html.j2").render(
-        specs=specs, plotly=plotly_script(), modes=MODES if pairs.has_modes else {}, **sections
+        specs=specs, plotly=plotly_script(), modes=pairs.modes, pairs_note=pairs.note, **sections
     )

@@ -1,5 +1,6 @@
 """The links of a run over its workers."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,8 @@ class Span:
     pack : int
     label : str
         What the trajectories of its pack have in common.
+    links : int
+        How many it stands for.
     """
 
     start: float
@@ -32,6 +35,7 @@ class Span:
     node: str
     pack: int
     label: str
+    links: int = 1
 
 
 def links_of(
@@ -79,6 +83,9 @@ _GAP = 5.0
 # More colours than these cannot be told apart.
 _MOST_COLOURS = 16
 
+# Of more links, several are one bar.
+_MOST_BARS = 1000
+
 Lane = tuple[str, int]
 """A node, and which of its workers."""
 
@@ -103,6 +110,33 @@ def lanes(links: Sequence[Span]) -> list[Lane]:
     return chosen
 
 
+def joined(
+    links: Sequence[Span], chosen: Sequence[Lane], most: int
+) -> tuple[list[Span], list[Lane]]:
+    """Return links with as many neighbours of a lane in one as there must be, and their lanes.
+
+    Parameters
+    ----------
+    links : sequence of Span
+        In the order of their starts.
+    chosen : sequence of Lane
+        That of each link.
+    most : int
+        How many bars are wanted at most, beside one for each lane.
+    """
+    each = math.ceil(len(links) / most)
+    by_lane: dict[Lane, list[Span]] = {}
+    for link, lane in zip(links, chosen, strict=True):
+        mine = by_lane.setdefault(lane, [])
+        if mine and mine[-1].links < each:
+            last = mine[-1]
+            mine[-1] = replace(last, end=max(last.end, link.end), links=last.links + 1)
+        else:
+            mine.append(link)
+    pairs = sorted((span, lane) for lane, mine in by_lane.items() for span in mine)
+    return [span for span, _ in pairs], [lane for _, lane in pairs]
+
+
 def without_pauses(links: Sequence[Span]) -> tuple[list[Span], int]:
     """Return the links from time zero on, long pauses cut out, and how many these were."""
     shifted: list[Span] = []
@@ -123,9 +157,12 @@ def timeline_chart(run: RunData) -> Chart | None:
     links, pauses = without_pauses(links)
     chosen = lanes(links)
     names = _lane_names(sorted(set(chosen)))
-    labels = _in_colours(links)
+    if len(links) > _MOST_BARS:
+        labels, (shown, chosen) = [""], joined(links, chosen, _MOST_BARS)
+    else:
+        labels, shown = _in_colours(links), links
     bars = [
-        _bars(i, label, links, [names[lane] for lane in chosen]) for i, label in enumerate(labels)
+        _bars(i, label, shown, [names[lane] for lane in chosen]) for i, label in enumerate(labels)
     ]
     layout = {
         "barmode": "overlay", "bargap": 0.2,
@@ -135,7 +172,8 @@ def timeline_chart(run: RunData) -> Chart | None:
         "legend": {"orientation": "h", "y": 1.02,
                    "yanchor": "bottom", "x": 0, "traceorder": "normal"},
     }  # fmt: skip
-    note = _busy_note(links, len(names), pauses) + _prediction_note(run.summary.timing)
+    each = max(bar.links for bar in shown)
+    note = _busy_note(links, len(names), pauses, each) + _prediction_note(run.summary.timing)
     height = 170 + min(len(names), 64) * 30
     return Chart("timeline", "Links over workers", bars, layout, height, note)
 
@@ -176,6 +214,9 @@ def _bars(index: int, label: str, links: Sequence[Span], lane_names: list[str]) 
 
 
 def _text(link: Span) -> str:
+    if link.links > 1:
+        span = f"{link.start:.1f} s to {link.end:.1f} s"
+        return hover([("links", str(link.links)), ("from", span), ("on", link.node)])
     return hover(
         [
             ("pack", str(link.pack)),
@@ -192,11 +233,12 @@ def busy_fraction(links: Sequence[Span], workers: int) -> float:
     return sum(link.end - link.start for link in links) / (span * workers) if span else 1.0
 
 
-def _busy_note(links: Sequence[Span], workers: int, pauses: int) -> str:
+def _busy_note(links: Sequence[Span], workers: int, pauses: int, each: int) -> str:
     busy = 100 * min(1.0, busy_fraction(links, workers))
     cut = f" {pauses} pauses between commands are cut out." if pauses else ""
+    bar = "one link" if each == 1 else f"up to {each} links in a row"
     return (
-        f"One bar is one link, {len(links)} in all; the workers were busy {busy:.0f} % of the "
+        f"One bar is {bar}, {len(links)} in all; the workers were busy {busy:.0f} % of the "
         f"time.{cut}"
     )
 

@@ -283,9 +283,9 @@ class Desk:
         folder = Path(row.folder)
         if RunFolder(folder).read_manifest() is None:
             return {"trials": 0, "from": []}
-        sources = [s for s in self.tables.get(folder).columns["source"].tolist() if s is not None]
+        sources = self.tables.get(folder).sources()
         runs = {Path(source.partition(",")[0]).name for source in sources if "/" in source}
-        return {"trials": len(sources), "from": sorted(runs)}
+        return {"trials": sum(sources.values()), "from": sorted(runs)}
 
     def see(self, row: SweepRow) -> Seen:
         """Return a sweep as people see it."""

@@ -11,7 +11,7 @@ from typing import IO, Self, cast
 from rich.console import Console
 
 from model.data.dataset import Dataset
-from model.errors import DataError, PacksweepError
+from model.errors import DataError, PacksweepError, told
 from search.config import SweepConfig
 from search.errors import InterruptedSweepError, LockedError, StoreError
 from search.ledger import SweepRow
@@ -180,7 +180,7 @@ class Opened:
             return self._outcome_of(error)
         except BaseException as error:  # nothing that a sweep does may end the service
             log.exception("sweep %s has failed", self.row.id)
-            return Outcome(FAILED, _told(f"{type(error).__name__}: {error}"))
+            return Outcome(FAILED, _told(told(error)))
         if summary.best is None:
             config = config_of(self.row.settings, self.row.id)
             return Outcome(DONE, why_no_result(summary, config.axes_by_name))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.resources import Resources
-from model.errors import TrainerError
+from model.errors import TrainerError, cut, told
 from model.trainers import Packs, Params, TakesSchedules, Trainer, at_epoch, schedule_of
 from model.trainers.reference import TrainerName
 from model.trainers.tasks import TrainerTasks
@@ -79,10 +79,12 @@ def _check(trainer: Trainer, name: str, params: Params) -> None:
     try:
         trainer.check(dict(params))
     except ValueError as error:
-        raise ConfigError(f"The trainer {name} refuses {dict(params)}: {error}") from error
+        raise ConfigError(
+            f"The trainer {name} refuses {dict(params)}: {cut(str(error))}"
+        ) from error
     except Exception as error:  # a trainer may raise anything
         raise TrainerError(
-            f"The trainer {name} cannot check {dict(params)}: {type(error).__name__}: {error}."
+            f"The trainer {name} cannot check {dict(params)}: {told(error)}."
         ) from error
 
 

@@ -1,10 +1,10 @@
 """The columns of a log in memory, in any order and page by page."""
 
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.errors import ConfigError
-from search.record import PartColumns, RunFolder, layout_of, read_new_columns
+from search.record import Coded, Column, PartColumns, RunFolder, layout_of, read_new_columns
+from search.view.ordered import Order, Ranked, Value, by_number, plain
 
 # Tables that are kept in memory, and orders of each.
 _KEPT, _ORDERS = 8, 4
 
 _STATE = ("number", "state")
 _REST = ("last_cost", "last_epoch", "seconds", "pack", "node", "attempt", "error", "source")
-
-Value = float | int | str | bool | None
+_CODED = ("state", "last_epoch", "pack", "node", "attempt", "error", "source")
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,34 @@ class Page:
 class TrialTable:
     """The trials of a run that have a row.
 
+    Few different values take a byte a trial, and metrics a float.
+
     Attributes
     ----------
-    columns : dict of str to ndarray
-        By the name of the log's column; ``number`` is among them.
+    columns : dict of str to ndarray or Coded
+        By the name of the log's column; ``number`` is among them. Words and hyperparameters are
+        coded.
     axes, figures : tuple of str
         Names of the hyperparameters and of the metrics.
     select : str
         The cost of the readout that selects, which pictures show.
     """
 
-    columns: dict[str, NDArray[Any]]
+    columns: dict[str, Column]
     axes: tuple[str, ...]
     figures: tuple[str, ...]
     select: str
 
     # What was worked out of a column, by its name; an order by its name with the sign.
-    _ranks: dict[str, tuple[list[Value], NDArray[np.int64]]] = field(default_factory=dict)
-    _orders: dict[str, "_Order"] = field(default_factory=dict)
+    _ranked: dict[str, Ranked] = field(default_factory=dict)
+    _orders: dict[str, Order] = field(default_factory=dict)
+    # What others have worked out of it, by what that is.
+    worked_out: dict[Any, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, column in list(self.columns.items()):
+            if not isinstance(column, Coded) and (name in self.axes or column.dtype.hasobject):
+                self.columns[name] = Coded.of(column)
 
     @classmethod
     def read(cls, folder: RunFolder, known: PartColumns) -> "TrialTable":
@@ -86,26 +96,47 @@ class TrialTable:
         config = manifest.sweep_config
         layout = layout_of(config)
         names = (*_STATE, *layout.axes, *layout.figures, *_REST)
-        found = read_new_columns(folder.trials, known, *names, run=manifest.run, layout=layout)
+        found = read_new_columns(
+            folder.trials, known, *names, run=manifest.run, layout=layout,
+            coded=(*layout.axes, *_CODED),
+        )  # fmt: skip
         select = "val_cost_avg" if config.select == "average" else "val_cost"
         return cls(dict(zip(names, found, strict=True)), layout.axes, layout.figures, select)
 
     def __len__(self) -> int:
         return len(self.columns["number"])
 
-    def ranks(self, name: str) -> tuple[list[Value], NDArray[np.int64]]:
-        """Return the different values of a column in their order, and the place of each trial's.
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The numbers of the trials."""
+        return np.asarray(self.columns["number"])
 
-        A value that is missing comes last.
+    @property
+    def costs(self) -> NDArray[np.float64]:
+        """The cost of each trial by the readout that selects; not finite where it has none."""
+        return np.asarray(self.columns[self.select], np.float64)
+
+    @cached_property
+    def by_number(self) -> NDArray[np.uint32]:
+        """The places of the trials in the order of their numbers."""
+        return by_number(self.numbers)
+
+    def ranked(self, name: str) -> Ranked:
+        """Return a column by the places of its values.
+
+        Raises
+        ------
+        ConfigError
+            If there is none of this name.
         """
-        if name not in self._ranks:
+        if name not in self._ranked:
             column = self.column(name)
-            self._ranks[name] = (
-                _ranked(column) if column.dtype.hasobject else _ranked_numbers(column)
+            self._ranked[name] = Ranked.of(
+                column if isinstance(column, Coded) else Coded.of(column)
             )
-        return self._ranks[name]
+        return self._ranked[name]
 
-    def column(self, name: str) -> NDArray[Any]:
+    def column(self, name: str) -> Column:
         """Return a column.
 
         Raises
@@ -119,13 +150,16 @@ class TrialTable:
             )
         return self.columns[name]
 
-    def order(self, order: str) -> "_Order":
+    def order(self, order: str) -> Order:
         """Return the trials in an order; see `page`."""
         found = self._orders.get(order)
         if found is None:
-            values, places = self.ranks(order.removeprefix("-"))
-            sign = -1.0 if order.startswith("-") else 1.0
-            found = _Order.of(values, places, self.columns["number"], sign)
+            name = order.removeprefix("-")
+            column = self.column(name)
+            found = Order.of(
+                self.ranked(name) if isinstance(column, Coded) else column,
+                self.by_number, self.numbers, -1.0 if order.startswith("-") else 1.0,
+            )  # fmt: skip
             while len(self._orders) >= _ORDERS:
                 self._orders.pop(next(iter(self._orders), ""), None)
             self._orders[order] = found
@@ -158,104 +192,19 @@ class TrialTable:
         found = self.order(order)
         start = found.behind(after) if after is not None else 0
         shown = found.trials[start : start + limit]
-        values = [[_plain(v) for v in column[shown].tolist()] for column in picked]
+        values = [[plain(v) for v in column[shown].tolist()] for column in picked]
         rows = [list(row) for row in zip(*values, strict=True)]
         if start + limit >= len(self):
             return Page(names, rows, None, len(self))
         return Page(names, rows, found.cursor(start + limit - 1), len(self))
 
-
-@dataclass(frozen=True)
-class _Order:
-    """Trials in an order.
-
-    Attributes
-    ----------
-    trials : ndarray of shape (n,), int64
-        Places of the trials in the columns of the table.
-    keys : ndarray of shape (n,), float64
-        By which they are ordered, growing; infinite where a value is missing.
-    numbers : ndarray of shape (n,), int64
-        Growing where keys are equal.
-    values : list
-        The different values, in their own order.
-    sign : float
-        -1 where the greatest come first, else 1.
-    """
-
-    trials: NDArray[np.int64]
-    keys: NDArray[np.float64]
-    numbers: NDArray[np.int64]
-    values: list[Value]
-    sign: float
-
-    @classmethod
-    def of(
-        cls,
-        values: list[Value],
-        places: NDArray[np.int64],
-        numbers: NDArray[np.int64],
-        sign: float,
-    ) -> "_Order":
-        """Put trials in order."""
-        keys = sign * places.astype(np.float64)
-        if values and values[-1] is None:
-            keys[places == len(values) - 1] = np.inf
-        trials = np.lexsort([numbers, keys]).astype(np.int64)
-        return cls(trials, keys[trials], numbers[trials], values, sign)
-
-    def cursor(self, place: int) -> list[Value]:
-        """Return what names a trial in this order: its value and its number."""
-        key = self.keys[place]
-        value = None if np.isinf(key) else self.values[int(self.sign * key)]
-        return [value, int(self.numbers[place])]
-
-    def behind(self, cursor: Sequence[Value]) -> int:
-        """Return the place behind a trial, which need not be there any more."""
-        try:
-            value, number = cursor
-            key = self._key(value)
-            start = int(np.searchsorted(self.keys, key, "left"))
-            stop = int(np.searchsorted(self.keys, key, "right"))
-            if not isinstance(number, int):
-                raise TypeError
-            return start + int(np.searchsorted(self.numbers[start:stop], number, "right"))
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigError(f"{list(cursor)} is no cursor of this order.") from error
-
-    def _key(self, value: Value) -> float:
-        if value is None:
-            return math.inf
-        if value in self.values:
-            return self.sign * self.values.index(value)
-        known: list[Any] = [v for v in self.values if v is not None]
-        less = sum(1 for v in known if v < value)
-        return self.sign * (less - 0.5)
-
-
-def _ranked_numbers(column: NDArray[Any]) -> tuple[list[Value], NDArray[np.int64]]:
-    if np.issubdtype(column.dtype, np.floating):  # what is infinite is missing too
-        column = np.where(np.isfinite(column), column, np.nan)
-    values, places = np.unique(column, return_inverse=True)
-    return [_plain(value) for value in values.tolist()], places.astype(np.int64)
-
-
-def _ranked(column: NDArray[Any]) -> tuple[list[Value], NDArray[np.int64]]:
-    """Rank values of any types: those of a type together, missing ones last."""
-    plain = [_plain(value) for value in column.tolist()]
-    known = sorted({v for v in plain if v is not None}, key=lambda v: (type(v).__name__, v))
-    values: list[Value] = [*known, *([None] if None in plain else [])]
-    place = {(type(value), value): i for i, value in enumerate(values)}
-    return values, np.array([place[type(value), value] for value in plain], np.int64)
-
-
-def _plain(value: Any) -> Value:
-    """Return a value as JSON takes it."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return str(value)
+    def sources(self) -> dict[str, int]:
+        """Return from where trials were taken over, and how many from each."""
+        column = self.column("source")
+        assert isinstance(column, Coded)  # noqa: S101 - words are
+        counts = np.bincount(column.codes, minlength=len(column.values))
+        found = zip(column.values.tolist(), counts.tolist(), strict=True)
+        return {source: count for source, count in found if source is not None and count}
 
 
 class TrialTables:

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from model.errors import TrainerError
+from model.errors import TrainerError, cut, told
 from model.trainers.checking.probe import (
     LONG,
     NOT_EXACT,
@@ -31,7 +31,7 @@ def _trains(probe: Probe) -> None:
     try:
         probe.trainer.check(dict(params))
     except ValueError as error:
-        raise BrokenPromiseError(f"It refuses {params}: {error}") from error
+        raise BrokenPromiseError(f"It refuses {params}: {cut(str(error))}") from error
     cost = probe.figures["cost"]
     if not math.isfinite(cost):
         raise BrokenPromiseError(
@@ -46,7 +46,7 @@ def _travels(probe: Probe) -> None:
         back = probe.travelled()
     except Exception as error:
         raise BrokenPromiseError(
-            f"The state cannot be written down and read again ({type(error).__name__}: {error}). "
+            f"The state cannot be written down and read again ({told(error)}). "
             "Keep arrays and plain values in it, no open files, locks or generators; or derive "
             "from OwnFormat."
         ) from error

@@ -4,6 +4,7 @@
 import { Refused, ask, follow, forget, remember, token } from "./api.js";
 import { element } from "./parts.js";
 import { compare } from "./compare.js";
+import { hooks } from "./hooks.js";
 import { sweeps } from "./sweeps.js";
 import { sweep } from "./sweep.js";
 import { submit } from "./submit.js";
@@ -61,6 +62,7 @@ const PAGES = /** @type {const} */ ([
   [/^#\/sweeps\/([0-9a-f]{10})$/, sweep],
   [/^#\/submit(?:\/([0-9a-f]{10}))?$/, submit],
   [/^#\/compare(?:\/([0-9a-f,]*))?$/, compare],
+  [/^#\/hooks$/, hooks],
   [/^(?:#\/)?$/, sweeps],
 ]);
 
@@ -107,6 +109,7 @@ async function start() {
   }
   who.textContent = `${me.person}, ${me.role}; ${me.cores} ${me.cores === 1 ? "core" : "cores"}`;
   nav.hidden = leave.hidden = false;
+  /** @type {HTMLElement} */ (document.getElementById("to-hooks")).hidden = me.role === "viewer";
   await show();
 }
 

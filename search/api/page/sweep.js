@@ -2,7 +2,8 @@
 // One sweep, live: how far it is, what is best, cost over pairs of axes, trials, links, events.
 
 import { ask } from "./api.js";
-import { pairs, parallel } from "./charts.js";
+import { pairs } from "./charts.js";
+import { parallel } from "./parallel.js";
 import { element, facts, number, stateOf, table, told, when, ENDED } from "./parts.js";
 
 const ROWS = 50;
@@ -17,9 +18,11 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
   const { event: newest } = await ask("GET", "me");  // before the look: nothing falls in between
   let found = await ask("GET", `sweeps/${id}`);
   document.title = `${found.name} - packsweep`;
-  /** @type {Map<string, [number, number]>} */
-  let ranges = new Map();
-  let order = "val_cost";
+  /** @type {import("./parallel.js").Shown} */
+  let shown = { ranges: new Map(), order: [], by: "least", ribbons: true, lines: true };
+  /** @type {any} */
+  let bins = null;
+  let order = "";
   let drawnAt = -1;
 
   const change = (/** @type {string} */ wanted) => async () => {
@@ -81,19 +84,40 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
     }
   };
   const drawTrials = async () => {
-    const asked = [...ranges].map(([name, [a, b]]) => `${name}:${a}-${b}`).join(",");
-    const bins = await ask("GET", `sweeps/${id}/bins?ranges=${encodeURIComponent(asked)}`);
+    const asked = [...shown.ranges].map(([name, [a, b]]) => `${name}:${a}-${b}`).join(",");
+    bins = await ask("GET", `sweeps/${id}/bins?ranges=${encodeURIComponent(asked)}`);
     if (signal.aborted) return;
-    charts.replaceChildren(
-      heading("Cost over pairs of hyperparameters"), pairs(bins),
-      heading("The best trials"), parallel(bins, ranges, (next) => {
-        ranges = next;
-        drawTrials().catch(tellError);
-      }));
+    drawCharts();
+    const cost = bins.axes.at(-1).name;
     const axes = bins.axes.slice(0, -1).map((/** @type {any} */ axis) => axis.name);
-    await drawTable(["number", "state", ...axes, bins.axes.at(-1).name, "val_accuracy"]);
+    if (!order) order = cost;
+    await drawTable(["number", "state", ...axes, cost, "val_accuracy"]);
     drawnAt = found.version;
   };
+  const drawCharts = () => {
+    const focus = charts.contains(document.activeElement)
+      && document.activeElement?.getAttribute("data-key");
+    const cells = pairs(bins, shown.by);
+    const marks = cells.querySelectorAll("svg *").length;
+    charts.replaceChildren(
+      heading("Cost over pairs of hyperparameters"), colouredBy(), cells,
+      heading("All trials, and the best ones"), parallel(bins, shown, marks, show));
+    if (focus) {  // what was drawn anew takes the keyboard over
+      /** @type {HTMLElement | null} */ (charts.querySelector(`[data-key="${CSS.escape(focus)}"]`))?.focus();
+    }
+  };
+  const show = (/** @type {Partial<import("./parallel.js").Shown>} */ change) => {
+    shown = { ...shown, ...change };
+    if (change.ranges) drawTrials().catch(tellError);
+    else drawCharts();
+  };
+  const colouredBy = () => element("label", { className: "inline" }, "coloured by ",
+    element("select", {
+      "data-key": "coloured", value: shown.by,
+      onchange: (/** @type {Event} */ event) =>
+        show({ by: /** @type {any} */ (/** @type {HTMLSelectElement} */ (event.target).value) }),
+    }, ...Object.entries({ least: "the least cost", mean: "the mean cost" }).map(([value, text]) =>
+      element("option", { value, selected: value === shown.by }, text))));
   const drawTable = async (/** @type {string[]} */ names) => {
     let page;
     try {

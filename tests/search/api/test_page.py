@@ -1,13 +1,14 @@
 """The page in a real browser, from signing in to signing out."""
 
+import json
 import re
-import time
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from over_http import asked
 from serving import Gate, grid, wait_for
-
-from search.api import app
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -50,6 +51,8 @@ def test_from_signing_in_to_signing_out(tmp_path, opened):
     gate = Gate(allowed=0)
     with asked(tmp_path, lambda: gate) as person:
         page = opened(person.url)
+        page.clock.install()  # which goes as any clock does, until it is put forward
+        page.reload()
         sign_in(page, token_of(person))
         page.get_by_text("Nothing runs and nothing waits").wait_for()
         page.get_by_role("navigation").get_by_role("link", name="Submit").click()
@@ -63,15 +66,14 @@ def test_from_signing_in_to_signing_out(tmp_path, opened):
         sweep = page.url.rpartition("/")[2]
         api = person("ann")
         wait_for(lambda: api.json("GET", f"sweeps/{sweep}")["finished"])
-        began = time.monotonic()
         page.get_by_role("region", name="Newest links").get_by_text("batch=").first.wait_for()
-        assert time.monotonic() - began < 15.0  # a fifth of a second where nothing else runs
         page.get_by_role("region", name="Trials").wait_for()
         assert page.locator("svg .cell").count() > 0
         page.get_by_role("button", name="Pause").click()
         page.get_by_role("heading", name="mine pausing").wait_for()
         gate.allowed = 1
         page.get_by_role("heading", name="mine paused").wait_for()
+        assert_it_is_told_and_does_not_ask(page)
         gate.allowed = None
         page.get_by_role("button", name="Resume").click()
         page.get_by_role("heading", name="mine done").wait_for()
@@ -93,6 +95,78 @@ def test_from_signing_in_to_signing_out(tmp_path, opened):
         page.get_by_role("button", name="Sign out").click()
         page.get_by_label("Token").wait_for()
         assert page.evaluate("sessionStorage.length") == 0
+
+
+def assert_it_is_told_and_does_not_ask(page):
+    """Ten minutes pass on the page's clock: who asks each second or two does so hundreds of times.
+
+    So what has come was told by the stream, which looks three times a second.
+    """
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for("10:00")
+    page.evaluate("0")  # requests that were sent meanwhile are told before
+    assert len(asked) < 30, asked  # of events that were on their way
+
+
+@contextmanager
+def receiver(status=204):
+    """Give the address of a server that takes what hooks send, and what it has had."""
+    had = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            had.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}", had
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_hooks_are_added_tested_looked_at_and_removed_by_keys_alone(tmp_path, opened):
+    with receiver() as (host, had), asked(tmp_path, hooks=(host,)) as person:
+        page = opened(person.url, width=390, scheme="dark")
+        sign_in(page, token_of(person, "root", "admin"))
+        page.get_by_role("navigation").get_by_role("link", name="Hooks").press("Enter")
+        page.get_by_text("None yet.").wait_for()
+        page.get_by_label("Address").fill("http://elsewhere.example/x")
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").get_by_text("Hooks at elsewhere.example are not").wait_for()
+        page.get_by_label("Address").fill(f"http://{host}/x")
+        page.get_by_label("deleted").press("Space")
+        page.get_by_role("button", name="Add").press("Enter")
+        secret = page.locator("code").inner_text()
+        (hook,) = person.served.service.ledger.hooks.all()
+        assert (hook.secret, hook.person) == (secret, "root")
+        assert hook.kinds == ("done", "failed", "cancelled", "deleted")
+        page.get_by_role("button", name=f"Test hook {hook.id}").press("Enter")
+        page.get_by_text(f"Test of hook {hook.id}: answered 204.").wait_for()
+        assert [sent["type"] for sent in had] == ["test"]
+        sent = page.get_by_role("region", name="Deliveries")
+        sent.get_by_text("answered 204").wait_for()
+        focused = "document.activeElement.getAttribute('aria-label')"
+        page.wait_for_function(f"{focused} === 'Test hook {hook.id}'")  # which was drawn anew
+        page.get_by_role("button", name=f"Deliveries hook {hook.id}").press("Enter")
+        sent.wait_for(state="detached")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name=f"Remove hook {hook.id}").press("Enter")
+        page.get_by_text(f"Hook {hook.id} is removed.").wait_for()
+        page.get_by_text("None yet.").wait_for()
+        assert person.served.service.ledger.hooks.all() == []
+        refused = [text for text in opened.complaints if "status of 422" in text]
+        assert len(refused) == 1
+        opened.complaints.clear()
 
 
 def test_a_mistake_is_told_in_the_service_s_words_and_a_viewer_cannot_submit(tmp_path, opened):
@@ -167,9 +241,36 @@ def assert_all_is_reached(page, url, sweep, width):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.textContent.trim().slice(0, 30)"))
     assert {"Clone with other values", "Get report", "val_cost ▲"} <= reached
-    page.get_by_role("button", name="alpha 0.1").focus()
+    bin_of_alpha = page.get_by_role("button", name="alpha 0.1")
+    bin_of_alpha.focus()
     page.keyboard.press("Enter")
     page.get_by_text("trials in the bins that are picked").wait_for()
+    # What is drawn anew keeps the keyboard, and the next bin widens the range.
+    page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'alpha 0.1'")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.locator("svg .band").nth(1).wait_for()
+    page.get_by_role("button", name="Let all bins go").press("Enter")
+    bin_of_alpha.locator("xpath=self::*[@aria-pressed='false']").wait_for()
+    assert axes_of(page) == ["batch_size", "learning_rate", "epochs", "alpha", "val_cost"]
+    for _ in range(2):
+        page.get_by_role("button", name="Move alpha to the left").press("Enter")
+    assert axes_of(page) == ["batch_size", "alpha", "learning_rate", "epochs", "val_cost"]
+
+
+def axes_of(page):
+    """Return the axes from left to right, by what the ribbons between them say."""
+    order = page.get_by_role("group", name="Order of the axes").locator("> span")
+    names = [re.sub(r"[^a-z_]", "", text) for text in order.all_inner_texts()]
+    figure = page.locator("figure").filter(has=page.locator("svg .ribbon"))
+    said = []
+    for left in ("M12", None):
+        ribbons = figure.locator("svg .ribbon")
+        ribbon = ribbons.first if left else ribbons.last
+        ribbon.dispatch_event("pointerover", {"bubbles": True})
+        said += re.findall(r"(?:^|, )([a-z_]+) [^,:]*", figure.locator(".readout").inner_text())[:2]
+    assert [*names[:2], *names[-2:]] == said
+    return names
 
 
 def test_what_the_page_draws_does_not_grow_with_trials(tmp_path, opened):
@@ -182,5 +283,12 @@ def test_what_the_page_draws_does_not_grow_with_trials(tmp_path, opened):
         sign_in(page, token_of(person))
         page.goto(f"{person.url}/#/sweeps/{sweep}")
         page.locator("svg .cell").first.wait_for()
-        assert page.evaluate("document.querySelectorAll('svg *').length") <= 5000
-        assert app.PER_SECOND == 100.0
+        marks = "document.querySelectorAll('svg *').length"
+        assert page.evaluate(marks) <= 5000
+        ribbons = page.locator("svg .ribbon").count()
+        assert ribbons > 100
+        assert page.locator("svg .line").count() == 1000
+        page.get_by_label("the best as lines").uncheck()
+        assert page.locator("svg .line").count() == 0
+        assert page.locator("svg .ribbon").count() == ribbons
+        assert page.evaluate(marks) <= 4000

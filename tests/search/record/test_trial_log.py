@@ -189,14 +189,17 @@ def test_rows_that_stand_are_never_replaced(trial_log):
 
 def test_a_reader_of_new_files_alone_sees_the_log_as_any_reader_does(tmp_path, monkeypatch):
     names, known, read = SCHEMA.names, {}, []
-    from search.record import log_reading
+    coded = ("state", "epochs", "alpha", "pack", "node", "error", "source")
+    from search.record import growing_log
 
-    really_read = log_reading.read_whole
-    monkeypatch.setattr(log_reading, "read_whole", lambda p: read.append(p) or really_read(p))
+    really_read = growing_log.read_whole
+    monkeypatch.setattr(growing_log, "read_whole", lambda p: read.append(p) or really_read(p))
 
     def look(run):
         read.clear()
-        found = read_new_columns(tmp_path, known, *names, run=run, layout=SOFTMAX_LAYOUT)
+        found = read_new_columns(
+            tmp_path, known, *names, run=run, layout=SOFTMAX_LAYOUT, coded=coded
+        )
         files_read = len(read)
         whole = read_columns(tmp_path, *names, run=run)
         order, other = (np.argsort(columns[0]) for columns in (found, whole))

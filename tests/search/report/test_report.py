@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports import FULL, SCRIPT, SPACE, Page, config_of, finished_run, images, write
 
-from search.config import SweepConfig, load_config
+from search.config import SearchSpace, SweepConfig, load_config
 from search.report import write_report
 from search.report.__main__ import main
 from search.report.result import top_trials
 from search.result import edge_warnings, result_text
+from search.view import MOST_CELLS
 
 PAIRS = {
     "pair-batch_size-learning_rate", "pair-batch_size-epochs", "pair-batch_size-alpha",
@@ -176,6 +177,34 @@ def test_the_page_of_4096_trials_is_small(tmp_path):
     costs = np.random.default_rng(0).lognormal(0, 1, 4096)
     html, _ = write(tmp_path, costs, space=FULL, pruned=range(1000, 1400))
     assert len(html.encode()) < 8e6
+
+
+RATES = tuple(np.geomspace(1e-7, 1e-5, 60).tolist())
+ALPHAS = (0.0, *np.geomspace(0.01, 1e4, 39).tolist())
+
+
+def test_pairs_of_many_values_are_bins_which_hold_the_least_cost_of_each(tmp_path):
+    space = SearchSpace(batch_size=(8, 16), learning_rate=RATES, epochs=(5, 10), alpha=ALPHAS)
+    costs = np.random.default_rng(0).uniform(1, 2, len(space))
+    html, page = write(tmp_path, costs, space=space)
+    assert "A cell is a bin of values" in page.text
+    assert page.text.count("mean over the others") == 1
+    assert set(page.specs) >= PAIRS
+    cells = 0
+    for name in PAIRS:
+        best, mean = page.specs[name]["data"]
+        values, means, counts = (
+            np.array(z, float) for z in (best["z"], mean["z"], best["customdata"])
+        )
+        cells += values.size
+        assert counts.sum() == len(space)
+        assert np.nanmin(values) == pytest.approx(costs.min(), rel=1e-5)
+        assert np.average(means, weights=counts) == pytest.approx(costs.mean(), rel=1e-4)
+        assert (values <= means).all()
+        assert len(best["x"]) == values.shape[1]
+    assert cells <= MOST_CELLS
+    plotly = html.index("<script>", html.index('id="specs"'))
+    assert plotly < 400_000
 
 
 def test_colours_are_names_of_the_style_and_numbers_are_finite(tmp_path):

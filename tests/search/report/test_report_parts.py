@@ -23,6 +23,7 @@ from search.report.run_data import clip_of, outcomes, thinned
 from search.report.timeline import (
     Span,
     busy_fraction,
+    joined,
     lanes,
     links_of,
     links_of_rows,
@@ -145,6 +146,22 @@ spans = st.builds(
     lambda start, length, node: Span(start, start + length, node, 0, "batch=8"),
     st.floats(0, 100), st.floats(1, 20), st.sampled_from(["a", "b"]),
 )  # fmt: skip
+
+
+@given(st.lists(spans, min_size=1, max_size=60), st.integers(1, 12))
+def test_bars_of_several_links_hold_each_link_once_on_its_lane(links, most):
+    links = sorted(links)
+    chosen = lanes(links)
+    bars, places = joined(links, chosen, most)
+    assert sum(bar.links for bar in bars) == len(links)
+    assert len(bars) <= most + len(set(chosen))
+    for lane in set(chosen):
+        mine = [link for link, own in zip(links, chosen, strict=True) if own == lane]
+        drawn = [bar for bar, own in zip(bars, places, strict=True) if own == lane]
+        for bar in drawn:
+            held, mine = mine[: bar.links], mine[bar.links :]
+            assert (bar.start, bar.end) == (held[0].start, max(link.end for link in held))
+        assert mine == []
 
 
 @given(st.lists(spans, min_size=1, max_size=30))

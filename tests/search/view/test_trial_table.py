@@ -2,15 +2,18 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import asdict
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search.errors import ConfigError
-from search.view import TrialTable, binned
+from search.view import MOST_CELLS, TrialTable, binned
 
 COSTS = st.sampled_from([0.1, 0.25, 0.5, 3.0, math.nan, math.inf])
 WORDS = st.sampled_from(["relu", "tanh", "identity"])
@@ -118,33 +121,53 @@ def bin_of(axis, value):
 
 
 @given(table=tables(most=120), first=st.integers(0, 2), last=st.integers(0, 2))
-def test_bins_hold_each_trial_once_and_the_least_cost_of_each(table, first, last):
+def test_bins_and_ribbons_are_the_crosstab_of_pandas(table, first, last):
     found = binned(table, {"alpha": (first, last)}, best=5)
-    axes = {axis.name: axis for axis in found.axes}
-    within = [
-        i for i in range(len(table))
-        if first <= bin_of(axes["alpha"], table.columns["alpha"][i].item()) <= last
-    ]  # fmt: skip
-    assert (found.total, found.within) == (len(table), len(within))
-    for pair in found.pairs:
-        cells = {}
-        for i in within:
-            key = tuple(
-                bin_of(axes[pair[side]], _plain(table.columns[pair[side]][i])) for side in "xy"
-            )
-            cells.setdefault(key, []).append(float(table.columns["val_cost"][i]))
-        assert {(x, y): count for x, y, count, _ in pair["cells"]} == {
-            key: len(costs) for key, costs in cells.items()
+    bins = pd.DataFrame(
+        {
+            axis.name: [
+                bin_of(axis, _plain(table.columns[axis.name][i])) for i in range(len(table))
+            ]
+            for axis in found.axes
         }
-        for x, y, _, cost in pair["cells"]:
-            known = [c for c in cells[x, y] if math.isfinite(c)]
-            assert cost == (min(known) if known else None)
-    costs = sorted(
-        (c, n) for i in within
-        if math.isfinite(c := float(table.columns["val_cost"][i]))
-        for n in [int(table.columns["number"][i])]
-    )  # fmt: skip
-    assert sorted(row[1] for row in found.best) == [c for c, _ in costs[:5]]
+    )
+    costs = pd.Series(np.asarray(table.columns["val_cost"])).replace(np.inf, np.nan)
+    within = bins.alpha.between(first, last)
+    assert (found.total, found.within) == (len(table), within.sum())
+    names = [axis.name for axis in found.axes]
+    assert names == ["alpha", "kind", "epochs", "val_cost"]
+    assert [(pair["x"], pair["y"]) for pair in found.pairs] == list(combinations(names, 2))
+    for pair in found.pairs:
+        x, y = (bins[pair[side]][within] for side in "xy")
+        told = pd.DataFrame(pair["cells"], columns=["x", "y", "count", "least", "mean"])
+        counts = pd.crosstab(x, y).stack()
+        expected = counts[counts > 0]
+        of_cost = costs[within].groupby([x, y])
+        told = told.set_index(["x", "y"]).astype(float).sort_index()
+        assert told["count"].to_dict() == expected.to_dict()
+        np.testing.assert_allclose(told["least"], of_cost.min())
+        np.testing.assert_allclose(told["mean"], of_cost.mean(), rtol=1e-5)
+    best = costs[within].dropna().sort_values()[:5]
+    assert [row[1] for row in found.best] == best.tolist()
+    for number, _, *places in found.best:
+        at = np.flatnonzero(table.columns["number"] == number)[0]
+        assert places == bins.iloc[at][names].tolist()
+
+
+@pytest.mark.parametrize("name", ["alpha", "kind", "epochs", "val_cost"])
+@given(table=tables(most=120))
+def test_the_trials_between_two_axes_are_those_of_each_bin(name, table):
+    """What comes into a bin goes on: ribbons on both sides of an axis have the same widths."""
+    found = binned(table)
+    sums = [
+        Counter({b: n for b in range(32) if (n := sum(c[2] for c in pair["cells"] if c[at] == b))})
+        for pair in found.pairs
+        for at, side in enumerate("xy")
+        if pair[side] == name
+    ]
+    assert len(sums) == 3
+    assert sums[0] == sums[1] == sums[2]
+    assert sums[0].total() == len(table)
 
 
 def _plain(value):
@@ -153,11 +176,14 @@ def _plain(value):
 
 def test_the_size_of_an_answer_does_not_grow_with_trials_or_axes():
     rng, sizes = np.random.default_rng(0), {}
-    for n, axes in ((1000, 3), (200_000, 3), (20_000, 12)):
+    for n, axes in ((1000, 3), (200_000, 3), (20_000, 12), (5000, 60)):
         names = tuple(f"axis_{i}" for i in range(axes))
         columns = {name: rng.random(n) for name in names}
         table = TrialTable(
             {"number": np.arange(n), **columns, "val_cost": rng.random(n)}, names, (), "val_cost"
         )
-        sizes[n, axes] = len(json.dumps(asdict(binned(table))))
+        found = binned(table)
+        sizes[n, axes] = len(json.dumps(asdict(found)))
+        assert sum(len(pair["cells"]) for pair in found.pairs) <= MOST_CELLS
+        assert len(found.axes) + len(found.left_out) == axes + 1
     assert max(sizes.values()) < 200_000
