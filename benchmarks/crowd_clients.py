@@ -1,8 +1,9 @@
 """Clients of a service for `crowd.py`, as a process of their own: what many open pages ask.
 
-A page of a sweep asks as the one in `search/api/page` does: at first for all that it shows, then at
-each event for what has changed, at most once in 0.7 s. A page of the list asks again at each event
-that is no progress. Both keep a stream open. Whoever floods asks again as soon as there is an
+A page of a sweep asks as the one in `search/api/page` does: at first for all that it shows, then
+for charts and table where its progress has come, at most once in four seconds and in twenty times
+as long as that took, and for the rest at each event that is no progress. A page of the list asks
+again at each such event. Both keep a stream open. Whoever floods asks again as soon as there is an
 answer, whatever the answer says. Submitters submit a small sweep every five seconds and cancel it.
 
     python benchmarks/crowd_clients.py URL SWEEP SECONDS PAGES LISTS FLOOD SUBMITTERS < tokens
@@ -19,7 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-SPARE_SECONDS = 0.7
+PAUSE, TIMES = 4.0, 20.0
+LIST_PAUSE, LIST_TIMES = 0.2, 10.0
 SUBMIT_SECONDS = 5.0
 
 
@@ -123,43 +125,52 @@ class Crowd:
 
     async def page(self, number: int) -> None:
         """Be a page of the sweep."""
-        http, news = self.connect(number), asyncio.Event()
+        http = self.connect(number)
         columns = "number,state,batch_size,learning_rate,epochs,alpha,val_cost,val_accuracy"
+        rest = 0.0
 
-        async def load() -> None:
-            await http.ask("GET", f"sweeps/{self.sweep}", name="sweep")
-            await http.ask("GET", f"events/past?sweep={self.sweep}&limit=200", name="past")
-            await http.ask("GET", f"sweeps/{self.sweep}/bins?ranges=", name="bins")
-            await http.ask(
-                "GET", f"sweeps/{self.sweep}/trials?limit=50&order=val_cost&columns={columns}",
-                name="trials",
-            )  # fmt: skip
+        async def load(progress: bool, other: bool) -> None:
+            nonlocal rest
+            if other:
+                await http.ask("GET", f"sweeps/{self.sweep}", name="sweep")
+                await http.ask("GET", f"events/past?sweep={self.sweep}&limit=200", name="past")
+            if progress and time.monotonic() >= rest:
+                began = time.monotonic()
+                await http.ask("GET", f"sweeps/{self.sweep}/bins?ranges=", name="bins")
+                await http.ask(
+                    "GET", f"sweeps/{self.sweep}/trials?limit=50&order=val_cost&columns={columns}",
+                    name="trials",
+                )  # fmt: skip
+                rest = time.monotonic() + max(PAUSE, TIMES * (time.monotonic() - began))
 
-        await self._follow(number, http, f"events?sweep={self.sweep}", load, SPARE_SECONDS, news)
+        await self._follow(number, http, f"events?sweep={self.sweep}", load)
 
     async def list(self, number: int) -> None:
         """Be a page of the list."""
-        http, news = self.connect(number), asyncio.Event()
+        http, took = self.connect(number), 0.0
 
-        async def load() -> None:
-            await asyncio.sleep(0.2)
-            await http.ask("GET", "sweeps?limit=50", name="sweeps")
-            await http.ask("GET", "queues", name="queues")
-            await http.ask("GET", "people", name="people")
+        async def load(_: bool, other: bool) -> None:
+            nonlocal took
+            if other:
+                await asyncio.sleep(max(LIST_PAUSE, LIST_TIMES * took))
+                began = time.monotonic()
+                await http.ask("GET", "sweeps?limit=50", name="sweeps")
+                await http.ask("GET", "queues", name="queues")
+                await http.ask("GET", "people", name="people")
+                took = time.monotonic() - began
 
-        await self._follow(number, http, "events", load, 0.0, news, progress=False)
+        await self._follow(number, http, "events", load)
 
-    async def _follow(
-        self, number: int, http: Connection, path: str, load: Any, spare: float,
-        news: asyncio.Event, *, progress: bool = True,
-    ) -> None:  # fmt: skip
+    async def _follow(self, number: int, http: Connection, path: str, load: Any) -> None:
         await asyncio.sleep(number % 50 / 50 * 3)  # people do not come in the same moment
         me = await http.ask("GET", "me", name="me")
-        await load()
+        news, kinds = asyncio.Event(), set[str]()
+        await load(True, True)
 
         def tell(kind: str) -> None:
-            if progress or kind != "progress":
-                news.set()
+            nonlocal kinds
+            kinds.add(kind)
+            news.set()
 
         stream = self.connect(number)
         following = asyncio.create_task(stream.events(path, me["event"] if me else 0, tell))
@@ -167,8 +178,8 @@ class Crowd:
             while True:
                 await news.wait()
                 news.clear()
-                await load()
-                await asyncio.sleep(spare)
+                came, kinds = kinds, set[str]()
+                await load("progress" in came, came != {"progress"})
         finally:
             following.cancel()
             stream.close()

@@ -189,12 +189,23 @@ class SweepOut(BaseModel):
         )  # fmt: skip
 
 
-class SweepDetail(SweepOut):
+class SweepNews(SweepOut):
+    """A sweep with its newest links: what is told of it while it goes on."""
+
+    links: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, seen: Seen) -> "SweepNews":
+        """Return what is told of a sweep."""
+        links = [vars(link) for link in list(seen.progress.newest)]
+        return cls(**SweepOut.of(seen).model_dump(), links=links)
+
+
+class SweepDetail(SweepNews):
     """A sweep with its settings and its newest links."""
 
     settings: dict[str, Any]
     options: dict[str, Any]
-    links: list[dict[str, Any]]
     busy_seconds: float = Field(
         description="Seconds in which a task of it was running: those that its budget counts."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 
-from search.api.answers import EventOut, SweepOut
+from search.api.answers import EventOut, SweepNews
 from search.service import Desk
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class Broadcast:
                 continue
             row = self._desk.ledger.sweeps.find(sweep)
             if row is not None:
-                text = SweepOut.of(self._desk.see(row)).model_dump_json()
+                text = SweepNews.of(self._desk.see(row)).model_dump_json()
                 encoded = f"event: progress\ndata: {text}\n\n".encode()
                 parts.append(Part(sweep, 0, encoded, progress.version))
         return parts, self._desk.ledger.people.valid()

@@ -39,6 +39,7 @@ async def stream(
 ) -> StreamingResponse:
     """Stream what happens: `state` and its like with a number, `progress` without one.
 
+    `progress` brings a sweep with its newest links, so that nobody needs to ask for it.
     Who comes back with the number of the last event gets those after it; who names none gets
     what happens from now on.
     """

@@ -13,6 +13,7 @@ from search.api.answers import (
     SweepDetail,
     SweepIn,
     SweepList,
+    SweepNews,
     SweepOut,
     SweepPatch,
 )
@@ -101,10 +102,9 @@ def get(sweep: SweepId, desk: TheDesk, caller: Viewer) -> SweepDetail:
     row = row_of(desk, sweep)
     seen = desk.see(row)
     return SweepDetail(
-        **SweepOut.of(seen).model_dump(),
+        **SweepNews.of(seen).model_dump(),
         settings=row.settings,
         options=row.options,
-        links=[vars(link) for link in list(seen.progress.newest)],
         busy_seconds=desk.ledger.sweeps.busy_seconds(sweep),
         shared=desk.shared(row),
     )

@@ -7,6 +7,9 @@ import { parallel } from "./parallel.js";
 import { element, facts, number, stateOf, table, told, when, ENDED } from "./parts.js";
 
 const ROWS = 50;
+// Charts and table are drawn anew at most once in as many milliseconds, and in as many times as long as
+// the last time took: a service that is busy is asked less.
+const PAUSE = 4000, TIMES = 20;
 
 /** @param {HTMLElement} place @param {import("./sweeps.js").Page} page */
 export async function sweep(place, { me, argument: id, signal, follow, tellError }) {
@@ -23,7 +26,7 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
   /** @type {any} */
   let bins = null;
   let order = "";
-  let drawnAt = -1;
+  let drawnAt = -1, drawAfter = 0;
 
   const change = (/** @type {string} */ wanted) => async () => {
     try {
@@ -84,6 +87,7 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
     }
   };
   const drawTrials = async () => {
+    const began = performance.now();
     const asked = [...shown.ranges].map(([name, [a, b]]) => `${name}:${a}-${b}`).join(",");
     bins = await ask("GET", `sweeps/${id}/bins?ranges=${encodeURIComponent(asked)}`);
     if (signal.aborted) return;
@@ -91,8 +95,10 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
     const cost = bins.axes.at(-1).name;
     const axes = bins.axes.slice(0, -1).map((/** @type {any} */ axis) => axis.name);
     if (!order) order = cost;
+    const version = found.version;
     await drawTable(["number", "state", ...axes, cost, "val_accuracy"]);
-    drawnAt = found.version;
+    drawnAt = version;
+    drawAfter = performance.now() + Math.max(PAUSE, TIMES * (performance.now() - began));
   };
   const drawCharts = () => {
     const focus = charts.contains(document.activeElement)
@@ -168,40 +174,54 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
       Object.entries(event.detail).filter(([, value]) => value !== "").map(([k, v]) => `${k} ${v}`).join(", "),
     ]), { free: [2], label: "Events" }));
   };
+  const drawFound = () => {
+    drawHead();
+    drawLinks();
+    if (!found.finished) trials.replaceChildren(element("p", { className: "quiet" }, "None yet."));
+  };
   const load = async () => {
     found = await ask("GET", `sweeps/${id}`);
     if (signal.aborted) return;
-    drawHead();
-    drawLinks();
+    drawFound();
     await drawEvents();
-    if (found.finished && found.version !== drawnAt) await drawTrials();
-    else if (!found.finished) {
-      trials.replaceChildren(element("p", { className: "quiet" }, "None yet."));
-    }
   };
   await load();
-  // One look at a time, and one more where something has come meanwhile.
-  let busy = false, again = false;
+  if (found.finished) await drawTrials();
+  // One thing at a time, and once more where something has come meanwhile.
+  let busy = false, news = false, waiting = false;
   const look = async () => {
-    if (busy) {
-      again = true;
-      return;
-    }
+    if (busy || signal.aborted) return;
     busy = true;
     try {
-      await load();
+      while (news && !signal.aborted) {
+        news = false;
+        await load();
+      }
+      const rest = ENDED.includes(found.state) ? 0 : drawAfter - performance.now();
+      if (found.finished && found.version !== drawnAt && !signal.aborted) {
+        if (rest <= 0) await drawTrials();
+        else if (!waiting) {
+          waiting = true;
+          setTimeout(() => {
+            waiting = false;
+            look();
+          }, rest);
+        }
+      }
     } catch (error) {
       tellError(error);
     }
-    setTimeout(() => {
-      busy = false;
-      if (again && !signal.aborted) {
-        again = false;
-        look();
-      }
-    }, 700);
+    busy = false;
+    if (news) look();
   };
-  follow(look, signal, newest, id).catch(tellError);
+  follow((/** @type {string} */ kind, /** @type {any} */ data) => {
+    if (signal.aborted) return;
+    if (kind === "progress") {  // which brings all that is said of the sweep
+      found = { ...found, ...data };
+      drawFound();
+    } else news = true;
+    look();
+  }, signal, newest, id).catch(tellError);
 }
 
 /** @param {any} shared */

@@ -54,17 +54,19 @@ export async function sweeps(place, { me, signal, follow, tellError }) {
   };
   const { event: newest } = await ask("GET", "me");  // before the look: nothing falls in between
   await load(false);
-  let waiting = false;
+  let waiting = false, took = 0;
   follow((/** @type {string} */ kind, /** @type {any} */ data) => {
     if (kind === "progress" && known.has(data.id)) {
       known.set(data.id, data);
       draw();
     } else if (kind !== "progress" && !waiting) {
       waiting = true;  // several events come together
-      setTimeout(() => {
+      setTimeout(async () => {
         waiting = false;
-        if (!signal.aborted) load(false);
-      }, 200);
+        const began = performance.now();
+        if (!signal.aborted) await load(false);
+        took = performance.now() - began;
+      }, Math.max(200, 10 * took));  // a service that is busy is asked less
     }
   }, signal, newest).catch(tellError);
 }
