@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from harness import report
 
-from model.pack import Scores
+from model.scoring import Scores
 from model.speed import TYPICAL
 from model.tasks import LegResult, LinkResult
 from search.config import AXES, SearchSpace

@@ -21,7 +21,8 @@ from harness import gemm_rate, report
 from threadpoolctl import threadpool_limits
 
 from model.data.sources import load_dataset
-from model.pack import PackState, advance, score
+from model.pack import PackState, advance
+from model.scoring import score
 from model.tasks import Examples
 from search.config import load_config
 from search.plan import epochs_flops, grid_plan, grid_widths

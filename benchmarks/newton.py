@@ -5,7 +5,7 @@
     python benchmarks/newton.py --short              digits, to see that it works
 
 Alphas go from the largest to the smallest, each from the optimum of the one before; its seconds are
-its own. Alpha 0 is left out, because it has no optimum on these images (see model/newton.py). Test
+its own. Alpha 0 is left out: it has no optimum on these images (see model/optima/newton.py). Test
 figures are on the 10,000 test images; costs are without the penalty.
 
 The peer is scikit-learn's LogisticRegression with lbfgs, the same cost and penalty, from zero as
@@ -31,7 +31,7 @@ from threadpoolctl import threadpool_limits
 from model.data.dataset import Dataset
 from model.data.digits import load_digits
 from model.data.fashion_mnist import load_fashion_mnist
-from model.newton import Optimum, softmax_optimum
+from model.optima.newton import Optimum, softmax_optimum
 from model.softmax import cost, log_softmax
 
 ALPHAS = (10000.0, 1000.0, 100.0, 10.0, 1.0, 0.1, 0.01)

@@ -17,9 +17,10 @@ from harness import PACKAGES, report
 from threadpoolctl import threadpool_limits
 
 from model.data.sources import load_dataset
-from model.pack import PackState, advance, compile_kernels, score
+from model.pack import PackState, advance
 from model.products import Products, available_products
 from model.products.fixed_point import FixedPointProducts
+from model.scoring import compile_kernels, score
 from model.softmax import SoftmaxRegression
 from model.tasks import Examples
 from search.config import load_config

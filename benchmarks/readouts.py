@@ -20,7 +20,8 @@ from harness import report
 from threadpoolctl import threadpool_limits
 
 from model.data.sources import load_dataset
-from model.pack import PackState, advance, advance_averaging, compile_kernels, score
+from model.pack import PackState, advance, advance_averaging
+from model.scoring import compile_kernels, score
 from model.tasks import Examples
 from search.config import load_config
 from search.plan import grid_plan, grid_widths

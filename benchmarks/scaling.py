@@ -36,7 +36,8 @@ from cluster.outcomes import Finished, Running
 from cluster.ray_executor import RayExecutor
 from model.bootstrap import RESAMPLES
 from model.data.sources import load_dataset
-from model.pack import PackState, Scores
+from model.pack import PackState
+from model.scoring import Scores
 from model.shuffle import validation_rows
 from model.speed import SpeedModel
 from model.tasks import LegResult, LinkResult

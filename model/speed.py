@@ -13,8 +13,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from model.pack import PackState, advance, compile_kernels, score
+from model.pack import PackState, advance
 from model.products import NUMPY, Products, products_named
+from model.scoring import compile_kernels, score
 
 # What is measured: packs of two widths, a narrow and a wide one, give the two terms of a line.
 # With many classes they are narrower, as packs are, and the rows fewer.

@@ -13,8 +13,9 @@ from model.data.dataset import Dataset
 from model.features import AS_THEY_ARE, RAW, Features, fit_features
 from model.mapped import MappedRows
 from model.metrics import metrics_of_columns
-from model.pack import PackState, Scores, advance, advance_averaging, penalty, score
+from model.pack import PackState, advance, advance_averaging
 from model.products import NUMPY, Products, products_named
+from model.scoring import Scores, penalty, score
 from model.seen_rows import SeenRows, source_of
 from model.shuffle import all_but, fold_rows, split_order
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from model.metrics import metrics_of_columns
-from model.pack import PackState, advance, score
+from model.pack import PackState, advance
+from model.scoring import score
 from model.trainers.estimators import check_names
 from model.trainers.rows import Rows
 from model.trainers.trainer import Packs, Params, State, TakesSchedules

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cluster.executor import Executor
-from model.optimum import AlphaOptimum, find_optimum
+from model.optima import AlphaOptimum, find_optimum
 from search.engine.attempts import Task, run_tasks
 from search.storage import Place, load_arrays, prepare_folder, save_arrays, seal_of
 

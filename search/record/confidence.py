@@ -112,7 +112,7 @@ class RefitStatistics:
 
 @dataclass(frozen=True, kw_only=True)
 class AlphaFigures:
-    """The optimum of one alpha; see `model.optimum.AlphaOptimum`, which has its weights too.
+    """The optimum of one alpha; see `model.optima.AlphaOptimum`, which has its weights too.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
 from model.data.memory import own_bytes
-from model.pack import compile_kernels
+from model.scoring import compile_kernels
 from search.config import EPOCHS, Params, Range, SweepConfig, replicates_text, some_params
 from search.engine import FirstSeen, calibrate, measure_trainer, wave_widths
 from search.plan import (

@@ -10,7 +10,7 @@ from typing import Any
 
 from cluster.executor import Executor
 from model.data.dataset import Dataset
-from model.optimum import AlphaOptimum
+from model.optima import AlphaOptimum
 from model.tasks import FinalScores
 from search.command import program
 from search.config import Params, SweepConfig

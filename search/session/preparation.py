@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from cluster.executor import Executor, SerialExecutor, available_cores
 from cluster.resources import Resources
 from model.data.dataset import Dataset
-from model.pack import compile_kernels
+from model.scoring import compile_kernels
 from model.tasks import Examples
 from search.config import SweepConfig
 from search.errors import ConfigError

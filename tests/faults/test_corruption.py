@@ -25,7 +25,7 @@ from damages import Damage, all_of, cut, doubled, emptied, files_of, flipped, so
 from runs import KINDS, command, make_runs
 
 from model.errors import PacksweepError
-from model.optimum import AlphaOptimum
+from model.optima import AlphaOptimum
 from model.pack import PackState
 from model.seal import Seal
 from model.softmax import SoftmaxRegression

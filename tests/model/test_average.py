@@ -8,7 +8,8 @@ from test_pack import N_CLASSES, columns_strategy, images, start
 from textbook import averaged
 
 from model.average import readings
-from model.pack import advance, advance_averaging, score
+from model.pack import advance, advance_averaging
+from model.scoring import score
 
 BATCH_SIZES = [3, 8, 13, 32, 100, 256, 300, 1024]
 # eta and alpha whose product is 1, and a little or much beside it.

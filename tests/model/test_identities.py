@@ -9,7 +9,7 @@ from scipy.special import expit
 from scipy.stats import multinomial
 
 from model import softmax
-from model.curvature import PenalisedCost, bound, hessian
+from model.optima.curvature import PenalisedCost, bound, hessian
 from model.softmax import log_softmax
 
 seeds = st.integers(0, 2**31)

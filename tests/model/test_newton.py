@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from model import newton, softmax
+from model import softmax
 from model.data.digits import load_digits
 from model.errors import DataError
-from model.least_squares import newton_step
-from model.newton import ConvergenceError, softmax_optimum, step_length
+from model.optima import newton
+from model.optima.least_squares import newton_step
+from model.optima.newton import ConvergenceError, softmax_optimum, step_length
 
 seeds = st.integers(0, 2**31)
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import block
-from model.pack import PackState, advance, score
+from model.pack import PackState, advance
+from model.scoring import score
 from model.softmax import SoftmaxRegression
 
 N_CLASSES = 10

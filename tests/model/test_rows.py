@@ -10,8 +10,9 @@ from sklearn.preprocessing import StandardScaler
 from textbook import averaged
 
 from model.data.dataset import Dataset
-from model.newton import softmax_optimum
-from model.pack import PackState, advance, advance_averaging, score
+from model.optima.newton import softmax_optimum
+from model.pack import PackState, advance, advance_averaging
+from model.scoring import score
 from model.shuffle import fold_rows, split_order
 from model.softmax import SoftmaxRegression
 from model.tasks import Examples, LegTask, run_link, run_refit

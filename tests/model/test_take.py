@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.pack import PackState, advance, score
+from model.pack import PackState, advance
+from model.scoring import score
 
 N_CLASSES, N_FEATURES = 4, 12
 COLUMNS = [(1e-6, 0.0), (2e-6, 10.0), (5e-7, 1000.0), (1e-6, 3e4), (3e-6, 0.5)]

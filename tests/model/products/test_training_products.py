@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import MissingProductsError
-from model.pack import PackState, advance, advance_averaging, penalty, score
+from model.pack import PackState, advance, advance_averaging
 from model.products import KINDS, products_named
 from model.products.fixed_point import FixedPointProducts
+from model.scoring import penalty, score
 from model.softmax import SoftmaxRegression
 
 N_CLASSES, N_FEATURES = 10, 30

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from trainings import rows_of
 
-from model.pack import PackState, advance, score
+from model.pack import PackState, advance
+from model.scoring import score
 from model.shuffle import epoch_order
 from model.softmax import SoftmaxRegression
 from model.tasks import LAST, Examples, LegTask, run_link

@@ -214,7 +214,7 @@ def test_an_interrupted_search_goes_on_where_it_was(folder, command, sought, mon
 
 
 def test_one_that_is_not_reached_is_told_as_a_bound(folder, command, monkeypatch):
-    monkeypatch.setattr("model.optimum.MAX_ITERATIONS", 1)
+    monkeypatch.setattr("model.optima.optimum.MAX_ITERATIONS", 1)
     outcome = command("--optimum")
     assert outcome.code == 0
     assert "ends at least " in outcome.out

@@ -6,13 +6,14 @@ import pytest
 from cluster.errors import ClusterError
 from cluster.executor import SerialExecutor
 from cluster.outcomes import Lost
-from model import newton as module_newton
-from model import optimum as module
 from model.data.dataset import Dataset
 from model.features import Features
-from model.newton import softmax_optimum
-from model.optimum import find_optimum, score_weights
-from model.pack import PackState, advance, penalty
+from model.optima import find_optimum, score_weights
+from model.optima import newton as module_newton
+from model.optima import optimum as module
+from model.optima.newton import softmax_optimum
+from model.pack import PackState, advance
+from model.scoring import penalty
 from model.softmax import cost
 from model.steps import run_to_end
 from model.tasks import Examples

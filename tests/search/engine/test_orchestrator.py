@@ -17,7 +17,8 @@ from cluster.executor import SerialExecutor
 from cluster.outcomes import Lost
 from model import average
 from model.data.dataset import Dataset
-from model.pack import PackState, Scores
+from model.pack import PackState
+from model.scoring import Scores
 from model.speed import SpeedModel
 from model.tasks import Examples, LegResult, LinkResult
 from search.config import SearchSpace, load_config

@@ -10,9 +10,9 @@ from scipy.optimize import brentq
 from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import softmax
 
-from model.curvature import PenalisedCost, bound, hessian
 from model.data.dataset import check_rows
 from model.errors import DataError, PacksweepError
+from model.optima.curvature import PenalisedCost, bound, hessian
 from model.steps import Steps, run_to_end
 
 F64 = NDArray[np.float64]

@@ -1,7 +1,7 @@
 """Linear regression: the problem that Newton's method solves in one step.
 
 No command uses it. The search for exact optima started from this result: one Newton
-step lands on the optimum of linear regression from any start, and `model.newton` carries the
+step lands on the optimum of linear regression from any start, and `model.optima.newton` carries the
 same step over to the softmax, where it takes several.
 """
 

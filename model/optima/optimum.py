@@ -83,7 +83,7 @@ def find_optimum(examples: Examples, alpha: float) -> Steps[AlphaOptimum]:
     """
     # Here, because its part of scipy takes half a second to import, and all who read an optimum
     # import this module.
-    from model.newton import ConvergenceError, softmax_optimum_steps
+    from model.optima.newton import ConvergenceError, softmax_optimum_steps
 
     began = time.perf_counter()
     training = examples.training(0)
