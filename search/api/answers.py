@@ -72,6 +72,9 @@ class SweepIn(Strict):
     metrics: Annotated[tuple[str, ...] | None, BeforeValidator(_checked)] = Field(
         None, max_length=20, description="What is kept of each trial beside cost and accuracy."
     )
+    products: Literal["auto", "numpy", "onednn", "fixed"] | None = Field(
+        None, description="How the softmax trainer multiplies."
+    )
     pruner: Annotated[str | None, BeforeValidator(_checked)] = Field(None, max_length=200)
     target: Annotated[str | None, BeforeValidator(_checked)] = Field(None, max_length=200)
     weights: Annotated[str | None, BeforeValidator(_checked)] = Field(None, max_length=200)

@@ -137,8 +137,8 @@ class Client:
             What makes it one sweep, however often it is submitted; made up where it is left out.
         **settings
             ``name``, ``dataset``, ``trainer``, ``seed``, ``seeds``, ``sampler``, ``trials``,
-            ``objective``, ``metrics``, ``pruner``, ``target``, ``weights``, ``missing``, ``keys``,
-            ``refits``, ``optimum``, ``budget``, ``target_value``,
+            ``objective``, ``metrics``, ``products``, ``pruner``, ``target``, ``weights``,
+            ``missing``, ``keys``, ``refits``, ``optimum``, ``budget``, ``target_value``,
             ``patience``, ``queue`` and ``priority``, as the command line has them.
 
         Returns

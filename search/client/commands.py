@@ -26,7 +26,8 @@ from search.storage import write_whole
 from search.text import console, show, table_lines, text_width
 
 _ASKED = (
-    "trainer", "seed", "seeds", "sampler", "trials", "objective", "metrics", "pruner", "target",
+    "trainer", "seed", "seeds", "sampler", "trials", "objective", "metrics", "products", "pruner",
+    "target",
     "weights", "missing", "keys", "refits", "optimum", "budget",
     "target_value", "patience",
 )  # fmt: skip

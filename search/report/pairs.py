@@ -4,7 +4,8 @@ Of more values, trials or pairs than a page can show, cells are bins, as the ser
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -225,7 +226,7 @@ def _binned_cells(
     """Return the traces of a pair in bins, a mode each, and its axes."""
     pair = next(p for p in bins.pairs if (p["x"], p["y"]) == (across.name, down.name))
     texts = {
-        axis.name: [_bin_text(found) for found in axis.bins]
+        axis.name: _bin_texts(axis.bins)
         for axis in bins.axes if axis.name in (across.name, down.name)
     }  # fmt: skip
     x, y = texts[across.name], texts[down.name]
@@ -233,7 +234,8 @@ def _binned_cells(
     tables = {mode: np.full(counts.shape, np.nan) for mode in _MODES_OF_BINS}
     for i, j, count, least, mean in pair["cells"]:
         counts[j, i] = count
-        tables["best"][j, i], tables["mean"][j, i] = least or np.nan, mean or np.nan
+        tables["best"][j, i] = np.nan if least is None else least
+        tables["mean"][j, i] = np.nan if mean is None else mean
     hovered = (
         f"{text_of(across.label)} %{{x}}<br>{text_of(down.label)} %{{y}}<br>{measure.name} "
         "%{text:.4f}, trials %{customdata}<extra></extra>"
@@ -251,17 +253,32 @@ def _bin_axis(axis: Axis, bins: Bins) -> dict[str, Any]:
     """Return the axis of some bins, a few of which are named by their least value."""
     found = next(own.bins for own in bins.axes if own.name == axis.name)
     shown = range(0, len(found), math.ceil(len(found) / _MOST_TICKS))
-    texts = [_bin_text(found[i]).partition(" to ")[0] for i in shown]
+    named = _bin_texts(found)
+    texts = [named[i].partition(" to ")[0] for i in shown]
     return {
         "title": {"text": axis.label}, "type": "category", "tickvals": list(shown),
         "ticktext": texts,
     }  # fmt: skip
 
 
-def _bin_text(found: Any) -> str:
+def _bin_texts(bins: Sequence[Any]) -> list[str]:
+    """Return a text for each bin, no two of them the same: they are the places of an axis."""
+    texts = [_bin_text(found, axis_number) for found in bins]
+    for digits in range(5, 18):
+        if len(set(texts)) == len(texts):
+            break
+        texts = [_bin_text(found, partial(_number, digits=digits)) for found in bins]
+    return texts
+
+
+def _bin_text(found: Any, number: Callable[[Any], str]) -> str:
     if isinstance(found, Sequence) and not isinstance(found, str):
-        return f"{axis_number(found[0])} to {axis_number(found[1])}"
-    return text_of(axis_number(found))
+        return f"{number(found[0])} to {number(found[1])}"
+    return text_of(number(found))
+
+
+def _number(value: Any, digits: int) -> str:
+    return f"{value:.{digits}g}" if isinstance(value, float) else axis_number(value)
 
 
 def _title(across: str, down: str) -> str:

@@ -53,8 +53,8 @@ class Request:
         The text of a grid file, in place of `grid`.
     name : str or None
         What the sweep is called; the grid's name where it is left out.
-    dataset, trainer, seed, seeds, sampler, trials, objective, metrics, pruner, target, weights, \
-    missing, keys
+    dataset, trainer, seed, seeds, sampler, trials, objective, metrics, products, pruner, target, \
+    weights, missing, keys
         As the options of `search.run`; they come before the grid's own.
     refits : int
         Number of final trainings.
@@ -78,6 +78,7 @@ class Request:
     trials: int | None = None
     objective: str | None = None
     metrics: tuple[str, ...] | None = None
+    products: str | None = None
     pruner: str | None = None
     target: str | None = None
     weights: str | None = None
@@ -101,7 +102,7 @@ class Request:
         """What the command line would say."""
         names = (
             "dataset", "trainer", "seed", "seeds", "sampler", "trials", "objective", "metrics",
-            "pruner", "target", "weights", "missing", "keys", *KEPT,
+            "products", "pruner", "target", "weights", "missing", "keys", *KEPT,
         )  # fmt: skip
         return Options(**{name: getattr(self, name) for name in names}, progress=False)
 

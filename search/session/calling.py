@@ -32,7 +32,6 @@ from search.session.checks import check_outlives_job
 from search.session.datasets import load, suited_grid
 from search.session.options import Options, resolve_config, with_options
 from search.session.preparation import check_executor, make_executor
-from search.session.products import with_products
 from search.session.session import check, run_sweep
 from search.session.surroundings import Surroundings
 from search.storage import Place, place
@@ -257,7 +256,6 @@ def _swept(
     check_outlives_job(options.run_path)
     options, config, rows = _settled(grid, data, options, err)
     check(options, config, rows)
-    config = with_products(options, config, rows)
     check_executor(options, config, rows)
     call = _Call(on_event, config.total)
     surroundings = Surroundings(

@@ -35,6 +35,7 @@ from search.record import layout_of
 from search.schemas import DryRun, Pruner, Share
 from search.session.options import Options
 from search.session.preparation import prepare, widest_of
+from search.session.products import chosen_products
 from search.session.trainers import trainer_tasks
 from search.storage import Place
 from search.text import duration
@@ -95,7 +96,9 @@ def _speed(config: SweepConfig, data: Dataset, code: Path | None) -> Speed:
     tasks = trainer_tasks(config, code)
     if tasks is None:
         shape = data.X.shape[1], data.n_classes
-        return calibrate(SerialExecutor(), config.batch_sizes, *shape, products=config.products)
+        return calibrate(
+            SerialExecutor(), config.batch_sizes, *shape, products=chosen_products(config, data)
+        )
     examples = prepare(config, data, train_costs=False)
     return measure_trainer(SerialExecutor(), tasks, config, examples)
 

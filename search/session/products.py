@@ -32,12 +32,17 @@ def with_products(options: Options, config: SweepConfig, data: Dataset) -> Sweep
     if config.products != AUTO:
         return config
     manifest = None if options.fresh else RunFolder(options.run_path).read_manifest()
-    if manifest is not None:
-        return config.model_copy(update={"products": manifest.sweep_config.products})
+    products = manifest.sweep_config.products if manifest else chosen_products(config, data)
+    return config.model_copy(update={"products": products})
+
+
+def chosen_products(config: SweepConfig, data: Dataset) -> str:
+    """Return the way of multiplying that a new run would have on this machine."""
+    if config.products != AUTO:
+        return config.products
     able = [way for way in available_products() if _why_not(way.name, config, data) is None]
     shape = data.X.shape[1], data.n_classes
-    chosen = fastest(able, config.batch_sizes, *shape) if len(able) > 1 else NUMPY
-    return config.model_copy(update={"products": chosen.name})
+    return (fastest(able, config.batch_sizes, *shape) if len(able) > 1 else NUMPY).name
 
 
 def check_products(options: Options, config: SweepConfig, data: Dataset) -> None:

@@ -101,7 +101,6 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     config = resolve_config(options)
     data = data or load(config.dataset, config.reading.to_reading(), err)
     check(options, config, data)
-    config = with_products(options, config, data)
     if options.dry_run:
         told = description(config, data)  # whose memory counts too
     if options.json:
@@ -161,6 +160,7 @@ def run_sweep(
     PacksweepError
         As for `sweep`.
     """
+    config = with_products(options, config, data)
     options, config = extended(options, config, data)
     # A mistake in --reuse is told before --fresh moves anything.
     reuse = [path.resolve() for path in options.reuse]

@@ -61,6 +61,17 @@ def test_a_sweep_is_submitted_and_seen_to_its_end(person):
     assert all(sweep["person"] == "ann" for sweep in listed)
 
 
+def test_products_are_chosen_when_it_is_trained_and_kept(person):
+    ann = person("ann")
+    for body in ({"products": "fixed"}, {"grid": {**GRID, "products": "auto"}}):
+        sweep = ann.ended(ann.submit(seed=11, **body)["id"])
+        assert sweep["state"] == "done", sweep["reason"]
+        log = ann.json("GET", f"sweeps/{sweep['id']}/trials?limit=1")
+        assert len(log["rows"]) == 1
+    assert ann.json("POST", "plan", json={"grid": {**GRID, "products": "auto"}})
+    ann.json("POST", "plan", expect=422, json={"grid": "smoke", "products": "mkl"})
+
+
 def test_an_objective_and_limits_are_those_of_the_command(person):
     ann = person("ann")
     limits = {"budget": 600.0, "target_value": 0.01, "patience": 90}

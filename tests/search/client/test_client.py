@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.client import Client, ServiceError
+from search import run
+from search.api.answers import SweepIn
+from search.client import Client, ServiceError, commands
 from search.client import client as client_module
 from search.client.client import _file_name
 from search.client.stream import told_by
@@ -141,3 +143,11 @@ def test_any_file_has_a_name_that_a_service_takes(name):
     if name in {".", ".."} or "/" in name or "\0" in name:
         return
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", _file_name(Path(name)))
+
+
+def test_every_option_of_a_sweep_is_sent_or_refused():
+    """None is left out without a word; these are on this side, or what is trained on what."""
+    options = {action.dest for action in run._parser()._actions}
+    here = {"help", "server", "progress", "dry_run", "grid", "dataset"}
+    assert options - here == {*commands._ASKED, *run._ELSEWHERE}
+    assert {*commands._ASKED} <= set(SweepIn.model_fields)

@@ -207,6 +207,21 @@ def test_pairs_of_many_values_are_bins_which_hold_the_least_cost_of_each(tmp_pat
     assert plotly < 400_000
 
 
+def test_bins_of_close_values_have_places_of_their_own_and_a_cost_may_be_nothing(tmp_path):
+    rates = tuple(np.linspace(0.999, 0.9999, 60).tolist())
+    space = SearchSpace(batch_size=(8, 16), learning_rate=rates, epochs=(5, 10), alpha=ALPHAS)
+    costs = np.random.default_rng(0).uniform(1, 2, len(space))
+    costs[7] = 0.0
+    _, page = write(tmp_path, costs, space=space)
+    for name in PAIRS:
+        best, _ = page.specs[name]["data"]
+        values, counts = np.array(best["z"], float), np.array(best["customdata"])
+        assert np.nanmin(values) == 0
+        assert (np.isfinite(values) == (counts > 0)).all()
+        assert len(set(best["x"])) == values.shape[1]
+        assert len(set(best["y"])) == values.shape[0]
+
+
 def test_colours_are_names_of_the_style_and_numbers_are_finite(tmp_path):
     html, _ = write(tmp_path, np.where(np.arange(16) % 3, LINEAR, np.nan))
     assert "NaN" not in html[html.index('id="specs"') : html.index("plotly.js v")]
