@@ -471,7 +471,7 @@ def test_the_ledger_does_not_grow_with_trials(tmp_path):
 def test_two_people_share_as_their_weights_say(tmp_path, monkeypatch):
     """One has two sweeps and the other one, whose weight is twice as much."""
     # On a machine that measures its speed first, that takes longer than all links.
-    monkeypatch.setattr("search.session.training.calibrate", lambda *_: TYPICAL)
+    monkeypatch.setattr("search.session.training.calibrate", lambda *_, **__: TYPICAL)
     gate, started = Gate(allowed=0), []
     with serving(tmp_path, lambda: gate) as served:
         service = served.service
