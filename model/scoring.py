@@ -101,6 +101,7 @@ def _score_alike(
     M, B = state.width, counts.shape[1]
     scale, b = state.scale.astype(np.float32), state.b.copy()
     cost, accuracy, resampled = np.zeros((M, 1)), np.zeros((M, 1)), np.zeros((M, B))
+    total = np.zeros((1, 1 + B))
     block = products.of_block(_SCORE_ROWS, *state.V.shape)
     block.hold(state.V)
     Z = np.empty((_SCORE_ROWS, state.V.shape[1]), np.float32)
@@ -115,8 +116,8 @@ def _score_alike(
             add_in_order(losses, w, cost)
             add_in_order(hits.astype(np.float32), w, accuracy)
             add_in_order(losses, w * counts[rows], resampled)
-        total, each = np.zeros((1, 1 + B)), np.column_stack([np.ones(len(y)), counts])
-        add_in_order(np.ones((len(y), 1), np.float32), weights[:, None] * each, total)
+            ones = np.ones((len(w), 1), np.float32)
+            add_in_order(ones, np.concatenate([w, w * counts[rows]], axis=1), total)
         return Scores(
             cost[:, 0] / total[0, 0],
             accuracy[:, 0] / total[0, 0],

@@ -4,7 +4,7 @@ It knows matrices, and how exactly and how fast a way of multiplying them is. It
 they mean: labels, epochs and hyperparameters are the trainer's.
 """
 
-from model.products.choice import KINDS, available_products, products_named
+from model.products.choice import KINDS, available_products, products_named, work_bytes
 from model.products.fixed_point import fits
 from model.products.products import NUMPY, BlockProducts, NumpyProducts, Products
 
@@ -17,4 +17,5 @@ __all__ = [
     "available_products",
     "fits",
     "products_named",
+    "work_bytes",
 ]

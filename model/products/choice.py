@@ -35,6 +35,22 @@ def products_named(name: str) -> Products:
     return _MAKERS[name]()
 
 
+def work_bytes(name: str, rows: int, n_features: int, width: int) -> int:
+    """Return the memory that products take at most for blocks of a shape.
+
+    Parameters
+    ----------
+    name : str
+        One of `KINDS`, or ``auto``, which may become any of them.
+    rows, n_features, width : int
+        Rows of a block, features and columns W.
+    """
+    if name in {"numpy", "onednn"}:
+        return 0
+    # Two arrays in float64, where oneDNN is not there; bytes and their sums take less.
+    return 16 * max(rows, n_features) * width + rows * n_features
+
+
 def available_products() -> list[Products]:
     """Return what this machine has, numpy's first."""
     found = []

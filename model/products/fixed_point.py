@@ -2,7 +2,7 @@
 
 The features are whole numbers from 0 to 255. The other factor is written in fixed point: a column
 f becomes whole numbers q of 24 bits and a unit, a power of two, with f = unit q up to half a unit,
-which is 2^-24 of the column's largest number or less. The sums of x q are whole numbers that are
+which is 2^-23 of the column's largest number or less. The sums of x q are whole numbers that are
 exact in whatever order, and each is rounded once: a column of a product has the same bits on every
 machine and beside any other columns.
 

@@ -98,7 +98,7 @@ def _shape(
     if B.shape[0] != k or C.shape != (m, B.shape[1]):
         raise ValueError(f"{A.shape}, {B.shape} and {C.shape} do not go together")
     for array in (A, B, C):
-        if array.strides[1] != array.itemsize:
+        if array.shape[1] > 1 and array.strides[1] != array.itemsize:
             raise ValueError("the rows of a matrix are not in one piece")
     return m, B.shape[1], k
 
@@ -108,7 +108,8 @@ def _address(array: NDArray[Any]) -> c_void_p:
 
 
 def _stride(array: NDArray[Any]) -> c_int64:
-    return c_int64(array.strides[0] // array.itemsize)
+    # Of a single row or column numpy may have any.
+    return c_int64(max(array.strides[0] // array.itemsize, array.shape[1]))
 
 
 def _check(status: int) -> None:

@@ -53,7 +53,8 @@ class LimbSums:
 
     def gram(self, X: U8, G: F32) -> None:
         """X X^T = X (X - 128)^T + 128 X 1: bytes with a sign go to 127 alone."""
-        signed = np.ascontiguousarray((X ^ 128).view(np.int8).T)
+        signed = np.empty(X.shape[::-1], np.int8)
+        signed[...] = (X ^ 128).view(np.int8).T
         sums = np.empty((len(X), len(X)), np.int32)
         self._library.multiply_bytes(X, signed, sums)
         G[...] = sums.astype(np.int64) + 128 * X.sum(axis=1, dtype=np.int64)[:, None]

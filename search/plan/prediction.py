@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.block import block_rows
+from model.block import TILE_ROWS, block_rows
 from model.bootstrap import RESAMPLES
 from model.data.dataset import Dataset
 from model.features import RAW
 from model.metrics import kept_bytes
+from model.products import work_bytes
 from model.seen_rows import stays_in_place
 from search.config import Params, SweepConfig
 from search.plan.links import Chain, Link, Speed
@@ -215,6 +216,7 @@ def memory(config: SweepConfig, data: Dataset, width: int) -> Memory:
     # The order of an epoch, with folds beside the rows that train, and what metrics keep.
     others = 8 * n_train * (3 if config.folds else 1)
     others += kept_bytes(config.asked_metrics, n_scoring, data.n_classes)
+    others += work_bytes(config.products, TILE_ROWS, n_features, K * width)
     link = max(link_mib(b, n_train, n_features, width, K) for b in config.batch_sizes)
     return Memory(
         rows=rows_bytes(config, data),

@@ -34,7 +34,7 @@ from search.plan import (
 from search.record import layout_of
 from search.schemas import DryRun, Pruner, Share
 from search.session.options import Options
-from search.session.preparation import prepare, widest_of
+from search.session.preparation import prepare, settled_executor, widest_of
 from search.session.products import chosen_products
 from search.session.trainers import trainer_tasks
 from search.storage import Place
@@ -74,16 +74,17 @@ def dry_run(options: Options, config: SweepConfig, data: Dataset) -> DryRun:
     config : SweepConfig
     data : Dataset
     """
-    here = options.executor == "serial"
-    planned = _planned(config, data, options.workers, options.code, here=here)
+    here = settled_executor(options, config, data) == "serial"
+    planned = _planned(config, data, options.planned_for, options.code, here=here)
     return plan_of(planned, options.run_path)
 
 
 def _planned(
     config: SweepConfig, data: Dataset, workers: int | None, code: Path | None, *, here: bool
 ) -> "Planned":
-    workers = 1 if here else workers or max(1, int(available_cores() / config.resources.cpus))
+    workers = workers or max(1, int(available_cores() / config.resources.cpus))
     plan = replicated(_first_plan(config, data, workers), config.replicates, config.total)
+    workers = 1 if here else workers
     speed = _speed(config, data, code)
     cutter = LinkCutter.for_data(plan, speed=speed, config=config, data=data, workers=workers)
     none_closed = np.zeros(config.total * config.replicates + 1, bool)

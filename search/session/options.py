@@ -159,6 +159,11 @@ class Options:
         return 0 if self.joins or self.executor == "serial" else self.workers or 0
 
     @property
+    def planned_for(self) -> int | None:
+        """Workers for which packs are planned; None for as many as there are cores."""
+        return 1 if self.executor == "serial" else self.workers
+
+    @property
     def run_path(self) -> Place:
         """The run's folder: as given, or named after the grid and how it is searched.
 

@@ -14,6 +14,7 @@ from search.extras import needed
 from search.plan import grid_widths, rows_stay, shorter_than_a_start, widest_pack
 from search.record import Manifest, RunFolder, new_manifest
 from search.session.options import Options
+from search.session.products import UNCHECKED, check_library
 from search.storage import Place
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ def make_executor(
     """
     if settled_executor(options, config, data) == "serial":
         if options.executor == "auto":
-            notify("It is over here before Ray would have started (--executor ray starts it).")
+            notify(
+                "It is trained in this process: it should be over before Ray would have started "
+                "(--executor ray starts it)."
+            )
         return SerialExecutor()
     resources = resources_of(config)
     executor = _ray_executor()(options.address, options.workers, resources)
@@ -90,17 +94,20 @@ def planned_workers(options: Options, config: SweepConfig, executor: Executor) -
 
 
 def check_executor(options: Options, config: SweepConfig, data: Dataset) -> None:
-    """Refuse a new run for whose executor a library is missing, before its folder is made.
+    """Refuse a new run for which a library is missing, before its folder is made.
 
     Raises
     ------
     MissingLibraryError
         With the way to install it.
     """
-    if settled_executor(options, config, data) == "serial":
+    on_ray = settled_executor(options, config, data) == "ray"
+    if not on_ray and config.products in UNCHECKED:
         return
     if options.fresh or not RunFolder(options.run_path).began:
-        _ray_executor()
+        check_library(options, config)
+        if on_ray:
+            _ray_executor()
 
 
 def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Examples:

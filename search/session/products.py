@@ -11,6 +11,9 @@ from search.session.options import Options
 
 AUTO = "auto"
 
+UNCHECKED = (AUTO, NUMPY.name)
+"""What needs no library of its own, or is chosen among what is there."""
+
 
 def with_products(options: Options, config: SweepConfig, data: Dataset) -> SweepConfig:
     """Return the settings with a way of multiplying in place of ``auto``.
@@ -45,25 +48,31 @@ def chosen_products(config: SweepConfig, data: Dataset) -> str:
     return (fastest(able, config.batch_sizes, *shape) if len(able) > 1 else NUMPY).name
 
 
-def check_products(options: Options, config: SweepConfig, data: Dataset) -> None:
-    """Refuse a way of multiplying that the data or this machine does not have.
+def check_products(config: SweepConfig, data: Dataset) -> None:
+    """Refuse a way of multiplying for features that are no numbers that it multiplies.
 
     Raises
     ------
     ConfigError
-        If the features are no numbers that it multiplies.
-    MissingProductsError
-        If a library is missing here; machines of a cluster say it themselves.
+        With the first of them.
     """
-    if config.products in (AUTO, NUMPY.name):
-        return
     reason = _why_not(config.products, config, data)
     if reason:
         raise ConfigError(
             f'products = "{config.products}" {reason}. Use "numpy", or "onednn" where it is '
             "installed."
         )
-    if not options.joins:
+
+
+def check_library(options: Options, config: SweepConfig) -> None:
+    """Refuse to train where this machine lacks what the products need.
+
+    Raises
+    ------
+    MissingProductsError
+        With the way to install it; machines of a cluster say it themselves.
+    """
+    if config.products not in UNCHECKED and not options.joins:
         products_named(config.products)
 
 

@@ -66,8 +66,9 @@ from search.session.preparation import (
     read_or_write_manifest,
     resources_of,
     runs_to_reuse,
+    settled_executor,
 )
-from search.session.products import check_products, with_products
+from search.session.products import check_library, check_products, with_products
 from search.session.surroundings import Surroundings, of_command
 from search.session.trainer_checks import check_before_first_sweep
 from search.session.trainers import check_params
@@ -108,8 +109,8 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
         return
     if options.dry_run:
         show(out, told)
-        here = options.executor == "serial"
-        show(out, dry_run_text(config, data, options.workers, options.code, here=here))
+        here = settled_executor(options, config, data) == "serial"
+        show(out, dry_run_text(config, data, options.planned_for, options.code, here=here))
         return
     check_executor(options, config, data)
     summary = run_sweep(options, config, data, of_command(options, config, data, err, began))
@@ -133,7 +134,7 @@ def check(options: Options, config: SweepConfig, data: Dataset) -> None:
         check_resources(resources_of(config))
     check_methods(config)
     check_metrics(config, data)
-    check_products(options, config, data)
+    check_products(config, data)
     check_refits(options.refits, data)
     check_params(config, options.code)
     if options.optimum:
@@ -183,6 +184,7 @@ def run_sweep(
         if options.retry_failed and manifest:
             summary = _without_failed(_run_of(config, data, folder, manifest), summary, notify)
         if not summary or lacks(summary, options, folder):
+            check_library(options, config)
             with (
                 log_file(folder.log, notify) as folder.log,
                 growing_file(folder.links) as folder.links,

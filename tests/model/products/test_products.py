@@ -40,7 +40,9 @@ def close(found, exact, terms):
     assert (np.abs(found - exact) <= 2.0**-20 * terms + 1e-30).all()
 
 
-@pytest.mark.parametrize(("n", "D", "W"), [(1, 1, 1), (5, 784, 9), (64, 30, 60), (128, 401, 7)])
+@pytest.mark.parametrize(
+    ("n", "D", "W"), [(1, 1, 1), (9, 1, 4), (1, 30, 1), (5, 784, 9), (64, 30, 60), (128, 401, 7)]
+)
 def test_they_are_the_products(way, n, D, W):
     X, V, deltas, G = rows(n, D), factor(D, W), factor(n, W), np.empty((n, n), np.float32)
     wide_X, wide_V, wide_deltas = X.astype(float), V.astype(float), deltas.astype(float)

@@ -51,6 +51,8 @@ def test_the_smoke_grid_is_and_the_full_one_is_not():
         ({}, 10**6, 1),
         ({}, 1500, 1000),
         ({"alpha": [float(i) for i in range(500)]}, 1500, 1),
+        ({"batch_size": [1], "epochs": [40], "top": "seeds = 5"}, 1500, 1),
+        ({"top": 'seeds = 200\nmetrics = ["f1_macro", "roc_auc_ovr"]'}, 10, 1),
         ({"top": "seeds = 500"}, 1500, 1),
         ({"top": 'sampler = {name = "random", trials = 500}'}, 1500, 1),
         ({"epochs": "{low = 1, high = 500, step = 1}", "top": TPE}, 1500, 1),

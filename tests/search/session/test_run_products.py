@@ -136,6 +136,25 @@ def test_a_missing_library_is_told_before_anything_is_written(tmp_path, monkeypa
     assert not (tmp_path / "run").exists()
 
 
+def test_a_finished_run_is_shown_where_the_library_is_gone(tmp_path, monkeypatch):
+    first = sweep(tmp_path / "run", products="fixed")
+    monkeypatch.setattr(products, "products_named", missing)
+    assert sweep(tmp_path / "run", products="fixed").best_cost == first.best_cost
+    with pytest.raises(MissingProductsError, match="fixed is not installed"):
+        sweep(tmp_path / "run", products="fixed", refits=2)
+
+
+def test_one_feature_and_two_classes(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (80, 1)).astype(np.uint8)
+    data = (X, (X[:, 0] > 99).astype(int))
+    costs = [
+        sweep(tmp_path / name, data, products=name).log().sort_values("number").val_cost
+        for name in ("numpy", "fixed", "auto")
+    ]
+    for found in costs[1:]:
+        np.testing.assert_allclose(found, costs[0], rtol=1e-4)
+
+
 def test_a_worker_without_it_ends_the_sweep_with_one_message(tmp_path, monkeypatch):
     monkeypatch.setattr("model.tasks.products_named", missing)
     with pytest.raises(MissingProductsError, match="fixed is not installed"):
