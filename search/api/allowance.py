@@ -4,10 +4,11 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from search.api.bodies import App, Message, Receive, Scope, Send
+from search.api.door import CALLER
 from search.api.problems import problem
 
 SHARE = 0.02
@@ -37,7 +38,8 @@ class Allowance:
     share : float
         Processor seconds for each second.
     burst : float
-        Those that may be saved.
+        Those that may be saved, and those that may be owed: nobody waits longer than it takes to
+        get so many.
     is_needed : callable
         Whether the processors are needed for something else; all is allowed where they are not.
     used : callable
@@ -62,7 +64,7 @@ class Allowance:
     is_needed: Callable[[], bool]
     used: Callable[[], float] = time.process_time
     now: Callable[[], float] = time.monotonic
-    # What is left, as it was last counted.
+    # What is left, as it was last counted; from -burst to burst.
     _left: float = field(init=False)
     _counted: tuple[float, float] = field(init=False)
 
@@ -74,50 +76,62 @@ class Allowance:
         (used_before, before), (used, now) = self._counted, (self.used(), self.now())
         self._counted = used, now
         left = min(self.burst, self._left + (now - before) * self.share) - (used - used_before)
-        self._left = left if self.is_needed() else self.burst
+        self._left = max(left, -self.burst) if self.is_needed() else self.burst
         return max(0.0, -self._left / self.share)
 
 
 class Turns:
     """Lets requests in while something of the allowance is left, and else one after the other.
 
-    Each until it is answered: whoever reads the answer slowly holds up nobody.
+    Each until it is answered: whoever reads the answer slowly holds up nobody. Who has left has no
+    place any more, and only who was let in by the `Door` gets one.
 
     Parameters
     ----------
     app : callable
         The rest of the service, by ASGI.
     allowance : Allowance
-    beginning : str
-        The beginning of the paths that wait; what else there is are small files.
     unlimited : str
-        The beginning of those after which nobody waits, because what is sent there may be long.
+        The beginning of the paths after which nobody waits, because what is sent there may be long.
     """
 
-    def __init__(self, app: App, allowance: Allowance, beginning: str, unlimited: str) -> None:
-        self._app, self._allowance = app, allowance
-        self._beginning, self._unlimited = beginning, unlimited
+    def __init__(self, app: App, allowance: Allowance, unlimited: str) -> None:
+        self._app, self._allowance, self._unlimited = app, allowance, unlimited
         self._turn = asyncio.Lock()  # who waits for it gets it in the order of coming
+        # Requests that wait, that of whom it is the turn among them.
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, in its turn."""
-        waits = scope["type"] == "http" and scope["path"].startswith(self._beginning)
-        if not waits or not (self._turn.locked() or self._allowance.wait()):
+        busy = self._waiting or self._turn.locked()
+        if CALLER not in scope or not (busy or self._allowance.wait()):
             await self._app(scope, receive, send)
         elif self._waiting >= _MOST_WAITING:
             again = {"Retry-After": str(math.ceil(self._allowance.wait()) or 1)}
             detail = "Too many ask at once while sweeps are trained. Ask again in a moment."
             await problem(503, detail, again)(scope, receive, send)
+        elif scope["path"].startswith(self._unlimited):
+            # What is sent stays where it is: whether its sender has left shows later.
+            if await self._has_come(asyncio.Event().wait):
+                self._turn.release()
+                await self._app(scope, receive, send)
         else:
             await self._in_turn(scope, receive, send)
 
     async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._waiting += 1
-        try:
-            await self._turn.acquire()
-        finally:
-            self._waiting -= 1
+        body: Message | None = await receive()  # whole; see `Guard`
+
+        async def again() -> Message:
+            nonlocal body
+            message, body = body, None
+            return message or await receive()
+
+        async def has_left() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        if not await self._has_come(has_left):
+            return
         holds = True
 
         def release() -> None:
@@ -131,10 +145,34 @@ class Turns:
             await send(message)
 
         try:
-            while wait := self._allowance.wait():
-                await asyncio.sleep(wait)
-            if scope["path"].startswith(self._unlimited):
-                release()
-            await self._app(scope, receive, answered)
+            await self._app(scope, again, answered)
         finally:
             release()
+
+    async def _has_come(self, has_left: Callable[[], Awaitable[object]]) -> bool:
+        """Wait for the turn, which is held then; False where who waits for it has left before."""
+        self._waiting += 1
+        waits = asyncio.create_task(self._wait())
+        leaves = asyncio.ensure_future(has_left())
+        leaves.add_done_callback(lambda _: waits.cancel())
+        try:
+            await waits
+        except asyncio.CancelledError:
+            if waits.done() and not waits.cancelled():
+                self._turn.release()  # it has come in the moment in which this was cancelled
+            if leaves.done():
+                return False
+            raise
+        finally:
+            leaves.cancel()
+            self._waiting -= 1
+        return True
+
+    async def _wait(self) -> None:
+        await self._turn.acquire()
+        try:
+            # Once: what is used meanwhile, by whomever, makes nobody wait without end.
+            await asyncio.sleep(self._allowance.wait())
+        except BaseException:
+            self._turn.release()
+            raise

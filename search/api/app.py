@@ -58,9 +58,11 @@ def make_app(desk: Desk, rates: Rates | None = None, allowance: Allowance | None
     rates = rates or Rates(PER_SECOND, BURST, time.monotonic)
     # Around the routes, and not in them: what is kept or refused costs a fraction so.
     app: App = Kept(_routes(desk), desk)
-    app = Door(app, desk, rates, "/v1/", "/v1/openapi.json")
     if allowance is not None:
-        app = Turns(app, allowance, "/v1/", _UPLOADS)
+        app = Turns(app, allowance, _UPLOADS)
+    # Before the turns: who is refused takes nobody's.
+    owed = None if allowance is None else allowance.wait
+    app = Door(app, desk, rates, "/v1/", "/v1/openapi.json", owed)
     return Guard(app, _UPLOADS)
 
 

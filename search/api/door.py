@@ -1,7 +1,8 @@
 """Who comes in: tokens and rates are looked at before anything else is done for a request."""
 
+import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.exceptions import HTTPException
 
@@ -15,6 +16,9 @@ CALLER = "packsweep.caller"
 """Where the scope of a request has its caller."""
 
 _BEARER = "bearer "
+
+# How long who is refused waits for that while the processors are needed: a flood is as slow then.
+_REFUSED_SECONDS = 1.0
 
 
 class Door:
@@ -33,25 +37,38 @@ class Door:
         The beginning of the paths that need a token.
     public : str
         The one of them that does not.
+    owed : callable, optional
+        Returns whether more of the processors was used than answers may have.
     """
 
-    def __init__(self, app: App, desk: Desk, rates: Rates, beginning: str, public: str) -> None:
+    def __init__(
+        self,
+        app: App,
+        desk: Desk,
+        rates: Rates,
+        beginning: str,
+        public: str,
+        owed: Callable[[], float] | None = None,
+    ) -> None:
         self._app, self._desk, self._rates = app, desk, rates
-        self._beginning, self._public = beginning, public
+        self._beginning, self._public, self._owed = beginning, public, owed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on with its caller."""
-        path = scope.get("path", "")
-        if scope["type"] == "http" and path.startswith(self._beginning) and path != self._public:
+        if scope["type"] == "http" and scope["path"].startswith(self._beginning):
             try:
                 # In this thread: handing it to another one takes longer than looking.
-                scope[CALLER] = self._caller(scope)
+                caller = self._caller(scope)
             except HTTPException as error:
+                if self._owed is not None and self._owed():
+                    await asyncio.sleep(_REFUSED_SECONDS)
                 await problem(error.status_code, error.detail, error.headers)(scope, receive, send)
                 return
+            if caller is not None:
+                scope[CALLER] = caller
         await self._app(scope, receive, send)
 
-    def _caller(self, scope: Scope) -> Caller:
+    def _caller(self, scope: Scope) -> Caller | None:
         shown = _token(dict(scope["headers"]))
         caller = self._desk.ledger.people.caller(shown) if shown else None
         who = f"token {caller.token}" if caller else _address(scope)
@@ -63,7 +80,7 @@ class Door:
                 "as Retry-After says.",
                 {"Retry-After": str(math.ceil(wait))},
             )
-        if caller is None:
+        if caller is None and scope["path"] != self._public:
             why = "is unknown, revoked or expired" if shown else "is missing"
             raise HTTPException(
                 401,
