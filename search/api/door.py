@@ -38,7 +38,7 @@ class Door:
     public : str
         The one of them that does not.
     owed : callable, optional
-        Returns whether more of the processors was used than answers may have.
+        Returns more than 0 where more of the processors was used than answers may have.
     """
 
     def __init__(

@@ -155,7 +155,11 @@ class Database:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._open()
+            try:
+                self._open()
+            except BaseException:
+                self._connection.close()
+                raise
         except (OSError, sqlite3.Error) as error:
             raise LedgerError(f"The ledger {path} cannot be opened: {error}.") from error
 
@@ -166,19 +170,24 @@ class Database:
         # A transaction outlives the death of the process; that of the machine may take the newest.
         connection.execute("pragma synchronous = normal")
         connection.execute("pragma foreign_keys = on")
-        (version,) = connection.execute("pragma user_version").fetchone()
+        if self._file_version() != VERSION:
+            with self.transaction():
+                # Again: another process may have made it one of this version meanwhile.
+                self._step_up(self._file_version())
+
+    def _file_version(self) -> int:
+        return int(self._connection.execute("pragma user_version").fetchone()[0])
+
+    def _step_up(self, version: int) -> None:
         if version > VERSION:
-            connection.close()
             raise LedgerError(
                 f"The ledger {self.path} has version {version}, and this program reads {VERSION}. "
                 "Use the program that wrote it, or start in another folder."
             )
-        if version < VERSION:
-            with self.transaction():
-                for step in _STEPS[version:]:
-                    for statement in step.split(";\n"):
-                        self.write(statement)
-                self.write(f"pragma user_version = {VERSION}")
+        for step in _STEPS[version:]:
+            for statement in step.split(";\n"):
+                self.write(statement)
+        self.write(f"pragma user_version = {VERSION}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

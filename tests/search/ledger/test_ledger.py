@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from random import Random
 
 import pytest
@@ -304,6 +305,41 @@ def test_a_ledger_of_the_version_before_gets_what_it_lacks(tmp_path, monkeypatch
     ledger = Ledger(tmp_path / "l.sqlite")
     assert ledger.sweeps.busy_seconds(sweep) == 0
     ledger.leases.end(ledger.leases.start(sweep, 1.0, 1.0, "task"))
+    ledger.close()
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_many_that_open_an_older_ledger_or_none_at_once_all_find_it_whole(
+    tmp_path, monkeypatch, version
+):
+    from search.ledger import database
+
+    path = tmp_path / "l.sqlite"
+    if version:
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "VERSION", version)
+            patch.setattr(database, "_STEPS", database._STEPS[:version])
+            database.Database(path).close()
+    really, start = database.Database._file_version, threading.Barrier(8)
+
+    def all_together(self):
+        found = really(self)
+        if not self._depth:
+            start.wait(30)  # all have seen the version before
+        return found
+
+    monkeypatch.setattr(database.Database, "_file_version", all_together)
+
+    def opened(number):
+        ledger = Ledger(path)
+        ledger.people.add(f"person {number}")
+        ledger.close()
+
+    assert in_threads(8, opened) == [None] * 8
+    monkeypatch.undo()
+    ledger = Ledger(path)
+    assert len(ledger.people.all()) == 8
+    assert ledger.sweeps.live() == []
     ledger.close()
 
 
