@@ -311,6 +311,7 @@ class Service:
                 told = {"name": row.name, "reason": reason, "best": result.get("best")}
                 self.ledger.events.add(row.id, row.person, how, **told)
         self._again.pop(row.id, None)
+        self._left.pop(row.id, None)
 
     def _stopped(self, row: SweepRow) -> str:
         return stopped_text(self._progress(row).finished, row.total, has_model=False)

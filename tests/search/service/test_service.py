@@ -176,6 +176,7 @@ def test_cancelled_in_any_state_nothing_of_it_is_left_and_twice_is_once(tmp_path
             assert served.ended(sweep).state == "cancelled"
         gate.allowed = None
         wait_for(lambda: not service._open)
+        wait_for(lambda: sweep not in service.board().progress)
         assert service.ledger.leases.all() == []
         assert not [thread for thread in threading.enumerate() if sweep in thread.name]
         folder = served.folder(sweep)
