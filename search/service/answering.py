@@ -17,18 +17,21 @@ from search.service.service import Service
 
 log = logging.getLogger(__name__)
 
-# One that ends sooner has not worked; so many of those in a row, and none will.
-_WORKED_SECONDS, _FAILURES = 10.0, 3
+# So many that never come up, before any has: then none will.
+_FAILURES = 3
 
-# Before another one is started; so much more after each that has not worked.
-_PAUSE_SECONDS = 1.0
+# One that ends sooner has not worked.
+_WORKED_SECONDS = 10.0
+
+# Before another one is started: so much more after each in a row that has not worked, up to a most.
+_PAUSE_SECONDS, _PAUSE_MOST = 1.0, 60.0
 
 # How long one that is to end may take.
 _END_SECONDS = 5.0
 
 
 class AnsweringError(PacksweepError):
-    """The process that answers ends by itself, again and again."""
+    """The process that answers does not come up."""
 
 
 class Answering:
@@ -56,19 +59,23 @@ class Answering:
         Raises
         ------
         AnsweringError
-            If the process ends by itself as soon as it is started.
+            If the process ends before it asks anything, and no other one ever did.
         """
-        failures = 0
-        while failures < _FAILURES:
+        failures, any_came_up = 0, False
+        while True:
             began = time.monotonic()
-            code = self._run_one()
+            code, came_up = self._run_one()
             if self._stopping.is_set():
                 return
-            log.error("whoever answers has ended with %s; another one is started", code)
+            any_came_up = any_came_up or came_up
             failures = 0 if time.monotonic() - began > _WORKED_SECONDS else failures + 1
-            self._stopping.wait(_PAUSE_SECONDS * failures)
+            if failures >= _FAILURES and not any_came_up:
+                break
+            log.error("whoever answers has ended with exit code %s; another one is started", code)
+            self._stopping.wait(min(_PAUSE_SECONDS * failures, _PAUSE_MOST))
         raise AnsweringError(
-            "The process that answers ends as soon as it is started; what it says stands above."
+            f"The process that answers ends as soon as it is started, with exit code {code}; what "
+            "it says stands above."
         )
 
     def stop(self) -> None:
@@ -77,7 +84,8 @@ class Answering:
         if self._end is not None:
             self._end.close()
 
-    def _run_one(self) -> int:
+    def _run_one(self) -> tuple[int, bool]:
+        """Return the exit code of a process, and whether it has come up before."""
         mine, its = socket.socketpair()
         with mine, its:
             numbers = (self._listener.fileno(), its.fileno())
@@ -88,7 +96,7 @@ class Answering:
             its.close()  # or nobody notices here that the process has ended
             end = self._end = NearEnd(mine, self._service)
             try:
-                return process.wait()
+                return process.wait(), end.was_asked
             finally:
                 end.close()
                 with suppress(subprocess.TimeoutExpired):
@@ -109,4 +117,7 @@ def answering_desk(line: int, gone: Callable[[], None]) -> Desk:
     """
     runner = FarRunner(Connection(line), gone)
     root, limits = runner.surroundings()
-    return Desk(root, Ledger(root / "ledger.sqlite"), limits, runner)
+    desk = Desk(root, Ledger(root / "ledger.sqlite"), limits, runner)
+    # Of one that was killed: nobody but this process receives anything.
+    desk.data_sets.remove_leftovers()
+    return desk

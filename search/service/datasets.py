@@ -113,7 +113,7 @@ class DataSets:
             path.unlink(missing_ok=True)
 
     def remove_leftovers(self) -> None:
-        """Remove what a killed service was receiving."""
+        """Remove what a killed process was receiving; nobody else may receive anything now."""
         for path in self._folder.glob(".*"):
             path.unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 import itertools
 import logging
 import os
+import pickle
 import socket
 import threading
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from model.errors import PacksweepError, told
+from search.errors import StoreError
 from search.ledger import Caller
 from search.service.board import Board
 from search.service.errors import LineError
@@ -43,6 +46,8 @@ class NearEnd:
         self._connection = Connection(os.dup(end.fileno()))
         self._sending = threading.Lock()
         self._closed = threading.Event()
+        self.was_asked = False
+        """Whether the other process has come up: it asks for its surroundings then."""
         self._threads = [
             threading.Thread(target=act, name="line", daemon=True)
             for act in (self._answer, self._show)
@@ -66,6 +71,13 @@ class NearEnd:
             except (OSError, EOFError):
                 self._closed.set()
                 return
+            except Exception:  # whoever asks so is hung up on, and ends
+                log.exception("what the process that answers asks cannot be read")
+                self._closed.set()
+                with suppress(OSError):
+                    self._end.shutdown(socket.SHUT_RDWR)
+                return
+            self.was_asked = True
             if method == "wake":
                 self._runner.wake(*args)
             else:  # what may take long, so that nobody waits for it who wakes
@@ -73,12 +85,13 @@ class NearEnd:
                 threading.Thread(target=self._do, args=named, name="line", daemon=True).start()
 
     def _do(self, number: int, method: str, args: tuple[Any, ...]) -> None:
-        told: tuple[int, Any, Exception | None]
         try:
-            told = number, getattr(self._runner, method)(*args), None
+            value = getattr(self._runner, method)(*args)
+            pickle.dumps(value)  # what cannot be sent has failed too
         except Exception as error:  # for whoever has asked
-            told = number, None, error
-        self._send(told)
+            self._send((number, None, _as_sent(error)))
+        else:
+            self._send((number, value, None))
 
     def _show(self) -> None:
         before: Board | None = None
@@ -92,12 +105,23 @@ class NearEnd:
                 self._send((_BOARD, now, None))
                 before = now
 
-    def _send(self, told: tuple[Any, ...]) -> None:
+    def _send(self, message: tuple[Any, ...]) -> None:
         try:
             with self._sending:
-                self._connection.send(told)
+                self._connection.send(message)
         except (OSError, ValueError):
             self._closed.set()  # the other one is gone, and asks anew when it comes back
+
+
+def _as_sent(error: Exception) -> Exception:
+    """Return an error that arrives: one of ours as it is, where it does, and else its text."""
+    if isinstance(error, PacksweepError | KeyError):
+        with suppress(Exception):
+            if type(pickle.loads(pickle.dumps(error))) is type(error):  # noqa: S301 - it is ours
+                return error
+    else:
+        log.error("what was asked of the service has failed", exc_info=error)
+    return StoreError(str(error) if isinstance(error, PacksweepError) else told(error))
 
 
 class FarRunner:
@@ -152,27 +176,32 @@ class FarRunner:
             raise LineError from error
 
     def _listen(self) -> None:
-        while True:
-            try:
-                number, value, error = self._connection.recv()
-            except (OSError, EOFError):
-                break
-            if number is _BOARD:
-                found: Future[Board] = Future()
-                found.set_result(value)
-                before, self._board = self._board, found
-                if not before.done():
-                    before.set_result(value)
-                continue
-            with self._sending:
-                answer = self._asked.pop(number)
-            if error is None:
-                answer.set_result(value)
-            else:
-                answer.set_exception(error)
+        try:
+            while True:
+                self._take(*self._connection.recv())
+        except (OSError, EOFError):
+            pass
+        except Exception:  # what comes after it cannot be believed
+            log.exception("what the service says cannot be read")
         with self._sending:
+            self._connection.close()  # so that nobody asks any more
             for answer in self._asked.values():
                 answer.set_exception(LineError())
         if not self._board.done():
             self._board.set_exception(LineError())
         self._gone()
+
+    def _take(self, number: int | None, value: Any, error: Exception | None) -> None:
+        if number is _BOARD:
+            found: Future[Board] = Future()
+            found.set_result(value)
+            before, self._board = self._board, found
+            if not before.done():
+                before.set_result(value)
+            return
+        with self._sending:
+            answer = self._asked.pop(number)
+        if error is None:
+            answer.set_result(value)
+        else:
+            answer.set_exception(error)

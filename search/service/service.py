@@ -92,7 +92,6 @@ class Service:
         # Its tasks have died with the process that started them.
         self.ledger.leases.forget_all()
         self._data_sets = DataSets(self.root / "data", self.limits)
-        self._data_sets.remove_leftovers()
         self.hub = Hub(open_executor, self.ledger)
         self.hooks = Hooks(self.ledger, self.limits.hooks)
         keep = self.limits.keep_seconds

@@ -8,7 +8,8 @@ import httpx2
 import pytest
 from serving import Gate, serving, wait_for
 
-from search.errors import ConfigError
+from model.errors import PacksweepError
+from search.errors import ConfigError, StoreError
 from search.service import Answering, Desk
 from search.service import answering as answering_module
 from search.service.answering import AnsweringError
@@ -77,7 +78,52 @@ def test_a_line_that_breaks_is_told_to_who_asks_and_to_who_waits(line):
     go_on.set()
     assert len(raised) == 1
     with pytest.raises(LineError):
+        far._runner.remove(served.person("ann"), "0123456789")
+    with pytest.raises(LineError):
         far._runner.wake()
+
+
+class OddError(Exception):
+    """An error that cannot be made again from its arguments."""
+
+    def __init__(self, one, other):
+        super().__init__(f"{one} and {other}")
+
+
+class OddOfOursError(OddError, PacksweepError):
+    """One of ours that cannot."""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (KeyError("0123456789"), KeyError, "0123456789"),
+        (ConfigError("it is no number"), ConfigError, "it is no number"),
+        (OddOfOursError("this", "that"), StoreError, "^this and that$"),
+        (OddError("this", "that"), StoreError, "OddError: this and that"),
+        (ValueError(threading.Lock()), StoreError, "ValueError: .*lock"),
+        (LineError(), StoreError, "is ending"),
+    ],
+)
+def test_an_error_that_cannot_be_sent_is_told_and_the_line_holds(line, error, kind, text):
+    served, far, _, gone = line
+
+    def fail(*_):
+        raise error
+
+    served.service.remove = fail
+    for _ in range(2):
+        with pytest.raises(kind, match=text):
+            far._runner.remove(served.person("ann"), "0123456789")
+    assert not gone.is_set()
+
+
+def test_what_cannot_be_read_ends_the_line_and_whoever_waits_is_told(line):
+    served, far, end, gone = line
+    served.service.remove = lambda *_: end._connection.send_bytes(b"no pickle")
+    with pytest.raises(LineError):
+        far._runner.remove(served.person("ann"), "0123456789")
+    assert gone.wait(30)
 
 
 @pytest.fixture
@@ -101,12 +147,16 @@ def test_killed_it_is_started_again_and_nobody_who_asks_is_refused(tmp_path, lis
         with httpx2.Client(timeout=120, headers=mine) as client:
             assert client.get(f"{url}/sweeps/{sweep}").json()["running"] == 1
             first = answering.process
+            left = tmp_path / "data" / ".half"
+            left.parent.mkdir(exist_ok=True)
+            left.write_bytes(b"which was being sent")
             first.kill()
             first.wait()
         # A new connection waits until the next one is there.
         found = httpx2.get(f"{url}/sweeps/{sweep}", timeout=120, headers=mine).json()
         assert (found["running"], found["state"]) == (1, "running")
         assert answering.process is not first
+        assert not left.exists()
         answering.stop()
         thread.join(60)
         assert not thread.is_alive()
@@ -118,5 +168,24 @@ def test_one_that_cannot_start_is_told(tmp_path, listener, monkeypatch):
     monkeypatch.setattr(answering_module, "_PAUSE_SECONDS", 0.0)
     with serving(tmp_path, lambda: Gate(0)) as served:
         never = Answering(served.service, listener, [sys.executable, "-c", "raise SystemExit(3)"])
-        with pytest.raises(AnsweringError, match="as soon as it is started"):
+        with pytest.raises(AnsweringError, match="as soon as it is started, with exit code 3"):
             never.run()
+
+
+def test_killed_again_and_again_once_it_came_up_it_is_started_for_ever(
+    tmp_path, listener, monkeypatch, caplog
+):
+    monkeypatch.setattr(answering_module, "_PAUSE_SECONDS", 0.0)
+    with serving(tmp_path, lambda: Gate(0)) as served:
+        answering, ends = Answering(served.service, listener, COMMAND), []
+
+        def run_one():
+            ends.append(len(ends))
+            if len(ends) > 20:
+                answering.stop()
+            return -9, len(ends) == 2  # the others not even that
+
+        monkeypatch.setattr(answering, "_run_one", run_one)
+        answering.run()
+    assert len(ends) == 21
+    assert "exit code -9" in caplog.text
