@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from search.api.bodies import App, Message, Receive, Scope, Send
 from search.service import Desk
@@ -86,7 +87,9 @@ class Kept:
         if found and found[2]:
             progress = self._desk.board.progress.get(found[1])
             return progress.version if progress else -1
-        if found or (_LISTS.fullmatch(path) and b"mine" not in query):
+        # Decoded as the routes do: `mine` may be written in many ways.
+        asked = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+        if found or (_LISTS.fullmatch(path) and "mine" not in asked):
             return self._desk.ledger.version, self._desk.board.version
         return None
 

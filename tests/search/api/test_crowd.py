@@ -70,6 +70,9 @@ def test_one_person_s_answers_are_not_another_s(tmp_path):
         for _ in range(2):
             assert [s["id"] for s in ann.json("GET", "sweeps?mine=true")["sweeps"]] == [mine]
             assert bob.json("GET", "sweeps?mine=true")["sweeps"] == []
+            for query in ("%6dine=true", "limit=9&m%69ne=1"):  # the same, written otherwise
+                assert [s["id"] for s in ann.json("GET", f"sweeps?{query}")["sweeps"]] == [mine]
+                assert bob.json("GET", f"sweeps?{query}")["sweeps"] == []
             assert [bob.json("GET", "me")["person"], ann.json("GET", "me")["person"]] == [
                 "bob", "ann",
             ]  # fmt: skip
