@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from starlette.exceptions import HTTPException
 
+from model.errors import PacksweepError
 from search.api.bodies import App, Receive, Scope, Send
 from search.api.problems import problem
 from search.api.rates import Rates
@@ -63,6 +64,9 @@ class Door:
                 if self._owed is not None and self._owed():
                     await asyncio.sleep(_REFUSED_SECONDS)
                 await problem(error.status_code, error.detail, error.headers)(scope, receive, send)
+                return
+            except PacksweepError as error:  # of the ledger
+                await problem(503, str(error))(scope, receive, send)
                 return
             if caller is not None:
                 scope[CALLER] = caller

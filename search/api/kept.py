@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
+from model.errors import PacksweepError
 from search.api.bodies import App, Message, Receive, Scope, Send
+from search.api.problems import problem
 from search.service import Desk
 
 # What every token may see and is the same for all: how sweeps stand, and their trials.
@@ -69,7 +71,11 @@ class Kept:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        version = self._version(scope["path"], scope["query_string"])
+        try:
+            version = self._version(scope["path"], scope["query_string"])
+        except PacksweepError as error:
+            await problem(503, str(error))(scope, receive, send)
+            return
         if version is None:
             await self._app(scope, receive, send)
             return

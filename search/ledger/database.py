@@ -133,7 +133,7 @@ class LedgerError(StoreError):
 
 
 class Database:
-    """One connection of a process to the file, for all of its threads.
+    """One connection of a process to the file, for all of its threads, and one to look through.
 
     Parameters
     ----------
@@ -150,6 +150,8 @@ class Database:
         self.path = path
         # Held in a transaction, and while a reader looks.
         self._lock = threading.RLock()
+        # Held while `_looking` is used.
+        self._look_lock = threading.Lock()
         # How many transactions of this thread are open, one in the other.
         self._depth = 0
         try:
@@ -157,6 +159,11 @@ class Database:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
                 self._open()
+                # For what must not wait for a transaction, as the loop of a server; never written
+                # through, so that it notices every change.
+                self._looking = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                self._looking.row_factory = sqlite3.Row
+                self._looking.execute("pragma query_only = on")
             except BaseException:
                 self._connection.close()
                 raise
@@ -229,16 +236,26 @@ class Database:
             found: sqlite3.Row | None = self._run(query, values).fetchone()
             return found
 
-    @property
-    def version(self) -> tuple[int, int]:
-        """What is another after each change of a row, by this process or another one."""
-        with self._lock:
-            row = self._run("pragma data_version").fetchone()
-            return row[0], self._connection.total_changes
+    def look(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Row | None:
+        """Return the first row of a query as of the last transaction, and wait for none."""
+        with self._look_lock:
+            found: sqlite3.Row | None = self._run(query, values, self._looking).fetchone()
+            return found
 
-    def _run(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+    @property
+    def version(self) -> int:
+        """What is another after each transaction, by this process or another one."""
+        row = self.look("pragma data_version")
+        return int(row[0]) if row else 0
+
+    def _run(
+        self,
+        statement: str,
+        values: Sequence[Any] = (),
+        connection: sqlite3.Connection | None = None,
+    ) -> sqlite3.Cursor:
         try:
-            return self._connection.execute(statement, values)
+            return (connection or self._connection).execute(statement, values)
         except sqlite3.IntegrityError:
             raise
         except sqlite3.Error as error:
@@ -249,5 +266,6 @@ class Database:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
+        with self._lock, self._look_lock:
+            self._looking.close()
             self._connection.close()

@@ -54,8 +54,8 @@ class Ledger:
         return self._database.transaction()
 
     @property
-    def version(self) -> tuple[int, int]:
-        """What is another after each change, by this process or another one."""
+    def version(self) -> int:
+        """What is another after each transaction, by this process or another one."""
         return self._database.version
 
     def close(self) -> None:

@@ -175,8 +175,8 @@ class People:
         return {token.id for token in self.tokens() if token.is_valid(now)}
 
     def caller(self, token: str) -> Caller | None:
-        """Return who shows a token; None where it is unknown, revoked or expired."""
-        row = self._database.row(
+        """Return who shows a token, waiting for nobody; None if unknown, revoked or expired."""
+        row = self._database.look(
             "select id, person, role, created_at, expires_at, revoked_at from token"
             " where digest = ?",
             (_digest(token),),

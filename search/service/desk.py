@@ -77,11 +77,6 @@ class Desk:
         """How what is open goes."""
         return self._runner.board()
 
-    @property
-    def version(self) -> tuple[object, ...]:
-        """What is another after each change of the ledger; those of the board show in itself."""
-        return self.ledger.version
-
     def submit(self, caller: Caller, request: Request, key: str | None) -> tuple[SweepRow, bool]:
         """Write a sweep down; the same request under the same key twice is the same sweep.
 
