@@ -5,6 +5,7 @@ from command_line import invoke, table
 from searches import SERIAL, assert_same_log, summary_of
 from serving import Gate, grid, serving, wait_for
 
+from cluster.outcomes import Lost
 from search.queue import CANCEL, PAUSE, RUN, STOP
 
 # Four packs of one link each.
@@ -101,31 +102,80 @@ def test_paused_and_then_stopped(tmp_path, gate, state):
         assert [name for name in gate.names if name.startswith("advance")] == started
 
 
-def test_with_nothing_complete_there_is_no_model_and_that_is_said(tmp_path):
-    diverges = {**LONGER, "space": {**LONGER["space"], "learning_rate": [1e30, 1e31]}}
-    gate = Gate(0)
+class AtLinks(Gate):
+    """A gate that holds links alone, and may lose them."""
+
+    loses = False
+
+    def wait(self, timeout):
+        at_link = self.names and self.names[-1].startswith("advance")
+        if at_link and self.loses and self._queue:
+            return [Lost(self._queue.popleft()[0], "its machine is gone")]
+        self.allowed = 0 if at_link else 1
+        return super().wait(timeout)
+
+
+NO_MODEL = "stopped before any trial had ended, so there is no model"
+
+
+def in_its_first_link(served, gate, **asked):
+    """Return a sweep whose first link is under way, and is held there."""
+    sweep = served.submit(**asked)
+    wait_for(lambda: gate.names and gate.names[-1].startswith("advance"))
+    assert served.see(sweep).progress.finished == 0
+    return sweep
+
+
+def stopped(served, sweep):
+    """Stop an open sweep, and wait until it has heard of that."""
+    served.desk.change(served.person("ann"), sweep, wanted=STOP)
+    wait_for(lambda: served.service._open[sweep]._share.held)
+
+
+def check_no_model(served, sweep):
+    seen = served.ended(sweep)
+    assert (seen.state, seen.reason, seen.progress.finished) == ("done", NO_MODEL, 0)
+    assert not (served.folder(sweep) / "best_model.npz").exists()
+
+
+def test_stopped_in_its_first_link_which_is_lost_there_is_no_model(tmp_path):
+    gate = AtLinks()
+    with serving(tmp_path, lambda: gate) as served:
+        sweep = in_its_first_link(served, gate, grid=LONGER)
+        stopped(served, sweep)
+        gate.loses = True
+        check_no_model(served, sweep)
+
+
+def test_stopped_in_its_first_link_and_ended_there_there_is_no_model(tmp_path):
+    gate = AtLinks()
+    with serving(tmp_path, lambda: gate) as served:
+        sweep = in_its_first_link(served, gate, grid=LONGER)
+        stopped(served, sweep)
+    with serving(tmp_path) as served:
+        check_no_model(served, sweep)
+
+
+def test_stopped_before_it_was_open_there_is_no_model(tmp_path, gate):
     with serving(tmp_path, lambda: gate, open_sweeps=1) as served:
-        ann = served.person("ann")
-        queued = [served.submit(), served.submit(grid=diverges)]
-        wait_for(lambda: served.see(queued[0]).running)
-        served.desk.change(ann, queued[0], wanted=STOP)  # before any trial has ended
-        gate.allowed = None
-        seen = served.ended(queued[0])
-        if not seen.progress.finished:
-            assert seen.reason == "stopped before any trial had ended, so there is no model"
-        gate.allowed = 0
+        served.submit()
         waiting = served.submit(grid=LONGER)
-        wait_for(lambda: served.see(queued[1]).running)
-        served.desk.change(ann, waiting, wanted=STOP)
-        seen = served.ended(waiting)
-        assert seen.reason == "stopped before any trial had ended, so there is no model"
-        let_until(gate, lambda: served.see(queued[1]).progress.finished)
-        served.desk.change(ann, queued[1], wanted=STOP)
+        served.desk.change(served.person("ann"), waiting, wanted=STOP)
+        check_no_model(served, waiting)
         gate.allowed = None
-        seen = served.ended(queued[1])
-        if seen.progress.finished < seen.row.total:
-            assert "none has a result: there is no model" in seen.reason
-        assert not (served.folder(queued[1]) / "best_model.npz").exists()
+
+
+def test_stopped_with_costs_that_are_no_numbers_there_is_no_model(tmp_path, gate):
+    diverges = {**LONGER, "space": {**LONGER["space"], "learning_rate": [1e30, 1e31]}}
+    with serving(tmp_path, lambda: gate) as served:
+        sweep = served.submit(grid=diverges)
+        let_until(gate, lambda: served.see(sweep).progress.finished)
+        stopped(served, sweep)
+        gate.allowed = None
+        seen = served.ended(sweep)
+        assert 0 < seen.progress.finished < seen.row.total
+        assert "none has a result: there is no model" in seen.reason
+        assert not (served.folder(sweep) / "best_model.npz").exists()
 
 
 def test_the_command_goes_on_with_what_was_stopped(tmp_path, capfd, gate):
