@@ -12,6 +12,8 @@ from serving import Gate, wait_for
 
 from search.api import bodies, uploads
 from search.api.uploads import Uploads
+from search.service import answering_desk
+from search.service.line import NearEnd
 
 TABLE = "a,b,kind\n" + "\n".join(f"{i % 5},{i % 7},{'xy'[i % 2]}" for i in range(200)) + "\n"
 
@@ -122,9 +124,15 @@ def test_a_rate_that_is_too_slow_is_noticed_however_often_something_comes(monkey
     assert caught.value.status_code == 408
 
 
-def test_what_a_killed_service_was_receiving_is_gone_after_its_start(tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / ".5f.csv").write_text("a,b")
-    (tmp_path / "data" / "upload-1.csv").write_text("a,b")
-    with asked(tmp_path, lambda: Gate(0)):
+def test_what_a_killed_process_was_receiving_is_gone_when_the_next_one_answers(tmp_path):
+    mine, its = socket.socketpair()
+    with mine, asked(tmp_path, lambda: Gate(0)) as person:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / ".5f.csv").write_text("a,b")
+        (tmp_path / "data" / "upload-1.csv").write_text("a,b")
+        end = NearEnd(mine, person.served.service)
+        desk = answering_desk(its.detach(), lambda: None)
         assert [path.name for path in (tmp_path / "data").iterdir()] == ["upload-1.csv"]
+        desk.close()
+        desk.ledger.close()
+        end.close()
