@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import optuna
 import pytest
-from lightgbm import LGBMClassifier
+from lightgbm import LGBMClassifier, early_stopping
 from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -29,6 +29,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
+from xgboost.callback import TrainingCallback
 
 from search.errors import MissingLibraryError
 from search.estimators import (
@@ -170,6 +171,87 @@ def test_what_draws_by_chance_is_trained_anew_and_told():
     with pytest.warns(SharesNothingWarning, match="XGBClassifier is trained anew in each rung"):
         mine = PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y)
     alike(mine, HalvingGridSearchCV(model, space, return_train_score=False, **rules).fit(X, Y))
+
+
+class Nothing(TrainingCallback):
+    """Does nothing; others of its kind end a training."""
+
+
+BOOSTED = {"max_depth": [1, 2, 3], "learning_rate": [0.1, 0.4]}
+QUIET = {"random_state": 0, "n_jobs": 1, "verbose": -1}
+ALONE = {
+    "forest, oob": (
+        RandomForestClassifier(random_state=0, oob_score=True), "n_estimators", DEPTHS, {}
+    ),
+    "boosting, stopped": (
+        GradientBoostingClassifier(random_state=0, n_iter_no_change=2, tol=0.01), "n_estimators",
+        BOOSTED, {},
+    ),
+    "histograms, stopped": (
+        HistGradientBoostingClassifier(random_state=0, early_stopping=True, n_iter_no_change=3),
+        "max_iter", BOOSTED, {},
+    ),
+    "xgboost, stopped": (
+        XGBClassifier(random_state=0, n_jobs=1, early_stopping_rounds=1), "n_estimators", BOOSTED,
+        {"eval_set": [(X[:60], Y[:60])], "verbose": False},
+    ),
+    "xgboost, callbacks": (
+        XGBClassifier(random_state=0, n_jobs=1, callbacks=[Nothing()]), "n_estimators", BOOSTED, {}
+    ),
+    "xgboost, dart": (
+        XGBClassifier(random_state=0, n_jobs=1, booster="dart", rate_drop=0.5), "n_estimators",
+        BOOSTED, {},
+    ),
+    "xgboost, linear": (
+        XGBClassifier(random_state=0, n_jobs=1, booster="gblinear", updater="coord_descent"),
+        "n_estimators", {"learning_rate": [0.01, 0.1, 0.4], "reg_alpha": [0.0, 0.1]}, {},
+    ),
+    "lightgbm, dart": (
+        LGBMClassifier(boosting_type="dart", drop_rate=0.5, skip_drop=0.0, **QUIET),
+        "n_estimators", BOOSTED, {},
+    ),
+    "lightgbm, goss": (
+        LGBMClassifier(data_sample_strategy="goss", **QUIET), "n_estimators", BOOSTED, {}
+    ),
+    "lightgbm, random thresholds": (
+        LGBMClassifier(extra_trees=True, **QUIET), "n_estimators", BOOSTED, {}
+    ),
+    "lightgbm, some columns": (
+        LGBMClassifier(feature_fraction_bynode=0.5, **QUIET), "n_estimators", BOOSTED, {}
+    ),
+    "lightgbm, stopped": (
+        LGBMClassifier(early_stopping_round=1, **QUIET), "n_estimators", BOOSTED,
+        {"eval_set": [(X[:60], Y[:60])]},
+    ),
+    "lightgbm, callbacks": (
+        LGBMClassifier(**QUIET), "n_estimators", BOOSTED,
+        {"callbacks": [early_stopping(1, verbose=False)], "eval_set": [(X[:60], Y[:60])]},
+    ),
+    "last of a pipeline": (
+        Pipeline([("scale", StandardScaler()),
+                  ("model", GradientBoostingClassifier(random_state=0, n_iter_no_change=2))]),
+        "model__n_estimators", {"model__max_depth": [1, 2, 3, 4]}, {},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ALONE)
+def test_what_shares_nothing_is_trained_anew_in_each_rung(kind):
+    model, resource, space, fit = ALONE[kind]
+    rules = {"resource": resource, "cv": 2, "factor": 2, "max_resources": 24, "min_resources": 6}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the models' own
+        warnings.simplefilter("error", SharesNothingWarning)
+        with pytest.raises(SharesNothingWarning, match="trained anew in each rung"):
+            PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y, **fit)
+        warnings.simplefilter("ignore")
+        mine = PackSweepSearchCV(
+            model, space, strategy="halving", return_train_score=True, **rules
+        ).fit(X, Y, **fit)
+        theirs = HalvingGridSearchCV(model, space, **rules).fit(X, Y, **fit)
+    assert mine.n_iterations_ > 1
+    assert np.isfinite(mine.cv_results_["mean_test_score"]).all()
+    alike(mine, theirs)
 
 
 def test_what_fails_in_halving_fails_alone():
