@@ -31,7 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 from xgboost.callback import TrainingCallback
 
-from search.errors import MissingLibraryError
+from search.errors import MissingLibraryError, SamplerError
 from search.estimators import (
     EpochTrained,
     PackSweepSearchCV,
@@ -254,6 +254,41 @@ def test_what_shares_nothing_is_trained_anew_in_each_rung(kind):
     alike(mine, theirs)
 
 
+@pytest.mark.parametrize(
+    ("model", "resource"),
+    [
+        (RandomForestClassifier(random_state=0, class_weight="balanced"), "n_estimators"),
+        (ExtraTreesClassifier(random_state=0, class_weight="balanced_subsample", bootstrap=True),
+         "n_estimators"),
+        (GradientBoostingClassifier(random_state=0), "n_estimators"),
+        (HistGradientBoostingClassifier(random_state=0, class_weight="balanced"), "max_iter"),
+        (XGBClassifier(random_state=0, n_jobs=1), "n_estimators"),
+        (LGBMClassifier(random_state=0, n_jobs=1, verbose=-1, class_weight="balanced"),
+         "n_estimators"),
+        (EpochTrained(MLPClassifier((4,)), random_state=0), "epochs"),
+        (SoftmaxClassifier(random_state=0), "epochs"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_to_go_on_says_nothing_that_the_user_did_not_ask_for(model, resource):
+    inner = {"EpochTrained": "estimator__alpha", "SoftmaxClassifier": "alpha"}
+    name = inner.get(type(model).__name__, "max_depth")
+    rules = {
+        "resource": resource, "cv": 2, "factor": 2, "max_resources": 8, "min_resources": 4,
+        "aggressive_elimination": True,
+    }  # fmt: skip
+    space = {name: [1, 2, 3, 4, 5, 6, 7, 8]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mine = PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = HalvingGridSearchCV(model, space, return_train_score=False, **rules).fit(X, Y)
+    alike(mine, theirs)
+    assert mine.n_resources_[:2] == [4, 4]  # more of nothing
+    assert mine.n_resources_[-1] == 8
+
+
 def test_what_fails_in_halving_fails_alone():
     space = {"max_depth": [2, -1, 3, 4]}
     rules = {"resource": "n_estimators", "cv": 2, "factor": 2, "max_resources": 8}
@@ -336,14 +371,17 @@ def test_a_sampler_is_told_each_score_with_the_greatest_as_the_best():
     assert told == [-score for score in scores if not np.isnan(score)]
 
 
-def test_several_scores_are_told_by_the_one_that_refits():
+def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
     given = {"resource": "n_estimators", "cv": 2, "strategy": "tpe", "n_trials": 4}
     space = {"n_estimators": [2, 3]}
     model, scoring = RandomForestRegressor(random_state=0), ["r2", "neg_mean_absolute_error"]
     found = PackSweepSearchCV(model, space, scoring=scoring, refit="r2", **given).fit(X, Y)
     assert "mean_test_neg_mean_absolute_error" in found.cv_results_
+    fitted = []
+    monkeypatch.setattr(RandomForestRegressor, "fit", lambda self, *_: fitted.append(self))
     with pytest.raises(ValueError, match="one score; name it in refit"):
         PackSweepSearchCV(model, space, scoring=scoring, refit=False, **given).fit(X, Y)
+    assert not fitted
 
 
 @pytest.mark.parametrize(
@@ -351,6 +389,15 @@ def test_several_scores_are_told_by_the_one_that_refits():
     [
         ({"strategy": "gird"}, "strategy is 'gird'; it is 'grid', 'random', 'halving', 'tpe'"),
         ({"strategy": 3}, "strategy is 3; it is"),
+        ({"strategy": optuna.samplers.TPESampler}, r"it is .* sampler of Optuna, such as TPES"),
+        ({"space": "ab"}, "space is 'ab'; it is a dict"),
+        ({"space": "ab", "strategy": "random"}, "space is 'ab'; it is a dict"),
+        ({"space": ["ab"], "strategy": "halving"}, r"space is \['ab'\]; it is a dict"),
+        ({"space": None, "strategy": "tpe"}, "space is None; it is a dict"),
+        (
+            {"strategy": "halving", "space": {"max_depth": [2]}, "max_resources": "x"},
+            "'max_resources' parameter of PackSweepSearchCV",
+        ),
         ({"space": {"max_depth": stats.randint(1, 3)}}, "max_depth is a distribution"),
         ({"strategy": "halving"}, "Take it out of the space"),
         ({"strategy": "halving", "resource": None}, "needs a resource"),
@@ -377,6 +424,41 @@ def test_what_does_not_fit_is_refused(given, says):
     search = PackSweepSearchCV(RandomForestClassifier(), space, cv=2, **given)
     with pytest.raises(ValueError, match=says):
         search.fit(X, Y)
+
+
+class Broken(optuna.samplers.RandomSampler):
+    def sample_independent(self, *given):
+        raise RuntimeError("out of ideas")
+
+
+def test_a_sampler_that_fails_says_nothing_of_a_log():
+    search = PackSweepSearchCV(
+        RandomForestClassifier(), {"max_depth": [2, 3]}, cv=2, strategy=Broken()
+    )
+    said = r"sampler 'Broken' failed: RuntimeError: out of ideas. Choose another one or other opt"
+    with pytest.raises(SamplerError, match=said):
+        search.fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "values", [np.arange(1, 9, 2), list(np.arange(1, 9, 2)), range(1, 9, 2), [1, np.int8(3), 5, 7]]
+)
+def test_whole_numbers_of_any_kind_are_an_axis(values):
+    from search.tuning.parameter_spaces import ParameterTuner
+
+    tuner = ParameterTuner({"n": values}, "tpe", 0, 8)
+    assert tuner._tuner._distributions == {"n": optuna.distributions.IntDistribution(1, 7, step=2)}
+    assert {type(params["n"]) for params in tuner.wave(0, 8)} == {int}
+
+
+@pytest.mark.parametrize("values", [np.array([1, 2, 5]), np.array([True, False]), [1, True]])
+def test_other_arrays_are_choices(values):
+    from search.tuning.parameter_spaces import ParameterTuner
+
+    tuner = ParameterTuner({"n": values}, "tpe", 0, 8)
+    [found] = tuner._tuner._distributions.values()
+    assert isinstance(found, optuna.distributions.CategoricalDistribution)
+    assert {params["n"] for params in tuner.wave(0, 8)} <= set(values)
 
 
 def test_without_optuna_a_sampler_says_what_to_install(monkeypatch):
