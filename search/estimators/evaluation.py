@@ -160,6 +160,8 @@ class Evaluation:
 
     def _going(self, job: Job, units_of: Any, fitted: Any) -> Job:
         """Return a job with the estimators that it goes on from, where all of them are known."""
+        if not job.keep:
+            return job
         going = []
         for params in job.params:
             known = (job.unit.split, self._fixed(params))
@@ -185,7 +187,9 @@ class Evaluation:
                 given = tuple(params[k] for k in group)
                 alone = isinstance(key, int)
                 context = contexts.handed_on((group[0] - first, split)) if alone else None
-                yield Job(Unit(split, tuple(group)), rows, given, keep=keep, context=context)
+                # What shares nothing does not go on either: it is trained anew in each rung.
+                goes_on = keep and not alone
+                yield Job(Unit(split, tuple(group)), rows, given, keep=goes_on, context=context)
 
     def _group(self, number: int, params: Params, known: dict[Any, Any]) -> Any:
         """Return what is the same of all candidates that share a training with this one.

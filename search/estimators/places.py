@@ -13,8 +13,6 @@ from search.estimators.shared_fits import Done, Job, Work
 if TYPE_CHECKING:
     from cluster.executor import Executor
 
-EXECUTORS = ("ray", "serial")
-
 
 @contextmanager
 def place_of(  # noqa: PLR0913 - what the search was given, by name
@@ -32,7 +30,8 @@ def place_of(  # noqa: PLR0913 - what the search was given, by name
     ----------
     work : Work
     executor : "ray", "serial" or None
-        None for joblib, in this process unless `n_jobs` says otherwise.
+        As the search has checked it. None for joblib, in this process unless `n_jobs` says
+        otherwise.
     address : str or None
         Of a Ray cluster; left out, RAY_ADDRESS, or one is started here.
     n_jobs : int or None
@@ -45,7 +44,7 @@ def place_of(  # noqa: PLR0913 - what the search was given, by name
     Raises
     ------
     ValueError
-        If there is no such executor, or it has no use for an address.
+        If the executor has no use for an address.
     MissingLibraryError
         If Ray is not installed.
     ClusterError
@@ -59,8 +58,6 @@ def place_of(  # noqa: PLR0913 - what the search was given, by name
         )
         yield lambda jobs: parallel(delayed(work.done)(job) for job in jobs)
         return
-    if executor not in EXECUTORS:
-        raise ValueError(f"executor is {executor!r}; it is {' or '.join(map(repr, EXECUTORS))}.")
     if executor == "serial" and address is not None:
         raise ValueError("executor='serial' trains in this process; an address is one of Ray.")
     opened = _opened(executor, address, n_jobs)

@@ -62,8 +62,9 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         Of a Ray cluster. Without it, and without RAY_ADDRESS, ``executor="ray"`` starts one here
         for the time of `fit`.
     factor, min_resources, max_resources, aggressive_elimination
-        Of halving, as in `HalvingGridSearchCV`; ``max_resources="auto"`` is what the estimator
-        itself has as its `resource`.
+        Of halving, as in `HalvingGridSearchCV`, with `n_trials` too: there `HalvingRandomSearchCV`
+        has ``min_resources="smallest"``. ``max_resources="auto"`` is what the estimator itself has
+        as its `resource`.
     random_state : int, RandomState or None
         Where the random numbers of candidates that are drawn come from.
     scoring, n_jobs, refit, cv, pre_dispatch, error_score, return_train_score

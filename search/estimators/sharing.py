@@ -7,6 +7,7 @@ parameter or of a method.
 import copy
 import inspect
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -217,9 +218,15 @@ def _grow_warm(resource: str) -> Callable[..., Iterator[Fitted]]:
             began = time.perf_counter()
             rounds = getattr(model, resource)
             _check_rounds(rounds)
+            if rounds == getattr(going, resource):
+                yield going, time.perf_counter() - began
+                continue
             # A generator as it was before the first fit has drawn from it.
             seeded = {"random_state": model.random_state, resource: rounds}
-            going.set_params(warm_start=True, **seeded).fit(X, y, **fit_params)
+            with warnings.catch_warnings():
+                # The rows are the same; and the warm start is not the user's, who may not mend it.
+                warnings.filterwarnings("ignore", "class_weight presets .* warm_start", UserWarning)
+                going.set_params(warm_start=True, **seeded).fit(X, y, **fit_params)
             yield going.set_params(warm_start=False), time.perf_counter() - began
 
     return grow
@@ -239,6 +246,9 @@ def _grow_boosted(keyword: str) -> Callable[..., Iterator[Fitted]]:
             began = time.perf_counter()
             rounds = model.n_estimators
             _check_rounds(rounds)
+            if rounds == before.n_estimators:
+                yield before, time.perf_counter() - began
+                continue
             model.set_params(n_estimators=rounds - before.n_estimators)
             model.fit(X, y, **{keyword: before}, **fit_params)
             model.set_params(n_estimators=rounds)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 from search.estimators.result_book import ResultBook
 
@@ -68,14 +69,34 @@ def strategy_of(search: Any, cv: Any, given: tuple[Any, Any, Any]) -> Strategy:
         If there is none of that name, or it does not fit the space or the resource.
     """
     named = search.strategy
+    _check_space(search.space)
     if isinstance(named, str) and named in (GRID, RANDOM):
         return Listed(search.space, None if named == GRID else search.n_trials or 10)
     if isinstance(named, str) and named == HALVING:
         return Halving(search, cv, given)
-    if named not in SAMPLERS if isinstance(named, str) else not hasattr(named, "sample_relative"):
+    if not _is_sampler(named):
         known = ", ".join(map(repr, (GRID, RANDOM, HALVING, *SAMPLERS)))
-        raise ValueError(f"strategy is {named!r}; it is {known} or a sampler of Optuna.")
+        raise ValueError(
+            f"strategy is {named!r}; it is {known} or a sampler of Optuna, such as TPESampler()."
+        )
     return Sampled(search.space, named, search.n_trials or _TRIALS)
+
+
+def _is_sampler(named: Any) -> bool:
+    if isinstance(named, str):
+        return named in SAMPLERS
+    # Known without Optuna; a class has all methods too, and cannot be asked.
+    return hasattr(named, "sample_relative") and not isinstance(named, type)
+
+
+def _check_space(space: Any) -> None:
+    listed = [space] if isinstance(space, Mapping) else space
+    several = isinstance(listed, Sequence) and not isinstance(listed, str)
+    if not several or not all(isinstance(table, Mapping) for table in listed):
+        raise ValueError(
+            f"space is {space!r}; it is a dict of the values of each parameter, or a list of such "
+            "dicts."
+        )
 
 
 def seed_of(random_state: Any) -> int:
@@ -163,7 +184,12 @@ class Halving:
         }  # fmt: skip
         self.identity: object = (HALVING, self._listed.identity, tuple(how.items()))
         self._rungs = Rungs(search.estimator, {}, resource=search.resource, cv=search.cv, **how)
-        self._rungs._validate_params()
+        # Under the name of the search that the user knows, which has these parameters too.
+        validate_parameter_constraints(
+            self._rungs._parameter_constraints,
+            self._rungs.get_params(deep=False),
+            caller_name=type(search).__name__,
+        )
         self._rungs._checked_cv_orig = cv
 
     def run(self, book: ResultBook, random_state: Any, metric: Any) -> dict[str, Any]:
@@ -203,6 +229,9 @@ class Sampled:
 
     def run(self, book: ResultBook, random_state: Any, metric: Any) -> dict[str, Any]:
         """Evaluate wave by wave."""
+        one = "A sampler is told one score; name it in refit."
+        if not isinstance(metric, str):
+            raise ValueError(one)
         # A second, and Optuna need not be installed.
         from search.tuning.parameter_spaces import ParameterTuner
 
@@ -212,7 +241,8 @@ class Sampled:
                 wave = tuner.wave(index, min(WAVE, self._n_trials - start))
                 results = book(wave, callback_ctx=context)
                 if f"mean_test_{metric}" not in results:
-                    raise ValueError("A sampler is told one score; name it in refit.")
+                    # A scorer of one's own, whose names nobody knows before it has scored.
+                    raise ValueError(one)
                 tuner.tell(results[f"mean_test_{metric}"][start:].tolist())
         return {}
 

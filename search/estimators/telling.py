@@ -1,6 +1,7 @@
 """How far a search is: in a terminal, in a notebook, as lines; and what is said of Ctrl-C."""
 
 import html
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -54,7 +55,9 @@ class Counts:
             scores = self._scores.setdefault(number, [])
             scores.append(score)
             mean = sum(scores) / self._splits
-            if len(scores) == self._splits and (self._best is None or mean > self._best[0]):
+            if len(scores) < self._splits or not math.isfinite(mean):
+                continue
+            if self._best is None or mean > self._best[0]:
                 self._best = mean, number
 
     @property
@@ -174,7 +177,7 @@ class NotebookView:
         }
         if self._handle is None:
             self._handle = self._display(bundle, raw=True, display_id=True)
-        elif self._handle is not None:
+        else:
             self._handle.update(bundle, raw=True)
 
 

@@ -27,6 +27,9 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 _SEQUENCES = (optuna.samplers.QMCSampler, optuna.samplers.GridSampler)
 
+WAY_OUT = "What was logged is safe; choose another one or other options for a new run."
+"""What is said of a sampler or pruner of a run that has failed."""
+
 _EXTRAS = {"gp": "packsweep[gp]"}
 
 # What suits trials that are asked for many at a time; the settings' own options go first.
@@ -68,8 +71,15 @@ def _ranged(low: float, high: float, log: bool, step: float | None) -> BaseDistr
 
 
 @contextmanager
-def told_as_sampler_error(what: str) -> Iterator[None]:
+def told_as_sampler_error(what: str, way_out: str = WAY_OUT) -> Iterator[None]:
     """Say in the user's terms that a sampler or pruner failed, whosever it is.
+
+    Parameters
+    ----------
+    what : str
+        Which one.
+    way_out : str
+        Sentences that say what is safe and what to do.
 
     Raises
     ------
@@ -79,8 +89,7 @@ def told_as_sampler_error(what: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise SamplerError(
-            f"The {what} failed: {type(error).__name__}: {error}. What was logged is safe; choose "
-            "another one or other options for a new run."
+            f"The {what} failed: {type(error).__name__}: {error}. {way_out}"
         ) from error
 
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -55,7 +56,9 @@ class ParameterTuner:
         given = {name: distribution for name, (distribution, _) in self._axes.items()}
         # All trials of a wave come from one generation, so all of them should count for the next.
         options = {"popsize": max(4, wave)} if name == "cmaes" else {}
-        self._tuner = Tuner(given, name, options, seed, own=own)
+        self._tuner = Tuner(
+            given, name, options, seed, own=own, way_out="Choose another one or other options."
+        )
         self._numbers = range(0)
 
     def wave(self, index: int, count: int) -> list[dict[str, Any]]:
@@ -102,14 +105,17 @@ def _axis_of(name: str, values: Any) -> tuple[BaseDistribution, Any]:
             f"{name} is {values!r}; it is a list of values, or a distribution of scipy.stats."
         )
     listed = list(values)
-    [found] = distributions({name: listed}).values() if _is_axis(listed) else [None]
-    if found is not None and not isinstance(found, CategoricalDistribution):
-        return found, int
+    if _is_axis(listed):
+        [found] = distributions({name: [int(value) for value in listed]}).values()
+        if not isinstance(found, CategoricalDistribution):
+            return found, int
     return CategoricalDistribution(tuple(range(len(listed)))), listed.__getitem__
 
 
 def _is_axis(values: Sequence[Any]) -> bool:
-    return len(values) > 1 and all(type(value) is int for value in values)
+    return len(values) > 1 and all(
+        isinstance(value, int | np.integer) and not isinstance(value, bool) for value in values
+    )
 
 
 def _of_distribution(name: str, given: Any) -> tuple[BaseDistribution, Any]:

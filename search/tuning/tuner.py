@@ -12,7 +12,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.config import SweepConfig
 from search.record import SOFTMAX_LAYOUT, Layout, Proposal, layout_of
-from search.tuning.methods import direction, distributions, make_sampler, told_as_sampler_error
+from search.tuning.methods import (
+    WAY_OUT,
+    direction,
+    distributions,
+    make_sampler,
+    told_as_sampler_error,
+)
 
 _STATES = {state.name: state for state in TrialState}
 
@@ -37,6 +43,8 @@ class Tuner:
     own : BaseSampler, optional
         A sampler in place of one that is made of a name and options. It keeps its random numbers
         and is never made anew, so a search goes on by asking it all again.
+    way_out : str
+        Sentences that say what is safe and what to do if the sampler fails.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of a sampler
@@ -48,8 +56,9 @@ class Tuner:
         layout: Layout = SOFTMAX_LAYOUT,
         *,
         own: BaseSampler | None = None,
+        way_out: str = WAY_OUT,
     ) -> None:
-        self._distributions, self._own = dict(distributions), own
+        self._distributions, self._own, self._way_out = dict(distributions), own, way_out
         self._sampler, self._options, self._seed, self._column = (
             sampler,
             options,
@@ -97,7 +106,7 @@ class Tuner:
         return make_sampler(self._sampler, self._options, self._seed, asked)
 
     def _ask(self, count: int) -> None:
-        with told_as_sampler_error(f"sampler {self._sampler!r}"):
+        with told_as_sampler_error(f"sampler {self._sampler!r}", self._way_out):
             for _ in range(count):
                 if self._stopped.is_set():
                     return
@@ -145,7 +154,7 @@ class Tuner:
             for key, value in attrs.get(number, {}).items():
                 storage.set_trial_system_attr(trial._trial_id, key, value)
             value = row[self._column] if state is TrialState.COMPLETE else None
-            with told_as_sampler_error(f"sampler {self._sampler!r}"):
+            with told_as_sampler_error(f"sampler {self._sampler!r}", self._way_out):
                 self.study.tell(number, value, state=state)
 
     def history(self, before: int) -> list[FrozenTrial]:

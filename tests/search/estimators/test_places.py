@@ -19,6 +19,8 @@ from cluster.errors import ClusterError
 from cluster.outcomes import Lost
 from search.errors import MissingLibraryError
 from search.estimators import PackSweepSearchCV, SharesNothingWarning, SoftmaxClassifier
+from search.estimators.shared_fits import Done, Unit
+from search.estimators.telling import Counts
 
 X, Y = load_digits(n_class=4, return_X_y=True)
 X, Y = X[:240], Y[:240]
@@ -239,6 +241,15 @@ def test_rungs_and_waves_are_told_apart(monkeypatch):
     assert handle.shown[-1]["text/plain"].startswith("rung 3, 2 of 2 trainings; best 0.")
     PackSweepSearchCV(FOREST, space, strategy="qmc", n_trials=9, cv=2, **given).fit(X, Y)
     assert handle.shown[-1]["text/plain"].startswith("wave 2, 2 of 2 trainings; best 0.")
+
+
+def test_the_best_so_far_is_one_that_has_not_failed():
+    search = SimpleNamespace(refit=True, strategy="grid")
+    counts = Counts(search)
+    counts.begins({k: {"a": k} for k in range(3)}, 1, 3)
+    for k, score in enumerate([float("nan"), 0.25, float("-inf")]):
+        counts.ended(Done(Unit(0, (k,)), [{"test_scores": score}]))
+        assert counts.lines[1:] == (["best 0.2500: a=1"] if k else [])
 
 
 def interrupted_after(monkeypatch, count):

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import optuna
 import pytest
-from lightgbm import LGBMClassifier
+from lightgbm import LGBMClassifier, early_stopping
 from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -29,8 +29,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
+from xgboost.callback import TrainingCallback
 
-from search.errors import MissingLibraryError
+from search.errors import MissingLibraryError, SamplerError
 from search.estimators import (
     EpochTrained,
     PackSweepSearchCV,
@@ -172,6 +173,124 @@ def test_what_draws_by_chance_is_trained_anew_and_told():
     alike(mine, HalvingGridSearchCV(model, space, return_train_score=False, **rules).fit(X, Y))
 
 
+class Nothing(TrainingCallback):
+    """Does nothing; others of its kind end a training."""
+
+
+BOOSTED = {"max_depth": [1, 2, 3], "learning_rate": [0.1, 0.4]}
+QUIET = {"random_state": 0, "n_jobs": 1, "verbose": -1}
+ALONE = {
+    "forest, oob": (
+        RandomForestClassifier(random_state=0, oob_score=True), "n_estimators", DEPTHS, {}
+    ),
+    "boosting, stopped": (
+        GradientBoostingClassifier(random_state=0, n_iter_no_change=2, tol=0.01), "n_estimators",
+        BOOSTED, {},
+    ),
+    "histograms, stopped": (
+        HistGradientBoostingClassifier(random_state=0, early_stopping=True, n_iter_no_change=3),
+        "max_iter", BOOSTED, {},
+    ),
+    "xgboost, stopped": (
+        XGBClassifier(random_state=0, n_jobs=1, early_stopping_rounds=1), "n_estimators", BOOSTED,
+        {"eval_set": [(X[:60], Y[:60])], "verbose": False},
+    ),
+    "xgboost, callbacks": (
+        XGBClassifier(random_state=0, n_jobs=1, callbacks=[Nothing()]), "n_estimators", BOOSTED, {}
+    ),
+    "xgboost, dart": (
+        XGBClassifier(random_state=0, n_jobs=1, booster="dart", rate_drop=0.5), "n_estimators",
+        BOOSTED, {},
+    ),
+    "xgboost, linear": (
+        XGBClassifier(random_state=0, n_jobs=1, booster="gblinear", updater="coord_descent"),
+        "n_estimators", {"learning_rate": [0.01, 0.1, 0.4], "reg_alpha": [0.0, 0.1]}, {},
+    ),
+    "lightgbm, dart": (
+        LGBMClassifier(boosting_type="dart", drop_rate=0.5, skip_drop=0.0, **QUIET),
+        "n_estimators", BOOSTED, {},
+    ),
+    "lightgbm, goss": (
+        LGBMClassifier(data_sample_strategy="goss", **QUIET), "n_estimators", BOOSTED, {}
+    ),
+    "lightgbm, random thresholds": (
+        LGBMClassifier(extra_trees=True, **QUIET), "n_estimators", BOOSTED, {}
+    ),
+    "lightgbm, some columns": (
+        LGBMClassifier(feature_fraction_bynode=0.5, **QUIET), "n_estimators", BOOSTED, {}
+    ),
+    "lightgbm, stopped": (
+        LGBMClassifier(early_stopping_round=1, **QUIET), "n_estimators", BOOSTED,
+        {"eval_set": [(X[:60], Y[:60])]},
+    ),
+    "lightgbm, callbacks": (
+        LGBMClassifier(**QUIET), "n_estimators", BOOSTED,
+        {"callbacks": [early_stopping(1, verbose=False)], "eval_set": [(X[:60], Y[:60])]},
+    ),
+    "last of a pipeline": (
+        Pipeline([("scale", StandardScaler()),
+                  ("model", GradientBoostingClassifier(random_state=0, n_iter_no_change=2))]),
+        "model__n_estimators", {"model__max_depth": [1, 2, 3, 4]}, {},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ALONE)
+def test_what_shares_nothing_is_trained_anew_in_each_rung(kind):
+    model, resource, space, fit = ALONE[kind]
+    rules = {"resource": resource, "cv": 2, "factor": 2, "max_resources": 24, "min_resources": 6}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the models' own
+        warnings.simplefilter("error", SharesNothingWarning)
+        with pytest.raises(SharesNothingWarning, match="trained anew in each rung"):
+            PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y, **fit)
+        warnings.simplefilter("ignore")
+        mine = PackSweepSearchCV(
+            model, space, strategy="halving", return_train_score=True, **rules
+        ).fit(X, Y, **fit)
+        theirs = HalvingGridSearchCV(model, space, **rules).fit(X, Y, **fit)
+    assert mine.n_iterations_ > 1
+    assert np.isfinite(mine.cv_results_["mean_test_score"]).all()
+    alike(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("model", "resource"),
+    [
+        (RandomForestClassifier(random_state=0, class_weight="balanced"), "n_estimators"),
+        (ExtraTreesClassifier(random_state=0, class_weight="balanced_subsample", bootstrap=True),
+         "n_estimators"),
+        (GradientBoostingClassifier(random_state=0), "n_estimators"),
+        (HistGradientBoostingClassifier(random_state=0, class_weight="balanced"), "max_iter"),
+        (XGBClassifier(random_state=0, n_jobs=1), "n_estimators"),
+        (LGBMClassifier(random_state=0, n_jobs=1, verbose=-1, class_weight="balanced"),
+         "n_estimators"),
+        (EpochTrained(MLPClassifier((4,)), random_state=0), "epochs"),
+        (SoftmaxClassifier(random_state=0), "epochs"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_to_go_on_says_nothing_that_the_user_did_not_ask_for(model, resource):
+    inner = {"EpochTrained": "estimator__alpha", "SoftmaxClassifier": "alpha"}
+    name = inner.get(type(model).__name__, "max_depth")
+    rules = {
+        "resource": resource, "cv": 2, "factor": 2, "max_resources": 8, "min_resources": 4,
+        "aggressive_elimination": True,
+    }  # fmt: skip
+    space = {name: [1, 2, 3, 4, 5, 6, 7, 8]}
+    # Noted, not raised: what raises in a training that goes on is trained anew in silence.
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        mine = PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y)
+    assert [str(warning.message) for warning in said] == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = HalvingGridSearchCV(model, space, return_train_score=False, **rules).fit(X, Y)
+    alike(mine, theirs)
+    assert mine.n_resources_[:2] == [4, 4]  # more of nothing
+    assert mine.n_resources_[-1] == 8
+
+
 def test_what_fails_in_halving_fails_alone():
     space = {"max_depth": [2, -1, 3, 4]}
     rules = {"resource": "n_estimators", "cv": 2, "factor": 2, "max_resources": 8}
@@ -254,14 +373,17 @@ def test_a_sampler_is_told_each_score_with_the_greatest_as_the_best():
     assert told == [-score for score in scores if not np.isnan(score)]
 
 
-def test_several_scores_are_told_by_the_one_that_refits():
+def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
     given = {"resource": "n_estimators", "cv": 2, "strategy": "tpe", "n_trials": 4}
     space = {"n_estimators": [2, 3]}
     model, scoring = RandomForestRegressor(random_state=0), ["r2", "neg_mean_absolute_error"]
     found = PackSweepSearchCV(model, space, scoring=scoring, refit="r2", **given).fit(X, Y)
     assert "mean_test_neg_mean_absolute_error" in found.cv_results_
+    fitted = []
+    monkeypatch.setattr(RandomForestRegressor, "fit", lambda self, *_: fitted.append(self))
     with pytest.raises(ValueError, match="one score; name it in refit"):
         PackSweepSearchCV(model, space, scoring=scoring, refit=False, **given).fit(X, Y)
+    assert not fitted
 
 
 @pytest.mark.parametrize(
@@ -269,6 +391,15 @@ def test_several_scores_are_told_by_the_one_that_refits():
     [
         ({"strategy": "gird"}, "strategy is 'gird'; it is 'grid', 'random', 'halving', 'tpe'"),
         ({"strategy": 3}, "strategy is 3; it is"),
+        ({"strategy": optuna.samplers.TPESampler}, r"it is .* sampler of Optuna, such as TPES"),
+        ({"space": "ab"}, "space is 'ab'; it is a dict"),
+        ({"space": "ab", "strategy": "random"}, "space is 'ab'; it is a dict"),
+        ({"space": ["ab"], "strategy": "halving"}, r"space is \['ab'\]; it is a dict"),
+        ({"space": None, "strategy": "tpe"}, "space is None; it is a dict"),
+        (
+            {"strategy": "halving", "space": {"max_depth": [2]}, "max_resources": "x"},
+            "'max_resources' parameter of PackSweepSearchCV",
+        ),
         ({"space": {"max_depth": stats.randint(1, 3)}}, "max_depth is a distribution"),
         ({"strategy": "halving"}, "Take it out of the space"),
         ({"strategy": "halving", "resource": None}, "needs a resource"),
@@ -295,6 +426,41 @@ def test_what_does_not_fit_is_refused(given, says):
     search = PackSweepSearchCV(RandomForestClassifier(), space, cv=2, **given)
     with pytest.raises(ValueError, match=says):
         search.fit(X, Y)
+
+
+class Broken(optuna.samplers.RandomSampler):
+    def sample_independent(self, *given):
+        raise RuntimeError("out of ideas")
+
+
+def test_a_sampler_that_fails_says_nothing_of_a_log():
+    search = PackSweepSearchCV(
+        RandomForestClassifier(), {"max_depth": [2, 3]}, cv=2, strategy=Broken()
+    )
+    said = r"sampler 'Broken' failed: RuntimeError: out of ideas. Choose another one or other opt"
+    with pytest.raises(SamplerError, match=said):
+        search.fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "values", [np.arange(1, 9, 2), list(np.arange(1, 9, 2)), range(1, 9, 2), [1, np.int8(3), 5, 7]]
+)
+def test_whole_numbers_of_any_kind_are_an_axis(values):
+    from search.tuning.parameter_spaces import ParameterTuner
+
+    tuner = ParameterTuner({"n": values}, "tpe", 0, 8)
+    assert tuner._tuner._distributions == {"n": optuna.distributions.IntDistribution(1, 7, step=2)}
+    assert {type(params["n"]) for params in tuner.wave(0, 8)} == {int}
+
+
+@pytest.mark.parametrize("values", [np.array([1, 2, 5]), np.array([True, False]), [1, True]])
+def test_other_arrays_are_choices(values):
+    from search.tuning.parameter_spaces import ParameterTuner
+
+    tuner = ParameterTuner({"n": values}, "tpe", 0, 8)
+    [found] = tuner._tuner._distributions.values()
+    assert isinstance(found, optuna.distributions.CategoricalDistribution)
+    assert {params["n"] for params in tuner.wave(0, 8)} <= set(values)
 
 
 def test_without_optuna_a_sampler_says_what_to_install(monkeypatch):
