@@ -104,7 +104,7 @@ class Commands(RuleBasedStateMachine):
         self._links = 0
         line = (seconds, 0.0)
         speed = SpeedModel(dict.fromkeys(AXES["batch_size"], line), line)
-        self._patch.setattr(training, "calibrate", lambda *_: speed)
+        self._patch.setattr(training, "calibrate", lambda *_, **__: speed)
         try:
             return main([*command(self.kind, "run")])
         finally:

@@ -33,24 +33,25 @@ def _serve(root, fatal, written):
     """Do what somebody asks who asks again until it is done; die before one write."""
     from cluster.executor import SerialExecutor
     from search.ledger import database
-    from search.service import Limits, Request, Service
+    from search.service import Desk, Limits, Request, Service
 
     really_run = database.Database._run
 
-    def run(self, statement, values=()):
+    def run(self, statement, values=(), *connection):
         if not statement.startswith("select"):
             written.value += 1
             if written.value == fatal:
                 os.kill(os.getpid(), signal.SIGKILL)
-        return really_run(self, statement, values)
+        return really_run(self, statement, values, *connection)
 
     database.Database._run = run
     service = Service(root, SerialExecutor, Limits())
     people = service.ledger.people
     ann = people.caller(people.add_token("ann", "submitter"))
+    desk = Desk(root, service.ledger, service.limits, service)
     service.start()
     ids = [
-        service.submit(ann, Request(grid=grid), f"key {number}")[0].id
+        desk.submit(ann, Request(grid=grid), f"key {number}")[0].id
         for number, grid in enumerate(GRIDS)
     ]
     while not all(service.ledger.sweeps.get(sweep).ended for sweep in ids):

@@ -25,8 +25,8 @@ def measured(monkeypatch):
     """Measure 1, 2, 3, ... seconds instead of the machine; return what was measured."""
     models = []
 
-    def measure(batch_sizes, n_features, n_classes):
-        assert (batch_sizes, n_features, n_classes) == ([4, 8], 12, 3)
+    def measure(batch_sizes, n_features, n_classes, products):
+        assert (batch_sizes, n_features, n_classes, products) == ([4, 8], 12, 3, "numpy")
         n = float(len(models) + 1)
         models.append(SpeedModel({4: (n, 10 * n), 8: (2 * n, 20 * n)}, (3 * n, 30 * n)))
         return models[-1]

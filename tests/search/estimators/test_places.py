@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import time
 import warnings
 from types import SimpleNamespace
 
@@ -182,7 +183,14 @@ def test_a_terminal_is_drawn_over_and_left_as_it_was(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    fitted(verbose=1)
+
+    def drawn(model, rows, labels):  # a search may be over before its lines are drawn
+        deadline = time.monotonic() + 60
+        while "of 6 trainings" not in terminal.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return model.score(rows, labels)
+
+    fitted(verbose=1, scoring=drawn)
     text = terminal.getvalue()
     assert "of 6 trainings" in text
     assert text.endswith("\x1b[J\x1b[?25h")
