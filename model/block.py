@@ -100,7 +100,8 @@ class Block:
         self.rows = batch_size * n_batches
         width = shape[0] * shape[1]
         self._products = products.of_block(min(self.rows, TILE_ROWS), n_features, width)
-        self._loop = descend_alike if products.alike else descend
+        self._alike = products.alike
+        self._loop = descend_alike if self._alike else descend
         self._X = np.empty((self.rows, n_features), np.float32)
         self._Z = np.empty((self.rows, width), np.float32)
         self._correction = np.zeros((batch_size, width), np.float32)
@@ -189,7 +190,7 @@ class Block:
 
     def _sum_of_rows(self, z: F32) -> F32:
         """Sum up each column."""
-        if self._loop is not descend_alike:
+        if not self._alike:
             total: F32 = z.sum(axis=0)
             return total
         ones, sums = np.ones((1, len(z)), np.float32), np.empty((1, z.shape[1]), np.float32)

@@ -16,6 +16,7 @@ from dataclasses import asdict, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from test_order import applied
 
 from search.queue import (
     PAUSE,
@@ -35,23 +36,6 @@ from search.queue import (
 NAMES = ("ann", "bob", "cleo")
 QUEUES = ("all", "team")
 CORES = st.sampled_from([0.5, 1.0, 2.0])
-
-
-def started(snapshot, starts):
-    """Return a snapshot in which links have started."""
-    sweeps = {sweep.name: sweep for sweep in snapshot.sweeps}
-    people = {person.name: person for person in snapshot.people}
-    leases = list(snapshot.leases)
-    for start in starts:
-        sweep = sweeps[start.sweep]
-        sweeps[sweep.name] = replace(sweep, links=sweep.links - 1)
-        leases.append(Lease(sweep.name, sweep.queue, sweep.cores))
-        person = people[sweep.person]
-        people[person.name] = replace(person, use=person.use + sweep.cores * sweep.seconds)
-    return replace(
-        snapshot, people=tuple(people.values()), sweeps=tuple(sweeps.values()),
-        leases=tuple(leases),
-    )  # fmt: skip
 
 
 def used(snapshot, queue=None):
@@ -175,7 +159,7 @@ class History(RuleBasedStateMachine):
             smallest = min(s.cores for s in before.sweeps if s.links)
             assert len(decision.starts) <= free / smallest
         assert len(decision.starts) <= sum(sweep.links for sweep in before.sweeps)
-        self.now = started(before, decision.starts)
+        self.now = applied(before, decision.starts)
         self.starts += len(decision.starts)
         # What ran runs on.
         assert not Counter(before.leases) - Counter(self.now.leases)
@@ -274,7 +258,7 @@ def starts_of(sweep, sweeps, cores, moments):
     for moment in range(moments):
         here = tuple(s for s in waiting.values() if s.place <= moment)
         snapshot = Snapshot(cores, tuple(people.values()), (Queue("all"),), here)
-        after = started(snapshot, decide(snapshot).starts)
+        after = applied(snapshot, decide(snapshot).starts)
         times += [moment] * sum(lease.sweep == sweep for lease in after.leases)
         waiting |= {s.name: s for s in after.sweeps}
         people = {person.name: person for person in after.people}
