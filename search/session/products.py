@@ -1,5 +1,6 @@
 """How a run multiplies: as it began, as is asked for, or as is fastest here."""
 
+from cluster.executor import one_blas_thread
 from model.data.dataset import Dataset
 from model.features import RAW
 from model.products import NUMPY, available_products, fits, products_named
@@ -44,8 +45,10 @@ def chosen_products(config: SweepConfig, data: Dataset) -> str:
     if config.products != AUTO:
         return config.products
     able = [way for way in available_products() if _why_not(way.name, config, data) is None]
-    shape = data.X.shape[1], data.n_classes
-    return (fastest(able, config.batch_sizes, *shape) if len(able) > 1 else NUMPY).name
+    if len(able) == 1:
+        return able[0].name
+    with one_blas_thread():  # as the workers will have
+        return fastest(able, config.batch_sizes, data.X.shape[1], data.n_classes).name
 
 
 def check_products(config: SweepConfig, data: Dataset) -> None:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 import search
 from model.errors import MissingProductsError
@@ -66,6 +67,8 @@ def test_the_fastest_is_chosen_once_and_kept(tmp_path, monkeypatch):
 
     def fastest(ways, batch_sizes, n_features, n_classes):
         asked.append(([way.name for way in ways], tuple(batch_sizes), n_features, n_classes))
+        threads = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+        assert threads == {1}
         return FIXED
 
     monkeypatch.setattr(products, "available_products", lambda: [NUMPY, FIXED])
