@@ -10,8 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from model.kernels import add_scaled, add_scaled_alike
-
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
@@ -41,6 +39,8 @@ class Average:
     def __init__(
         self, weights: tuple[int, ...], biases: tuple[int, ...], *, alike: bool = False
     ) -> None:
+        from model.kernels import add_scaled, add_scaled_alike  # late: see `model.compiled`
+
         self._add = add_scaled_alike if alike else add_scaled
         self._W = np.zeros(weights, np.float32)
         self._b = np.zeros(biases, np.float64)

@@ -15,7 +15,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from model.kernels import descend, descend_alike
 from model.products import NUMPY, Products
 from model.seen_rows import SeenRows
 
@@ -96,6 +95,8 @@ class Block:
         shape: tuple[int, int],
         products: Products = NUMPY,
     ) -> None:
+        from model.kernels import descend, descend_alike  # late: see `model.compiled`
+
         self.batch_size = batch_size
         self.rows = batch_size * n_batches
         width = shape[0] * shape[1]

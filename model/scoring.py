@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from model.kernels import add_in_order, tally, tally_alike
 from model.pack import PackState, advance_averaging
 from model.products import NUMPY, Products
 from model.seen_rows import SeenRows
@@ -78,6 +77,8 @@ def _tallied(
     state: PackState, X: F32 | SeenRows, y: I64, cost: F64, correct: I64, products: Products
 ) -> Iterator[tuple[slice, F32]]:
     """Tally all rows, some at a time; yield which, and the loss of each in every column."""
+    from model.kernels import tally  # late: see `model.compiled`
+
     scale = state.scale.astype(np.float32)
     Z = np.empty((_SCORE_ROWS, state.V.shape[1]), np.float32)
     losses = np.empty((_SCORE_ROWS, state.width), np.float32)
@@ -98,6 +99,8 @@ def _score_alike(
     state: PackState, X: F32 | SeenRows, y: I64, counts: U8, weights: F64, products: Products
 ) -> Scores:
     """Score to the same bits on every machine, whatever other columns there are."""
+    from model.kernels import add_in_order, tally_alike  # late: see `model.compiled`
+
     M, B = state.width, counts.shape[1]
     scale, b = state.scale.astype(np.float32), state.b.copy()
     cost, accuracy, resampled = np.zeros((M, 1)), np.zeros((M, 1)), np.zeros((M, B))
@@ -128,6 +131,8 @@ def _score_alike(
 def _weighted_score(
     state: PackState, X: F32 | SeenRows, y: I64, counts: U8, weights: F64
 ) -> Scores:
+    from model.kernels import tally  # late: see `model.compiled`
+
     scale = state.scale.astype(np.float32)
     cost, accuracy = np.zeros(state.width), np.zeros(state.width)
     resampled = np.zeros((state.width, counts.shape[1]))

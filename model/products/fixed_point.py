@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import MissingProductsError
-from model.products.fixed_loops import largest, sum_in_order
 from model.products.library import onednn
 from model.products.limbs import LimbSums
 from model.products.products import BlockProducts
@@ -149,6 +148,8 @@ class _FixedBlock:
 
     def correct(self, gram: F32, deltas: F32, correction: F32) -> None:
         """Add up in the order of the rows: a BLAS would take one that depends on the columns."""
+        from model.products.fixed_loops import sum_in_order  # late: see `model.compiled`
+
         sum_in_order(gram, deltas, correction)
 
     def update(self, X: F32, V: F32, deltas: F32) -> None:
@@ -173,6 +174,8 @@ def units(F: F32) -> tuple[F64, F32]:
     >>> np.log2(unit), np.log2(inverse)
     (array([-23., -21.]), array([23., 21.], dtype=float32))
     """
+    from model.products.fixed_loops import largest  # late: see `model.compiled`
+
     top = np.zeros(F.shape[1], np.int32)
     largest(F.view(np.int32), top)
     fraction, exponent = np.frexp(top.view(np.float32))

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.products.fixed_loops import join, join_and_subtract, split
 from model.products.library import OneDnn
 
 F32 = NDArray[np.float32]
@@ -26,6 +25,9 @@ class LimbSums:
     """
 
     def __init__(self, library: OneDnn, rows: int, n_features: int, width: int) -> None:
+        from model.products import fixed_loops  # late: see `model.compiled`
+
+        self._loops = fixed_loops
         self._library = library
         self._limbs = np.empty((max(rows, n_features), 3 * width), np.int8)
         self._sums = np.empty((max(rows, _TILE_FEATURES), 3 * width), np.int32)
@@ -34,13 +36,13 @@ class LimbSums:
     def hold(self, F: F32, inverse: F32) -> None:
         """Write three bytes for each number."""
         self._held = len(F)
-        split(F, inverse, self._limbs[: self._held])
+        self._loops.split(F, inverse, self._limbs[: self._held])
 
     def write(self, X: U8, unit: F64, Z: F32) -> None:
         """Multiply each byte, and round their sum once."""
         sums = self._sums[: len(X)]
         self._library.multiply_bytes(X, self._limbs[: self._held], sums)
-        join(sums, unit, Z)
+        self._loops.join(sums, unit, Z)
 
     def subtract(self, X: U8, unit: F64, V: F32) -> None:
         """Multiply for some features at a time, and round each difference once."""
@@ -49,7 +51,7 @@ class LimbSums:
             some = slice(start, start + _TILE_FEATURES)
             sums = self._sums[: len(V[some])]
             self._library.multiply_bytes(X[:, some], limbs, sums, transposed=True)
-            join_and_subtract(sums, unit, V[some])
+            self._loops.join_and_subtract(sums, unit, V[some])
 
     def gram(self, X: U8, G: F32) -> None:
         """X X^T = X (X - 128)^T + 128 X 1: bytes with a sign go to 127 alone."""

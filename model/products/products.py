@@ -4,7 +4,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import sgemm
 
 F32 = NDArray[np.float32]
 
@@ -114,6 +113,9 @@ class NumpyBlock:
 
     def update(self, X: F32, V: F32, deltas: F32) -> None:
         """Add up inside the BLAS call; the transposed views copy nothing."""
+        # Late, as scipy takes a quarter of a second to import, and a look at a run trains nothing.
+        from scipy.linalg.blas import sgemm
+
         sgemm(-1.0, deltas.T, X.T, 1.0, V.T, trans_b=True, overwrite_c=True)
 
 
