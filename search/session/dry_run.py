@@ -1,6 +1,7 @@
 """What a command would do, without doing it."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ import numpy as np
 from cluster.executor import SerialExecutor, available_cores
 from model.data.dataset import Dataset
 from model.data.memory import own_bytes
-from model.scoring import compile_kernels
 from search.config import EPOCHS, Params, Range, SweepConfig, replicates_text, some_params
 from search.engine import FirstSeen, calibrate, measure_trainer, wave_widths
 from search.plan import (
@@ -209,14 +209,17 @@ def _final_seconds(planned: Planned) -> float:
 # what is counted: libraries that are loaded by then.
 _WORKER_BYTES, _LATER_BYTES = 120 * 2**20, 25 * 2**20
 
+# What the trainer's loops take with their compiler, as measured: a plan need not wait for them.
+_LOOPS_BYTES = 48 * 2**20
+
 # Copies of a state in this process while one is written down.
 _WRITTEN = 4
 
 
 def _process_bytes(planned: Planned, taken: Memory) -> int:
     """Return what this process takes at most, if it goes on to train the plan."""
-    compile_kernels()
-    now = own_bytes() + _LATER_BYTES
+    later = _LATER_BYTES + (0 if "model.kernels" in sys.modules else _LOOPS_BYTES)
+    now = own_bytes() + later
     if planned.here:
         waiting = taken.state if len(planned.plan.packs) > 1 else 0  # of the link that comes next
         return now + taken.shared + taken.link + waiting

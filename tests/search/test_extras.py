@@ -100,11 +100,15 @@ print(len(PackSweepSearchCV(GradientBoostingClassifier(), grid, cv=2).fit(X, y).
 
 
 @pytest.mark.parametrize(
-    "args", [["status"], ["runs", "--json"], ["data", "digits"], ["schema", "runs"]]
-)
-def test_the_core_looks(core, args):
+    "args",
+    [
+        ["status"], ["runs", "--json"], ["data", "digits"], ["schema", "runs"],
+        ["run", "--grid", "smoke", "--run-dir", "other", "--dry-run"],
+    ],
+)  # fmt: skip
+def test_the_core_looks_and_plans_without_what_trains(core, args):
     folder, _ = core
-    done = packsweep(args, ALL, folder)
+    done = packsweep(args, (*ALL, "numba", "scipy"), folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 
