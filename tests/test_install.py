@@ -54,7 +54,7 @@ def run(install, tmp_path, monkeypatch):
 def test_uv_is_told_of_pips_index(run):
     code, (told,) = run(0, 0)
     assert code == 0
-    assert told == "uv --quiet --compile-bytecode a-package https://ours.example/simple"
+    assert told == "uv --quiet a-package https://ours.example/simple"
 
 
 def test_where_uv_fails_pip_installs(run, capfd):
