@@ -135,8 +135,9 @@ class TrainerTasks:
                 return replace(none, content=content, figures=figures)
 
             none = FinalState(
-                self.named.name, trainer.version, dict(params), epochs, seed, examples.features, b""
-            )
+                self.named.name, trainer.version, dict(params), epochs, seed, examples.features,
+                b"", n_features=training.X.shape[1],
+            )  # fmt: skip
             found = attempt(train, "the final training")
             return replace(none, error=found.reason) if isinstance(found, Failure) else found
 
