@@ -219,9 +219,17 @@ def _tally_row(
     """Begin the loss of a row: all of -log p = (top - z_label) + log(total) but the logarithm."""
     K, M = b.shape
     _logits(z, no_correction, scale, b, last, top)
+    before = total  # the largest logit of the classes before the label's, until it is overwritten
+    if y > 0:
+        for m in range(M):
+            before[m] = z[m]
+        for k in range(1, y):
+            for m in range(M):
+                before[m] = max(before[m], z[k * M + m])
     for m in range(M):
         z_label = z[y * M + m] if y < K else last[m]
-        correct[m] += z_label == top[m]
+        # Of equal logits the first one is predicted, so the others are no hits.
+        correct[m] += (z_label == top[m]) & ((y == 0) | (before[m] < top[m]))
         # The last logit is the sum of the others: 0 * it is nan if any is not finite.
         losses[m] = f32(0.0) * last[m] + top[m] - z_label
         cost[m] += losses[m]
@@ -245,7 +253,7 @@ def tally(
         Sum of -log p of the labels; not finite where a logit is not. It is kept beside
         `losses` because a sum of tens of thousands of them in float32 would be rounded.
     correct : ndarray of shape (M,), int64
-        Number of rows whose label has the largest logit.
+        Number of rows whose label has the largest logit, the first of equal ones.
     losses : ndarray of shape (n, M)
         Becomes -log p of each row's label.
     """
@@ -271,7 +279,7 @@ def tally_alike(z: F32, y: I64, scale: F32, b: F32, losses: F32, hits: I64) -> N
     z, y, scale, b, losses
         As for `tally`.
     hits : ndarray of shape (n, M), int64
-        Zero on entry; 1 where the row's label has the largest logit.
+        Zero on entry; 1 where the row's label has the largest logit, the first of equal ones.
     """
     M = scale.shape[0]
     last, top = np.empty(M, np.float32), np.empty(M, np.float32)

@@ -84,7 +84,11 @@ def known_metrics() -> tuple[str, ...]:
 
 
 def metrics_of(
-    probabilities: NDArray[np.floating], y: I64, weights: F64 | None, names: Sequence[str]
+    probabilities: NDArray[np.floating],
+    y: I64,
+    weights: F64 | None,
+    names: Sequence[str],
+    predicted: NDArray[np.integer] | None = None,
 ) -> dict[str, float]:
     """Return some metrics of a model.
 
@@ -98,6 +102,8 @@ def metrics_of(
         Weight of each row; None where all count the same.
     names : sequence of str
         As `metric_of` knows them.
+    predicted : ndarray of shape (n,), optional
+        The class that the model gives each row, where that need not be the most probable one.
 
     Returns
     -------
@@ -105,8 +111,10 @@ def metrics_of(
         Not a number where a probability is not finite, or where the rows say nothing: the area
         under a curve of one class alone.
     """
-    parts = _parts(np.asarray(probabilities, np.float64))
-    return metrics_of_parts(parts, y, weights, names)
+    readings = _Readings(names)
+    for rows, p in _parts(np.asarray(probabilities, np.float64)):
+        readings.add(p, y[rows], None if predicted is None else predicted[rows])
+    return readings.figures(y, weights)
 
 
 def kept_bytes(names: Sequence[str], n_rows: int, n_classes: int) -> int:
@@ -147,12 +155,13 @@ class _Readings:
         self._seen: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         self._finite = True
 
-    def add(self, p: F64, y: I64) -> None:
-        """Take the next rows."""
+    def add(self, p: F64, y: I64, predicted: NDArray[np.integer] | None = None) -> None:
+        """Take the next rows, whose predicted class is the most probable one if none is given."""
         self._finite = self._finite and bool(np.isfinite(p).all())
         if self._finite:
             for name, metric in self._metrics.items():
-                self._seen[name].append(metric.seen(p, y))
+                given = predicted if metric.seen is _predicted else None
+                self._seen[name].append(metric.seen(p, y) if given is None else given)
 
     def figures(self, y: I64, weights: F64 | None) -> dict[str, float]:
         """Return the metrics."""
@@ -194,6 +203,12 @@ def metrics_of_columns(
             for name, value in mine.figures(y, weights).items():
                 found[name][start + m] = value
     return found
+
+
+def probabilities_of_column(state: PackState, X: F32) -> F64:
+    """Return the probabilities of each class in the only column of a pack, shape (n, c)."""
+    parts = [X[first : first + _ROWS] for first in range(0, len(X), _ROWS)]
+    return np.concatenate([next(_probabilities(state, part, NUMPY)) for part in parts])
 
 
 def _probabilities(state: PackState, X: F32, products: Products) -> Iterator[F64]:

@@ -27,7 +27,8 @@ class Scores:
     cost : ndarray of shape (M,), float64
         Mean cross-entropy; not finite where the column has diverged.
     accuracy : ndarray of shape (M,), float64
-        Fraction of rows whose label has the largest logit.
+        Fraction of rows whose label has the largest logit; of equal ones the first counts, as in
+        what the model predicts.
     resampled : ndarray of shape (M, B), float32
         Cost on each resample of the examples; B is 0 where none was asked for.
     """
@@ -153,11 +154,13 @@ def _weighted_score(
 
 
 def _hits(z: F32, y: I64, scale: F32, b: F32) -> NDArray[np.bool_]:
-    """Return of each row and column, shape (n, M), whether the label has the largest logit."""
+    """Return of each row and column, shape (n, M), whether the label is what is predicted."""
     K, M = b.shape
     logits = z.reshape(-1, K, M) * scale + b
     logits = np.concatenate([logits, -logits.sum(axis=1, keepdims=True)], axis=1)
-    hits: NDArray[np.bool_] = logits[np.arange(len(y)), y] == logits.max(axis=1)
+    # A label whose logit is no number is no hit: of such argmax would take the first.
+    finite = ~np.isnan(logits).any(axis=1)
+    hits: NDArray[np.bool_] = (logits.argmax(axis=1) == y[:, None]) & finite
     return hits
 
 

@@ -1,6 +1,5 @@
 """Softmax regression as in a textbook: one configuration, plain, readable, checkable."""
 
-import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from model.data.encoding import Encoding, encodings_of, encodings_text
 from model.data.labels import Label, codes_of, labels_of
 from model.errors import DataError
 from model.features import AS_THEY_ARE, Features
+from model.given_rows import complete, shaped
 from model.seal import Seal, damage, has_seal, sealed_archive
 from model.shuffle import epoch_order
 
@@ -228,7 +228,7 @@ class SoftmaxRegression:
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Label of the most probable class, shape (n,), of rows X as `log_proba` takes them."""
-        X = self._shaped(np.asarray(X))
+        X = shaped(np.asarray(X), len(self.W))
         places = np.empty(len(X), np.int64)
         for rows, Z in self.logits_by_part(X):
             places[rows] = Z.argmax(axis=1)
@@ -271,7 +271,7 @@ class SoftmaxRegression:
 
     def _by_row(self, X: NDArray[Any], function: Callable[[F64], Floats]) -> F64:
         """Return what a function makes of the logits of each row, shape (n, c)."""
-        X = self._shaped(np.asarray(X))
+        X = shaped(np.asarray(X), len(self.W))
         found = np.empty((len(X), len(self.b)))
         for rows, Z in self.logits_by_part(X):
             found[rows] = function(Z)
@@ -282,10 +282,10 @@ class SoftmaxRegression:
         # It takes a third of a second to import, which is for those alone who apply a model.
         from model.kernels import add_product
 
-        X, W = self._shaped(np.asarray(X)), self.W.astype(np.float64)
+        X, W = shaped(np.asarray(X), len(self.W)), self.W.astype(np.float64)
         for start in range(0, len(X), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            seen = self.features.apply(self._complete(X[rows], start), dtype=self.W.dtype)
+            seen = self.features.apply(complete(X[rows], self.fill, start), dtype=self.W.dtype)
             Z = np.tile(self.b.astype(np.float64), (len(seen), 1))
             add_product(seen, W, Z)
             yield rows, Z
@@ -306,28 +306,6 @@ class SoftmaxRegression:
             return W, b
         scaled = np.broadcast_to(self.features.scale, len(W))[:, None] * W
         return scaled, b - np.broadcast_to(self.features.shift, len(W)) @ scaled
-
-    def _shaped(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return rows of shape (n, D)."""
-        if X.ndim < 2 or math.prod(X.shape[1:]) != len(self.W) or X.dtype.kind not in "buif":
-            raise DataError(
-                f"The rows are {X.dtype} of the shape {X.shape}; the model takes numbers of the "
-                f"shape (n, {len(self.W)})."
-            )
-        return X.reshape(len(X), len(self.W))
-
-    def _complete(self, X: NDArray[Any], first: int) -> NDArray[Any]:
-        """Return rows without missing values, of which the first has a number."""
-        missing = np.isnan(X) if X.dtype.kind == "f" else np.zeros(0, bool)
-        if missing.any() and self.fill is not None:
-            X = np.where(missing, self.fill, X)
-        if X.dtype.kind == "f" and not np.isfinite(X).all():
-            row, column = np.argwhere(~np.isfinite(X))[0]
-            raise DataError(
-                f"Row {first + row} holds {X[row, column]} at feature {column}; the model takes "
-                "finite numbers. Mend or remove such rows."
-            )
-        return X
 
     def save(self, file: Path | BinaryIO) -> None:
         """Write weights, features, classes and settings as npz."""

@@ -78,6 +78,12 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "allow_abbrev": False, "formatter_class": HelpText})
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the arguments; where there may be any number of files, options between them."""
+        if any(one.nargs == argparse.ZERO_OR_MORE for one in self._get_positional_actions()):
+            return self.parse_intermixed_args(args, namespace)
+        return super().parse_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Leave with a message on the usage."""
         super().error(visible(without_logins(message)))

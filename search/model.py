@@ -3,10 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.command import Parser, command, program
-from search.errors import RunFolderError
+from search.errors import ModelFileError, RunFolderError
 from search.output import visible
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ formats, by the ending of FILE:
 examples:
   %(prog)s runs/full
   %(prog)s runs/full model.onnx card.md
+  %(prog)s runs/full --predict new.csv labels.csv
   %(prog)s 7 m.joblib --server URL
 """
 
@@ -54,10 +56,31 @@ def _write(args: argparse.Namespace, run: "Place") -> None:
 
     targets = [place(file) for file in args.files]
     winner = _winner(args, run)
+    if args.predict:
+        _predict(args, winner, targets, run)
+        return
     if not targets:
         sys.stdout.write(model_card(winner))
         return
     export_model(winner, targets, run=run, form=args.format, force=args.force)
+    for target in targets:
+        sys.stdout.write(f"{visible(str(target))}\n")
+
+
+def _predict(
+    args: argparse.Namespace, winner: "Winner", targets: "Sequence[Place]", run: "Place"
+) -> None:
+    from search.portable import export_predictions, predictions
+
+    if args.format and not targets:
+        raise ModelFileError(f"--format {args.format} is for a file; name one, or leave it out.")
+    predicted = predictions(winner, args.predict)
+    for remark in predicted.remarks:
+        sys.stderr.write(f"{visible(remark)}\n")
+    if not targets:
+        sys.stdout.write(predicted.csv().decode())
+        return
+    export_predictions(predicted, targets, run=run, form=args.format, force=args.force)
     for target in targets:
         sys.stdout.write(f"{visible(str(target))}\n")
 
@@ -85,6 +108,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, or its URI")
     parser.add_argument("files", metavar="FILE", nargs="*", default=[], help="a path or a URI")
+    parser.add_argument(
+        "--predict", metavar="ROWS", type=Path,
+        help="what the model says of the rows of a table or an array: labels and probabilities, as "
+        "CSV, or to FILE (.csv, .parquet, .npz)",
+    )  # fmt: skip
     parser.add_argument("--format", metavar="ENDING", help="the format, where FILE ends otherwise")
     parser.add_argument("--force", action="store_true", help="replace files that are there")
     parser.add_argument(

@@ -77,8 +77,9 @@ def check_values(estimator_class: type, params: Params) -> Any:
 
 
 def figures_of(estimator: Any, data: Rows) -> dict[str, float]:
-    """Return the cost and the accuracy of a fitted estimator."""
-    return classification_figures(probabilities(estimator, data.X, data.n_classes), data)
+    """Return the cost and the accuracy of a fitted estimator: that of what it predicts."""
+    found = probabilities(estimator, data.X, data.n_classes)
+    return classification_figures(found, data, estimator.predict(data.X))
 
 
 def probabilities(estimator: Any, X: NDArray[np.float32], n_classes: int) -> NDArray[np.floating]:

@@ -7,7 +7,9 @@ from model.metrics import metrics_of
 from model.trainers.rows import Rows
 
 
-def classification_figures(probabilities: NDArray[np.floating], data: Rows) -> dict[str, float]:
+def classification_figures(
+    probabilities: NDArray[np.floating], data: Rows, predicted: NDArray[np.integer] | None = None
+) -> dict[str, float]:
     """Return the cost and the accuracy of some predictions, and what else the sweep asks for.
 
     Parameters
@@ -15,6 +17,10 @@ def classification_figures(probabilities: NDArray[np.floating], data: Rows) -> d
     probabilities : ndarray of shape (n, c)
         The probability of each class for each row of `data`.
     data : Rows
+    predicted : ndarray of shape (n,), optional
+        The class that the model gives each row; the most probable one where it is left out. A model
+        that decides by something else than its probabilities, such as margins, says so here:
+        probabilities that are rounded to the same number hide what it decides.
 
     Returns
     -------
@@ -22,7 +28,7 @@ def classification_figures(probabilities: NDArray[np.floating], data: Rows) -> d
         ``cost``: mean cross-entropy, by the rows' weights. A probability counts as the epsilon of
         its type at least, as in scikit-learn's `log_loss`, so that one wrong certainty is no
         infinite cost.
-        ``accuracy``: fraction of rows whose most probable class is theirs, by weight too.
+        ``accuracy``: fraction of rows whose predicted class is theirs, by weight too.
         Then each of the metrics that `data` names.
 
     Examples
@@ -35,9 +41,9 @@ def classification_figures(probabilities: NDArray[np.floating], data: Rows) -> d
     least = np.finfo(of_class.dtype).eps
     # NaN stays NaN: such a model has diverged.
     losses = -np.log(np.maximum(of_class, least).astype(np.float64))
-    right = probabilities.argmax(axis=1) == data.y
+    right = (probabilities.argmax(axis=1) if predicted is None else predicted) == data.y
     return {
         "cost": float(np.average(losses, weights=data.weights)),
         "accuracy": float(np.average(right, weights=data.weights)),
-        **metrics_of(probabilities, data.y, data.weights, data.metrics),
+        **metrics_of(probabilities, data.y, data.weights, data.metrics, predicted),
     }

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.encoding import Encoding, encodings_of, encodings_text
-from model.errors import DataError
+from model.errors import DataError, TrainerError
 from model.features import Features
+from model.given_rows import complete, shaped
 from model.seal import Seal, damage, sealed_archive
 from model.softmax import Openable
 from model.trainers.loading import load_trainer
 from model.trainers.rows import Rows
 from model.trainers.states import loaded
-from model.trainers.trainer import State, Trainer
+from model.trainers.trainer import Predicts, State, Trainer
 
 _VERSION = 1
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
@@ -50,6 +51,8 @@ class FinalState:
         What stands for a missing value of each feature; None where none may be missing.
     columns : tuple of Encoding
         How the columns of a table become the features; empty where it was no table.
+    n_features : int or None
+        The number D of features of a row; None where an earlier version has not written it.
     error : str or None
         Why there is no state, where the trainer has failed.
     """
@@ -66,6 +69,7 @@ class FinalState:
     feature_names: tuple[str, ...] = ()
     fill: NDArray[np.float64] | None = None
     columns: tuple[Encoding, ...] = ()
+    n_features: int | None = None
     error: str | None = None
 
     def sealed(self, seal: Seal) -> bytes:
@@ -80,6 +84,7 @@ class FinalState:
             "figures": dict(self.figures),
             "feature_names": self.feature_names,
             "columns": encodings_text(self.columns),
+            "n_features": self.n_features,
         }
         optional: dict[str, Any] = {} if self.fill is None else {"fill": self.fill}
         archive = BytesIO()
@@ -130,6 +135,7 @@ class FinalState:
             Features(arrays["shift"], arrays["scale"]), arrays["state"].tobytes(),
             tuple(about["classes"]), about["figures"], tuple(about.get("feature_names", ())),
             arrays.get("fill"), encodings_of(about.get("columns", "[]")),
+            about.get("n_features"),
         )  # fmt: skip
 
     def open(self) -> tuple[Trainer, State]:
@@ -145,6 +151,53 @@ class FinalState:
         """
         trainer = load_trainer(self.trainer)
         return trainer, loaded(trainer, self.content)
+
+    def predict(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the label that the model gives each row, shape (n,).
+
+        It opens the state, as `open` does.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, D)
+            Rows as the source of the training rows has them.
+
+        Raises
+        ------
+        DataError
+            If rows have another number of features, or hold what is no finite number.
+        TrainerError
+            If the trainer does not predict, or cannot be imported.
+        """
+        return self.predictions(X, *self.open())[0]
+
+    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.floating]:
+        """Return class probabilities, shape (n, c), of rows X as `predict` takes them."""
+        return self.predictions(X, *self.open())[1]
+
+    def predictions(
+        self, X: NDArray[Any], trainer: Trainer, state: State
+    ) -> tuple[NDArray[Any], NDArray[np.floating]]:
+        """Return labels and probabilities of rows by what `open` has returned.
+
+        Raises
+        ------
+        DataError
+            If rows have another number of features, or hold what is no finite number.
+        TrainerError
+            If the trainer does not predict.
+        """
+        if not isinstance(trainer, Predicts):
+            raise TrainerError(
+                f"The trainer {self.trainer} does not say what its model takes a row for: let it "
+                "be a model.trainers.Predicts, or ask its state, which "
+                "model.trainers.FinalState.load(path).open() returns."
+            )
+        X = np.asarray(X)
+        X = complete(shaped(X, self.n_features or int(np.prod(X.shape[1:]))), self.fill)
+        rows = self.rows(X, np.zeros(len(X), np.int64))
+        labels = np.asarray(self.classes)
+        return labels[trainer.predict(state, rows)], trainer.probabilities(state, rows)
 
     def rows(self, X: NDArray[Any], y: NDArray[np.int64], weights: Any = None) -> Rows:
         """Return rows of the source as the trainer sees them.

@@ -7,12 +7,20 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+from numpy.typing import NDArray
 
 from model.features import Features
 from model.trainers.estimators import check_names
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
-from model.trainers.trainer import HasModelFile, KeepsPast, OwnFormat, Params, refuse_transformed
+from model.trainers.trainer import (
+    HasModelFile,
+    KeepsPast,
+    OwnFormat,
+    Params,
+    Predicts,
+    refuse_transformed,
+)
 
 _EPOCHS = "the number of rounds is the trial's epochs"
 _SEED = "the seed of the training stands for it"
@@ -75,7 +83,7 @@ class Model:
         return Model(self.booster().model_to_string(num_iteration=kept[-1]), kept)
 
 
-class LightGBM(KeepsPast, OwnFormat, HasModelFile):
+class LightGBM(KeepsPast, OwnFormat, HasModelFile, Predicts):
     """Gradient boosting by LightGBM; an epoch is a round: a tree for each class, or one for two.
 
     Hyperparameters are LightGBM's own, such as ``learning_rate``, ``num_leaves``,
@@ -123,13 +131,11 @@ class LightGBM(KeepsPast, OwnFormat, HasModelFile):
 
     def score_at(self, state: Model, epoch: int, data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy of the first rounds."""
-        iterations = state.iterations[epoch - 1]
-        found = np.asarray(
-            state.booster().predict(data.X, num_iteration=iterations, num_threads=data.threads)
-        )
-        if found.ndim == 1:
-            found = np.column_stack([1 - found, found])
-        return classification_figures(found, data)
+        return classification_figures(_probabilities(state, epoch, data), data)
+
+    def probabilities(self, state: Model, data: Rows) -> NDArray[np.floating]:
+        """Return the probability of each class."""
+        return _probabilities(state, len(state.iterations), data)
 
     def dump(self, state: Model) -> bytes:
         """Return the model as JSON."""
@@ -155,6 +161,15 @@ class LightGBM(KeepsPast, OwnFormat, HasModelFile):
             self.advance(None, params, range(1), rows)
         except (lightgbm.basic.LightGBMError, TypeError, ValueError) as error:
             raise ValueError(f"LightGBM refuses: {str(error).splitlines()[0]}") from error
+
+
+def _probabilities(model: Model, rounds: int, data: Rows) -> NDArray[np.floating]:
+    """Return what the first rounds of a model say."""
+    iterations = model.iterations[rounds - 1]
+    found = np.asarray(
+        model.booster().predict(data.X, num_iteration=iterations, num_threads=data.threads)
+    )
+    return np.column_stack([1 - found, found]) if found.ndim == 1 else found
 
 
 def _seed(rng: np.random.Generator) -> int:

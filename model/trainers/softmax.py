@@ -9,18 +9,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from model.metrics import metrics_of_columns
+from model.metrics import metrics_of_columns, probabilities_of_column
 from model.pack import PackState, advance
 from model.scoring import score
+from model.softmax import share
 from model.trainers.estimators import check_names
 from model.trainers.rows import Rows
-from model.trainers.trainer import Packs, Params, State, TakesSchedules
+from model.trainers.trainer import Packs, Params, Predicts, State, TakesSchedules
 
 _NAMES = ("batch_size", "learning_rate", "alpha")
 
 
-class Softmax(Packs, TakesSchedules):
+class Softmax(Packs, TakesSchedules, Predicts):
     """Softmax regression by mini-batches, with L2 strength `alpha`."""
 
     version = "1"
@@ -63,9 +65,13 @@ class Softmax(Packs, TakesSchedules):
         others = metrics_of_columns(state, data.X, data.y, data.weights, data.metrics)
         return {
             "cost": float(found.cost[0]),
-            "accuracy": float(found.accuracy[0]),
+            "accuracy": share(self.predict(state, data) == data.y, data.weights),
             **{name: float(values[0]) for name, values in others.items()},
         }
+
+    def probabilities(self, state: State, data: Rows) -> NDArray[np.floating]:
+        """Return the probability of each class."""
+        return probabilities_of_column(state, data.X)
 
 
 def _live(params: Params) -> dict[str, Any]:

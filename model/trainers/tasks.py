@@ -16,7 +16,7 @@ from model.trainers.columns import Columns, Failure, attempt, checked, train_alo
 from model.trainers.final_state import FinalState
 from model.trainers.reference import TrainerName
 from model.trainers.rows import Rows
-from model.trainers.states import States, dumped
+from model.trainers.states import States, dumped, loaded
 from model.trainers.trainer import Params, Trainer
 
 I64 = NDArray[np.int64]
@@ -124,16 +124,20 @@ class TrainerTasks:
 
             def train() -> FinalState:
                 state = train_alone(trainer, params, range(epochs), training)
+                content = dumped(trainer, state)
                 figures: dict[str, float] = {}
                 if test is not None:
                     seen = replace(test, X=examples.features.apply(np.asarray(test.X)))
-                    found = trainer.score(state, self._rows(seen, examples, seed))
+                    # What is told is what the saved model does, not what was in memory.
+                    saved = loaded(trainer, content)
+                    found = trainer.score(saved, self._rows(seen, examples, seed))
                     figures = checked(trainer, found, self.metrics)
-                return replace(none, content=dumped(trainer, state), figures=figures)
+                return replace(none, content=content, figures=figures)
 
             none = FinalState(
-                self.named.name, trainer.version, dict(params), epochs, seed, examples.features, b""
-            )
+                self.named.name, trainer.version, dict(params), epochs, seed, examples.features,
+                b"", n_features=training.X.shape[1],
+            )  # fmt: skip
             found = attempt(train, "the final training")
             return replace(none, error=found.reason) if isinstance(found, Failure) else found
 

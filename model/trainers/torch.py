@@ -10,18 +10,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from model.features import Features
 from model.trainers.estimators import check_names
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
-from model.trainers.trainer import HasModelFile, OwnFormat, Params, TakesSchedules
+from model.trainers.trainer import HasModelFile, OwnFormat, Params, Predicts, TakesSchedules
 
 _SCORED_AT_ONCE = 1024
 """Rows; always as many, since a product of another size rounds otherwise."""
 
 
-class TorchTrainer(OwnFormat, TakesSchedules, HasModelFile):
+class TorchTrainer(OwnFormat, TakesSchedules, HasModelFile, Predicts):
     """A classifier in PyTorch: a subclass gives the module, and what it wants to change.
 
     An epoch goes once through the rows in the order of the epoch, in mini-batches; the last one
@@ -125,15 +126,34 @@ class TorchTrainer(OwnFormat, TakesSchedules, HasModelFile):
 
     def score(self, state: dict[str, Any], data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy."""
+        outputs = self._outputs(state, data)
+        found = torch.softmax(outputs.double(), dim=1).numpy()
+        # Outputs near 0 may differ where their probabilities are rounded to the same number.
+        return classification_figures(found, data, outputs.argmax(dim=1).numpy())
+
+    def probabilities(self, state: dict[str, Any], data: Rows) -> NDArray[np.floating]:
+        """Return the softmax of what the module says."""
+        found: NDArray[np.floating] = torch.softmax(
+            self._outputs(state, data).double(), dim=1
+        ).numpy()
+        return found
+
+    def predict(self, state: dict[str, Any], data: Rows) -> NDArray[np.integer]:
+        """Return the class of the largest output of the module."""
+        found: NDArray[np.integer] = self._outputs(state, data).argmax(dim=1).numpy()
+        return found
+
+    def _outputs(self, state: dict[str, Any], data: Rows) -> torch.Tensor:
+        """Return what the module says of each row, shape (n, n_classes)."""
         with _in_threads(data.threads), _seeded(data.rng()), torch.inference_mode():
             module, device = self.model(state["params"], data.X.shape[1], data.n_classes), _device()
             module.load_state_dict(state["module"])
             module.to(device).eval()
             found = [
-                torch.softmax(module(_tensor(data.X, rows, device)).double(), dim=1).cpu()
+                module(_tensor(data.X, rows, device)).cpu()
                 for rows in _batches(np.arange(len(data.y)), _SCORED_AT_ONCE)
             ]
-        return classification_figures(torch.cat(found).numpy(), data)
+        return torch.cat(found)
 
     def dump(self, state: dict[str, Any]) -> bytes:
         """Return the state in PyTorch's format."""

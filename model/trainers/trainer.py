@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.features import Features
 from model.trainers.rows import Rows
 
@@ -35,8 +38,8 @@ class Trainer(ABC):
 
     `python -m search.check_trainer` tries all three. A subclass is made without arguments, or an
     object of it is named; either is pickled to the workers. More can be promised by the base
-    classes `Packs`, `KeepsPast`, `TakesSchedules` and `OwnFormat`. Nothing is guessed from the
-    name of a method.
+    classes `Packs`, `KeepsPast`, `TakesSchedules`, `OwnFormat` and `Predicts`. Nothing is guessed
+    from the name of a method.
 
     Attributes
     ----------
@@ -210,6 +213,35 @@ class TakesSchedules(Trainer):
     """
 
     live: tuple[str, ...] = ()
+
+
+class Predicts(Trainer):
+    """A trainer whose model says what it takes a row for.
+
+    `python -m search.model --predict` asks it. What is asked is what `score` must judge: the
+    accuracy that is told is then that of the saved model's predictions.
+    """
+
+    @abstractmethod
+    def probabilities(self, state: State, data: Rows) -> NDArray[np.floating]:
+        """Return the probability of each class for each row, shape (n, n_classes).
+
+        Parameters
+        ----------
+        state : object
+            What `advance` has returned.
+        data : Rows
+            Rows whose classes are not known: `Rows.y` says nothing.
+        """
+
+    def predict(self, state: State, data: Rows) -> NDArray[np.integer]:
+        """Return the class of each row, shape (n,): the most probable one, unless overridden.
+
+        What decides by something else than probabilities, such as margins, overrides it: ties of
+        rounded probabilities hide what it decides.
+        """
+        found: NDArray[np.integer] = self.probabilities(state, data).argmax(axis=1)
+        return found
 
 
 class OwnFormat(Trainer):

@@ -1,9 +1,12 @@
 """A trainer of scikit-learn's ensembles that grow when they are fitted again."""
 
 import copy
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
@@ -19,10 +22,11 @@ from model.trainers.estimators import (
     made,
     names_of,
     of_all_classes,
+    probabilities,
 )
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
-from model.trainers.trainer import KeepsPast, Params
+from model.trainers.trainer import KeepsPast, Params, Predicts
 
 _ROUNDS = {
     HistGradientBoostingClassifier: "max_iter",
@@ -31,6 +35,9 @@ _ROUNDS = {
     ExtraTreesClassifier: "n_estimators",
 }
 """What each ensemble calls the number of its rounds."""
+
+_EQUAL = 1e-6
+"""Probabilities that differ by less are looked at again; rounded they are by 1e-15."""
 
 _STOPS = "a trial has the rounds that its grid says, and none stops early"
 _RESERVED = {
@@ -42,7 +49,7 @@ _RESERVED = {
 }
 
 
-class WarmStart(KeepsPast):
+class WarmStart(KeepsPast, Predicts):
     """Gradient boosting and forests of scikit-learn; an epoch is a round: a tree, or one per class.
 
     Hyperparameters are what the estimator is made with, but for the number of rounds, which
@@ -76,7 +83,7 @@ class WarmStart(KeepsPast):
     True
     """
 
-    version = "1"
+    version = "2"
     grain = 25
 
     def __init__(self, estimator_class: type) -> None:
@@ -104,9 +111,24 @@ class WarmStart(KeepsPast):
                 first = copy.copy(state)
                 first.estimators_ = state.estimators_[:epoch]
                 return figures_of(first, data)
-            stages = state.staged_predict_proba(data.X)
-            found = next(islice(stages, epoch - 1, None))
-        return classification_figures(of_all_classes(found, state.classes_, data.n_classes), data)
+            found = _stage(state.staged_predict_proba(data.X), epoch)
+            predicted = state.classes_[found.argmax(axis=1)]
+            # Boosting predicts by the sums of its trees, of which equal probabilities tell nothing.
+            if len(close := _close(found)):
+                predicted[close] = _stage(state.staged_predict(data.X[close]), epoch)
+        found = of_all_classes(found, state.classes_, data.n_classes)
+        return classification_figures(found, data, predicted)
+
+    def probabilities(self, state: Any, data: Rows) -> NDArray[np.floating]:
+        """Return the probability of each class."""
+        with threadpool_limits(limits=data.threads):
+            return probabilities(state, data.X, data.n_classes)
+
+    def predict(self, state: Any, data: Rows) -> NDArray[np.integer]:
+        """Return what the estimator predicts."""
+        with threadpool_limits(limits=data.threads):
+            found: NDArray[np.integer] = state.predict(data.X)
+        return found
 
     def check(self, params: Params) -> None:
         """Refuse what the estimator cannot be made with."""
@@ -114,6 +136,18 @@ class WarmStart(KeepsPast):
         name = self.estimator_class.__name__
         check_names(name, params, names_of(self.estimator_class), _RESERVED | rounds)
         check_values(self.estimator_class, params)
+
+
+def _stage(stages: Iterator[NDArray[Any]], epoch: int) -> NDArray[Any]:
+    return next(islice(stages, epoch - 1, None))
+
+
+def _close(probabilities: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Return the rows whose two most probable classes may be equal but for the rounding."""
+    if probabilities.shape[1] < 2:
+        return np.arange(0)
+    second, first = np.partition(probabilities, (-2, -1), axis=1)[:, -2:].T
+    return np.flatnonzero(first - second < _EQUAL)
 
 
 def _rounds_of(estimator_class: type) -> str:

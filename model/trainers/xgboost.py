@@ -8,12 +8,20 @@ from typing import Any
 
 import numpy as np
 import xgboost
+from numpy.typing import NDArray
 
 from model.features import Features
 from model.trainers.estimators import check_names
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
-from model.trainers.trainer import HasModelFile, KeepsPast, OwnFormat, Params, refuse_transformed
+from model.trainers.trainer import (
+    HasModelFile,
+    KeepsPast,
+    OwnFormat,
+    Params,
+    Predicts,
+    refuse_transformed,
+)
 
 _EPOCHS = "the number of rounds is the trial's epochs"
 _SEED = "the seed of the training stands for it"
@@ -36,7 +44,7 @@ _OF_FEATURES = {"monotone_constraints", "interaction_constraints"}
 """What only the features of the data set can show to be wrong."""
 
 
-class XGBoost(KeepsPast, OwnFormat, HasModelFile):
+class XGBoost(KeepsPast, OwnFormat, HasModelFile, Predicts):
     """Gradient boosting by XGBoost; an epoch is a round: a tree for each class, or one for two.
 
     Hyperparameters are XGBoost's own, such as ``learning_rate``, ``max_depth``, ``subsample``; see
@@ -84,10 +92,11 @@ class XGBoost(KeepsPast, OwnFormat, HasModelFile):
 
     def score_at(self, state: bytes, epoch: int, data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy of the first rounds."""
-        found = _loaded(state).inplace_predict(data.X, iteration_range=(0, epoch))
-        if found.ndim == 1:
-            found = np.column_stack([1 - found, found])
-        return classification_figures(found, data)
+        return classification_figures(_probabilities(state, epoch, data), data)
+
+    def probabilities(self, state: bytes, data: Rows) -> NDArray[np.floating]:
+        """Return the probability of each class."""
+        return _probabilities(state, 0, data)
 
     def dump(self, state: bytes) -> bytes:
         """Return the model: a state is its bytes."""
@@ -120,6 +129,12 @@ class XGBoost(KeepsPast, OwnFormat, HasModelFile):
                 f"XGBoost does not know {', '.join(sorted(unknown))}, or does not use it beside "
                 "the others; take its names from xgboost.readthedocs.io/en/stable/parameter.html."
             )
+
+
+def _probabilities(model: bytes, rounds: int, data: Rows) -> NDArray[np.floating]:
+    """Return what the first rounds of a model say, all of them of none."""
+    found = _loaded(model).inplace_predict(data.X, iteration_range=(0, rounds))
+    return np.column_stack([1 - found, found]) if found.ndim == 1 else found
 
 
 def _settings(params: Params, n_classes: int, threads: int) -> dict[str, Any]:

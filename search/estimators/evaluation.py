@@ -59,6 +59,8 @@ class Evaluation:
     ----------
     n_trainings : int
         Jobs so far, those of the folder among them.
+    check : callable
+        Gets the scores of each candidate on a split as soon as they are there, and may refuse them.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Evaluation:
         self._work, self._splits, self._place = work, splits, place
         self._told, self._kept = told, kept
         self.n_trainings = 0
+        self.check: Callable[[Any], None] = _fits
         # Candidates so far, and whether any of them shares a training, or may be trained on.
         self._asked, self._shares, self._goes_on = 0, False, False
         self._rows = max(len(train) for train, _ in splits)
@@ -114,6 +117,7 @@ class Evaluation:
         self._units_of, self._fitted = {}, {}
         for done in self._done(jobs, *before):
             for k, result in zip(done.unit.candidates, done.results, strict=True):
+                self.check(result["test_scores"])
                 found[done.unit.split, k] = result
                 contexts.tell((k - first, done.unit.split))
         if self._kept is not None:
@@ -246,6 +250,10 @@ class Evaluation:
     def _fixed(self, params: Params, side: Sequence[str] = ()) -> tuple[Any, ...]:
         apart = {self._work.resource, *side}
         return tuple((n, _known_by(v)) for n, v in sorted(params.items()) if n not in apart)
+
+
+def _fits(scores: Any) -> None:
+    del scores
 
 
 def _known_by(value: object) -> object:

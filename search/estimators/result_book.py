@@ -83,6 +83,11 @@ class ResultBook:
         return self(*args, **more, keep=True)
 
     @property
+    def named(self) -> Any:
+        """The name of the score by which the search refits, of several."""
+        return self._search.refit
+
+    @property
     def first_scores(self) -> Any:
         """The scores of the first candidate on the first split: a mapping if they have names."""
         return self._out[0]["test_scores"]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
@@ -236,8 +237,19 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
                 )
             )  # fmt: skip
             evaluation = Evaluation(work, splits, place, told, kept)
+            if callable(self.scoring):
+                evaluation.check = partial(self._check_scores, strategy)
             yield evaluation, seed
             evaluation.close()
+
+    def _check_scores(self, strategy: Strategy, scores: Any) -> None:
+        """Refuse what a scorer of the user's own returns as soon as it does, not after the search.
+
+        Nobody knows before its first call whether it gives one score or several by name.
+        """
+        if isinstance(scores, Mapping):
+            self._check_refit_for_multimetric(scores)
+            strategy.check_names(self.refit)
 
     def _choose(self, metric: Any, strategy: Strategy) -> None:
         if not self.refit and self.multimetric_:

@@ -49,6 +49,20 @@ class Strategy(Protocol):
             If there is no candidate, or the strategy does not fit.
         """
 
+    def check_names(self, refit: Any) -> None:
+        """Refuse several scores by name where candidates are told apart by one.
+
+        Parameters
+        ----------
+        refit : object
+            As the search has it: among others, the name of one of them.
+
+        Raises
+        ------
+        ValueError
+            If it does not say which one.
+        """
+
     def best_index(self, results: Mapping[str, Any]) -> int | None:
         """Return the place of the best candidate; None for that of the highest score."""
 
@@ -137,6 +151,9 @@ class Listed:
             return list(_grid(self._space))
         return list(ParameterSampler(self._space, self._n_trials, random_state=random_state))
 
+    def check_names(self, refit: Any) -> None:
+        """Refuse nothing: all are evaluated, whatever they score."""
+
     def best_index(self, results: Mapping[str, Any]) -> int | None:
         """Return none: the highest score is the best."""
         del results
@@ -195,13 +212,18 @@ class Halving:
     def run(self, book: ResultBook, random_state: Any, metric: Any) -> dict[str, Any]:
         """Evaluate rung by rung."""
         if metric != "score":
-            raise ValueError("strategy='halving' compares by one score; give one as scoring.")
+            self.check_names(metric)
         rungs = self._rungs
         rungs.n_splits_ = book.n_splits
         rungs._check_input_parameters(*self._given)
         rungs.candidates = self._listed.candidates(random_state)
         rungs._run_search(book.keeping, **book.callbacks.root)
         return {name: getattr(rungs, name) for name in self._ATTRIBUTES}
+
+    def check_names(self, refit: Any) -> None:
+        """Refuse several scores: scikit-learn's rules take one."""
+        del refit
+        raise ValueError("strategy='halving' compares by one score; give one as scoring.")
 
     def best_index(self, results: Mapping[str, Any]) -> int | None:
         """Return the place of the best candidate of the last rung."""
@@ -229,9 +251,7 @@ class Sampled:
 
     def run(self, book: ResultBook, random_state: Any, metric: Any) -> dict[str, Any]:
         """Evaluate wave by wave."""
-        one = "A sampler is told one score; name it in refit."
-        if not isinstance(metric, str):
-            raise ValueError(one)
+        self.check_names(metric)
         # A second, and Optuna need not be installed.
         from search.tuning.parameter_spaces import ParameterTuner
 
@@ -241,10 +261,15 @@ class Sampled:
                 wave = tuner.wave(index, min(WAVE, self._n_trials - start))
                 results = book(wave, callback_ctx=context)
                 if f"mean_test_{metric}" not in results:
-                    # A scorer of one's own, whose names nobody knows before it has scored.
-                    raise ValueError(one)
+                    # A scorer of one's own has given several by name.
+                    metric = book.named
                 tuner.tell(results[f"mean_test_{metric}"][start:].tolist())
         return {}
+
+    def check_names(self, refit: Any) -> None:
+        """Refuse several scores of which none is named."""
+        if not isinstance(refit, str):
+            raise ValueError("A sampler is told one score; name it in refit.")
 
     def best_index(self, results: Mapping[str, Any]) -> int | None:
         """Return none: the highest score is the best."""

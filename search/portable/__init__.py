@@ -6,8 +6,18 @@ does not.
 """
 
 from search.portable.card import model_card
+from search.portable.predicting import Predicted, predictions
 from search.portable.scikit_learn import as_estimator
 from search.portable.winner import Winner, load_winner
-from search.portable.writing import export_model
+from search.portable.writing import export_model, export_predictions
 
-__all__ = ["Winner", "as_estimator", "export_model", "load_winner", "model_card"]
+__all__ = [
+    "Predicted",
+    "Winner",
+    "as_estimator",
+    "export_model",
+    "export_predictions",
+    "load_winner",
+    "model_card",
+    "predictions",
+]

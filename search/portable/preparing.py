@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
 
 from model.data.encoding import Encoding
 from model.features import Features
@@ -47,7 +47,7 @@ def preparing(
     scaling: Steps = []
     if scaled is not None:
         conversion = _as_float64().fit(np.zeros((1, n_features)))
-        scaling = [("float64", conversion), ("scale", _scaler(scaled, n_features))]
+        scaling = [("float64", conversion), *_scaling(scaled, n_features)]
     if any(column.categories for column in columns):
         return [("columns", _of_columns(columns, fills=fill is not None)), *scaling]
     filling: Steps = [] if fill is None else [("fill", SimpleImputer().fit(fill[None]))]
@@ -72,14 +72,19 @@ def _as_float64() -> FunctionTransformer:
     return FunctionTransformer(np.positive, kw_args={"dtype": np.float64}, validate=True)
 
 
-def _scaler(features: Features, n_features: int) -> StandardScaler:
-    scaler = StandardScaler()
-    scaler.mean_ = np.array(np.broadcast_to(features.shift, n_features))
-    with np.errstate(divide="ignore"):  # of a constant feature, which is 0 whatever it is
-        scaler.scale_ = 1 / np.array(np.broadcast_to(features.scale, n_features))
-    scaler.var_ = scaler.scale_**2
-    scaler.n_features_in_, scaler.n_samples_seen_ = n_features, np.int64(1)
-    return scaler
+def _scaling(features: Features, n_features: int) -> Steps:
+    """Return steps that compute (x - shift) * scale to the bits of `Features.apply`.
+
+    A StandardScaler alone divides, which rounds another way: of trees, a row at the edge of a split
+    would fall to its other side.
+    """
+    rows = np.zeros((1, n_features))
+    shift = StandardScaler(with_std=False).fit(rows)
+    shift.mean_ = np.array(np.broadcast_to(features.shift, n_features))
+    scale = MinMaxScaler().fit(rows)  # which multiplies
+    scale.scale_ = np.array(np.broadcast_to(features.scale, n_features))
+    scale.min_ = np.zeros(n_features)
+    return [("shift", shift), ("scale", scale)]
 
 
 def _of_columns(columns: Sequence[Encoding], *, fills: bool) -> ColumnTransformer:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from search.errors import ModelFileError, StoreError
 from search.portable.formats import format_of
+from search.portable.predicting import Predicted, prediction_form
 from search.portable.winner import Winner
 from search.record import RunFolder
 from search.storage import Place, RemotePath, write_whole
@@ -43,11 +44,44 @@ def export_model(
         If one cannot be written. Those before it are whole.
     """
     formats = [format_of(winner, target, form) for target in targets]
+    _check_targets(targets, run, force=force)
+    _write(targets, [form.make(winner) for form in formats])
+
+
+def export_predictions(
+    predicted: Predicted,
+    targets: Sequence[Place],
+    *,
+    run: Place,
+    form: str | None = None,
+    force: bool = False,
+) -> None:
+    """Write what a model says of some rows, in the format that each file's ending says.
+
+    Parameters
+    ----------
+    predicted : Predicted
+    targets, run, form, force
+        As for `export_model`.
+
+    Raises
+    ------
+    ModelFileError, StoreError
+        As of `export_model`.
+    """
+    forms = [prediction_form(target, form) for target in targets]
+    _check_targets(targets, run, force=force)
+    _write(targets, [make(predicted) for make in forms])
+
+
+def _check_targets(targets: Sequence[Place], run: Place, *, force: bool) -> None:
     for i, target in enumerate(targets):
         if target in targets[:i]:
             raise ModelFileError(f"{target} is named twice; give each file once.")
         _check_target(target, run, force=force)
-    contents = [form.make(winner) for form in formats]
+
+
+def _write(targets: Sequence[Place], contents: Sequence[bytes]) -> None:
     for i, (target, content) in enumerate(zip(targets, contents, strict=True)):
         try:
             write_whole(target, content)

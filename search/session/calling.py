@@ -161,7 +161,7 @@ class SweepResult:
         """The best combination trained on all training rows.
 
         The softmax trainer's is a `SoftmaxRegression`, with predict and predict_proba; another
-        trainer's is its state, a `FinalState`.
+        trainer's is a `FinalState`, which has them too where the trainer is a `Predicts`.
 
         Raises
         ------

@@ -200,8 +200,19 @@ def _of_one_type(
     return [block.astype(common) for block in blocks]
 
 
-def refuse_missing(source: str, columns: Sequence[Column]) -> None:
+_MEAN = "give --missing mean to put the mean of the column there"
+
+
+def refuse_missing(source: str, columns: Sequence[Column], way_out: str = _MEAN) -> None:
     """Refuse rows that lack a value.
+
+    Parameters
+    ----------
+    source : str
+        Where the columns are, as a message begins.
+    columns : sequence of Column
+    way_out : str
+        What to do but for mending the rows.
 
     Raises
     ------
@@ -218,8 +229,7 @@ def refuse_missing(source: str, columns: Sequence[Column]) -> None:
     in_columns = "1 column" if len(lacking) == 1 else f"{len(lacking)} columns"
     raise DataError(
         f"{source}: column {first.name!r} has no value in row {row} ({missing} missing, "
-        f"in {in_columns}). Remove or mend such rows, or give --missing mean to put the "
-        "mean of the column there."
+        f"in {in_columns}). Remove or mend such rows, or {way_out}."
     )
 
 

@@ -37,7 +37,9 @@ class FolderReader:
         refuse_for_arrays(path, reading)
         files = _files(path)
         chosen = choose(path, files, reading)
-        return found_arrays(path, path.resolve().name, chosen, files, lambda key: _read(files[key]))
+        return found_arrays(
+            path, path.resolve().name, chosen, files, lambda key: read_array(files[key])
+        )
 
 
 class NpyReader:
@@ -128,7 +130,7 @@ def _single(path: Path) -> bool:
     return [Path(name).suffix for name in zip_names(path) or ()] == [".npy"]
 
 
-def _read(path: Path) -> NDArray[Any]:
+def read_array(path: Path) -> NDArray[Any]:
     """Read a file that is one array; ``.npy`` stays on disk until its rows are asked for."""
     with path.open("rb") as file:
         head = file.read(HEAD)

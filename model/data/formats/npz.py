@@ -38,6 +38,24 @@ class NpzReader:
                 path, path.stem, chosen, names, lambda key: _member(path, archive, key)
             )
 
+    def read_rows(self, path: Path) -> NDArray[Any]:
+        """Return the one array of a file, or the one that is called X.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged, or holds several and none that is called so.
+        """
+        with _opened(path) as archive:
+            names = archive.files
+            name = names[0] if len(names) == 1 else "X"
+            if name not in names:
+                raise DataError(
+                    f"{path}: holds {len(names)} arrays, {', '.join(names[:6])}; the rows are the "
+                    "only one, or are called X."
+                )
+            return _member(path, archive, name)
+
     def read_single(self, path: Path) -> NDArray[Any]:
         """Return the one array of a file that holds no other.
 

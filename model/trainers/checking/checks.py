@@ -194,6 +194,7 @@ def _leaves_alone(probe: Probe) -> None:
         raise BrokenPromiseError("Scoring changes the state. Let score work on a copy.")
     if probe.cut < probe.last and not probe.unsettled:
         found = _after_a_cut(probe, state)
+        # Not one that was written down: that may be another state already.
         unscored = _after_a_cut(probe, probe.advance(None, range(probe.cut)))
         if not same(unscored, found):
             raise BrokenPromiseError(
@@ -208,8 +209,10 @@ def _knows_its_past(probe: Probe) -> str | None:
         return "it is scored where it stands"
     if probe.unsettled and not isinstance(probe.written, Exception):
         return probe.unsettled
+    known = {} if isinstance(probe.written, Exception) else {probe.cut: probe.first}
+    known[probe.last] = lambda: probe.whole
     for epoch in sorted({1, probe.cut, probe.last}):
-        state = probe.advance(None, range(epoch))
+        state = known[epoch]() if epoch in known else probe.advance(None, range(epoch))
         alone = figures_of(trainer, trainer.score(state, probe.scoring))
         found = figures_of(trainer, trainer.score_at(probe.whole, epoch, probe.scoring))
         if not same(alone, found):
@@ -327,8 +330,12 @@ def _time_stays(probe: Probe) -> str | None:
 
 
 def _times(probe: Probe, ranges: int) -> Iterator[float]:
-    state, grain = None, probe.grain
-    for i in range(ranges):
+    grain, begun = probe.grain, probe.cut == probe.grain > 1
+    # The first range is not looked at, and may have been trained already.
+    state = probe.first() if begun else None
+    if begun:
+        yield math.inf
+    for i in range(begun, ranges):
         began = time.perf_counter()
         state = probe.advance(state, range(i * grain, (i + 1) * grain))
         yield time.perf_counter() - began

@@ -4,6 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -44,6 +45,8 @@ class Probe:
 
     def __post_init__(self) -> None:
         self._digest = self._digest_of_rows()
+        # The state after the first grain, written down; None where it is not known.
+        self._at_grain: bytes | None = None
 
     @property
     def has_changed_rows(self) -> bool:
@@ -72,8 +75,12 @@ class Probe:
 
     def _seconds_of_grain(self) -> float:
         began = time.perf_counter()
-        self.advance(None, range(self.grain))
-        return time.perf_counter() - began
+        state = self.advance(None, range(self.grain))
+        seconds = time.perf_counter() - began
+        if self.grain > 1:  # a state at which training may be cut, which need not be trained again
+            with suppress(Exception):  # the check that writes one down tells it
+                self._at_grain = dumped(self.trainer, state)
+        return seconds
 
     @cached_property
     def last(self) -> int:
@@ -146,6 +153,8 @@ class Probe:
 
     @cached_property
     def _first(self) -> bytes:
+        if self.cut == self.grain and self._at_grain is not None:
+            return self._at_grain
         return dumped(self.trainer, self.advance(None, range(self.cut)))
 
     def figures_cut(self, last: int) -> Figures:

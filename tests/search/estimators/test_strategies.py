@@ -552,3 +552,51 @@ def test_damaged_estimators_are_trained_anew(tmp_path):
         kept.write_fitted(unit, params, (lambda: 0,))  # cannot be pickled
         kept.forget_fitted(unit, params)
         assert kept.fitted(unit, params) == ()
+
+
+def _two(estimator, X, y):
+    """Score by two names, as a scorer of one's own may."""
+    return {"r2": estimator.score(X, y), "one": 1.0}
+
+
+def test_a_scorer_of_ones_own_tells_a_sampler_the_score_that_refits():
+    pytest.importorskip("optuna")
+    given = {"resource": "n_estimators", "strategy": "random", "cv": 2, "random_state": 0}
+    model, space = RandomForestRegressor(random_state=0), {"n_estimators": [2, 4, 6]}
+    found = [
+        PackSweepSearchCV(
+            model, space, scoring=scoring, refit="r2", **given | {"strategy": "tpe", "n_trials": 9}
+        ).fit(X, Y)
+        for scoring in (_two, ["r2", "neg_mean_squared_error"])
+    ]
+    assert found[0].cv_results_["params"] == found[1].cv_results_["params"]
+    assert found[0].best_params_ == found[1].best_params_
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"refit": "r3"}, "must be set to a scorer key"),
+        ({"refit": True}, "must be set to a scorer key"),
+        ({"refit": False, "strategy": "tpe", "n_trials": 9}, "one score; name it in refit"),
+        ({"refit": "r2", "strategy": "halving", "max_resources": 9}, "compares by one score"),
+    ],
+)
+def test_what_does_not_fit_the_names_of_scores_is_told_after_the_first_training(more, said):
+    pytest.importorskip("optuna")
+    calls = []
+
+    def scoring(estimator, X, y):
+        calls.append(1)
+        return _two(estimator, X, y)
+
+    space = {"max_depth": [1, 2, 3, 4]}
+    if more.get("strategy") != "halving":
+        space["n_estimators"] = [3]
+    search = PackSweepSearchCV(
+        RandomForestRegressor(random_state=0), space, resource="n_estimators", cv=4,
+        scoring=scoring, **more,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=said):
+        search.fit(X, Y)
+    assert len(calls) < 8  # those of one training, in place of 16 or more

@@ -8,6 +8,8 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import search
 from model.data.found import Reading
@@ -21,6 +23,7 @@ from search.errors import ModelFileError
 from search.portable import Winner, load_winner
 from search.portable.formats import format_of, formats_of
 from search.portable.other_trainers import model_file
+from search.portable.preparing import preparing
 
 LABELS = np.array(["ash", "birch", "cedar"])
 
@@ -86,11 +89,25 @@ def test_an_estimator_takes_rows_and_gives_labels_as_their_user_has_them(trainer
     winner, told, X, y = trained(trainer, ESTIMATORS[trainer], data_of(n_classes), kind=kind)
     read = joblib.load(BytesIO(model_file(winner)))
     assert set(read.predict(X)) <= set(LABELS)
-    p = read.predict_proba(X)
-    # A run counts the most probable class, which SGDClassifier's predict does not look at.
-    found = classification_figures(p, winner.model.rows(X, np.searchsorted(LABELS, y)))
     assert read.classes_.tolist() == list(LABELS[:n_classes])
-    assert (found["cost"], found["accuracy"]) == pytest.approx((told["cost"], told["accuracy"]))
+    assert np.mean(read.predict(X) == y) == told["accuracy"]
+    rows = winner.model.rows(X, np.searchsorted(LABELS, y))
+    found = classification_figures(read.predict_proba(X), rows)
+    assert found["cost"] == told["cost"]  # to the bit
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=200, deadline=None)
+def test_what_an_estimator_sees_of_scaled_rows_has_the_bits_that_it_was_trained_on(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(40, 3)) * 10.0 ** rng.integers(-5, 9, 3) + 10.0 ** rng.integers(0, 9, 3)
+    X[:, 2] = X[0, 2]
+    features = fit_features("standardized", X, np.arange(30))
+    steps = preparing(3, (), (), None, features)
+    found = X
+    for _, step in steps:
+        found = step.transform(found)
+    np.testing.assert_array_equal(found.astype(np.float32), features.apply(X))
 
 
 def test_an_estimator_of_a_table_with_text():
