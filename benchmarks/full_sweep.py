@@ -36,9 +36,10 @@ def main() -> None:
     report(f"full_sweep_{len(cores)}_cores", figures, keep=not args.short)
 
 
-def sweep(grid: str, run: Path) -> dict[str, float]:
+def sweep(grid: str, run: Path, *options: str) -> dict[str, float]:
     """Run the command and watch the memory of its processes."""
     command = [sys.executable, "-m", "search.run", "--grid", grid, "--run-dir", str(run)]
+    command += options
     # By name, so that small data is not taken in its place.
     command += ["--dataset", "fashion-mnist"] if grid == "full" else []
     start = time.monotonic()

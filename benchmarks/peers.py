@@ -1,10 +1,11 @@
 """This project beside other tools: the same trials, data, split and shuffles on the same cores.
 
-    python benchmarks/peers.py            a sample of the full grid for each tool, about 10 minutes
+    python benchmarks/peers.py            a sample of the full grid for each tool, about 20 minutes
     python benchmarks/peers.py --short    a tiny grid, to see that it works
 
-This project runs the whole grid, as a user would: `python -m search.run --grid full`. Its figures
-are those of the whole command, start-up, final training and report included.
+This project runs the whole grid, as a user would: `python -m search.run --grid full`, once with
+each kind of product. Its figures are those of the whole command, start-up, final training and
+report included.
 
 The others run a sample of that grid. Each trains with the textbook trainer (model.softmax) in
 float32, one BLAS thread for each process, one process for each core, and scores the cost on the
@@ -20,6 +21,8 @@ validation images:
 - JAX: stacked, one step under vmap, an epoch under scan, compiled.
 - Stacked with prefixes by hand: as a careful engineer would write it, who trains each column once,
   for the most epochs, and scores it on its way.
+- scikit-learn's own SGDClassifier and LogisticRegression in GridSearchCV: other algorithms, over
+  what they have of the grid.
 
 The sample holds, of every batch size, pairs of trials whose epochs come from both ends of the
 values (5 with 40, 10 with 35), so that every batch size and every trial has the grid's share:
@@ -33,6 +36,10 @@ the column once_s and is not in the extrapolation; imports of the tool and the l
 in neither. Costs that grow faster than the number of trials do not show in a sample. All these
 omissions are in the other tools' favour; in a tiny grid they are most of the time, so that the
 figures of --short mean nothing.
+
+Memory is what the machine has less of at the peak, object store and all processes included.
+Lines of code are those of the tool's file in benchmarks/peers, without the textbook trainer where
+that is imported; PyTorch's file has both its forms; of this project, those of the grid's file.
 
 It needs what this project's own environment lacks: pip install "ray[tune]" optuna torch jax. A tool
 that cannot be imported gets a row that says so.
@@ -60,6 +67,7 @@ from typing import Any
 
 from full_sweep import sweep
 from harness import PACKAGES, gemm_rate, report, trials_of
+from peers.memory import MachineMemory
 from peers.sample import (
     SEED,
     estimate,
@@ -69,6 +77,7 @@ from peers.sample import (
     shortest_stacks,
 )
 from peers.task import Outcome, Task, Trial
+from peers.user_code import lines_of
 
 from model.data.sources import load_dataset
 from model.tasks import Examples
@@ -115,6 +124,14 @@ PEERS = (
 )
 
 
+# Functions of a Task that return a row: "module:function".
+OTHER_ALGORITHMS = {
+    "scikit-learn's SGDClassifier": "peers.sklearn_own:search_sgd",
+    "scikit-learn's LogisticRegression": "peers.sklearn_own:search_logistic_regression",
+}
+PRODUCTS = ("numpy", "onednn", "fixed")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -154,63 +171,105 @@ def installed(package: str) -> bool:
 def measure_all(
     grid: str, config: SweepConfig, curvature: float, cores: int
 ) -> dict[str, dict[str, Any]]:
-    """Return a row for this project, and one for every peer."""
-    ours, costs = this_project(grid, config.space)
-    rows = {"this project": ours}
+    """Return a row for this project with each product, for every peer, and for other algorithms."""
+    rows, costs = these_projects(grid, config.space)
+    ours = rows["this project"]["grid_h"]
     for peer in PEERS:
         print(f"{peer.name} ...", flush=True)
         trials = peer.sample(config.space)
-        try:
-            outcomes, seconds = run_alone(peer, trials, config, cores)
-        except ImportError as error:
-            rows[peer.name] = {"check": f"not installed: {error}"}
+        with MachineMemory() as memory:
+            found = tried(run_alone, peer.run, trials, config, cores)
+        if isinstance(found, str):
+            rows[peer.name] = {"check": found}
             continue
-        except Exception as error:  # one tool that fails shall not cost the others' figures
-            traceback.print_exc()
-            rows[peer.name] = {"check": f"VOID: {type(error).__name__}"}
-            continue
+        outcomes, seconds = found
         row = compared(outcomes, trials, costs, curvature)
         row |= extrapolated(peer, outcomes, trials, config.space, cores, seconds)
-        rows[peer.name] = row | {"ratio": row["grid_h"] / ours["grid_h"]}
+        row |= {"ratio": row["grid_h"] / ours, "memory_mib": memory.peak_mib}
+        rows[peer.name] = row | {"lines_of_code": lines_of(peer.run.partition(":")[0])}
+    for name, run in OTHER_ALGORITHMS.items():
+        print(f"{name} ...", flush=True)
+        with MachineMemory() as memory:
+            found = tried(run_alone, run, [], config, cores)
+        if isinstance(found, str):
+            rows[name] = {"check": found}
+        else:
+            more = {"memory_mib": memory.peak_mib, "ratio": found[0]["grid_h"] / ours}
+            rows[name] = found[0] | more
     return rows
 
 
-def this_project(grid: str, space: SearchSpace) -> tuple[dict[str, Any], dict[int, float]]:
+def tried(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function; return its result, or in words why there is none."""
+    try:
+        return function(*args)
+    except ImportError as error:
+        return f"not installed: {error}"
+    except Exception as error:  # one tool that fails shall not cost the others' figures
+        traceback.print_exc()
+        return f"VOID: {type(error).__name__}"
+
+
+def these_projects(
+    grid: str, space: SearchSpace
+) -> tuple[dict[str, dict[str, Any]], dict[int, float]]:
+    """Run the whole grid with each product; return the rows, and each trial's cost with numpy's."""
+    rows = {}
+    costs: dict[int, float] = {}
+    for products in PRODUCTS:
+        name = "this project" if products == "numpy" else f"this project, {products}"
+        print(f"{name} ...", flush=True)
+        with MachineMemory() as memory:
+            found = tried(this_project, grid, space, products)
+        if isinstance(found, str):
+            rows[name] = {"check": found}
+            continue
+        row, these = found
+        costs = costs or these
+        rows[name] = row | {"memory_mib": memory.peak_mib}
+        rows[name]["ratio"] = row["grid_h"] / rows["this project"]["grid_h"]
+    return rows, costs
+
+
+def this_project(
+    grid: str, space: SearchSpace, products: str
+) -> tuple[dict[str, Any], dict[int, float]]:
     """Run the whole grid; return the row, and the cost of every trial."""
     with tempfile.TemporaryDirectory() as folder:
-        figures = sweep(grid, Path(folder) / "run")
+        figures = sweep(grid, Path(folder) / "run", "--products", products)
         log = trials_of(Path(folder) / "run")
     seconds, n = figures["command_s"], len(space)
     row = {
-        "check": "the reference",
+        "check": "the reference" if products == "numpy" else "this project",
         "trials_run": n,
         "measured_s": seconds,
         "once_s": seconds - figures["training_s"],
         "trial_ms": 1000 * seconds / n,
         "grid_h": seconds / 3600,
-        "ratio": 1.0,
+        "val_accuracy": log["val_accuracy"].max(),
     }
     return row, dict(zip(log["number"].tolist(), log["val_cost"].tolist(), strict=True))
 
 
-def run_alone(
-    peer: Peer, trials: list[Trial], config: SweepConfig, cores: int
-) -> tuple[list[Outcome], float]:
-    """Run a peer in a fresh process, so that nothing of the one before is left."""
+def run_alone(run: str, trials: list[Trial], config: SweepConfig, cores: int) -> tuple[Any, float]:
+    """Run a peer in a fresh process, so that nothing of the one before is left.
+
+    Returns
+    -------
+    What it returns, and its seconds.
+    """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as alone:
-        return alone.submit(_run, peer, trials, config, cores).result()
+        return alone.submit(_run, run, trials, config, cores).result()
 
 
-def _run(
-    peer: Peer, trials: list[Trial], config: SweepConfig, cores: int
-) -> tuple[list[Outcome], float]:
+def _run(name: str, trials: list[Trial], config: SweepConfig, cores: int) -> tuple[Any, float]:
     data = load_dataset(config.dataset, notify=print)
     examples = Examples.from_dataset(data, config.validation_fraction, config.seed)
-    run = resolve_name(peer.run)
+    run = resolve_name(name)
     start = time.time()
-    outcomes = run(Task(tuple(trials), config.space, examples, config.seed, cores))
-    return outcomes, time.time() - start
+    found = run(Task(tuple(trials), config.space, examples, config.seed, cores))
+    return found, time.time() - start
 
 
 def extrapolated(

@@ -33,13 +33,21 @@ MANY_BLOCK_ROWS = 128
 MANY = 1024
 # Rows of one product: there too.
 TILE_ROWS = 128
+# Rows of both where all must be alike: fixed point writes the weights anew for each block, however
+# short it is. As many as lie between two readings of an average, which no block goes beyond.
+ALIKE_ROWS = 256
 
 # A scale beyond this, or below its inverse, is folded into V. Squared they still fit float32.
 _LARGEST_SCALE = 1e12
 
 
-def block_rows(n_classes: int, width: int) -> int:
-    """Return how many rows a block has at most, of K stored classes and M columns."""
+def block_rows(n_classes: int, width: int, *, alike: bool = False) -> int:
+    """Return how many rows a block has at most, of K stored classes and M columns.
+
+    With `alike` the number of columns has no part in it.
+    """
+    if alike:
+        return ALIKE_ROWS
     if n_classes * width >= MANY:
         return MANY_BLOCK_ROWS
     return BLOCK_ROWS if width >= NARROW else NARROW_BLOCK_ROWS
@@ -63,7 +71,7 @@ def block_batches(batch_size: int, decay: F64, n_classes: int = 1, *, alike: boo
     alike : bool
         Whether the number of columns must have no part in it.
     """
-    fitting = (BLOCK_ROWS if alike else block_rows(n_classes, len(decay))) // batch_size
+    fitting = block_rows(n_classes, len(decay), alike=alike) // batch_size
     with np.errstate(divide="ignore"):
         steepest = float(np.abs(np.log(np.abs(decay))).max())
     bearable = math.log(_LARGEST_SCALE) / steepest if steepest else math.inf
@@ -100,8 +108,9 @@ class Block:
         self.batch_size = batch_size
         self.rows = batch_size * n_batches
         width = shape[0] * shape[1]
-        self._products = products.of_block(min(self.rows, TILE_ROWS), n_features, width)
         self._alike = products.alike
+        self._tile = ALIKE_ROWS if self._alike else TILE_ROWS
+        self._products = products.of_block(min(self.rows, self._tile), n_features, width)
         self._loop = descend_alike if self._alike else descend
         self._X = np.empty((self.rows, n_features), np.float32)
         self._Z = np.empty((self.rows, width), np.float32)
@@ -150,7 +159,7 @@ class Block:
         # Mini-batch j begins with scales[j] and leaves scales[j + 1].
         scales = np.multiply.accumulate([scale, *[decay] * len(batches)])
         self._products.hold(V)
-        for tile in _slices(len(X), TILE_ROWS):
+        for tile in _slices(len(X), self._tile):
             self._products.project(X[tile], Z[tile])
         gram = self._gram_before(X, batches[-1].start)
         for j, batch in enumerate(batches):
@@ -167,7 +176,7 @@ class Block:
                 self._loop(z, correction, y[batch], now, then, step, b)
             else:
                 self._descend_weighted(z, correction, y[batch], now, then, step, b, weights[batch])
-        for tile in _slices(len(X), TILE_ROWS):
+        for tile in _slices(len(X), self._tile):
             self._products.update(X[tile], V, deltas=Z[tile])
         last: F64 = scales[-1]
         return last

@@ -50,8 +50,8 @@ def _train(trial: Trial) -> Outcome:
         delta = torch.softmax(torch.addmm(b, X, W), 1)
         delta[torch.arange(len(y)), y] -= 1
         delta /= len(y)
-        W.sub_(torch.addmm(W, X.T, delta, beta=p.alpha), alpha=p.learning_rate)
-        b.sub_(delta.sum(0), alpha=p.learning_rate)
+        W.sub_(torch.addmm(W, X.T, delta, beta=p["alpha"]), alpha=p["learning_rate"])
+        b.sub_(delta.sum(0), alpha=p["learning_rate"])
     cost = cross_entropy(torch.addmm(b, X_validation, W), y_validation).item()
     return Outcome(trial.number, cost, started, time.time())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.block import TILE_ROWS, block_rows
+from model.block import ALIKE_ROWS, block_rows
 from model.bootstrap import RESAMPLES
 from model.data.dataset import Dataset
 from model.features import RAW
@@ -163,15 +163,20 @@ def array_mib(*shape: int) -> float:
     return math.prod(shape) * 4 / 2**20
 
 
-def link_mib(batch_size: int, n_rows: int, n_features: int, width: int, n_classes: int) -> float:
+def link_mib(batch: int, block: int, n_features: int, width: int, n_classes: int) -> float:
     """Memory that a worker takes for a link beside the rows, in MiB.
 
     Five states: the one that came, that of the epoch before, the average, the new one, and what is
     returned. A block of rows with their logits, and what the mini-batches before add to these.
+
+    Parameters
+    ----------
+    batch, block : int
+        Rows of a mini-batch and of a block, which are not more than the data has.
+    n_features, width, n_classes : int
+        D, columns M, and K classes that are stored.
     """
     state = array_mib(n_features, n_classes, width)
-    batch = min(batch_size, n_rows)
-    block = max(batch, block_rows(n_classes, width))
     logits = array_mib(block + batch, n_classes, width)
     return 5 * state + array_mib(block, n_features) + logits
 
@@ -216,8 +221,11 @@ def memory(config: SweepConfig, data: Dataset, width: int) -> Memory:
     # The order of an epoch, with folds beside the rows that train, and what metrics keep.
     others = 8 * n_train * (3 if config.folds else 1)
     others += kept_bytes(config.asked_metrics, n_scoring, data.n_classes)
-    others += work_bytes(config.products, TILE_ROWS, n_features, K * width)
-    link = max(link_mib(b, n_train, n_features, width, K) for b in config.batch_sizes)
+    others += work_bytes(config.products, ALIKE_ROWS, n_features, K * width)
+    alike = config.products in {"fixed", "auto"}  # which may become it
+    batches = [min(batch_size, n_train) for batch_size in config.batch_sizes]
+    ahead = block_rows(K, width, alike=alike)
+    link = max(link_mib(b, max(b, ahead), n_features, width, K) for b in batches)
     return Memory(
         rows=rows_bytes(config, data),
         resamples=RESAMPLES * n_scoring if resampled else 0,

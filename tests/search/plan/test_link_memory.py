@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from model.block import block_rows
 from model.features import Features
 from model.pack import PackState
 from model.seen_rows import SeenRows
@@ -46,7 +47,9 @@ def test_a_link_takes_the_memory_that_is_told(n_features, n_classes, width, batc
         taken = tracemalloc.get_traced_memory()[1] / 2**20
     finally:
         tracemalloc.stop()
-    told = link_mib(batch_size, 540, n_features, width, n_classes - 1)
+    batch = min(batch_size, 540)
+    block = max(batch, block_rows(n_classes - 1, width))
+    told = link_mib(batch, block, n_features, width, n_classes - 1)
     assert taken == pytest.approx(told, rel=0.1)
 
 
