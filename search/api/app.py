@@ -15,13 +15,14 @@ from search.api import (
     sweep_routes,
     trial_routes,
 )
-from search.api.allowance import Allowance, Turns
+from search.api.allowance import Allowance
 from search.api.bodies import App, Guard
 from search.api.broadcast import Broadcast
 from search.api.door import Door
 from search.api.kept import Kept
 from search.api.problems import tell_problems
 from search.api.rates import Rates
+from search.api.turns import Turns
 from search.api.uploads import Uploads
 from search.service import Desk
 
@@ -39,6 +40,9 @@ PER_SECOND, BURST = 100.0, 400
 
 MOST_STREAMS = 500
 """Streams of events that are open at a time."""
+
+MOST_STREAMS_OF_ONE = 50
+"""Those of one token, which may be that of many tabs."""
 
 _IDLE_SECONDS = 60
 
@@ -61,8 +65,8 @@ def make_app(desk: Desk, rates: Rates | None = None, allowance: Allowance | None
     if allowance is not None:
         app = Turns(app, allowance, _UPLOADS)
     # Before the turns: who is refused takes nobody's.
-    owed = None if allowance is None else allowance.wait
-    app = Door(app, desk, rates, "/v1/", "/v1/openapi.json", owed)
+    is_short = (lambda: False) if allowance is None else (lambda: allowance.is_short)
+    app = Door(app, desk, rates, "/v1/", "/v1/openapi.json", is_short)
     return Guard(app, _UPLOADS)
 
 
@@ -77,7 +81,7 @@ def _routes(desk: Desk) -> FastAPI:
         redoc_url=None,
     )
     app.state.desk = desk
-    app.state.broadcast = Broadcast(desk, MOST_STREAMS)
+    app.state.broadcast = Broadcast(desk, MOST_STREAMS, MOST_STREAMS_OF_ONE)
     app.state.uploads = Uploads()
     tell_problems(app)
     for routes in (
