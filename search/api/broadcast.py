@@ -96,6 +96,12 @@ class Broadcast:
         """Return whether a token has as many streams as it may."""
         return sum(stream.token == token for stream in self._streams) >= self.most_of_one
 
+    def end(self) -> None:
+        """End all streams."""
+        for stream in self._streams:
+            stream.ended = True
+            stream.news.set()
+
     async def follow(self, sweep: str | None, last: int | None, token: int) -> AsyncIterator[bytes]:
         """Yield what happens, until the token opens nothing any more or the reader falls behind.
 
