@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.arguments import add_json, folder_here, span
-from search.command import Parser, command, program, signals_caught, terminable
+from search.command import Parser, command, program, signals_caught
 from search.errors import ConfigError
 from search.extras import needed
 from search.output import visible
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from cluster.executor import Executor
     from search.ledger import Ledger
     from search.service import Limits
@@ -52,8 +54,8 @@ def _serve(args: argparse.Namespace) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
     _check_tokens(args)
     # In the background of a shell, Ctrl-C is ignored as it starts; here it is an order to end.
-    interruptible = signals_caught((signal.SIGINT,), signal.default_int_handler)
-    with terminable(), interruptible, _listening(args.host, args.port) as listener:
+    ends = signals_caught((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), _interrupt_once())
+    with ends, _listening(args.host, args.port) as listener:
         service = Service(args.root, _executor_of(args), _limits(args))
         try:
             service.start()
@@ -64,6 +66,19 @@ def _serve(args: argparse.Namespace) -> None:
         finally:
             _say("The service ends; every sweep goes on where it is at the next start.")
             service.stop()
+
+
+def _interrupt_once() -> "Callable[[int, FrameType | None], None]":
+    """Return what takes orders to end: the first is one; what it began is not ended by another."""
+    taken = False
+
+    def take(number: int, frame: "FrameType | None") -> None:
+        nonlocal taken
+        if not taken:
+            taken = True
+            signal.default_int_handler(number, frame)
+
+    return take
 
 
 def _check_tokens(args: argparse.Namespace) -> None:

@@ -75,10 +75,12 @@ class Broadcast:
     desk : Desk
     most : int
         Streams that are open at a time.
+    most_of_one : int
+        Those of one token.
     """
 
-    def __init__(self, desk: Desk, most: int) -> None:
-        self._desk, self.most = desk, most
+    def __init__(self, desk: Desk, most: int, most_of_one: int) -> None:
+        self._desk, self.most, self.most_of_one = desk, most, most_of_one
         self._streams: set[_Stream] = set()
         self._looking: asyncio.Task[None] | None = None
         # The newest event that was told of, and the newest progress of each sweep.
@@ -89,6 +91,16 @@ class Broadcast:
     def is_full(self) -> bool:
         """Whether nobody else may follow."""
         return len(self._streams) >= self.most
+
+    def is_full_of(self, token: int) -> bool:
+        """Return whether a token has as many streams as it may."""
+        return sum(stream.token == token for stream in self._streams) >= self.most_of_one
+
+    def end(self) -> None:
+        """End all streams."""
+        for stream in self._streams:
+            stream.ended = True
+            stream.news.set()
 
     async def follow(self, sweep: str | None, last: int | None, token: int) -> AsyncIterator[bytes]:
         """Yield what happens, until the token opens nothing any more or the reader falls behind.

@@ -16,6 +16,9 @@ from search.service import Desk
 CALLER = "packsweep.caller"
 """Where the scope of a request has its caller."""
 
+WHO = "packsweep.who"
+"""Where it has whose part of the service it takes: a token's, or an address's without one."""
+
 _BEARER = "bearer "
 
 # How long who is refused waits for that while the processors are needed: a flood is as slow then.
@@ -38,8 +41,8 @@ class Door:
         The beginning of the paths that need a token.
     public : str
         The one of them that does not.
-    owed : callable, optional
-        Returns more than 0 where more of the processors was used than answers may have.
+    is_short : callable, optional
+        Whether more of the processors was used than answers may have.
     """
 
     def __init__(
@@ -49,19 +52,19 @@ class Door:
         rates: Rates,
         beginning: str,
         public: str,
-        owed: Callable[[], float] | None = None,
+        is_short: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app, self._desk, self._rates = app, desk, rates
-        self._beginning, self._public, self._owed = beginning, public, owed
+        self._beginning, self._public, self._is_short = beginning, public, is_short
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on with its caller."""
-        if scope["type"] == "http" and scope["path"].startswith(self._beginning):
+        if scope["type"] == "http":
             try:
                 # In this thread: handing it to another one takes longer than looking.
                 caller = self._caller(scope)
             except HTTPException as error:
-                if self._owed is not None and self._owed():
+                if self._is_short():
                     await asyncio.sleep(_REFUSED_SECONDS)
                 await problem(error.status_code, error.detail, error.headers)(scope, receive, send)
                 return
@@ -73,9 +76,10 @@ class Door:
         await self._app(scope, receive, send)
 
     def _caller(self, scope: Scope) -> Caller | None:
-        shown = _token(dict(scope["headers"]))
+        needs_token = scope["path"].startswith(self._beginning)
+        shown = _token(dict(scope["headers"])) if needs_token else ""
         caller = self._desk.ledger.people.caller(shown) if shown else None
-        who = f"token {caller.token}" if caller else _address(scope)
+        who = scope[WHO] = f"token {caller.token}" if caller else _address(scope)
         wait = self._rates.wait(who)
         if wait:
             raise HTTPException(
@@ -84,7 +88,7 @@ class Door:
                 "as Retry-After says.",
                 {"Retry-After": str(math.ceil(wait))},
             )
-        if caller is None and scope["path"] != self._public:
+        if caller is None and needs_token and scope["path"] != self._public:
             why = "is unknown, revoked or expired" if shown else "is missing"
             raise HTTPException(
                 401,

@@ -46,5 +46,9 @@ async def stream(
     broadcast: Broadcast = request.app.state.broadcast
     if broadcast.is_full:
         raise HTTPException(503, f"{broadcast.most} streams are open, as many as may be at a time.")
+    if broadcast.is_full_of(caller.token):
+        raise HTTPException(
+            429, f"{broadcast.most_of_one} streams of this token are open, as many as may be."
+        )
     told = broadcast.follow(sweep, None if last is None else int(last), caller.token)
     return StreamingResponse(told, media_type="text/event-stream")

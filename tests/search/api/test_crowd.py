@@ -10,10 +10,7 @@ import pytest
 from over_http import asked, listening
 from serving import Gate, serving
 
-from search.api import allowance, broadcast
-from search.api.allowance import Allowance, Turns
-from search.api.app import make_app
-from search.api.door import CALLER
+from search.api import broadcast
 from search.api.kept import Kept
 from search.api.rates import Rates
 from search.service import Desk
@@ -144,8 +141,9 @@ def test_what_a_command_may_have_written_since_is_looked_at_after_a_second():
 
 
 @pytest.fixture
-def streams(tmp_path):
+def streams(tmp_path, monkeypatch):
     """Return a function that follows what happens, and the service that tells it."""
+    monkeypatch.setattr("search.api.app.MOST_STREAMS_OF_ONE", 10)
     with serving(tmp_path, lambda: Gate(0)) as served, ExitStack() as stack:
         url = stack.enter_context(listening(served.desk))
         token = served.service.ledger.people.add_token("ann", "submitter")
@@ -227,144 +225,6 @@ def test_a_reader_who_falls_behind_is_left_and_the_newest_progress_replaces_olde
     assert stream.ended
 
 
-def test_answers_have_a_share_and_what_was_saved():
-    used, now, needed = [0.0], [0.0], [True]
-    mine = Allowance(0.1, 2.0, lambda: needed[0], lambda: used[0], lambda: now[0])
-    used[0] = 1.9
-    assert mine.wait() == 0
-    used[0] = 2.5
-    assert mine.wait() == pytest.approx(5)
-    now[0] = 6.0
-    assert mine.wait() == 0
-    now[0] = 1e6  # no more is saved than that
-    used[0] += 3.0
-    assert mine.wait() == pytest.approx(10)
-    needed[0] = False
-    assert mine.wait() == 0
-
-
-def test_what_is_owed_is_bounded_whatever_was_used():
-    used, now = [0.0], [0.0]
-    mine = Allowance(0.1, 2.0, lambda: True, lambda: used[0], lambda: now[0])
-    used[0] = 1000.0
-    assert mine.wait() == pytest.approx(2.0 / 0.1)
-    now[0] = 21.0
-    assert mine.wait() == 0
-
-
-class _Counted:
-    """An allowance of which something is left when a test says so."""
-
-    def __init__(self, wait=0.2):
-        self.left, self._wait = 0, wait
-
-    def wait(self):
-        return 0.0 if self.left > 0 else self._wait
-
-
-def coming(leaves=None):
-    """Return what gives a body, and that the client leaves when an event is set."""
-    messages = [{"type": "http.request", "body": b"whole", "more_body": False}]
-
-    async def receive():
-        if not messages:
-            await (leaves or asyncio.Event()).wait()
-            return {"type": "http.disconnect"}
-        return messages.pop()
-
-    return receive
-
-
-async def take_turn(turns, number, path="/v1/sweeps", leaves=None, **more):
-    """Ask with a token; return the status."""
-    statuses = []
-
-    async def send(message):
-        statuses.append(message.get("status"))
-
-    scope = {"type": "http", "path": path, "number": number, "headers": [], CALLER: "ann", **more}
-    await turns(scope, coming(leaves), send)
-    return statuses[0] if statuses else None
-
-
-def test_beyond_the_share_requests_come_one_after_the_other_in_their_order(monkeypatch):
-    monkeypatch.setattr(allowance, "_MOST_WAITING", 6)
-    mine, order, inside, go_on = _Counted(), [], [], asyncio.Event()
-
-    async def app(scope, receive, send):
-        inside.append(scope["number"])
-        assert len(inside) == 1
-        order.append(scope["number"])
-        assert scope["number"] == 99 or (await receive())["body"] == b"whole"
-        await asyncio.sleep(0)
-        inside.remove(scope["number"])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await go_on.wait()  # who reads slowly holds up nobody
-
-    async def main():
-        turns = Turns(app, mine, "/v1/datasets/")
-        tasks = [asyncio.create_task(take_turn(turns, number)) for number in range(8)]
-        scope = {"type": "http", "path": "/page.css", "number": 99}
-
-        async def send(message):
-            pass
-
-        page = asyncio.create_task(turns(scope, None, send))
-        await asyncio.sleep(0.05)
-        assert order == [99]  # who comes without a token waits for nothing
-        mine.left = 1
-        while len(order) < 7:
-            await asyncio.sleep(0.001)
-        go_on.set()
-        await page
-        return await asyncio.gather(*tasks)
-
-    statuses = asyncio.run(main())
-    assert order == [99, *range(6)]
-    assert statuses == [200] * 6 + [503] * 2
-
-
-@pytest.mark.parametrize("how", ["leaves", "cancelled"])
-def test_who_leaves_gives_the_place_up(monkeypatch, how):
-    monkeypatch.setattr(allowance, "_MOST_WAITING", 3)
-    mine, order = _Counted(1e9), []
-
-    async def app(scope, receive, send):
-        order.append(scope["number"])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-
-    async def main():
-        turns, leaves = Turns(app, mine, "/v1/datasets/"), asyncio.Event()
-        paths = ["/v1/sweeps", "/v1/plan", "/v1/sweeps"]
-        tasks = [
-            asyncio.create_task(take_turn(turns, number, path, leaves))
-            for number, path in enumerate(paths)
-        ]
-        await asyncio.sleep(0.01)
-        assert await take_turn(turns, 3) == 503
-        if how == "leaves":
-            leaves.set()
-            assert await asyncio.gather(*tasks) == [None] * 3
-        else:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        mine.left = 1
-        return await take_turn(turns, 4), turns._waiting, turns._turn.locked()
-
-    assert asyncio.run(main()) == (200, 0, False)
-    assert order == [4]
-
-
-def test_what_is_used_meanwhile_makes_nobody_wait_without_end():
-    async def app(scope, receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-
-    turns = Turns(app, _Counted(0.01), "/v1/datasets/")  # nothing is ever left
-    assert asyncio.run(take_turn(turns, 1)) == 200
-    assert asyncio.run(take_turn(turns, 2, "/v1/datasets/x")) == 200
-
-
 def test_nobody_at_the_door_waits_for_a_transaction_and_a_ledger_that_fails_is_said(
     tmp_path, monkeypatch
 ):
@@ -381,19 +241,6 @@ def test_nobody_at_the_door_waits_for_a_transaction_and_a_ledger_that_fails_is_s
         assert "cannot be used" in answer.json()["detail"]
 
 
-def test_who_is_refused_takes_no_turn(tmp_path, monkeypatch):
-    monkeypatch.setattr("search.api.door._REFUSED_SECONDS", 0.0)
-    with serving(tmp_path) as served:
-        app = make_app(served.desk, Rates(1.0, 1, lambda: 0.0), _Counted(1e9))
-
-    async def main():
-        statuses = [await take_turn(app, n, method="GET", client=("::1", 1)) for n in range(2)]
-        path = "/v1/openapi.json"
-        return [*statuses, await take_turn(app, 2, path, method="GET", client=("::1", 1))]
-
-    assert asyncio.run(asyncio.wait_for(main(), 60)) == [401, 429, 429]
-
-
 def test_a_flood_is_told_when_to_come_again_before_anything_is_done_for_it(tmp_path, monkeypatch):
     rates = Rates(per_second=1.0, burst=3, now=lambda: 0.0)
     with asked(tmp_path, rates=rates) as person:
@@ -404,3 +251,11 @@ def test_a_flood_is_told_when_to_come_again_before_anything_is_done_for_it(tmp_p
         answer = ann("GET", "sweeps", expect=429)
         assert answer.headers["retry-after"] == "1"
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_one_token_has_its_part_of_the_streams(streams):
+    _, follow = streams
+    kept = [follow() for _ in range(10)]
+    with pytest.raises(AssertionError):
+        follow()
+    assert next(kept[0]).startswith(": from")

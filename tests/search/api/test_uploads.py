@@ -1,14 +1,16 @@
 """Data sets that come slowly: they hold up nobody, and are ended in the end."""
 
 import asyncio
+import logging
+import os
 import socket
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 from fastapi import HTTPException
-from over_http import asked
-from serving import Gate, wait_for
+from over_http import asked, listening
+from serving import Gate, serving, wait_for
 
 from search.api import bodies, uploads
 from search.api.uploads import Uploads
@@ -136,3 +138,54 @@ def test_what_a_killed_process_was_receiving_is_gone_when_the_next_one_answers(t
         desk.close()
         desk.ledger.close()
         end.close()
+
+
+def test_a_service_that_ends_leaves_whatever_is_open_without_a_word(
+    tmp_path, monkeypatch, capfd, caplog
+):
+    monkeypatch.setattr("search.api.app._LAST_SECONDS", 0.2)
+    big = os.urandom(2**24)  # more than sockets hold for who does not read
+    with serving(tmp_path, lambda: Gate(0)) as served, ExitStack() as stack:
+        people, ledger = served.service.ledger.people, served.service.ledger
+        token = people.add_token("ann", "submitter")
+        sweep = served.submit()
+        wait_for(lambda: served.see(sweep).running)
+        (served.folder(sweep) / "sweep.log").write_bytes(big)
+        head = f"HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        asked = [
+            f"GET /v1/events {head}\r\n",
+            f"GET /v1/sweeps/{sweep}/files/messages {head}\r\n",
+            f"GET /v1/sweeps/{sweep}/folder {head}\r\n",
+            f"PUT /v1/datasets/x.npz {head}Content-Length: 1000\r\n\r\nabc",
+            f"POST /v1/sweeps {head}Content-Length: 1000\r\n\r\n{{",
+            "GET /v1/",
+        ]
+        with listening(served.desk) as url:
+            sockets = []
+            for text in asked:
+                port = int(url.rpartition(":")[2])
+                one = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+                one.settimeout(60)
+                one.sendall(text.encode())
+                sockets.append(one)
+            begun = [one.recv(10) for one in sockets[:3]]
+            wait_for(lambda: list((tmp_path / "data").glob(".*")))
+        assert begun == [b"HTTP/1.1 2"] * 3
+        stream = b"".join(iter(lambda: sockets[0].recv(2**16), b""))
+        assert stream.endswith(b"\r\n0\r\n\r\n")  # whole
+        for one in sockets[1:3]:
+            assert len(_rest(one)) < len(big)  # what is cut does not look whole
+        assert not list((tmp_path / "data").iterdir())
+        assert ledger.sweeps.find(sweep) is not None
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+    assert capfd.readouterr().err == ""
+
+
+def _rest(one):
+    found = b""
+    try:
+        while part := one.recv(2**16):
+            found += part
+    except ConnectionError:
+        pass
+    return found

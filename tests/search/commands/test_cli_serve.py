@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import closing, contextmanager
 
+import httpx2
 import pytest
 from command_line import (
     LIMIT,
@@ -148,6 +149,21 @@ def test_ctrl_c_leaves_and_the_sweep_goes_on(root, tmp_path):
 def logged_links(root):
     """Count the finished links of all sweeps."""
     return sum(map(logged_files, (root / "runs").glob("*")))
+
+
+def test_told_to_end_again_and_again_it_ends_once_and_in_order(root):
+    mine = {"Authorization": f"Bearer {token(root)}"}
+    with serving(root, "--executor", "serial") as (process, url):
+        with httpx2.stream("GET", f"{url}/v1/events", headers=mine, timeout=LIMIT) as stream:
+            lines = stream.iter_lines()
+            assert next(lines).startswith("retry")
+            process.send_signal(signal.SIGINT)
+            assert process.stderr.readline().startswith("The service ends")
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                process.send_signal(number)
+            list(lines)  # to its end, which is no broken one
+        assert process.wait(LIMIT) == 0
+        assert process.stderr.read() == ""
 
 
 def test_killed_and_started_again_every_log_is_that_of_the_command_alone(root, tmp_path, capfd):
