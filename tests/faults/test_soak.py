@@ -85,7 +85,9 @@ def test_half_an_hour_of_sweeps_leaves_nothing_behind(folder, capsys):
     while (later := left_around()) != around and time.monotonic() < deadline:
         time.sleep(1)
     with capsys.disabled():
-        sys.stdout.write(f"\n{count} sweeps: {first} -> {last}; {clusters} clusters: {later}")
+        sys.stdout.write(
+            f"\n{count} sweeps: {first} -> {last}; {clusters} clusters: {around} -> {later}"
+        )
     assert last["MiB"] < first["MiB"] + 50
     assert last["descriptors"] <= first["descriptors"]
     assert last["threads"] <= first["threads"]
