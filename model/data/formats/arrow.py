@@ -65,7 +65,7 @@ def _read_binary(path: Path, kind: str, content: bytes) -> Any:
     buffer = pa.BufferReader(content)
     if kind == "Parquet":
         _check_parquet(path, parquet.read_metadata(buffer))
-        table = parquet.read_table(buffer)
+        table = parquet.read_table(buffer, page_checksum_verification=True)
     elif content.startswith(b"ARROW1"):
         table = pa.ipc.open_file(buffer).read_all()
     else:
