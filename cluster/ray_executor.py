@@ -1,5 +1,6 @@
 """Work on a Ray cluster, local or joined by its address."""
 
+import logging
 import math
 import time
 from collections import deque
@@ -18,17 +19,23 @@ from cluster.outcomes import Finished, Lost, Running, Trouble, reason_of
 from cluster.ray_metrics import RayMetrics, RemoteMetrics
 from cluster.ray_task import SentTask, kill_if_stopped, on_worker
 from cluster.resources import ONE_CORE, Resources
+from cluster.shared import Shared
 from cluster.token import token_place
 from cluster.versions import library_versions
 from cluster.whereabouts import Whereabouts
 from model.errors import PacksweepError
 from model.mapped import HasFiles, MappedRows, all_here
 
+log = logging.getLogger(__name__)
+
 # How many seconds the number of workers is believed: machines join and leave at any time.
 _COUNT_SECONDS = 0.5
 
 # Seconds in which machines look for files; a worker may have to be started.
 _LOOK_SECONDS = 60.0
+
+# How often a task is queued again because what it shares was lost; then it is lost itself.
+_SHARED_AGAIN = 3
 
 # The label that Ray itself gives each node.
 _NODE_LABEL = "ray.io/node-id"
@@ -50,6 +57,14 @@ def _in_reach() -> Iterator[None]:
             f"The cluster {what}: {reason_of(error, None)}. What was logged is safe; the same "
             "command continues."
         ) from error
+
+
+def _lacks_shared(task: SentTask, error: Exception) -> bool:
+    """Return whether Ray has lost a shared value of a task, which is shared anew then."""
+    if not isinstance(error, ray.exceptions.ObjectLostError):
+        return False
+    lost = error.object_ref_hex
+    return any(arg.was(lost) for arg in task.call if isinstance(arg, Shared))
 
 
 class RayExecutor:
@@ -117,15 +132,16 @@ class RayExecutor:
             nodes = ray.nodes()  # type: ignore[no-untyped-call]
         return sum(self._resources.fit(node["Resources"]) for node in nodes if node["Alive"])
 
-    def share(self, value: Any) -> Any:
+    def share(self, value: Any) -> Shared:
         """Put a value into the object store; tasks read its arrays there without a copy.
 
         Files that every machine has as this one has them do not go along: each worker opens them.
+        Where Ray loses the value, it is put there again, and the tasks that lack it with it.
         """
         with _in_reach():
             if isinstance(value, HasFiles) and value.files and not self._all_have(value.files):
                 value = value.with_rows()
-            return ray.put(value)
+            return Shared(value)
 
     def _all_have(self, files: tuple[MappedRows, ...]) -> bool:
         """Ask each other machine whether it has some files; one that does not answer has not."""
@@ -174,8 +190,9 @@ class RayExecutor:
             memory=task.resources.memory + self._queue_salt,
             label_selector=self._elsewhere(task),
         )
+        call = (arg.reference if isinstance(arg, Shared) else arg for arg in task.call)
         try:
-            reference = remote.remote(detail, task.ticket, library_versions(), *task.call)
+            reference = remote.remote(detail, task.ticket, library_versions(), *call)
         except ray.exceptions.RayError as error:  # such as no room for its arguments
             self._unsent.append(Lost(task.key, reason_of(error, None)))
         else:
@@ -213,11 +230,11 @@ class RayExecutor:
             if isinstance(error.cause, PacksweepError):
                 self._mistakes.append(error.cause)
                 return []
-            return [self._lost(task, error.cause or error)]
+            return self._lost_or_again(task, error.cause or error)
         except ConnectionError:  # a command outside the cluster has lost it
             raise
         except Exception as error:  # Ray's own errors, or no memory here for what has come
-            return [self._lost(task, error)]
+            return self._lost_or_again(task, error)
         else:
             return [self._ended_as(task, node, value)]
         finally:
@@ -228,6 +245,18 @@ class RayExecutor:
             where = self._whereabouts.node_of(task.ticket)
             return Lost(task.key, value.reason, where, value.details)
         return Finished(task.key, value, node)
+
+    def _lost_or_again(self, task: SentTask, error: Exception) -> list[Finished | Lost]:
+        """Queue a task again that lacks what it shares: that is no trouble of its own."""
+        again = replace(task, ticket=self._whereabouts.ticket(), again=task.again + 1)
+        try:
+            if task.again == _SHARED_AGAIN or not _lacks_shared(task, error):
+                return [self._lost(task, error)]
+        except ray.exceptions.RayError as other:  # such as no room to share it again
+            return [self._lost(task, other)]
+        log.warning("shared anew: %s lacked its data: %s", task.name, reason_of(error, None))
+        self._submit(again)
+        return []
 
     def _lost(self, task: SentTask, error: Exception) -> Lost:
         node = self._whereabouts.node_of(task.ticket)

@@ -40,6 +40,8 @@ class SentTask:
         The nodes where it was lost.
     resources : Resources
         What it asks of a machine.
+    again : int
+        How often it was queued again because what it shares was lost.
     """
 
     key: Hashable
@@ -48,6 +50,7 @@ class SentTask:
     call: tuple[Any, ...]
     avoid: Sequence[str]
     resources: Resources
+    again: int = 0
 
 
 def on_worker(

@@ -4,10 +4,36 @@ The rooms and who may import whom stand in ``docs/architecture.md``. From Python
 sweep, and `load` and `load_study` read one.
 """
 
+import os
 import sys
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+
+def _end_at_once(*_: object) -> None:
+    """End this process as an interrupted command ends: it has not begun anything."""
+    os._exit(130)
+
+
+def _end_at_an_early_interrupt() -> None:
+    """Let Ctrl-C end a command without a traceback while it is still imported.
+
+    `search.command.command` takes over from there. Where Ctrl-C is ignored it stays so.
+    """
+    # Part of the interpreter: the module signal takes milliseconds to import.
+    import _signal  # type: ignore[import-not-found, unused-ignore]
+
+    module = sys.orig_argv[2] if sys.orig_argv[1:2] == ["-m"] else ""
+    by_module = sys.argv[:1] == ["-m"] and module.partition(".")[0] == "search"
+    if not by_module and os.path.basename(sys.argv[0]) != "packsweep":  # noqa: PTH119
+        return
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _end_at_once)
+
+
+_end_at_an_early_interrupt()
+
+from importlib.util import find_spec  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

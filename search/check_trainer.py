@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import sys
-import tomllib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -97,9 +96,11 @@ def _param(text: str) -> tuple[str, Any]:
     name, _, value = text.partition("=")
     if not name or not value:
         raise argparse.ArgumentTypeError(f"{text!r} is no pair such as learning_rate=0.1")
+    from search.config import parse
+
     try:
-        return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        return name, parse(f"value = {value}")["value"]
+    except ValueError:
         return name, value
 
 

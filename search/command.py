@@ -148,6 +148,7 @@ def command(
     _write_whatever_is_named()
     with guarded_output():
         try:
+            _take_over_interrupts()
             if any(map(has_login, sys.argv[1:] if argv is None else argv)):
                 sys.stderr.write(_SEEN)
             args = parser.parse_args(argv)
@@ -163,6 +164,12 @@ def command(
             sys.stderr.write(interrupted)
             return INTERRUPTED
     return 0
+
+
+def _take_over_interrupts() -> None:
+    """Let Ctrl-C raise an exception again: until now it has ended the process at once."""
+    if getattr(signal.getsignal(signal.SIGINT), "__module__", "") == "search":
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _write_whatever_is_named() -> None:

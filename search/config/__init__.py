@@ -37,6 +37,7 @@ from search.config.schema import (
 )
 from search.config.settings_text import as_toml
 from search.config.space import EPOCHS, Axis, Params, Range, SearchSpace
+from search.config.toml_text import parse
 
 __all__ = [
     "ACCURACY",
@@ -67,6 +68,7 @@ __all__ = [
     "label_of",
     "load_config",
     "objective_of",
+    "parse",
     "read_grid",
     "read_reading",
     "replicates_of",

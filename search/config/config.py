@@ -1,7 +1,6 @@
 """Read a grid from TOML, check it, and say what is wrong in the user's own terms."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -26,9 +25,12 @@ from search.config.schema import (
     TrainerSettings,
 )
 from search.config.space import EPOCHS, Axis, Range, SearchSpace, dtype_of
+from search.config.toml_text import parse
 from search.errors import ConfigError
 
 _MAX_LINES = 8
+# Mistakes that are put into words; a file can have a hundred thousand.
+_MAX_EXPLAINED = 100
 
 # A sampler is asked for this many trials at once unless the settings say otherwise: enough for
 # wide packs, and few enough that it hears of results before it is asked for the rest.
@@ -371,13 +373,9 @@ def _locate(name_or_path: str) -> Path:
 
 def _parse(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        last = text.rstrip().count("\n") + 1
-        problem = str(error).replace("at end of document", f"at the end, line {last}")
-    except (ValueError, RecursionError):
-        problem = "a number is too long, or brackets are nested too deep"
-    raise ConfigError(f"{source} is not valid TOML: {problem}.")
+        return parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{source} {error}.") from None
 
 
 def _read(path: Path) -> str:
@@ -416,7 +414,8 @@ def _validated(model: type[_Model], data: object, source: str) -> _Model:
 
 def _lines(error: ValidationError) -> list[str]:
     errors = error.errors(include_url=False, include_context=False)
-    return [line for e in errors for line in explain(e, _RULES).split("\n")]
+    told = [line for e in errors[:_MAX_EXPLAINED] for line in explain(e, _RULES).split("\n")]
+    return told + [""] * (len(errors) - _MAX_EXPLAINED)  # counted, and never shown
 
 
 _TABLES: dict[str, type[Strict]] = {

@@ -50,13 +50,15 @@ def _logged(path: Path, say: Callable[[str], None]) -> Iterator[None]:
     handler.addFilter(lambda _: _own.get() in {None, path})
     before = _own.set(path)
     handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("search")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    loggers = [logging.getLogger(name) for name in ("search", "cluster")]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        for logger in loggers:
+            logger.removeHandler(handler)
         _own.reset(before)
         with suppress(OSError):
             handler.close()

@@ -1,6 +1,7 @@
 """Every place where work runs passes the suite for executors; and what each does beside it."""
 
 import gc
+import hashlib
 import os
 import signal
 import sys
@@ -71,6 +72,33 @@ def say_and_wait_for(number, path):
     written.write_text(str(os.getpid()))
     written.rename(number)
     return wait_for(path)
+
+
+def hash_of(array):
+    return hashlib.sha256(array.tobytes()).hexdigest()
+
+
+class Owner:
+    """Makes objects that are lost with it."""
+
+    def put(self, value):
+        import ray
+
+        return [ray.put(value)]
+
+    @classmethod
+    def lost(cls, value):
+        """Return a reference to an object whose owner has died."""
+        import ray
+
+        owner = ray.remote(cls).options(num_cpus=0).remote()
+        (reference,) = ray.get(owner.put.remote(value))
+        ray.kill(owner)
+        with suppress(ray.exceptions.ObjectLostError):
+            while True:  # until Ray has seen that it is gone
+                ray.get(reference, timeout=60)
+                time.sleep(0.02)
+        return reference
 
 
 def end(worker):
@@ -200,6 +228,49 @@ class TestRay(ExecutorSuite):
         shared = ray_executor.share(np.arange(100_000, dtype=np.float32))
         writeable, owndata, _ = run(ray_executor, flags, shared)
         assert (writeable, owndata) == (False, False)
+
+    def test_what_is_shared_and_lost_is_shared_anew(self, ray_executor, caplog):
+        array = np.arange(100_000, dtype=np.float32)
+        shared = ray_executor.share(array)
+        shared.reference = Owner.lost(array)
+        for key in range(3):
+            ray_executor.submit(key, "flags", flags, shared)
+        ended = collect(ray_executor, 3)
+        assert {task.key: task.value for task in ended} == dict.fromkeys(
+            range(3), (False, False, 99_999.0)
+        )
+        assert "shared anew: flags lacked its data: OwnerDiedError" in caplog.text
+        assert run(ray_executor, hash_of, shared) == hash_of(array)
+
+    def test_what_is_lost_again_and_again_is_a_lost_task(self, ray_executor, monkeypatch):
+        import ray
+
+        shared = ray_executor.share("data")
+        shared.reference = lost = Owner.lost("data")
+        monkeypatch.setattr(ray, "put", lambda value: lost)
+        ray_executor.submit("key", "repeat", double, shared)
+        (ended,) = collect(ray_executor, 1)
+        assert isinstance(ended, Lost)
+        assert ended.reason.startswith("OwnerDiedError: ")
+
+    def test_no_room_to_share_again_is_a_lost_task(self, ray_executor, monkeypatch):
+        import ray
+
+        def full(value):
+            raise ray.exceptions.ObjectStoreFullError("no room")
+
+        shared = ray_executor.share("data")
+        shared.reference = Owner.lost("data")
+        monkeypatch.setattr(ray, "put", full)
+        ray_executor.submit("key", "repeat", double, shared)
+        (ended,) = collect(ray_executor, 1)
+        assert (ended.key, ended.reason) == ("key", "ObjectStoreFullError: no room")
+
+    def test_a_lost_object_that_is_not_shared_is_a_lost_task(self, ray_executor):
+        ray_executor.submit("key", "double", double, Owner.lost(np.ones(100_000)))
+        (ended,) = collect(ray_executor, 1)
+        assert isinstance(ended, Lost)
+        assert ended.reason.startswith("OwnerDiedError: ")
 
     def test_workers_are_counted_anew_as_machines_come_and_go(self, monkeypatch):
         import cluster.ray_executor

@@ -234,14 +234,41 @@ def test_any_grid_file_is_read_or_refused(lines, noise, tmp_path_factory):
         load_config(str(path))
 
 
+DEEP = "has a key of more than 32 dots"
+LONG = "is too long: it has "
+NUMBER = "a number is too long, or brackets are nested too deep"
+
+
 @pytest.mark.parametrize(
-    "text", ["a = " + "[" * 100_000, "a = " + "{b = " * 100_000, "a." * 10_000]
+    ("text", "told"),
+    [
+        ("a = " + "[" * 100_000, NUMBER),
+        ("a = " + "{b = " * 100_000, NUMBER),
+        ("seed = " + "9" * 1_000_000, NUMBER),
+        ("seed = 0x" + "f" * 1_000_000, "seed must be a whole number"),
+        ("seed = 1e" + "9" * 1_000_000, "seed must be a whole number"),
+        ("seed = 1979-05-27", "seed must be a whole number"),
+        ("a." * 100_000 + "a = 1", DEEP),
+        ("a = {" + "a . " * 100_000 + "a = 1}", DEEP),
+        ('["it#s".' + "'a#' . " * 100_000 + "a]", DEEP),
+        ('b = """\n#"""\n' + "a." * 100_000, DEEP),
+        ("# " + "a." * 100_000 + "\n", "space is missing"),
+        ('x = "' + "a." * 100_000 + '"', "space is missing"),
+        ("'''" + "a." * 100_000, "is not valid TOML"),
+        ('x = "' + '\\"' * 100_000, "is not valid TOML"),
+        ("# x\n" * 2_500_000, LONG),
+        ("".join(f"k{i} = 1\n" for i in range(1_000_000)), LONG),
+        ("".join(f"k{i} = 1\n" for i in range(50_000)), "50001 mistakes"),
+    ],
+    ids=map(str, range(17)),
 )
-def test_a_grid_file_of_deep_nests_is_refused(text, tmp_path):
+def test_a_grid_file_that_would_take_long_is_refused_at_once(text, told, tmp_path):
     path = tmp_path / "grid.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError):
+    began = time.process_time()
+    with pytest.raises(ConfigError, match=told):
         load_config(str(path))
+    assert time.process_time() - began < 5
 
 
 OPTIONS = [

@@ -79,13 +79,15 @@ def test_half_an_hour_of_sweeps_leaves_nothing_behind(folder, capsys):
     count, first, last = soak(folder, lambda: time.monotonic() < end)
     around, clusters = left_around(), 0
     while time.monotonic() < end + 30 * float(os.environ.get("SOAK_MINUTES", "30")):
-        assert finish(start(*COMMAND, "--fresh", cwd=folder)).code == 0
+        assert finish(start(*COMMAND, "--executor", "ray", "--fresh", cwd=folder)).code == 0
         clusters += 1
     deadline = time.monotonic() + 90  # agents of Ray take a minute to see that it is gone
     while (later := left_around()) != around and time.monotonic() < deadline:
         time.sleep(1)
     with capsys.disabled():
-        sys.stdout.write(f"\n{count} sweeps: {first} -> {last}; {clusters} clusters: {later}")
+        sys.stdout.write(
+            f"\n{count} sweeps: {first} -> {last}; {clusters} clusters: {around} -> {later}"
+        )
     assert last["MiB"] < first["MiB"] + 50
     assert last["descriptors"] <= first["descriptors"]
     assert last["threads"] <= first["threads"]

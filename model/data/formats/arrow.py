@@ -14,7 +14,20 @@ from model.errors import DataError
 
 _CHUNK = 1 << 20
 
-MAGIC = {b"PAR1": "Parquet", b"ARROW1": "Arrow", b"FEA1": "Feather", b"\xff\xff\xff\xff": "Arrow"}
+_FEATHER_1 = b"FEA1"
+# The library believes its lengths and places: a changed byte ends the process, or makes numbers of
+# what lies beside the file in memory.
+_OLD = (
+    "is Feather of the first version, of which a damaged file cannot be told from a whole one. "
+    "Write it again, by pyarrow.feather.write_feather(pyarrow.feather.read_table(OLD), NEW)."
+)
+
+MAGIC = {
+    b"PAR1": "Parquet",
+    b"ARROW1": "Arrow",
+    _FEATHER_1: "Feather",
+    b"\xff\xff\xff\xff": "Arrow",
+}
 """What the formats that are no text begin with."""
 
 
@@ -30,6 +43,8 @@ def read_table(path: Path) -> Any:
 
     try:
         content = path.read_bytes()
+        if content.startswith(_FEATHER_1):
+            raise DataError(f"{path}: {_OLD} {HELP}")
         kind = next((k for magic, k in MAGIC.items() if content.startswith(magic)), "CSV")
         if kind == "CSV":
             return _read_csv(path, content)
@@ -45,14 +60,12 @@ def read_table(path: Path) -> Any:
 
 def _read_binary(path: Path, kind: str, content: bytes) -> Any:
     import pyarrow as pa
-    from pyarrow import feather, parquet
+    from pyarrow import parquet
 
     buffer = pa.BufferReader(content)
     if kind == "Parquet":
         _check_parquet(path, parquet.read_metadata(buffer))
-        table = parquet.read_table(buffer)
-    elif kind == "Feather":
-        table = feather.read_table(buffer)
+        table = parquet.read_table(buffer, page_checksum_verification=True)
     elif content.startswith(b"ARROW1"):
         table = pa.ipc.open_file(buffer).read_all()
     else:

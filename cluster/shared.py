@@ -1,0 +1,46 @@
+"""A value in Ray's object store that tasks share, and what it takes to put it there again."""
+
+from typing import Any
+
+import ray
+
+
+class Shared:
+    """A value that was handed over once, for as long as its user keeps this.
+
+    Ray may say that an object is lost while the process that made it lives: under heavy load a
+    machine takes a late answer for a death, and from then on answers so for that object. A new
+    object has the same bytes and not that past.
+
+    Parameters
+    ----------
+    value : object
+        Anything that can be pickled. Here its arrays are not held twice: they are read where they
+        lie in the object store, unless that is on another machine.
+
+    Attributes
+    ----------
+    reference : ray.ObjectRef
+        Where the value lies now.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.reference = ray.put(value)
+        outside = ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
+        # The value as it was shared, never changed: what is put again has the same bytes.
+        self._value = value if outside else ray.get(self.reference)
+        # The names in Ray of the objects that held it and are lost.
+        self._gone: set[str] = set()
+
+    def was(self, lost: str) -> bool:
+        """Return whether a lost object held this value; the first to ask shares it anew.
+
+        Parameters
+        ----------
+        lost : str
+            The object's name in Ray, in hexadecimal digits.
+        """
+        if lost == self.reference.hex():
+            self.reference = ray.put(self._value)
+            self._gone.add(lost)
+        return lost in self._gone
