@@ -7,7 +7,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from model.data.formats.csv_text import CsvForm, form_of, labels_as_written
+from model.data.formats.arrow_columns import labels_as_written
+from model.data.formats.csv_text import CsvForm, form_of
 from model.data.found import HELP
 from model.data.memory import check_unpacked
 from model.errors import DataError

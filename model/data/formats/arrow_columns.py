@@ -1,4 +1,4 @@
-"""Columns of pyarrow's tables as plain columns: numbers, and text."""
+"""Columns of pyarrow's tables as plain columns: numbers, and text; and labels as they are written."""
 
 import contextlib
 import re
@@ -13,6 +13,43 @@ from model.errors import DataError
 
 # The index of a data frame, as pandas and R write it, and as pandas reads it again.
 _INDEX = re.compile(r"^(__index_level_\d+__|Unnamed: 0(\.\d+)*|)$")
+# What stands for a whole number and for nothing else, as it would be written again.
+_WHOLE = r"^(0|-?[1-9]\d{0,17})$"
+_REAL = r"^([-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|nan))$"
+# Digits of which a number would not be written so again: 007, +1, and what 64 bits do not hold.
+_CODE = r"^([-+]?0\d+|\+\d+|-0|-?\d{19,})$"
+_TRUTH = r"^(true|True|TRUE|false|False|FALSE)$"
+
+
+def labels_as_written(texts: Any, decimal_point: str) -> Any:
+    """Return the labels of a CSV file: numbers and booleans, or text where they would lose by it.
+
+    Parameters
+    ----------
+    texts : pyarrow.ChunkedArray
+        Of strings; null where there is none.
+    decimal_point : str
+
+    Returns
+    -------
+    pyarrow.ChunkedArray
+        Of int64, float64, booleans, or the texts themselves. The codes ``01`` and ``1`` are two
+        classes, ``007`` and ``10:30`` stay what they are.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def are_all(pattern: str, of: Any) -> bool:
+        return bool(pc.all(pc.match_substring_regex(of, pattern)).as_py())
+
+    trimmed = pc.utf8_trim_whitespace(texts)
+    plain = pc.replace_substring(trimmed, ",", ".") if decimal_point == "," else trimmed
+    if are_all(_WHOLE, trimmed):
+        return trimmed.cast(pa.int64())
+    if are_all(_TRUTH, trimmed):
+        return trimmed.cast(pa.bool_())
+    codes = pc.any(pc.match_substring_regex(trimmed, _CODE)).as_py()
+    return plain.cast(pa.float64()) if are_all(_REAL, plain) and not codes else texts
 
 
 def labels_column(source: str, table: Any, target: str) -> NDArray[Any]:
