@@ -1,4 +1,4 @@
-"""Columns of pyarrow's tables as plain columns: numbers, and text; and labels as they are written."""
+"""Columns of pyarrow's tables as plain columns, and labels as they are written."""
 
 import contextlib
 import re
