@@ -3,6 +3,8 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from model.errors import PacksweepError
@@ -77,6 +79,8 @@ def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str,
         settled.append(("--server has a cluster and folders of its own", _ELSEWHERE))
     if given.get("executor") == "serial":
         settled.append(("--executor serial is one process here", ("address", "workers")))
+    if "extend" in given:
+        settled.append(("--extend takes over what the run has", ("fresh",)))
     if given.get("json") and not given.get("dry_run"):
         parser.error("--json prints the plan of --dry-run; a result as JSON is in summary.json")
     for reason, names in settled:
@@ -188,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
         "trained and tested, and the same command goes on",
     )  # fmt: skip
     run.add_argument(
-        "--target-value", "--target-cost", type=float, metavar="X",
+        "--target-value", "--target-cost", type=_finite, metavar="X",
         help="start no more trials once the best one has this cost or less, or this value of "
         "the objective",
     )  # fmt: skip
@@ -239,6 +243,13 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _finite(text: str) -> float:
+    with suppress(ValueError):
+        if isfinite(number := float(text)):
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is no finite number")
+
+
 def _seed(text: str) -> int:
     return _whole_number(text, 0)
 
@@ -259,6 +270,8 @@ def _whole_number(text: str, least: int, most: int = 2**63 - 1) -> int:
     if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
         return int(text)
     limits = f"of at least {least}" if most == 2**63 - 1 else f"from {least} to {most}"
+    if most == 2**63 - 1 and text.isascii() and text.isdigit() and text.strip("0"):
+        limits += " and below 2**63"
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {limits}")
 
 

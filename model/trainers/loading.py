@@ -71,7 +71,7 @@ def _found(name: str, place: str) -> Any:
     except ModuleNotFoundError as error:
         missing = error.name or module
         if missing == module or module.startswith(f"{missing}."):
-            reason = f"there is no module {missing}; is its folder on PYTHONPATH?"
+            reason = f"there is no module {missing}; its folder must be on PYTHONPATH"
         else:
             reason = f"it needs {missing}, which is not installed"
     except AttributeError:

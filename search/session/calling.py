@@ -9,6 +9,8 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from math import isfinite
+from numbers import Real
 from pathlib import Path
 from signal import SIGINT
 from tempfile import mkdtemp
@@ -323,6 +325,11 @@ def _check_options(given: Mapping[str, Any]) -> None:
         value = given.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{name} is {value!r}; it is a whole number from 1.")
+    target = given.get("target_value")
+    if target is not None and not (isinstance(target, Real) and isfinite(target)):
+        raise ConfigError(f"target_value is {target!r}; it is a finite number.")
+    if given.get("extend") and given.get("fresh"):
+        raise ConfigError("extend takes over what the run has, and fresh does not; leave one out.")
     if (executor := given.get("executor", "auto")) not in _EXECUTORS:
         raise ConfigError(f"executor is {executor!r}; it is 'auto', 'ray' or 'serial'.")
 

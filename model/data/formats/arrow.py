@@ -2,11 +2,12 @@
 
 import gzip
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from model.data.formats.arrow_columns import labels_as_written
 from model.data.formats.csv_text import CsvForm, form_of
 from model.data.found import HELP
 from model.data.memory import check_unpacked
@@ -31,8 +32,16 @@ MAGIC = {
 """What the formats that are no text begin with."""
 
 
-def read_table(path: Path) -> Any:
+def read_table(path: Path, target: str | None = None, as_text: Collection[str] = ()) -> Any:
     """Return a file as a table of pyarrow.
+
+    Parameters
+    ----------
+    path : Path
+    target : str, optional
+        The column of the labels.
+    as_text : collection of str
+        Columns of a CSV file that are text, whatever this file alone would make of them.
 
     Raises
     ------
@@ -47,7 +56,7 @@ def read_table(path: Path) -> Any:
             raise DataError(f"{path}: {_OLD} {HELP}")
         kind = next((k for magic, k in MAGIC.items() if content.startswith(magic)), "CSV")
         if kind == "CSV":
-            return _read_csv(path, content)
+            return _read_csv(path, content, target, as_text)
         return _read_binary(path, kind, content)
     except (OSError, EOFError, pa.ArrowException, ValueError, zlib.error) as error:
         if isinstance(error, DataError):
@@ -74,23 +83,31 @@ def _read_binary(path: Path, kind: str, content: bytes) -> Any:
     return table
 
 
-def _read_csv(path: Path, content: bytes) -> Any:
+def _read_csv(path: Path, content: bytes, target: str | None, as_text: Collection[str]) -> Any:
+    import pyarrow as pa
     from pyarrow import csv
 
     if content.startswith(b"\x1f\x8b"):
         content = _unpacked(path, content)
     form: CsvForm = form_of(path, content)
-    return csv.read_csv(
+    texts = {*as_text, *([] if target is None else [target])}
+    table = csv.read_csv(
         _stream(content),
         read_options=csv.ReadOptions(block_size=min(len(content) + 1, 2**30)),
         parse_options=csv.ParseOptions(delimiter=form.delimiter, newlines_in_values=True),
         convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(texts, pa.string()),
             decimal_point=form.decimal_point,
             null_values=form.null_values,
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         ),
     )
+    names = table.column_names
+    if target is None or target in as_text or names.count(target) != 1:
+        return table
+    labels = labels_as_written(table[target], form.decimal_point)
+    return table.set_column(names.index(target), target, labels)
 
 
 def _unpacked(path: Path, content: bytes) -> bytes:

@@ -1,5 +1,6 @@
-"""Columns of pyarrow's tables as plain columns: numbers, and text."""
+"""Columns of pyarrow's tables as plain columns, and labels as they are written."""
 
+import contextlib
 import re
 from typing import Any
 
@@ -10,8 +11,45 @@ from model.data.formats.columns import Column
 from model.data.found import HELP
 from model.errors import DataError
 
-# The index of a data frame, as pandas writes it.
-_INDEX = re.compile(r"^(__index_level_\d+__|Unnamed: 0|)$")
+# The index of a data frame, as pandas and R write it, and as pandas reads it again.
+_INDEX = re.compile(r"^(__index_level_\d+__|Unnamed: 0(\.\d+)*|)$")
+# What stands for a whole number and for nothing else, as it would be written again.
+_WHOLE = r"^(0|-?[1-9]\d{0,17})$"
+_REAL = r"^([-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|nan))$"
+# Digits of which a number would not be written so again: 007, +1, and what 64 bits do not hold.
+_CODE = r"^([-+]?0\d+|\+\d+|-0|-?\d{19,})$"
+_TRUTH = r"^(true|True|TRUE|false|False|FALSE)$"
+
+
+def labels_as_written(texts: Any, decimal_point: str) -> Any:
+    """Return the labels of a CSV file: numbers and booleans, or text where they would lose by it.
+
+    Parameters
+    ----------
+    texts : pyarrow.ChunkedArray
+        Of strings; null where there is none.
+    decimal_point : str
+
+    Returns
+    -------
+    pyarrow.ChunkedArray
+        Of int64, float64, booleans, or the texts themselves. The codes ``01`` and ``1`` are two
+        classes, ``007`` and ``10:30`` stay what they are.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def are_all(pattern: str, of: Any) -> bool:
+        return bool(pc.all(pc.match_substring_regex(of, pattern)).as_py())
+
+    trimmed = pc.utf8_trim_whitespace(texts)
+    plain = pc.replace_substring(trimmed, ",", ".") if decimal_point == "," else trimmed
+    if are_all(_WHOLE, trimmed):
+        return trimmed.cast(pa.int64())
+    if are_all(_TRUTH, trimmed):
+        return trimmed.cast(pa.bool_())
+    codes = pc.any(pc.match_substring_regex(trimmed, _CODE)).as_py()
+    return plain.cast(pa.float64()) if are_all(_REAL, plain) and not codes else texts
 
 
 def labels_column(source: str, table: Any, target: str) -> NDArray[Any]:
@@ -74,13 +112,23 @@ def _nulls(array: Any) -> NDArray[np.bool_]:
     return nulls
 
 
-def is_index(name: str, column: Any) -> bool:
-    """Whether a column is the numbers of the rows, as pandas writes them."""
+def is_index(name: str) -> bool:
+    """Whether a column is an index of the rows by its name, whatever it counts or calls them.
+
+    An index of rows that were shuffled tells their old order, and in a table that was sorted by its
+    classes the class.
+    """
+    return bool(_INDEX.match(name))
+
+
+def is_text(column: Any) -> bool:
+    """Whether a column of pyarrow holds text."""
     import pyarrow as pa
 
-    if not _INDEX.match(name) or not pa.types.is_integer(column.type) or column.null_count:
-        return False
-    return bool((_plain(column).to_numpy() == np.arange(len(column))).all())
+    types, kind = pa.types, column.type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def plain_columns(source: str, name: str, column: Any, remarks: list[str]) -> list[Column]:
@@ -108,14 +156,16 @@ def plain_columns(source: str, name: str, column: Any, remarks: list[str]) -> li
         return _list_columns(source, name, array)
     if types.is_null(kind):
         return [Column(name, np.zeros(len(array)), nulls)]
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+    if is_text(array):
         return [Column(name, np.array(array.to_pylist(), dtype=object), nulls)]
     if types.is_temporal(kind):
+        seconds = _seconds(source, name, array)
         remarks.append(f"{source}: {_temporal_rule(kind)}")
-        return [Column(name, _seconds(array), nulls)]
+        return [Column(name, seconds, nulls)]
     if types.is_decimal(kind):
-        array = array.cast(pa.float64())
-    if not (types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(array.type)):
+        array = _decimals(array)
+        kind = array.type
+    if not (types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)):
         raise DataError(
             f"{source}: column {name!r} holds {kind}, which is no number, text, time or list of "
             f"numbers; leave it out of the file, or turn it into numbers. {HELP}"
@@ -147,6 +197,16 @@ def _list_columns(source: str, name: str, array: Any) -> list[Column]:
     return [Column(f"{name}[{i}]", rows[:, i], missing[:, i]) for i in range(rows.shape[1])]
 
 
+def _decimals(array: Any) -> Any:
+    """Return decimals as whole numbers where all are whole by their type, else in float64."""
+    import pyarrow as pa
+
+    if array.type.scale <= 0:
+        with contextlib.suppress(pa.ArrowInvalid):  # beyond 64 bits
+            return array.cast(pa.int64())
+    return array.cast(pa.float64())
+
+
 def _temporal_rule(kind: Any) -> str:
     from pyarrow import types
 
@@ -155,7 +215,7 @@ def _temporal_rule(kind: Any) -> str:
     return "times of day are seconds." if types.is_time(kind) else "dates are seconds since 1970."
 
 
-def _seconds(array: Any) -> NDArray[np.float64]:
+def _seconds(source: str, name: str, array: Any) -> NDArray[np.float64]:
     """Return times as seconds; missing ones as 0."""
     import pyarrow as pa
 
@@ -165,7 +225,10 @@ def _seconds(array: Any) -> NDArray[np.float64]:
         kind = array.type
     units = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
     if not hasattr(kind, "unit") or kind.unit not in units:
-        raise DataError(f"A column holds {kind}, which is no number of seconds. {HELP}")
+        raise DataError(
+            f"{source}: column {name!r} holds {kind}, which is no number of seconds; leave it out "
+            f"of the file, or turn it into numbers. {HELP}"
+        )
     whole = array.cast(pa.int32() if types.is_time32(kind) else pa.int64()).fill_null(0)
     seconds: NDArray[np.float64] = whole.to_numpy(zero_copy_only=False) / units[kind.unit]
     return seconds

@@ -144,7 +144,7 @@ def encoded(
     """
     blocks = []
     for column, encoding in zip(columns, encodings, strict=True):
-        if column.is_text != bool(encoding.categories):
+        if len(column.known) and column.is_text != bool(encoding.categories):
             here, there = ("text", "numbers") if column.is_text else ("numbers", "text")
             raise DataError(
                 f"{source}: column {column.name!r} holds {here}, and {there} in the training "
@@ -161,6 +161,8 @@ def _one_hot(
     source: str, column: Column, encoding: Encoding, remarks: list[str]
 ) -> NDArray[np.uint8]:
     hot = np.zeros((len(column.values), len(encoding.categories)), np.uint8)
+    if not len(column.known):  # whose values need not be text
+        return hot
     for place, value in enumerate(encoding.categories):
         hot[:, place] = (column.values == value) & ~column.missing
     unknown = sorted(set(column.known.tolist()) - set(encoding.categories))
@@ -175,7 +177,9 @@ def _one_hot(
 def _numbers(column: Column, encoding: Encoding) -> NDArray[Any]:
     if not column.missing.any():
         return column.values
-    return np.where(column.missing, encoding.fill, column.values.astype(np.float64))
+    numbers = np.full(len(column.values), encoding.fill)
+    numbers[~column.missing] = column.known
+    return numbers
 
 
 def _of_one_type(
@@ -187,17 +191,30 @@ def _of_one_type(
         low = min(0, *(int(block.min()) for block in blocks))
         high = max(int(block.max()) for block in blocks)
         common = np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))
-        common = np.dtype(np.int64) if common.kind == "f" else common
+        if common.kind == "f":  # as numpy has it for the two types, though int64 may hold both
+            _refuse_larger(source, columns, np.iinfo(np.int64).max, "2**63", "negative numbers")
+            common = np.dtype(np.int64)
     else:
         common = np.result_type(*types)
-        for column, block in zip(columns, blocks, strict=True):
-            if block.dtype.kind in "iu" and max(-int(block.min()), int(block.max())) > _EXACT:
-                raise DataError(
-                    f"{source}: column {column.name!r} holds whole numbers beyond 2**53, which "
-                    "cannot stand exactly beside fractions; subtract a constant from them, or "
-                    "leave the column out."
-                )
+        _refuse_larger(source, columns, _EXACT, "2**53", "fractions")
     return [block.astype(common) for block in blocks]
+
+
+def _refuse_larger(
+    source: str, columns: Sequence[Column], most: int, shown: str, beside: str
+) -> None:
+    """Refuse whole numbers beyond the largest that stand exactly beside other values."""
+    for column in columns:
+        numbers = column.known
+        if numbers.dtype.kind not in "iu" or not len(numbers):
+            continue
+        if max(-int(numbers.min()), int(numbers.max())) > most:
+            beside = "the mean of the others" if column.missing.any() else beside
+            raise DataError(
+                f"{source}: column {column.name!r} holds whole numbers beyond {shown}, which "
+                f"cannot stand exactly beside {beside}; subtract a constant from them, or leave "
+                "the column out."
+            )
 
 
 _MEAN = "give --missing mean to put the mean of the column there"

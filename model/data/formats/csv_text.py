@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from model.data.found import HELP
@@ -15,6 +16,11 @@ NULLS = (
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
+# Rows by which the decimal point is told.
+_ROWS = 1000
+_COMMA = re.compile(r"\s*[-+]?\d+,\d+([eE][-+]?\d+)?\s*")
+_POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
+_THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+\s*")
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ def form_of(path: Path, content: bytes) -> CsvForm:
     DataError
         If it is empty, no text in UTF-8, or its first line holds no names.
     """
-    lines = _text(path, content).lstrip("\ufeff").splitlines()[:2]
+    lines = _text(path, content).lstrip("\ufeff").splitlines()
     if not lines or not lines[0].strip():
         raise DataError(f"{path}: has no first line with the names of the columns. {HELP}")
     plain = _QUOTED.sub("", lines[0])
@@ -53,9 +59,19 @@ def form_of(path: Path, content: bytes) -> CsvForm:
             f"{path}: its first line holds numbers, and should hold the names of the columns, such "
             f"as a,b,species. Add such a line. {HELP}"
         )
-    row = _QUOTED.sub("", lines[1]) if len(lines) > 1 else ""
-    comma = delimiter != "," and re.search(r"\d,\d", row) and not re.search(r"\d\.\d", row)
+    comma = delimiter != "," and _has_decimal_commas(lines, delimiter)
     return CsvForm(delimiter, "," if comma else ".", list(NULLS))
+
+
+def _has_decimal_commas(lines: list[str], delimiter: str) -> bool:
+    """Whether a comma is the decimal point of the first rows, and no separator of thousands."""
+    found = False
+    for line in islice(lines, 1, 1 + _ROWS):
+        for field in _QUOTED.sub("", line).split(delimiter):
+            if _POINT.fullmatch(field):
+                return False
+            found |= bool(_COMMA.fullmatch(field)) and not _THOUSANDS.fullmatch(field)
+    return found
 
 
 def _text(path: Path, content: bytes) -> str:

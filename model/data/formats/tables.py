@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.formats.arrow import MAGIC, concatenated, read_table, table_of_frame
-from model.data.formats.arrow_columns import is_index, labels_column, plain_columns, weights_column
+from model.data.formats.arrow_columns import (
+    is_index,
+    is_text,
+    labels_column,
+    plain_columns,
+    weights_column,
+)
 from model.data.formats.columns import (
     Column,
     by_name,
@@ -51,7 +57,10 @@ class TableReader:
         files = _parts_of_folder(path) if path.is_dir() else {"": [path]}
         name = path.resolve().name if path.is_dir() else _stem(path)
         remarks: list[str] = []
-        tables = {part: _Table.read(paths, reading, remarks) for part, paths in files.items()}
+        found = _read_alike(files, reading.target)
+        tables = {
+            part: _Table.read(paths, found[part], reading, remarks) for part, paths in files.items()
+        }
         return found_tables(name, tables, reading, remarks, _siblings(path))
 
 
@@ -146,10 +155,11 @@ class _Table:
         self.source, self.columns, self.y, self.weights = source, columns, y, weights
 
     @classmethod
-    def read(cls, paths: Sequence[Path], reading: Reading, remarks: list[str]) -> "_Table":
-        """Read the files of one part."""
+    def read(
+        cls, paths: Sequence[Path], tables: list[Any], reading: Reading, remarks: list[str]
+    ) -> "_Table":
+        """Take the tables of pyarrow apart that the files of one part hold."""
         source = str(paths[0]) if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} files)"
-        tables = [read_table(path) for path in paths]
         _checked_names(source, tables[0].column_names)
         return cls.of(source, concatenated(source, tables), reading, remarks)
 
@@ -169,11 +179,38 @@ class _Table:
         for name in names:
             if name in left_out:
                 continue
-            if is_index(name, table[name]):
-                remarks.append(f"{source}: column {name!r} counts the rows and is left out.")
+            if is_index(name):
+                remarks.append(
+                    f"{source}: column {name!r} counts or names the rows, as an index does, and is "
+                    "left out; under another name it is a feature."
+                )
                 continue
             columns += plain_columns(source, name, table[name], remarks)
         return cls(source, columns, y, weights)
+
+
+def _read_alike(files: Mapping[str, Sequence[Path]], target: str | None) -> dict[str, list[Any]]:
+    """Return the tables of pyarrow of each part, with text where the training rows have text.
+
+    A CSV file says no types: of the sizes ``1`` and ``XL`` a part may hold ``1`` alone, and of the
+    labels ``01`` and ``10`` it may lack the first.
+    """
+    found = {part: [read_table(path, target) for path in paths] for part, paths in files.items()}
+    texts = {name for table in found[""] for name in table.column_names if _is_text(table, name)}
+
+    def alike(path: Path, table: Any) -> Any:
+        odd = [name for name in table.column_names if name in texts and not _is_text(table, name)]
+        return read_table(path, target, texts) if odd else table
+
+    return {
+        part: [alike(path, table) for path, table in zip(paths, found[part], strict=True)]
+        for part, paths in files.items()
+    }
+
+
+def _is_text(table: Any, name: str) -> bool:
+    """Whether a column that has a name of its own holds text."""
+    return table.column_names.count(name) == 1 and is_text(table[name])
 
 
 def _suffix(path: Path) -> str:

@@ -320,7 +320,7 @@ def test_trials_are_taken_over_and_only_the_rest_is_trained(own, capfd):
         ('rate = [0.1, "a"]\nepochs = [1]', "own:Descent", "all of one kind"),
         ("rate = [0.1]\nseconds = [1]\nepochs = [1]", "own:Descent", "a column of the log already"),
         ("rate = [0.1]\nepochs = [1]", "own:Nothing", "has no Nothing"),
-        ("rate = [0.1]\nepochs = [1]", "nowhere:X", "is its folder on PYTHONPATH?"),
+        ("rate = [0.1]\nepochs = [1]", "nowhere:X", "its folder must be on PYTHONPATH."),
         ("rate = [0.1]\nepochs = [1]", "broken:X", "importing broken failed: ZeroDivisionError"),
     ],
 )
