@@ -77,10 +77,11 @@ class Hooks:
         transport: Callable[[], httpx2.BaseTransport] | None = None,
     ) -> None:
         self._ledger, self._hosts = ledger, hosts
-        self._http = httpx2.Client(
-            timeout=_ANSWER_SECONDS, follow_redirects=False,
-            transport=transport() if transport else None,
-        )  # fmt: skip
+        self._transport = transport
+        # One for all threads, made under the lock when the first thing is sent: to read the
+        # certificates takes longer than all else that a service starts with.
+        self._client: httpx2.Client | None = None
+        self._making = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hooks", daemon=True)
 
@@ -97,7 +98,19 @@ class Hooks:
 
     def close(self) -> None:
         """Close connections."""
-        self._http.close()
+        with self._making:
+            if self._client is not None:
+                self._client.close()
+
+    def _http(self) -> httpx2.Client:
+        """Return the connections, which are none yet until something is sent."""
+        with self._making:
+            if self._client is None:
+                self._client = httpx2.Client(
+                    timeout=_ANSWER_SECONDS, follow_redirects=False,
+                    transport=self._transport() if self._transport else None,
+                )  # fmt: skip
+            return self._client
 
     # --- What people ask.
 
@@ -196,7 +209,7 @@ class Hooks:
         }
         try:
             self._check(hook.url)  # what was allowed may not be any more
-            with self._http.stream(
+            with self._http().stream(
                 "POST", hook.url, content=delivery.body.encode(), headers=headers
             ) as answer:  # whose body nobody reads
                 return answer.is_success, f"answered {answer.status_code}"

@@ -54,7 +54,10 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("output")
     write_images(path / "data.npz")
     write_grid(path / "grid.toml", "./data.npz")
-    assert finish(start(*SERIAL, "undisturbed", cwd=path)).code == 0
+    # In this process: each worker that has some of these tests makes it, and a start takes seconds.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        assert sweep([*SERIAL, "undisturbed"]) == 0
     return path
 
 
@@ -298,9 +301,12 @@ def test_a_terminal_that_has_not_the_letters_of_a_name_shows_it_all_the_same(fol
     assert r"K\xe4se" in outcome.out
 
 
-def test_a_log_that_cannot_be_written_is_told_once_and_no_reason_to_stop(folder):
+def test_a_log_that_cannot_be_written_is_told_once_and_no_reason_to_stop(
+    folder, capfd, monkeypatch
+):
+    monkeypatch.chdir(folder)
     (folder / "unlogged/sweep.log").mkdir(parents=True)
-    outcome = finish(start(*SERIAL, "unlogged", cwd=folder))
+    outcome = invoke(capfd, *SERIAL, "unlogged")
     assert outcome.code == 0
     assert outcome.err.count("unlogged/sweep.log cannot be written (Is a directory)") == 1
     assert all((folder / "unlogged" / name).exists() for name in ENDED)

@@ -24,6 +24,18 @@ GRID = {
 }
 TRIALS = 18
 
+# In several waves, of trainings that are short.
+SEARCH = {
+    "dataset": "digits",
+    "space": {
+        "batch_size": [64, 128, 256],
+        "learning_rate": {"low": 5e-8, "high": 1e-5, "log": True},
+        "epochs": {"low": 1, "high": 4},
+        "alpha": {"low": 0.01, "high": 10000, "log": True},
+    },
+    "sampler": {"name": "tpe", "options": {"multivariate": True}},
+}
+
 
 def swept(folder, **options):
     return search.sweep(GRID, folder=folder, executor="serial", progress=False, **options)
@@ -111,7 +123,7 @@ def test_patience_ends_it(tmp_path):
 def test_a_sampled_search_ends_early_and_goes_on_as_if_it_had_not(tmp_path):
     def searched(folder, **options):
         return search.sweep(
-            "tpe", "digits", folder=folder, executor="serial", progress=False, trials=80, **options
+            SEARCH, folder=folder, executor="serial", progress=False, trials=80, **options
         )
 
     searched(tmp_path / "whole")
