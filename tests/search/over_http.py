@@ -59,7 +59,12 @@ class Api:
 
     def ended(self, sweep):
         states = {"done", "failed", "cancelled"}
-        return wait_for(lambda: (s := self.json("GET", f"sweeps/{sweep}"))["state"] in states and s)
+
+        def look():
+            return (s := self.json("GET", f"sweeps/{sweep}"))["state"] in states and s
+
+        # A request takes milliseconds of a core, which the sweep that is waited for can use.
+        return wait_for(look, pause=0.05)
 
 
 @contextmanager

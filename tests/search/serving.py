@@ -101,12 +101,12 @@ class Served:
         return Path(self.service.ledger.sweeps.get(sweep).folder)
 
 
-def wait_for(look, seconds=240.0):
+def wait_for(look, seconds=240.0, pause=0.01):
     """Return what a look gives, once that is true of it; how soon says how busy the machine is."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, "it has not come"
-        time.sleep(0.01)
+        time.sleep(pause)
     return found
 
 

@@ -94,7 +94,9 @@ def assert_each_once(run_dir, undisturbed):
 
 
 @pytest.mark.xdist_group("undisturbed")  # made once for all of them
-def test_killed_at_five_moments_the_same_command_ends_as_if_undisturbed(folder, undisturbed):
+def test_killed_at_five_moments_the_same_command_ends_as_if_undisturbed(
+    folder, undisturbed, capfd, monkeypatch
+):
     chance = random.Random(0)
     run_dir = folder / "killed"
     last = logged_files(folder / "undisturbed") - 3
@@ -108,7 +110,8 @@ def test_killed_at_five_moments_the_same_command_ends_as_if_undisturbed(folder, 
             assert_same_results(
                 done, undisturbed[undisturbed.number.isin(done.number)].reset_index()
             )
-    outcome = finish(start(*sweep("killed"), cwd=folder))
+    monkeypatch.chdir(folder)
+    outcome = invoke(capfd, *sweep("killed"))
     assert outcome.code == 0
     assert re.search(r"288 trials on data, \d+ of them done", outcome.err)
     assert_each_once(run_dir, undisturbed)

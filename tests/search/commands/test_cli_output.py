@@ -218,7 +218,7 @@ RAY = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
 
 
 @pytest.mark.parametrize("executor", ["serial", pytest.param("ray", marks=RAY)])
-def test_a_terminal_that_hangs_up_ends_a_sweep_as_ctrl_c_does(folder, executor):
+def test_a_terminal_that_hangs_up_ends_a_sweep_as_ctrl_c_does(folder, executor, capfd, monkeypatch):
     hold, name = Hold(1, folder), f"hung-up-{executor}"
     process, main = in_terminal(
         folder, [*hold.run, "--grid", "./grid.toml", "--executor", executor, "--run-dir", name]
@@ -236,7 +236,8 @@ def test_a_terminal_that_hangs_up_ends_a_sweep_as_ctrl_c_does(folder, executor):
     assert "ended: Interrupted. " in log
     assert "Traceback" not in log
     assert not (folder / name / "summary.json").exists()
-    assert finish(start("--resume", name, "--executor=serial", cwd=folder)).code == 0
+    monkeypatch.chdir(folder)
+    assert invoke(capfd, "--resume", name, "--executor=serial").code == 0
     assert_same_results(table(folder / name), table(folder / "undisturbed"))
 
 
@@ -276,16 +277,19 @@ def test_a_terminal_that_was_stopped_by_ctrl_s_does_not_hold_the_sweep_up(folder
 
 
 @pytest.mark.parametrize("wish", [{"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}])
-def test_who_asks_for_colours_gets_no_moving_cursor_in_a_log(folder, wish):
+def test_who_asks_for_colours_gets_no_moving_cursor_in_a_log(folder, wish, capfd, monkeypatch):
+    monkeypatch.chdir(folder)
+    for name, value in (wish | {"TERM": "xterm"}).items():
+        monkeypatch.setenv(name, value)
     run = f"in-{next(iter(wish))}"
-    process = start(*SERIAL, run, cwd=folder, env=os.environ | wish | {"TERM": "xterm"})
-    outcome = finish(process)
+    outcome = invoke(capfd, *SERIAL, run)
     assert outcome.code == 0
     assert "\x1b" not in outcome.out + outcome.err
     assert " of 16 trials" in outcome.err
-    look = [sys.executable, "-m", "search.status", run, "--watch"]
-    done = subprocess.run(look, cwd=folder, env=os.environ | wish, capture_output=True, check=True)
-    assert b"\x1b" not in done.stdout
+    outcome = look(capfd, status, run, "--watch")
+    assert outcome.code == 0
+    assert run in outcome.out
+    assert "\x1b" not in outcome.out
 
 
 def test_a_dumb_terminal_gets_plain_lines_whoever_asks_for_colours(folder):
