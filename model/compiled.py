@@ -8,8 +8,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from numba import njit
-from numba.core import caching
+from model.errors import PacksweepError
+
+try:
+    from numba import njit
+    from numba.core import caching
+except ValueError as error:  # of a setting of its own, such as NUMBA_NUM_THREADS=0
+    raise PacksweepError(
+        f"numba, which compiles the loops, does not start: {error} Its settings are the variables "
+        "NUMBA_... in the environment; unset them, and give the same command."
+    ) from error
+
+__all__ = ["compiled", "njit"]
 
 _FunctionCache: Any = caching.FunctionCache  # without types
 

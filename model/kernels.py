@@ -9,10 +9,9 @@ every inner loop runs over contiguous memory in m and becomes vector code.
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from model.compiled import compiled
+from model.compiled import compiled, njit
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 import os
+import re
 import signal
 import sys
 import time
@@ -29,6 +30,9 @@ _SEEN = (
     "of processes until now. Give it in the environment: docs/cluster.md says how.\n"
 )
 
+
+# The system's loader, of a library.
+_DOES_NOT_FIT = re.compile("failed to map|cannot map|cannot allocate memory", re.IGNORECASE)
 
 COMPLETING = "_ARGCOMPLETE"
 """Name in the environment by which a shell asks what may follow on a line."""
@@ -163,7 +167,27 @@ def command(
         except KeyboardInterrupt:
             sys.stderr.write(interrupted)
             return INTERRUPTED
+        except (MemoryError, ImportError) as error:
+            if not (lack := _lack_of_memory(error)):
+                raise
+            sys.stderr.write(f"error: {visible(without_logins(lack))}\n")
+            return 1
     return 0
+
+
+def _lack_of_memory(error: MemoryError | ImportError) -> str:
+    """Return what is said of memory that is not to be had; nothing where an error is another one.
+
+    A library that does not fit any more is a failed import of a file that is there.
+    """
+    if isinstance(error, ImportError) and not _DOES_NOT_FIT.search(str(error)):
+        return ""
+    reason = f" ({error})" if str(error) else ""
+    return (
+        f"There is not enough memory for this command{reason}. Close other programs, or allow more "
+        "(ulimit -v, or the limit of a container or a job). What was logged before is safe; the "
+        "same command continues."
+    )
 
 
 def _take_over_interrupts() -> None:

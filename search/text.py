@@ -1,5 +1,6 @@
 """Text for people: times, numbers, tables, and lines that fit a terminal."""
 
+import os
 import re
 import textwrap
 from collections.abc import Sequence
@@ -14,6 +15,10 @@ from search.output import visible
 
 _GAPS = (2, 1)
 
+_SIZES = "COLUMNS", "LINES"
+"""Names in the environment by which a terminal's size is given."""
+_SIZE = re.compile(r"0*[1-9][0-9]{0,4}", re.ASCII)
+
 # What ends a sentence of a library, and what begins one that is only a link.
 _PARTS = re.compile(r"\n+|(?<=[.!?])\s+|(?=\(Background)")
 _LINK = re.compile(r"https?://")
@@ -24,8 +29,19 @@ def console(stream: TextIO) -> Console:
 
     Systems that keep logs often ask for colours by FORCE_COLOR, and would get a moving cursor too.
     """
+    # What rich would believe and nobody has: of 0 columns it shows nothing at all.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _SIZES or _SIZE.fullmatch(value)
+    }
     # A path may hold what looks like an emoji's name, and must be printed as it is.
-    return Console(file=stream, force_terminal=stream.isatty(), emoji=False)
+    return Console(
+        file=stream,
+        force_terminal=stream.isatty(),
+        emoji=False,
+        _environ=environment,
+    )
 
 
 def show(console: Console, text: str, style: str = "") -> None:

@@ -40,7 +40,7 @@ def parse(text: str) -> dict[str, Any]:
     if len(text) > LARGEST:
         raise ValueError(
             f"is too long: it has {len(text):,} characters, and up to {LARGEST:,} are read. Give "
-            "ranges in place of long lists"
+            "ranges and a sampler in place of long lists, or make several grids of it"
         )
     if _DEEP_KEY.search(_STRING_OR_COMMENT.sub(_stand_in, text)):
         raise ValueError(f"has a key of more than {_DEEPEST} dots, and no setting lies so deep")

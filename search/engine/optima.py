@@ -8,6 +8,7 @@ from cluster.executor import Executor
 from model.optima import AlphaOptimum, find_optimum
 from search.engine.attempts import Task, run_tasks
 from search.storage import Place, load_arrays, prepare_folder, save_arrays, seal_of
+from search.text import duration
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,11 @@ class Optima:
         return [alpha for alpha in self._alphas if alpha not in self._found]
 
     def find_missing(
-        self, examples: Any, executor: Executor, interrupted: Callable[[], bool]
+        self,
+        examples: Any,
+        executor: Executor,
+        interrupted: Callable[[], bool],
+        say: Callable[[str], None] | None = None,
     ) -> list[AlphaOptimum]:
         """Find the optima that are missing, with all workers; return all by their alphas.
 
@@ -62,6 +67,8 @@ class Optima:
         executor : Executor
         interrupted : callable
             Whether the user or the system has asked to stop.
+        say : callable, optional
+            Is told of each that is found: some take minutes, and silence looks like a halt.
 
         Raises
         ------
@@ -77,6 +84,8 @@ class Optima:
             save_arrays(self._path(alpha), optimum, seal_of(self._path(alpha), self._run))
             self._found[alpha] = optimum
             log.info("optimum of alpha %g found in %.1f s", alpha, optimum.seconds)
+            if say:
+                say(f"Optimum of alpha {alpha:g} found in {duration(optimum.seconds)}")
         return [self._found[alpha] for alpha in self._alphas]
 
     def _task(self, examples: Any, alpha: float) -> Task:

@@ -194,8 +194,8 @@ class Ending:
         optima = Optima(self.folder.optimum, alphas, self.folder.run, seconds)
         if count := len(optima.missing):
             what = "1 alpha" if count == 1 else f"{count} alphas"
-            self.say(f"Finding the optimum of {what} ...")
-        return optima.find_missing(self.examples, self.executor, self.interrupted)
+            self.say(f"Finding the optimum of {what}, seconds to minutes each ...")
+        return optima.find_missing(self.examples, self.executor, self.interrupted, self.say)
 
     def _optimum(self, found: Sequence[AlphaOptimum], best: int) -> OptimumFigures | None:
         """Return what the summary says of the optima; None where they are not asked for."""

@@ -1,5 +1,6 @@
 """Numbers for people: short, and never minus zero."""
 
+import io
 import math
 import re
 
@@ -13,7 +14,7 @@ from model.data.description import describe
 from search.record import TiedTrial
 from search.report.ties import interval_text
 from search.result.guessing import rates_warning
-from search.text import duration, fixed, number_text, signed, value_text
+from search.text import console, duration, fixed, number_text, signed, value_text
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.floats(-1e-3, 1e-3)
 DECIMALS = st.integers(0, 6)
@@ -69,3 +70,19 @@ def test_a_range_of_values_does_not_begin_at_minus_zero():
     data = Dataset("mine", np.array([[-0.0, 1.0], [0.5, 0.2]]), np.array([0, 1]))
     assert "(float64, 0 to 1)" in describe(data, "mine")
     assert "from 0 to 1" in rates_warning("raw", 1.0, 1e-9, 1e-8, (-0.0, 1.0))
+
+
+@pytest.mark.parametrize("name", ["COLUMNS", "LINES"])
+@pytest.mark.parametrize("size", ["0", "000", "²", "999999", "-5", "wide", ""])
+def test_a_size_that_no_terminal_has_hides_nothing(name, size, monkeypatch):
+    monkeypatch.setenv(name, size)
+    stream = io.StringIO()
+    shown = console(stream)
+    shown.print("the best trial")
+    assert stream.getvalue() == "the best trial\n"
+    assert min(shown.size) > 1
+
+
+def test_a_size_that_a_terminal_can_have_is_believed(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "132")
+    assert console(io.StringIO()).size.width == 132

@@ -20,7 +20,8 @@ _FEATHER_1 = b"FEA1"
 # what lies beside the file in memory.
 _OLD = (
     "is Feather of the first version, of which a damaged file cannot be told from a whole one. "
-    "Write it again, by pyarrow.feather.write_feather(pyarrow.feather.read_table(OLD), NEW)."
+    'Write it again: python -c "from pyarrow import feather; '
+    "feather.write_feather(feather.read_table('OLD'), 'NEW')\"."
 )
 
 MAGIC = {

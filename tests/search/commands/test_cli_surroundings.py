@@ -3,12 +3,16 @@
 import io
 import os
 import shutil
+import subprocess
 import sys
 
+import numpy as np
 import pytest
 from command_line import invoke, write_grid, write_images
 
 from search import runs, status
+from search.command import Parser
+from search.command import command as run_command
 from search.record import RunFolder
 from search.run import main
 
@@ -91,3 +95,43 @@ def test_a_link_to_a_folder_that_is_gone_gets_the_folder_again(finished, tmp_pat
     outcome = invoke(capfd, *command(finished)[:2], "--run-dir", link, *RUN)
     assert outcome.code == 0, outcome.err
     assert (tmp_path / "disk/full/summary.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        np._core._exceptions._ArrayMemoryError((2**40,), np.dtype("f8")),
+        ImportError("_fblas.so: failed to map segment from shared object"),
+    ],
+)
+def test_memory_that_is_not_to_be_had_is_one_message(error, capfd):
+    def act(args):
+        raise error
+
+    assert run_command(Parser(), act, []) == 1
+    _, err = capfd.readouterr()
+    assert err.startswith("error: There is not enough memory for this command")
+    assert str(error) in err
+    assert err.count("\n") == 1
+
+
+def test_another_failed_import_keeps_its_traceback():
+    def act(args):
+        raise ImportError("cannot import name 'x'")
+
+    with pytest.raises(ImportError, match="cannot import name"):
+        run_command(Parser(), act, [])
+
+
+def test_a_setting_with_which_numba_does_not_start_is_one_message():
+    done = subprocess.run(
+        [sys.executable, "-c", "import model.kernels"],
+        env={**os.environ, "NUMBA_NUM_THREADS": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("model.errors.PacksweepError: numba, which compiles the loops, does not")
+    assert "NUMBA_" in last

@@ -136,6 +136,12 @@ def missing(folder, alphas):
     return Optima(folder, alphas).missing
 
 
+def test_each_is_told_when_it_is_found(tmp_path):
+    told = []
+    Optima(tmp_path, ALPHAS).find_missing(EXAMPLES, Workers(), never, told.append)
+    assert told == [f"Optimum of alpha {alpha:g} found in 0 s" for alpha in ALPHAS]
+
+
 def test_files_keep_it_whole_and_others_are_found_anew(tmp_path):
     find(tmp_path, (1.0,))
     (path,) = tmp_path.iterdir()
