@@ -37,4 +37,4 @@ RUN pip install --no-cache-dir --no-deps --no-index /tmp/dist/*.whl
 USER packsweep
 WORKDIR /home/packsweep
 # Used where the processor is that of the build; another one compiles its own beside them.
-RUN python -c "from model.pack import compile_kernels; compile_kernels()"
+RUN python -c "from model.scoring import compile_kernels; compile_kernels()"

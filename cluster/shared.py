@@ -16,7 +16,7 @@ class Shared:
     ----------
     value : object
         Anything that can be pickled. Here its arrays are not held twice: they are read where they
-        lie in the object store, unless that is on another machine.
+        lie in the object store, unless that is on another machine. What is no array is.
 
     Attributes
     ----------
@@ -26,9 +26,8 @@ class Shared:
 
     def __init__(self, value: Any) -> None:
         self.reference = ray.put(value)
-        outside = ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
         # The value as it was shared, never changed: what is put again has the same bytes.
-        self._value = value if outside else ray.get(self.reference)
+        self._value = self._held(value)
         # The names in Ray of the objects that held it and are lost.
         self._gone: set[str] = set()
 
@@ -42,5 +41,15 @@ class Shared:
         """
         if lost == self.reference.hex():
             self.reference = ray.put(self._value)
+            self._value = self._held(self._value)  # or else the lost object keeps its memory
             self._gone.add(lost)
         return lost in self._gone
+
+    def _held(self, value: Any) -> Any:
+        """Return the value as it lies in the object store, or itself where that cannot be."""
+        if ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
+            return value
+        try:
+            return ray.get(self.reference)
+        except ray.exceptions.RaySystemError:  # it can be read on workers alone
+            return value

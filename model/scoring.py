@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState, advance_averaging
-from model.products import NUMPY, Products
+from model.products import NUMPY, Products, products_named
 from model.seen_rows import SeenRows
 
 F32 = NDArray[np.float32]
@@ -189,10 +190,25 @@ def penalty(state: PackState, *, alike: bool = False) -> F64:
     return penalties
 
 
-def compile_kernels() -> None:
-    """Compile the trainer's loops, or find them in the cache, by training on nothing much."""
+@cache
+def compile_kernels(products: str = NUMPY.name) -> None:
+    """Compile the trainer's loops, or find them in the cache, by training on nothing much.
+
+    Once in a process: who measures seconds calls it before.
+
+    Parameters
+    ----------
+    products : str
+        How they multiply.
+
+    Raises
+    ------
+    MissingProductsError
+        If this machine lacks what these need.
+    """
+    way = products_named(products)
     X, y = np.zeros((2, 1), np.float32), np.array([0, 1])
     state = PackState.start(1, np.ones(1), np.ones(1), n_features=1, n_classes=2, seed=0)
-    last, average = advance_averaging(state, X, y, 1)
-    score(last, X, y)
-    score(average, X, y)
+    last, average = advance_averaging(state, X, y, 1, products=way)
+    score(last, X, y, products=way)
+    score(average, X, y, products=way)

@@ -15,7 +15,7 @@ from model.mapped import MappedRows
 from model.metrics import metrics_of_columns
 from model.pack import PackState, advance, advance_averaging
 from model.products import NUMPY, Products, products_named
-from model.scoring import Scores, penalty, score
+from model.scoring import Scores, compile_kernels, penalty, score
 from model.seen_rows import SeenRows, source_of
 from model.shuffle import all_but, fold_rows, split_order
 
@@ -373,6 +373,7 @@ def run_link(
     replicate : int
         The replicate that the pack belongs to; it says which rows train and score.
     """
+    compile_kernels(examples.products)  # loads them, which is no training and not in its seconds
     started_at, first = time.time(), state.epoch
     results, before = [], (began := time.perf_counter())
     for leg in legs:

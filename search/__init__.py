@@ -21,9 +21,13 @@ def _end_at_an_early_interrupt() -> None:
     # Part of the interpreter: the module signal takes milliseconds to import.
     import _signal  # type: ignore[import-not-found, unused-ignore]
 
+    name = (getattr(sys, "argv", None) or [""])[0]  # a program that embeds Python may have none
     module = sys.orig_argv[2] if sys.orig_argv[1:2] == ["-m"] else ""
-    by_module = sys.argv[:1] == ["-m"] and module.partition(".")[0] == "search"
-    if not by_module and os.path.basename(sys.argv[0]) != "packsweep":  # noqa: PTH119
+    by_module = name == "-m" and module.partition(".")[0] == "search"
+    if not by_module and os.path.basename(name) != "packsweep":  # noqa: PTH119
+        return
+    # A process that a command has started has its arguments, and nothing takes over there.
+    if "multiprocessing.spawn" in sys.modules:
         return
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _end_at_once)
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
     from search.storage import Place
 
 # So Python calls a command until it has found its module, which is when this is read.
-_BY_MODULE = sys.argv[:1] == ["-m"]
+_BY_MODULE = getattr(sys, "argv", [])[:1] == ["-m"]
 
 
 def _look_last_where_we_are() -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,15 @@ def test_the_settings_are_those_that_pip_goes_by(install, tmp_path):
     assert told["UV_INSECURE_HOST"] == "two.example"
     own = install.environment_of_uv(install.settings_of_pip(listed), {"UV_DEFAULT_INDEX": "mine"})
     assert own["UV_DEFAULT_INDEX"] == "mine"
+
+
+def test_what_the_image_runs_of_the_code_is_there():
+    lines = re.findall(r'^RUN python -c "(.*)"$', (ROOT / "Dockerfile").read_text(), re.M)
+    assert lines
+    for line in lines:
+        subprocess.run([sys.executable, "-c", line], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("before", ["sys.argv = []", "del sys.argv"])
+def test_the_package_is_imported_where_there_are_no_arguments(before):
+    subprocess.run([sys.executable, "-c", f"import sys; {before}; import search"], check=True)

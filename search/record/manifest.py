@@ -18,7 +18,7 @@ from cluster.resources import Resources
 from model.data.dataset import Dataset
 from model.data.sources import KNOWN
 from model.features import RAW
-from model.pack import TRAINER_VERSION
+from model.pack import trainer_version
 from model.products import NUMPY
 from model.seal import EARLIER, Seal
 from model.tasks import LAST, READOUT_NAMES
@@ -309,7 +309,7 @@ def new_manifest(
         config={**config.to_dict(), "dataset": dataset},
         dataset=_about(data),
         widths=_by_text(widths or {}),
-        trainer_version=TRAINER_VERSION,
+        trainer_version=trainer_version(config.products),
         versions=versions(),
         created_at=utc_now(),
         workers=workers,

@@ -52,3 +52,33 @@ def test_a_cache_that_takes_nothing_is_no_failure(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr("numba.core.caching.IndexDataCacheFile.save", full)
     assert compiled()(lambda x: x + 1)(np.float32(1)) == 2
+
+
+LINK = """
+import sys
+import numpy as np
+from model import tasks
+from model.pack import PackState
+
+
+
+examples = tasks.Examples(np.zeros((8, 4), np.float32), np.arange(8) % 2, 6, 2, products={way!r})
+state = PackState.start(2, np.ones(1), np.ones(1), n_features=4, n_classes=2, seed=0)
+leg = tasks.LegTask(1, np.arange(1), np.arange(1))
+train, before = tasks._run_leg, []
+def training(*args):
+    before.append(set(sys.modules))
+    return train(*args)
+tasks._run_leg = training
+tasks.run_link(examples, state, np.arange(1), [leg])
+late = set(sys.modules) - before[0]
+assert not [name for name in late if name.split(".")[0] in ("model", "numba", "scipy")], late
+"""
+
+
+@pytest.mark.parametrize("way", ["numpy", "fixed"])
+def test_what_trains_is_loaded_before_its_seconds_are_counted(way):
+    done = subprocess.run(
+        [sys.executable, "-c", LINK.format(way=way)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

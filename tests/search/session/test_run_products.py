@@ -7,6 +7,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import search
+from model import pack
 from model.errors import MissingProductsError
 from model.products import NUMPY
 from model.products.fixed_point import FixedPointProducts
@@ -93,6 +94,16 @@ def test_a_run_keeps_the_one_it_began_with(tmp_path):
     sweep(tmp_path / "run", products="fixed")
     with pytest.raises(RunFolderError, match="products: the run has fixed, the command numpy"):
         sweep(tmp_path / "run")
+
+
+def test_a_run_is_not_gone_on_with_where_fixed_point_has_other_numbers_now(tmp_path, monkeypatch):
+    monkeypatch.setitem(pack._VERSIONS, "fixed", 2)
+    sweep(tmp_path / "fixed", products="fixed")
+    sweep(tmp_path / "numpy")
+    monkeypatch.setitem(pack._VERSIONS, "fixed", 3)
+    with pytest.raises(RunFolderError, match="trainer_version: the run has 2, the command 3"):
+        sweep(tmp_path / "fixed", products="fixed")
+    sweep(tmp_path / "numpy")
 
 
 def test_trials_are_taken_over_from_runs_that_multiply_alike(tmp_path):
