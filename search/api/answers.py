@@ -335,7 +335,8 @@ class TrialPage(BaseModel):
     columns: list[str]
     rows: list[list[Any]]
     after: str | None = Field(description="What to ask for the next page with.")
-    total: int
+    total: int = Field(description="Trials that have a row.")
+    within: int = Field(description="Those of them that lie in the ranges that were asked for.")
 
 
 def _time(seconds: float) -> str:
