@@ -258,7 +258,8 @@ class PersonOut(BaseModel):
 class PersonIn(Strict):
     """What changes of somebody."""
 
-    weight: float = Field(gt=0, le=1e6)
+    # A smaller one would make a use by weight infinite, and with it that of who comes next.
+    weight: float = Field(ge=1e-6, le=1e6)
 
 
 class EventOut(BaseModel):

@@ -152,6 +152,8 @@ def test_a_mistake_is_told_with_its_rule(person, body, said):
         b"", b"{", b"\xff\xfe", b'{"grid": NaN}', b'{"grid": "\\ud800"}', b'{"name": "\\u0000"}',
         b"[" * 100_000, b'{"grid": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}",
         b'{"seed": 1e400}', b'{"grid": "smoke", "keys": {"\\udfff": "x"}}',
+        b'{"grid": "smoke", "seed": ' + b"9" * 5000 + b"}",
+        b'{"grid": "smoke", "target_value": NaN}',
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused(person, content):
@@ -160,6 +162,33 @@ def test_what_is_no_request_is_refused(person, content):
     )
     assert answer.status_code in {400, 422}
     assert problem_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "name"),
+    [
+        ("POST", "sweeps", '{"grid": "smoke", "seed": 1, "seed": 2}', "'seed'"),
+        ("POST", "plan", '{"grid": {"space": {"alpha": [1], "alpha": [2]}}}', "'alpha'"),
+        ("PATCH", "people/ann", '{"weight": 1, "weight": 2}', "'weight'"),
+        ("POST", "plan", '{"x": {"' + "a" * 9999 + '": 1, "' + "a" * 9999 + '": 1}}', "..."),
+    ],
+)
+def test_a_name_that_stands_twice_is_refused(person, method, path, content, name):
+    root = person("root", "admin")
+    answer = root._http.request(
+        method, path, content=content, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert name in (said := problem_of(answer))
+    assert "stands twice" in said
+    assert len(said) < 200
+
+
+@pytest.mark.parametrize("weight", [0, -1, 5e-324, 1e-7, 1e7])
+def test_a_weight_with_which_shares_are_no_numbers_is_refused(person, weight):
+    person("ann").json("GET", "me")
+    root = person("root", "admin")
+    root("PATCH", "people/ann", expect=422, json={"weight": weight})
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(person):
