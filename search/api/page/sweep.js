@@ -181,7 +181,7 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
     const past = await ask("GET", `events/past?sweep=${id}&limit=200`);
     events.replaceChildren(table(["when", "what", "more"], past.reverse().map((/** @type {any} */ event) => [
       when(event.at), event.kind,
-      Object.entries(event.detail).filter(([, value]) => value !== "").map(([k, v]) => `${k} ${v}`).join(", "),
+      told(Object.fromEntries(Object.entries(event.detail).filter(([, value]) => value !== ""))),
     ]), { free: [2], label: "Events" }));
   };
   const drawFound = () => {

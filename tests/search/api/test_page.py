@@ -1,5 +1,6 @@
 """The page in a real browser, from signing in to signing out."""
 
+import itertools
 import json
 import re
 import threading
@@ -234,6 +235,7 @@ def assert_all_is_reached(page, url, sweep, width):
         page.locator("h1").wait_for()
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+    assert_names_of_axes_are_apart(page, url, sweep)
     page.goto(f"{url}/#/sweeps/{sweep}")
     page.get_by_role("region", name="Trials").wait_for()
     reached = set()
@@ -256,6 +258,19 @@ def assert_all_is_reached(page, url, sweep, width):
     for _ in range(2):
         page.get_by_role("button", name="Move alpha to the left").press("Enter")
     assert axes_of(page) == ["batch_size", "alpha", "learning_rate", "epochs", "val_cost"]
+
+
+def assert_names_of_axes_are_apart(page, url, sweep):
+    page.goto(f"{url}/#/sweeps/{sweep}")
+    page.locator("svg .ribbon").first.wait_for()
+    ends = page.get_by_role("group", name="Parallel coordinates").evaluate(
+        """svg => [...svg.querySelectorAll("text[y='12']")].map((text) => {
+             const { left, right } = text.getBoundingClientRect();
+             return [left, right];
+           })"""
+    )
+    assert len(ends) == 5
+    assert all(right <= left for (_, right), (left, _) in itertools.pairwise(ends)), ends
 
 
 def axes_of(page):
@@ -319,6 +334,8 @@ def test_the_table_has_the_trials_in_the_bins_that_are_picked(tmp_path, opened):
         page.get_by_role("button", name="Let all bins go").press("Enter")
         page.get_by_text("those in the bins that are picked").wait_for(state="detached")
         assert {row["alpha"] for row in rows_of(page)} == {"0.1", "1", "10"}
+        page.get_by_role("region", name="Events").get_by_text("params batch_size").wait_for()
+        assert "[object" not in page.locator("main").inner_text()
 
 
 ROWS = "document.querySelectorAll('[aria-label=Trials] tbody tr').length"
