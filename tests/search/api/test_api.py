@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from over_http import asked
 from schemathesis import GenerationMode
-from serving import GRID, Gate, grid
+from serving import GRID, Gate, grid, wait_for
 
 from search.api.bodies import MOST_BYTES
 from search.api.rates import Rates
@@ -422,6 +422,26 @@ def test_a_stream_tells_what_happens_and_goes_on_behind_the_last_event(tmp_path)
         assert (int(number), kind, data["detail"]["name"]) == (int(last) + 1, "changed", "other")
         past = ann.json("GET", "events/past", params={"sweep": sweep})
         assert past[0]["kind"] == "submitted"
+
+
+def test_a_sweep_whose_folder_and_whose_owner_are_gone_is_trained_whole(tmp_path):
+    gate = Gate(2)  # a measurement of speed, and a link
+    with asked(tmp_path, lambda: gate) as person:
+        ann, bob, served = person("ann"), person("bob", "viewer"), person.served
+        sweep = ann.submit()["id"]
+        wait_for(lambda: bob.json("GET", f"sweeps/{sweep}")["finished"])
+        served.folder(sweep).rename(tmp_path / "gone")
+        people = served.service.ledger.people
+        (token,) = [token.id for token in people.tokens() if token.person == "ann"]
+        people.revoke(token)
+        ann("GET", "me", expect=401)
+        gate.allowed = None
+        ended = bob.ended(sweep)
+        assert (ended["state"], ended["finished"]) == ("done", ended["total"]), ended["reason"]
+        found = bob.json("GET", f"sweeps/{sweep}/trials", params={"columns": "number"})["rows"]
+        assert found == [[number] for number in range(ended["total"])]
+        summary = bob.json("GET", f"sweeps/{sweep}/files/summary")
+        assert summary["trials"]["complete"] == ended["total"]
 
 
 def test_who_asks_too_often_waits_as_long_as_is_said(tmp_path):
