@@ -1,7 +1,7 @@
 """A minute of two people: one with two sweeps, and one with a sweep and twice the weight.
 
 The service and both workers are on this machine. The core-seconds are those of the links of each in
-the minute after both have had a link of it; `off_percent` is how far the second person is from two
+the minute after both have had a link; `off_percent` is how far the second person is from two
 thirds of them. A link takes seconds, so that a minute has some tens of them. Of the first person's
 two sweeps the later one begins when the earlier one has no link left that could start.
 
