@@ -11,6 +11,8 @@ what the deletion says, `gone_mib` by how much the folder of the service is smal
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,8 @@ import numpy as np
 from harness import report
 
 from cluster.executor import SerialExecutor
-from search.ledger import Ledger
-from search.service import Limits, Request, Service
+from search.ledger import Caller, Ledger
+from search.service import Desk, Limits, Request, Service
 
 # Learning rates and alphas, beside two batch sizes and ten numbers of epochs.
 SIZES = {"1,000": (10, 5), "10,000": (25, 20), "100,000": (100, 50)}
@@ -60,42 +62,54 @@ def grid(rates: int, alphas: int) -> dict[str, Any]:
 
 def trained(root: Path, table: dict[str, Any]) -> Any:
     """Train a grid through a service that ends then; return its row."""
-    service = Service(root, SerialExecutor, Limits())
-    people = service.ledger.people
-    ann = people.caller(people.add_token("ann", "submitter"))
-    assert ann
-    service.start()
-    try:
-        row, _ = service.submit(ann, Request(grid=table), None)
+    with served(root) as (service, desk, ann):
+        row, _ = desk.submit(ann, Request(grid=table), None)
         while not service.ledger.sweeps.get(row.id).ended:
             time.sleep(0.2)
         found = service.ledger.sweeps.get(row.id)
         assert found.ended == "done", found.reason
         assert found.result["finished"] == found.total
         return found
-    finally:
-        service.stop()
 
 
 def deleted(root: Path, sweep: str) -> dict[str, float]:
     """Delete a sweep; return what that frees by its own words, and by the disk."""
+    with served(root) as (_, desk, ann):
+        before = on_disk(root / "runs")
+        said = desk.remove(ann, sweep, dry_run=True)
+        start, spent = time.perf_counter(), time.process_time()
+        freed = desk.remove(ann, sweep)
+        took, spent = time.perf_counter() - start, time.process_time() - spent
+        gone = before - on_disk(root / "runs")
+    return {
+        "said_before_mib": said / 2**20, "freed_mib": freed / 2**20, "gone_mib": gone / 2**20,
+        "deletion_s": took, "deletion_cpu_s": spent,
+    }  # fmt: skip
+
+
+@contextmanager
+def served(root: Path) -> Iterator[tuple[Service, Desk, Caller]]:
+    """Give a service that runs, its desk and somebody who has a token."""
     service = Service(root, SerialExecutor, Limits())
+    desk = Desk(root, service.ledger, Limits(), service)
     people = service.ledger.people
     ann = people.caller(people.add_token("ann", "submitter"))
     assert ann
     service.start()
     try:
-        before = bytes_of(root / "runs")
-        said = service.remove(ann, sweep, dry_run=True)
-        freed = service.remove(ann, sweep)
-        gone = before - bytes_of(root / "runs")
+        yield service, desk, ann
     finally:
+        desk.close()
         service.stop()
-    return {"said_before_mib": said / 2**20, "freed_mib": freed / 2**20, "gone_mib": gone / 2**20}
 
 
 def bytes_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def on_disk(folder: Path) -> int:
+    """Return the bytes that a folder takes of its disk, its own entries included."""
+    return 512 * sum(path.lstat().st_blocks for path in [folder, *folder.rglob("*")])
 
 
 def ledger_kib(root: Path) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 from harness import report
 
 from cluster.executor import SerialExecutor
-from search.service import Limits, Request, Service
+from search.service import Desk, Limits, Request, Service
 
 PAIRS = 5
 KINDS = ("Loud", "Unknown")
@@ -91,6 +91,7 @@ def served(root: Path, other: str) -> float:
     """Return the processor seconds that a sweep and another one take."""
     trainers = tuple(f"poisoned:{kind}" for kind in ("Harmless", *KINDS))
     service = Service(root, SerialExecutor, Limits(trainers=trainers))
+    desk = Desk(root, service.ledger, service.limits, service)
     people = service.ledger.people
     ann, eve = (people.caller(people.add_token(name, "submitter")) for name in ("ann", "eve"))
     assert ann
@@ -99,7 +100,7 @@ def served(root: Path, other: str) -> float:
     try:
         began = time.process_time()
         grids = ((eve, {**OTHER, "trainer": f"poisoned:{other}"}), (ann, GRID))
-        rows = [service.submit(who, Request(grid=grid), None)[0] for who, grid in grids]
+        rows = [desk.submit(who, Request(grid=grid), None)[0] for who, grid in grids]
         while not all(service.ledger.sweeps.get(row.id).ended for row in rows):
             time.sleep(0.05)
         spent = time.process_time() - began
@@ -107,6 +108,7 @@ def served(root: Path, other: str) -> float:
         assert [row.ended for row in found] == ["done"] * len(rows), [row.reason for row in found]
         assert found[-1].result["finished"] == found[-1].total
     finally:
+        desk.close()
         service.stop()
     return spent
 

@@ -258,7 +258,8 @@ class PersonOut(BaseModel):
 class PersonIn(Strict):
     """What changes of somebody."""
 
-    weight: float = Field(gt=0, le=1e6)
+    # A smaller one would make a use by weight infinite, and with it that of who comes next.
+    weight: float = Field(ge=1e-6, le=1e6)
 
 
 class EventOut(BaseModel):
@@ -335,7 +336,8 @@ class TrialPage(BaseModel):
     columns: list[str]
     rows: list[list[Any]]
     after: str | None = Field(description="What to ask for the next page with.")
-    total: int
+    total: int = Field(description="Trials that have a row.")
+    within: int = Field(description="Those of them that lie in the ranges that were asked for.")
 
 
 def _time(seconds: float) -> str:

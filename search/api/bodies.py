@@ -1,8 +1,12 @@
-"""Requests that are too large, and headers that every answer has."""
+"""Bodies that are too large or mean two things, and headers that every answer has."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import json
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
+
+from fastapi import HTTPException, Request, Response
+from fastapi.routing import APIRoute
 
 from search.api.problems import problem
 
@@ -19,6 +23,9 @@ BODY_SECONDS = 30.0
 """In which such a body must have come."""
 
 _LAST = {"Connection": "close"}
+
+# Letters of a name that are shown.
+_LONGEST = 40
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -110,3 +117,43 @@ async def _body(receive: Receive) -> bytes | None:
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     answer = problem(413, f"The body has more than {MOST_BYTES:,} bytes, which is the most.")
     await answer(scope, receive, send)
+
+
+class OneMeaning(APIRoute):
+    """A route that refuses a body in which a name stands twice, of which JSON takes the last."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        answer = super().get_route_handler()
+
+        async def read_once(request: Request) -> Response:
+            return await answer(_Request(request.scope, request.receive))
+
+        return read_once
+
+
+class _Request(Request):
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            return json.loads(body, object_pairs_hook=_table)
+        except (json.JSONDecodeError, HTTPException):
+            raise
+        except UnicodeDecodeError as error:
+            raise HTTPException(400, "The body is no text in UTF-8, as JSON is.") from error
+        except RecursionError as error:
+            raise HTTPException(400, "The body is nested too deeply to be read.") from error
+        except ValueError as error:  # of an integer, the only one that is left
+            raise HTTPException(
+                400, "The body has a whole number with more digits than any setting takes."
+            ) from error
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        shown = twice if len(twice) <= _LONGEST else f"{twice[:_LONGEST]}..."
+        raise HTTPException(422, f"{shown!r} stands twice in one table of the body: say it once.")
+    return found

@@ -22,6 +22,9 @@ _KEEP_ALIVE_SECONDS = 15.0
 # the last one that it has read.
 _MOST_WAITING = 1000
 
+# Past events that a stream begins with; where there are more it ends behind them.
+_MOST_PAST = 1000
+
 
 @dataclass(frozen=True)
 class Part:
@@ -42,6 +45,25 @@ class Part:
     number: int
     text: bytes
     version: int = 0
+
+
+@dataclass(frozen=True)
+class Past:
+    """What somebody who comes back has missed.
+
+    Attributes
+    ----------
+    text : bytes
+        Its events, as they travel.
+    seen : int
+        The event up to which nothing is missing.
+    is_whole : bool
+        Whether there were no more.
+    """
+
+    text: bytes
+    seen: int
+    is_whole: bool
 
 
 @dataclass(eq=False)
@@ -102,25 +124,54 @@ class Broadcast:
             stream.ended = True
             stream.news.set()
 
-    async def follow(self, sweep: str | None, last: int | None, token: int) -> AsyncIterator[bytes]:
+    async def past(self, sweep: str | None, last: int) -> Past:
+        """Return what has happened after an event.
+
+        It is read before the answer begins, so that whoever asks for it pays for it.
+
+        Parameters
+        ----------
+        sweep : str or None
+            Of which sweep; of all where it is None.
+        last : int
+            The last event that the reader has seen; one that there has not been yet is of another
+            ledger, and nothing was missed then.
+        """
+        return await run_in_threadpool(self._past, sweep, last)
+
+    def _past(self, sweep: str | None, last: int) -> Past:
+        newest = self._desk.ledger.events.newest
+        found = self._after(min(last, newest), sweep, _MOST_PAST)
+        is_whole = len(found) < _MOST_PAST
+        seen = max([newest if is_whole else 0, *(part.number for part in found)])
+        return Past(b"".join(part.text for part in found), seen, is_whole)
+
+    async def follow(
+        self, sweep: str | None, past: Past | None, token: int
+    ) -> AsyncIterator[bytes]:
         """Yield what happens, until the token opens nothing any more or the reader falls behind.
 
         Parameters
         ----------
         sweep : str or None
             Of which sweep; of all where it is None.
-        last : int or None
-            The last event that the reader has seen; None where it wants those from now on.
+        past : Past or None
+            What the reader has missed; None where it wants what happens from now on. Where that is
+            not all, the stream ends behind it.
         token : int
         """
         with self._entered(_Stream(sweep, token)) as stream:
             # What happens from here on is told to the stream, so that nothing falls in between.
-            seen = self._newest if last is None else last
-            yield f"retry: 1000\n: from {seen}\n\n".encode()
+            seen = self._newest if past is None else past.seen
             stream.tell(list(self._told.values()))
-            while last is not None and (past := await run_in_threadpool(self._after, seen, sweep)):
-                seen = past[-1].number
-                yield b"".join(part.text for part in past)
+            yield f"retry: 1000\n: from {seen}\n\n".encode() + (past.text if past else b"")
+            if past is not None:
+                # What has happened between that look and the stream's beginning: hardly anything.
+                parts = await run_in_threadpool(self._after, seen, sweep) if past.is_whole else []
+                if parts:
+                    seen = parts[-1].number
+                    yield b"".join(part.text for part in parts)
+                stream.ended = stream.ended or not past.is_whole or len(parts) == _MOST_PAST
             while not stream.ended:
                 parts, stream.waiting = stream.waiting, []
                 stream.news.clear()
@@ -179,10 +230,10 @@ class Broadcast:
                 parts.append(Part(sweep, 0, encoded, progress.version))
         return parts, self._desk.ledger.people.valid()
 
-    def _after(self, number: int, sweep: str | None) -> list[Part]:
+    def _after(self, number: int, sweep: str | None, most: int = _MOST_PAST) -> list[Part]:
         return [
             Part(event.sweep, event.id, _event_text(EventOut.of(event)))
-            for event in self._desk.ledger.events.after(number, sweep)
+            for event in self._desk.ledger.events.after(number, sweep, most)
         ]
 
 

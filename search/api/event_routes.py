@@ -41,7 +41,8 @@ async def stream(
 
     `progress` brings a sweep with its newest links, so that nobody needs to ask for it.
     Who comes back with the number of the last event gets those after it; who names none gets
-    what happens from now on.
+    what happens from now on. After 1,000 past events the stream ends: the reader comes back behind
+    the last of them.
     """
     broadcast: Broadcast = request.app.state.broadcast
     if broadcast.is_full:
@@ -50,5 +51,6 @@ async def stream(
         raise HTTPException(
             429, f"{broadcast.most_of_one} streams of this token are open, as many as may be."
         )
-    told = broadcast.follow(sweep, None if last is None else int(last), caller.token)
+    past = None if last is None else await broadcast.past(sweep, int(last))
+    told = broadcast.follow(sweep, past, caller.token)
     return StreamingResponse(told, media_type="text/event-stream")

@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path
 
 from search.api.answers import DeliveryOut, HookIn, HookMade, HookOut
+from search.api.bodies import OneMeaning
 from search.api.callers import Submitter, TheDesk
 from search.api.problems import PROBLEMS
 from search.ledger import ADMIN, Caller, Hook
 from search.service import Desk
 
-router = APIRouter(tags=["hooks"], responses=PROBLEMS)
+router = APIRouter(tags=["hooks"], responses=PROBLEMS, route_class=OneMeaning)
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 

@@ -17,12 +17,13 @@ from search.api.answers import (
     SweepOut,
     SweepPatch,
 )
+from search.api.bodies import OneMeaning
 from search.api.callers import Submitter, TheDesk, Viewer
 from search.api.problems import PROBLEMS, ConflictError, UnknownSweepError
 from search.ledger import Caller, SweepRow
 from search.service import Desk, Request
 
-router = APIRouter(tags=["sweeps"], responses=PROBLEMS)
+router = APIRouter(tags=["sweeps"], responses=PROBLEMS, route_class=OneMeaning)
 
 SweepId = Annotated[str, Path(pattern=SWEEP_ID)]
 Key = Annotated[

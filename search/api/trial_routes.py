@@ -20,7 +20,7 @@ from search.api.sweep_routes import SweepId, row_of
 from search.errors import ConfigError, RunFolderError
 from search.record import RunFolder, arrow_parts, csv_lines
 from search.service import Desk
-from search.view import Bins, TrialTable, binned
+from search.view import Bins, TrialTable, among, binned
 
 router = APIRouter(tags=["trials"], responses=PROBLEMS)
 
@@ -38,6 +38,11 @@ _FILES = {
 _REPORT_POLICY = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; " + (
     "style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 )
+
+Ranges = Annotated[
+    str,
+    Query(max_length=2000, description="The bins of axes that count, such as alpha:0-3,epochs:5-7"),
+]
 
 
 def _table(desk: Desk, sweep: str) -> TrialTable:
@@ -61,18 +66,26 @@ def trials(
     columns: Annotated[
         str, Query(max_length=5000, description="Names with commas; all where left out.")
     ] = "",
+    ranges: Ranges = "",
 ) -> TrialPage:
-    """Return trials that have a row, page by page."""
+    """Return trials that have a row, page by page.
+
+    With ranges only those in some bins, which are the bins of this moment: they change as the log
+    grows.
+    """
     del caller
     names = [name for name in columns.split(",") if name]
     if len(names) > _MOST_COLUMNS:
         raise ConfigError(f"{len(names)} columns are more than {_MOST_COLUMNS}.")
-    page = _table(desk, sweep).page(order, _cursor(after), limit, names)
+    table, picked = _table(desk, sweep), _ranges(ranges)
+    chosen = among(table, picked) if picked else None
+    page = table.page(order, _cursor(after), limit, names, chosen)
     return TrialPage(
         columns=list(page.columns),
         rows=[list(row) for row in page.rows],
         after=None if page.after is None else _cursor_text(page.after),
         total=page.total,
+        within=page.within,
     )
 
 
@@ -125,12 +138,7 @@ def bins(
     sweep: SweepId,
     desk: TheDesk,
     caller: Viewer,
-    ranges: Annotated[
-        str,
-        Query(
-            max_length=2000, description="The bins of axes that count, such as alpha:0-3,epochs:5-7"
-        ),
-    ] = "",
+    ranges: Ranges = "",
     best: Annotated[int, Query(ge=0, le=1000)] = 1000,
 ) -> Response:
     """Return the trials in bins, in an answer whose size does not grow with their number."""

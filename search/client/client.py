@@ -314,11 +314,14 @@ class Client:
         again: bool = True,
         **options: Any,
     ) -> httpx2.Response:
+        if "json" in options:
+            options = _encoded(options)
         attempts = _ATTEMPTS if again else 1
         for attempt in range(attempts):
             try:
-                content = parts() if parts else None
-                answer = self._http.request(method, path, content=content, **options)
+                if parts:
+                    options["content"] = parts()
+                answer = self._http.request(method, path, **options)
             except httpx2.TransportError as error:
                 if attempt == attempts - 1:
                     raise self._unreachable(error) from error
@@ -338,6 +341,22 @@ class Client:
             f"The service at {self.url} cannot be reached: {reason}. Check that it runs and that "
             "the address is right."
         )
+
+
+def _encoded(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options of a request with a body that says all that Python does, NaN and half letters.
+
+    Whether they are allowed there is the service's to say, in its words.
+    """
+    try:
+        content = json.dumps(options["json"], separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"What is to be sent is no JSON: {error}. Send texts, numbers, lists and tables."
+        ) from error
+    others = {name: option for name, option in options.items() if name != "json"}
+    headers = {**(options.get("headers") or {}), "Content-Type": "application/json"}
+    return {**others, "content": content, "headers": headers}
 
 
 def _read(content: bytes, url: str) -> Any:

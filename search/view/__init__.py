@@ -4,7 +4,7 @@ It knows the columns of a log that was read once, and answers whose size does no
 number of trials. It never knows who asks, nor how a run is trained.
 """
 
-from search.view.bins import MOST_CELLS, Axis, Bins, binned
+from search.view.bins import MOST_CELLS, Axis, Bins, among, binned
 from search.view.trial_table import Page, TrialTable, TrialTables
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Page",
     "TrialTable",
     "TrialTables",
+    "among",
     "binned",
 ]

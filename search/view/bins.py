@@ -96,9 +96,7 @@ def binned(
     ConfigError
         If a range is that of no axis.
     """
-    drawn = table.worked_out.get(_Drawn)
-    if drawn is None:
-        table.worked_out[_Drawn] = drawn = _Drawn.of(table)
+    drawn = _Drawn.known(table)
     asked = (best, *sorted((ranges or {}).items()))
     found = drawn.answers.get(asked)
     if found is None:
@@ -106,6 +104,30 @@ def binned(
         while len(drawn.answers) >= _KEPT:
             drawn.answers.pop(next(iter(drawn.answers), ()), None)
         drawn.answers[asked] = found
+    return found
+
+
+def among(table: TrialTable, ranges: Mapping[str, tuple[int, int]]) -> NDArray[np.bool_]:
+    """Return which trials of a table lie in some bins.
+
+    Parameters
+    ----------
+    table : TrialTable
+    ranges : mapping of str to (int, int)
+        Of some axes the first and the last bin that count, both included.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+        In the order of the table.
+
+    Raises
+    ------
+    ConfigError
+        If a range is that of no axis.
+    """
+    found = np.empty(len(table), bool)
+    found[table.order(table.select).trials] = _Drawn.known(table).lie_in(ranges)
     return found
 
 
@@ -132,6 +154,15 @@ class _Drawn:
     numbers: NDArray[np.int64]
     left_out: tuple[str, ...]
     answers: dict[tuple[Any, ...], Bins]
+
+    @classmethod
+    def known(cls, table: TrialTable) -> "_Drawn":
+        """Return those of a table, which are worked out once."""
+        found = table.worked_out.get(cls)
+        if found is None:
+            table.worked_out[cls] = found = cls.of(table)
+        assert isinstance(found, cls)  # noqa: S101 - by what it is
+        return found
 
     @classmethod
     def of(cls, table: TrialTable) -> "_Drawn":
@@ -161,9 +192,7 @@ class _Drawn:
         """Return the trials in some ranges in bins."""
         places, costs, numbers = self.places, self.costs, self.numbers
         if ranges:
-            within = np.ones(len(costs), bool)
-            for name, (first, last) in ranges.items():
-                within &= (self._places_of(name) >= first) & (places[name] <= last)
+            within = self.lie_in(ranges)
             costs, numbers = costs[within], numbers[within]
             places = {name: found[within] for name, found in places.items()}
         known = costs[: int(np.isfinite(costs).sum())]
@@ -177,6 +206,14 @@ class _Drawn:
             for i in range(min(best, len(known)))
         ]
         return Bins(len(self.costs), len(costs), self.axes, pairs, told, self.left_out)
+
+    def lie_in(self, ranges: Mapping[str, tuple[int, int]]) -> NDArray[np.bool_]:
+        """Return which trials lie in some ranges, in the order of their cost."""
+        found = np.ones(len(self.costs), bool)
+        for name, (first, last) in ranges.items():
+            places = self._places_of(name)
+            found &= (places >= first) & (places <= last)
+        return found
 
     def _places_of(self, name: str) -> NDArray[np.uint8]:
         if name not in self.places:

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,15 @@ class Page:
         What to ask for the next page with; None where there is none.
     total : int
         Trials of the table.
+    within : int
+        Those of them that were asked for, on this page and others.
     """
 
     columns: Sequence[str]
     rows: Sequence[list[Value]]
     after: list[Value] | None
     total: int
+    within: int
 
 
 @dataclass
@@ -166,7 +169,12 @@ class TrialTable:
         return found
 
     def page(
-        self, order: str, after: Sequence[Value] | None, limit: int, columns: Sequence[str] = ()
+        self,
+        order: str,
+        after: Sequence[Value] | None,
+        limit: int,
+        columns: Sequence[str] = (),
+        among: NDArray[np.bool_] | None = None,
     ) -> Page:
         """Return the trials that come next in an order.
 
@@ -181,6 +189,8 @@ class TrialTable:
         limit : int
         columns : sequence of str
             Which columns; all where none is named.
+        among : ndarray of shape (n,), bool, optional
+            Which trials of the table; all where it is left out.
 
         Raises
         ------
@@ -190,13 +200,15 @@ class TrialTable:
         names = list(columns) or list(self.columns)
         picked = [self.column(column) for column in names]
         found = self.order(order)
+        if among is not None:
+            found = replace(found, trials=found.trials[among[found.trials]])
         start = found.behind(after) if after is not None else 0
         shown = found.trials[start : start + limit]
         values = [[plain(v) for v in column[shown].tolist()] for column in picked]
         rows = [list(row) for row in zip(*values, strict=True)]
-        if start + limit >= len(self):
-            return Page(names, rows, None, len(self))
-        return Page(names, rows, found.cursor(start + limit - 1), len(self))
+        within = len(found.trials)
+        following = found.cursor(start + limit - 1) if start + limit < within else None
+        return Page(names, rows, following, len(self), within)
 
     def sources(self) -> dict[str, int]:
         """Return from where trials were taken over, and how many from each."""

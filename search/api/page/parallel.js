@@ -137,11 +137,12 @@ function ribbons(cells, gap, { at, slot, x }) {
 /** @param {any} axis @param {number} i @param {any} geometry @returns {SVGElement[]} */
 function axisOf(axis, i, { at, slot, x, step, top, height, shown, change }) {
   const range = shown.ranges.get(axis.name);
-  const letters = Math.max(4, Math.floor(step / 6.2));
+  // Names stand above their axes, each as far as to the middle between two; the first one begins at the edge.
+  const letters = Math.max(4, Math.floor((i ? step : x(0) + step / 2) / 6.2));
   const name = axis.name.length > letters ? `${axis.name.slice(0, letters - 1)}…` : axis.name;
   const made = [
     svg("line", { class: "axis", x1: x(i), x2: x(i), y1: top, y2: height - 14 }),
-    svg("text", { x: x(i), y: 12, "text-anchor": i ? "middle" : "start" }, name),
+    svg("text", { x: i ? x(i) : 0, y: 12, "text-anchor": i ? "middle" : "start" }, name),
   ];
   const every = Math.ceil(axis.bins.length / 8);
   /** @type {SVGElement[]} */

@@ -29,9 +29,13 @@ export function number(value) {
   return Math.abs(short) < 1e-3 ? short.toExponential() : String(short);
 }
 
-/** @param {Record<string, any> | undefined} params */
+/** @param {any} value @returns {string} a value, or all that a table or a list has */
+const plain = (value) => (Array.isArray(value) ? value.map(plain).join(", ")
+  : value && typeof value === "object" ? told(value) : number(value));
+
+/** @param {Record<string, any> | undefined} params @returns {string} */
 export const told = (params) =>
-  Object.entries(params ?? {}).map(([name, value]) => `${name} ${number(value)}`).join(", ");
+  Object.entries(params ?? {}).map(([name, value]) => `${name} ${plain(value)}`).join(", ");
 
 /** @param {string | null} time */
 export const when = (time) => (time ? new Date(time).toLocaleString() : "-");

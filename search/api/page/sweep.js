@@ -27,6 +27,8 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
   let bins = null;
   let order = "";
   let drawnAt = -1, drawAfter = 0;
+  // The newest questions for bins and for a table: what an older one is answered comes too late.
+  let binsAsked = 0, tableAsked = 0;
 
   const change = (/** @type {string} */ wanted) => async () => {
     try {
@@ -86,16 +88,18 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
       tellError(error);
     }
   };
+  const picked = () => encodeURIComponent(
+    [...shown.ranges].map(([name, [a, b]]) => `${name}:${a}-${b}`).join(","));
   const drawTrials = async () => {
     const began = performance.now();
-    const asked = [...shown.ranges].map(([name, [a, b]]) => `${name}:${a}-${b}`).join(",");
-    bins = await ask("GET", `sweeps/${id}/bins?ranges=${encodeURIComponent(asked)}`);
-    if (signal.aborted) return;
+    const mine = ++binsAsked, version = found.version;
+    const answer = await ask("GET", `sweeps/${id}/bins?ranges=${picked()}`);
+    if (signal.aborted || mine !== binsAsked) return;
+    bins = answer;
     drawCharts();
     const cost = bins.axes.at(-1).name;
     const axes = bins.axes.slice(0, -1).map((/** @type {any} */ axis) => axis.name);
     if (!order) order = cost;
-    const version = found.version;
     await drawTable(["number", "state", ...axes, cost, "val_accuracy"]);
     drawnAt = version;
     drawAfter = performance.now() + Math.max(PAUSE, TIMES * (performance.now() - began));
@@ -125,12 +129,15 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
     }, ...Object.entries({ least: "the least cost", mean: "the mean cost" }).map(([value, text]) =>
       element("option", { value, selected: value === shown.by }, text))));
   const drawTable = async (/** @type {string[]} */ names) => {
+    const mine = ++tableAsked, ranges = picked();
+    const path = `sweeps/${id}/trials?limit=${ROWS}&order=${order}&ranges=${ranges}`;
     let page;
     try {
-      page = await ask("GET", `sweeps/${id}/trials?limit=${ROWS}&order=${order}&columns=${names.join(",")}`);
+      page = await ask("GET", `${path}&columns=${names.join(",")}`);
     } catch {  // another trainer has other metrics
-      page = await ask("GET", `sweeps/${id}/trials?limit=${ROWS}&order=${order}`);
+      page = await ask("GET", path);
     }
+    if (signal.aborted || mine !== tableAsked) return;
     const cells = (/** @type {any} */ result) =>
       result.rows.map((/** @type {any[]} */ row) => row.map((value) => number(value)));
     const rows = cells(page);
@@ -144,22 +151,25 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
     }, name, order === name ? " ▲" : order === `-${name}` ? " ▼" : ""));
     const more = element("button", {
       type: "button", hidden: page.after === null,
-      onclick: async () => {
-        const columns = page.columns.join(",");
-        const next = await ask("GET",
-          `sweeps/${id}/trials?limit=${ROWS}&order=${order}&columns=${columns}&after=${page.after}`);
-        page.after = next.after;
-        more.hidden = next.after === null;
-        rows.push(...cells(next));
-        draw();
-      },
+      onclick: () => goOn().catch(tellError).finally(() => more.disabled = false),
     }, "More trials");
+    const goOn = async () => {
+      more.disabled = true;  // a second click would bring the same ones again
+      const next = await ask("GET", `${path}&columns=${page.columns.join(",")}&after=${page.after}`);
+      page.after = next.after;
+      more.hidden = next.after === null;
+      rows.push(...cells(next));
+      draw();
+    };
     const draw = () => shown.replaceChildren(table(header, rows, {
       numbers: page.columns.map((/** @type {any} */ _, /** @type {number} */ i) => i).filter((i) => i !== 1),
       label: "Trials",
     }));
     draw();
-    trials.replaceChildren(shown, element("p", { className: "acts" }, more));
+    trials.replaceChildren(
+      ...(ranges ? [element("p", { className: "quiet" },
+        `${page.within} of ${page.total} trials, those in the bins that are picked.`)] : []),
+      shown, element("p", { className: "acts" }, more));
   };
   const drawLinks = () => links.replaceChildren(found.links.length
     ? table(["ended", "pack", "epochs", "width", "machine"], [...found.links].reverse().map((link) => [
@@ -171,7 +181,7 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
     const past = await ask("GET", `events/past?sweep=${id}&limit=200`);
     events.replaceChildren(table(["when", "what", "more"], past.reverse().map((/** @type {any} */ event) => [
       when(event.at), event.kind,
-      Object.entries(event.detail).filter(([, value]) => value !== "").map(([k, v]) => `${k} ${v}`).join(", "),
+      told(Object.fromEntries(Object.entries(event.detail).filter(([, value]) => value !== ""))),
     ]), { free: [2], label: "Events" }));
   };
   const drawFound = () => {

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from over_http import asked
 from schemathesis import GenerationMode
-from serving import GRID, Gate, grid
+from serving import GRID, Gate, grid, wait_for
 
 from search.api.bodies import MOST_BYTES
 from search.api.rates import Rates
@@ -163,6 +163,8 @@ def test_a_mistake_is_told_with_its_rule(person, body, said):
         b"", b"{", b"\xff\xfe", b'{"grid": NaN}', b'{"grid": "\\ud800"}', b'{"name": "\\u0000"}',
         b"[" * 100_000, b'{"grid": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}",
         b'{"seed": 1e400}', b'{"grid": "smoke", "keys": {"\\udfff": "x"}}',
+        b'{"grid": "smoke", "seed": ' + b"9" * 5000 + b"}",
+        b'{"grid": "smoke", "target_value": NaN}',
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused(person, content):
@@ -171,6 +173,33 @@ def test_what_is_no_request_is_refused(person, content):
     )
     assert answer.status_code in {400, 422}
     assert problem_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "name"),
+    [
+        ("POST", "sweeps", '{"grid": "smoke", "seed": 1, "seed": 2}', "'seed'"),
+        ("POST", "plan", '{"grid": {"space": {"alpha": [1], "alpha": [2]}}}', "'alpha'"),
+        ("PATCH", "people/ann", '{"weight": 1, "weight": 2}', "'weight'"),
+        ("POST", "plan", '{"x": {"' + "a" * 9999 + '": 1, "' + "a" * 9999 + '": 1}}', "..."),
+    ],
+)
+def test_a_name_that_stands_twice_is_refused(person, method, path, content, name):
+    root = person("root", "admin")
+    answer = root._http.request(
+        method, path, content=content, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert name in (said := problem_of(answer))
+    assert "stands twice" in said
+    assert len(said) < 200
+
+
+@pytest.mark.parametrize("weight", [0, -1, 5e-324, 1e-7, 1e7])
+def test_a_weight_with_which_shares_are_no_numbers_is_refused(person, weight):
+    person("ann").json("GET", "me")
+    root = person("root", "admin")
+    root("PATCH", "people/ann", expect=422, json={"weight": weight})
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(person):
@@ -402,6 +431,26 @@ def test_a_stream_tells_what_happens_and_goes_on_behind_the_last_event(tmp_path)
         assert (int(number), kind, data["detail"]["name"]) == (int(last) + 1, "changed", "other")
         past = ann.json("GET", "events/past", params={"sweep": sweep})
         assert past[0]["kind"] == "submitted"
+
+
+def test_a_sweep_whose_folder_and_whose_owner_are_gone_is_trained_whole(tmp_path):
+    gate = Gate(2)  # a measurement of speed, and a link
+    with asked(tmp_path, lambda: gate) as person:
+        ann, bob, served = person("ann"), person("bob", "viewer"), person.served
+        sweep = ann.submit()["id"]
+        wait_for(lambda: bob.json("GET", f"sweeps/{sweep}")["finished"])
+        served.folder(sweep).rename(tmp_path / "gone")
+        people = served.service.ledger.people
+        (token,) = [token.id for token in people.tokens() if token.person == "ann"]
+        people.revoke(token)
+        ann("GET", "me", expect=401)
+        gate.allowed = None
+        ended = bob.ended(sweep)
+        assert (ended["state"], ended["finished"]) == ("done", ended["total"]), ended["reason"]
+        found = bob.json("GET", f"sweeps/{sweep}/trials", params={"columns": "number"})["rows"]
+        assert found == [[number] for number in range(ended["total"])]
+        summary = bob.json("GET", f"sweeps/{sweep}/files/summary")
+        assert summary["trials"]["complete"] == ended["total"]
 
 
 def test_who_asks_too_often_waits_as_long_as_is_said(tmp_path):

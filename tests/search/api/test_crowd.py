@@ -13,6 +13,7 @@ from serving import Gate, serving
 from search.api import broadcast
 from search.api.kept import Kept
 from search.api.rates import Rates
+from search.errors import StoreError
 from search.service import Desk
 
 
@@ -156,7 +157,8 @@ def streams(tmp_path, monkeypatch):
             stream = client.stream("GET", f"{url}/v1/events", headers=headers, params=params)
             answer = stack.enter_context(stream)
             lines = answer.iter_lines()
-            assert next(lines).startswith("retry")
+            line = next(lines)
+            assert line.startswith("retry"), line
             return lines
 
         yield served, follow
@@ -204,6 +206,43 @@ def test_who_comes_back_misses_nothing_and_hears_nothing_twice(streams):
     again = follow(last=newest)
     for stream in (other, again):
         assert told(stream, 1) == [("changed", first)]
+
+
+def test_who_comes_back_late_hears_all_in_parts_that_cost_no_more_than_others(streams):
+    served, follow = streams
+    events = served.service.ledger.events
+    with served.service.ledger.transaction():
+        for number in range(1500):
+            events.add(f"{number:010x}", "ann", "changed")
+    first = list(follow(last=0))  # it ends
+    assert [line for line in first if line.startswith("id")] == [
+        f"id: {n + 1}" for n in range(1000)
+    ]
+    second = follow(last=1000)
+    assert [sweep for _, sweep in told(second, 500)] == [f"{n:010x}" for n in range(1000, 1500)]
+    later = served.submit(grid="smoke")
+    assert told(second, 1) == [("submitted", later)]
+
+
+def test_what_was_missed_is_read_before_the_answer_begins(streams, monkeypatch):
+    served, follow = streams
+    served.submit(grid="smoke")
+
+    def cannot(*_):
+        raise StoreError("the ledger cannot be used")
+
+    monkeypatch.setattr(broadcast.Broadcast, "_after", cannot)
+    with pytest.raises(AssertionError, match="the ledger cannot be used"):
+        follow(last=0)
+
+
+@pytest.mark.parametrize("last", [10**17, 10**18 - 1])
+def test_who_has_seen_an_event_of_another_ledger_hears_what_happens_from_now_on(streams, last):
+    served, follow = streams
+    served.submit(grid="smoke")
+    lines = follow(last=last)
+    sweep = served.submit(grid="smoke", seed=1)
+    assert told(lines, 1) == [("submitted", sweep)]
 
 
 def test_a_stream_of_one_sweep_has_nothing_of_another(streams):

@@ -1,5 +1,6 @@
 """The page in a real browser, from signing in to signing out."""
 
+import itertools
 import json
 import re
 import threading
@@ -234,6 +235,7 @@ def assert_all_is_reached(page, url, sweep, width):
         page.locator("h1").wait_for()
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+    assert_names_of_axes_are_apart(page, url, sweep)
     page.goto(f"{url}/#/sweeps/{sweep}")
     page.get_by_role("region", name="Trials").wait_for()
     reached = set()
@@ -256,6 +258,19 @@ def assert_all_is_reached(page, url, sweep, width):
     for _ in range(2):
         page.get_by_role("button", name="Move alpha to the left").press("Enter")
     assert axes_of(page) == ["batch_size", "alpha", "learning_rate", "epochs", "val_cost"]
+
+
+def assert_names_of_axes_are_apart(page, url, sweep):
+    page.goto(f"{url}/#/sweeps/{sweep}")
+    page.locator("svg .ribbon").first.wait_for()
+    ends = page.get_by_role("group", name="Parallel coordinates").evaluate(
+        """svg => [...svg.querySelectorAll("text[y='12']")].map((text) => {
+             const { left, right } = text.getBoundingClientRect();
+             return [left, right];
+           })"""
+    )
+    assert len(ends) == 5
+    assert all(right <= left for (_, right), (left, _) in itertools.pairwise(ends)), ends
 
 
 def axes_of(page):
@@ -292,3 +307,45 @@ def test_what_the_page_draws_does_not_grow_with_trials(tmp_path, opened):
         assert page.locator("svg .line").count() == 0
         assert page.locator("svg .ribbon").count() == ribbons
         assert page.evaluate(marks) <= 4000
+
+
+def test_the_table_has_the_trials_in_the_bins_that_are_picked(tmp_path, opened):
+    with asked(tmp_path) as person:
+        api = person("ann")
+        sweep = api.submit(grid=grid(alpha=[0.1, 1.0, 10.0], epochs=list(range(1, 21))))["id"]
+        total = api.ended(sweep)["finished"]
+        page = opened(person.url)
+        sign_in(page, token_of(person))
+        page.goto(f"{person.url}/#/sweeps/{sweep}")
+        page.get_by_role("button", name="alpha 10", exact=True).press("Enter")
+        page.get_by_text(f"{total // 3} of {total} trials, those in the bins").wait_for()
+        rows = rows_of(page)
+        assert {row["alpha"] for row in rows} == {"10"}
+        page.get_by_role("button", name="Order by epochs").click()
+        page.get_by_text("epochs ▲").wait_for()
+        while page.get_by_role("button", name="More trials").is_visible():
+            had = len(rows_of(page))
+            page.get_by_role("button", name="More trials").dblclick()
+            page.wait_for_function(f"{ROWS} > {had}")
+        rows = rows_of(page)
+        assert {row["alpha"] for row in rows} == {"10"}
+        assert len({row["number"] for row in rows}) == len(rows) == total // 3
+        assert (epochs := [int(row["epochs"]) for row in rows]) == sorted(epochs)
+        page.get_by_role("button", name="Let all bins go").press("Enter")
+        page.get_by_text("those in the bins that are picked").wait_for(state="detached")
+        assert {row["alpha"] for row in rows_of(page)} == {"0.1", "1", "10"}
+        page.get_by_role("region", name="Events").get_by_text("params batch_size").wait_for()
+        assert "[object" not in page.locator("main").inner_text()
+
+
+ROWS = "document.querySelectorAll('[aria-label=Trials] tbody tr').length"
+
+
+def rows_of(page):
+    """Return the rows of the table of trials, by the names of their columns."""
+    found = page.get_by_role("region", name="Trials")
+    names = [text.split()[0] for text in found.locator("th").all_inner_texts()]
+    told = found.locator("tbody tr").evaluate_all(
+        "rows => rows.map((row) => [...row.cells].map((cell) => cell.innerText))"
+    )
+    return [dict(zip(names, row, strict=True)) for row in told]

@@ -1,5 +1,8 @@
 """The client of a service: what it sends again, and how it reads a stream."""
 
+import json
+import math
+
 import httpx2
 import pytest
 from hypothesis import given
@@ -151,3 +154,20 @@ def test_every_option_of_a_sweep_is_sent_or_refused():
     here = {"help", "server", "progress", "dry_run", "grid", "dataset"}
     assert options - here == {*commands._ASKED, *run._ELSEWHERE}
     assert {*commands._ASKED} <= set(SweepIn.model_fields)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "\ud800"])
+def test_what_json_has_no_word_for_is_the_service_s_to_refuse(value):
+    seen = []
+    refused = httpx2.Response(422, json={"detail": "It is no finite number."})
+    with client_of([refused], seen) as client, pytest.raises(ServiceError, match="no finite"):
+        client.submit("smoke", target_value=value)
+    told = json.loads(seen[0].content)["target_value"]
+    assert told == value or (told != told and value != value)  # noqa: PLR0124 - NaN
+
+
+def test_what_is_no_json_is_refused_before_it_is_sent():
+    seen = []
+    with client_of([], seen) as client, pytest.raises(ConfigError, match="no JSON"):
+        client.submit("smoke", seed={1, 2})
+    assert not seen

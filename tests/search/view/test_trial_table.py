@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.errors import ConfigError
-from search.view import MOST_CELLS, TrialTable, binned
+from search.view import MOST_CELLS, TrialTable, among, binned
 
 COSTS = st.sampled_from([0.1, 0.25, 0.5, 3.0, math.nan, math.inf])
 WORDS = st.sampled_from(["relu", "tanh", "identity"])
@@ -187,3 +187,26 @@ def test_the_size_of_an_answer_does_not_grow_with_trials_or_axes():
         assert sum(len(pair["cells"]) for pair in found.pairs) <= MOST_CELLS
         assert len(found.axes) + len(found.left_out) == axes + 1
     assert max(sizes.values()) < 200_000
+
+
+@given(tables(), st.integers(1, 7), st.sampled_from(["-val_cost", "alpha", "kind", "number"]))
+def test_pages_among_some_bins_have_those_trials_and_no_others(table, limit, order):
+    axes = binned(table).axes
+    kind, cost = axes[1], axes[-1]
+    ranges = {kind.name: (0, 1), cost.name: (1, 3)}
+    inside = {
+        int(table.numbers[i])
+        for i in range(len(table))
+        if bin_of(kind, _plain(table.columns[kind.name][i])) <= 1
+        and 1 <= bin_of(cost, _plain(table.columns[cost.name][i])) <= 3
+    }
+    found = among(table, ranges)
+    after, told = None, []
+    while True:
+        page = table.page(order, after, limit, ["number"], found)
+        assert (page.total, page.within) == (len(table), len(inside))
+        told += [row[0] for row in page.rows]
+        if page.after is None:
+            break
+        after = json.loads(json.dumps(page.after))
+    assert told == [number for number in plainly_ordered(table, order) if number in inside]
