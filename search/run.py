@@ -33,7 +33,7 @@ _SETTLED = (
 # What a service has, and nobody else says.
 _ELSEWHERE = (
     "run_dir", "resume", "fresh", "extend", "retry_failed", "reuse", "code", "executor", "address",
-    "workers", "json",
+    "workers",
 )  # fmt: skip
 
 

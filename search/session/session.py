@@ -55,7 +55,7 @@ from search.session.checks import (
     check_same_settings,
 )
 from search.session.datasets import choose_grid, description, load
-from search.session.dry_run import dry_run, dry_run_text
+from search.session.dry_run import dry_run, plan_text, planned_run
 from search.session.ending import Ending
 from search.session.extension import extended
 from search.session.options import Options, resolve_config
@@ -110,7 +110,8 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     if options.dry_run:
         show(out, told)
         here = settled_executor(options, config, data) == "serial"
-        show(out, dry_run_text(config, data, options.planned_for, options.code, here=here))
+        planned = planned_run(config, data, options.planned_for, options.code, here=here)
+        show(out, plan_text(planned))
         return
     check_executor(options, config, data)
     summary = run_sweep(options, config, data, of_command(options, config, data, err, began))
