@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from search.queue import DONE
 from search.record import RunFolder
-from search.schemas import Counts, Status
+from search.schemas import Counts, StateName, Status
 from search.service import Seen, config_of
 from search.watch import ENDED_EARLY, FINISHED, RunState, status_of
 
@@ -39,7 +40,7 @@ def _before_its_start(seen: Seen) -> Status:
     config = config_of(row.settings, row.id)
     return Status(
         run=row.id,
-        state=seen.state,
+        state=cast(StateName, seen.state),
         dataset=row.dataset["name"],
         fingerprint=row.dataset["fingerprint"],
         started_at=datetime.fromtimestamp(row.submitted_at, UTC).isoformat(),

@@ -18,7 +18,7 @@ from model.errors import PacksweepError
 from search.client.client import ENDED, Client, ServiceError, client_of
 from search.client.follow import follow, sweep_lines
 from search.command import program
-from search.config import SweepConfig, read_grid
+from search.config import SweepConfig, check_target_cost, read_grid
 from search.errors import INTERRUPTED, NoResultError
 from search.record import Summary
 from search.result import result_text
@@ -79,6 +79,7 @@ def run(url: str, given: Mapping[str, Any]) -> None:
 def _asked(client: Client, given: Mapping[str, Any]) -> dict[str, Any]:
     asked: dict[str, Any] = {name: given[name] for name in _ASKED if name in given}
     grid, dataset = given.get("grid"), given.get("dataset")
+    settings: Mapping[str, Any] = {}
     if grid is not None and ("/" in grid or grid.endswith(".toml")):
         settings = read_grid(grid, given.get("trainer"))  # told here what is wrong with it
         path = Path(grid).expanduser()
@@ -87,6 +88,9 @@ def _asked(client: Client, given: Mapping[str, Any]) -> dict[str, Any]:
             dataset = str(path.parent / settings["dataset"])
     elif grid is not None:
         asked["grid"] = grid
+    if (target := given.get("target_cost")) is not None:
+        check_target_cost(given.get("objective") or settings.get("objective", "cost"), target)
+        asked["target_value"] = target
     if dataset is not None:
         file = Path(dataset).expanduser()
         here = dataset not in KNOWN and file.is_file()
@@ -157,10 +161,12 @@ def runs(url: str, *, as_json: bool = False) -> None:
 
 def _listed(sweep: Mapping[str, Any]) -> Listed:
     best = sweep["best"] or {}
-    done = "finished" if sweep["finished"] == sweep["total"] else "ended early"
+    state = sweep["state"]
+    if state == "done":
+        state = "finished" if sweep["finished"] == sweep["total"] else "ended early"
     return Listed(
         run=sweep["id"],
-        state=done if sweep["state"] == "done" else sweep["state"],
+        state=state,
         dataset=sweep["dataset"]["name"],
         started_at=sweep["started_at"],
         trials=sweep["total"],
