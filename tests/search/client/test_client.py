@@ -149,7 +149,7 @@ def test_any_file_has_a_name_that_a_service_takes(name):
 def test_every_option_of_a_sweep_is_sent_or_refused():
     """None is left out without a word; these are on this side, or what is trained on what."""
     options = {action.dest for action in run._parser()._actions}
-    here = {"help", "server", "progress", "dry_run", "grid", "dataset"}
+    here = {"help", "server", "progress", "dry_run", "json", "grid", "dataset"}
     # Sent as the value of the objective, once that is known to be the cost.
     assert options - here - {"target_cost"} == {*commands._ASKED, *run._ELSEWHERE}
     assert {*commands._ASKED} <= set(SweepIn.model_fields)
