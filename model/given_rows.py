@@ -53,7 +53,7 @@ def complete(X: NDArray[Any], fill: NDArray[np.float64] | None, first: int = 0) 
     if X.dtype.kind == "f" and not np.isfinite(X).all():
         row, column = np.argwhere(~np.isfinite(X))[0]
         raise DataError(
-            f"Row {first + row} holds {X[row, column]} at feature {column}; the model takes "
-            "finite numbers. Mend or remove such rows."
+            f"Row {first + row + 1} (counted from 1) holds {X[row, column]} at feature {column}; "
+            "the model takes finite numbers. Mend or remove such rows."
         )
     return X

@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from model.errors import UsageError
-
 _SPANS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 
@@ -20,21 +18,6 @@ def add_json(parser: argparse._ActionsContainer, **settings: Any) -> None:
     """
     usual = {"action": "store_true", "help": "print it as JSON, for programs"}
     parser.add_argument("--json", **{**usual, **settings})
-
-
-def refuse_json(args: argparse.Namespace) -> None:
-    """Refuse ``--json`` beside ``--server``: the service itself answers in JSON.
-
-    Raises
-    ------
-    UsageError
-        With the address to ask.
-    """
-    if args.json:
-        raise UsageError(
-            f"--json is for run folders; a service answers programs itself, at {args.server}/v1. "
-            "docs/service.md has its API. Leave --json out, or ask there."
-        )
 
 
 def add_reading(parser: argparse._ActionsContainer) -> None:

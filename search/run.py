@@ -33,7 +33,7 @@ _SETTLED = (
 # What a service has, and nobody else says.
 _ELSEWHERE = (
     "run_dir", "resume", "fresh", "extend", "retry_failed", "reuse", "code", "executor", "address",
-    "workers", "json",
+    "workers",
 )  # fmt: skip
 
 
@@ -79,6 +79,10 @@ def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str,
         settled.append(("--server has a cluster and folders of its own", _ELSEWHERE))
     if given.get("executor") == "serial":
         settled.append(("--executor serial is one process here", ("address", "workers")))
+    if "target_value" in given:
+        settled.append(("--target-value is the target", ("target_cost",)))
+    if "retry_failed" in given:
+        settled.append(("--retry-failed trains in the run that is there", ("fresh",)))
     if "extend" in given:
         settled.append(("--extend takes over what the run has", ("fresh",)))
     if given.get("json") and not given.get("dry_run"):
@@ -192,9 +196,12 @@ def _parser() -> argparse.ArgumentParser:
         "trained and tested, and the same command goes on",
     )  # fmt: skip
     run.add_argument(
-        "--target-value", "--target-cost", type=_finite, metavar="X",
-        help="start no more trials once the best one has this cost or less, or this value of "
-        "the objective",
+        "--target-cost", type=_finite, metavar="X",
+        help="start no more trials once the best one has this cost or less",
+    )  # fmt: skip
+    run.add_argument(
+        "--target-value", type=_finite, metavar="X",
+        help="the same with another objective: its value, or a better one",
     )  # fmt: skip
     run.add_argument(
         "--patience", type=_positive, metavar="N",
@@ -240,7 +247,10 @@ def _span(text: str) -> float:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r} names no metric; leave it out for none")
+    return names
 
 
 def _finite(text: str) -> float:

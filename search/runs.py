@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import PacksweepError
-from search.arguments import add_json, refuse_json, span
+from search.arguments import add_json, span
 from search.command import RUNS, Parser, command, program
 from search.errors import ConfigError
 
@@ -30,6 +30,7 @@ examples:
   %(prog)s 8c1f0e77aa --server http://127.0.0.1:8741
 """
 _PRUNE = "prune"
+_LEFT_OUT = {"dir": "leave DIR out", "compare": "leave --compare out"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,10 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _show(args: argparse.Namespace) -> None:
     # Here, because these take half a second to import and --help shall not.
     if args.server:
-        refuse_json(args)
+        for option in ("dir", "compare"):
+            if getattr(args, option) is not None:
+                raise ConfigError(f"--server lists the sweeps of a service; {_LEFT_OUT[option]}.")
         from search.client import runs
 
-        runs(args.server)
+        runs(args.server, as_json=args.json)
         return
     from search.storage import place
     from search.text import console, text_width
@@ -92,7 +95,8 @@ def _prune(args: argparse.Namespace) -> None:
     if args.json and args.yes:
         raise ConfigError("--json shows what would be deleted; leave it out beside --yes.")
     if args.server:
-        refuse_json(args)
+        if args.json:
+            raise ConfigError("--json shows what goes of a folder; leave it out beside --server.")
         from search.client import prune
 
         if args.dir is not None:

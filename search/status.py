@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.arguments import add_json, refuse_json
+from search.arguments import add_json
 from search.command import RUNS, Parser, command, program
 from search.errors import ConfigError
 
@@ -33,10 +33,9 @@ def _show(args: argparse.Namespace) -> None:
     if args.json and args.watch is not None:
         raise ConfigError("--json is one answer, and --watch gives many; leave one of them out.")
     if args.server:
-        refuse_json(args)
         from search.client import status
 
-        status(args.server, args.run, watch=args.watch is not None)
+        status(args.server, args.run, watch=args.watch is not None, as_json=args.json)
         return
     from search.storage import place
     from search.text import console

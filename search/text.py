@@ -215,3 +215,12 @@ def without_links(text: str) -> str:
     kept = " ".join(part for part in parts if part and not _LINK.search(part))
     # Of a single sentence that has a link, what stands before it.
     return (kept or _LINK.split(text)[0]).strip().rstrip(".(: ")
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "trial"), counted(2, "trial")
+    ('1 trial', '2 trials')
+    """
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

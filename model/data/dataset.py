@@ -237,7 +237,7 @@ def check_rows(what: str, X: NDArray[Any], y: NDArray[Any], features: tuple[str,
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             raise DataError(
-                f"{what}, row {start + row}, holds {chunk[row, column]} at "
+                f"{what}, row {start + row + 1} (counted from 1), holds {chunk[row, column]} at "
                 f"{_feature(features, column)}; every value must be a finite number of at most "
                 "3.4e38, so mend or remove such rows first."
             )

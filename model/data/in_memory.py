@@ -11,6 +11,7 @@ from model.data.dataset import Dataset
 from model.data.formats.roles import choose, found_arrays
 from model.data.formats.tables import found_frames
 from model.data.found import Found, Reading
+from model.data.labels import labels_of
 from model.errors import DataError
 
 NAME = "data"
@@ -61,8 +62,10 @@ def dataset_of(given: Any, reading: Reading | None = None) -> Dataset:
 
 def _found(given: Mapping[str, Any], reading: Reading) -> Found:
     if any(map(_is_frame, given.values())):
-        # The weights are a column of a frame then.
-        return _found_with_labels(given, choose(NAME, given, Reading(keys=reading.keys)), reading)
+        named = choose(NAME, given, Reading(keys=reading.keys))
+        if any(_is_frame(given[name]) for role, name in named.items() if role.startswith("X")):
+            # The weights are a column of a frame then.
+            return _found_with_labels(given, named, reading)
     chosen = choose(NAME, given, reading)
     return found_arrays(NAME, NAME, chosen, given, lambda name: _array(name, given[name]))
 
@@ -80,6 +83,8 @@ def _found_with_labels(
     for part in parts:
         columns = _columns(given[chosen[f"X{part}"]])
         labels = _array(chosen[f"y{part}"], given[chosen[f"y{part}"]])
+        if labels.ndim > 1:
+            labels = labels_of(f"{NAME}: {chosen[f'y{part}']}", labels)
         n = len(next(iter(columns.values()))) if columns else 0
         if len(labels) != n:
             raise DataError(
@@ -110,6 +115,8 @@ def _columns(frame: Any) -> dict[str, Any]:
 
 
 def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+    if _is_frame(value) and len(columns := _columns(value)) == 1:
+        (value,) = columns.values()  # whose text is no Python object then
     array = np.asanyarray(value)  # a memory map stays one
     if array.dtype.hasobject and array.ndim == 1 and all(isinstance(v, str) for v in array):
         return array.astype(str)

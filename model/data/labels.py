@@ -63,8 +63,9 @@ def _from_one_hot(what: str, y: NDArray[Any]) -> NDArray[Any]:
     if len(wrong):
         row = wrong[0]
         raise DataError(
-            f"{what} has the shape {y.shape}, and row {row} is {listed(y[row].tolist())}; rows of "
-            "several columns are labels only where they are one-hot: a single 1, all else 0."
+            f"{what} has the shape {y.shape}, and row {row + 1} (counted from 1) is "
+            f"{listed(y[row].tolist())}; rows of several columns are labels only where they are "
+            "one-hot: a single 1, all else 0."
         )
     places: NDArray[Any] = y.argmax(axis=1)
     return places
@@ -94,8 +95,8 @@ def _checked_text(what: str, y: NDArray[Any]) -> NDArray[Any]:
     empty = np.flatnonzero(np.char.strip(y) == "")
     if len(empty):
         raise DataError(
-            f"{what} has no label in row {empty[0]}; every row needs one, so remove such rows, "
-            "or name their class."
+            f"{what} has no label in row {empty[0] + 1} (counted from 1); every row needs one, so "
+            "remove such rows, or name their class."
         )
     return y
 
@@ -107,8 +108,8 @@ def _whole(what: str, y: NDArray[Any]) -> NDArray[Any]:
     if len(wrong):
         row = wrong[0]
         raise DataError(
-            f"{what} holds {y[row]:g} in row {row}; labels are whole numbers, booleans or text. "
-            "What a regression predicts is no class."
+            f"{what} holds {y[row]:g} in row {row + 1} (counted from 1); labels are whole numbers, "
+            "booleans or text. What a regression predicts is no class."
         )
     return y
 

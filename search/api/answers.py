@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from search.ledger import Delivery, Event, Hook
+from search.schemas import DryRun
 from search.service import PRIORITIES, Request, Seen
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -228,6 +229,7 @@ class Plan(BaseModel):
     total: int
     dataset: dict[str, Any]
     text: str
+    plan: DryRun = Field(description="What packsweep run --dry-run --json prints.")
     position: int = Field(description="Its place in the queue, were it submitted now.")
 
 

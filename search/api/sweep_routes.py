@@ -1,5 +1,6 @@
 """Submit sweeps, look at them, change and delete them."""
 
+import pathlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -20,8 +21,11 @@ from search.api.answers import (
 from search.api.bodies import OneMeaning
 from search.api.callers import Submitter, TheDesk, Viewer
 from search.api.problems import PROBLEMS, ConflictError, UnknownSweepError
+from search.api.standing import sweep_status
 from search.ledger import Caller, SweepRow
+from search.schemas import Status
 from search.service import Desk, Request
+from search.session import plan_of, plan_text
 
 router = APIRouter(tags=["sweeps"], responses=PROBLEMS, route_class=OneMeaning)
 
@@ -71,11 +75,13 @@ def plan(sweep: SweepIn, desk: TheDesk, caller: Submitter) -> Plan:
     """Return what a sweep would do, without submitting it."""
     del caller
     checked = desk.requests.check(sweep.request)
+    planned = desk.requests.plan(checked, max(1, int(desk.board.cores)))
     ahead = [row for row in desk.ledger.sweeps.live() if row.priority >= sweep.priority]
     return Plan(
         total=checked.config.total,
         dataset={"name": checked.data.name, "fingerprint": checked.data.fingerprint},
-        text=desk.requests.plan(checked, max(1, int(desk.board.cores))),
+        text=plan_text(planned),
+        plan=plan_of(planned, pathlib.Path(sweep.name or checked.config.name)),
         position=len(ahead) + 1,
     )
 
@@ -109,6 +115,13 @@ def get(sweep: SweepId, desk: TheDesk, caller: Viewer) -> SweepDetail:
         busy_seconds=desk.ledger.sweeps.busy_seconds(sweep),
         shared=desk.shared(row),
     )
+
+
+@router.get("/sweeps/{sweep}/status")
+def status(sweep: SweepId, desk: TheDesk, caller: Viewer) -> Status:
+    """Return how a sweep stands, as ``packsweep status --json`` has it."""
+    del caller
+    return sweep_status(desk.see(row_of(desk, sweep)))
 
 
 @router.patch("/sweeps/{sweep}")

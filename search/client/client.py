@@ -176,6 +176,10 @@ class Client:
         found: dict[str, Any] = _read(content, self.url)
         return found
 
+    def status(self, sweep: str) -> dict[str, Any]:
+        """Return how a sweep stands, with the keys of ``packsweep schema status``."""
+        return self._json("GET", f"sweeps/{sweep}/status")
+
     def sweeps(self, *, mine: bool = False) -> Iterator[dict[str, Any]]:
         """Yield all sweeps, the newest first."""
         before: int | None = None

@@ -18,10 +18,11 @@ from model.errors import PacksweepError
 from search.client.client import ENDED, Client, ServiceError, client_of
 from search.client.follow import follow, sweep_lines
 from search.command import program
-from search.config import SweepConfig, read_grid
+from search.config import SweepConfig, check_target_cost, read_grid
 from search.errors import INTERRUPTED, NoResultError
 from search.record import Summary
 from search.result import result_text
+from search.schemas import Listed, Runs
 from search.storage import write_whole
 from search.text import console, show, table_lines, text_width
 
@@ -57,7 +58,11 @@ def run(url: str, given: Mapping[str, Any]) -> None:
     with closing(client_of(url)) as client:
         asked = _asked(client, given)
         if given.get("dry_run"):
-            show(out, client.plan(**asked)["text"])
+            planned = client.plan(**asked)
+            if given.get("json"):
+                _print_json(planned["plan"])
+            else:
+                show(out, planned["text"])
             return
         sweep = client.submit(**asked)
         show(err, f"{sweep['name']} is sweep {sweep['id']} of {url}")
@@ -74,6 +79,7 @@ def run(url: str, given: Mapping[str, Any]) -> None:
 def _asked(client: Client, given: Mapping[str, Any]) -> dict[str, Any]:
     asked: dict[str, Any] = {name: given[name] for name in _ASKED if name in given}
     grid, dataset = given.get("grid"), given.get("dataset")
+    settings: Mapping[str, Any] = {}
     if grid is not None and ("/" in grid or grid.endswith(".toml")):
         settings = read_grid(grid, given.get("trainer"))  # told here what is wrong with it
         path = Path(grid).expanduser()
@@ -82,6 +88,9 @@ def _asked(client: Client, given: Mapping[str, Any]) -> dict[str, Any]:
             dataset = str(path.parent / settings["dataset"])
     elif grid is not None:
         asked["grid"] = grid
+    if (target := given.get("target_cost")) is not None:
+        check_target_cost(given.get("objective") or settings.get("objective", "cost"), target)
+        asked["target_value"] = target
     if dataset is not None:
         file = Path(dataset).expanduser()
         here = dataset not in KNOWN and file.is_file()
@@ -109,14 +118,21 @@ def _tell_result(client: Client, sweep: Mapping[str, Any]) -> None:
     show(out, text)
 
 
-def status(url: str, sweep: str | None, *, watch: bool) -> None:
+def status(url: str, sweep: str | None, *, watch: bool, as_json: bool = False) -> None:
     """Print how a sweep of a service stands; the newest one where none is named."""
     out = console(sys.stdout)
     with closing(client_of(url)) as client:
         name = sweep or _newest(client)
+        if as_json:
+            _print_json(client.status(name))
+            return
         if watch:
             follow(client, name, console(sys.stderr))
         show(out, "\n".join(sweep_lines(client.get(name))))
+
+
+def _print_json(answer: Mapping[str, Any]) -> None:
+    sys.stdout.write(f"{json.dumps(answer, indent=2, ensure_ascii=False)}\n")
 
 
 def _newest(client: Client) -> str:
@@ -125,11 +141,15 @@ def _newest(client: Client) -> str:
     raise ServiceError(f"There is no sweep in {client.url} yet.")
 
 
-def runs(url: str) -> None:
+def runs(url: str, *, as_json: bool = False) -> None:
     """Print the sweeps of a service, the newest last."""
     out = console(sys.stdout)
     with closing(client_of(url)) as client:
         sweeps = list(client.sweeps())[::-1]
+    if as_json:
+        listed = Runs(folder=url, runs=list(map(_listed, sweeps)))
+        _print_json(listed.model_dump(mode="json", by_alias=True))
+        return
     if not sweeps:
         show(out, f"There is no sweep in {url} yet.")
         return
@@ -137,6 +157,23 @@ def runs(url: str) -> None:
     spare = ("submitted (UTC)", "data", "person")
     rows = [_row(sweep) for sweep in sweeps]
     show(out, "\n".join(table_lines(header, rows, text_width(out), spare)))
+
+
+def _listed(sweep: Mapping[str, Any]) -> Listed:
+    best = sweep["best"] or {}
+    state = sweep["state"]
+    if state == "done":
+        state = "finished" if sweep["finished"] == sweep["total"] else "ended early"
+    return Listed(
+        run=sweep["id"],
+        state=state,
+        dataset=sweep["dataset"]["name"],
+        started_at=sweep["started_at"],
+        trials=sweep["total"],
+        finished=sweep["finished"],
+        cost=best.get("cost"),
+        params=best.get("params"),
+    )
 
 
 def prune(url: str, sweeps: Sequence[str], *, delete: bool) -> None:

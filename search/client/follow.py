@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search.client.client import ENDED, Client
-from search.text import duration, show, value_text
+from search.text import counted, duration, show, value_text
 from search.watch import Screen, can_move_cursor
 
 # Seconds between two plain lines.
@@ -17,7 +17,8 @@ _PLAIN_INTERVAL = 10.0
 
 def sweep_lines(sweep: Mapping[str, Any]) -> list[str]:
     """Return the lines that tell how a sweep of a service stands."""
-    done = f"{sweep['finished']} of {sweep['total']} trials on {sweep['dataset']['name']}"
+    trials = counted(sweep["total"], "trial")
+    done = f"{sweep['finished']} of {trials} on {sweep['dataset']['name']}"
     counts = ", ".join(f"{n} {state.lower()}" for state, n in sweep["states"].items() if n)
     lines = [
         f"{sweep['name']} ({sweep['id']}), {sweep['person']}'s: {sweep['state']}{_where(sweep)}",

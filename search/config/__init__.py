@@ -22,6 +22,7 @@ from search.config.objective import (
     COST,
     Objective,
     asked,
+    check_target_cost,
     objective_of,
     title_of,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "TrainerSettings",
     "as_toml",
     "asked",
+    "check_target_cost",
     "grid_of",
     "in_order",
     "known_grids",

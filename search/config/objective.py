@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from model.metrics import known_metrics, metric_of
+from search.errors import ConfigError
 
 COST, ACCURACY = "cost", "accuracy"
 
@@ -86,3 +87,19 @@ def asked(metrics: Iterable[str], objective: str) -> tuple[str, ...]:
     if metric_of(objective):
         names[objective] = None
     return tuple(names)
+
+
+def check_target_cost(objective: str, target: float) -> None:
+    """Refuse a cost as the target where trials are compared by something else.
+
+    Raises
+    ------
+    ConfigError
+        With the option that is meant.
+    """
+    found = objective_of(objective)
+    if found is not None and not found.is_cost:
+        raise ConfigError(
+            f"--target-cost is for trials that are compared by their cost, and these are by "
+            f"{objective}. Give --target-value {target:g} if that is meant."
+        )

@@ -1,11 +1,12 @@
 """An estimator of scikit-learn trained for so many epochs, each one call of its partial_fit."""
 
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -74,7 +75,9 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
         if not isinstance(given, int | np.integer) or isinstance(given, bool):
             raise ValueError(f"epochs is {self.epochs!r}; it is a whole number from 1.")
         go_on = self.warm_start and hasattr(self, "estimator_")
-        found: Any = validate_data(self, X, y, reset=not go_on, dtype="numeric")
+        found: Any = validate_data(
+            self, X, y, reset=not go_on, dtype="numeric", accept_sparse=self._sparse
+        )
         rows, labels = found
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, rows)
         if not go_on:
@@ -119,10 +122,23 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
         found: NDArray[Any] = self._fitted().decision_function(self._checked(X))
         return found
 
+    @property
+    def _sparse(self) -> str | bool:
+        """The sparse format whose rows can be taken in any order, where the estimator takes any."""
+        return "csr" if get_tags(self).input_tags.sparse else False
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        with suppress(AttributeError):  # an estimator that is none of scikit-learn's
+            tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
+        return tags
+
     def _fitted(self) -> Any:
         check_is_fitted(self)
         return self.estimator_
 
     def _checked(self, X: ArrayLike) -> NDArray[Any]:
-        found: NDArray[Any] = validate_data(self, X, reset=False, dtype="numeric")
+        found: NDArray[Any] = validate_data(
+            self, X, reset=False, dtype="numeric", accept_sparse=self._sparse
+        )
         return found

@@ -12,7 +12,9 @@ from typing import Any, Self
 
 import joblib
 
+from model.data.listing import listed
 from model.seal import Seal
+from search.errors import StoreError
 from search.estimators.shared_fits import Params, Result, Split, Unit, Work
 from search.storage import json_content, lock, parse_json, prepare_folder, read_whole, write_whole
 
@@ -77,12 +79,13 @@ class KeptResults:
         Raises
         ------
         ValueError
-            If it holds the results of another search.
+            If it holds the results of another search, or anything else.
         LockedError
             If another process writes to it.
         StoreError
             If the system refuses.
         """
+        _check_own(folder)
         prepare_folder(folder)
         with lock(folder / ".lock"):
             run = hashlib.sha256(json.dumps(dict(about), sort_keys=True).encode()).hexdigest()[:16]
@@ -187,7 +190,27 @@ def _check_same(folder: Path, content: bytes, about: Mapping[str, str]) -> None:
         known = {}
     differ = [name for name in about if known.get(name) != about[name]]
     if differ:
+        verb = "differs" if len(differ) == 1 else "differ"
         raise ValueError(
-            f"{folder} holds the results of another search: its {' and its '.join(differ)} differ. "
+            f"{folder} holds the results of another search: its {' and its '.join(differ)} {verb}. "
             "Give another folder, or remove this one."
+        )
+
+
+def _check_own(folder: Path) -> None:
+    """Refuse a folder with other things than a search's, of which files would be among them."""
+    try:
+        found = sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(
+            f"The folder {folder} cannot be used: {error.strerror}. Give another folder."
+        ) from error
+    # A search that was killed at its start may have left a hidden file alone.
+    others = [name for name in found if not name.startswith(".")]
+    if others and _ABOUT not in found:
+        raise ValueError(
+            f"{folder} holds {listed(others, 3)}, which are no results of a search. Give a folder "
+            "that is new or empty."
         )

@@ -21,6 +21,7 @@ from search.estimators.fit_callbacks import FitCallbacks
 from search.estimators.places import place_of
 from search.estimators.result_book import ResultBook
 from search.estimators.shared_fits import Split, Work
+from search.estimators.sharing import check_resource
 from search.estimators.strategies import GRID, Strategy, seed_of, strategy_of
 from search.estimators.telling import telling
 
@@ -167,12 +168,14 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the space, the strategy or the folder does not fit, or every training has failed.
+            If the space, the resource, the strategy or the folder does not fit, or every training
+            has failed.
         MissingLibraryError
             If the strategy needs Optuna, or the executor Ray, and it is not installed.
         ClusterError
             If no cluster can be started or joined, or it fails.
         """
+        check_resource(self.estimator, self.space, self.resource)
         scorers, metric = self._get_scorers()
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
@@ -180,7 +183,10 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(cv.split(X, y, **routed.splitter.split))
         if not splits:
-            raise ValueError("No fits were performed: there is no split.")
+            raise ValueError(
+                "No fits were performed: cv gives no split. A generator gives its splits once; "
+                "give list(...) of it to fit again."
+            )
         self.n_splits_ = len(splits)
         how = {
             "scorer": scorers,

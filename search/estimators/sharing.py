@@ -5,6 +5,7 @@ parameter or of a method.
 """
 
 import copy
+import difflib
 import inspect
 import time
 import warnings
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import clone
 
+from model.data.listing import listed
 from search.estimators.lightgbm_rounds import cut_to, fit_all_rounds
 
 if TYPE_CHECKING:
@@ -92,6 +94,35 @@ def family_of(estimator: Any, resource: str | None) -> Family | None:
     # Of these very classes: one that is derived from them may train in another way.
     family = _FAMILIES.get(_path(type(estimator)))
     return family if family is not None and family.resource == resource else None
+
+
+def check_resource(estimator: Any, space: Any, resource: str | None) -> None:
+    """Refuse a resource that is no parameter of an estimator, nor of what a space puts into it.
+
+    Parameters
+    ----------
+    estimator : estimator
+    space : mapping or list of mapping
+    resource : str or None
+
+    Raises
+    ------
+    ValueError
+        With the name that was meant, as far as that can be seen.
+    """
+    if resource is None:
+        return
+    params = list(estimator.get_params())
+    searched = {
+        name for part in ([space] if isinstance(space, Mapping) else space) for name in part
+    }
+    replaced = any(resource.startswith(f"{name}__") for name in searched)
+    if resource in params or resource in searched or replaced:
+        return
+    within = [name for name in params if name.endswith(f"__{resource}")]
+    close = within or difflib.get_close_matches(resource, params, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"it has {listed(params)}."
+    raise ValueError(f"resource={resource!r} is no parameter of {type(estimator).__name__}; {hint}")
 
 
 def _is_repeatable(pipeline: "Pipeline") -> bool:

@@ -15,7 +15,7 @@ from search.result.optimality_gap import optimum_lines
 from search.result.spread import cost_text, spread_rows, trainings_lines
 from search.result.tie_words import tie_lines
 from search.storage import Place, RemotePath, place
-from search.text import duration, signed, table_lines, value_text, wrapped
+from search.text import counted, duration, signed, table_lines, value_text, wrapped
 
 # Seconds of training below which the start of the tasks decides, and no prediction is compared.
 _WORTH_PREDICTING = 5.0
@@ -154,7 +154,7 @@ def _head(summary: Summary) -> str:
     shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     seen = "" if features == RAW else f", {features} features"
     return (
-        f"{trials.total} trials on {summary.dataset.name}{seen}: {shown}, "
+        f"{counted(trials.total, 'trial')} on {summary.dataset.name}{seen}: {shown}, "
         f"in {duration(summary.timing.wall_s)}"
     )
 

@@ -25,7 +25,7 @@ class DryRun(Answer):
     """The plan of a new run, with its time and its memory."""
 
     form: Literal["dry-run/1"] = Field(default="dry-run/1", alias="schema")
-    run: str = Field(description="The folder that the run would have.")
+    run: str = Field(description="The folder that the run would have; its name at a service.")
     dataset: str
     fingerprint: str
     trials: int

@@ -52,15 +52,24 @@ class Link(Value):
     node: str
 
 
+# A run folder knows the first four; the others are those of a service's sweep.
+StateName = Literal[
+    "running", "finished", "ended early", "interrupted",
+    "queued", "pausing", "paused", "stopping", "cancelled", "failed",
+]  # fmt: skip
+
+
 class Status(Answer):
-    """How a run stands."""
+    """How a run stands, or a sweep of a service."""
 
     form: Literal["status/1"] = Field(default="status/1", alias="schema")
-    run: str = Field(description="The run's folder, or its URI.")
-    state: Literal["running", "finished", "ended early", "interrupted"]
+    run: str = Field(description="The run's folder, or its URI; a sweep's identity at a service.")
+    state: StateName = Field(description="Those after interrupted are of a service's sweep.")
     dataset: str
     fingerprint: str
-    started_at: str = Field(description="UTC, ISO 8601.")
+    started_at: str = Field(
+        description="UTC, ISO 8601; of a sweep that waits for its start, when it was submitted."
+    )
     trials: Counts
     writer: WriterProcess | None = Field(description="Null where nobody writes to it.")
     trials_per_second: Number
@@ -71,14 +80,16 @@ class Status(Answer):
     best: list[Trial] = Field(description="The best trials, at most ten, the best first.")
     test: TestFigures | None = Field(description="Null before the end, and without test rows.")
     newest_links: list[Link] = Field(description="The newest first.")
-    continue_with: str | None = Field(description="Command that continues an interrupted run.")
+    continue_with: str | None = Field(
+        description="Command that continues an interrupted run; null at a service, which does so."
+    )
 
 
 class Listed(Value):
-    """A run in a list."""
+    """A run in a list, or a sweep of a service."""
 
     run: str
-    state: Literal["running", "finished", "ended early", "interrupted", "unreadable"]
+    state: StateName | Literal["unreadable"]
     problem: str | None = Field(default=None, description="Why it cannot be read.")
     dataset: str | None = None
     started_at: str | None = Field(default=None, description="UTC, ISO 8601.")
@@ -86,15 +97,15 @@ class Listed(Value):
     finished: int | None = None
     cost: Number = Field(default=None, description="Validation cost of the best trial.")
     params: Params | None = Field(default=None, description="Those of the best trial.")
-    test: TestFigures | None = None
-    wall_s: Number = None
+    test: TestFigures | None = Field(default=None, description="Null in the list of a service.")
+    wall_s: Number = Field(default=None, description="Null in the list of a service.")
 
 
 class Runs(Answer):
-    """The runs of a folder."""
+    """The runs of a folder, or the sweeps of a service."""
 
     form: Literal["runs/1"] = Field(default="runs/1", alias="schema")
-    folder: str
+    folder: str = Field(description="The address of a service.")
     runs: list[Listed] = Field(description="The newest last.")
 
 

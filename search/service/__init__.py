@@ -10,7 +10,7 @@ from search.service.desk import PRIORITIES, Desk
 from search.service.errors import ForbiddenError
 from search.service.limits import Limits
 from search.service.progress import Progress
-from search.service.requests import Request
+from search.service.requests import Request, config_of
 from search.service.service import Service
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "Seen",
     "Service",
     "answering_desk",
+    "config_of",
 ]

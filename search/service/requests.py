@@ -20,8 +20,9 @@ from search.service.limits import Limits
 from search.session import (
     DEFAULT_GRID,
     Options,
+    Planned,
     check,
-    dry_run_text,
+    planned_run,
     suited_grid,
     with_options,
     with_trainer,
@@ -247,13 +248,13 @@ class Requests:
                 f"{self.limits.trials:,} at most. Give fewer values, or a sampler with trials."
             )
 
-    def plan(self, checked: Checked, workers: int) -> str:
-        """Return what `search.run --dry-run` prints, for the workers of the cluster."""
+    def plan(self, checked: Checked, workers: int) -> Planned:
+        """Return what `search.run --dry-run` tells, for the workers of the cluster."""
         # It measures the speed of this machine at times, so that one is made at a time.
         if not self._planning.acquire(timeout=_PLAN_SECONDS):
             raise BusyError("Other plans are being made. Ask again in a while.")
         try:
-            return dry_run_text(checked.config, checked.data, workers)
+            return planned_run(checked.config, checked.data, workers)
         finally:
             self._planning.release()
 

@@ -6,7 +6,7 @@ computes, decides or writes what another room can.
 
 from search.session.calling import SweepEvent, SweepOptions, SweepResult, sweep_from_python
 from search.session.datasets import description, load, suited_grid
-from search.session.dry_run import dry_run_text
+from search.session.dry_run import Planned, plan_of, plan_text, planned_run
 from search.session.inspection import data_set_lines, data_set_of, inspect_data
 from search.session.options import DEFAULT_GRID, Options, resolve_config, with_options
 from search.session.preparation import resources_of
@@ -18,6 +18,7 @@ from search.session.trainers import with_trainer
 __all__ = [
     "DEFAULT_GRID",
     "Options",
+    "Planned",
     "Surroundings",
     "SweepEvent",
     "SweepOptions",
@@ -27,9 +28,11 @@ __all__ = [
     "data_set_lines",
     "data_set_of",
     "description",
-    "dry_run_text",
     "inspect_data",
     "load",
+    "plan_of",
+    "plan_text",
+    "planned_run",
     "resolve_config",
     "resources_of",
     "run_sweep",

@@ -328,6 +328,8 @@ def _check_options(given: Mapping[str, Any]) -> None:
     target = given.get("target_value")
     if target is not None and not (isinstance(target, Real) and isfinite(target)):
         raise ConfigError(f"target_value is {target!r}; it is a finite number.")
+    if given.get("retry_failed") and given.get("fresh"):
+        raise ConfigError("retry_failed trains in the run that is there; leave it or fresh out.")
     if given.get("extend") and given.get("fresh"):
         raise ConfigError("extend takes over what the run has, and fresh does not; leave one out.")
     if (executor := given.get("executor", "auto")) not in _EXECUTORS:

@@ -41,15 +41,29 @@ from search.storage import Place
 from search.text import duration
 
 
-def dry_run_text(
+def dry_run(options: Options, config: SweepConfig, data: Dataset) -> DryRun:
+    """Return the plan of the run that a command would begin.
+
+    Parameters
+    ----------
+    options : Options
+    config : SweepConfig
+    data : Dataset
+    """
+    here = settled_executor(options, config, data) == "serial"
+    planned = planned_run(config, data, options.planned_for, options.code, here=here)
+    return plan_of(planned, options.run_path)
+
+
+def planned_run(
     config: SweepConfig,
     data: Dataset,
     workers: int | None,
     code: Path | None = None,
     *,
     here: bool = False,
-) -> str:
-    """Return the plan of a new run in words, and what it should take on some workers.
+) -> "Planned":
+    """Return a new run as it would be trained, for `plan_text` and `plan_of`.
 
     Parameters
     ----------
@@ -62,26 +76,6 @@ def dry_run_text(
     here : bool
         Whether it is trained in the command's own process.
     """
-    return plan_text(_planned(config, data, workers, code, here=here))
-
-
-def dry_run(options: Options, config: SweepConfig, data: Dataset) -> DryRun:
-    """Return the plan of the run that a command would begin.
-
-    Parameters
-    ----------
-    options : Options
-    config : SweepConfig
-    data : Dataset
-    """
-    here = settled_executor(options, config, data) == "serial"
-    planned = _planned(config, data, options.planned_for, options.code, here=here)
-    return plan_of(planned, options.run_path)
-
-
-def _planned(
-    config: SweepConfig, data: Dataset, workers: int | None, code: Path | None, *, here: bool
-) -> "Planned":
     workers = workers or max(1, int(available_cores() / config.resources.cpus))
     plan = replicated(_first_plan(config, data, workers), config.replicates, config.total)
     workers = 1 if here else workers

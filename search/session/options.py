@@ -89,6 +89,8 @@ class Options:
         Seconds after which no more trials are started.
     target_value : float or None
         Value of the objective with which the best trial is good enough.
+    target_cost : float or None
+        The same where trials are compared by their cost, and refused where they are not.
     patience : int or None
         Trials in a row that are no better than the best one, after which no more are started.
     retry_failed : bool
@@ -131,6 +133,7 @@ class Options:
     optimum: bool = False
     budget: float | None = None
     target_value: float | None = None
+    target_cost: float | None = None
     patience: int | None = None
     retry_failed: bool = False
     extend: bool = False
@@ -146,7 +149,8 @@ class Options:
     @property
     def limits(self) -> Limits:
         """What ends the sweep early."""
-        return Limits(self.budget, self.target_value, self.patience)
+        target = self.target_value if self.target_cost is None else self.target_cost
+        return Limits(self.budget, target, self.patience)
 
     @property
     def joins(self) -> bool:

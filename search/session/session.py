@@ -16,7 +16,7 @@ from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.tasks import Examples
 from search.command import Start
-from search.config import SweepConfig
+from search.config import SweepConfig, check_target_cost
 from search.engine import model_is_whole
 from search.errors import InterruptedSweepError, NoResultError
 from search.plan import epochs_flops
@@ -55,7 +55,7 @@ from search.session.checks import (
     check_same_settings,
 )
 from search.session.datasets import choose_grid, description, load
-from search.session.dry_run import dry_run, dry_run_text
+from search.session.dry_run import dry_run, plan_text, planned_run
 from search.session.ending import Ending
 from search.session.extension import extended
 from search.session.options import Options, resolve_config
@@ -75,7 +75,7 @@ from search.session.trainers import check_params
 from search.session.training import Training
 from search.session.trials import Run
 from search.storage import Place, growing_file
-from search.text import show, text_width
+from search.text import counted, show, text_width
 from search.watch import Interruption, log_file
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,8 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     if options.dry_run:
         show(out, told)
         here = settled_executor(options, config, data) == "serial"
-        show(out, dry_run_text(config, data, options.planned_for, options.code, here=here))
+        planned = planned_run(config, data, options.planned_for, options.code, here=here)
+        show(out, plan_text(planned))
         return
     check_executor(options, config, data)
     summary = run_sweep(options, config, data, of_command(options, config, data, err, began))
@@ -134,6 +135,8 @@ def check(options: Options, config: SweepConfig, data: Dataset) -> None:
         check_resources(resources_of(config))
     check_methods(config)
     check_metrics(config, data)
+    if options.target_cost is not None:
+        check_target_cost(config.objective, options.target_cost)
     check_products(config, data)
     check_refits(options.refits, data)
     check_params(config, options.code)
@@ -407,14 +410,16 @@ class Sweep:
         return self.books.standings
 
     def _done(self) -> str:
-        return f"{self.standings.finished} of {self.standings.total} trials are in the log"
+        return (
+            f"{self.standings.finished} of {counted(self.standings.total, 'trial')} are in the log"
+        )
 
     def _announce(self, executor: Executor) -> None:
         say = self.surroundings.say
         say(description(self.config, self.data))
         done = f", {self.standings.finished} of them done" if self.standings.finished else ""
         where = f"run folder {self.options.run_path}"
-        say(f"{self.standings.total} trials on {self.data.name}{done}; {where}")
+        say(f"{counted(self.standings.total, 'trial')} on {self.data.name}{done}; {where}")
         if executor.dashboard_url:
             token = executor.dashboard_token
             asks = f" (it asks for a token: paste what {token} holds)" if token else ""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from search.command import program
 from search.record import COMPLETE, FAIL, PRUNED, READOUTS, lost_rows
 from search.result import top_lines, top_trial
-from search.text import duration, wrapped
+from search.text import counted, duration, wrapped
 from search.watch.progress import best_text
 from search.watch.run_state import ENDED_EARLY, FINISHED, INTERRUPTED, RUNNING, RunState
 
@@ -51,7 +51,8 @@ def _done(state: RunState) -> str:
     standings = state.standings
     counts = {word: standings.states[name] for name, word in _STATES.items()}
     shown = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    done = f"{standings.finished} of {standings.total} trials on {state.manifest.dataset['name']}"
+    name = state.manifest.dataset["name"]
+    done = f"{standings.finished} of {counted(standings.total, 'trial')} on {name}"
     return f"{done}: {shown}" if shown else done
 
 

@@ -29,8 +29,28 @@ def same(mine, other):
     return mine.features == other.features
 
 
-@pytest.mark.parametrize("labels", [Y, Y.tolist(), Y.astype(object), pd.Series(Y), pl.Series(Y)])
-def test_labels_of_any_kind(tmp_path, labels):
+LABELS = {
+    "array": Y,
+    "list": Y.tolist(),
+    "objects": Y.astype(object),
+    "column": Y[:, None],
+    "pandas": pd.Series(Y),
+    "polars": pl.Series(Y),
+    "pandas frame": pd.DataFrame({"species": Y}),
+    "polars frame": pl.DataFrame({"species": Y}),
+    "pyarrow table": pa.table({"species": Y}),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_of_any_kind_stand_beside_a_frame_too(kind):
+    mine = dataset_of((FRAMES["pandas"], LABELS[kind]))
+    assert same(mine, dataset_of((FRAMES["pandas"], Y)))
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_of_any_kind(tmp_path, kind):
+    labels = LABELS[kind]
     np.savez(tmp_path / "data.npz", X=X, y=Y)
     assert same(dataset_of((X, labels)), load_dataset(str(tmp_path / "data.npz")))
 
@@ -121,3 +141,9 @@ def test_a_memory_map_stays_on_the_disk(tmp_path):
 def test_what_is_no_data_set_is_refused_in_one_message(given, said):
     with pytest.raises(DataError, match=said):
         dataset_of(given)
+
+
+def test_one_hot_frames_are_labels_beside_an_array_and_a_frame():
+    for rows in (X, FRAMES["pandas"]):
+        mine = dataset_of((rows, pd.get_dummies(pd.Series(Y))))
+        np.testing.assert_array_equal(mine.y, CODES)

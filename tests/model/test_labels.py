@@ -110,11 +110,11 @@ def test_bytes_and_objects_are_text():
 @pytest.mark.parametrize(
     ("y", "expected"),
     [
-        (np.array([0.5, 1]), "holds 0.5 in row 0"),
-        (np.array([1, np.nan]), "holds nan in row 1"),
-        (np.array([1, 2.0**53]), "in row 1"),
-        (np.array(["a", " "]), "no label in row 1"),
-        (np.array([[0, 1], [1, 1]]), r"shape \(2, 2\), and row 1 is 1, 1"),
+        (np.array([0.5, 1]), "holds 0.5 in row 1"),
+        (np.array([1, np.nan]), "holds nan in row 2"),
+        (np.array([1, 2.0**53]), "in row 2"),
+        (np.array(["a", " "]), "no label in row 2"),
+        (np.array([[0, 1], [1, 1]]), r"shape \(2, 2\), and row 2 \(counted from 1\) is 1, 1"),
         (np.array([[0.5, 0.5]]), "rows of several columns"),
         (np.array([[2, 0]]), "rows of several columns"),
         (np.array([["a", "b"]]), "rows of several columns"),

@@ -173,7 +173,7 @@ def test_missing_values_are_filled_or_refused():
     filled = np.where(np.isnan(holes), fill, holes)
     np.testing.assert_array_equal(model.log_proba(holes), model.log_proba(filled))
     model.fill = None
-    with pytest.raises(DataError, match="Row 1 holds nan at feature 0"):
+    with pytest.raises(DataError, match=r"Row 2 \(counted from 1\) holds nan at feature 0"):
         model.predict(holes)
 
 

@@ -279,7 +279,7 @@ def test_quoted_text_may_hold_anything(tmp_path):
         ("a,label\n1,x\n,y\n", "no value in row 2"),
         ("a,b,label\n,1,x\n,2,y\n", "column 'a' has no value at all"),
         ("a,label\n1,x\n2,x\n", "every training label is 'x'"),
-        ("a,label\n1,0.5\n2,1.5\n", "holds 0.5 in row 0"),
+        ("a,label\n1,0.5\n2,1.5\n", "holds 0.5 in row 1"),
         ("a,label\n" + "".join(f"{i},x\n" for i in range(9)) + "12 kg,y\n", "'12 kg' in row 10"),
         (
             "a,label\n" + "".join(f"id{i},{'xy'[i % 2]}\n" for i in range(101)),
@@ -289,7 +289,7 @@ def test_quoted_text_may_hold_anything(tmp_path):
         ("a;b;label\n1.234,5;1;x\n2.345,5;2;y\n", "such as '1.234,5'"),
         ("a,label\n$1.50,x\n$20,y\n", r"such as '\$1.50'"),
         ("a,label\n12 %,x\n7%,y\n", "such as '12 %'"),
-        ("a,label\n1e999,x\n2,y\n", "row 0, holds inf at column 'a'"),
+        ("a,label\n1e999,x\n2,y\n", r"row 1 \(counted from 1\), holds inf at column 'a'"),
         ("a,b,label\n9007199254740993,0.5,x\n1,2,y\n", "column 'a'.*beyond 2\\*\\*53"),
     ],
 )

@@ -5,6 +5,7 @@ import math
 
 import httpx2
 import pytest
+from command_line import write_grid
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,8 +152,9 @@ def test_any_file_has_a_name_that_a_service_takes(name):
 def test_every_option_of_a_sweep_is_sent_or_refused():
     """None is left out without a word; these are on this side, or what is trained on what."""
     options = {action.dest for action in run._parser()._actions}
-    here = {"help", "server", "progress", "dry_run", "grid", "dataset"}
-    assert options - here == {*commands._ASKED, *run._ELSEWHERE}
+    here = {"help", "server", "progress", "dry_run", "json", "grid", "dataset"}
+    # Sent as the value of the objective, once that is known to be the cost.
+    assert options - here - {"target_cost"} == {*commands._ASKED, *run._ELSEWHERE}
     assert {*commands._ASKED} <= set(SweepIn.model_fields)
 
 
@@ -171,3 +173,19 @@ def test_what_is_no_json_is_refused_before_it_is_sent():
     with client_of([], seen) as client, pytest.raises(ConfigError, match="no JSON"):
         client.submit("smoke", seed={1, 2})
     assert not seen
+
+
+@pytest.mark.parametrize(
+    ("objective", "args"),
+    [("", ["--objective", "accuracy"]), ('objective = "accuracy"\n', [])],
+)
+def test_a_target_cost_is_refused_where_the_cost_does_not_count(
+    tmp_path, monkeypatch, capsys, objective, args
+):
+    write_grid(tmp_path / "mine.toml", "digits")
+    grid = (tmp_path / "mine.toml").read_text()
+    (tmp_path / "mine.toml").write_text(objective + grid)
+    monkeypatch.setenv(client_module.TOKEN, "token")
+    asked = ["--grid", str(tmp_path / "mine.toml"), "--target-cost", "0.9", *args]
+    assert run.main([*asked, "--server", "http://127.0.0.1:9"]) == 2
+    assert "Give --target-value 0.9" in capsys.readouterr().err

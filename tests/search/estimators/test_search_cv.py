@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from lightgbm import LGBMClassifier, LGBMRegressor, early_stopping
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import load_diabetes, load_digits
@@ -31,12 +32,14 @@ from sklearn.model_selection import (
     ShuffleSplit,
     cross_val_score,
 )
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from xgboost import XGBClassifier, XGBRFClassifier
 
+from search.errors import StoreError
 from search.estimators import (
     EpochTrained,
     PackSweepSearchCV,
@@ -395,6 +398,68 @@ def test_killed_it_goes_on_in_another_process(tmp_path, written, monkeypatch):
     for name, values in mine.cv_results_.items():
         if name != "params":
             np.testing.assert_array_equal(list(again.cv_results_[name]), list(values))
+
+
+def test_a_folder_with_other_things_is_refused_and_left_as_it_is(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    search = PackSweepSearchCV(FOREST, SPACE, resource="n_estimators", cv=2, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"holds thesis\.tex, which are no results of a search"):
+        search.fit(X, Y)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    search.set_params(folder=tmp_path / "thesis.tex")
+    with pytest.raises(StoreError, match=r"cannot be used: Not a directory\. Give another folder"):
+        search.fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("model", "space", "resource", "said"),
+    [
+        (FOREST, SPACE, "n_estimator", "did you mean 'n_estimators'?"),
+        (make_pipeline(PCA(), FOREST), {"pca__n_components": [2]}, "n_estimators",
+         "did you mean 'randomforestclassifier__n_estimators'?"),
+        (FOREST, SPACE, "rounds", "it has "),
+    ],
+)  # fmt: skip
+def test_a_resource_that_the_estimator_lacks_is_refused(model, space, resource, said):
+    with pytest.raises(ValueError, match=f"resource='{resource}' is no parameter") as error:
+        PackSweepSearchCV(model, space, resource=resource, cv=2).fit(X, Y)
+    assert said in str(error.value)
+
+
+def test_a_resource_of_what_the_space_puts_in_is_taken():
+    model = Pipeline([("model", "passthrough")])
+    space = {"model": [FOREST], "model__n_estimators": [2, 3]}
+    given = {"cv": 2, "scoring": "accuracy"}
+    found = PackSweepSearchCV(model, space, resource="model__n_estimators", **given).fit(X, Y)
+    assert found.best_params_ == GridSearchCV(model, space, **given).fit(X, Y).best_params_
+
+
+def test_a_generator_of_splits_that_is_used_up_is_told_of():
+    search = PackSweepSearchCV(
+        FOREST, SPACE, resource="n_estimators", cv=ShuffleSplit(2, random_state=0).split(X)
+    )
+    search.fit(X, Y)
+    with pytest.raises(ValueError, match="A generator gives its splits once"):
+        search.fit(X, Y)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
+def test_sparse_rows_are_trained_on_by_what_takes_them(kind):
+    model = EpochTrained(SGDClassifier(random_state=0), random_state=0)
+    rows, space = scipy.sparse.csr_array(X).asformat(kind), {"epochs": [1, 3]}
+    found = PackSweepSearchCV(model, space, resource="epochs", cv=2).fit(rows, Y)
+    same(found, GridSearchCV(model, space, cv=2).fit(rows, Y))
+    dense = GridSearchCV(model, space, cv=2).fit(X, Y)
+    np.testing.assert_allclose(
+        found.cv_results_["mean_test_score"], dense.cv_results_["mean_test_score"], atol=0.02
+    )
+    assert (found.predict(rows) == found.predict(X)).all()
+
+
+def test_sparse_rows_are_refused_by_what_takes_none():
+    model = EpochTrained(GaussianNB(), random_state=0)
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        model.fit(scipy.sparse.csr_array(X), Y)
 
 
 def test_another_search_in_the_folder_is_refused(tmp_path):

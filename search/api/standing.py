@@ -1,0 +1,58 @@
+"""How a sweep stands, in the words of ``packsweep status --json``."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from search.queue import DONE
+from search.record import RunFolder
+from search.schemas import Counts, StateName, Status
+from search.service import Seen, config_of
+from search.watch import ENDED_EARLY, FINISHED, RunState, status_of
+
+
+def sweep_status(seen: Seen) -> Status:
+    """Return how a sweep stands, by its run folder where it has one.
+
+    Parameters
+    ----------
+    seen : Seen
+
+    Raises
+    ------
+    StoreError
+        If its log cannot be read.
+    """
+    row = seen.row
+    if RunFolder(Path(row.folder)).read_manifest() is None:
+        return _before_its_start(seen)
+    run = RunState.read(Path(row.folder))
+    found = status_of(run)
+    early = run.summary is not None and run.summary.ended_early
+    ended = ENDED_EARLY if early else FINISHED
+    # The command of a run folder would be refused, as the service writes there.
+    changes = {"run": row.id, "state": ended if seen.state == DONE else seen.state}
+    return found.model_copy(update={**changes, "continue_with": None})
+
+
+def _before_its_start(seen: Seen) -> Status:
+    row = seen.row
+    config = config_of(row.settings, row.id)
+    return Status(
+        run=row.id,
+        state=cast(StateName, seen.state),
+        dataset=row.dataset["name"],
+        fingerprint=row.dataset["fingerprint"],
+        started_at=datetime.fromtimestamp(row.submitted_at, UTC).isoformat(),
+        trials=Counts(total=row.total, finished=0, complete=0, pruned=0, failed=0),
+        writer=None,
+        trials_per_second=None,
+        seconds_left=None,
+        wall_s=None,
+        objective=config.objective,
+        readout=config.select,
+        best=[],
+        test=None,
+        newest_links=[],
+        continue_with=None,
+    )
