@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python scripts/install.py
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock"
 
-.PHONY: help sweep smoke test check format lock clean
+.PHONY: help sweep smoke test check lint types format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -28,11 +28,15 @@ smoke: .venv/run  ## sweep 16 combinations on small data, in seconds
 test: .venv/dev  ## run the tests
 	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadgroup
 
-check: .venv/dev  ## lint, types, import contract
+check: lint types  ## lint, import contract, types
+
+lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: .venv/dev
+	$(BIN)/mypy
 
 format: .venv/dev  ## format the code
 	$(BIN)/ruff format .
