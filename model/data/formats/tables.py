@@ -160,13 +160,13 @@ class _Table:
     ) -> "_Table":
         """Take the tables of pyarrow apart that the files of one part hold."""
         source = str(paths[0]) if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} files)"
-        _checked_names(source, tables[0].column_names)
+        checked_names(source, tables[0].column_names)
         return cls.of(source, concatenated(source, tables), reading, remarks)
 
     @classmethod
     def of(cls, source: str, table: Any, reading: Reading, remarks: list[str]) -> "_Table":
         """Take a table of pyarrow apart."""
-        names = _checked_names(source, table.column_names)
+        names = checked_names(source, table.column_names)
         target = _target(source, names, reading.target)
         weights = None
         left_out = {target}
@@ -257,7 +257,14 @@ def _siblings(path: Path) -> Iterable[str]:
             yield f"{other.name} beside it (give the folder to use both)"
 
 
-def _checked_names(source: str, names: list[str]) -> list[str]:
+def checked_names(source: str, names: list[str]) -> list[str]:
+    """Return the names of the columns of a table.
+
+    Raises
+    ------
+    DataError
+        If two of them have one name.
+    """
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise DataError(
