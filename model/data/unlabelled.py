@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from model.data.encoding import Encoding
-from model.data.formats.arrow import read_table
+from model.data.formats.arrow import decimal_point_of, read_table
 from model.data.formats.arrow_columns import plain_columns
 from model.data.formats.columns import Column, encoded, refuse_missing
 from model.data.formats.folder import read_array
@@ -65,7 +65,9 @@ def _of_table(
     path: Path, columns: Sequence[Encoding], remarks: list[str], *, fills: bool
 ) -> NDArray[Any]:
     # A CSV file says no types: new rows may hold only the numbers among the texts of a column.
-    source, table = str(path), read_table(path, as_text={c.name for c in columns if c.categories})
+    texts = {column.name for column in columns if column.categories}
+    known = next((column.decimal_point for column in columns if column.decimal_point), "")
+    source, table = str(path), read_table(path, decimal_point_of([path], known), as_text=texts)
     checked_names(source, table.column_names)
     if not table.num_rows:
         raise DataError(f"{source}: has no rows.")

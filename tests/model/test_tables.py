@@ -373,3 +373,76 @@ def test_gzip_is_told_by_its_bytes(tmp_path):
     plain = load(path)
     path.write_bytes(gzip.compress(path.read_bytes()))
     assert load(path).fingerprint == plain.fingerprint
+
+
+# --- the decimal point
+
+
+def write_parts(folder, **parts):
+    for name, values in parts.items():
+        rows = [f"{value};{'xy'[i % 2]}" for i, value in enumerate(values)]
+        (folder / f"{name}.csv").write_text("\n".join(["a;b;label", *rows]))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "found"),
+    [
+        (["0,134;2", "0,5;1"], ["1,797;2", "2,500;1"], [[1.797, 2], [2.5, 1]]),
+        (["1,797;2", "2,500;1"], ["0,134;2", "0,5;1"], [[0.134, 2], [0.5, 1]]),
+        (["1,234;2", "5,678;1"], ["1,250;3", "2;4"], [[1.25, 3], [2, 4]]),
+        (['"1,234";2', '"0,5";1'], ["1,250;3", "2;4"], [[1.25, 3], [2, 4]]),
+        (["1,5;2", " -,25 ;1"], ["1,234;3", "2;4"], [[1.234, 3], [2, 4]]),
+        (["1.5;2", "2.5;1"], ["1;3", "2;4"], [[1, 3], [2, 4]]),
+    ],
+)
+def test_the_decimal_point_is_that_of_all_files(tmp_path, train, test, found):
+    data = load(write_parts(tmp_path, train=train, test=test))
+    assert data.X_test.tolist() == found
+
+
+@pytest.mark.parametrize("other", ["01.02", "1.5 m", "01.02.2024"])
+def test_a_day_does_not_make_decimal_commas_unclear(tmp_path, other):
+    data = load(write_parts(tmp_path, train=[f"1,234;{other}", "5,678;x"]))
+    assert data.X[:, 0].tolist() == [1.234, 5.678]
+
+
+def test_days_beside_certain_decimal_commas_are_text(tmp_path):
+    data = load(write_parts(tmp_path, train=["1,5;01.02", "5,678;31.12"]))
+    assert data.features == ("a", "b=01.02", "b=31.12")
+
+
+def test_a_point_beside_commas_that_are_certain_changes_nothing_of_them(tmp_path):
+    data = load(write_parts(tmp_path, train=["1,5;1.5", "5,678;x"]))
+    assert data.X[:, 0].tolist() == [1.5, 5.678]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1,5;1.5", "2,5;2.25"], r"column 'b' holds .* such as '1\.5'.* such as 1234,5"),
+        (["1,5;1.234", "2,5;2.345"], r"column 'b' holds .* such as '1\.234'"),
+        (["1,5;1"] * 9 + ["1.5;1"], r"column 'a' holds numbers, but '1\.5' in row 10"),
+        (["1,5;1.5"] + ["1,5;2,5"] * 9, r"column 'b' holds numbers, but '1\.5' in row 1"),
+    ],
+)
+def test_a_number_with_a_point_beside_decimal_commas_is_no_category(tmp_path, values, expected):
+    with pytest.raises(DataError, match=expected):
+        load(write_parts(tmp_path, train=values))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "beside"),
+    [
+        (["1,234;0.5", "5,678;2"], ["1;1"], "'0.5' in train.csv"),
+        (["1.234;0.5", "5.678;2"], ["1,234;1"], "'1.234' in train.csv"),
+        (["1,234;2", "5;1"], ["1,234,567;1"], "'1,234,567' in test.csv"),
+        (["1,234;2", "1,234.5;1"], ["1;1"], "'1,234.5' in train.csv"),
+        (["1,234;0,5", "1,234,567;2"], ["1;1"], "'1,234,567' in train.csv"),
+    ],
+)
+def test_a_comma_that_could_be_either_is_refused_with_what_is_beside_it(
+    tmp_path, train, test, beside
+):
+    with pytest.raises(DataError, match=f"unclear whether the comma of '1,234' .*beside {beside}"):
+        load(write_parts(tmp_path, train=train, test=test))

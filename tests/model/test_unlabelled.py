@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from model.data.encoding import Encoding
+from model.data.encoding import Encoding, encodings_of, encodings_text
 from model.data.unlabelled import read_rows
 from model.errors import DataError
 
@@ -44,3 +44,24 @@ def test_a_folder_is_called_one(tmp_path):
         rows(tmp_path)
     with pytest.raises(DataError, match="there is no such file"):
         rows(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("point", "text", "found"),
+    [
+        ("", "1,797;2", [[1.797]]),
+        (",", "1,797;2.5", [[1.797]]),
+        (".", "1,5;2", [[1.5]]),
+        (".", "1.5;2", [[1.5]]),
+    ],
+)
+def test_the_decimal_point_of_the_training_rows_is_kept(tmp_path, point, text, found):
+    (column,) = encodings_of(encodings_text([Encoding("a", (), 0.5, point)]))
+    (tmp_path / "new.csv").write_text(f"a;b\n{text}\n")
+    assert rows(tmp_path / "new.csv", column) == found
+
+
+def test_a_comma_that_could_be_either_is_refused_where_the_training_rows_had_points(tmp_path):
+    (tmp_path / "new.csv").write_text("a;b\n1,797;2\n")
+    with pytest.raises(DataError, match="unclear whether the comma of '1,797'"):
+        rows(tmp_path / "new.csv", Encoding("a", (), 0.5, "."))

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.formats.arrow import MAGIC, concatenated, read_table, table_of_frame
+from model.data.formats.arrow import (
+    MAGIC,
+    concatenated,
+    decimal_point_of,
+    read_table,
+    table_of_frame,
+)
 from model.data.formats.arrow_columns import (
     is_index,
     is_text,
@@ -57,11 +63,12 @@ class TableReader:
         files = _parts_of_folder(path) if path.is_dir() else {"": [path]}
         name = path.resolve().name if path.is_dir() else _stem(path)
         remarks: list[str] = []
-        found = _read_alike(files, reading.target)
+        point = decimal_point_of(path for paths in files.values() for path in paths)
+        found = _read_alike(files, point, reading.target)
         tables = {
             part: _Table.read(paths, found[part], reading, remarks) for part, paths in files.items()
         }
-        return found_tables(name, tables, reading, remarks, _siblings(path))
+        return found_tables(name, tables, reading, remarks, _siblings(path), point)
 
 
 def found_frames(name: str, frames: Mapping[str, Any], reading: Reading) -> Found:
@@ -96,6 +103,7 @@ def found_tables(
     reading: Reading,
     remarks: list[str],
     unused: Iterable[str],
+    decimal_point: str = "",
 ) -> Found:
     """Return the data set that some tables are: text and missing values as the first one has them.
 
@@ -108,11 +116,13 @@ def found_tables(
     remarks : list of str
         What was noticed so far.
     unused : iterable of str
+    decimal_point : str
+        With which the files were written, where their numbers tell it.
     """
     train = tables[""]
     if not train.columns:
         raise DataError(f"{train.source}: has no column beside {reading.target!r}. {HELP}")
-    encodings = [fit_encoding(train.source, column) for column in train.columns]
+    encodings = [fit_encoding(train.source, column, decimal_point) for column in train.columns]
     for table in tables.values():
         table.columns = by_name(
             table.source, table.columns, [e.name for e in encodings], train.source
@@ -189,18 +199,20 @@ class _Table:
         return cls(source, columns, y, weights)
 
 
-def _read_alike(files: Mapping[str, Sequence[Path]], target: str | None) -> dict[str, list[Any]]:
+def _read_alike(
+    files: Mapping[str, Sequence[Path]], point: str, target: str | None
+) -> dict[str, list[Any]]:
     """Return the tables of pyarrow of each part, with text where the training rows have text.
 
     A CSV file says no types: of the sizes ``1`` and ``XL`` a part may hold ``1`` alone, and of the
     labels ``01`` and ``10`` it may lack the first.
     """
-    found = {part: [read_table(path, target) for path in paths] for part, paths in files.items()}
+    found = {part: [read_table(p, point, target) for p in paths] for part, paths in files.items()}
     texts = {name for table in found[""] for name in table.column_names if _is_text(table, name)}
 
     def alike(path: Path, table: Any) -> Any:
         odd = [name for name in table.column_names if name in texts and not _is_text(table, name)]
-        return read_table(path, target, texts) if odd else table
+        return read_table(path, point, target, texts) if odd else table
 
     return {
         part: [alike(path, table) for path, table in zip(paths, found[part], strict=True)]
