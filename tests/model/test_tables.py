@@ -255,6 +255,13 @@ def test_csv_as_spreadsheets_and_data_frames_write_it(tmp_path, text):
     assert left_out == (len(text.splitlines()[0].split(",")) == 4)
 
 
+def test_a_comma_at_the_end_of_each_line_is_no_index(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,label,\n1,2.5,x,\n3,4.5,y,\n")
+    said = describe(load(tmp_path / "t.csv"), "t")
+    assert "column '' has no value and is left out" in said
+    assert "counts or names" not in said
+
+
 def test_quoted_text_may_hold_anything(tmp_path):
     text = 'a,c,label\n1,"x, ""y""\nz",k\n2,NA,k\n3,"NA",l\n'
     (tmp_path / "t.csv").write_text(text)
@@ -273,6 +280,8 @@ def test_quoted_text_may_hold_anything(tmp_path):
         ("1,2\n3,4\n", "its first line holds numbers"),
         ("a,a,label\n1,2,x\n3,4,y\n", "two columns 'a'"),
         ("label\nx\ny\n", "no column beside 'label'"),
+        (",label\n1,x\n2,y\n", "beside 'label' but '', which counts .* name it is a feature"),
+        ("label,\nx,\ny,\n", "no column beside 'label'\\."),
         ("a,b\n1,2\n", "no column 'label', as --target says"),
         ("a,labels\n1,2\n", "Did you mean 'labels'"),
         ("a,label\n1,x\n2,y,3\n", "cannot be read"),

@@ -42,6 +42,10 @@ _ARRAYS = (".npy", ".npz", ".idx")
 # Names that people give to the column of the labels.
 _LIKELY = ("target", "label", "labels", "class", "species", "y", "category", "outcome")
 _LISTED = 12
+_INDEX = (
+    "counts or names the rows, as an index does, and is left out; under another name it is a "
+    "feature"
+)
 _SHARD = re.compile(r"[-_]?\d+-of-\d+|part-\d+")
 
 
@@ -121,7 +125,10 @@ def found_tables(
     """
     train = tables[""]
     if not train.columns:
-        raise DataError(f"{train.source}: has no column beside {reading.target!r}. {HELP}")
+        left_out = f" but {train.index[0]!r}, which {_INDEX}" if train.index else ""
+        raise DataError(
+            f"{train.source}: has no column beside {reading.target!r}{left_out}. {HELP}"
+        )
     encodings = [fit_encoding(train.source, column, decimal_point) for column in train.columns]
     for table in tables.values():
         table.columns = by_name(
@@ -160,9 +167,16 @@ class _Table:
     """A table, with its labels and weights apart from the other columns."""
 
     def __init__(
-        self, source: str, columns: list[Column], y: NDArray[Any], weights: NDArray[Any] | None
+        self,
+        source: str,
+        columns: list[Column],
+        y: NDArray[Any],
+        weights: NDArray[Any] | None,
+        index: list[str],
     ) -> None:
         self.source, self.columns, self.y, self.weights = source, columns, y, weights
+        # The columns that were left out as an index.
+        self.index = index
 
     @classmethod
     def read(
@@ -185,18 +199,18 @@ class _Table:
             left_out.add(reading.weights)
             weights = weights_column(source, table, reading.weights)
         y = labels_column(source, table, target)
-        columns = []
+        columns, index = [], []
         for name in names:
             if name in left_out:
                 continue
-            if is_index(name):
-                remarks.append(
-                    f"{source}: column {name!r} counts or names the rows, as an index does, and is "
-                    "left out; under another name it is a feature."
-                )
-                continue
-            columns += plain_columns(source, name, table[name], remarks)
-        return cls(source, columns, y, weights)
+            if not is_index(name):
+                columns += plain_columns(source, name, table[name], remarks)
+            elif table[name].null_count == table.num_rows:
+                remarks.append(f"{source}: column {name!r} has no value and is left out.")
+            else:
+                index.append(name)
+                remarks.append(f"{source}: column {name!r} {_INDEX}.")
+        return cls(source, columns, y, weights, index)
 
 
 def _read_alike(
