@@ -416,6 +416,11 @@ def test_a_day_does_not_make_decimal_commas_unclear(tmp_path, other):
     assert data.X[:, 0].tolist() == [1.234, 5.678]
 
 
+def test_days_of_a_column_are_told_by_one_that_is_no_number(tmp_path):
+    data = load(write_parts(tmp_path, train=["1,250;31.12", "5,678;01.02"]))
+    assert data.X[:, 0].tolist() == [1.25, 5.678]
+
+
 def test_days_beside_certain_decimal_commas_are_text(tmp_path):
     data = load(write_parts(tmp_path, train=["1,5;01.02", "5,678;31.12"]))
     assert data.features == ("a", "b=01.02", "b=31.12")

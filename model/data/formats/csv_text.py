@@ -20,8 +20,9 @@ _NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
 # Rows by which the decimal point is told.
 _ROWS = 1000
 _COMMA = re.compile(r"[-+]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][-+]?\d+)?")
-# Not 01.02, which is a day.
-_POINT = re.compile(r"[-+]?(0|[1-9]\d*)?\.\d+([eE][-+]?\d+)?")
+_POINT = re.compile(r"[-+]?\d*\.\d+([eE][-+]?\d+)?")
+# A day and its month, as 01.02: its column holds no numbers.
+_DAY = re.compile(r"0\d\.\d")
 _EITHER = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}((,\d{3}){2,}(\.\d*)?|,\d{3}\.\d*)")
 _POINTS = "the points of the training rows"
@@ -100,14 +101,25 @@ def told_point(heads: Mapping[Path, str], known: str = "") -> str:
     DataError
         If a number such as ``1,234`` could be either.
     """
-    # An example of each kind, and where it stands.
+    # An example of each kind, and where it stands; of points one for each column of a file.
     found: dict[re.Pattern[str], tuple[str, Path]] = {}
+    points: dict[tuple[Path, int], str] = {}
+    days: set[tuple[Path, int]] = set()
     for path, head in heads.items():
-        for field in _fields(head):
-            for kind in (_THOUSANDS, _EITHER, _COMMA, _POINT):
+        for column, field in _fields(head):
+            if "," not in field:
+                if _DAY.match(field):
+                    days.add((path, column))
+                elif (path, column) not in points and _POINT.fullmatch(field):
+                    points[path, column] = field
+                continue
+            for kind in (_THOUSANDS, _EITHER, _COMMA):
                 if kind.fullmatch(field):
                     found.setdefault(kind, (field, path))
                     break
+    for (path, column), field in points.items():
+        if (path, column) not in days:
+            found.setdefault(_POINT, (field, path))
     certain = _COMMA in found or known == ","
     against = found.get(_THOUSANDS) or (None if certain else found.get(_POINT))
     if _EITHER in found and (against or known == "."):
@@ -123,17 +135,17 @@ def told_point(heads: Mapping[Path, str], known: str = "") -> str:
     return "." if _POINT in found else known
 
 
-def _fields(head: str) -> Iterator[str]:
-    """Give the fields of the first rows that may be numbers with a comma or a point."""
+def _fields(head: str) -> Iterator[tuple[int, str]]:
+    """Give columns and fields of the first rows that may be numbers with a comma or a point."""
     lines = head.lstrip("\ufeff").splitlines()
     delimiter = _delimiter(lines[0]) if lines else ","
     if delimiter == ",":  # whose numbers have no choice
         return
     for line in islice(lines, 1, 1 + _ROWS):
         plain = _QUOTED.sub(lambda quoted: "" if delimiter in quoted[0] else quoted[0][1:-1], line)
-        for field in plain.split(delimiter):
+        for column, field in enumerate(plain.split(delimiter)):
             if "," in field or "." in field:
-                yield field.strip()
+                yield column, field.strip()
 
 
 def _text(path: Path, content: bytes) -> str:
