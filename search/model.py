@@ -78,7 +78,9 @@ def _predict(
     for remark in predicted.remarks:
         sys.stderr.write(f"{visible(remark)}\n")
     if not targets:
-        sys.stdout.write(predicted.csv().decode())
+        said = predicted.csv().decode()
+        # Labels come from a file. Where a file or a program reads them, they stay what they are.
+        sys.stdout.write(visible(said) if sys.stdout.isatty() else said)
         return
     export_predictions(predicted, targets, run=run, form=args.format, force=args.force)
     for target in targets:

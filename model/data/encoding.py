@@ -17,11 +17,15 @@ class Encoding:
     fill : float
         What stands for a missing number: the mean of the others. A missing text is 0 in all of
         its features.
+    decimal_point : str
+        With which the file of numbers was written: a comma, a point, or nothing where no number
+        told it.
     """
 
     name: str
     categories: tuple[str, ...]
     fill: float
+    decimal_point: str = ""
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -38,7 +42,10 @@ class Encoding:
 
 def encodings_text(columns: Iterable[Encoding]) -> str:
     """Return the columns of a table as a saved model keeps them; see `encodings_of`."""
-    return json.dumps([[column.name, column.categories, column.fill] for column in columns])
+    return json.dumps([
+        [c.name, c.categories, c.fill, *([c.decimal_point] if c.decimal_point else [])]
+        for c in columns
+    ])  # fmt: skip
 
 
 def encodings_of(text: str) -> tuple[Encoding, ...]:
@@ -50,4 +57,7 @@ def encodings_of(text: str) -> tuple[Encoding, ...]:
         If it has not written this.
     """
     rows = json.loads(text)
-    return tuple(Encoding(str(name), tuple(kinds), float(fill)) for name, kinds, fill in rows)
+    return tuple(
+        Encoding(str(name), tuple(kinds), float(fill), *map(str, point))
+        for name, kinds, fill, *point in rows
+    )

@@ -152,12 +152,18 @@ def codes_of(what: str, y: NDArray[Any], classes: Sequence[Label]) -> NDArray[np
     """
     known = np.array(classes)
     if (known.dtype.kind == "U") != (y.dtype.kind == "U"):
-        raise _strange(what, y[0].item(), classes)
+        raise _strange(what, _odd_one(y.tolist(), classes), classes)
     places = np.searchsorted(known, y)
     wrong = np.flatnonzero(known[np.minimum(places, len(known) - 1)] != y)
     if len(wrong):
         raise _strange(what, y[wrong[0]].item(), classes)
     return places.astype(np.int64)
+
+
+def _odd_one(labels: Sequence[Label], classes: Sequence[Label]) -> Label:
+    """Return the label that made labels text where the classes are numbers: no class as written."""
+    written = {str(label).lower() for label in classes}
+    return next((label for label in labels if str(label).lower() not in written), labels[0])
 
 
 def _strange(what: str, label: Label, classes: Sequence[Label]) -> DataError:

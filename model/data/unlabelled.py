@@ -7,12 +7,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from model.data.encoding import Encoding
-from model.data.formats.arrow import read_table
+from model.data.formats.arrow import decimal_point_of, read_table
 from model.data.formats.arrow_columns import plain_columns
 from model.data.formats.columns import Column, encoded, refuse_missing
 from model.data.formats.folder import read_array
 from model.data.formats.npz import NpzReader
-from model.data.formats.tables import TableReader
+from model.data.formats.tables import TableReader, checked_names
 from model.data.found import HEAD
 from model.data.listing import listed
 from model.errors import DataError
@@ -46,6 +46,8 @@ def read_rows(
         If it cannot be read, or its columns are not those of the model.
     """
     try:
+        if path.is_dir():
+            raise DataError(f"{path}: is a folder; give a table of it, or a file of one array.")
         if not path.is_file():
             raise DataError(f"{path}: there is no such file; give a table, or a file of one array.")
         with path.open("rb") as file:
@@ -62,7 +64,11 @@ def read_rows(
 def _of_table(
     path: Path, columns: Sequence[Encoding], remarks: list[str], *, fills: bool
 ) -> NDArray[Any]:
-    source, table = str(path), read_table(path)
+    # A CSV file says no types: new rows may hold only the numbers among the texts of a column.
+    texts = {column.name for column in columns if column.categories}
+    known = next((column.decimal_point for column in columns if column.decimal_point), "")
+    source, table = str(path), read_table(path, decimal_point_of([path], known), as_text=texts)
+    checked_names(source, table.column_names)
     if not table.num_rows:
         raise DataError(f"{source}: has no rows.")
     if not columns:

@@ -74,7 +74,7 @@ class Evaluation:
         self._work, self._splits, self._place = work, splits, place
         self._told, self._kept = told, kept
         self.n_trainings = 0
-        self.check: Callable[[Any], None] = _fits
+        self.check: Callable[[Any], None] = _refuses_nothing
         # Candidates so far, and whether any of them shares a training, or may be trained on.
         self._asked, self._shares, self._goes_on = 0, False, False
         self._rows = max(len(train) for train, _ in splits)
@@ -252,7 +252,7 @@ class Evaluation:
         return tuple((n, _known_by(v)) for n, v in sorted(params.items()) if n not in apart)
 
 
-def _fits(scores: Any) -> None:
+def _refuses_nothing(scores: Any) -> None:
     del scores
 
 

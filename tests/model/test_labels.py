@@ -96,6 +96,21 @@ def test_labels_of_another_kind_are_refused(y, y_test):
         data_set(y, y_test)
 
 
+@pytest.mark.parametrize(
+    ("y", "y_test", "odd"),
+    [
+        ([1, 2], ["2", "01"], "'01'"),
+        ([1, 2], ["2", "1", "x"], "'x'"),
+        ([False, True], ["true", "FALSE", "maybe"], "'maybe'"),
+        ([1, 2], ["2", "1"], "'2'"),
+        (["01", "2"], [1, 2], "1"),
+    ],
+)
+def test_of_labels_of_another_kind_the_one_is_named_that_made_them_so(y, y_test, odd):
+    with pytest.raises(DataError, match=f"holds the label {odd}, which is not among"):
+        data_set(y, y_test)
+
+
 @pytest.mark.parametrize(("y", "y_test"), [([0, 1], [0.0, 1.0]), ([1.0, 2.0], [1, 2])])
 def test_whole_floats_and_whole_numbers_are_the_same_labels(y, y_test):
     assert data_set(y, y_test).y_test.tolist() == [0, 1]

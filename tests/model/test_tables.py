@@ -255,6 +255,13 @@ def test_csv_as_spreadsheets_and_data_frames_write_it(tmp_path, text):
     assert left_out == (len(text.splitlines()[0].split(",")) == 4)
 
 
+def test_a_comma_at_the_end_of_each_line_is_no_index(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,label,\n1,2.5,x,\n3,4.5,y,\n")
+    said = describe(load(tmp_path / "t.csv"), "t")
+    assert "column '' has no value and is left out" in said
+    assert "counts or names" not in said
+
+
 def test_quoted_text_may_hold_anything(tmp_path):
     text = 'a,c,label\n1,"x, ""y""\nz",k\n2,NA,k\n3,"NA",l\n'
     (tmp_path / "t.csv").write_text(text)
@@ -273,6 +280,8 @@ def test_quoted_text_may_hold_anything(tmp_path):
         ("1,2\n3,4\n", "its first line holds numbers"),
         ("a,a,label\n1,2,x\n3,4,y\n", "two columns 'a'"),
         ("label\nx\ny\n", "no column beside 'label'"),
+        (",label\n1,x\n2,y\n", "beside 'label' but '', which counts .* name it is a feature"),
+        ("label,\nx,\ny,\n", "no column beside 'label'\\."),
         ("a,b\n1,2\n", "no column 'label', as --target says"),
         ("a,labels\n1,2\n", "Did you mean 'labels'"),
         ("a,label\n1,x\n2,y,3\n", "cannot be read"),
@@ -373,3 +382,81 @@ def test_gzip_is_told_by_its_bytes(tmp_path):
     plain = load(path)
     path.write_bytes(gzip.compress(path.read_bytes()))
     assert load(path).fingerprint == plain.fingerprint
+
+
+# --- the decimal point
+
+
+def write_parts(folder, **parts):
+    for name, values in parts.items():
+        rows = [f"{value};{'xy'[i % 2]}" for i, value in enumerate(values)]
+        (folder / f"{name}.csv").write_text("\n".join(["a;b;label", *rows]))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "found"),
+    [
+        (["0,134;2", "0,5;1"], ["1,797;2", "2,500;1"], [[1.797, 2], [2.5, 1]]),
+        (["1,797;2", "2,500;1"], ["0,134;2", "0,5;1"], [[0.134, 2], [0.5, 1]]),
+        (["1,234;2", "5,678;1"], ["1,250;3", "2;4"], [[1.25, 3], [2, 4]]),
+        (['"1,234";2', '"0,5";1'], ["1,250;3", "2;4"], [[1.25, 3], [2, 4]]),
+        (["1,5;2", " -,25 ;1"], ["1,234;3", "2;4"], [[1.234, 3], [2, 4]]),
+        (["1.5;2", "2.5;1"], ["1;3", "2;4"], [[1, 3], [2, 4]]),
+    ],
+)
+def test_the_decimal_point_is_that_of_all_files(tmp_path, train, test, found):
+    data = load(write_parts(tmp_path, train=train, test=test))
+    assert data.X_test.tolist() == found
+
+
+@pytest.mark.parametrize("other", ["01.02", "1.5 m", "01.02.2024"])
+def test_a_day_does_not_make_decimal_commas_unclear(tmp_path, other):
+    data = load(write_parts(tmp_path, train=[f"1,234;{other}", "5,678;x"]))
+    assert data.X[:, 0].tolist() == [1.234, 5.678]
+
+
+def test_days_of_a_column_are_told_by_one_that_is_no_number(tmp_path):
+    data = load(write_parts(tmp_path, train=["1,250;31.12", "5,678;01.02"]))
+    assert data.X[:, 0].tolist() == [1.25, 5.678]
+
+
+def test_days_beside_certain_decimal_commas_are_text(tmp_path):
+    data = load(write_parts(tmp_path, train=["1,5;01.02", "5,678;31.12"]))
+    assert data.features == ("a", "b=01.02", "b=31.12")
+
+
+def test_a_point_beside_commas_that_are_certain_changes_nothing_of_them(tmp_path):
+    data = load(write_parts(tmp_path, train=["1,5;1.5", "5,678;x"]))
+    assert data.X[:, 0].tolist() == [1.5, 5.678]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1,5;1.5", "2,5;2.25"], r"column 'b' holds .* such as '1\.5'.* such as 1234,5"),
+        (["1,5;1.234", "2,5;2.345"], r"column 'b' holds .* such as '1\.234'"),
+        (["1,5;1"] * 9 + ["1.5;1"], r"column 'a' holds numbers, but '1\.5' in row 10"),
+        (["1,5;1.5"] + ["1,5;2,5"] * 9, r"column 'b' holds numbers, but '1\.5' in row 1"),
+    ],
+)
+def test_a_number_with_a_point_beside_decimal_commas_is_no_category(tmp_path, values, expected):
+    with pytest.raises(DataError, match=expected):
+        load(write_parts(tmp_path, train=values))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "beside"),
+    [
+        (["1,234;0.5", "5,678;2"], ["1;1"], "'0.5' in train.csv"),
+        (["1.234;0.5", "5.678;2"], ["1,234;1"], "'1.234' in train.csv"),
+        (["1,234;2", "5;1"], ["1,234,567;1"], "'1,234,567' in test.csv"),
+        (["1,234;2", "1,234.5;1"], ["1;1"], "'1,234.5' in train.csv"),
+        (["1,234;0,5", "1,234,567;2"], ["1;1"], "'1,234,567' in train.csv"),
+    ],
+)
+def test_a_comma_that_could_be_either_is_refused_with_what_is_beside_it(
+    tmp_path, train, test, beside
+):
+    with pytest.raises(DataError, match=f"unclear whether the comma of '1,234' .*beside {beside}"):
+        load(write_parts(tmp_path, train=train, test=test))

@@ -1,19 +1,23 @@
 """Files that pyarrow reads, as its tables: CSV, Parquet, Arrow and Feather."""
 
+import contextlib
 import gzip
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from model.data.formats.arrow_columns import labels_as_written
-from model.data.formats.csv_text import CsvForm, form_of
+from model.data.formats.csv_text import CsvForm, form_of, told_point
 from model.data.found import HELP
 from model.data.memory import check_unpacked
 from model.errors import DataError
 
 _CHUNK = 1 << 20
+# Bytes of a file by which its decimal point is told.
+_HEAD = 4 << 20
+_GZIP = b"\x1f\x8b"
 
 _FEATHER_1 = b"FEA1"
 # The library believes its lengths and places: a changed byte ends the process, or makes numbers of
@@ -33,12 +37,46 @@ MAGIC = {
 """What the formats that are no text begin with."""
 
 
-def read_table(path: Path, target: str | None = None, as_text: Collection[str] = ()) -> Any:
+def decimal_point_of(paths: Iterable[Path], known: str = "") -> str:
+    """Return the decimal point of files that belong together; see `told_point`.
+
+    Raises
+    ------
+    DataError
+        If it is unclear. A file that cannot be read is left to `read_table`.
+    """
+    heads = {}
+    for path in paths:
+        with contextlib.suppress(OSError, EOFError, zlib.error):
+            head = _head(path)
+            if not head.startswith(tuple(MAGIC)):
+                heads[path] = head.decode(errors="replace")
+    return told_point(heads, known)
+
+
+def _head(path: Path) -> bytes:
+    """Return the beginning of a file, unpacked: whole lines, if it has several."""
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+        file.seek(0)
+        if packed:
+            with gzip.open(file) as unpacked:
+                head: bytes = unpacked.read(_HEAD)
+        else:
+            head = file.read(_HEAD)
+    return head if len(head) < _HEAD else head[: head.rfind(b"\n") + 1] or head
+
+
+def read_table(
+    path: Path, decimal_point: str, target: str | None = None, as_text: Collection[str] = ()
+) -> Any:
     """Return a file as a table of pyarrow.
 
     Parameters
     ----------
     path : Path
+    decimal_point : str
+        As `decimal_point_of` has it.
     target : str, optional
         The column of the labels.
     as_text : collection of str
@@ -57,7 +95,7 @@ def read_table(path: Path, target: str | None = None, as_text: Collection[str] =
             raise DataError(f"{path}: {_OLD} {HELP}")
         kind = next((k for magic, k in MAGIC.items() if content.startswith(magic)), "CSV")
         if kind == "CSV":
-            return _read_csv(path, content, target, as_text)
+            return _read_csv(path, content, decimal_point, target, as_text)
         return _read_binary(path, kind, content)
     except (OSError, EOFError, pa.ArrowException, ValueError, zlib.error) as error:
         if isinstance(error, DataError):
@@ -84,13 +122,15 @@ def _read_binary(path: Path, kind: str, content: bytes) -> Any:
     return table
 
 
-def _read_csv(path: Path, content: bytes, target: str | None, as_text: Collection[str]) -> Any:
+def _read_csv(
+    path: Path, content: bytes, decimal_point: str, target: str | None, as_text: Collection[str]
+) -> Any:
     import pyarrow as pa
     from pyarrow import csv
 
-    if content.startswith(b"\x1f\x8b"):
+    if content.startswith(_GZIP):
         content = _unpacked(path, content)
-    form: CsvForm = form_of(path, content)
+    form: CsvForm = form_of(path, content, decimal_point)
     texts = {*as_text, *([] if target is None else [target])}
     table = csv.read_csv(
         _stream(content),

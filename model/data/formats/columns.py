@@ -27,6 +27,8 @@ _NUMBERS = 0.8
 _WRITTEN_NUMBER = re.compile(
     r"^\s*[-+]?\s*[$€£]?\s*\d{1,3}(([.,' \u00a0\u202f]\d{3})+|\d*)([.,]\d+)?\s*[%$€£]?\s*$"
 )
+# A day and its month, 01.02, as they stand in files with decimal commas.
+_DAY = re.compile(r"^\s*0\d\.\d\d?(\.\d*)?\s*$")
 # Whole numbers up to this are exact in float64.
 _EXACT = 2**53
 
@@ -59,7 +61,7 @@ class Column:
         return self.values[~self.missing]
 
 
-def fit_encoding(source: str, column: Column) -> Encoding:
+def fit_encoding(source: str, column: Column, decimal_point: str = "") -> Encoding:
     """Return the encoding of a column of the training rows.
 
     Parameters
@@ -67,6 +69,8 @@ def fit_encoding(source: str, column: Column) -> Encoding:
     source : str
         Where the column is, as a message begins.
     column : Column
+    decimal_point : str
+        With which its file was written, where its numbers tell it.
 
     Raises
     ------
@@ -78,8 +82,9 @@ def fit_encoding(source: str, column: Column) -> Encoding:
             f"{source}: column {column.name!r} has no value at all; leave it out of the file."
         )
     if not column.is_text:
-        return Encoding(column.name, (), float(column.known.astype(np.float64).mean()))
-    _refuse_numbers(source, column)
+        mean = float(column.known.astype(np.float64).mean())
+        return Encoding(column.name, (), mean, decimal_point)
+    _refuse_numbers(source, column, decimal_point or ".")
     categories = tuple(sorted(set(column.known.tolist())))
     if len(categories) > MOST_VALUES:
         raise DataError(
@@ -90,16 +95,18 @@ def fit_encoding(source: str, column: Column) -> Encoding:
     return Encoding(column.name, categories, 0.0)
 
 
-def _refuse_numbers(source: str, column: Column) -> None:
+def _refuse_numbers(source: str, column: Column, point: str) -> None:
     """Refuse text that is mostly numbers: the rest are mistakes, and no categories."""
     texts = column.known.tolist()
-    written = [text for text in texts if _WRITTEN_NUMBER.match(text) and not _is_number(text)]
+    odd = [text for text in texts if not _is_number(text, point)]
+    days = any(_DAY.match(text) for text in odd)
+    written = [] if days else [text for text in odd if _WRITTEN_NUMBER.match(text)]
     if len(written) >= _NUMBERS * len(texts):
         raise DataError(
             f"{source}: column {column.name!r} holds numbers as people read them, such as "
-            f"{written[0]!r}; write them without signs and separators of thousands, such as 1234.5."
+            f"{written[0]!r}; write them without signs and separators of thousands, such as "
+            f"1234{point}5."
         )
-    odd = [text for text in texts if not _is_number(text)]
     if odd and len(odd) <= (1 - _NUMBERS) * len(texts):
         row = next(i for i, text in enumerate(column.values.tolist()) if text == odd[0])
         raise DataError(
@@ -108,7 +115,9 @@ def _refuse_numbers(source: str, column: Column) -> None:
         )
 
 
-def _is_number(text: str) -> bool:
+def _is_number(text: str, point: str) -> bool:
+    if point == ",":  # beside which 1.234 would be a thousand
+        text = text.replace(".", "?").replace(",", ".")
     try:
         float(text)
     except ValueError:

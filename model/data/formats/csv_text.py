@@ -1,6 +1,7 @@
 """How a CSV file is written: its delimiter, its decimal point, and that it has names."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,9 +19,13 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
 # Rows by which the decimal point is told.
 _ROWS = 1000
-_COMMA = re.compile(r"\s*[-+]?\d+,\d+([eE][-+]?\d+)?\s*")
-_POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
-_THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+\s*")
+_COMMA = re.compile(r"[-+]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][-+]?\d+)?")
+_POINT = re.compile(r"[-+]?\d*\.\d+([eE][-+]?\d+)?")
+# A day and its month, as 01.02: its column holds no numbers.
+_DAY = re.compile(r"0\d\.\d")
+_EITHER = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}((,\d{3}){2,}(\.\d*)?|,\d{3}\.\d*)")
+_POINTS = "the points of the training rows"
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,15 @@ class CsvForm:
     null_values: list[str]
 
 
-def form_of(path: Path, content: bytes) -> CsvForm:
+def form_of(path: Path, content: bytes, decimal_point: str) -> CsvForm:
     """Return how a CSV file is written.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes
+    decimal_point : str
+        As `told_point` has it for all files that belong together.
 
     Raises
     ------
@@ -51,27 +63,89 @@ def form_of(path: Path, content: bytes) -> CsvForm:
     lines = _text(path, content).lstrip("\ufeff").splitlines()
     if not lines or not lines[0].strip():
         raise DataError(f"{path}: has no first line with the names of the columns. {HELP}")
-    plain = _QUOTED.sub("", lines[0])
-    delimiter = max(_DELIMITERS, key=plain.count)
-    names = [name.strip() for name in plain.split(delimiter)]
+    delimiter = _delimiter(lines[0])
+    names = [name.strip() for name in _QUOTED.sub("", lines[0]).split(delimiter)]
     if all(_NUMBER.match(name) for name in names if name) and any(names):
         raise DataError(
             f"{path}: its first line holds numbers, and should hold the names of the columns, such "
             f"as a,b,species. Add such a line. {HELP}"
         )
-    comma = delimiter != "," and _has_decimal_commas(lines, delimiter)
+    comma = delimiter != "," and decimal_point == ","
     return CsvForm(delimiter, "," if comma else ".", list(NULLS))
 
 
-def _has_decimal_commas(lines: list[str], delimiter: str) -> bool:
-    """Whether a comma is the decimal point of the first rows, and no separator of thousands."""
-    found = False
+def _delimiter(line: str) -> str:
+    return max(_DELIMITERS, key=_QUOTED.sub("", line).count)
+
+
+def told_point(heads: Mapping[Path, str], known: str = "") -> str:
+    """Return the decimal point of CSV files that belong together, as their first rows tell it.
+
+    Between other delimiters than commas, a comma in a number is the decimal point, unless something
+    else says that it separates thousands.
+
+    Parameters
+    ----------
+    heads : mapping of Path to str
+        The beginning of each file.
+    known : str
+        The decimal point of the training rows, where these are others and it was told.
+
+    Returns
+    -------
+    str
+        A comma, a point, or nothing where no number tells it.
+
+    Raises
+    ------
+    DataError
+        If a number such as ``1,234`` could be either.
+    """
+    # An example of each kind, and where it stands; of points one for each column of a file.
+    found: dict[re.Pattern[str], tuple[str, Path]] = {}
+    points: dict[tuple[Path, int], str] = {}
+    days: set[tuple[Path, int]] = set()
+    for path, head in heads.items():
+        for column, field in _fields(head):
+            if "," not in field:
+                if _DAY.match(field):
+                    days.add((path, column))
+                elif (path, column) not in points and _POINT.fullmatch(field):
+                    points[path, column] = field
+                continue
+            for kind in (_THOUSANDS, _EITHER, _COMMA):
+                if kind.fullmatch(field):
+                    found.setdefault(kind, (field, path))
+                    break
+    for (path, column), field in points.items():
+        if (path, column) not in days:
+            found.setdefault(_POINT, (field, path))
+    certain = _COMMA in found or known == ","
+    against = found.get(_THOUSANDS) or (None if certain else found.get(_POINT))
+    if _EITHER in found and (against or known == "."):
+        number, path = found[_EITHER]
+        beside = f"{against[0]!r} in {against[1].name}" if against else _POINTS
+        raise DataError(
+            f"{path}: it is unclear whether the comma of {number!r} is a decimal point or "
+            f"separates thousands, beside {beside}. Write all numbers without separators of "
+            f"thousands, and with one decimal point. {HELP}"
+        )
+    if certain or _EITHER in found:
+        return ","
+    return "." if _POINT in found else known
+
+
+def _fields(head: str) -> Iterator[tuple[int, str]]:
+    """Give columns and fields of the first rows that may be numbers with a comma or a point."""
+    lines = head.lstrip("\ufeff").splitlines()
+    delimiter = _delimiter(lines[0]) if lines else ","
+    if delimiter == ",":  # whose numbers have no choice
+        return
     for line in islice(lines, 1, 1 + _ROWS):
-        for field in _QUOTED.sub("", line).split(delimiter):
-            if _POINT.fullmatch(field):
-                return False
-            found |= bool(_COMMA.fullmatch(field)) and not _THOUSANDS.fullmatch(field)
-    return found
+        plain = _QUOTED.sub(lambda quoted: "" if delimiter in quoted[0] else quoted[0][1:-1], line)
+        for column, field in enumerate(plain.split(delimiter)):
+            if "," in field or "." in field:
+                yield column, field.strip()
 
 
 def _text(path: Path, content: bytes) -> str:

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.formats.arrow import MAGIC, concatenated, read_table, table_of_frame
+from model.data.formats.arrow import (
+    MAGIC,
+    concatenated,
+    decimal_point_of,
+    read_table,
+    table_of_frame,
+)
 from model.data.formats.arrow_columns import (
     is_index,
     is_text,
@@ -36,6 +42,10 @@ _ARRAYS = (".npy", ".npz", ".idx")
 # Names that people give to the column of the labels.
 _LIKELY = ("target", "label", "labels", "class", "species", "y", "category", "outcome")
 _LISTED = 12
+_INDEX = (
+    "counts or names the rows, as an index does, and is left out; under another name it is a "
+    "feature"
+)
 _SHARD = re.compile(r"[-_]?\d+-of-\d+|part-\d+")
 
 
@@ -57,11 +67,12 @@ class TableReader:
         files = _parts_of_folder(path) if path.is_dir() else {"": [path]}
         name = path.resolve().name if path.is_dir() else _stem(path)
         remarks: list[str] = []
-        found = _read_alike(files, reading.target)
+        point = decimal_point_of(path for paths in files.values() for path in paths)
+        found = _read_alike(files, point, reading.target)
         tables = {
             part: _Table.read(paths, found[part], reading, remarks) for part, paths in files.items()
         }
-        return found_tables(name, tables, reading, remarks, _siblings(path))
+        return found_tables(name, tables, reading, remarks, _siblings(path), point)
 
 
 def found_frames(name: str, frames: Mapping[str, Any], reading: Reading) -> Found:
@@ -96,6 +107,7 @@ def found_tables(
     reading: Reading,
     remarks: list[str],
     unused: Iterable[str],
+    decimal_point: str = "",
 ) -> Found:
     """Return the data set that some tables are: text and missing values as the first one has them.
 
@@ -108,11 +120,16 @@ def found_tables(
     remarks : list of str
         What was noticed so far.
     unused : iterable of str
+    decimal_point : str
+        With which the files were written, where their numbers tell it.
     """
     train = tables[""]
     if not train.columns:
-        raise DataError(f"{train.source}: has no column beside {reading.target!r}. {HELP}")
-    encodings = [fit_encoding(train.source, column) for column in train.columns]
+        left_out = f" but {train.index[0]!r}, which {_INDEX}" if train.index else ""
+        raise DataError(
+            f"{train.source}: has no column beside {reading.target!r}{left_out}. {HELP}"
+        )
+    encodings = [fit_encoding(train.source, column, decimal_point) for column in train.columns]
     for table in tables.values():
         table.columns = by_name(
             table.source, table.columns, [e.name for e in encodings], train.source
@@ -150,9 +167,16 @@ class _Table:
     """A table, with its labels and weights apart from the other columns."""
 
     def __init__(
-        self, source: str, columns: list[Column], y: NDArray[Any], weights: NDArray[Any] | None
+        self,
+        source: str,
+        columns: list[Column],
+        y: NDArray[Any],
+        weights: NDArray[Any] | None,
+        index: list[str],
     ) -> None:
         self.source, self.columns, self.y, self.weights = source, columns, y, weights
+        # The columns that were left out as an index.
+        self.index = index
 
     @classmethod
     def read(
@@ -160,13 +184,13 @@ class _Table:
     ) -> "_Table":
         """Take the tables of pyarrow apart that the files of one part hold."""
         source = str(paths[0]) if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} files)"
-        _checked_names(source, tables[0].column_names)
+        checked_names(source, tables[0].column_names)
         return cls.of(source, concatenated(source, tables), reading, remarks)
 
     @classmethod
     def of(cls, source: str, table: Any, reading: Reading, remarks: list[str]) -> "_Table":
         """Take a table of pyarrow apart."""
-        names = _checked_names(source, table.column_names)
+        names = checked_names(source, table.column_names)
         target = _target(source, names, reading.target)
         weights = None
         left_out = {target}
@@ -175,32 +199,34 @@ class _Table:
             left_out.add(reading.weights)
             weights = weights_column(source, table, reading.weights)
         y = labels_column(source, table, target)
-        columns = []
+        columns, index = [], []
         for name in names:
             if name in left_out:
                 continue
-            if is_index(name):
-                remarks.append(
-                    f"{source}: column {name!r} counts or names the rows, as an index does, and is "
-                    "left out; under another name it is a feature."
-                )
-                continue
-            columns += plain_columns(source, name, table[name], remarks)
-        return cls(source, columns, y, weights)
+            if not is_index(name):
+                columns += plain_columns(source, name, table[name], remarks)
+            elif table[name].null_count == table.num_rows:
+                remarks.append(f"{source}: column {name!r} has no value and is left out.")
+            else:
+                index.append(name)
+                remarks.append(f"{source}: column {name!r} {_INDEX}.")
+        return cls(source, columns, y, weights, index)
 
 
-def _read_alike(files: Mapping[str, Sequence[Path]], target: str | None) -> dict[str, list[Any]]:
+def _read_alike(
+    files: Mapping[str, Sequence[Path]], point: str, target: str | None
+) -> dict[str, list[Any]]:
     """Return the tables of pyarrow of each part, with text where the training rows have text.
 
     A CSV file says no types: of the sizes ``1`` and ``XL`` a part may hold ``1`` alone, and of the
     labels ``01`` and ``10`` it may lack the first.
     """
-    found = {part: [read_table(path, target) for path in paths] for part, paths in files.items()}
+    found = {part: [read_table(p, point, target) for p in paths] for part, paths in files.items()}
     texts = {name for table in found[""] for name in table.column_names if _is_text(table, name)}
 
     def alike(path: Path, table: Any) -> Any:
         odd = [name for name in table.column_names if name in texts and not _is_text(table, name)]
-        return read_table(path, target, texts) if odd else table
+        return read_table(path, point, target, texts) if odd else table
 
     return {
         part: [alike(path, table) for path, table in zip(paths, found[part], strict=True)]
@@ -257,7 +283,14 @@ def _siblings(path: Path) -> Iterable[str]:
             yield f"{other.name} beside it (give the folder to use both)"
 
 
-def _checked_names(source: str, names: list[str]) -> list[str]:
+def checked_names(source: str, names: list[str]) -> list[str]:
+    """Return the names of the columns of a table.
+
+    Raises
+    ------
+    DataError
+        If two of them have one name.
+    """
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise DataError(

@@ -330,12 +330,13 @@ def _time_stays(probe: Probe) -> str | None:
 
 
 def _times(probe: Probe, ranges: int) -> Iterator[float]:
-    grain, begun = probe.grain, probe.cut == probe.grain > 1
+    grain, trained = probe.grain, 0
+    state = None
     # The first range is not looked at, and may have been trained already.
-    state = probe.first() if begun else None
-    if begun:
+    if probe.cut == grain > 1:
+        state, trained = probe.first(), 1
         yield math.inf
-    for i in range(begun, ranges):
+    for i in range(trained, ranges):
         began = time.perf_counter()
         state = probe.advance(state, range(i * grain, (i + 1) * grain))
         yield time.perf_counter() - began

@@ -1,6 +1,7 @@
 """`packsweep model RUN --predict ROWS`: labels and probabilities of rows in a file."""
 
 import io
+import sys
 
 import numpy as np
 import pandas as pd
@@ -152,3 +153,21 @@ def test_what_else_is_refused(runs, tmp_path, capsys):
     assert "let it be a model.trainers.Predicts" in capsys.readouterr().err
     assert main([str(runs["sgd"].folder), "--predict", str(rows)]) == 2
     assert "Give --trust" in capsys.readouterr().err
+
+
+def test_labels_are_visible_in_a_terminal_and_themselves_in_a_file(tmp_path, capsys, monkeypatch):
+    y = np.array(["a\x1b[2J", "b\tc"] * 20)
+    X = np.random.default_rng(0).normal(size=(40, 2)) + (y == y[0])[:, None]
+    found = search.sweep(
+        GRIDS["forest"], (X, y), folder=tmp_path / "run", executor="serial", progress=False
+    )
+    np.save(tmp_path / "rows.npy", X)
+    assert asked(found, tmp_path / "rows.npy") == 0
+    read = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert set(read["predicted"]) == set(y)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert asked(found, tmp_path / "rows.npy") == 0
+    out = capsys.readouterr().out
+    assert r"a\x1b[2J" in out
+    assert "\x1b" not in out
+    assert len(out.splitlines()) == 41
