@@ -254,7 +254,8 @@ class RayExecutor:
                 return [self._lost(task, error)]
         except ray.exceptions.RayError as other:  # such as no room to share it again
             return [self._lost(task, other)]
-        log.warning("shared anew: %s lacked its data: %s", task.name, reason_of(error, None))
+        reason = reason_of(error, None)
+        task.context.run(log.warning, "shared anew: %s lacked its data: %s", task.name, reason)
         self._submit(again)
         return []
 

@@ -5,7 +5,8 @@ import signal
 import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class SentTask:
         What it asks of a machine.
     again : int
         How often it was queued again because what it shares was lost.
+    context : Context
+        That it was submitted in: what is logged of it goes where its sender's lines go.
     """
 
     key: Hashable
@@ -51,6 +54,7 @@ class SentTask:
     avoid: Sequence[str]
     resources: Resources
     again: int = 0
+    context: Context = field(default_factory=copy_context)
 
 
 def on_worker(

@@ -69,7 +69,11 @@ def _serve(args: argparse.Namespace) -> None:
 
 
 def _interrupt_once() -> "Callable[[int, FrameType | None], None]":
-    """Return what takes orders to end: the first is one; what it began is not ended by another."""
+    """Return what takes orders to end.
+
+    The first is one. What it began is not ended by a second, which the shell and the system may
+    both send; a third one ends the process, as where a cluster that is dead never answers.
+    """
     taken = False
 
     def take(number: int, frame: "FrameType | None") -> None:
@@ -77,6 +81,9 @@ def _interrupt_once() -> "Callable[[int, FrameType | None], None]":
         if not taken:
             taken = True
             signal.default_int_handler(number, frame)
+        if number != signal.SIGHUP:  # which a shell sends beside what somebody has typed
+            for another in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(another, signal.SIG_DFL)
 
     return take
 

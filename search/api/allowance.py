@@ -34,17 +34,15 @@ class Account:
         A token, or an address without one.
     kind : str
         Of requests: one kind does not wait for what another has used.
-    most : float
-        Processor seconds that can be owed at most.
     """
 
     who: str
     kind: str = ""
-    most: float = BURST_SECONDS
 
 
 _NOBODY = Account("")
-"""Pays for what is used while no request is worked on."""
+"""Pays for what is used while no request is worked on. It owes no more than can be saved: as it
+never waits, more would only make others wait longer."""
 
 
 @dataclass
@@ -53,8 +51,9 @@ class Allowance:
 
     What has been used is paid of what was saved. What is left then is owed by those whose requests
     were being worked on meanwhile, in equal parts. What comes in is shared equally by all who owe
-    something, and saved where nobody does. So nobody waits for what another has used, and all
-    together have no more than the share in the long run.
+    something, and saved where nobody does. So nobody waits for what another has used. Nothing that
+    a request has used is forgiven while the processors are needed: all requests together have had
+    no more than what was saved at first, what has come in, and what is still owed.
 
     Attributes
     ----------
@@ -110,6 +109,11 @@ class Allowance:
         self._inside[account] -= 1
         self._inside += Counter()  # forget who has none
 
+    def owes(self, account: Account) -> bool:
+        """Return whether somebody has used more than what has come in since."""
+        self._count()
+        return account in self._owed
+
     def wait(self, account: Account) -> float:
         """Return the seconds until somebody owes so little that the next request may come."""
         self._count()
@@ -142,7 +146,9 @@ class Allowance:
         inside = self._inside or {_NOBODY: 1}
         each = spent / sum(inside.values())
         for account, count in inside.items():
-            self._owed[account] = min(account.most, self._owed.get(account, 0.0) + count * each)
+            self._owed[account] = self._owed.get(account, 0.0) + count * each
+        if _NOBODY in self._owed:
+            self._owed[_NOBODY] = min(self.burst, self._owed[_NOBODY])
 
     def _pay(self, income: float) -> float:
         """Share what has come in by those who owe something; return what nobody needs."""

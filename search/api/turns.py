@@ -17,8 +17,12 @@ from search.api.problems import problem
 # one's own.
 _MOST_WAITING = 200
 
-# Whoever would have to wait longer is told to come again.
+# Whoever would have to wait longer, or has waited so long behind others, is told to come again.
 _LONGEST_SECONDS = 30.0
+
+# A line that waits is looked at again so soon at least: training may have ended meanwhile, after
+# which nobody owes anything.
+_LOOK_SECONDS = 1.0
 
 # Requests of one line that are worked on at a time: small ones until their answer begins, whole
 # runs until its end, because each has its rows in memory.
@@ -26,7 +30,6 @@ _PLACES, _EXPORT_PLACES = 8, 2
 
 # Whole runs: they cost seconds, and for those nothing else of the same token waits.
 _EXPORT = re.compile(r"/v1/sweeps/[^/]*/(log|folder)")
-_EXPORT_MOST_SECONDS = 10.0
 
 _UPLOAD = "upload"
 
@@ -37,13 +40,12 @@ _T = TypeVar("_T")
 class _Line:
     """The requests of one account that wait, in their order, and how many have a place.
 
-    It is kept while there is either. A timer is set while the first of them waits for what its
-    account owes; `is_held` while one that has waited so is worked on, whose cost is not known yet.
+    It is kept while there is either. Who has left, or was told to come again, is not among those
+    that wait. A timer is set while the first of them waits for what its account owes.
     """
 
     places: float
     inside: int = 0
-    is_held: bool = False
     timer: asyncio.TimerHandle | None = None
     waiting: deque["asyncio.Future[bool]"] = field(default_factory=deque)
 
@@ -92,7 +94,7 @@ class Turns:
         if scope["path"].startswith(self._unlimited):
             return Account(scope[WHO], _UPLOAD)
         if _EXPORT.fullmatch(scope["path"]):
-            return Account(scope[WHO], "export", _EXPORT_MOST_SECONDS)
+            return Account(scope[WHO], "export")
         return Account(scope[WHO])
 
     async def _work(self, account: Account, scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,6 +144,7 @@ class Turns:
     async def _has_come(self, account: Account, has_left: Callable[[], Awaitable[object]]) -> bool:
         """Wait for a place; False where who waits for it has left before."""
         place = self._queue(account)
+        late = asyncio.get_running_loop().call_later(_LONGEST_SECONDS, _refuse, place)
         leaves = asyncio.ensure_future(has_left())
         leaves.add_done_callback(lambda _: place.cancel())
         try:
@@ -155,7 +158,9 @@ class Turns:
                 return False
             raise
         finally:
+            late.cancel()
             leaves.cancel()
+            self._forget(account, place)
 
     def _queue(self, account: Account) -> "asyncio.Future[bool]":
         """Return what is told whether a place has come, False where there is none."""
@@ -174,42 +179,43 @@ class Turns:
         longest = max(self._lines.values(), key=lambda line: len(line.waiting))
         if len(longest.waiting) <= (len(mine.waiting) if mine else 0) + 1:
             raise _RefusedError(wait)
-        last = longest.waiting.pop()
-        if not last.done():
-            last.set_result(False)
+        _refuse(longest.waiting.pop())
 
-    def _let_in(self, account: Account, *, has_waited: bool = False) -> None:
+    def _let_in(self, account: Account) -> None:
         """Let in who may come now, and see to it that the next one will."""
         line = self._lines.get(account)
         if line is None:
             return
-        if has_waited:
+        if line.timer:
+            line.timer.cancel()
             line.timer = None
-        while line.waiting and line.timer is None and not line.is_held:
-            if line.inside >= line.places:
-                return
-            if line.waiting[0].done():  # has left
+        while line.waiting and line.inside < line.places:
+            if line.waiting[0].done():  # has left, and forgets its place in a moment
                 line.waiting.popleft()
                 continue
-            # Once: what is used meanwhile makes nobody wait without end.
-            wait = 0.0 if has_waited else self._allowance.wait(account)
-            if wait:
+            if wait := self._wait(account, line):
                 loop = asyncio.get_running_loop()
-                line.timer = loop.call_later(wait, self._timed, account)
+                line.timer = loop.call_later(min(wait, _LOOK_SECONDS), self._let_in, account)
                 return
             line.inside += 1
-            line.is_held, has_waited = has_waited, False
             line.waiting.popleft().set_result(True)
-        if not line.waiting and not line.inside and line.timer is None:
+        if not line.waiting and not line.inside:
             del self._lines[account]
 
-    def _timed(self, account: Account) -> None:
-        self._let_in(account, has_waited=True)
+    def _wait(self, account: Account, line: _Line) -> float:
+        """Return the seconds until the next of a line may come, or is looked at again."""
+        if line.inside and self._allowance.owes(account):
+            return _LOOK_SECONDS  # what those inside use is not known yet
+        return self._allowance.wait(account)
+
+    def _forget(self, account: Account, place: "asyncio.Future[bool]") -> None:
+        line = self._lines.get(account)
+        if line and place in line.waiting:
+            line.waiting.remove(place)
+            self._let_in(account)
 
     def _leave(self, account: Account) -> None:
-        line = self._lines[account]
-        line.inside -= 1
-        line.is_held = False
+        self._lines[account].inside -= 1
         self._let_in(account)
 
 
@@ -222,6 +228,11 @@ class _RefusedError(Exception):
             f"sweeps are trained. Ask again in {math.ceil(seconds) or 1} s."
         )
         self.seconds = seconds
+
+
+def _refuse(place: "asyncio.Future[bool]") -> None:
+    if not place.done():
+        place.set_result(False)
 
 
 def _places(account: Account) -> float:

@@ -317,8 +317,8 @@ class Hub:
             raise
         self._started[lease.id] = _Started(share, task, lease)
         try:
-            executor.submit(
-                lease.id, task.name, guarded, task.function, *task.args,
+            task.context.run(
+                executor.submit, lease.id, task.name, guarded, task.function, *task.args,
                 avoid=task.avoid, resources=share.resources,
             )  # fmt: skip
         except ClusterError as error:

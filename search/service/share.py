@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from inspect import isgenerator
 from typing import Any, Protocol
@@ -30,6 +31,8 @@ class Waiting:
         As `Executor.submit` takes them.
     seconds : float
         What it should take.
+    context : Context
+        Of the sweep that has submitted it, whose log gets what the executor says of it.
     """
 
     key: Hashable
@@ -38,6 +41,7 @@ class Waiting:
     args: tuple[Any, ...]
     avoid: Sequence[str]
     seconds: float
+    context: Context = field(default_factory=copy_context, repr=False)
 
 
 @dataclass(frozen=True)

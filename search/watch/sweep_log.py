@@ -39,15 +39,19 @@ def log_file(path: Place, say: Callable[[str], None]) -> Iterator[Path]:
             raise
 
 
-# The file of the sweep that this thread runs; none in threads that serve no one sweep.
+# The file of the sweep that this thread runs, or whose task is spoken of; none where neither is.
 _own: ContextVar[Path | None] = ContextVar("own", default=None)
+
+# The files that are open. What is of no one sweep goes into the file of the only one: where there
+# are several, as in a service, it may be of another person's.
+_open: set[Path] = set()
 
 
 @contextmanager
 def _logged(path: Path, say: Callable[[str], None]) -> Iterator[None]:
     handler = _LogFile(path, say)
-    # One process may run several sweeps: what another one's thread logs is not for this file.
-    handler.addFilter(lambda _: _own.get() in {None, path})
+    handler.addFilter(lambda _: _is_for(path))
+    _open.add(path)
     before = _own.set(path)
     handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(message)s"))
     loggers = [logging.getLogger(name) for name in ("search", "cluster")]
@@ -60,8 +64,14 @@ def _logged(path: Path, say: Callable[[str], None]) -> Iterator[None]:
         for logger in loggers:
             logger.removeHandler(handler)
         _own.reset(before)
+        _open.discard(path)
         with suppress(OSError):
             handler.close()
+
+
+def _is_for(path: Path) -> bool:
+    own = _own.get()
+    return len(_open) == 1 if own is None else own == path
 
 
 class _Visible(logging.Formatter):

@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from contextlib import suppress
+from contextvars import ContextVar, copy_context
 from functools import partial
 
 import numpy as np
@@ -233,9 +234,16 @@ class TestRay(ExecutorSuite):
         array = np.arange(100_000, dtype=np.float32)
         shared = ray_executor.share(array)
         shared.reference = Owner.lost(array)
-        for key in range(3):
-            ray_executor.submit(key, "flags", flags, shared)
+        whose, told = ContextVar("whose", default="nobody's"), []
+        caplog.handler.addFilter(lambda record: told.append((whose.get(), record.msg)) or True)
+        for key, name in enumerate(("ann's", "bob's", "cleo's")):
+            context = copy_context()
+            context.run(whose.set, name)
+            context.run(ray_executor.submit, key, "flags", flags, shared)
         ended = collect(ray_executor, 3)
+        of = {name for name, text in told if text.startswith("shared anew")}
+        assert of
+        assert of <= {"ann's", "bob's", "cleo's"}
         assert {task.key: task.value for task in ended} == dict.fromkeys(
             range(3), (False, False, 99_999.0)
         )

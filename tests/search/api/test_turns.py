@@ -42,8 +42,8 @@ class Machine:
 
     def __init__(self, needed=True):
         self.spent, self.inside, self.most, self.order = 0.0, {}, 0, []
-        self.loop = SimulatedLoop()
-        self.allowance = Allowance(SHARE, 1.0, lambda: needed, self.used, self.loop.time)
+        self.needed, self.loop = needed, SimulatedLoop()
+        self.allowance = Allowance(SHARE, 1.0, lambda: self.needed, self.used, self.loop.time)
         self.turns = Turns(self, self.allowance, "/v1/datasets/")
 
     def run(self, main):
@@ -56,7 +56,9 @@ class Machine:
         return self.spent + sum(self.loop.time() - began for began in self.inside.values())
 
     async def __call__(self, scope, receive, send):
-        request, began = object(), self.loop.time()
+        request, began = (object(), account_of(scope)), self.loop.time()
+        if any(account == request[1] for _, account in self.inside):
+            assert not self.allowance.owes(request[1]), "who owes is answered one by one"
         self.inside[request] = began
         self.most = max(self.most, len(self.inside))
         self.order.append(scope["number"])
@@ -78,6 +80,11 @@ class Machine:
                  "number": number}  # fmt: skip
         await self.turns(scope, coming(leaves), send)
         return statuses[0] if statuses else None, loop.time() - began
+
+
+def account_of(scope):
+    """Return who pays."""
+    return Account(scope[WHO], "export" if scope["path"].endswith(("/log", "/folder")) else "")
 
 
 def coming(leaves=None):
@@ -147,53 +154,83 @@ def test_what_comes_in_is_shared_by_those_who_owe(machine):
     assert machine.allowance.wait(BOB) == pytest.approx(4.0)
 
 
-def test_what_is_owed_is_bounded_whatever_was_used(machine):
+def test_nothing_that_requests_have_used_is_forgiven(machine):
     machine.spend(1000.0, ANN)
-    assert machine.allowance.wait(ANN) == pytest.approx((1.0 - AT_ONCE_SECONDS) / SHARE)
-    machine.spend(1000.0)  # while nobody was answered
+    assert machine.allowance.owes(ANN)
+    assert machine.allowance.wait(ANN) == pytest.approx((998.0 - AT_ONCE_SECONDS) / SHARE)
+    machine.spend(1000.0)  # while nobody was answered: it holds up others for a while alone
     assert machine.allowance.wait(BOB) == 0
+    assert machine.allowance.wait(ANN) == pytest.approx((998.0 - AT_ONCE_SECONDS + 2.0) / SHARE)
 
 
 # --- Arrivals.
 
-ARRIVALS = st.lists(
-    st.tuples(st.integers(0, 3), st.floats(0, 5), st.floats(0.01, 3.0), st.booleans()),
-    max_size=40,
+# Of each: how many ask at the same time, again and again; what each answer costs; of which kind.
+FLOODS = st.lists(
+    st.tuples(st.integers(1, 12), st.floats(0.1, 3.0), st.booleans()), min_size=1, max_size=4
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(ARRIVALS, st.integers(0, 2**32))
-def test_whoever_asks_for_little_never_waits_and_all_have_their_share(arrivals, seed):
-    machine, light = Machine(), []
+async def ask_again_and_again(machine, who, cost, path, until):
+    """Ask as long as that, and come again where there is no place."""
+    while machine.loop.time() < until:
+        status, seconds = await machine.ask(who, cost, path=path)
+        assert status in {200, 503}
+        assert seconds <= 30.0 + cost + 1e-6
+        if status == 503:
+            await asyncio.sleep(1.0)
 
-    async def other(who, at, cost, exports):
-        await asyncio.sleep(at)
-        path = "/v1/sweeps/0123456789/log" if exports else "/v1/sweeps"
-        await machine.ask(f"heavy {who}", cost, path=path)
+
+@settings(max_examples=15, deadline=None)
+@given(FLOODS, st.integers(0, 2**32))
+def test_whoever_asks_for_little_never_waits_and_all_have_their_share(floods, seed):
+    machine, light, chance = Machine(), [], random.Random(seed)
 
     async def one():
-        # So much that what four heavy ones and their exports leave over is enough.
-        for _ in range(30):
+        # So much that what four heavy ones leave over is enough.
+        while machine.loop.time() < 200:
             light.append(await machine.ask("light", 0.01))
-            await asyncio.sleep(9 * 0.01 / SHARE + random.Random(seed).random())
+            await asyncio.sleep(6 * 0.01 / SHARE + chance.random())
 
     async def main():
-        at, tasks = 0.0, [asyncio.create_task(one())]
-        for who, pause, cost, exports in arrivals:
-            at += pause
-            tasks.append(asyncio.create_task(other(who, at, cost, exports)))
-        await asyncio.gather(*tasks)
-        return asyncio.get_running_loop().time()
+        floods_of_all = [
+            ask_again_and_again(
+                machine, f"heavy {who}", cost, "/v1/sweeps/ab/log" if exports else "/v1/sweeps", 200
+            )
+            for who, (clients, cost, exports) in enumerate(floods)
+            for _ in range(clients)
+        ]
+        await asyncio.gather(one(), *floods_of_all)
+        return machine.loop.time()
 
     ended = machine.run(main())
     assert {status for status, _ in light} == {200}
     assert max(seconds for _, seconds in light) < 0.01 + 1e-6
-    # Each account may have one request more than its part, and what it may owe at once.
-    most = max((cost for _, _, cost, _ in arrivals), default=0.01)
-    accounts = 9
-    assert machine.used() <= 1.0 + SHARE * ended + accounts * (8 * most + 1.0)
+    # What was saved, what has come in, and what each may owe by those that it had at once.
+    at_once = sum(
+        min(clients, 2 if exports else 8) * cost + AT_ONCE_SECONDS
+        for clients, cost, exports in floods
+    )
+    assert machine.used() <= 1.0 + SHARE * ended + at_once + AT_ONCE_SECONDS
     assert not machine.turns._lines
+
+
+@pytest.mark.parametrize("cost", [0.2, 0.5, 2.0])
+@pytest.mark.parametrize("pause", [0.0, 10.0, 30.0])
+def test_one_who_asks_eight_times_at_once_has_no_more_than_the_share(cost, pause):
+    machine = Machine()
+
+    async def flood():
+        while machine.loop.time() < 1000:
+            await ask_again_and_again(machine, "ann", cost, "/v1/sweeps", machine.loop.time() + 1)
+            await asyncio.sleep(pause)
+
+    async def main():
+        await asyncio.gather(*(flood() for _ in range(8)))
+        return machine.loop.time()
+
+    ended = machine.run(main())
+    assert machine.used() <= 1.0 + SHARE * ended + 8 * cost + AT_ONCE_SECONDS
 
 
 def test_many_who_flood_have_equal_parts_and_the_share_together():
@@ -259,8 +296,8 @@ def test_one_who_takes_all_places_gives_the_last_one_to_somebody_else(monkeypatc
     machine = Machine()
 
     async def main():
-        for who in ("ann", "bob", "cleo"):
-            await machine.ask(who, 2.0)
+        for who, cost in (("ann", 1.6), ("bob", 1.2), ("cleo", 1.2)):
+            await machine.ask(who, cost)
         tasks = [asyncio.create_task(machine.ask("ann", number=n)) for n in range(1, 8)]
         await asyncio.sleep(0)
         others = [
@@ -293,11 +330,92 @@ def test_who_leaves_gives_the_place_up(how, path):
             for task in tasks:
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        assert not machine.turns._lines
         await machine.ask("ann", number=4, path=path)
         return machine.order
 
     assert machine.run(main()) == [0, 4]
     assert not machine.turns._lines
+
+
+def test_many_who_have_left_leave_no_place_taken():
+    machine = Machine()
+
+    async def main():
+        await machine.ask("ann", 2.0)
+        leaves = machine.loop.create_future()
+        machine.loop.call_later(0.01, leaves.set_result, None)
+        # All places of all, twice.
+        for _ in range(2):
+            left = await asyncio.gather(*(machine.ask("ann", leaves=leaves) for _ in range(200)))
+            assert {status for status, _ in left} == {None}
+        return await machine.ask("ann"), await machine.ask("bob")
+
+    ann, bob = machine.run(main())
+    assert (ann[0], bob[0]) == (200, 200)
+
+
+def test_who_leaves_lets_the_next_one_come():
+    machine = Machine()
+
+    async def main():
+        await machine.ask("ann", 1.5)
+        leaves = machine.loop.create_future()
+        first = asyncio.create_task(machine.ask("ann", number=1, leaves=leaves))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(machine.ask("ann", number=2))
+        await asyncio.sleep(1)
+        leaves.set_result(None)
+        return await first, await second
+
+    (none, _), (status, seconds) = machine.run(main())
+    assert (none, status, seconds) == (None, 200, pytest.approx(4.0, abs=0.05))
+
+
+def test_nobody_waits_longer_than_is_said():
+    machine = Machine()
+
+    async def main():
+        await machine.ask("ann", 2.0)
+        return await asyncio.gather(*(machine.ask("ann", 1.0) for _ in range(8)))
+
+    found = machine.run(main())
+    assert [status for status, _ in found] == [200] * 3 + [503] * 5
+    assert all(seconds <= 30 + 1e-6 for _, seconds in found)
+    assert not machine.turns._lines
+
+
+def test_when_training_ends_who_waits_comes_at_once():
+    machine = Machine()
+
+    async def main():
+        await machine.ask("ann", 3.0)
+        tasks = [asyncio.create_task(machine.ask("ann")) for _ in range(20)]
+        await asyncio.sleep(5)
+        assert len(machine.order) == 1
+        machine.needed = False
+        return await asyncio.gather(*tasks)
+
+    for status, seconds in machine.run(main()):
+        assert (status, seconds < 6.1) == (200, True)
+
+
+def test_one_that_ends_lets_nobody_in_beside_another_one_of_who_owes():
+    machine = Machine()
+
+    async def main():
+        async def later(at, cost, number):
+            await asyncio.sleep(at)
+            return await machine.ask("ann", cost, number)
+
+        # The first two come together, before anything is owed, and the next ones after that.
+        return await asyncio.gather(
+            later(0, 3.0, 1), later(0, 0.7, 2), *(later(0.6, 0.05, n) for n in (3, 4, 5))
+        )
+
+    # A machine looks at each that begins.
+    assert {status for status, _ in machine.run(main())} == {200}
+    assert machine.most == 2
 
 
 def test_who_reads_slowly_holds_up_nobody_and_uses_nothing():

@@ -151,7 +151,27 @@ def logged_links(root):
     return sum(map(logged_files, (root / "runs").glob("*")))
 
 
-def test_told_to_end_again_and_again_it_ends_once_and_in_order(root):
+def test_told_to_end_a_third_time_it_ends_at_once():
+    code = (
+        "import signal, threading\n"
+        "from search.command import signals_caught\n"
+        "from search.serve import _interrupt_once\n"
+        "numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)\n"
+        "with signals_caught(numbers, _interrupt_once()):\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "    except KeyboardInterrupt:\n"
+        "        signal.raise_signal(signal.SIGHUP)\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "        print('still here', flush=True)\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "        print('and still', flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "still here\n")
+
+
+def test_told_to_end_twice_it_ends_once_and_in_order(root):
     mine = {"Authorization": f"Bearer {token(root)}"}
     with serving(root, "--executor", "serial") as (process, url):
         with httpx2.stream("GET", f"{url}/v1/events", headers=mine, timeout=LIMIT) as stream:
@@ -159,7 +179,7 @@ def test_told_to_end_again_and_again_it_ends_once_and_in_order(root):
             assert next(lines).startswith("retry")
             process.send_signal(signal.SIGINT)
             assert process.stderr.readline().startswith("The service ends")
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for number in (signal.SIGHUP, signal.SIGTERM):
                 process.send_signal(number)
             list(lines)  # to its end, which is no broken one
         assert process.wait(LIMIT) == 0
