@@ -113,9 +113,9 @@ def check_resource(estimator: Any, space: Any, resource: str | None) -> None:
     if resource is None:
         return
     params = list(estimator.get_params())
-    searched = {
-        name for part in ([space] if isinstance(space, Mapping) else space) for name in part
-    }
+    parts = space if isinstance(space, list | tuple) else [space]
+    # What is no space is refused where it is read.
+    searched = {name for part in parts if isinstance(part, Mapping) for name in part}
     replaced = any(resource.startswith(f"{name}__") for name in searched)
     if resource in params or resource in searched or replaced:
         return

@@ -211,6 +211,8 @@ def test_a_comma_within_text_is_no_decimal_comma(tmp_path):
     assert data.X[:, 2].tolist() == [1, 2.5]
 
 
-def test_separators_of_thousands_are_no_decimal_commas(tmp_path):
-    with pytest.raises(DataError, match="numbers as people read them, such as '1,234'"):
-        load(csv(tmp_path / "t.csv", "a;label\n1,234;x\n22,345;y\n"))
+def test_commas_that_may_separate_thousands_are_decimal_until_something_says_otherwise(tmp_path):
+    told = load(csv(tmp_path / "t.csv", "a;label\n1,234;x\n22,345;y\n"))
+    assert told.X.ravel().tolist() == [1.234, 22.345]
+    with pytest.raises(DataError, match="1,234,567"):
+        load(csv(tmp_path / "thousands.csv", "a;label\n1,234;x\n1,234,567;y\n"))

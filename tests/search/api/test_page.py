@@ -155,8 +155,7 @@ def test_hooks_are_added_tested_looked_at_and_removed_by_keys_alone(tmp_path, op
         assert [sent["type"] for sent in had] == ["test"]
         sent = page.get_by_role("region", name="Deliveries")
         sent.get_by_text("answered 204").wait_for()
-        focused = "document.activeElement.getAttribute('aria-label')"
-        page.wait_for_function(f"{focused} === 'Test hook {hook.id}'")  # which was drawn anew
+        page.locator(f"[aria-label='Test hook {hook.id}']:focus").wait_for()  # which was drawn anew
         page.get_by_role("button", name=f"Deliveries hook {hook.id}").press("Enter")
         sent.wait_for(state="detached")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -248,7 +247,7 @@ def assert_all_is_reached(page, url, sweep, width):
     page.keyboard.press("Enter")
     page.get_by_text("trials in the bins that are picked").wait_for()
     # What is drawn anew keeps the keyboard, and the next bin widens the range.
-    page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'alpha 0.1'")
+    page.locator("[aria-label='alpha 0.1']:focus").wait_for()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     page.locator("svg .band").nth(1).wait_for()
@@ -326,7 +325,7 @@ def test_the_table_has_the_trials_in_the_bins_that_are_picked(tmp_path, opened):
         while page.get_by_role("button", name="More trials").is_visible():
             had = len(rows_of(page))
             page.get_by_role("button", name="More trials").dblclick()
-            page.wait_for_function(f"{ROWS} > {had}")
+            page.locator(ROWS).nth(had).wait_for()
         rows = rows_of(page)
         assert {row["alpha"] for row in rows} == {"10"}
         assert len({row["number"] for row in rows}) == len(rows) == total // 3
@@ -338,7 +337,7 @@ def test_the_table_has_the_trials_in_the_bins_that_are_picked(tmp_path, opened):
         assert "[object" not in page.locator("main").inner_text()
 
 
-ROWS = "document.querySelectorAll('[aria-label=Trials] tbody tr').length"
+ROWS = "[aria-label=Trials] tbody tr"
 
 
 def rows_of(page):
