@@ -13,14 +13,10 @@ logs were sent meanwhile, `refused` how many were told to come later.
 
 import json
 import os
-import re
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +24,10 @@ import httpx2
 import numpy as np
 from harness import report
 from million import make_run
+from served import started
 
 from search.client import Client
 from search.config import SearchSpace
-from search.ledger import Ledger, Submission
-from search.service.service import read_progress
 
 SECONDS = float(os.environ.get("BESIDE_SECONDS", "30"))
 PAUSE, PAUSE_BETWEEN = 0.25, 30.0
@@ -51,42 +46,26 @@ def measure(root: Path) -> dict[str, dict[str, Any]]:
         epochs=tuple(range(2, 42, 2)),
         alpha=(0.0, *np.geomspace(0.01, 1e4, 49).tolist()),
     )
-    run, folder = make_run(root / "large", space), root / "service"
-    folder.mkdir()
-    with closing(Ledger(folder / "ledger.sqlite")) as ledger:
-        tokens = [ledger.people.add_token(f"p{n}", "submitter") for n in range(3)]
-        manifest = run.existing_manifest()
-        large = ledger.sweeps.submit(Submission(
-            person="p0", queue="all", priority=0, name="made-up", settings=manifest.config,
-            options={"refits": 1}, dataset={**manifest.dataset, "named": "digits"},
-            total=manifest.sweep_config.total, folder=lambda _: str(run.path), request_digest=b"1",
-        ))[0].id  # fmt: skip
-        ledger.sweeps.end(large, "done", "", read_progress(run.path).result)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "search.serve", "--root", str(folder), "--port", "0",
-         "--workers", "1"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        url = re.search(r"http://[\d.:]+", process.stderr.readline())[0]
-        with Client(url, tokens[0], timeout=120) as ann:
-            sweep = ann.submit("full")["id"]
-            while ann.get(sweep)["finished"] < 1:
-                time.sleep(0.5)
-            list(zip(ann.trials(large), range(1), strict=False))  # its log is read once
-            one, both = [tokens[1]], tokens[1:]
-            cases = {"alone": [], "beside one": one, "beside two": both,
-                     "beside one's own": [tokens[0]]}  # fmt: skip
-            rows = {}
-            for name, others in cases.items():
-                time.sleep(PAUSE_BETWEEN)  # nobody owes anything any more
-                rows[name] = span(url, tokens[0], [sweep, large], others)
-                print(name, json.dumps(rows[name]), flush=True)
-            ann.change(sweep, wanted="cancel")
-        return rows
-    finally:
-        process.terminate()
-        process.wait()
+    run = make_run(root / "large", space)
+    with (
+        started(root / "service", 3, "submitter", "--workers", "1", finished=run) as served,
+        Client(served.url, served.tokens[0], timeout=120) as ann,
+    ):
+        sweep, large = ann.submit("full")["id"], served.sweep
+        while ann.get(sweep)["finished"] < 1:
+            time.sleep(0.5)
+        list(zip(ann.trials(large), range(1), strict=False))  # its log is read once
+        mine, *others = served.tokens
+        cases = {
+            "alone": [], "beside one": others[:1], "beside two": others, "beside one's own": [mine],
+        }  # fmt: skip
+        rows = {}
+        for name, tokens in cases.items():
+            time.sleep(PAUSE_BETWEEN)  # nobody owes anything any more
+            rows[name] = span(served.url, mine, [sweep, large], tokens)
+            print(name, json.dumps(rows[name]), flush=True)
+        ann.change(sweep, wanted="cancel")
+    return rows
 
 
 def span(url: str, token: str, sweeps: list[str], others: list[str]) -> dict[str, Any]:

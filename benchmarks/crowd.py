@@ -18,23 +18,20 @@ which are elsewhere in life. `load` is that of the machine, all who use it among
 
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 from harness import report
+from served import started
 
 from search.client import Client
-from search.ledger import Ledger
 
 # Pages, lists, floods, submitters, and tokens among them.
 CASES = {
@@ -57,27 +54,11 @@ def main() -> None:
     report("crowd", {"clients": rows}, keep=True)
 
 
-@contextmanager
-def service(root: Path, tokens: int) -> Iterator[tuple[psutil.Process, str, list[str]]]:
-    """Give a service as a process, its address, and tokens."""
-    root.mkdir(parents=True)
-    with closing(Ledger(root / "ledger.sqlite")) as ledger:
-        given = [ledger.people.add_token(f"p{n}", "submitter") for n in range(tokens)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "search.serve", "--root", str(root), "--port", "0",
-         "--workers", "2"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        url = re.search(r"http://[\d.:]+", process.stderr.readline())[0]
-        yield psutil.Process(process.pid), url, given
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def measure(root: Path, counts: tuple[int, ...], tokens: int) -> dict[str, Any]:
-    with service(root, tokens) as (process, url, given), Client(url, given[0]) as ann:
+    with (
+        started(root, tokens, "submitter", "--workers", "2") as served,
+        Client(served.url, served.tokens[0]) as ann,
+    ):
         while ann.me()["cores"] < 2:
             time.sleep(0.1)
         sweep = ann.submit("full")["id"]
@@ -87,10 +68,10 @@ def measure(root: Path, counts: tuple[int, ...], tokens: int) -> dict[str, Any]:
         spans, seen = [], []
         for turn in range(2 * TURNS + 1):
             if turn % 2:
-                come = partial(_clients, url, sweep, counts, given)
-                spans.append(_span(process, lambda come=come: seen.append(come())))
+                come = partial(_clients, served.url, sweep, counts, served.tokens)
+                spans.append(_span(served.process, lambda come=come: seen.append(come())))
             else:
-                spans.append(_span(process, lambda: time.sleep(SECONDS)))
+                spans.append(_span(served.process, lambda: time.sleep(SECONDS)))
         links = [json.loads(line) for line in (folder / "links.jsonl").read_text().splitlines()]
         ann.change(sweep, wanted="cancel")
     rates = [_rate(links, start, end) for start, end, _ in spans]

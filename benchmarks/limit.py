@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from full_sweep import sweep
 from harness import gemm_rate, report
-from threadpoolctl import threadpool_limits
 
+from cluster.executor import one_blas_thread
 from model.data.sources import load_dataset
 from model.pack import PackState, advance
 from model.scoring import score
@@ -74,7 +74,7 @@ def single_packs(rows: int) -> dict[str, float]:
     config = load_config("full")
     examples = Examples.from_dataset(load_dataset("fashion-mnist", notify=print), 0.2, 0)
     X, y = examples.X[:rows], examples.y[:rows]
-    with threadpool_limits(1):
+    with one_blas_thread():
         return {
             f"pack_fraction_batch_{batch_size}": pack_fraction(config, batch_size, X, y)
             for batch_size in config.space.axes["batch_size"]
@@ -115,7 +115,7 @@ def resampling() -> dict[str, float]:
     state = PackState.start(
         32, *np.array(columns).T, n_features=X.shape[1], n_classes=10, seed=0
     )  # fmt: skip
-    with threadpool_limits(1):
+    with one_blas_thread():
         state = advance(state, X[:6000], y[:6000], 1)
         pairs = [
             (

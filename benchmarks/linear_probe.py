@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 import psutil
 from harness import report
-from threadpoolctl import threadpool_limits
 
 import search
+from cluster.executor import one_blas_thread
 from model.average import READING_ROWS
 from model.data.sources import load_dataset
 from model.features import fit_features
@@ -203,7 +203,7 @@ def textbook(folder: str, classes: int, rate: float, alpha: float, epochs: int) 
     train, scoring = order[:n_train], order[n_train:]
     features = fit_features("standardized", data.X, train)
     model = SoftmaxRegression(32, rate, epochs, alpha, seed=0, features=features)
-    with threadpool_limits(1):
+    with one_blas_thread():
         began = time.process_time()
         model.W, model.b = textbook_average(model, data.X[train], data.y[train], classes)
         seconds = time.process_time() - began

@@ -18,7 +18,6 @@ import itertools
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -33,14 +32,13 @@ import httpx2
 import numpy as np
 from harness import report
 from ledger import log_all, make_chains
+from served import started
 
 from model.data.sources import load_dataset
 from search.config import SearchSpace, SweepConfig
-from search.ledger import Ledger, Submission
 from search.queue import Person, Queue, Snapshot, Sweep, decide
 from search.record import Arithmetic, RunFolder, Standings, Timing, TrialLog, new_manifest
 from search.result import Findings, make_summary
-from search.service.service import read_progress
 
 # Learning rates, numbers of epochs and alphas, beside 8 batch sizes.
 SIZES = {"4,096": (8, 8, 8), "46,000": (23, 10, 25), "1,000,000": (50, 20, 125)}
@@ -280,33 +278,13 @@ def memory_mib(pid: int) -> float:
 
 @contextmanager
 def serving(root: Path, run: RunFolder) -> Iterator[Served]:
-    """Give a service that knows a finished sweep."""
-    root.mkdir()
-    ledger = Ledger(root / "ledger.sqlite")
-    tokens = [ledger.people.add_token(f"p{n}", "admin") for n in range(CLIENTS)]
-    manifest = run.existing_manifest()
-    sweep = ledger.sweeps.submit(Submission(
-        person="p0", queue="all", priority=0, name="made-up", settings=manifest.config,
-        options={"refits": 1}, dataset={**manifest.dataset, "named": "digits"},
-        total=manifest.sweep_config.total, folder=lambda _: str(run.path), request_digest=b"1",
-    ))[0].id  # fmt: skip
-    ledger.sweeps.end(sweep, "done", "", read_progress(run.path).result)
-    ledger.close()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "search.serve", "--root", str(root), "--port", "0",
-         "--executor", "serial"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        url = re.search(r"http://[\d.:]+", process.stderr.readline())[0]  # type: ignore[union-attr, index]
+    """Give a service that knows a finished sweep, as soon as it answers."""
+    with started(root, CLIENTS, "admin", "--executor", "serial", finished=run) as service:
         while True:
             with suppress(httpx2.TransportError):
-                httpx2.get(url)
+                httpx2.get(service.url)
                 break
-        yield Served(url, process.pid, tokens, sweep)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait()
+        yield Served(service.url, service.process.pid, service.tokens, service.sweep)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ import time
 
 import numpy as np
 from harness import PACKAGES, report
-from threadpoolctl import threadpool_limits
 
+from cluster.executor import one_blas_thread
 from model.data.sources import load_dataset
 from model.pack import PackState, advance
 from model.products import Products, available_products
@@ -41,7 +41,7 @@ def main() -> None:
     ways = {way.name: way for way in available_products()}
     ways["fixed, in float64"] = FixedPointProducts(whole=False)
     sizes = load_config("full").space.axes["batch_size"]
-    with threadpool_limits(1):
+    with one_blas_thread():
         compile_kernels()
         rates = {f"batch {n}": rate(ways, X, y, n, rounds) for n in sizes}
         figures = {"gflops": rates}

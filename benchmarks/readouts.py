@@ -17,8 +17,8 @@ from unittest.mock import patch
 
 import numpy as np
 from harness import report
-from threadpoolctl import threadpool_limits
 
+from cluster.executor import one_blas_thread
 from model.data.sources import load_dataset
 from model.pack import PackState, advance, advance_averaging
 from model.scoring import compile_kernels, score
@@ -39,7 +39,7 @@ def main() -> None:
     args = parser.parse_args()
     rows, rounds = (4096, 3) if args.short else (24_000, 7)
     examples = Examples.from_dataset(load_dataset("fashion-mnist", notify=print), 0.2, 0)
-    with threadpool_limits(1):
+    with one_blas_thread():
         compile_kernels()
         figures = cost(examples, rows, rounds)
         if not args.short:

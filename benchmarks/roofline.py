@@ -16,8 +16,8 @@ import matplotlib as mpl
 import numpy as np
 from harness import report
 from limit import gemm_seconds
-from threadpoolctl import threadpool_limits
 
+from cluster.executor import one_blas_thread
 from model.block import BLOCK_ROWS
 from model.pack import PackState, advance
 from model.softmax import SoftmaxRegression
@@ -40,7 +40,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     X = rng.uniform(0, 255, (rows, D)).astype(np.float32)
     y = rng.integers(0, CLASSES, rows)
-    with threadpool_limits(1):
+    with one_blas_thread():
         peak = 2 * 2048**3 / gemm_seconds() / 1e9
         memory = bandwidth()
         alone = {f"one model, batch {n}": single(n, X, y) for n in BATCH_SIZES}

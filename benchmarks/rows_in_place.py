@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 from harness import report
-from threadpoolctl import threadpool_limits
 
+from cluster.executor import one_blas_thread
 from model.data.dataset import Dataset
 from model.pack import PackState, advance
 from model.tasks import Examples
@@ -26,7 +26,7 @@ SHAPES = {"784 x 10, 64 columns": (784, 10, 64), "2048 x 20, 16 columns": (2048,
 
 def main() -> None:
     figures = {}
-    with threadpool_limits(1):
+    with one_blas_thread():
         for name, shape in SHAPES.items():
             figures[name] = {
                 f"{dtype} {features}": ratio(*shape, dtype, features)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 from harness import report
-from threadpoolctl import threadpool_limits
 
+from cluster.executor import one_blas_thread
 from model.data.sources import load_dataset
 from model.tasks import Examples, run_refit
 from search.config import Params
@@ -67,7 +67,7 @@ def best(run: Path) -> Params:
 def trained(params: Params, seed: int) -> dict[str, float]:
     """Cost and per cent of the test images by each readout."""
     data = load_dataset("fashion-mnist", notify=print)
-    with threadpool_limits(1):
+    with one_blas_thread():
         start = time.process_time()
         refit = run_refit(Examples.from_dataset(data, 0.2, seed), dict(params), seed)
         seconds = time.process_time() - start

@@ -170,6 +170,8 @@ def one_blas_thread() -> AbstractContextManager[object]:
     The environment variables that do the same are read when a library is loaded: a worker
     process that is used again, or that loaded it earlier, does not always honour them.
     """
+    import scipy.linalg.blas  # noqa: F401  (what is loaded later has no limit)
+
     limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
     return limits
 

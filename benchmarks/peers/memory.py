@@ -1,15 +1,15 @@
 """How much memory a machine has less while something runs on it."""
 
-import threading
-from types import TracebackType
 from typing import Self
 
 import psutil
 
+from search.storage.repeated import Repeated
+
 _EVERY_S = 0.2
 
 
-class MachineMemory:
+class MachineMemory(Repeated):
     """Watch the memory that is available, of a machine that does nothing else.
 
     So processes that a tool starts are counted whoever their parent is, and what they
@@ -22,25 +22,13 @@ class MachineMemory:
     """
 
     def __init__(self) -> None:
+        super().__init__(_EVERY_S, self._look)
         self.peak_mib = 0.0
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
         self._before = psutil.virtual_memory().available
-        self._thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._end.wait(_EVERY_S):
-            taken = self._before - psutil.virtual_memory().available
-            self.peak_mib = max(self.peak_mib, taken / 2**20)
+    def _look(self) -> None:
+        taken = self._before - psutil.virtual_memory().available
+        self.peak_mib = max(self.peak_mib, taken / 2**20)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
+from threadpoolctl import threadpool_limits
 
 from model.errors import cut
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
-from model.trainers.trainer import Params
+from model.trainers.trainer import Params, Predicts
 
 
 def names_of(estimator_class: type) -> tuple[str, ...]:
@@ -100,6 +101,21 @@ def probabilities(estimator: Any, X: NDArray[np.float32], n_classes: int) -> NDA
             margins = np.column_stack([np.zeros_like(margins), margins])
         found = softmax(margins, axis=1)
     return of_all_classes(found, estimator.classes_, n_classes)
+
+
+class FromEstimator(Predicts):
+    """A trainer whose states are fitted estimators, which say what they predict."""
+
+    def probabilities(self, state: Any, data: Rows) -> NDArray[np.floating]:
+        """Return the probability of each class for each row."""
+        with threadpool_limits(limits=data.threads):
+            return probabilities(state, data.X, data.n_classes)
+
+    def predict(self, state: Any, data: Rows) -> NDArray[np.integer]:
+        """Return what the estimator predicts, by margins or sums of trees if it goes by those."""
+        with threadpool_limits(limits=data.threads):
+            found: NDArray[np.integer] = state.predict(data.X)
+        return found
 
 
 def of_all_classes(

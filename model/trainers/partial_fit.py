@@ -4,19 +4,18 @@ import inspect
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from model.trainers.estimators import (
+    FromEstimator,
     check_names,
     check_values,
     figures_of,
     made,
     names_of,
-    probabilities,
 )
 from model.trainers.rows import Rows
-from model.trainers.trainer import Params, Predicts, TakesSchedules
+from model.trainers.trainer import Params, TakesSchedules
 
 _RESERVED = {
     "random_state": "each epoch is seeded by the seed of the training",
@@ -32,7 +31,7 @@ _LIVE = {
 """What estimators of scikit-learn look at in each call of `partial_fit`, by their base class."""
 
 
-class PartialFit(TakesSchedules, Predicts):
+class PartialFit(TakesSchedules, FromEstimator):
     """Any classifier with `partial_fit`; an epoch is one call of it with all rows.
 
     Hyperparameters are what the estimator is made with. The estimator is seeded anew in each
@@ -109,17 +108,6 @@ class PartialFit(TakesSchedules, Predicts):
         """Return the cost and the accuracy."""
         with threadpool_limits(limits=data.threads):
             return figures_of(state, data)
-
-    def probabilities(self, state: Any, data: Rows) -> NDArray[np.floating]:
-        """Return the probability of each class; see `model.trainers.estimators.probabilities`."""
-        with threadpool_limits(limits=data.threads):
-            return probabilities(state, data.X, data.n_classes)
-
-    def predict(self, state: Any, data: Rows) -> NDArray[np.integer]:
-        """Return what the estimator predicts: linear ones go by their margins."""
-        with threadpool_limits(limits=data.threads):
-            found: NDArray[np.integer] = state.predict(data.X)
-        return found
 
     def check(self, params: Params) -> None:
         """Refuse what the estimator cannot be made with, or has no `partial_fit` with."""

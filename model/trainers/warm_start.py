@@ -16,17 +16,17 @@ from sklearn.ensemble import (
 from threadpoolctl import threadpool_limits
 
 from model.trainers.estimators import (
+    FromEstimator,
     check_names,
     check_values,
     figures_of,
     made,
     names_of,
     of_all_classes,
-    probabilities,
 )
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
-from model.trainers.trainer import KeepsPast, Params, Predicts
+from model.trainers.trainer import KeepsPast, Params
 
 _ROUNDS = {
     HistGradientBoostingClassifier: "max_iter",
@@ -49,7 +49,7 @@ _RESERVED = {
 }
 
 
-class WarmStart(KeepsPast, Predicts):
+class WarmStart(KeepsPast, FromEstimator):
     """Gradient boosting and forests of scikit-learn; an epoch is a round: a tree, or one per class.
 
     Hyperparameters are what the estimator is made with, but for the number of rounds, which
@@ -118,17 +118,6 @@ class WarmStart(KeepsPast, Predicts):
                 predicted[close] = _stage(state.staged_predict(data.X[close]), epoch)
         found = of_all_classes(found, state.classes_, data.n_classes)
         return classification_figures(found, data, predicted)
-
-    def probabilities(self, state: Any, data: Rows) -> NDArray[np.floating]:
-        """Return the probability of each class."""
-        with threadpool_limits(limits=data.threads):
-            return probabilities(state, data.X, data.n_classes)
-
-    def predict(self, state: Any, data: Rows) -> NDArray[np.integer]:
-        """Return what the estimator predicts."""
-        with threadpool_limits(limits=data.threads):
-            found: NDArray[np.integer] = state.predict(data.X)
-        return found
 
     def check(self, params: Params) -> None:
         """Refuse what the estimator cannot be made with."""

@@ -1,5 +1,6 @@
 """Loops are compiled wherever they lie, and whatever lies in the cache."""
 
+import os
 import subprocess
 import sys
 
@@ -80,5 +81,25 @@ assert not [name for name in late if name.split(".")[0] in ("model", "numba", "s
 def test_what_trains_is_loaded_before_its_seconds_are_counted(way):
     done = subprocess.run(
         [sys.executable, "-c", LINK.format(way=way)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+THREADS = """
+from threadpoolctl import threadpool_info
+from cluster.executor import one_blas_thread
+with one_blas_thread():
+    from model.scoring import compile_kernels
+    compile_kernels()
+    found = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert len(found) > 1 and set(found) == {1}, found
+"""
+
+
+def test_what_is_loaded_late_has_one_thread_too():
+    """Numpy and scipy bring a BLAS each, and a limit is of those that are loaded by then."""
+    variables = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], env=variables, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr

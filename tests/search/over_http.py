@@ -57,6 +57,12 @@ class Api:
             "POST", "sweeps", expect=expect, json={"grid": GRID, **body}, headers=headers
         )
 
+    def done(self):
+        """Return a sweep that is done."""
+        sweep = self.submit()["id"]
+        assert self.ended(sweep)["state"] == "done"
+        return sweep
+
     def ended(self, sweep):
         states = {"done", "failed", "cancelled"}
 

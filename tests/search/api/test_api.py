@@ -31,10 +31,7 @@ def person(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(person):
-    """Return a sweep that is done."""
-    sweep = person("ann").submit()["id"]
-    assert person("ann").ended(sweep)["state"] == "done"
-    return sweep
+    return person("ann").done()
 
 
 def small_table(rows=100):
