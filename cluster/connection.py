@@ -27,8 +27,14 @@ _DASHBOARD = logging.getLogger("ray._private.services")
 _FOR_US = ("PYTHONWARNINGS", "PYTHONOPTIMIZE")
 
 # A server for machines outside starts a process for each of them, and on a busy head that fails at
-# times; what it says then. The next attempt gets another process.
-_NOT_STARTED = ("Starting Ray client server failed", "Proxy failed to Connect to backend")
+# times; what it says then. The next attempt gets another process. The last one is of a cluster
+# that is started here, on a machine too busy to do so in Ray's half a minute; what it left ends
+# with this process.
+_NOT_STARTED = (
+    "Starting Ray client server failed",
+    "Proxy failed to Connect to backend",
+    "The current node timed out during startup",
+)
 _ATTEMPTS = 3
 
 log = logging.getLogger(__name__)
@@ -136,7 +142,7 @@ def _again(address: str, options: dict[str, Any]) -> Any:
         except Exception as error:
             if not any(sentence in str(error) for sentence in _NOT_STARTED):
                 raise
-            log.info("%s could not start a process for this machine: %s", address, error)
+            log.info("Ray (%s) could not start a process in time: %s", address, error)
     return _init(address, options)
 
 

@@ -72,7 +72,8 @@ def _interrupt_once() -> "Callable[[int, FrameType | None], None]":
     """Return what takes orders to end.
 
     The first is one. What it began is not ended by a second, which the shell and the system may
-    both send; a third one ends the process, as where a cluster that is dead never answers.
+    both send; a third one ends the process, as where a cluster that is dead never answers. A
+    hang-up is ignored from then on, until the process is gone.
     """
     taken = False
 
@@ -80,6 +81,7 @@ def _interrupt_once() -> "Callable[[int, FrameType | None], None]":
         nonlocal taken
         if not taken:
             taken = True
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.default_int_handler(number, frame)
         if number != signal.SIGHUP:  # which a shell sends beside what somebody has typed
             for another in (signal.SIGINT, signal.SIGTERM):

@@ -72,7 +72,8 @@ def write_atomically(path: Place, write: Callable[[BinaryIO], object]) -> None:
     temporary = Path(name)
     write_durably(temporary, write, of=path)
     try:
-        temporary.chmod(0o644)
+        with _refusals(path):  # as where the folder was moved away meanwhile
+            temporary.chmod(0o644)
         rename_durably(temporary, path)
     except BaseException:
         _remove(temporary)

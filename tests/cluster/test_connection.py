@@ -94,6 +94,20 @@ def test_a_head_too_busy_to_start_a_process_for_us_is_asked_again(init, monkeypa
     assert attempts == ["ray://host:10001"] * min(3, failures + 1)
 
 
+def test_a_machine_too_busy_to_start_a_cluster_in_time_is_given_another_chance(init):
+    attempts = []
+
+    def act():
+        attempts.append(init.options["address"])
+        if len(attempts) == 1:
+            raise Exception("The current node timed out during startup. This could happen.")
+        return Context(None)
+
+    init.act = act
+    assert connection.connect(None, 1) is None
+    assert attempts == ["local"] * 2
+
+
 def test_a_cluster_that_refuses_us_is_asked_once(init, monkeypatch):
     monkeypatch.setattr("cluster.knock.knock", lambda address: None)
     attempts = []

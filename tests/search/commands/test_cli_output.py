@@ -224,7 +224,10 @@ def test_a_terminal_that_hangs_up_ends_a_sweep_as_ctrl_c_does(folder, executor, 
         folder, [*hold.run, "--grid", "./grid.toml", "--executor", executor, "--run-dir", name]
     )
     try:
-        wait_until(hold.waiting, process)
+        try:
+            wait_until(hold.waiting, process)
+        except AssertionError as error:
+            raise AssertionError(os.read(main, 65536).decode()) from error
         os.close(main)
         process.send_signal(signal.SIGHUP)  # as a shell does, beside the system
         hold.go()

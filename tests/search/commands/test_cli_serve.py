@@ -60,10 +60,10 @@ def token(root, name="ann", role="submitter"):
 
 
 @contextmanager
-def serving(root, *args):
+def serving(root, *args, start=("-m", "search.serve")):
     """Give a service that runs as a process, and its address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "search.serve", "--root", str(root), "--port", "0", *args],
+        [sys.executable, *start, "--root", str(root), "--port", "0", *args],
         cwd=root.parent, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -171,9 +171,28 @@ def test_told_to_end_a_third_time_it_ends_at_once():
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "still here\n")
 
 
-def test_told_to_end_twice_it_ends_once_and_in_order(root):
+# Of a service that ends no sooner than a file is there.
+HELD_AT_ITS_END = """
+import pathlib, sys, time
+from search.serve import main
+from search.service import Service
+
+stop, go = Service.stop, pathlib.Path(sys.argv.pop(1))
+
+def held(service):
+    while not go.exists():
+        time.sleep(0.01)
+    stop(service)
+
+Service.stop = held
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_told_to_end_twice_it_ends_once_and_in_order(root, tmp_path):
     mine = {"Authorization": f"Bearer {token(root)}"}
-    with serving(root, "--executor", "serial") as (process, url):
+    held = ("-c", HELD_AT_ITS_END, str(tmp_path / "go"))
+    with serving(root, "--executor", "serial", start=held) as (process, url):
         with httpx2.stream("GET", f"{url}/v1/events", headers=mine, timeout=LIMIT) as stream:
             lines = stream.iter_lines()
             assert next(lines).startswith("retry")
@@ -181,6 +200,7 @@ def test_told_to_end_twice_it_ends_once_and_in_order(root):
             assert process.stderr.readline().startswith("The service ends")
             for number in (signal.SIGHUP, signal.SIGTERM):
                 process.send_signal(number)
+            (tmp_path / "go").touch()
             list(lines)  # to its end, which is no broken one
         assert process.wait(LIMIT) == 0
         assert process.stderr.read() == ""

@@ -76,6 +76,13 @@ def test_a_folder_that_is_not_there_is_a_store_error(tmp_path):
         write_atomically(tmp_path / "gone" / "file", lambda file: file.write(b"x"))
 
 
+def test_a_folder_that_is_moved_away_meanwhile_is_a_store_error(tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    with pytest.raises(StoreError, match=r"here/file could not be written: No such file"):
+        write_atomically(folder / "file", lambda file: folder.rename(tmp_path / "there"))
+
+
 def test_what_a_killed_writer_left_is_no_file_and_can_be_removed(tmp_path):
     code = """if True:
         import os, pathlib, signal, sys
