@@ -51,6 +51,7 @@ def _show(args: argparse.Namespace) -> None:
 
         runs(args.server, as_json=args.json)
         return
+    from search.record import spare_pandas
     from search.storage import place
     from search.text import console, text_width
     from search.watch import (
@@ -62,6 +63,7 @@ def _show(args: argparse.Namespace) -> None:
         runs_of,
     )
 
+    spare_pandas()
     out, folder = console(sys.stdout), place(args.dir or str(RUNS))
     width = text_width(out)
     if args.compare:

@@ -37,10 +37,12 @@ def _show(args: argparse.Namespace) -> None:
 
         status(args.server, args.run, watch=args.watch is not None, as_json=args.json)
         return
+    from search.record import spare_pandas
     from search.storage import place
     from search.text import console
     from search.watch import run_folders
 
+    spare_pandas()
     out = console(sys.stdout)
     path = run_folders(RUNS)[-1] if args.run is None else place(args.run)
     if args.json:

@@ -10,7 +10,6 @@ from search.output import visible
 from search.portable.card import model_card
 from search.portable.figures import about, figures_json
 from search.portable.onnx_graph import onnx_bytes
-from search.portable.other_trainers import ending_of, model_file
 from search.portable.scikit_learn import as_estimator, joblib_bytes, skops_bytes
 from search.portable.tensors import safetensors_bytes
 from search.portable.winner import Winner
@@ -70,6 +69,9 @@ def formats_of(winner: Winner) -> dict[str, Format]:
     """
     if isinstance(winner.model, SoftmaxRegression):
         return {**_OF_SOFTMAX, **_OF_ALL}
+    # Here, because it imports scikit-learn, and a model card goes without.
+    from search.portable.other_trainers import ending_of, model_file
+
     ending = ending_of(winner)
     own = {ending: Format(f"what {winner.summary.trainer} trains", model_file)} if ending else {}
     return {**own, **_OF_ALL}

@@ -1,18 +1,17 @@
 """The softmax model as scikit-learn's LogisticRegression, with what stands before it."""
 
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
 
 from model.features import Features
 from model.softmax import SoftmaxRegression
 from search.portable.libraries import library
-from search.portable.preparing import name, preparing
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 # A mean that is so many times its column's spread is taken away before the product: folded into
 # the bias, it would take as many units of float64's last place from the logits.
@@ -47,6 +46,11 @@ def as_estimator(model: SoftmaxRegression) -> Any:
     >>> as_estimator(model).predict([[0.0], [1.0]]).tolist()
     ['no', 'yes']
     """
+    # Here, because scikit-learn takes a second to import, and a model card goes without.
+    from sklearn.pipeline import Pipeline
+
+    from search.portable.preparing import name, preparing
+
     scaled = None if _folds(model.features) else model.features
     W, b = model.of_source() if scaled is None else (model.W.astype(np.float64), model.b)
     steps = preparing(len(W), model.columns, model.feature_names, model.fill, scaled)
@@ -67,8 +71,10 @@ def _logistic_regression(
     b: NDArray[np.float64],
     classes: NDArray[Any],
     epochs: int,
-) -> LogisticRegression:
+) -> "LogisticRegression":
     """Return a fitted one; of two classes it has the second against the first."""
+    from sklearn.linear_model import LogisticRegression
+
     if W.shape[1] == 2:
         W, b = np.diff(W), np.diff(b)
     fitted = LogisticRegression()
@@ -81,6 +87,8 @@ def _logistic_regression(
 
 def joblib_bytes(estimator: Any) -> bytes:
     """Return the file that `joblib.load` reads."""
+    import joblib
+
     buffer = BytesIO()
     joblib.dump(estimator, buffer)
     return buffer.getvalue()

@@ -36,6 +36,7 @@ from search.record.log_reading import (
     of_replicates,
     read_columns,
     read_log,
+    spare_pandas,
 )
 from search.record.manifest import (
     REUSE_KEY,
@@ -139,6 +140,7 @@ __all__ = [
     "read_new_columns",
     "record",
     "settle",
+    "spare_pandas",
     "training_books",
     "versions",
 ]

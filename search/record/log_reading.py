@@ -1,6 +1,7 @@
 """The columns of the trial log, and the log read whoever writes it."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
@@ -179,6 +180,32 @@ def read_columns(
     """
     table = read_log(folder, *names, run=run, layout=layout)
     return tuple(column.to_numpy() for column in table.columns)
+
+
+class _NoPandas:
+    """A finder of modules by which pandas is not installed."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Refuse pandas, and leave all else to the other finders."""
+        del path, target
+        if name == "pandas":
+            raise ModuleNotFoundError(name=name)
+
+
+def spare_pandas() -> None:
+    """Let pyarrow find no pandas when it first looks for it, as it does for any column.
+
+    To look is to import it, up to half a second in which a command does nothing. What makes a data
+    frame finds it all the same. Only for a process in which no code of the user's own hands values
+    of pandas to pyarrow: those would be read as any sequence is.
+    """
+    if "pandas" not in sys.modules:
+        sys.meta_path.insert(0, _NoPandas)
+        try:
+            pa.scalar(None)
+        finally:
+            sys.meta_path.remove(_NoPandas)
 
 
 def published(folder: Place, run: str) -> list[Place]:

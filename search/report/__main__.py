@@ -30,9 +30,11 @@ def _write_report(args: argparse.Namespace) -> None:
 
         path: Place = report(args.server, args.run)
     else:
+        from search.record import spare_pandas
         from search.report.rewrite import rewrite_report
         from search.storage import place
 
+        spare_pandas()
         path = rewrite_report(place(args.run), _notify)
     sys.stdout.write(f"The report is in {visible(str(path))}\n")
 

@@ -31,6 +31,7 @@ from search.record import (
     layout_of,
     new_manifest,
     open_books,
+    spare_pandas,
 )
 from search.result import (
     Command,
@@ -100,6 +101,8 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     options, data = choose_grid(options, err)
     check_outlives_job(options.run_path)
     config = resolve_config(options)
+    if not config.own_methods:
+        spare_pandas()
     data = data or load(config.dataset, config.reading.to_reading(), err)
     check(options, config, data)
     if options.dry_run:
