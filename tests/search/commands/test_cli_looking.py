@@ -26,7 +26,7 @@ assert [column.to_numpy().tolist()[0] for column in table.columns] == [1.5, "one
 assert "pandas" not in sys.modules
 spare_pandas()
 assert sys.meta_path == finders
-frame = load_table(sys.argv[1])
+frame = load_table(sys.argv[1], "pandas")
 import pandas
 assert isinstance(frame, pandas.DataFrame)
 assert len(frame) == 16
