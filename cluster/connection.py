@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +129,20 @@ def _private_folder() -> str:
 def disconnect() -> None:
     """Leave the cluster; one that was started here ends, and nothing of it is left."""
     atexit.unregister(disconnect)
+    if _folders:
+        _end_autoscaler()
     ray.shutdown()
     while _folders:
         _folders.pop().remove()
+
+
+def _end_autoscaler() -> None:
+    """End the process of a cluster here that would start machines, of which there are none.
+
+    It does not heed a request to end, and `ray.shutdown` would wait a second for that.
+    """
+    with suppress(AttributeError):  # no node here, or a Ray that has it otherwise and may wait
+        ray._private.worker._global_node.kill_monitor(check_alive=False)
 
 
 def _again(address: str, options: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from ray._private.node import Node
 
 from cluster import connection
 from cluster.errors import AddressError, ClusterError
@@ -120,3 +121,23 @@ def test_a_cluster_that_refuses_us_is_asked_once(init, monkeypatch):
     with pytest.raises(AddressError, match="another version"):
         connection.connect("ray://host:10001", None)
     assert attempts == [1]
+
+
+def test_the_end_of_a_cluster_here_does_not_wait_for_what_heeds_no_request(init, monkeypatch):
+    ended = []
+
+    class OneNode(Node):
+        def __init__(self):
+            pass
+
+        def kill_monitor(self, check_alive=True):
+            assert not check_alive
+            ended.append("monitor")
+
+    assert hasattr(Node, "kill_monitor")
+    monkeypatch.setattr(connection.ray._private.worker, "_global_node", OneNode())
+    monkeypatch.setattr(connection.ray, "shutdown", lambda: ended.append("all"))
+    connection.connect(None, 1)
+    connection.disconnect()
+    connection.disconnect()  # as of a cluster that was joined, whose processes are not ours
+    assert ended == ["monitor", "all", "all"]
