@@ -21,6 +21,7 @@ from serving import GRID, Gate, grid, wait_for
 
 from search.api.bodies import MOST_BYTES
 from search.api.rates import Rates
+from search.watch import RunState, status_of
 
 
 @pytest.fixture(scope="module")
@@ -448,6 +449,23 @@ def test_a_sweep_whose_folder_and_whose_owner_are_gone_is_trained_whole(tmp_path
         assert found == [[number] for number in range(ended["total"])]
         summary = bob.json("GET", f"sweeps/{sweep}/files/summary")
         assert summary["trials"]["complete"] == ended["total"]
+
+
+@pytest.mark.parametrize("more", [{}, {"sampler": "random", "trials": 10}])
+def test_a_status_is_that_of_the_folder_and_reads_its_log_once(tmp_path, monkeypatch, more):
+    with asked(tmp_path) as person:
+        ann = person("ann")
+        ended = ann.ended(ann.submit(grid=GRID, **more)["id"])
+        folder = person.served.folder(ended["id"])
+        of_folder = status_of(RunState.read(folder)).model_dump(mode="json", by_alias=True)
+        monkeypatch.setattr("search.watch.run_state.read_columns", None)
+        told = ann.json("GET", f"sweeps/{ended['id']}/status")
+        assert told == {**of_folder, "run": ended["id"]}
+        assert len(told["best"]) == 10
+        assert told["newest_links"]
+        monkeypatch.setattr("search.api.standing.status_of", None)
+        assert ann.json("GET", f"sweeps/{ended['id']}/status?again") == told
+        assert ann("GET", f"sweeps/{ended['id']}/trials").json()["columns"][-1] == "source"
 
 
 def test_who_asks_too_often_waits_as_long_as_is_said(tmp_path):
