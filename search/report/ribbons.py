@@ -182,7 +182,8 @@ def _ribbon(
     said = "no cost" if least is None else (
         f"least cost {axis_number(least)}, mean {axis_number(mean)}"
     )  # fmt: skip
-    text = f"{left.label} {left.text(i)}, {right.label} {right.text(j)}: {count:,} trials, {said}"
+    trials = "1 trial" if count == 1 else f"{count:,} trials"
+    text = f"{left.label} {left.text(i)}, {right.label} {right.text(j)}: {trials}, {said}"
     return Ribbon(path, "none" if least is None else f"cost-{colour[least]}", text)
 
 
