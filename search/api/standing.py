@@ -35,7 +35,7 @@ def sweep_status(seen: Seen, tables: TrialTables) -> Status:
     # The log is that of the table; the manifest never changes.
     of = run.summary, run.writer
     known, found = table.worked_out.get(Status, (None, None))
-    if found is None or known != of:
+    if not isinstance(found, Status) or known != of:
         found = status_of(run)
         table.worked_out[Status] = of, found
     early = run.summary is not None and run.summary.ended_early

@@ -451,6 +451,23 @@ def test_a_sweep_whose_folder_and_whose_owner_are_gone_is_trained_whole(tmp_path
         assert summary["trials"]["complete"] == ended["total"]
 
 
+def test_what_is_at_no_path_and_what_is_no_json_are_told_so(person):
+    ann = person("ann")
+    for method, path, status in (("GET", "nowhere", 404), ("PUT", "sweeps", 405)):
+        told = problem_of(ann(method, path, expect=status))
+        assert f"There is no {method} /v1/{path}." in told
+    answer = ann(
+        "POST", "sweeps", expect=422, content=b"{oops", headers={"Content-Type": "application/json"}
+    )
+    assert problem_of(answer).startswith("The body is no JSON: ")
+    told = problem_of(ann("GET", "sweeps/zzz", expect=422))
+    assert told.startswith("sweep: String should match pattern")
+    told = problem_of(
+        ann("POST", "sweeps", expect=422, json={"grid": "smoke", "dataset": "/etc/passwd"})
+    )
+    assert told.endswith("or upload it: the administrator has allowed no folder with --data.")
+
+
 @pytest.mark.parametrize("more", [{}, {"sampler": "random", "trials": 10}])
 def test_a_status_is_that_of_the_folder_and_reads_its_log_once(tmp_path, monkeypatch, more):
     with asked(tmp_path) as person:
