@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cluster.executor import Executor
     from search.ledger import Ledger
-    from search.service import Limits
+    from search.service import Limits, Service
 
 _EXAMPLES = """\
 examples:
@@ -59,7 +59,7 @@ def _serve(args: argparse.Namespace) -> None:
         service = Service(args.root, _executor_of(args), _limits(args))
         try:
             service.start()
-            _say(_greeting(args, listener, service.ledger))
+            _say(_greeting(args, listener, service))
             Answering(service, listener, [sys.executable, "-m", "search.api"]).run()
         except KeyboardInterrupt:  # how a service ends
             pass
@@ -169,14 +169,15 @@ def _limits(args: argparse.Namespace) -> "Limits":
     )  # fmt: skip
 
 
-def _greeting(args: argparse.Namespace, listener: socket.socket, ledger: "Ledger") -> str:
+def _greeting(args: argparse.Namespace, listener: socket.socket, service: "Service") -> str:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    lines = [f"packsweep serves http://{shown}:{port}; its folder is {args.root.absolute()}"]
-    left = len(ledger.sweeps.live())
+    # As the service has it: the process works elsewhere while a cluster starts.
+    lines = [f"packsweep serves http://{shown}:{port}; its folder is {service.root}"]
+    left = len(service.ledger.sweeps.live())
     if left:
         lines.append(f"{left} {'sweep goes' if left == 1 else 'sweeps go'} on.")
-    if not ledger.people.tokens():
+    if not service.ledger.people.tokens():
         lines.append(
             f"Nobody has a token yet: {program('serve')} token add "
             f"{getpass.getuser()} --role admin --root {args.root}"

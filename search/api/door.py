@@ -82,11 +82,12 @@ class Door:
         who = scope[WHO] = f"token {caller.token}" if caller else _address(scope)
         wait = self._rates.wait(who)
         if wait:
+            seconds = math.ceil(wait)
             raise HTTPException(
                 429,
-                f"These are more than {self._rates.per_second:g} requests a second. Wait as long "
-                "as Retry-After says.",
-                {"Retry-After": str(math.ceil(wait))},
+                f"These are more than {self._rates.per_second:g} requests a second. Ask again in "
+                f"{seconds} s.",
+                {"Retry-After": str(seconds)},
             )
         if caller is None and needs_token and scope["path"] != self._public:
             why = "is unknown, revoked or expired" if shown else "is missing"

@@ -16,7 +16,7 @@ from search.service import Desk
 
 # What every token may see and is the same for all: how sweeps stand, and their trials.
 _LISTS = re.compile(r"/v1/(sweeps|events/past|people|queues)")
-_SWEEP = re.compile(r"/v1/sweeps/([0-9a-f]{10})(/trials|/bins)?")
+_SWEEP = re.compile(r"/v1/sweeps/([0-9a-f]{10})(?:/status|(/trials|/bins))?")
 
 _SECONDS = 1.0
 """How long an answer is believed: a command may have written to a run without the service."""

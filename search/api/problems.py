@@ -31,6 +31,9 @@ class Problem(BaseModel):
     detail: str = Field(description="What is wrong, the rule, and the way out.")
 
 
+_DESCRIBED = "All paths are described by /v1/openapi.json."
+
+
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return the answer that tells a problem."""
     title = HTTPStatus(status).phrase
@@ -43,9 +46,12 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
 def tell_problems(app: FastAPI) -> None:
     """Let an app answer with problems, whatever goes wrong."""
 
-    async def of_http(_: Request, error: Exception) -> JSONResponse:
+    async def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
-        return problem(error.status_code, str(error.detail), error.headers)
+        detail = str(error.detail)
+        if detail == HTTPStatus(error.status_code).phrase:  # the router's, which says no more
+            detail = f"There is no {request.method} {request.url.path}. {_DESCRIBED}"
+        return problem(error.status_code, detail, error.headers)
 
     async def of_validation(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101
@@ -92,7 +98,9 @@ def _status_of(error: Exception) -> int:
 
 
 def _told(error: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in error["loc"] if part not in {"body", "query"})
+    if error["type"] == "json_invalid":
+        return f"The body is no JSON: {error['ctx']['error']} at character {error['loc'][-1]}."
+    where = ".".join(str(part) for part in error["loc"] if part not in {"body", "query", "path"})
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
 

@@ -8,15 +8,18 @@ from search.queue import DONE
 from search.record import RunFolder
 from search.schemas import Counts, StateName, Status
 from search.service import Seen, config_of
+from search.view import TrialTables
 from search.watch import ENDED_EARLY, FINISHED, RunState, status_of
 
 
-def sweep_status(seen: Seen) -> Status:
+def sweep_status(seen: Seen, tables: TrialTables) -> Status:
     """Return how a sweep stands, by its run folder where it has one.
 
     Parameters
     ----------
     seen : Seen
+    tables : TrialTables
+        Have read its log before, or do so now.
 
     Raises
     ------
@@ -24,10 +27,17 @@ def sweep_status(seen: Seen) -> Status:
         If its log cannot be read.
     """
     row = seen.row
-    if RunFolder(Path(row.folder)).read_manifest() is None:
+    folder = Path(row.folder)
+    if RunFolder(folder).read_manifest() is None:
         return _before_its_start(seen)
-    run = RunState.read(Path(row.folder))
-    found = status_of(run)
+    table = tables.get(folder)
+    run = RunState.read(folder, table.arrays)
+    # The log is that of the table; the manifest never changes.
+    of = run.summary, run.writer
+    known, found = table.worked_out.get(Status, (None, None))
+    if not isinstance(found, Status) or known != of:
+        found = status_of(run)
+        table.worked_out[Status] = of, found
     early = run.summary is not None and run.summary.ended_early
     ended = ENDED_EARLY if early else FINISHED
     # The command of a run folder would be refused, as the service writes there.

@@ -121,7 +121,7 @@ def get(sweep: SweepId, desk: TheDesk, caller: Viewer) -> SweepDetail:
 def status(sweep: SweepId, desk: TheDesk, caller: Viewer) -> Status:
     """Return how a sweep stands, as ``packsweep status --json`` has it."""
     del caller
-    return sweep_status(desk.see(row_of(desk, sweep)))
+    return sweep_status(desk.see(row_of(desk, sweep)), desk.tables)
 
 
 @router.patch("/sweeps/{sweep}")

@@ -144,6 +144,8 @@ class Turns:
     async def _has_come(self, account: Account, has_left: Callable[[], Awaitable[object]]) -> bool:
         """Wait for a place; False where who waits for it has left before."""
         place = self._queue(account)
+        if place.done():  # at once, as it mostly is: nothing is to be watched meanwhile
+            return True
         late = asyncio.get_running_loop().call_later(_LONGEST_SECONDS, _refuse, place)
         leaves = asyncio.ensure_future(has_left())
         leaves.add_done_callback(lambda _: place.cancel())

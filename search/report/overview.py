@@ -10,7 +10,9 @@ from search.report.axis import Axis
 from search.report.charts import ACCENT, COST_SCALE, MUTED, Chart, hover
 from search.report.run_data import Drawn, RunData, clip_of, outcomes, thinned
 
-_MOST_LINES = 1500
+MOST_LINES = 1500
+"""Trials that parallel coordinates draw one by one."""
+
 _MOST_POINTS = 1500
 _MOST_WAVES = 64
 
@@ -18,7 +20,7 @@ _MOST_WAVES = 64
 _HALO = {"shadow": ", ".join(["0 0 3px var(--paper)"] * 3)}
 
 
-def parallel_chart(run: Drawn, most: int = _MOST_LINES) -> Chart | None:
+def parallel_chart(run: Drawn, most: int = MOST_LINES) -> Chart | None:
     """Return parallel coordinates; None with fewer than two varying hyperparameters."""
     costs, measure = outcomes(run.trials), run.measure
     chosen = thinned(costs, most)

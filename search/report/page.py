@@ -14,10 +14,16 @@ from search.report.final_model import FinalModel, final_model_of
 from search.report.losses import loss_charts
 from search.report.model_tables import feature_weights, mistake_rows
 from search.report.optimum import gap_charts, optimum_table
-from search.report.overview import history_chart, importance_chart, parallel_chart
+from search.report.overview import (
+    MOST_LINES,
+    history_chart,
+    importance_chart,
+    parallel_chart,
+)
 from search.report.pairs import Pairs
 from search.report.pictures import Picture, mistake_pictures, weight_pictures
 from search.report.result import figures, result_table, top_trials
+from search.report.ribbons import ribbons_of
 from search.report.run_data import RunData, outcomes
 from search.report.ties import tie_chart, tie_rows
 from search.report.timeline import timeline_chart
@@ -71,6 +77,7 @@ def _sections(run: RunData) -> dict[str, Any]:
         "pairs_note": pairs.note,
         "clips": pairs.clips,
         "trajectories": trajectory_chart(run, "alpha" if run.config.trainer.is_softmax else None),
+        "ribbons": ribbons_of(run, MOST_LINES),
         "parallel": parallel_chart(run),
         "importance": importance_chart(_importances(run), run.axes),
         "losses": loss_charts(run),

@@ -75,10 +75,14 @@ class DataSets:
         path = Path(os.path.realpath(named))
         allowed = [Path(os.path.realpath(folder)) for folder in self._limits.folders]
         if not (Path(named).is_absolute() and any(path.is_relative_to(f) for f in allowed)):
-            where = ", ".join(map(str, self._limits.folders)) or "no folder"
+            where = " or ".join(map(str, self._limits.folders))
+            paths = (
+                f"the full path of a file in {where}" if where
+                else "upload it: the administrator has allowed no folder with --data"
+            )  # fmt: skip
             raise DataError(
-                f"The data set {named} is not to be had: name {', '.join(KNOWN)}, one that was "
-                f"uploaded, or the full path of a file in {where}, which --data allows."
+                f"The data set {named} is not to be had: name {', '.join(KNOWN)} or one that was "
+                f"uploaded, or {paths}."
             )
         return str(path)
 

@@ -20,7 +20,9 @@ _KEPT, _ORDERS = 8, 4
 
 _STATE = ("number", "state")
 _REST = ("last_cost", "last_epoch", "seconds", "pack", "node", "attempt", "error", "source")
-_CODED = ("state", "last_epoch", "pack", "node", "attempt", "error", "source")
+_TIMES = ("started_at", "finished_at")
+# All trials of a link have its times.
+_CODED = ("state", "last_epoch", "pack", "node", "attempt", "error", "source", *_TIMES)
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,15 @@ class TrialTable:
         Names of the hyperparameters and of the metrics.
     select : str
         The cost of the readout that selects, which pictures show.
+    times : dict of str to Coded
+        When the links of the trials started and finished, which pages do not have.
     """
 
     columns: dict[str, Column]
     axes: tuple[str, ...]
     figures: tuple[str, ...]
     select: str
+    times: dict[str, Column] = field(default_factory=dict)
 
     # What was worked out of a column, by its name; an order by its name with the sign.
     _ranked: dict[str, Ranked] = field(default_factory=dict)
@@ -98,16 +103,23 @@ class TrialTable:
         manifest = folder.existing_manifest()
         config = manifest.sweep_config
         layout = layout_of(config)
-        names = (*_STATE, *layout.axes, *layout.figures, *_REST)
+        names = (*_STATE, *layout.axes, *layout.figures, *_REST, *_TIMES)
         found = read_new_columns(
             folder.trials, known, *names, run=manifest.run, layout=layout,
             coded=(*layout.axes, *_CODED),
         )  # fmt: skip
         select = "val_cost_avg" if config.select == "average" else "val_cost"
-        return cls(dict(zip(names, found, strict=True)), layout.axes, layout.figures, select)
+        columns = dict(zip(names, found, strict=True))
+        times = {name: columns.pop(name) for name in _TIMES}
+        return cls(columns, layout.axes, layout.figures, select, times)
 
     def __len__(self) -> int:
         return len(self.columns["number"])
+
+    def arrays(self, *names: str) -> tuple[NDArray[Any], ...]:
+        """Return some columns of the log as `search.record.read_columns` does."""
+        columns = {**self.columns, **self.times}
+        return tuple(np.asarray(columns[name][:]) for name in names)
 
     @property
     def numbers(self) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """The state of a run, read from its files; nothing in its folder is changed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -68,6 +69,8 @@ class RunState:
         The result of a finished run.
     writer : Writer or None
         The process that is writing to it; None where none is.
+    in_memory : callable, optional
+        Returns columns of the log by their names, for who has read it before.
     """
 
     folder: RunFolder
@@ -75,10 +78,19 @@ class RunState:
     config: SweepConfig
     summary: Summary | None
     writer: Writer | None
+    in_memory: Callable[..., tuple[NDArray[Any], ...]] | None = None
 
     @classmethod
-    def read(cls, path: Place) -> Self:
+    def read(
+        cls, path: Place, in_memory: Callable[..., tuple[NDArray[Any], ...]] | None = None
+    ) -> Self:
         """Read a run, which may be running.
+
+        Parameters
+        ----------
+        path : Path or RemotePath
+        in_memory : callable, optional
+            As in the class.
 
         Raises
         ------
@@ -92,7 +104,7 @@ class RunState:
         config = SweepConfig.from_dict(manifest.config, str(path / "manifest.json"))
         # The writer first: one that ends in between has written its summary by then.
         writer = folder.find_writer()
-        return cls(folder, manifest, config, folder.read_summary(), writer)
+        return cls(folder, manifest, config, folder.read_summary(), writer, in_memory)
 
     @property
     def name(self) -> StateName:
@@ -124,6 +136,8 @@ class RunState:
 
     def columns(self, *names: str) -> tuple[NDArray[Any], ...]:
         """Return some columns of the log; see `search.record.read_columns`."""
+        if self.in_memory is not None:
+            return self.in_memory(*names)
         return read_columns(self.folder.trials, *names, run=self.manifest.run, layout=self.layout)
 
     @cached_property

@@ -13,33 +13,68 @@ export const forget = () => sessionStorage.removeItem(KEY);
 
 /** What a service refuses, with its own words. */
 export class Refused extends Error {
-  /** @param {string} message @param {number} status */
-  constructor(message, status) {
+  /** @param {string} message @param {number} status @param {number} [wait] seconds to wait first */
+  constructor(message, status, wait = 0) {
     super(message);
     this.status = status;
+    this.wait = wait;
   }
 }
 
+// How often something is asked that is put off; then whoever has asked is told so.
+const ATTEMPTS = 6;
+
+/** How many requests are put off now. */
+let waiting = 0;
+
 /**
- * Ask the service.
+ * Wait as long as the service says, and tell so in one line.
+ * @param {number} seconds @param {AbortSignal} [signal] ends it before
+ */
+async function putOff(seconds, signal) {
+  const line = /** @type {HTMLElement} */ (document.getElementById("busy"));
+  waiting += 1;
+  line.textContent = `The service is busy. This page asks again in ${seconds} s.`;
+  await new Promise((resume) => {
+    setTimeout(resume, 1000 * seconds);
+    signal?.addEventListener("abort", resume);
+  });
+  waiting -= 1;
+  if (!waiting) line.textContent = "";
+}
+
+/** @param {Response} answer @returns {Promise<Refused>} */
+async function refusal(answer) {
+  const wait = [429, 503].includes(answer.status) ? Number(answer.headers.get("Retry-After")) : 0;
+  return new Refused(await reason(answer), answer.status, wait > 0 ? wait : 0);
+}
+
+/**
+ * Ask the service. What only reads, and what has a key under which it is done once, is asked again
+ * where the service says when; any other act is never repeated.
  * @param {string} method
  * @param {string} path
- * @param {{body?: unknown, key?: string, form?: "json" | "text" | "blob"}} [options]
+ * @param {{body?: unknown, key?: string, reads?: boolean, form?: "json" | "text" | "blob"}} [options]
  * @returns {Promise<any>}
  */
-export async function ask(method, path, { body, key, form = "json" } = {}) {
+export async function ask(method, path, { body, key, reads = method === "GET", form = "json" } = {}) {
+  const mine = token();
   /** @type {Record<string, string>} */
-  const headers = { Authorization: `Bearer ${token()}` };
+  const headers = { Authorization: `Bearer ${mine}` };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
-  const answer = await fetch(`v1/${path}`, {
-    method,
-    headers,
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  if (!answer.ok) throw new Refused(await reason(answer), answer.status);
-  if (answer.status === 204) return undefined;
-  return answer[form]();
+  for (let attempt = 1; ; attempt++) {
+    const answer = await fetch(`v1/${path}`, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    if (answer.ok) return answer.status === 204 ? undefined : answer[form]();
+    const refused = await refusal(answer);
+    if (!refused.wait || !(reads || key) || attempt === ATTEMPTS) throw refused;
+    await putOff(refused.wait);
+    if (token() !== mine) throw refused;  // signed out meanwhile
+  }
 }
 
 /** @param {Response} answer */
@@ -62,12 +97,13 @@ async function reason(answer) {
 export async function follow(tell, signal, newest, sweep) {
   let last = String(newest);
   while (!signal.aborted) {
+    let wait = 0;
     try {
       /** @type {Record<string, string>} */
       const headers = { Authorization: `Bearer ${token()}`, "Last-Event-ID": last };
       const path = sweep ? `v1/events?sweep=${sweep}` : "v1/events";
       const answer = await fetch(path, { headers, signal });
-      if (!answer.ok || !answer.body) throw new Refused(await reason(answer), answer.status);
+      if (!answer.ok || !answer.body) throw await refusal(answer);
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
       for (;;) {
@@ -89,7 +125,9 @@ export async function follow(tell, signal, newest, sweep) {
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof Refused && error.status === 401) throw error;
+      if (error instanceof Refused) wait = error.wait;
     }
-    await new Promise((resume) => setTimeout(resume, 1000));
+    if (wait) await putOff(wait, signal);
+    else await new Promise((resume) => setTimeout(resume, 1000));
   }
 }

@@ -101,10 +101,7 @@ async function start() {
   try {
     me = await ask("GET", "me");
   } catch (error) {
-    if (error instanceof Refused) {
-      forget();
-      signIn(error.message);
-    } else tellError(error);
+    tellError(error);
     return;
   }
   who.textContent = `${me.person}, ${me.role}; ${me.cores} ${me.cores === 1 ? "core" : "cores"}`;

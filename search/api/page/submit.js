@@ -14,7 +14,7 @@ alpha = [0.1, 1.0, 10.0]
 `;
 
 /** @param {HTMLElement} place @param {import("./sweeps.js").Page} page */
-export async function submit(place, { me, argument: from, tellError }) {
+export async function submit(place, { me, argument: from, signal, tellError }) {
   document.title = "Submit - packsweep";
   if (me.role === "viewer") {
     place.append(element("h1", {}, "Submit"), element("p", {}, "Your token lets you look, not submit."));
@@ -54,14 +54,14 @@ export async function submit(place, { me, argument: from, tellError }) {
     try {
       const path = original ? `sweeps/${from}/clone` : "sweeps";
       const made = await ask("POST", path, { body: request(), key });
-      location.hash = `#/sweeps/${made.id}`;
+      if (!signal.aborted) location.hash = `#/sweeps/${made.id}`;
     } catch (error) {
       tell(error);
     }
   };
   const plan = async () => {
     try {
-      const found = await ask("POST", "plan", { body: request() });
+      const found = await ask("POST", "plan", { body: request(), reads: true });
       answer.textContent = `${found.text}\n\nits place would be no. ${found.position}`;
       answer.hidden = false;
     } catch (error) {

@@ -1,7 +1,7 @@
 // @ts-check
 // One sweep, live: how far it is, what is best, cost over pairs of axes, trials, links, events.
 
-import { ask } from "./api.js";
+import { ask, Refused } from "./api.js";
 import { pairs } from "./charts.js";
 import { parallel } from "./parallel.js";
 import { element, facts, number, stateOf, table, told, when, ENDED } from "./parts.js";
@@ -134,7 +134,8 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
     let page;
     try {
       page = await ask("GET", `${path}&columns=${names.join(",")}`);
-    } catch {  // another trainer has other metrics
+    } catch (error) {  // another trainer has other metrics
+      if (!(error instanceof Refused) || error.wait) throw error;
       page = await ask("GET", path);
     }
     if (signal.aborted || mine !== tableAsked) return;

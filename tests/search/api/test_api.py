@@ -21,6 +21,7 @@ from serving import GRID, Gate, grid, wait_for
 
 from search.api.bodies import MOST_BYTES
 from search.api.rates import Rates
+from search.watch import RunState, status_of
 
 
 @pytest.fixture(scope="module")
@@ -448,6 +449,40 @@ def test_a_sweep_whose_folder_and_whose_owner_are_gone_is_trained_whole(tmp_path
         assert found == [[number] for number in range(ended["total"])]
         summary = bob.json("GET", f"sweeps/{sweep}/files/summary")
         assert summary["trials"]["complete"] == ended["total"]
+
+
+def test_what_is_at_no_path_and_what_is_no_json_are_told_so(person):
+    ann = person("ann")
+    for method, path, status in (("GET", "nowhere", 404), ("PUT", "sweeps", 405)):
+        told = problem_of(ann(method, path, expect=status))
+        assert f"There is no {method} /v1/{path}." in told
+    answer = ann(
+        "POST", "sweeps", expect=422, content=b"{oops", headers={"Content-Type": "application/json"}
+    )
+    assert problem_of(answer).startswith("The body is no JSON: ")
+    told = problem_of(ann("GET", "sweeps/zzz", expect=422))
+    assert told.startswith("sweep: String should match pattern")
+    told = problem_of(
+        ann("POST", "sweeps", expect=422, json={"grid": "smoke", "dataset": "/etc/passwd"})
+    )
+    assert told.endswith("or upload it: the administrator has allowed no folder with --data.")
+
+
+@pytest.mark.parametrize("more", [{}, {"sampler": "random", "trials": 10}])
+def test_a_status_is_that_of_the_folder_and_reads_its_log_once(tmp_path, monkeypatch, more):
+    with asked(tmp_path) as person:
+        ann = person("ann")
+        ended = ann.ended(ann.submit(grid=GRID, **more)["id"])
+        folder = person.served.folder(ended["id"])
+        of_folder = status_of(RunState.read(folder)).model_dump(mode="json", by_alias=True)
+        monkeypatch.setattr("search.watch.run_state.read_columns", None)
+        told = ann.json("GET", f"sweeps/{ended['id']}/status")
+        assert told == {**of_folder, "run": ended["id"]}
+        assert len(told["best"]) == 10
+        assert told["newest_links"]
+        monkeypatch.setattr("search.api.standing.status_of", None)
+        assert ann.json("GET", f"sweeps/{ended['id']}/status?again") == told
+        assert ann("GET", f"sweeps/{ended['id']}/trials").json()["columns"][-1] == "source"
 
 
 def test_who_asks_too_often_waits_as_long_as_is_said(tmp_path):

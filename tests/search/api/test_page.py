@@ -194,6 +194,87 @@ def test_a_mistake_is_told_in_the_service_s_words_and_a_viewer_cannot_submit(tmp
         opened.complaints.clear()
 
 
+class Busy:
+    """Answers some requests of a page in place of the service, which is busy until `left` is 0."""
+
+    def __init__(self, page, method, address, left, status=503):
+        self.left, self.status, self.keys = left, status, []
+        self._method = method
+        page.route(re.compile(address), self)
+
+    def __call__(self, route, request):
+        if request.method != self._method:
+            route.fallback()
+            return
+        self.keys.append(request.headers.get("idempotency-key"))
+        if not self.left:
+            route.continue_()
+            return
+        self.left -= 1
+        route.fulfill(
+            status=self.status, headers={"Retry-After": "20"}, json={"detail": "Too many ask."}
+        )
+
+
+def test_what_only_reads_is_asked_again_when_the_service_says(tmp_path, opened):
+    with asked(tmp_path) as person:
+        page = opened(person.url)
+        page.clock.install()
+        lists = Busy(page, "GET", r"/v1/sweeps\?", left=2)
+        streams = Busy(page, "GET", "/v1/events$", left=1, status=429)
+        page.reload()
+        page.get_by_label("Token").fill(token_of(person))
+        page.get_by_role("button", name="Sign in").click()
+        for asked_before in (1, 2):
+            page.get_by_role("status").get_by_text("asks again in 20 s").wait_for()
+            assert len(lists.keys) == asked_before
+            page.clock.run_for(19_000)
+            assert len(lists.keys) == asked_before
+            page.clock.run_for(2_000)
+            wait_for_requests(page, lists, asked_before + 1)
+        page.get_by_text("Nothing runs and nothing waits").wait_for()
+        wait_for_requests(page, streams, 1)
+        page.clock.run_for(21_000)
+        wait_for_requests(page, streams, 2)
+        page.get_by_text("asks again").wait_for(state="detached")
+        assert page.get_by_role("alert").count() == 0
+        opened.complaints.clear()  # the browser tells of each refusal
+
+
+def wait_for_requests(page, busy, count):
+    for _ in range(200):
+        if len(busy.keys) >= count:
+            break
+        page.wait_for_timeout(50)
+    assert len(busy.keys) == count
+
+
+def test_an_act_is_asked_again_under_its_key_or_not_at_all(tmp_path, opened):
+    with asked(tmp_path, lambda: Gate(allowed=0)) as person:
+        page = opened(person.url)
+        page.clock.install()
+        page.reload()
+        sign_in(page, token_of(person))
+        page.get_by_role("navigation").get_by_role("link", name="Submit").click()
+        posts = Busy(page, "POST", "/v1/sweeps$", left=1)
+        page.get_by_role("button", name="Submit").click()
+        wait_for_requests(page, posts, 1)
+        page.get_by_role("status").get_by_text("asks again in 20 s").wait_for()
+        page.clock.run_for(21_000)
+        page.get_by_role("button", name="Pause").wait_for()
+        assert len(posts.keys) == 2
+        assert len(set(posts.keys)) == 1
+        assert posts.keys[0]
+        changes = Busy(page, "PATCH", "/v1/sweeps/", left=1)
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("alert").get_by_text("Too many ask.").wait_for()
+        page.clock.run_for(60_000)
+        page.evaluate("0")
+        assert changes.keys == [None]
+        assert person("ann").json("GET", "sweeps")["sweeps"][0]["wanted"] == "run"
+        opened.complaints.clear()
+
+
 def test_names_and_values_are_shown_as_text(tmp_path, opened):
     with asked(tmp_path) as person:
         api = person("ann")
