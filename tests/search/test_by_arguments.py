@@ -23,14 +23,14 @@ QUIET = {"executor": "serial", "progress": False}
         ("Give --run-dir a full path", "Give folder a full path"),
         ("or use --fresh to move it", "or use fresh=True to move it"),
         ("Leave --optimum out, or folds.", "Leave optimum out, or folds."),
-        ("a sampler, such as --sampler tpe --trials 500;", "a sampler, such as sampler='tpe' trials=500;"),
+        ("such as --sampler tpe --trials 500;", "such as sampler='tpe' trials=500;"),
         ("--refits 4 compares", "refits=4 compares"),
         ("--target names the column", "target names the column"),
-        ("Give --target COLUMN, such as --target species", "Give target=COLUMN, such as target='species'"),
+        ("--target COLUMN, such as --target kind", "target=COLUMN, such as target='kind'"),
         ("--dataset 'dogs': expected", "data 'dogs': expected"),
         ("Give less, or --address of a cluster", "Give less, or address of a cluster"),
         ("With --resume it goes on", "With --resume it goes on"),
-        ("`ray start --address X`, or leave --address out", "`ray start --address X`, or leave address out"),
+        ("`ray start --address X`, or --address", "`ray start --address X`, or address"),
         ("runs/a--fresh and /x/--fresh", "runs/a--fresh and /x/--fresh"),
     ],
 )  # fmt: skip
@@ -50,7 +50,7 @@ def swept(folder, **given):
 
 
 WRONG = {
-    "a file for a folder": lambda file: swept(file),
+    "a file for a folder": swept,
     "other settings": lambda file: [swept(file.parent / "run"), swept(file.parent / "run", seed=9)],
     "refits without test rows": lambda _: search.sweep(
         TRAINING, load_iris(return_X_y=True), refits=3, **QUIET

@@ -67,7 +67,8 @@ def run_in_a_fresh_process(jobs: Sequence[Job], seconds: float) -> list[bytes]:
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise TrainerError(f"a fresh process failed: {last or f'exit {done.returncode}'}")
-    return _read(done.stdout)
+    found: list[bytes] = _read(done.stdout)
+    return found
 
 
 def _main() -> None:
