@@ -16,6 +16,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_method_params, indexable
 
+from search.by_arguments import told_by_arguments
 from search.estimators.evaluation import Evaluation
 from search.estimators.fit_callbacks import FitCallbacks
 from search.estimators.places import place_of
@@ -24,6 +25,14 @@ from search.estimators.shared_fits import Split, Work
 from search.estimators.sharing import check_resource
 from search.estimators.strategies import GRID, Strategy, seed_of, strategy_of
 from search.estimators.telling import telling
+
+_ARGUMENTS = {
+    "run-dir": "folder",
+    "executor": "executor",
+    "address": "address",
+    "workers": "n_jobs",
+}
+"""The argument that stands for an option of the command, where a message names one."""
 
 
 class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
@@ -223,6 +232,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         """Open the folder, the place where trainings run, and what tells how they go."""
         seed, safe = self.random_state, "Give a folder, and the same fit goes on from there."
         with ExitStack() as stack:
+            stack.enter_context(told_by_arguments(_ARGUMENTS))
             told = stack.enter_context(telling(self))
             kept = None
             if self.folder is not None:

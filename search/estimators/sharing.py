@@ -196,10 +196,14 @@ def _train_on(
     """Train one model from stop to stop, and keep a copy of it at each."""
     going = clone(models[0]).set_params(warm_start=True)
     fitted: dict[int, Fitted] = {}
-    for k in sorted(range(len(models)), key=lambda k: models[k].epochs):
+    stops = sorted(range(len(models)), key=lambda k: models[k].epochs)
+    for k in stops:
         began = time.perf_counter()
-        going.set_params(epochs=models[k].epochs).fit(X, y, **fit_params)
-        kept = copy.deepcopy(going).set_params(warm_start=models[k].warm_start)
+        # set_params reads signatures, which takes as long as a short epoch.
+        going.epochs = models[k].epochs
+        going.fit(X, y, **fit_params)
+        kept = going if k == stops[-1] else copy.deepcopy(going)
+        kept.warm_start = models[k].warm_start
         fitted[k] = kept, time.perf_counter() - began
     yield from (fitted[k] for k in range(len(models)))
 

@@ -24,6 +24,7 @@ from model.data.found import Reading
 from model.data.in_memory import NAME, dataset_of
 from model.softmax import SoftmaxRegression
 from model.trainers import FinalState
+from search.by_arguments import in_arguments, told_by_arguments
 from search.command import signals_caught
 from search.config import Params, SweepConfig, grid_of, read_grid, read_reading
 from search.errors import ConfigError, InterruptedSweepError, NoResultError
@@ -75,6 +76,15 @@ class SweepOptions(TypedDict, total=False):
     address: str
     workers: int
     progress: bool
+
+
+_FLAGS = frozenset({"optimum", "retry_failed", "extend", "fresh", "progress"})
+
+_ARGUMENTS = {
+    **{name.replace("_", "-"): name for name in SweepOptions.__annotations__},
+    "grid": "grid", "dataset": "data", "run-dir": "folder",
+}  # fmt: skip
+"""The argument of a call that stands for an option of the command."""
 
 
 @dataclass(frozen=True)
@@ -208,8 +218,9 @@ class SweepResult:
         # Here, because scikit-learn takes half a second to import and a sweep goes without.
         from search.portable import export_model, load_winner
 
-        winner = load_winner(self.folder, trusted=True)  # it was made in this process
-        export_model(winner, [place(f) for f in files], run=self.folder, form=form, force=force)
+        with told_by_arguments({"format": "form", "force": "force"}, frozenset({"force"})):
+            winner = load_winner(self.folder, trusted=True)  # it was made in this process
+            export_model(winner, [place(f) for f in files], run=self.folder, form=form, force=force)
 
     @property
     def report(self) -> Place:
@@ -233,6 +244,17 @@ def sweep_from_python(
     **given: Unpack[SweepOptions],
 ) -> SweepResult:
     """Run a sweep, or go on with it; see `search.sweep`."""
+    with told_by_arguments(_ARGUMENTS, _FLAGS):
+        return _in_its_folder(grid, data, folder, on_event, given)
+
+
+def _in_its_folder(
+    grid: str | Path | Mapping[str, Any] | None,
+    data: Any,
+    folder: Place | str | None,
+    on_event: Callable[[SweepEvent], object] | None,
+    given: SweepOptions,
+) -> SweepResult:
     _check_options(given)
     if folder is not None:
         return _swept(grid, data, place(folder), on_event, given)
@@ -255,13 +277,17 @@ def _swept(
 ) -> SweepResult:
     options = Options(**given, run_dir=run_dir)
     err = console(sys.stderr) if options.progress else Console(quiet=True)
+
+    def say(text: str) -> None:
+        show(err, in_arguments(text, _ARGUMENTS, _FLAGS))
+
     check_outlives_job(options.run_path)
     options, config, rows = _settled(grid, data, options, err)
     check(options, config, rows)
     check_executor(options, config, rows)
     call = _Call(on_event, config.total)
     surroundings = Surroundings(
-        executor=partial(make_executor, options, config, rows, partial(show, err)),
+        executor=partial(make_executor, options, config, rows, say),
         interruption=lambda: call,
         err=err,
         observer=call,
