@@ -55,12 +55,12 @@ def listed(folder: Place, pattern: str = "*") -> list[Place]:
     if isinstance(folder, RemotePath):
         return [*folder.glob(pattern)]
     try:
-        names = os.listdir(folder)
+        found = [path for path in folder.iterdir() if fnmatchcase(path.name, pattern)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise _unreadable(folder, error) from error
-    return [folder / name for name in sorted(names) if fnmatchcase(name, pattern)]
+    return sorted(found)
 
 
 def is_there(path: Place) -> bool:
