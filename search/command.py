@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from model.errors import PacksweepError, UsageError
-from search.errors import INTERRUPTED, ReaderGoneError
+from search.errors import INTERRUPTED, ReaderGoneError, system_refusals
 from search.help_text import HelpText
 from search.logins import has_login, hide_logins_of_process, tell_without_logins, without_logins
 from search.output import guarded_output, visible
@@ -157,7 +157,8 @@ def command(
                 sys.stderr.write(_SEEN)
             args = parser.parse_args(argv)
             _check_working_directory()
-            act(args)
+            with system_refusals():
+                act(args)
         except ReaderGoneError:
             return 0
         except PacksweepError as error:

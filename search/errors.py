@@ -1,6 +1,12 @@
 """The exceptions that a sweep can raise, next to those of the model."""
 
+import contextlib
+import logging
+from collections.abc import Iterator
+
 from model.errors import PacksweepError, UsageError
+
+log = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 """Exit code of what Ctrl-C has ended."""
@@ -34,6 +40,32 @@ class ObjectStoreError(StoreError, OSError):
             f"{self.filename} cannot be used: {self.strerror}. What was logged before is safe; "
             "give the same command to continue."
         )
+
+
+@contextlib.contextmanager
+def system_refusals() -> Iterator[None]:
+    """Say in one message that the system refuses something, where nobody has a better one.
+
+    Whoever runs a sweep then takes it for trouble that may be gone another time.
+
+    Raises
+    ------
+    StoreError
+        In place of an error of the system.
+    """
+    try:
+        yield
+    except PacksweepError:
+        raise
+    except OSError as error:
+        if error.errno is None:  # a library's own
+            raise
+        log.error("the system refuses something", exc_info=error)
+        what = f"{error.filename} cannot be used" if error.filename else "The system refuses"
+        raise StoreError(
+            f"{what}: {error.strerror}. What was logged before is safe; mend that, then give the "
+            "same command to continue."
+        ) from error
 
 
 class InterruptedSweepError(PacksweepError):

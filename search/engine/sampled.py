@@ -223,24 +223,26 @@ class SampledSearch:
     def _start(self, proposal: Proposal) -> Wave:
         """Write down what was asked for, before anything of it is trained."""
         known = self.reused.rows(np.array(proposal.numbers), proposal.columns(self._layout))
-        if len(known["number"]):
-            self._log_missing(f"wave-{proposal.index:05d}-reused", known)
-            proposal.reused = known["number"].tolist()
+        proposal.reused = known["number"].tolist()
         copies = self._seen.register(proposal)
         proposal.copies = {n: first for n, first in copies.items() if n not in proposal.reused}
         proposal.widths = self.widths(proposal, self.workers)
         if self._asked:
             # The largest: a wave that was planned anew has packs beyond those of later ones.
             proposal.first_pack = max(p.first_pack + p.n_packs for p in self._asked)
-        wave = self._open(proposal)
-        proposal.n_packs = len(wave.plan.packs)
+        proposal.n_packs = len(self._planned(proposal).packs)
         self.proposals.write(proposal)
-        return wave
+        # After it: rows that no proposal asks for are not believed.
+        self._log_missing(f"wave-{proposal.index:05d}-reused", known)
+        return self._open(proposal)
+
+    def _planned(self, proposal: Proposal) -> Plan:
+        return proposal.plan(self.rungs, self._layout, self.pack_by, self.live)
 
     def _open(self, proposal: Proposal) -> Wave:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
-        plan = proposal.plan(self.rungs, self._layout, self.pack_by, self.live)
+        plan = self._planned(proposal)
         first_unknown = self._first_unknown(proposal.index)
         wave = self.make_wave(WaveRequest(plan, proposal.index, first_unknown))
         self._active.append(_Active(proposal, wave))

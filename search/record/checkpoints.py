@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from model.pack import PackState
 from model.trainers.states import States
 from search.plan import Pack
-from search.storage import Place, load_arrays, prepare_folder, save_arrays, seal_of
+from search.storage import (
+    Place,
+    listed,
+    load_arrays,
+    prepare_folder,
+    remove,
+    save_arrays,
+    seal_of,
+)
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -173,13 +181,13 @@ class Checkpoints:
     def keep_only(self, packs: Iterable[Pack]) -> None:
         """Forget the states of all other packs."""
         kept = {self._path(pack) for pack in packs}
-        for path in self.folder.glob("pack-*.npz"):
+        for path in listed(self.folder, "pack-*.npz"):
             if path not in kept:
-                path.unlink(missing_ok=True)
+                remove(path)
 
     def remove(self, pack: Pack) -> None:
         """Forget the state of a pack that is finished."""
-        self._path(pack).unlink(missing_ok=True)
+        remove(self._path(pack))
 
 
 def _is_of(checkpoint: Checkpoint, pack: Pack) -> bool:

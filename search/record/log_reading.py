@@ -16,7 +16,7 @@ from model.seal import EARLIER, Seal
 from search.command import program
 from search.errors import StoreError
 from search.record.columns import SOFTMAX_LAYOUT, Layout
-from search.storage import Place, RemotePath, read_whole, seal_of
+from search.storage import Place, RemotePath, listed, read_whole, seal_of
 
 _TIME = pa.timestamp("us", tz="UTC")
 _STATE = [
@@ -216,9 +216,9 @@ def published(folder: Place, run: str) -> list[Place]:
     Raises
     ------
     StoreError
-        If a merged file cannot be fetched.
+        If the folder cannot be listed, or a merged file not be fetched.
     """
-    paths: Sequence[Place] = sorted(folder.glob("[!.]*.parquet"))
+    paths = listed(folder, "[!.]*.parquet")
     merged = [path for path in paths if path.name.startswith(MERGED)]
     if len(merged) == len(paths):
         return merged

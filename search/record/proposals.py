@@ -15,7 +15,9 @@ from search.plan import Plan, make_plan
 from search.record.columns import SOFTMAX_LAYOUT, Layout
 from search.storage import (
     Place,
+    is_there,
     json_content,
+    listed,
     parse_json,
     prepare_folder,
     read_whole,
@@ -112,7 +114,7 @@ class Proposals:
 
     def __init__(self, folder: Place, run: str = "", layout: Layout = SOFTMAX_LAYOUT) -> None:
         self.folder, self._run, self._layout = folder, run, layout
-        if folder.is_dir():  # a grid's run has none
+        if is_there(folder):  # a grid's run has none
             prepare_folder(folder)
 
     def write(self, proposal: Proposal) -> None:
@@ -123,7 +125,7 @@ class Proposals:
         StoreError
             If it cannot be written.
         """
-        if not self.folder.is_dir():
+        if not is_there(self.folder):
             prepare_folder(self.folder)
         path = self.folder / _file(proposal.index)
         write_whole(path, json_content(asdict(proposal), seal_of(path, self._run), _plain))
@@ -138,7 +140,7 @@ class Proposals:
         StoreError
             If one cannot be fetched.
         """
-        paths = {int(found[1]): path for path in self.folder.glob("*") if (found := _name(path))}
+        paths = {int(found[1]): path for path in listed(self.folder) if (found := _name(path))}
         proposals: list[Proposal] = []
         for index in range(max(paths, default=-1) + 1):
             path = paths.get(index, self.folder / _file(index))

@@ -16,6 +16,7 @@ from search.record.manifest import Manifest
 from search.record.run_folder import RunFolder
 from search.storage import (
     Place,
+    listed,
     load_arrays,
     prepare_folder,
     save_arrays,
@@ -113,8 +114,7 @@ class Resamples:
             If a file cannot be fetched.
         """
         self.damaged = 0
-        paths: list[Place] = list(self.folder.glob("[!.]*.npz"))
-        for path in sorted(paths, key=str):
+        for path in listed(self.folder, "[!.]*.npz"):
             part = _read(path, self._run)
             if part is None:
                 self.damaged += 1
@@ -143,7 +143,7 @@ class Resamples:
             other = RunFolder(path)
             theirs = other.read_manifest()
             if theirs and theirs.config.get("select", LAST) == manifest.config.get("select", LAST):
-                for source in other.resamples.glob("[!.]*.npz"):
+                for source in listed(other.resamples, "[!.]*.npz"):
                     part = _read(source, other.run)
                     if part is not None:
                         self._write(self.folder / f"reused-{index:03d}-{source.name}", part)

@@ -24,11 +24,13 @@ from search.storage import (
     RemotePath,
     Writer,
     find_writer,
+    is_there,
     json_content,
     lock,
     parse_json,
     prepare_folder,
     read_whole,
+    remove,
     say_nothing,
     write_whole,
 )
@@ -161,12 +163,12 @@ class RunFolder:
     @property
     def began(self) -> bool:
         """Whether a run has begun in it."""
-        return self._manifest.exists()
+        return is_there(self._manifest)
 
     @property
     def has_result(self) -> bool:
         """Whether it has a summary, as a finished run does; it need not be readable."""
-        return self._summary.exists()
+        return is_there(self._summary)
 
     def read_manifest(self) -> Manifest | None:
         """Return the manifest, or None in a new folder.
@@ -274,10 +276,7 @@ class RunFolder:
         StoreError
             If the system refuses.
         """
-        try:
-            self._summary.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(f"{self._summary} cannot be removed: {error.strerror}.") from error
+        remove(self._summary)
 
     def write_summary(self, summary: Summary) -> None:
         """Make the summary durable."""

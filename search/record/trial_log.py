@@ -26,8 +26,11 @@ from search.record.log_reading import (
 )
 from search.storage import (
     Place,
+    is_there,
+    listed,
     prepare_folder,
     read_whole,
+    remove,
     rename_durably,
     seal_of,
     write_durably,
@@ -168,13 +171,13 @@ class TrialLog:
             If a file cannot be fetched; it stays.
         """
         names = []
-        for path in self.folder.glob(f"{_STAGED}*.parquet"):
+        for path in listed(self.folder, f"{_STAGED}*.parquet"):
             content, name = read_whole(path), path.stem.removeprefix(_STAGED)
             seal = seal_of(self._path(name), self._run)
             if content is not None and part_problem(content, seal) is None:
                 names.append(name)
             else:
-                path.unlink(missing_ok=True)
+                remove(path)
         return sorted(names)
 
     def problems(
@@ -207,22 +210,22 @@ class TrialLog:
         folder = self.folder.with_name(SET_ASIDE)
         prepare_folder(folder)
         names = (f"{path.name}.{k}" for k in count(1))
-        kept = next(folder / name for name in names if not (folder / name).exists())
+        kept = next(folder / name for name in names if not is_there(folder / name))
         self._kept = self._replaced = None
         rename_durably(path, kept)
         return kept
 
     def discard(self, name: str) -> None:
         """Delete staged rows."""
-        self._path(name, _STAGED).unlink(missing_ok=True)
+        remove(self._path(name, _STAGED))
 
     def has(self, name: str) -> bool:
         """Whether rows of this name are published, perhaps in a merged file."""
-        return self._path(name).exists() or name in self._names_replaced()
+        return is_there(self._path(name)) or name in self._names_replaced()
 
     def _names_replaced(self) -> set[str]:
         if self._replaced is None:
-            merged = self.folder.glob(f"{MERGED}*.parquet")
+            merged = listed(self.folder, f"{MERGED}*.parquet")
             self._replaced = set().union(*(replaced_names(path, self._run) for path in merged))
         return self._replaced
 
@@ -238,7 +241,7 @@ class TrialLog:
             If a file cannot be read or written; the log is whole all the same.
         """
         self._delete_replaced()
-        names = [path.name for path in self.folder.glob("[!.]*.parquet")]
+        names = [path.name for path in listed(self.folder, "[!.]*.parquet")]
         if self._run == EARLIER or sum(not name.startswith(MERGED) for name in names) <= _FEW:
             return
         rows: list[pa.Table] = []
@@ -304,7 +307,7 @@ class TrialLog:
 
     def _delete_replaced(self) -> None:
         for name in self._names_replaced():
-            self._path(name).unlink(missing_ok=True)
+            remove(self._path(name))
 
     def _path(self, name: str, prefix: str = "") -> Place:
         return self.folder / f"{prefix}{name}.parquet"

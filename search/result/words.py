@@ -216,7 +216,10 @@ def _next_lines(run_dir: str) -> list[str]:
 def _lacks_report(run_dir: str) -> bool:
     """Whether a run on this machine has no report: what draws it may not be installed."""
     run = place(run_dir)
-    return isinstance(run, Path) and run.is_dir() and not (run / "report.html").is_file()
+    try:
+        return isinstance(run, Path) and run.is_dir() and not (run / "report.html").is_file()
+    except OSError:  # what is said is not worth more than the result that it is said of
+        return True
 
 
 def _written(run_dir: str) -> str:

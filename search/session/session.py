@@ -18,7 +18,7 @@ from model.tasks import Examples
 from search.command import Start
 from search.config import SweepConfig, check_target_cost
 from search.engine import model_is_whole
-from search.errors import InterruptedSweepError, NoResultError
+from search.errors import InterruptedSweepError, NoResultError, system_refusals
 from search.plan import epochs_flops
 from search.record import (
     Books,
@@ -147,6 +147,7 @@ def check(options: Options, config: SweepConfig, data: Dataset) -> None:
         alphas_of(config)  # refuses what has no such optima
 
 
+@system_refusals()
 def run_sweep(
     options: Options, config: SweepConfig, data: Dataset, surroundings: Surroundings
 ) -> Summary:
@@ -205,7 +206,7 @@ def run_sweep(
 
 
 def _is_read_only(path: Place) -> bool:
-    return isinstance(path, Path) and path.is_dir() and not os.access(path, os.W_OK)
+    return isinstance(path, Path) and os.access(path, os.F_OK) and not os.access(path, os.W_OK)
 
 
 def _found(
@@ -301,6 +302,7 @@ class Sweep:
     folder: RunFolder
     surroundings: Surroundings
 
+    @system_refusals()  # here too, where the log of the run is open
     def run(self, finished: Summary | None = None) -> Summary:
         """Do what the run's files do not hold yet, and return the summary.
 

@@ -6,8 +6,11 @@ knows what a file means: no trial, no setting, no run.
 
 from search.storage.arrays import load_arrays, save_arrays
 from search.storage.durable import (
+    is_there,
+    listed,
     prepare_folder,
     read_whole,
+    remove,
     rename_durably,
     write_atomically,
     write_durably,
@@ -28,13 +31,16 @@ __all__ = [
     "Writer",
     "find_writer",
     "growing_file",
+    "is_there",
     "json_content",
+    "listed",
     "load_arrays",
     "lock",
     "parse_json",
     "place",
     "prepare_folder",
     "read_whole",
+    "remove",
     "rename_durably",
     "save_arrays",
     "say_nothing",

@@ -4,6 +4,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -37,10 +38,52 @@ def read_whole(path: Place) -> bytes | None:
     except ObjectStoreError:  # which says it in the store's terms
         raise
     except OSError as error:
-        raise StoreError(
-            f"{path} could not be read: {error.strerror or error}. Nothing was changed; mend the "
-            "disk or the file's permissions, then give the same command to continue."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def listed(folder: Place, pattern: str = "*") -> list[Place]:
+    """Return what a folder holds under names of a pattern, in their order; nothing without one.
+
+    A folder that cannot be looked at raises: callers must not take it for an empty one, as
+    `Path.glob` does.
+
+    Raises
+    ------
+    StoreError
+        If the system refuses, or the store does not answer.
+    """
+    if isinstance(folder, RemotePath):
+        return [*folder.glob(pattern)]
+    try:
+        found = [path for path in folder.iterdir() if fnmatchcase(path.name, pattern)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    return sorted(found)
+
+
+def is_there(path: Place) -> bool:
+    """Whether there is a file or a folder of a name.
+
+    Raises
+    ------
+    StoreError
+        If the system refuses to say, or the store does not answer.
+    """
+    try:
+        return path.exists()
+    except ObjectStoreError:
+        raise
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Place, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path} could not be read: {error.strerror or error}. Nothing was changed; mend the "
+        "disk or the file's permissions, then give the same command to continue."
+    )
 
 
 def write_atomically(path: Place, write: Callable[[BinaryIO], object]) -> None:
@@ -150,20 +193,32 @@ def rename_durably(source: Place, target: Place) -> None:
             _flush_folder(target.parent)
 
 
+def remove(path: Place) -> None:
+    """Delete a file, where there is one.
+
+    Raises
+    ------
+    StoreError
+        If the system refuses, or the store does not answer.
+    """
+    with _refusals(path, "removed"):
+        path.unlink(missing_ok=True)
+
+
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _refusals(path: Place) -> Iterator[None]:
-    """Say in the user's terms that the system refuses to write a file."""
+def _refusals(path: Place, what: str = "written") -> Iterator[None]:
+    """Say in the user's terms that the system refuses to change a file."""
     try:
         yield
     except OSError as error:
         first = "" if isinstance(path, RemotePath) else "make room or mend the disk, then "
         raise StoreError(
-            f"{path} could not be written: {error.strerror or error}. What was logged before "
+            f"{path} could not be {what}: {error.strerror or error}. What was logged before "
             f"is safe; {first}give the same command to continue."
         ) from error
 
