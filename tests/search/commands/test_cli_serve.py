@@ -1,14 +1,17 @@
 """The service as a process, and the commands that ask it."""
 
+import argparse
 import json
 import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -23,9 +26,12 @@ from command_line import (
 )
 from searches import SERIAL
 
+from cluster.executor import SerialExecutor
 from search.client import Client
 from search.ledger import Ledger
+from search.serve import _greeting
 from search.serve import main as serve
+from search.service import Service
 
 AXES = "batch_size = [32, 64, 128, 256]\nlearning_rate = [1e-6, 5e-6]\nepochs = [4, 20, 40]\n"
 GRID = f'dataset = "digits"\n\n[space]\n{AXES}alpha = [0.1, 10.0]\n'
@@ -279,6 +285,23 @@ def test_a_mistake_is_one_message(tmp_path, capfd, monkeypatch, name):
     assert found.code == 2
     assert said in found.err
     assert "Traceback" not in found.err
+
+
+def test_the_folder_is_told_as_it_is_while_a_cluster_starts(tmp_path, monkeypatch):
+    """The process works elsewhere then, and the folder was named from where it was started."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    service = Service(Path("mine"), SerialExecutor)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    args = argparse.Namespace(root=Path("mine"))
+    try:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            told = _greeting(args, listener, service)
+    finally:
+        service.ledger.close()
+        service._lock.close()
+    assert told.splitlines()[0].endswith(f"its folder is {tmp_path / 'mine'}")
 
 
 def test_a_port_that_is_taken_and_a_folder_that_is_served_are_told(root):
