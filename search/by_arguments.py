@@ -64,6 +64,8 @@ def in_arguments(
         shown = f"{name}=True" if name in flags and word != "out" else name
         return shown if word is None else f"{shown} {word}"
 
+    if text.startswith("command line: "):
+        text = text.replace("command line", "the call", 1)
     parts = text.split("`")
     return "`".join(
         part if place % 2 else _OPTION.sub(said, part) for place, part in enumerate(parts)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
@@ -113,6 +114,9 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 - as its base has it
         **BaseSearchCV._parameter_constraints,
+        "resource": [str, None],
+        "folder": [str, PathLike, None],
+        "address": [str, None],
         "n_trials": [Interval(Integral, 1, None, closed="left"), None],
         "executor": [StrOptions({"ray", "serial"}), None],
         "factor": [Interval(Real, 1, None, closed="neither")],
@@ -185,6 +189,8 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
             If no cluster can be started or joined, or it fails.
         """
         check_resource(self.estimator, self.space, self.resource)
+        if self.folder == "":
+            raise ValueError("folder is ''; give the name of a folder, or leave it out.")
         scorers, metric = self._get_scorers()
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)

@@ -9,8 +9,9 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from math import isfinite
+from math import inf, isfinite
 from numbers import Real
+from os import PathLike
 from pathlib import Path
 from signal import SIGINT
 from tempfile import mkdtemp
@@ -37,7 +38,7 @@ from search.session.options import Options, resolve_config, with_options
 from search.session.preparation import check_executor, make_executor
 from search.session.session import check, run_sweep
 from search.session.surroundings import Surroundings
-from search.storage import Place, place
+from search.storage import Place, RemotePath, place
 from search.text import console, show
 from search.watch import Interruption
 
@@ -256,8 +257,14 @@ def _in_its_folder(
     given: SweepOptions,
 ) -> SweepResult:
     _check_options(given)
+    if on_event is not None and not callable(on_event):
+        raise ConfigError(f"on_event is {on_event!r}; it is a function that takes an event.")
+    if "reuse" in given:
+        named = given["reuse"]
+        runs = [named] if isinstance(named, str | PathLike) else named
+        given = {**given, "reuse": [_place_of("reuse", run) for run in runs]}
     if folder is not None:
-        return _swept(grid, data, place(folder), on_event, given)
+        return _swept(grid, data, _place_of("folder", folder), on_event, given)
     temporary = Path(mkdtemp(prefix="packsweep-"))
     try:
         result = _swept(grid, data, temporary / "run", on_event, given)
@@ -266,6 +273,12 @@ def _in_its_folder(
         raise
     weakref.finalize(result, shutil.rmtree, temporary, ignore_errors=True)
     return result
+
+
+def _place_of(name: str, given: Any) -> Place:
+    if given == "" or not isinstance(given, str | PathLike | RemotePath):
+        raise ConfigError(f"{name} is {given!r}; it is the name of a folder, or its URI.")
+    return place(str(given) if isinstance(given, PathLike) else given)
 
 
 def _swept(
@@ -347,13 +360,21 @@ def _check_options(given: Mapping[str, Any]) -> None:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise TypeError(f"sweep() has no option {name}.{hint} It has {', '.join(known)}.")
-    for name in ("seeds", "trials", "refits", "workers"):
+    for name in ("seeds", "trials", "refits", "workers", "patience"):
         value = given.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{name} is {value!r}; it is a whole number from 1.")
     target = given.get("target_value")
     if target is not None and not (isinstance(target, Real) and isfinite(target)):
         raise ConfigError(f"target_value is {target!r}; it is a finite number.")
+    budget = given.get("budget")
+    if budget is not None and not (isinstance(budget, Real) and 0 < float(budget) < inf):
+        raise ConfigError(f"budget is {budget!r}; it is a number of seconds above 0.")
+    for name in sorted(_FLAGS & set(given)):
+        if not isinstance(given[name], bool):
+            raise ConfigError(f"{name} is {given[name]!r}; it is True or False.")
+    if not isinstance(given.get("address", ""), str):
+        raise ConfigError(f"address is {given['address']!r}; it is that of a Ray cluster, as text.")
     if given.get("retry_failed") and given.get("fresh"):
         raise ConfigError("retry_failed trains in the run that is there; leave it or fresh out.")
     if given.get("extend") and given.get("fresh"):

@@ -31,6 +31,7 @@ QUIET = {"executor": "serial", "progress": False}
         ("Give less, or --address of a cluster", "Give less, or address of a cluster"),
         ("With --resume it goes on", "With --resume it goes on"),
         ("`ray start --address X`, or --address", "`ray start --address X`, or address"),
+        ("command line: seed = -1", "the call: seed = -1"),
         ("runs/a--fresh and /x/--fresh", "runs/a--fresh and /x/--fresh"),
     ],
 )  # fmt: skip

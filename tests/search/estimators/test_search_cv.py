@@ -456,6 +456,14 @@ def test_sparse_rows_are_trained_on_by_what_takes_them(kind):
     assert (found.predict(rows) == found.predict(X)).all()
 
 
+@pytest.mark.parametrize("given", [{"resource": 5}, {"folder": 3}, {"folder": ""}, {"address": 5}])
+def test_an_argument_of_another_kind_is_refused_by_its_name(given):
+    (name,) = given
+    search = PackSweepSearchCV(RandomForestClassifier(), {"n_estimators": [1]}, **given)
+    with pytest.raises(ValueError, match=name):
+        search.fit([[0.0], [1.0]] * 10, [0, 1] * 10)
+
+
 def test_sparse_rows_are_refused_by_what_takes_none():
     model = EpochTrained(GaussianNB(), random_state=0)
     with pytest.raises(TypeError, match="Sparse data was passed"):

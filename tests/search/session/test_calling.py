@@ -207,3 +207,22 @@ def test_killed_while_its_log_is_merged_the_next_call_brings_it_to_its_end(tmp_p
     assert {path.name for path in (run / "trials").iterdir()} == {"merged.parquet"}
     pd.testing.assert_frame_equal(rows(run), before)
     assert found.summary.trials.total == 36
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"folder": 3}, {"folder": ""}, {"on_event": 5}, {"reuse": [3]}, {"budget": -1},
+        {"budget": "10m"}, {"patience": 0}, {"patience": "x"}, {"fresh": "x"}, {"optimum": 1},
+        {"progress": "no"}, {"address": 5},
+    ],
+)  # fmt: skip
+def test_an_argument_of_another_kind_is_refused_by_its_name(given):
+    (name,) = given
+    with pytest.raises(ConfigError, match=f"^{name} is "):
+        search.sweep(SPACE, "digits", **{**QUIET, **given})
+
+
+def test_a_run_whose_trials_are_taken_over_is_named_by_text(by_command, tmp_path):
+    found = search.sweep(TABLE, folder=tmp_path / "run", reuse=str(by_command / "run"), **QUIET)
+    assert rows(found.folder).equals(rows(by_command / "run"))
