@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,10 +117,12 @@ def _listening(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # With its protocol: asyncio sends small answers at once only where the socket names it, and
         # else each waits 40 ms for the one before to be acknowledged.
-        listener = socket.socket(found[0], found[1], found[2])
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _bind(listener, found[4])
-        listener.listen(128)
+        with ExitStack() as closing:  # an address that is not to be had leaves no socket open
+            listener = closing.enter_context(socket.socket(found[0], found[1], found[2]))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            _bind(listener, found[4])
+            listener.listen(128)
+            closing.pop_all()
     except OSError as error:
         raise ConfigError(
             f"The service cannot listen at {host}, port {port}: {error.strerror or error}. Give "

@@ -4,10 +4,20 @@ They live in a process of their own, which does what it is told line by line.
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
 from typing import Any, Self
+
+# What passes the lines of logs on costs seconds of a core on each node, and nobody reads them here.
+LEAN = {"include_log_monitor": False}
+
+# No worker is started before a task needs it: each takes seconds of a core.
+NO_SPARE_WORKERS = {
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_worker_prestart": "0",
+}
 
 
 class Nodes:
@@ -21,8 +31,9 @@ class Nodes:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+            [sys.executable, __file__], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=os.environ | NO_SPARE_WORKERS,
+        )  # fmt: skip
         self.address, self.outside = self._answer()
 
     def __enter__(self) -> Self:
@@ -73,14 +84,17 @@ def _main() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    args = {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": port}
+    args = {
+        "num_cpus": 0, "include_dashboard": False, "ray_client_server_port": port,
+        "no_monitor": True, **LEAN,
+    }  # fmt: skip
     cluster = Cluster(initialize_head=True, head_node_args=args)
     nodes: dict[str, Any] = {}
     _answer([cluster.address, f"ray://127.0.0.1:{port}"])
     for line in sys.stdin:
         command, value = json.loads(line)
         if command == "join":
-            node = cluster.add_node(num_cpus=value)
+            node = cluster.add_node(num_cpus=value, **LEAN)
             nodes[node.node_id] = node
             _answer(node.node_id)
         elif command == "lose head":

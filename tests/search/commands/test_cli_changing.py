@@ -16,6 +16,7 @@ from command_line import (
     Hold,
     end,
     finish,
+    invoke,
     start,
     wait_until,
     write_grid,
@@ -138,7 +139,9 @@ def test_what_fails_on_one_machine_is_trained_on_another(cluster, folder, place)
     assert "Traceback (most recent call last)" in (folder / "run/sweep.log").read_text()
 
 
-def test_what_fails_everywhere_ends_in_one_message_and_goes_on_later(cluster, folder):
+def test_what_fails_everywhere_ends_in_one_message_and_goes_on_later(
+    cluster, folder, capfd, monkeypatch
+):
     cluster.join(1)
     hold = Hold(1, folder, "failing")
     (hold.folder / "bad").write_text("all")
@@ -151,8 +154,9 @@ def test_what_fails_everywhere_ends_in_one_message_and_goes_on_later(cluster, fo
         r"left on device \(on [\d.]+\)\. What was logged is safe; ", last
     )  # fmt: skip
     assert "Traceback" not in outcome.err
-    with sweep(folder, None, "--executor", "serial") as process:
-        assert_whole(finish(process), folder)
+    monkeypatch.chdir(folder)
+    again = ("--grid", "./grid.toml", "--run-dir", "run", "--executor", "serial")
+    assert_whole(invoke(capfd, *again), folder)
 
 
 # --- Workers hang

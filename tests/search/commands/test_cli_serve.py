@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import httpx2
@@ -39,20 +40,25 @@ GRID = f'dataset = "digits"\n\n[space]\n{AXES}alpha = [0.1, 10.0]\n'
 LONG = GRID.replace("[4, 20, 40]", "[4, 40, 120]")
 
 
-def command(module, *args, cwd, **environment):
-    """Run a command to its end."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"search.{module}", *map(str, args)], cwd=cwd, text=True,
-        capture_output=True, timeout=LIMIT, env={**os.environ, **environment}, check=False,
-    )  # fmt: skip
-    return Outcome(done.returncode, done.stdout, done.stderr)
+def command(capfd, module, *args, cwd, **environment):
+    """Run a command in this process, to its end."""
+    main = import_module(f"search.{module}").main
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        return _ended(capfd, main, args)
 
 
 def here(capfd, *args):
     """Run the command of the service in this process, to its end."""
+    return _ended(capfd, serve, args)
+
+
+def _ended(capfd, main, args):
     capfd.readouterr()
     try:
-        code = serve([str(arg) for arg in args])
+        code = main([str(arg) for arg in args])
     except SystemExit as end:  # argparse leaves this way
         code = end.code
     return Outcome(code, *capfd.readouterr())
@@ -87,42 +93,44 @@ def root(tmp_path):
     return tmp_path / "service"
 
 
-def test_the_same_commands_with_a_server(root, tmp_path):
+def test_the_same_commands_with_a_server(root, tmp_path, capfd):
     with serving(root, "--executor", "serial") as (process, url):
         mine = {"PACKSWEEP_TOKEN": token(root)}
         server = ("--server", url)
         (tmp_path / "my.toml").write_text(GRID)
-        plan = command("run", "--grid", "./my.toml", "--dry-run", *server, cwd=tmp_path, **mine)
+        plan = command(
+            capfd, "run", "--grid", "./my.toml", "--dry-run", *server, cwd=tmp_path, **mine
+        )
         assert (plan.code, "trials          48" in plan.out) == (0, True), plan.err
-        ran = command("run", "--grid", "./my.toml", *server, cwd=tmp_path, **mine)
+        ran = command(capfd, "run", "--grid", "./my.toml", *server, cwd=tmp_path, **mine)
         assert ran.code == 0, ran.err
         (sweep,) = re.findall(r"Log, model and report are in sweep (\w+) of", ran.out)
         assert "my (" in ran.err
         assert "done" in ran.err
-        assert command("status", sweep, *server, cwd=tmp_path, **mine).out.startswith(
+        assert command(capfd, "status", sweep, *server, cwd=tmp_path, **mine).out.startswith(
             f"my ({sweep}), ann's: done\n48 of 48 trials on digits"
         )
-        listed = command("runs", *server, cwd=tmp_path, **mine).out
+        listed = command(capfd, "runs", *server, cwd=tmp_path, **mine).out
         assert re.search(rf"{sweep} +my +ann +done +48/48", listed)
-        report = command("report", sweep, *server, cwd=tmp_path, **mine)
+        report = command(capfd, "report.__main__", sweep, *server, cwd=tmp_path, **mine)
         assert (report.code, (tmp_path / f"{sweep}.html").exists()) == (0, True), report.err
         storage = ("--storage", "sqlite:///trials.db")
-        exported = command("export", sweep, *server, *storage, cwd=tmp_path, **mine)
+        exported = command(capfd, "export", sweep, *server, *storage, cwd=tmp_path, **mine)
         assert "48 trials are in sqlite:///trials.db" in exported.out, exported.err
         process.send_signal(signal.SIGTERM)
         assert process.wait(LIMIT) == 0
 
 
-def test_a_table_of_one_s_own_is_uploaded(root, tmp_path):
+def test_a_table_of_one_s_own_is_uploaded(root, tmp_path, capfd):
     rows = "\n".join(f"{i % 5},{i % 7},{'xy'[i % 2]}" for i in range(200))
     (tmp_path / "my.csv").write_text(f"a,b,kind\n{rows}\n")
     with serving(root, "--executor", "serial") as (_, url):
         mine = {"PACKSWEEP_TOKEN": token(root)}
         args = ("--dataset", "my.csv", "--target", "kind", "--server", url)
-        ran = command("run", *args, cwd=tmp_path, **mine)
+        ran = command(capfd, "run", *args, cwd=tmp_path, **mine)
         assert ran.code == 0, ran.err
         assert "tabular" in ran.err
-        wrong = command("run", "--dataset", "my.csv", "--server", url, cwd=tmp_path, **mine)
+        wrong = command(capfd, "run", "--dataset", "my.csv", "--server", url, cwd=tmp_path, **mine)
         assert wrong.code == 2
         assert "which column holds the labels" in wrong.err
         assert "Traceback" not in wrong.err
@@ -304,30 +312,32 @@ def test_the_folder_is_told_as_it_is_while_a_cluster_starts(tmp_path, monkeypatc
     assert told.splitlines()[0].endswith(f"its folder is {tmp_path / 'mine'}")
 
 
-def test_a_port_that_is_taken_and_a_folder_that_is_served_are_told(root):
+def test_a_port_that_is_taken_and_a_folder_that_is_served_are_told(root, capfd):
     with serving(root, "--executor", "serial") as (_, url):
         port = url.rpartition(":")[2]
-        taken = command("serve", "--root", "other", "--port", port, cwd=root.parent)
+        taken = command(capfd, "serve", "--root", "other", "--port", port, cwd=root.parent)
         assert (taken.code, "cannot listen" in taken.err) == (2, True)
-        again = command("serve", "--root", root, "--port", "0", cwd=root.parent)
+        again = command(capfd, "serve", "--root", root, "--port", "0", cwd=root.parent)
         assert (again.code, "is being written by" in again.err) == (2, True), again.err
         assert "--run-dir" not in again.err
 
 
-def test_without_a_token_or_a_service_a_command_says_what_is_missing(tmp_path):
-    none = command("run", "--server", "http://127.0.0.1:1", cwd=tmp_path, PACKSWEEP_TOKEN="")
+def test_without_a_token_or_a_service_a_command_says_what_is_missing(tmp_path, capfd):
+    none = command(capfd, "run", "--server", "http://127.0.0.1:1", cwd=tmp_path, PACKSWEEP_TOKEN="")
     assert (none.code, "PACKSWEEP_TOKEN" in none.err) == (2, True)
-    gone = command("runs", "--server", "http://127.0.0.1:1", cwd=tmp_path, PACKSWEEP_TOKEN="x")
+    gone = command(
+        capfd, "runs", "--server", "http://127.0.0.1:1", cwd=tmp_path, PACKSWEEP_TOKEN="x"
+    )
     assert (gone.code, "cannot be reached" in gone.err) == (1, True)
     for args in (("--run-dir", "x"), ("--workers", "2"), ("--fresh",), ("--executor", "serial")):
-        both = command("run", "--server", "http://127.0.0.1:1", *args, cwd=tmp_path)
+        both = command(capfd, "run", "--server", "http://127.0.0.1:1", *args, cwd=tmp_path)
         assert (both.code, f"leave {args[0]} out" in both.err) == (2, True)
 
 
 def test_tokens_are_listed_and_revoked(root, tmp_path, capfd):
     assert here(capfd, "token", "list", "--root", root).out == "There is no token.\n"
     added = ("token", "add", "ann", "--role", "admin", "--root", root)
-    first = command("serve", *added, cwd=tmp_path).out.strip()
+    first = command(capfd, "serve", *added, cwd=tmp_path).out.strip()
     token(root, "bob", "viewer")
     assert (root / "ledger.sqlite").stat().st_mode & 0o077 == 0
     listed = here(capfd, "token", "list", "--root", root).out
