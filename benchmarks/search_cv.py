@@ -23,8 +23,6 @@ from sklearn.datasets import load_digits
 kind, which, short = sys.argv[1:]
 X, y = load_digits(return_X_y=True)
 ROUNDS = [10, 20, 30, 40, 50, 60, 70, 80]
-RATES = [0.05, 0.1, 0.2, 0.4]
-PENALTIES = [0.1, 1.0, 3.0, 10.0]
 def model_of(kind):
     if kind == "softmax":
         from search.estimators import SoftmaxClassifier
@@ -38,25 +36,23 @@ def model_of(kind):
         from search.estimators import EpochTrained
         model = EpochTrained(MLPClassifier((50,)), random_state=0)
         return model, "epochs", {
-            "epochs": ROUNDS, "estimator__alpha": [1e-5, 1e-4, 1e-3, 1e-2],
-            "estimator__learning_rate_init": [3e-4, 1e-3, 3e-3, 1e-2],
+            "epochs": ROUNDS, "estimator__alpha": [1e-5, 1e-4, 1e-3, 1e-2]
         }
     if kind == "histograms":
         from sklearn.ensemble import HistGradientBoostingClassifier
         model = HistGradientBoostingClassifier(random_state=0, early_stopping=False)
         return model, "max_iter", {
-            "max_iter": [rounds // 2 for rounds in ROUNDS], "learning_rate": RATES,
-            "l2_regularization": PENALTIES,
+            "max_iter": [rounds // 2 for rounds in ROUNDS], "learning_rate": [0.05, 0.1, 0.2, 0.4]
         }
     if kind == "xgboost":
         from xgboost import XGBClassifier
         return XGBClassifier(random_state=0, n_jobs=1), "n_estimators", {
-            "n_estimators": ROUNDS, "learning_rate": RATES, "reg_lambda": PENALTIES
+            "n_estimators": ROUNDS, "learning_rate": [0.05, 0.1, 0.2, 0.4]
         }
     from lightgbm import LGBMClassifier
     model = LGBMClassifier(random_state=0, n_jobs=1, verbose=-1)
     return model, "n_estimators", {
-        "n_estimators": ROUNDS, "learning_rate": RATES, "reg_lambda": PENALTIES
+        "n_estimators": ROUNDS, "learning_rate": [0.05, 0.1, 0.2, 0.4]
     }
 
 model, resource, space = model_of(kind)
