@@ -141,8 +141,8 @@ def _end_autoscaler() -> None:
 
     It does not heed a request to end, and `ray.shutdown` would wait a second for that.
     """
-    node: Any = ray._private.worker._global_node
-    with suppress(AttributeError):  # no node here, or a Ray that has it otherwise and may wait
+    with suppress(Exception):  # no node here, or a Ray that has it otherwise and may wait
+        node: Any = ray._private.worker._global_node
         node.kill_monitor(check_alive=False)
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,9 @@ _SEEN = (
 # The system's loader, of a library.
 _DOES_NOT_FIT = re.compile("failed to map|cannot map|cannot allocate memory", re.IGNORECASE)
 
+# Set once a command is what its process was started for.
+_own_process = threading.Event()
+
 COMPLETING = "_ARGCOMPLETE"
 """Name in the environment by which a shell asks what may follow on a line."""
 
@@ -50,6 +54,11 @@ class CompletionAskedError(Exception):
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         super().__init__("a shell asks what may follow")
         self.parser = parser
+
+
+def has_own_process() -> bool:
+    """Whether a command is what this process was started for, and not a caller's function."""
+    return _own_process.is_set()
 
 
 @dataclass(frozen=True)
@@ -147,6 +156,7 @@ def command(
     if COMPLETING in os.environ:
         raise CompletionAskedError(parser)
     if argv is None:
+        _own_process.set()
         hide_logins_of_process()
         sys.excepthook = tell_without_logins
     _write_whatever_is_named()
@@ -155,9 +165,9 @@ def command(
             _take_over_interrupts()
             if any(map(has_login, sys.argv[1:] if argv is None else argv)):
                 sys.stderr.write(_SEEN)
-            args = parser.parse_args(argv)
-            _check_working_directory()
             with system_refusals():
+                args = parser.parse_args(argv)
+                _check_working_directory()
                 act(args)
         except ReaderGoneError:
             return 0

@@ -43,10 +43,17 @@ class ObjectStoreError(StoreError, OSError):
 
 
 @contextlib.contextmanager
-def system_refusals() -> Iterator[None]:
+def system_refusals(rest: str = "", *, logged: bool = False) -> Iterator[None]:
     """Say in one message that the system refuses something, where nobody has a better one.
 
     Whoever runs a sweep then takes it for trouble that may be gone another time.
+
+    Parameters
+    ----------
+    rest : str
+        What is said after it.
+    logged : bool
+        Whether where it happened goes to the log: only where that is a file, and no terminal.
 
     Raises
     ------
@@ -60,12 +67,10 @@ def system_refusals() -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # a library's own
             raise
-        log.error("the system refuses something", exc_info=error)
+        if logged:
+            log.error("the system refuses something", exc_info=error)
         what = f"{error.filename} cannot be used" if error.filename else "The system refuses"
-        raise StoreError(
-            f"{what}: {error.strerror}. What was logged before is safe; mend that, then give the "
-            "same command to continue."
-        ) from error
+        raise StoreError(f"{what}: {error.strerror}. {rest}".rstrip()) from error
 
 
 class InterruptedSweepError(PacksweepError):

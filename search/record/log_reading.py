@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from model.seal import EARLIER, Seal
-from search.command import program
+from search.command import has_own_process, program
 from search.errors import StoreError
 from search.record.columns import SOFTMAX_LAYOUT, Layout
 from search.storage import Place, RemotePath, listed, read_whole, seal_of
@@ -197,10 +197,10 @@ def spare_pandas() -> None:
     """Let pyarrow find no pandas when it first looks for it, as it does for any column.
 
     To look is to import it, up to half a second in which a command does nothing. What makes a data
-    frame finds it all the same. Only for a process in which no code of the user's own hands values
-    of pandas to pyarrow: those would be read as any sequence is.
+    frame finds it all the same. Only in a command's own process: where code of the user's own hands
+    values of pandas to pyarrow, those would be read as any sequence is.
     """
-    if "pandas" not in sys.modules:
+    if has_own_process() and "pandas" not in sys.modules:
         sys.meta_path.insert(0, _NoPandas)
         try:
             pa.scalar(None)

@@ -19,6 +19,8 @@ _LEFT, _RIGHT = 8, 76
 _MOST_TEXTS = 10
 _COLOURS = 6
 
+_COST = "val_cost"  # the name of no hyperparameter
+
 # The bins of a ribbon, how many trials it has, and their least and their mean cost; see `Bins`.
 _Cell = Sequence[Any]
 
@@ -90,9 +92,9 @@ def ribbons_of(run: RunData, more_than: int) -> Ribbons | None:
         return None
     names = tuple(axis.name for axis in run.varying)
     columns = {name: run.trials[name] for name in ("number", *names)}
-    found = binned(TrialTable({**columns, "cost": costs}, names, (), "cost"), best=0)
+    found = binned(TrialTable({**columns, _COST: costs}, names, (), _COST), best=0)
     cells = {(pair["x"], pair["y"]): pair["cells"] for pair in found.pairs}
-    labels = {**{axis.name: axis.label for axis in run.varying}, "cost": "validation cost"}
+    labels = {**{axis.name: axis.label for axis in run.varying}, _COST: "validation cost"}
     step = (WIDTH - _LEFT - _RIGHT) / (len(found.axes) - 1)
     axes = [_Placed(axis, labels[axis.name], _LEFT + i * step) for i, axis in enumerate(found.axes)]
     gaps = [(a, b, cells[a.axis.name, b.axis.name]) for a, b in pairwise(axes)]
@@ -133,12 +135,16 @@ class _Placed:
             return " to ".join(map(axis_number, found))
         return "no value" if found is None else axis_number(found)
 
+    def _least(self, place: int) -> str:
+        found = self.axis.bins[place]
+        is_pair = isinstance(found, Sequence) and not isinstance(found, str)
+        return axis_number(found[0]) if is_pair else self.text(place)
+
     def drawn(self) -> DrawnAxis:
         """Return the axis as it is drawn; the text of a bin of several values is its least one."""
         bins = self.axis.bins
         every = -(-len(bins) // _MOST_TEXTS)
-        texts = [(round(self.y(i), 1), self.text(i).split(" to ")[0])
-                 for i in range(0, len(bins), every)]  # fmt: skip
+        texts = [(round(self.y(i), 1), self._least(i)) for i in range(0, len(bins), every)]
         return DrawnAxis(self.label, round(self.x, 1), texts)
 
 

@@ -81,6 +81,8 @@ from search.watch import Interruption, log_file
 
 log = logging.getLogger(__name__)
 
+_GO_ON = "What was logged before is safe; mend that, then give the same command to continue."
+
 
 def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     """Run, continue or show a sweep.
@@ -147,7 +149,7 @@ def check(options: Options, config: SweepConfig, data: Dataset) -> None:
         alphas_of(config)  # refuses what has no such optima
 
 
-@system_refusals()
+@system_refusals(_GO_ON)
 def run_sweep(
     options: Options, config: SweepConfig, data: Dataset, surroundings: Surroundings
 ) -> Summary:
@@ -302,7 +304,7 @@ class Sweep:
     folder: RunFolder
     surroundings: Surroundings
 
-    @system_refusals()  # here too, where the log of the run is open
+    @system_refusals(_GO_ON, logged=True)  # here too, where the log of the run is open
     def run(self, finished: Summary | None = None) -> Summary:
         """Do what the run's files do not hold yet, and return the summary.
 

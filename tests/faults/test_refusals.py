@@ -6,6 +6,7 @@ The short form takes some of the operations; the full form, of some minutes, tak
 """
 
 import errno
+import logging
 import os
 import sys
 from collections import Counter
@@ -72,6 +73,12 @@ def refused(folder, at, number, *arguments):
             _REFUSALS.folder = ""
 
 
+@pytest.fixture(autouse=True)
+def no_handlers(monkeypatch):
+    """Without those of the tests, which hide what the last resort of logging would write."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+
+
 def _rows(run):
     found = table(run)
     times = {"started_at", "finished_at", "seconds", "attempt", "node"} & set(found.columns)
@@ -95,6 +102,7 @@ def _check(folder, kind, some, capfd):
             case = (kind, at, errno.errorcode[number], found[at - 1])
             assert code in (0, 1, 2), case
             assert code == 0 or err.count("error: ") == 1, (case, err)
+            assert "Traceback" not in err, (case, err)
             outcomes[code] += 1
             assert main([*command(kind, run)]) == 0, case
             assert _rows(folder / run).equals(expected), case

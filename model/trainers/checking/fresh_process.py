@@ -3,9 +3,7 @@
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from model.errors import TrainerError
 from model.trainers.quiet import quietly
@@ -41,47 +39,45 @@ class Job:
         state = None if self.content is None else loaded(trainer, self.content)
         return dumped(trainer, trainer.advance(state, dict(self.params), self.epochs, self.data))
 
+    def run_in_a_fresh_process(self, seconds: float) -> bytes:
+        """Return the same as `run`, of a process that is started for it.
 
-def run_in_a_fresh_process(jobs: Sequence[Job], seconds: float) -> list[bytes]:
-    """Return what each job returns, run in their order in a process that is started for them.
+        Parameters
+        ----------
+        seconds : float
+            How long it may take.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-    seconds : float
-        How long it may take.
-
-    Raises
-    ------
-    TrainerError
-        If that process ends badly, or not in time.
-    """
-    command = [sys.executable, "-m", "model.trainers.checking.fresh_process"]
-    try:
-        done = subprocess.run(  # noqa: S603 - this very program
-            command, input=pickle.dumps((sys.path, list(jobs))), capture_output=True,
-            timeout=seconds, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise TrainerError(f"a fresh process was not done in {seconds:.0f} s") from error
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise TrainerError(f"a fresh process failed: {last or f'exit {done.returncode}'}")
-    found: list[bytes] = _read(done.stdout)
-    return found
+        Raises
+        ------
+        TrainerError
+            If that process ends badly, or not in time.
+        """
+        command = [sys.executable, "-m", "model.trainers.checking.fresh_process"]
+        try:
+            done = subprocess.run(  # noqa: S603 - this very program
+                command, input=pickle.dumps((sys.path, self)), capture_output=True,
+                timeout=seconds, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise TrainerError(f"a fresh process was not done in {seconds:.0f} s") from error
+        if done.returncode:
+            last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise TrainerError(f"a fresh process failed: {last or f'exit {done.returncode}'}")
+        return done.stdout
 
 
 def _main() -> None:
     content = sys.stdin.buffer.read()
-    # The jobs may be of modules that only the paths of the other process lead to.
-    sys.path[:], jobs = _read(content)
+    # The job may be of modules that only the paths of the other process lead to.
+    sys.path[:], job = _read(content)
     with quietly():
-        found = [job.run() for job in jobs]
-    sys.stdout.buffer.write(pickle.dumps(found))
+        found = job.run()
+    sys.stdout.buffer.write(found)
 
 
-def _read(content: bytes) -> Any:
-    return pickle.loads(content)  # noqa: S301 - of the process that started this, or was started
+def _read(content: bytes) -> tuple[list[str], Job]:
+    found: tuple[list[str], Job] = pickle.loads(content)  # noqa: S301 - of the process that started this
+    return found
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
 from model.errors import TrainerError
-from model.trainers.checking.fresh_process import Job, run_in_a_fresh_process
+from model.trainers.checking.fresh_process import Job
 from model.trainers.checking.report import BrokenPromiseError
 from model.trainers.reference import TrainerName
 from model.trainers.rows import Rows
@@ -29,29 +30,7 @@ _START_S, _PATIENCE = 120.0, 20.0
 
 NOT_EXACT = "exact = False: it is cut at the plan's own checkpoints alone, whatever happens"
 
-_BEGIN = 3
-"""Epochs from the first one on that are trained in another process."""
-
 Figures = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Begun:
-    """A training up to where it is cut, and what is done with it at once, as it is in memory.
-
-    Attributes
-    ----------
-    content : bytes or Exception
-        The state, written down; why it cannot be.
-    scored : tuple of Figures
-        What scoring it twice gives.
-    gone_on : Figures or Exception
-        The metrics where training goes on from the scored state; why it cannot.
-    """
-
-    content: bytes | Exception
-    scored: tuple[Figures, Figures]
-    gone_on: Figures | Exception
 
 
 @dataclass
@@ -66,10 +45,8 @@ class Probe:
 
     def __post_init__(self) -> None:
         self._digest = self._digest_of_rows()
-        self._seconds_to_cut = 0.0
-        self._whole_s = 0.0
-        # Whether the trainer has written to the hyperparameters that it is given.
-        self.has_changed_params = False
+        # The state after the first grain, written down; None where it is not known.
+        self._at_grain: bytes | None = None
 
     @property
     def has_changed_rows(self) -> bool:
@@ -93,25 +70,24 @@ class Probe:
     @cached_property
     def epoch_s(self) -> float:
         """Seconds of an epoch; the first call, which loads libraries, does not count."""
-        if self.grain > 1:
-            _ = self.whole
-            return self._whole_s / self.last
-        seconds = self._seconds_of_an_epoch()
-        return seconds if seconds > _VERY_LONG else self._seconds_of_an_epoch()
+        seconds = self._seconds_of_grain()
+        return (seconds if seconds > _VERY_LONG else self._seconds_of_grain()) / self.grain
 
-    def _seconds_of_an_epoch(self) -> float:
+    def _seconds_of_grain(self) -> float:
         began = time.perf_counter()
-        self.advance(None, range(1))
-        return time.perf_counter() - began
+        state = self.advance(None, range(self.grain))
+        seconds = time.perf_counter() - began
+        if self.grain > 1:  # a state at which training may be cut, which need not be trained again
+            with suppress(Exception):  # the check that writes one down tells it
+                self._at_grain = dumped(self.trainer, state)
+        return seconds
 
     @cached_property
     def last(self) -> int:
         """The epoch up to which the checks train."""
         if self.grain == 1:
             return EPOCHS if self.epoch_s < LONG else 2
-        if not self._seconds_to_cut:
-            _ = self.begun
-        return self.grain + (min(3, self.grain) if self._seconds_to_cut < _VERY_LONG else 0)
+        return self.grain + (min(3, self.grain) if self.epoch_s * self.grain < _VERY_LONG else 0)
 
     @property
     def limits(self) -> str:
@@ -132,13 +108,8 @@ class Probe:
 
     def advance(self, state: State | None, epochs: range, params: Params | None = None) -> State:
         """Train some epochs."""
-        params = self.params[0] if params is None else params
-        given = dict(params)
-        found = self.trainer.advance(state, given, epochs, self.training)
-        self.has_changed_params |= given != params
-        if found is None:
-            raise BrokenPromiseError("advance returns None. Let it return the state.")
-        return found
+        given = dict(self.params[0] if params is None else params)
+        return self.trainer.advance(state, given, epochs, self.training)
 
     def score(self, state: State) -> Figures:
         """Score a state on both parts: what differs by one row's rounding is found on one."""
@@ -150,38 +121,20 @@ class Probe:
         }
 
     @cached_property
-    def begun(self) -> Begun:
-        """The first training up to where it is cut.
-
-        All is done with it before another training, because a trainer may have one model in memory
-        for all of them.
-        """
-        began = time.perf_counter()
-        state = self.advance(None, range(self.cut))
-        self._seconds_to_cut = time.perf_counter() - began
-        content = _dumped_or_why(self.trainer, state)
-        scored = self.score(state), self.score(state)
-        gone_on: Figures | Exception = scored[-1]
-        if self.cut < self.last:
-            try:
-                gone_on = self.score(self.advance(state, range(self.cut, self.last)))
-            except Exception as error:  # told by the check that looks at it
-                gone_on = error
-        return Begun(content, scored, gone_on)
-
-    @cached_property
     def whole(self) -> State:
         """The state after all epochs in one range."""
-        epochs = range(self.last)
-        began = time.perf_counter()
-        state = self.advance(None, epochs)
-        self._whole_s = time.perf_counter() - began
+        state = self.advance(None, range(self.last))
+        if state is None:
+            raise BrokenPromiseError("advance returns None. Let it return the state.")
         return state
 
     @cached_property
     def written(self) -> "bytes | Exception":
         """That state, written down before anything is done with it; why it cannot be."""
-        return _dumped_or_why(self.trainer, self.whole)
+        try:
+            return dumped(self.trainer, self.whole)
+        except Exception as error:
+            return error
 
     @cached_property
     def figures(self) -> Figures:
@@ -194,21 +147,15 @@ class Probe:
         """The metrics of the same training, a second time."""
         return self.score(self.advance(None, range(self.last)))
 
-    @cached_property
-    def repeats(self) -> bool:
-        """Whether the same training gives the same, a second time.
-
-        One that was cut is a second time too, so that another is trained only where it differs.
-        """
-        if self.cut >= self.last:
-            return same(self.figures, self.begun.scored[0])
-        return (self.travels and self.can_be_cut) or same(self.figures, self.again)
-
     def first(self) -> State:
         """Return the state where training is cut, as it comes back from being written down."""
-        if isinstance(self.begun.content, Exception):
-            raise self.begun.content
-        return loaded(self.trainer, self.begun.content)
+        return loaded(self.trainer, self._first)
+
+    @cached_property
+    def _first(self) -> bytes:
+        if self.cut == self.grain and self._at_grain is not None:
+            return self._at_grain
+        return dumped(self.trainer, self.advance(None, range(self.cut)))
 
     def figures_cut(self, last: int) -> Figures:
         """Return the metrics at an epoch of a training that was cut, written down and read."""
@@ -217,29 +164,13 @@ class Probe:
     @cached_property
     def can_be_cut(self) -> bool:
         """Whether a training that was cut gives what one range gives."""
-        if self.cut >= self.last or same(self.figures, self.figures_cut(self.last)):
-            return True
-        # What a trainer keeps outside of the state is that of another training by now.
-        self.begun = replace(self.begun, content=self._content_at_cut())
-        return same(self.figures, self.figures_cut(self.last))
-
-    def _content_at_cut(self) -> bytes | Exception:
-        return _dumped_or_why(self.trainer, self.advance(None, range(self.cut)))
+        return self.cut >= self.last or same(self.figures, self.figures_cut(self.last))
 
     def travelled(self) -> State:
         """Return the state after all epochs as it comes back from being written down."""
         if isinstance(self.written, Exception):
             raise self.written
         return loaded(self.trainer, self.written)
-
-    @cached_property
-    def travels(self) -> bool:
-        """Whether the state can be written down and read again."""
-        try:
-            self.travelled()
-        except Exception:  # told by the check of that
-            return False
-        return True
 
     def elsewhere(self, *ranges: range) -> list[Figures]:
         """Return the metrics after each range, each trained in a process of its own.
@@ -252,44 +183,10 @@ class Probe:
         contents: list[bytes] = []
         for epochs in ranges:
             before = contents[-1] if contents else None
-            contents += self._trained_elsewhere((before, epochs))
+            job = Job(self.named, before, self.params[0], epochs, self.training)
+            seconds = _START_S + _PATIENCE * self.epoch_s * len(epochs)
+            contents.append(job.run_in_a_fresh_process(seconds))
         return [self.score(loaded(self.trainer, content)) for content in contents]
-
-    @cached_property
-    def agrees_elsewhere(self) -> bool:
-        """Whether one other process goes on, and begins, as this one does.
-
-        It goes on first, when nothing has been trained in it.
-
-        Raises
-        ------
-        TrainerError
-            If that process ends badly.
-        """
-        begin = range(min(_BEGIN, self.cut))
-        here = self.begun.scored[0]
-        if len(begin) < self.cut:
-            here = self.score(self.advance(None, begin))
-        if self.cut >= self.last:
-            (content,) = self._trained_elsewhere((None, begin))
-            return same(here, self.score(loaded(self.trainer, content)))
-        going = self.begun.content
-        if isinstance(going, Exception):
-            raise going
-        found = self._trained_elsewhere((going, range(self.cut, self.last)), (None, begin))
-        return all(
-            same(mine, self.score(loaded(self.trainer, content)))
-            for mine, content in zip((self.figures, here), found, strict=True)
-        )
-
-    def _trained_elsewhere(self, *asked: tuple[bytes | None, range]) -> list[bytes]:
-        """Return states after ranges that go on from some, all trained in one other process."""
-        jobs = [
-            Job(self.named, before, self.params[0], epochs, self.training)
-            for before, epochs in asked
-        ]
-        epochs = sum(len(job.epochs) for job in jobs)
-        return run_in_a_fresh_process(jobs, _START_S + _PATIENCE * self.epoch_s * epochs)
 
     def told_of_more(self) -> Figures:
         """Return the metrics after the first epochs, where their range says that it goes on."""
@@ -301,9 +198,11 @@ class Probe:
         """Why two trainings cannot be compared to the bit; empty where they can."""
         if not self.trainer.exact:
             return NOT_EXACT
-        if not self.repeats:
+        if not same(self.figures, self.again):
             return "twice the same is not the same already"
-        return "" if self.travels else "its state cannot be written down and read"
+        if isinstance(self.written, Exception):
+            return "its state cannot be written down"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -327,13 +226,6 @@ class _MoreToCome:
 
     def __contains__(self, epoch: object) -> bool:
         return epoch in self.epochs
-
-
-def _dumped_or_why(trainer: Trainer, state: State) -> bytes | Exception:
-    try:
-        return dumped(trainer, state)
-    except Exception as error:
-        return error
 
 
 def figures_of(trainer: Trainer, found: object) -> dict[str, float]:

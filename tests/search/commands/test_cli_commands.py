@@ -1,5 +1,6 @@
 """All commands under one name: which there are, their help, and what is said of a mistake."""
 
+import logging
 import os
 import re
 import subprocess
@@ -146,3 +147,25 @@ def test_python_m_search_runs_a_command_of_another_process(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "nothing" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["run", "--code", 300 * "x", "--dry-run"],
+        ["status", 300 * "x"],
+        ["serve", "--root", "a-file/x", "--port", "0", "--executor", "serial"],
+    ],
+)
+def test_what_the_system_refuses_to_a_command_is_one_message(
+    capfd, tmp_path, monkeypatch, as_packsweep, given
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").touch()
+    # Those of the tests hide what the last resort of logging would write.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    code, out, err = told(capfd, *given)
+    assert (code in (1, 2), out) == (True, "")
+    assert err.count("error: ") == 1
+    assert "Traceback" not in err
+    assert "logged before" not in err

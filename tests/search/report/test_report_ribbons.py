@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -56,3 +57,16 @@ def test_ribbons_lie_in_their_picture_the_best_on_top(tmp_path):
         assert min(numbers) >= 0
         assert max(numbers) <= max(WIDTH, HEIGHT)
     assert [axis.label for axis in found.axes][-1] == "validation cost"
+
+
+def test_any_name_and_any_text_of_a_hyperparameter_can_be_drawn():
+    names, texts = ("cost", "gamma"), np.array(["down to up", "cost", "up"], object)
+    trials = {
+        "number": np.arange(6), "state": np.array(["COMPLETE"] * 6, object),
+        "val_cost": np.arange(6) / 6, "cost": np.tile(texts, 2), "gamma": np.repeat([1.0, 2.0], 3),
+    }  # fmt: skip
+    axes = [SimpleNamespace(name=name, label=name) for name in names]
+    found = ribbons_of(SimpleNamespace(trials=trials, varying=axes), 1)
+    labels = [axis.label for axis in found.axes]
+    assert sorted(labels) == ["cost", "gamma", "validation cost"]
+    assert {text for _, text in found.axes[labels.index("cost")].texts} == set(texts)
