@@ -137,8 +137,9 @@ class _Placed:
 
     def _least(self, place: int) -> str:
         found = self.axis.bins[place]
-        is_pair = isinstance(found, Sequence) and not isinstance(found, str)
-        return axis_number(found[0]) if is_pair else self.text(place)
+        if isinstance(found, Sequence) and not isinstance(found, str):
+            return axis_number(found[0])
+        return self.text(place)
 
     def drawn(self) -> DrawnAxis:
         """Return the axis as it is drawn; the text of a bin of several values is its least one."""
