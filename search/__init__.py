@@ -113,7 +113,8 @@ def sweep(
         The options of ``search.run`` by their names: ``executor="serial"`` trains in this process
         instead of on Ray, ``workers``, ``address``, ``seed``, ``seeds``, ``sampler``, ``trials``,
         ``pruner``, ``trainer``, ``code``, ``target``, ``weights``, ``missing``, ``refits``,
-        ``optimum``, ``reuse``, ``fresh``, ``progress``.
+        ``optimum``, ``reuse``, ``fresh``, ``progress``. None leaves any out but
+        ``executor``, ``refits`` and those that are True or False.
 
     Returns
     -------

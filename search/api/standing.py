@@ -1,5 +1,6 @@
 """How a sweep stands, in the words of ``packsweep status --json``."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -30,8 +31,10 @@ def sweep_status(seen: Seen, tables: TrialTables) -> Status:
     folder = Path(row.folder)
     if RunFolder(folder).read_manifest() is None:
         return _before_its_start(seen)
+    # The log after the summary, which a run writes last: so it has all the rows that this counts.
+    run = RunState.read(folder)
     table = tables.get(folder)
-    run = RunState.read(folder, table.arrays)
+    run = replace(run, in_memory=table.arrays)
     # The log is that of the table; the manifest never changes.
     of = run.summary, run.writer
     known, found = table.worked_out.get(Status, (None, None))

@@ -16,7 +16,7 @@ from pathlib import Path
 from signal import SIGINT
 from tempfile import mkdtemp
 from types import FrameType
-from typing import Any, Literal, Self, TypedDict, Unpack
+from typing import Any, Literal, Self, TypedDict, Unpack, cast
 
 from rich.console import Console
 
@@ -80,6 +80,9 @@ class SweepOptions(TypedDict, total=False):
 
 
 _FLAGS = frozenset({"optimum", "retry_failed", "extend", "fresh", "progress"})
+
+_LEFT_OUT = frozenset(n for n in SweepOptions.__annotations__ if getattr(Options, n) in (None, ()))
+"""The options that None leaves out."""
 
 _ARGUMENTS = {
     **{name.replace("_", "-"): name for name in SweepOptions.__annotations__},
@@ -256,6 +259,7 @@ def _in_its_folder(
     on_event: Callable[[SweepEvent], object] | None,
     given: SweepOptions,
 ) -> SweepResult:
+    given = _without_nones(given)
     _check_options(given)
     if on_event is not None and not callable(on_event):
         raise ConfigError(f"on_event is {on_event!r}; it is a function that takes an event.")
@@ -350,6 +354,12 @@ def _table_of(grid: Mapping[str, Any] | Any, data: object) -> dict[str, Any]:
 
 def _reading(options: Options) -> Reading:
     return read_reading(options.reading).to_reading()
+
+
+def _without_nones(given: SweepOptions) -> SweepOptions:
+    """Return what is given but for None where it says no more than leaving the option out."""
+    said = {n: value for n, value in given.items() if value is not None or n not in _LEFT_OUT}
+    return cast(SweepOptions, said)
 
 
 def _check_options(given: Mapping[str, Any]) -> None:

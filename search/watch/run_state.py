@@ -81,16 +81,12 @@ class RunState:
     in_memory: Callable[..., tuple[NDArray[Any], ...]] | None = None
 
     @classmethod
-    def read(
-        cls, path: Place, in_memory: Callable[..., tuple[NDArray[Any], ...]] | None = None
-    ) -> Self:
+    def read(cls, path: Place) -> Self:
         """Read a run, which may be running.
 
         Parameters
         ----------
         path : Path or RemotePath
-        in_memory : callable, optional
-            As in the class.
 
         Raises
         ------
@@ -104,7 +100,7 @@ class RunState:
         config = SweepConfig.from_dict(manifest.config, str(path / "manifest.json"))
         # The writer first: one that ends in between has written its summary by then.
         writer = folder.find_writer()
-        return cls(folder, manifest, config, folder.read_summary(), writer, in_memory)
+        return cls(folder, manifest, config, folder.read_summary(), writer)
 
     @property
     def name(self) -> StateName:

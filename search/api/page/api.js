@@ -24,6 +24,12 @@ export class Refused extends Error {
 // How often something is asked that is put off; then whoever has asked is told so.
 const ATTEMPTS = 6;
 
+// Seconds that a page waits at most. What shall wait longer is told at once.
+const LONGEST = 60;
+
+/** What ends quietly, since nobody waits for it any more. */
+const ended = () => new DOMException("Nobody waits for it.", "AbortError");
+
 /** How many requests are put off now. */
 let waiting = 0;
 
@@ -36,8 +42,8 @@ async function putOff(seconds, signal) {
   waiting += 1;
   line.textContent = `The service is busy. This page asks again in ${seconds} s.`;
   await new Promise((resume) => {
-    setTimeout(resume, 1000 * seconds);
-    signal?.addEventListener("abort", resume);
+    setTimeout(resume, signal?.aborted ? 0 : 1000 * seconds);
+    signal?.addEventListener("abort", resume, { once: true });
   });
   waiting -= 1;
   if (!waiting) line.textContent = "";
@@ -51,13 +57,18 @@ async function refusal(answer) {
 
 /**
  * Ask the service. What only reads, and what has a key under which it is done once, is asked again
- * where the service says when; any other act is never repeated.
+ * where the service says when; any other act is never repeated. What the signal ends is an AbortError,
+ * and so is what a token was asked with that has been forgotten meanwhile; an act that is on its way
+ * comes to its end.
  * @param {string} method
  * @param {string} path
- * @param {{body?: unknown, key?: string, reads?: boolean, form?: "json" | "text" | "blob"}} [options]
+ * @param {{body?: unknown, key?: string, reads?: boolean, form?: "json" | "text" | "blob",
+ *   signal?: AbortSignal}} [options]
  * @returns {Promise<any>}
  */
-export async function ask(method, path, { body, key, reads = method === "GET", form = "json" } = {}) {
+export async function ask(
+  method, path, { body, key, reads = method === "GET", form = "json", signal } = {},
+) {
   const mine = token();
   /** @type {Record<string, string>} */
   const headers = { Authorization: `Bearer ${mine}` };
@@ -68,12 +79,15 @@ export async function ask(method, path, { body, key, reads = method === "GET", f
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
+      signal: reads ? signal : undefined,
     });
     if (answer.ok) return answer.status === 204 ? undefined : answer[form]();
     const refused = await refusal(answer);
-    if (!refused.wait || !(reads || key) || attempt === ATTEMPTS) throw refused;
-    await putOff(refused.wait);
-    if (token() !== mine) throw refused;  // signed out meanwhile
+    if (token() !== mine) throw ended();  // signed out meanwhile
+    const again = refused.wait && refused.wait <= LONGEST && (reads || key) && attempt < ATTEMPTS;
+    if (!again) throw refused;
+    await putOff(refused.wait, signal);
+    if (signal?.aborted || token() !== mine) throw ended();
   }
 }
 
@@ -127,7 +141,7 @@ export async function follow(tell, signal, newest, sweep) {
       if (error instanceof Refused && error.status === 401) throw error;
       if (error instanceof Refused) wait = error.wait;
     }
-    if (wait) await putOff(wait, signal);
+    if (wait) await putOff(Math.min(wait, LONGEST), signal);
     else await new Promise((resume) => setTimeout(resume, 1000));
   }
 }

@@ -1,13 +1,12 @@
 // @ts-check
 // Sweeps side by side: their settings where they differ, and what they have come to.
 
-import { ask } from "./api.js";
 import { element, number, stateOf, table, told } from "./parts.js";
 
 const MOST = 6;
 
 /** @param {HTMLElement} place @param {import("./sweeps.js").Page} page */
-export async function compare(place, { argument }) {
+export async function compare(place, { argument, ask }) {
   document.title = "Compare - packsweep";
   const picked = argument.split(",").filter(Boolean).slice(0, MOST);
   const { sweeps } = await ask("GET", "sweeps?limit=200");

@@ -1,14 +1,13 @@
 // @ts-check
 // Addresses that are told of events: one's own, and everybody's for an administrator.
 
-import { ask } from "./api.js";
 import { element, table, when } from "./parts.js";
 
 const KINDS = ["submitted", "changed", "state", "done", "failed", "cancelled", "deleted"];
 const USUAL = ["done", "failed", "cancelled"];
 
 /** @param {HTMLElement} place @param {import("./sweeps.js").Page} page */
-export async function hooks(place, { me, signal, tellError }) {
+export async function hooks(place, { me, signal, ask, tellError }) {
   document.title = "Hooks - packsweep";
   if (me.role === "viewer") {
     place.append(element("h1", {}, "Hooks"), element("p", {}, "Your token lets you look, not be told."));

@@ -26,21 +26,24 @@ export function tellError(error) {
     signIn(error.message);
     return;
   }
-  note.textContent = error instanceof TypeError
+  const problem = error instanceof TypeError
     ? "The service cannot be reached. What is shown may be old." : String(/** @type {any} */ (error).message);
+  if (!main.hasChildNodes()) signIn(problem);  // with the token, so that one can try again
+  note.textContent = problem;
   note.hidden = false;
 }
 
 /** @param {string} [problem] */
 function signIn(problem = "") {
   before.abort();
+  me = null;
   nav.hidden = leave.hidden = true;
   who.textContent = "";
   note.textContent = problem;
   note.hidden = !problem;
   document.title = "Sign in - packsweep";
   const field = element("input", {
-    type: "password", id: "token", autocomplete: "current-password", required: true,
+    type: "password", id: "token", autocomplete: "current-password", required: true, value: token(),
   });
   const form = element("form", {
     onsubmit: async (/** @type {Event} */ event) => {
@@ -56,6 +59,7 @@ function signIn(problem = "") {
     element("button", { className: "first", type: "submit" }, "Sign in"));
   main.replaceChildren(element("h1", {}, "Sign in"), form);
   field.focus();
+  /** @type {HTMLInputElement} */ (field).select();
 }
 
 const PAGES = /** @type {const} */ ([
@@ -66,12 +70,15 @@ const PAGES = /** @type {const} */ ([
   [/^(?:#\/)?$/, sweeps],
 ]);
 
-/** @type {any} */
+/** @type {any} who has signed in */
 let me = null;
 
 async function show() {
   before.abort();
   before = new AbortController();
+  const { signal } = before;
+  /** @type {typeof ask} what a page asks ends with it, unless it says otherwise */
+  const asking = (method, path, options) => ask(method, path, { signal, ...options });
   note.hidden = true;
   const address = location.hash;
   for (const link of nav.querySelectorAll("a")) {
@@ -86,7 +93,7 @@ async function show() {
       main.focus({ preventScroll: true });
       scrollTo(0, 0);
       try {
-        await page(place, { me, argument: found[1] ?? "", signal: before.signal, follow, tellError });
+        await page(place, { me, argument: found[1] ?? "", signal, ask: asking, follow, tellError });
       } catch (error) {
         tellError(error);
       }
@@ -98,8 +105,10 @@ async function show() {
 }
 
 async function start() {
+  before.abort();
+  before = new AbortController();
   try {
-    me = await ask("GET", "me");
+    me = await ask("GET", "me", { signal: before.signal });
   } catch (error) {
     tellError(error);
     return;
@@ -115,7 +124,7 @@ leave.addEventListener("click", () => {
   location.hash = "#/";
   signIn();
 });
-addEventListener("hashchange", () => (token() ? show() : signIn()));
+addEventListener("hashchange", () => (me ? show() : token() ? start() : signIn()));
 
 if (token()) start();
 else signIn();

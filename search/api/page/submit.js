@@ -1,7 +1,6 @@
 // @ts-check
 // Submit a sweep, or one like another with other values.
 
-import { ask } from "./api.js";
 import { element } from "./parts.js";
 
 const EXAMPLE = `dataset = "digits"
@@ -14,7 +13,7 @@ alpha = [0.1, 1.0, 10.0]
 `;
 
 /** @param {HTMLElement} place @param {import("./sweeps.js").Page} page */
-export async function submit(place, { me, argument: from, signal, tellError }) {
+export async function submit(place, { me, argument: from, signal, ask, tellError }) {
   document.title = "Submit - packsweep";
   if (me.role === "viewer") {
     place.append(element("h1", {}, "Submit"), element("p", {}, "Your token lets you look, not submit."));

@@ -1,7 +1,7 @@
 // @ts-check
 // One sweep, live: how far it is, what is best, cost over pairs of axes, trials, links, events.
 
-import { ask, Refused } from "./api.js";
+import { Refused } from "./api.js";
 import { pairs } from "./charts.js";
 import { parallel } from "./parallel.js";
 import { element, facts, number, stateOf, table, told, when, ENDED } from "./parts.js";
@@ -12,7 +12,7 @@ const ROWS = 50;
 const PAUSE = 4000, TIMES = 20;
 
 /** @param {HTMLElement} place @param {import("./sweeps.js").Page} page */
-export async function sweep(place, { me, argument: id, signal, follow, tellError }) {
+export async function sweep(place, { me, argument: id, signal, ask, follow, tellError }) {
   const head = element("div"), charts = element("div"), trials = element("div");
   const links = element("div"), events = element("div"), acts = element("p", { className: "acts" });
   const heading = (/** @type {string} */ text) => element("h2", {}, text);
@@ -76,7 +76,7 @@ export async function sweep(place, { me, argument: id, signal, follow, tellError
   const open = async (/** @type {string} */ name) => {
     try {
       const path = name === "log" ? `sweeps/${id}/log?form=csv` : `sweeps/${id}/files/${name}`;
-      const content = await ask("GET", path, { form: "blob" });
+      const content = await ask("GET", path, { form: "blob", signal: undefined });  // it comes to its end
       const endings = { report: "html", model: "npz", summary: "json", messages: "log", log: "csv" };
       const link = element("a", {
         href: URL.createObjectURL(content),

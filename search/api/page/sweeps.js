@@ -1,13 +1,13 @@
 // @ts-check
 // All sweeps: what runs, what waits and why, what has ended.
 
-import { ask } from "./api.js";
 import { element, number, stateOf, table, told, when, ENDED } from "./parts.js";
 
-/** @typedef {{me: any, argument: string, signal: AbortSignal, follow: Function, tellError: Function}} Page */
+/** @typedef {{me: any, argument: string, signal: AbortSignal,
+ *   ask: typeof import("./api.js").ask, follow: Function, tellError: Function}} Page */
 
 /** @param {HTMLElement} place @param {Page} page */
-export async function sweeps(place, { me, signal, follow, tellError }) {
+export async function sweeps(place, { me, signal, ask, follow, tellError }) {
   document.title = "Sweeps - packsweep";
   const live = element("div"), ended = element("div"), queues = element("div");
   const more = element("button", { type: "button", hidden: true, onclick: () => load(true) }, "Older ones");

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import pkgutil
 import tarfile
 from contextlib import suppress
 
@@ -22,6 +23,8 @@ from serving import GRID, Gate, grid, wait_for
 from search.api.bodies import MOST_BYTES
 from search.api.rates import Rates
 from search.watch import RunState, status_of
+
+TABLES_GET = "search.api.standing.TrialTables.get"
 
 
 @pytest.fixture(scope="module")
@@ -483,6 +486,32 @@ def test_a_status_is_that_of_the_folder_and_reads_its_log_once(tmp_path, monkeyp
         monkeypatch.setattr("search.api.standing.status_of", None)
         assert ann.json("GET", f"sweeps/{ended['id']}/status?again") == told
         assert ann("GET", f"sweeps/{ended['id']}/trials").json()["columns"][-1] == "source"
+
+
+@pytest.mark.parametrize("first", ["search.api.standing.RunState.read", TABLES_GET])
+def test_a_sweep_that_ends_while_its_status_is_read_has_all_its_rows(tmp_path, monkeypatch, first):
+    gate = Gate(allowed=2)
+    with asked(tmp_path, lambda: gate) as person:
+        ann = person("ann")
+        sweep = ann.submit(grid=GRID)["id"]
+        wait_for(lambda: ann.json("GET", f"sweeps/{sweep}")["finished"])
+        really, ending = pkgutil.resolve_name(first), []
+
+        def read(*args):
+            found = really(*args)
+            if not ending:  # between this and what is read after it, or before
+                ending.append(True)
+                gate.allowed = None
+                person.served.ended(sweep)
+            return found
+
+        monkeypatch.setattr(first, staticmethod(read) if "RunState" in first else read)
+        for _ in range(2):
+            told = ann.json("GET", f"sweeps/{sweep}/status")
+            rows = told["trials"]["finished"], len(told["best"])
+            assert rows == (16, 10) or told["wall_s"] is None
+        assert ending
+        assert rows == (16, 10)
 
 
 def test_who_asks_too_often_waits_as_long_as_is_said(tmp_path):

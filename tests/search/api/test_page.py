@@ -197,8 +197,8 @@ def test_a_mistake_is_told_in_the_service_s_words_and_a_viewer_cannot_submit(tmp
 class Busy:
     """Answers some requests of a page in place of the service, which is busy until `left` is 0."""
 
-    def __init__(self, page, method, address, left, status=503):
-        self.left, self.status, self.keys = left, status, []
+    def __init__(self, page, method, address, left, status=503, wait=20):
+        self.left, self.status, self.wait, self.keys = left, status, wait, []
         self._method = method
         page.route(re.compile(address), self)
 
@@ -212,7 +212,9 @@ class Busy:
             return
         self.left -= 1
         route.fulfill(
-            status=self.status, headers={"Retry-After": "20"}, json={"detail": "Too many ask."}
+            status=self.status,
+            headers={"Retry-After": str(self.wait)},
+            json={"detail": "Too many ask."},
         )
 
 
@@ -273,6 +275,93 @@ def test_an_act_is_asked_again_under_its_key_or_not_at_all(tmp_path, opened):
         assert changes.keys == [None]
         assert person("ann").json("GET", "sweeps")["sweeps"][0]["wanted"] == "run"
         opened.complaints.clear()
+
+
+@pytest.mark.parametrize("seconds", [61, 3600, 2**31])
+def test_nothing_waits_for_longer_than_a_minute(tmp_path, opened, seconds):
+    with asked(tmp_path) as person:
+        page = opened(person.url)
+        page.clock.install()
+        lists = Busy(page, "GET", r"/v1/sweeps\?", left=1, wait=seconds)
+        streams = Busy(page, "GET", "/v1/events$", left=1, wait=seconds)
+        page.reload()
+        page.get_by_label("Token").fill(token_of(person))
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("alert").get_by_text("Too many ask.").wait_for()
+        page.get_by_role("status").get_by_text("asks again in 60 s").wait_for()
+        page.clock.run_for(50_000)
+        page.evaluate("0")
+        assert (len(lists.keys), len(streams.keys)) == (1, 1)
+        page.clock.run_for(11_000)
+        wait_for_requests(page, streams, 2)
+        opened.complaints.clear()  # the browser tells of each refusal
+
+
+def test_a_page_that_was_left_sends_and_says_no_more(tmp_path, opened):
+    with asked(tmp_path, lambda: Gate(allowed=0)) as person:
+        api = person("ann")
+        page = opened(person.url)
+        page.clock.install()
+        page.reload()
+        sign_in(page, token_of(person))
+        busy, pages = page.locator("#busy"), page.get_by_role("navigation")
+        pages.get_by_role("link", name="Submit").click()
+        posts = Busy(page, "POST", "/v1/sweeps$", left=1)
+        page.get_by_role("button", name="Submit").click()
+        assert_it_ends_when_left(page, posts, pages.get_by_role("link", name="Sweeps"))
+        assert api.json("GET", "sweeps")["sweeps"] == []
+        sweep = api.submit(grid=WIDE)["id"]
+        page.goto(f"{person.url}/#/submit/{sweep}")
+        posts = Busy(page, "POST", f"/v1/sweeps/{sweep}/clone$", left=1)
+        page.get_by_role("button", name="Submit").click()
+        assert_it_ends_when_left(page, posts, pages.get_by_role("link", name="Hooks"))
+        assert len(api.json("GET", "sweeps")["sweeps"]) == 1
+        looks = Busy(page, "GET", f"/v1/sweeps/{sweep}$", left=1)
+        page.goto(f"{person.url}/#/sweeps/{sweep}")
+        assert_it_ends_when_left(page, looks, pages.get_by_role("link", name="Hooks"))
+        page.goto(f"{person.url}/#/sweeps/{sweep}")
+        files = Busy(page, "GET", "/files/summary$", left=1)
+        page.get_by_role("button", name="Get summary").click()
+        busy.get_by_text("asks again").wait_for()
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_label("Token").wait_for()
+        page.clock.run_for(21_000)
+        page.evaluate("0")
+        assert len(files.keys) == 1
+        assert busy.inner_text() == ""
+        assert page.get_by_role("alert").count() == 0
+        opened.complaints.clear()  # the browser tells of each refusal
+
+
+def assert_it_ends_when_left(page, busy, elsewhere):
+    page.locator("#busy").get_by_text("asks again").wait_for()
+    elsewhere.click()
+    page.get_by_text("None yet.").first.wait_for()
+    assert page.locator("#busy").inner_text() == ""
+    page.clock.run_for(21_000)
+    page.evaluate("0")
+    assert len(busy.keys) == 1
+    assert page.get_by_role("alert").count() == 0
+
+
+def test_who_is_refused_at_first_keeps_the_token_and_can_try_again(tmp_path, opened):
+    with asked(tmp_path) as person:
+        page = opened(person.url)
+        token = token_of(person)
+        sign_in(page, token)
+        refused = Busy(page, "GET", "/v1/me$", left=2, wait=3600)
+        page.reload()
+        page.get_by_role("alert").get_by_text("Too many ask.").wait_for()
+        assert page.get_by_label("Token").input_value() == token
+        page.goto(f"{person.url}/#/submit")
+        wait_for_requests(page, refused, 2)
+        page.get_by_role("alert").get_by_text("Too many ask.").wait_for()
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Submit a sweep").wait_for()
+        assert page.get_by_role("alert").count() == 0
+        page.get_by_role("button", name="Sign out").click()
+        assert page.get_by_label("Token").input_value() == ""
+        opened.complaints.clear()  # the browser tells of each refusal
 
 
 def test_names_and_values_are_shown_as_text(tmp_path, opened):

@@ -15,6 +15,7 @@ from model.errors import DataError
 from search.errors import ConfigError, InterruptedSweepError, NoResultError, RunFolderError
 from search.record import TrialLog
 from search.run import main
+from search.session.calling import SweepOptions
 
 SPACE = {
     "batch_size": [32, 64, 128],
@@ -221,6 +222,27 @@ def test_an_argument_of_another_kind_is_refused_by_its_name(given):
     (name,) = given
     with pytest.raises(ConfigError, match=f"^{name} is "):
         search.sweep(SPACE, "digits", **{**QUIET, **given})
+
+
+def test_none_leaves_an_option_out_where_it_can_be_left_out():
+    left_out = {
+        "target": None, "weights": None, "missing": None, "trainer": None, "code": None,
+        "seed": None, "seeds": None, "sampler": None, "trials": None, "objective": None,
+        "metrics": None, "products": None, "pruner": None, "reuse": None, "budget": None,
+        "target_value": None, "patience": None, "address": None, "workers": None,
+    }  # fmt: skip
+    found = search.sweep(SPACE, "digits", **{**left_out, **QUIET})
+    assert found.config == search.sweep(SPACE, "digits", **QUIET).config
+    others = SweepOptions.__annotations__.keys() - left_out.keys()
+    assert others == {
+        "refits", "optimum", "retry_failed", "extend", "fresh", "executor", "progress"
+    }  # fmt: skip
+    for name in others:
+        with pytest.raises(ConfigError, match=f"^{name} is None; "):
+            search.sweep(SPACE, "digits", **{**QUIET, name: None})
+    for name in ("sede", "run_dir"):
+        with pytest.raises(TypeError, match=f"has no option {name}"):
+            search.sweep(SPACE, "digits", **{name: None})
 
 
 def test_a_run_whose_trials_are_taken_over_is_named_by_text(by_command, tmp_path):
