@@ -230,19 +230,17 @@ class SampledSearch:
         if self._asked:
             # The largest: a wave that was planned anew has packs beyond those of later ones.
             proposal.first_pack = max(p.first_pack + p.n_packs for p in self._asked)
-        proposal.n_packs = len(self._planned(proposal).packs)
+        wave = self._open(proposal)
+        proposal.n_packs = len(wave.plan.packs)  # those of all replicates
         self.proposals.write(proposal)
         # After it: rows that no proposal asks for are not believed.
         self._log_missing(f"wave-{proposal.index:05d}-reused", known)
-        return self._open(proposal)
-
-    def _planned(self, proposal: Proposal) -> Plan:
-        return proposal.plan(self.rungs, self._layout, self.pack_by, self.live)
+        return wave
 
     def _open(self, proposal: Proposal) -> Wave:
         """Let the trials of a proposal run."""
         self._asked.append(proposal)
-        plan = self._planned(proposal)
+        plan = proposal.plan(self.rungs, self._layout, self.pack_by, self.live)
         first_unknown = self._first_unknown(proposal.index)
         wave = self.make_wave(WaveRequest(plan, proposal.index, first_unknown))
         self._active.append(_Active(proposal, wave))
