@@ -130,22 +130,19 @@ class _Placed:
 
     def text(self, place: int) -> str:
         """Return what is said of a bin."""
-        found = self.axis.bins[place]
-        if isinstance(found, Sequence) and not isinstance(found, str):
-            return " to ".join(map(axis_number, found))
-        return "no value" if found is None else axis_number(found)
+        return " to ".join(self._ends(place))
 
-    def _least(self, place: int) -> str:
+    def _ends(self, place: int) -> list[str]:
         found = self.axis.bins[place]
         if isinstance(found, Sequence) and not isinstance(found, str):
-            return axis_number(found[0])
-        return self.text(place)
+            return [axis_number(end) for end in found]
+        return ["no value" if found is None else axis_number(found)]
 
     def drawn(self) -> DrawnAxis:
         """Return the axis as it is drawn; the text of a bin of several values is its least one."""
         bins = self.axis.bins
         every = -(-len(bins) // _MOST_TEXTS)
-        texts = [(round(self.y(i), 1), self._least(i)) for i in range(0, len(bins), every)]
+        texts = [(round(self.y(i), 1), self._ends(i)[0]) for i in range(0, len(bins), every)]
         return DrawnAxis(self.label, round(self.x, 1), texts)
 
 
