@@ -39,7 +39,7 @@ def main() -> None:
     examples = Examples.from_dataset(load_dataset("fashion-mnist", notify=print), 0.2, 0)
     X, y = examples.X[:rows], examples.y[:rows]
     ways = {way.name: way for way in available_products()}
-    ways["fixed, in float64"] = FixedPointProducts(whole=False)
+    ways["fixed, in float64"] = FixedPointProducts("float64")
     sizes = load_config("full").space.axes["batch_size"]
     with one_blas_thread():
         compile_kernels()

@@ -11,11 +11,12 @@ size of the block instead of the mini-batch.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.products import NUMPY, Products
+from model.products import NUMPY, Products, Rows
 from model.seen_rows import SeenRows
 
 F32 = NDArray[np.float32]
@@ -93,6 +94,8 @@ class Block:
         (K, M): stored classes and columns.
     products : Products
         How it multiplies.
+    dtype : dtype
+        Of the rows: float32, or what its products have laid out.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Block:
         n_features: int,
         shape: tuple[int, int],
         products: Products = NUMPY,
+        dtype: Any = np.float32,
     ) -> None:
         from model.kernels import descend, descend_alike  # late: see `model.compiled`
 
@@ -112,14 +116,18 @@ class Block:
         self._tile = ALIKE_ROWS if self._alike else TILE_ROWS
         self._products = products.of_block(min(self.rows, self._tile), n_features, width)
         self._loop = descend_alike if self._alike else descend
-        self._X = np.empty((self.rows, n_features), np.float32)
+        self._X = np.empty((self.rows, n_features), dtype)
         self._Z = np.empty((self.rows, width), np.float32)
         self._correction = np.zeros((batch_size, width), np.float32)
         # A block of one mini-batch does not look ahead, and needs no Gram matrix.
         gram_columns = self.rows if n_batches > 1 else 0
         self._gram = np.empty((self.rows, gram_columns), np.float32)
 
-    def gather(self, X: F32 | SeenRows, rows: NDArray[np.intp]) -> F32:
+    def hold(self, V: F32) -> None:
+        """Begin with weights of shape (D, K*M), which `descend` alone changes from then on."""
+        self._products.hold(V)
+
+    def gather(self, X: Rows | SeenRows, rows: NDArray[np.intp]) -> Rows:
         """Return some rows of X, at most a block's, in memory that the next call writes over."""
         gathered = self._X[: len(rows)]
         if isinstance(X, SeenRows):
@@ -130,7 +138,7 @@ class Block:
 
     def descend(
         self,
-        X: F32,
+        X: Rows,
         y: I64,
         V: F32,
         scale: F64,
@@ -139,7 +147,7 @@ class Block:
         decay: F64,
         weights: F32 | None = None,
     ) -> F64:
-        """Take all steps of a block: V and b change in place, the new scale is returned.
+        """Take all steps of a block: V, which is held, and b change; the new scale is returned.
 
         Parameters
         ----------
@@ -158,7 +166,6 @@ class Block:
         batches = _slices(len(X), self.batch_size)
         # Mini-batch j begins with scales[j] and leaves scales[j + 1].
         scales = np.multiply.accumulate([scale, *[decay] * len(batches)])
-        self._products.hold(V)
         for tile in _slices(len(X), self._tile):
             self._products.project(X[tile], Z[tile])
         gram = self._gram_before(X, batches[-1].start)
@@ -177,11 +184,12 @@ class Block:
             else:
                 self._descend_weighted(z, correction, y[batch], now, then, step, b, weights[batch])
         for tile in _slices(len(X), self._tile):
-            self._products.update(X[tile], V, deltas=Z[tile])
+            last_one = tile.stop == len(X)
+            self._products.update(X[tile], V, deltas=Z[tile], then_hold=last_one)
         last: F64 = scales[-1]
         return last
 
-    def _gram_before(self, X: F32, start: int) -> F32:
+    def _gram_before(self, X: Rows, start: int) -> F32:
         """X X^T, or a matrix without columns if no mini-batch comes before `start` = 0."""
         n = len(X)
         if not start:

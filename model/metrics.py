@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState
-from model.products import NUMPY, Products
+from model.products import NUMPY, Products, Rows
 from model.seen_rows import SeenRows
 
 F32 = NDArray[np.float32]
@@ -178,7 +178,7 @@ class _Readings:
 
 def metrics_of_columns(
     state: PackState,
-    X: F32 | SeenRows,
+    X: Rows | SeenRows,
     y: I64,
     weights: F64 | None,
     names: Sequence[str],
@@ -211,7 +211,7 @@ def probabilities_of_column(state: PackState, X: F32) -> F64:
     return np.concatenate([next(_probabilities(state, part, NUMPY)) for part in parts])
 
 
-def _probabilities(state: PackState, X: F32, products: Products) -> Iterator[F64]:
+def _probabilities(state: PackState, X: Rows, products: Products) -> Iterator[F64]:
     """Yield the probabilities of some rows in each column, shape (k, c)."""
     K, M = state.b.shape
     with np.errstate(all="ignore"):  # a column may have diverged

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from model.average import Average, readings
 from model.block import Block, block_batches
-from model.products import NUMPY, Products
+from model.products import NUMPY, Products, Rows
 from model.seen_rows import SeenRows
 from model.shuffle import epoch_order
 
@@ -32,8 +32,9 @@ I64 = NDArray[np.int64]
 
 # Bumped whenever the numbers that training gives may change.
 TRAINER_VERSION = 2
-# Of products whose numbers have changed alone: in fixed point with blocks of 256 rows.
-_VERSIONS = {"fixed": 3}
+# Of products whose numbers have changed alone: in fixed point with blocks of 256 rows, then with
+# corrections whose terms are rounded together with their addition.
+_VERSIONS = {"fixed": 4}
 
 
 def trainer_version(products: str) -> int:
@@ -145,7 +146,7 @@ class PackState:
 
 def advance(
     state: PackState,
-    X: F32 | SeenRows,
+    X: Rows | SeenRows,
     y: I64,
     until_epoch: int,
     rows: NDArray[np.intp] | None = None,
@@ -184,7 +185,7 @@ def advance(
 
 def advance_averaging(
     state: PackState,
-    X: F32 | SeenRows,
+    X: Rows | SeenRows,
     y: I64,
     until_epoch: int,
     rows: NDArray[np.intp] | None = None,
@@ -221,7 +222,7 @@ def advance_averaging(
 
 def _advance(
     state: PackState,
-    X: F32 | SeenRows,
+    X: Rows | SeenRows,
     y: I64,
     until_epoch: int,
     rows: NDArray[np.intp] | None,
@@ -249,7 +250,8 @@ def _advance(
         n_batches = block_batches(state.batch_size, decay, len(b), alike=products.alike)
         # A mini-batch larger than the data is the data, and needs memory for no more.
         most = min(state.batch_size, len(y) if rows is None else len(rows))
-        block = Block(most, n_batches, X.shape[1], b.shape, products)
+        block = Block(most, n_batches, X.shape[1], b.shape, products, X.dtype)
+        block.hold(V)
         average = Average(V.shape, b.shape, alike=products.alike) if averaging else None
         for epoch in range(state.epoch, until_epoch):
             order = _order(len(y), state.seed, epoch, rows)

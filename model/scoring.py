@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState, advance_averaging
-from model.products import NUMPY, Products, products_named
+from model.products import NUMPY, Products, Rows, products_named
 from model.seen_rows import SeenRows
 
 F32 = NDArray[np.float32]
@@ -41,7 +41,7 @@ class Scores:
 
 def score(
     state: PackState,
-    X: F32 | SeenRows,
+    X: Rows | SeenRows,
     y: I64,
     counts: U8 | None = None,
     weights: F64 | None = None,
@@ -76,7 +76,7 @@ def score(
 
 
 def _tallied(
-    state: PackState, X: F32 | SeenRows, y: I64, cost: F64, correct: I64, products: Products
+    state: PackState, X: Rows | SeenRows, y: I64, cost: F64, correct: I64, products: Products
 ) -> Iterator[tuple[slice, F32]]:
     """Tally all rows, some at a time; yield which, and the loss of each in every column."""
     from model.kernels import tally  # late: see `model.compiled`
@@ -98,7 +98,7 @@ def _tallied(
 
 
 def _score_alike(
-    state: PackState, X: F32 | SeenRows, y: I64, counts: U8, weights: F64, products: Products
+    state: PackState, X: Rows | SeenRows, y: I64, counts: U8, weights: F64, products: Products
 ) -> Scores:
     """Score to the same bits on every machine, whatever other columns there are."""
     from model.kernels import add_in_order, tally_alike  # late: see `model.compiled`
@@ -131,7 +131,7 @@ def _score_alike(
 
 
 def _weighted_score(
-    state: PackState, X: F32 | SeenRows, y: I64, counts: U8, weights: F64
+    state: PackState, X: Rows | SeenRows, y: I64, counts: U8, weights: F64
 ) -> Scores:
     from model.kernels import tally  # late: see `model.compiled`
 

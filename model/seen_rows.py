@@ -43,6 +43,11 @@ class SeenRows:
         """(m, D)."""
         return len(self.order), self.sources[0].shape[1]
 
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """Of the rows that are made."""
+        return np.dtype(np.float32)
+
     def __len__(self) -> int:
         return len(self.order)
 

@@ -14,7 +14,7 @@ from model.features import AS_THEY_ARE, RAW, Features, fit_features
 from model.mapped import MappedRows
 from model.metrics import metrics_of_columns
 from model.pack import PackState, advance, advance_averaging
-from model.products import NUMPY, Products, products_named
+from model.products import NUMPY, Products, Rows, products_named
 from model.scoring import Scores, compile_kernels, penalty, score
 from model.seen_rows import SeenRows, source_of
 from model.shuffle import all_but, fold_rows, split_order
@@ -45,7 +45,7 @@ class Sample:
         The rows that are meant; None for all.
     """
 
-    X: F32 | SeenRows
+    X: Rows | SeenRows
     y: I64
     weights: F64 | None = None
     rows: NDArray[np.intp] | None = None
@@ -62,7 +62,7 @@ class Examples:
 
     Attributes
     ----------
-    X : ndarray of shape (n, D), float32, or SeenRows
+    X : ndarray of shape (n, D), float32, as its products have laid it out, or SeenRows
         The features that the trainer sees, laid out once or made of their source when a link needs
         them; of shape (folds + 1, n, D), or a tuple, where they are fitted in each fold, with those
         of the final training at the end.
@@ -94,7 +94,7 @@ class Examples:
         How the softmax trainer multiplies.
     """
 
-    X: F32 | SeenRows | tuple[SeenRows, ...]
+    X: Rows | SeenRows | tuple[SeenRows, ...]
     y: I64
     n_train: int
     n_classes: int
@@ -176,6 +176,12 @@ class Examples:
         """
         return products_named(self.products)
 
+    def laid_out(self) -> Self:
+        """Return the same with its rows as its products read them fastest, if they are laid out."""
+        if not isinstance(self.X, np.ndarray):
+            return self
+        return replace(self, X=self.way.laid_out(self.X))
+
     def training(self, replicate: int) -> Sample:
         """Return the rows that train a replicate."""
         if not self.folds:
@@ -201,7 +207,7 @@ class Examples:
         some = seen.part(rows) if isinstance(seen, SeenRows) else seen[rows]
         return Sample(some, self.y[rows], weights)
 
-    def _seen(self, replicate: int) -> F32 | SeenRows:
+    def _seen(self, replicate: int) -> Rows | SeenRows:
         """Return all rows as a replicate sees them, or with -1 as the final training does."""
         X, place = self.X, replicate % self.folds if self.folds and replicate >= 0 else -1
         if isinstance(X, np.ndarray):
@@ -374,6 +380,7 @@ def run_link(
         The replicate that the pack belongs to; it says which rows train and score.
     """
     compile_kernels(examples.products)  # loads them, which is no training and not in its seconds
+    examples = examples.laid_out()
     started_at, first = time.time(), state.epoch
     results, before = [], (began := time.perf_counter())
     for leg in legs:
@@ -458,6 +465,7 @@ def run_refit(examples: Examples, params: Mapping[str, Any], seed: int) -> Refit
     seed : int
         The seed of the shuffles.
     """
+    examples = examples.laid_out()
     sample = examples.all()
     state = PackState.start(
         params["batch_size"],

@@ -6,7 +6,7 @@ they mean: labels, epochs and hyperparameters are the trainer's.
 
 from model.products.choice import KINDS, available_products, products_named, work_bytes
 from model.products.fixed_point import fits
-from model.products.products import NUMPY, BlockProducts, NumpyProducts, Products
+from model.products.products import NUMPY, BlockProducts, NumpyProducts, Products, Rows
 
 __all__ = [
     "KINDS",
@@ -14,6 +14,7 @@ __all__ = [
     "BlockProducts",
     "NumpyProducts",
     "Products",
+    "Rows",
     "available_products",
     "fits",
     "products_named",

@@ -6,7 +6,8 @@ No loop lets the compiler contract or reorder: the bits are those of the lines a
 import numpy as np
 from numpy.typing import NDArray
 
-from model.compiled import compiled
+from model.compiled import compiled, njit
+from model.products.vectors import LANES, address, fma, four_rows_in_order
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -15,12 +16,35 @@ I32 = NDArray[np.int32]
 f32 = np.float32
 _MAGNITUDE = np.int32(0x7FFFFFFF)  # all but the sign of a float32
 
+BITS = 23
+"""Bits of a whole number in fixed point, beside its sign."""
+
+# q is at most 127 + 127 * 2^8 + 127 * 2^16, so that its three bytes have a sign each: the fraction
+# of a float32 up to which it is so, in 23 bits below 1/2.
+_FULLEST = np.int32(2 * 8_355_711 - 2**23)
+# Below 2^-100 a column is thought to be zero: the inverse of its unit would leave float32.
+_LEAST = np.int32(-100)
+
+
+@njit(inline="always")
+def units_of(top: I32, unit: F64, inverse: F32) -> None:
+    """Write the units of columns, and their inverses, from the bits of their largest magnitudes."""
+    for j in range(top.shape[0]):
+        power, fraction = top[j] >> np.int32(23), top[j] & np.int32(0x7FFFFF)
+        # The number is below 2^exponent, by so much that its bytes have a sign each.
+        exponent = max(power - np.int32(126) + (fraction > _FULLEST), _LEAST)
+        known = power < 255
+        wide = np.int64(1023 - BITS + exponent) << np.int64(52)
+        unit[j] = np.int64(wide).view(np.float64) if known else np.nan
+        bits = np.int32(127 + BITS - exponent) << np.int32(23)
+        inverse[j] = np.int32(bits).view(np.float32) if known else f32(0.0)
+
 
 @compiled()
-def largest(bits: I32, top: I32) -> None:
-    """Write each column's largest magnitude into `top`, as the bits of a float32.
+def units(bits: I32, top: I32, unit: F64, inverse: F32) -> None:
+    """Write the unit of each column, and its inverse.
 
-    As whole numbers these have the order of the magnitudes, with nan above all.
+    As whole numbers the bits of magnitudes have the order of the magnitudes, with nan above all.
 
     Parameters
     ----------
@@ -28,11 +52,13 @@ def largest(bits: I32, top: I32) -> None:
         The bits of numbers in float32.
     top : ndarray of shape (W,), int32
         Zero on entry.
+    unit, inverse : ndarray of shape (W,), float64 and float32
     """
     for i in range(bits.shape[0]):
         row = bits[i]
         for j in range(top.shape[0]):
             top[j] = max(top[j], row[j] & _MAGNITUDE)
+    units_of(top, unit, inverse)
 
 
 @compiled()
@@ -104,23 +130,28 @@ def join_and_subtract(sums: I32, unit: F64, V: F32) -> None:
 def sum_in_order(gram: F32, deltas: F32, correction: F32) -> None:
     """Write gram deltas over `correction`, each number summed up over the rows in their order.
 
+    Each term is rounded once, together with its addition.
+
     Parameters
     ----------
     gram : ndarray of shape (n, m)
     deltas : ndarray of shape (m, W)
     correction : ndarray of shape (n, W)
     """
-    W = correction.shape[1]
-    for i in range(correction.shape[0]):
-        out = correction[i]
-        for j in range(W):
-            out[j] = f32(0.0)
-        for k in range(0, gram.shape[1] // 4 * 4, 4):
-            g_0, g_1, g_2, g_3 = gram[i, k], gram[i, k + 1], gram[i, k + 2], gram[i, k + 3]
-            d_0, d_1, d_2, d_3 = deltas[k], deltas[k + 1], deltas[k + 2], deltas[k + 3]
-            for j in range(W):
-                out[j] = (((out[j] + g_0 * d_0[j]) + g_1 * d_1[j]) + g_2 * d_2[j]) + g_3 * d_3[j]
-        for k in range(gram.shape[1] // 4 * 4, gram.shape[1]):
-            g, d = gram[i, k], deltas[k]
-            for j in range(W):
-                out[j] += g * d[j]
+    n, W = correction.shape
+    wide, fours = W // (2 * LANES) * 2 * LANES, n // 4 * 4
+    g, d, out, count = address(gram), address(deltas), address(correction), deltas.shape[0]
+    g_stride, d_stride, out_stride = gram.strides[0], deltas.strides[0], correction.strides[0]
+    for j in range(0, 4 * wide, 8 * LANES):  # columns that stay in the first cache for all rows
+        for i in range(0, fours, 4):
+            rows, to = g + i * g_stride, out + i * out_stride + j
+            four_rows_in_order((rows, g_stride, d + j, d_stride, count, to, out_stride))
+    for i in range(n):
+        row, inner = correction[i], gram[i]
+        first = wide if i < fours else 0
+        for j in range(first, W):
+            row[j] = f32(0.0)
+        for k in range(count):
+            d_k = deltas[k]
+            for j in range(first, W):
+                row[j] = fma(inner[k], d_k[j], row[j])

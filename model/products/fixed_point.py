@@ -7,7 +7,8 @@ exact in whatever order, and each is rounded once: a column of a product has the
 machine and beside any other columns.
 
 In float32 each term and sum is rounded to 24 bits instead, so that neither is better. The sums are
-made of three products of bytes where oneDNN is at hand (`model.products.limbs`), else in float64.
+made of three products of bytes, in AMX's tiles (`model.products.tiles`) or by oneDNN
+(`model.products.limbs`), and where neither is at hand in float64.
 """
 
 from typing import Any, Protocol
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import MissingProductsError
-from model.products.library import onednn
-from model.products.limbs import LimbSums
-from model.products.products import BlockProducts
+from model.products.library import OneDnn, onednn
+from model.products.limbs import LimbSums, units
+from model.products.products import BlockProducts, Rows
+from model.products.tiles import TileSums, have_tiles
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -27,28 +29,21 @@ U8 = NDArray[np.uint8]
 MOST_FEATURES = 65_000
 """255 * 128 * 65,000 is below 2^31: no sum of a byte of 24 bits leaves int32."""
 
-# q is at most 127 + 127 * 2^8 + 127 * 2^16, so that its three bytes have a sign each.
-_BITS = 23
-_FULLEST = 8_355_711 / 2**_BITS
-
 # Rows that are looked at at a time.
 _CHUNK = 4096
-
-# Below 2^-100 a column is thought to be zero: the inverse of its unit would leave float32.
-_LEAST = -100
 
 
 class Sums(Protocol):
     """Exact sums of the products of bytes with whole numbers of 24 bits: one suite for all."""
 
-    def hold(self, F: F32, inverse: F32) -> None:
-        """Take the factor, as the whole numbers nearest to F times `inverse`, a number a column."""
+    def hold(self, F: F32) -> None:
+        """Take the factor, as whole numbers and a unit of each column."""
 
-    def write(self, X: U8, unit: F64, Z: F32) -> None:
-        """Z = X times the factor, times the unit of each column."""
+    def write(self, X: U8, Z: F32) -> None:
+        """Z = X times the factor."""
 
-    def subtract(self, X: U8, unit: F64, V: F32) -> None:
-        """V <- V - X^T times the factor, times the unit of each column."""
+    def subtract(self, X: U8, V: F32, *, then_hold: bool) -> None:
+        """V <- V - X^T times the factor; then take V as the factor, or leave that open."""
 
     def gram(self, X: U8, G: F32) -> None:
         """G = X X^T."""
@@ -68,23 +63,26 @@ class DoubleSums:
         self._sums = np.empty((max(rows, n_features), width))
         self._held = 0
 
-    def hold(self, F: F32, inverse: F32) -> None:
+    def hold(self, F: F32) -> None:
         """Round to whole numbers."""
         self._held = len(F)
+        self._unit, inverse = units(F)
         np.rint(F * inverse, out=self._factor[: self._held])
 
-    def write(self, X: U8, unit: F64, Z: F32) -> None:
+    def write(self, X: U8, Z: F32) -> None:
         """Multiply, and round once."""
         sums = self._sums[: len(X)]
         np.matmul(X.astype(np.float64), self._factor[: self._held], out=sums)
-        np.multiply(sums, unit, out=Z, casting="same_kind")
+        np.multiply(sums, self._unit, out=Z, casting="same_kind")
 
-    def subtract(self, X: U8, unit: F64, V: F32) -> None:
+    def subtract(self, X: U8, V: F32, *, then_hold: bool) -> None:
         """Multiply, and round the difference once."""
         sums = self._sums[: len(V)]
         np.matmul(X.T.astype(np.float64), self._factor[: self._held], out=sums)
-        np.multiply(sums, unit, out=sums)
+        np.multiply(sums, self._unit, out=sums)
         np.subtract(V, sums, out=V, casting="same_kind")
+        if then_hold:
+            self.hold(V)
 
     def gram(self, X: U8, G: F32) -> None:
         """Multiply, and round once."""
@@ -97,35 +95,53 @@ class FixedPointProducts:
 
     Parameters
     ----------
-    whole : bool, optional
-        Whether the sums are made of bytes by oneDNN, or else in float64, to the same bits; left
-        out, by oneDNN where it is there.
+    made : {"tiles", "bytes", "float64"}, optional
+        How the sums are made, to the same bits: in AMX's tiles, of bytes by oneDNN, or in float64.
+        Left out, by the first of these that is there.
 
     Raises
     ------
     MissingProductsError
-        If oneDNN is asked for and not there.
+        If what is asked for is not there.
     """
 
     name = "fixed"
     alike = True
 
-    def __init__(self, whole: bool | None = None) -> None:
-        self._library = None
-        if whole is not False:
-            try:
-                self._library = onednn()
-            except MissingProductsError:
-                if whole:
-                    raise
+    def __init__(self, made: str | None = None) -> None:
+        self._made, self._library = made, None
+        if made == "tiles" and not have_tiles():
+            raise MissingProductsError(
+                "This processor has no AMX, or its system does not allow it."
+            )
+        if made == "bytes":
+            self._library = onednn()
+        if made is None:
+            self._made, self._library = _fastest()
+
+    def laid_out(self, X: Rows) -> Rows:
+        """Return the rows as bytes, which are gathered in a quarter of the time."""
+        return X.astype(np.uint8)
 
     def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
         """Return products with memory for a factor and its sums."""
+        if self._made == "tiles":
+            return _FixedBlock(TileSums(rows, n_features, width), rows, n_features)
         if self._library is None:
             return _FixedBlock(DoubleSums(rows, n_features, width), rows, n_features)
         self._library.in_one_thread()
         sums = LimbSums(self._library, rows, n_features, width)
         return _FixedBlock(sums, rows, n_features)
+
+
+def _fastest() -> tuple[str, OneDnn | None]:
+    """Return how sums are made here, and the library that it takes."""
+    if have_tiles():
+        return "tiles", None
+    try:
+        return "bytes", onednn()
+    except MissingProductsError:
+        return "float64", None
 
 
 class _FixedBlock:
@@ -135,14 +151,13 @@ class _FixedBlock:
 
     def hold(self, V: F32) -> None:
         """Write it in fixed point."""
-        self._unit, inverse = units(V)
-        self._sums.hold(V, inverse)
+        self._sums.hold(V)
 
-    def project(self, X: F32, Z: F32) -> None:
+    def project(self, X: Rows, Z: F32) -> None:
         """Multiply."""
-        self._sums.write(self._bytes_of(X), self._unit, Z)
+        self._sums.write(self._bytes_of(X), Z)
 
-    def gram(self, X: F32, G: F32) -> None:
+    def gram(self, X: Rows, G: F32) -> None:
         """Multiply."""
         self._sums.gram(self._bytes_of(X), G)
 
@@ -152,39 +167,17 @@ class _FixedBlock:
 
         sum_in_order(gram, deltas, correction)
 
-    def update(self, X: F32, V: F32, deltas: F32) -> None:
+    def update(self, X: Rows, V: F32, deltas: F32, *, then_hold: bool) -> None:
         """Write the deltas in fixed point, and multiply them."""
-        self.hold(deltas)
-        self._sums.subtract(self._bytes_of(X), self._unit, V)
+        self._sums.hold(deltas)
+        self._sums.subtract(self._bytes_of(X), V, then_hold=then_hold)
 
-    def _bytes_of(self, X: F32) -> U8:
+    def _bytes_of(self, X: Rows) -> U8:
+        if X.dtype == np.uint8:
+            return X.view(np.uint8)  # which says so to the type checker
         seen = self._bytes[: len(X)]
         np.copyto(seen, X, casting="unsafe")
         return seen
-
-
-def units(F: F32) -> tuple[F64, F32]:
-    """Return the unit of each column's fixed point, and its inverse.
-
-    Of a column with a number that is not finite the unit is nan, and so is all that is made of it.
-
-    Examples
-    --------
-    >>> unit, inverse = units(np.array([[0.75, 3.0], [-0.5, 1.0]], np.float32))
-    >>> np.log2(unit), np.log2(inverse)
-    (array([-23., -21.]), array([23., 21.], dtype=float32))
-    """
-    from model.products.fixed_loops import largest  # late: see `model.compiled`
-
-    top = np.zeros(F.shape[1], np.int32)
-    largest(F.view(np.int32), top)
-    fraction, exponent = np.frexp(top.view(np.float32))
-    exponent = np.maximum(exponent + (fraction > _FULLEST), _LEAST)
-    finite = np.isfinite(fraction)
-    exponent = np.where(finite, exponent, 0)
-    unit = np.ldexp(1.0, exponent - _BITS)
-    inverse = np.ldexp(np.float32(1.0), _BITS - exponent).astype(np.float32)
-    return np.where(finite, unit, np.nan), np.where(finite, inverse, np.float32(0.0))
 
 
 def fits(X: NDArray[Any]) -> str | None:

@@ -43,7 +43,7 @@ class OneDnn:
         """
         self._set_threads(1)
 
-    def multiply(self, A: F32, B: F32, C: F32, *, transposed: bool = False) -> None:
+    def multiply(self, A: NDArray[Any], B: F32, C: F32, *, transposed: bool = False) -> None:
         """C = A B, or A^T B, in float32.
 
         Parameters
@@ -54,7 +54,7 @@ class OneDnn:
         """
         self._call(self._sgemm, A, B, C, transposed, 1.0, 0.0)
 
-    def subtract(self, A: F32, B: F32, C: F32) -> None:
+    def subtract(self, A: NDArray[Any], B: F32, C: F32) -> None:
         """C <- C - A^T B, in float32; A has the shape (k, m)."""
         self._call(self._sgemm, A, B, C, True, -1.0, 1.0)
 
@@ -78,7 +78,7 @@ class OneDnn:
 
     @staticmethod
     def _call(
-        function: Any, A: F32, B: F32, C: F32, transposed: bool, alpha: float, beta: float
+        function: Any, A: NDArray[Any], B: F32, C: F32, transposed: bool, alpha: float, beta: float
     ) -> None:
         m, n, k = _shape(A, B, C, transposed)
         status = function(

@@ -33,25 +33,28 @@ class LimbSums:
         self._sums = np.empty((max(rows, _TILE_FEATURES), 3 * width), np.int32)
         self._held = 0
 
-    def hold(self, F: F32, inverse: F32) -> None:
+    def hold(self, F: F32) -> None:
         """Write three bytes for each number."""
         self._held = len(F)
+        self._unit, inverse = units(F)
         self._loops.split(F, inverse, self._limbs[: self._held])
 
-    def write(self, X: U8, unit: F64, Z: F32) -> None:
+    def write(self, X: U8, Z: F32) -> None:
         """Multiply each byte, and round their sum once."""
         sums = self._sums[: len(X)]
         self._library.multiply_bytes(X, self._limbs[: self._held], sums)
-        self._loops.join(sums, unit, Z)
+        self._loops.join(sums, self._unit, Z)
 
-    def subtract(self, X: U8, unit: F64, V: F32) -> None:
+    def subtract(self, X: U8, V: F32, *, then_hold: bool) -> None:
         """Multiply for some features at a time, and round each difference once."""
         limbs = self._limbs[: self._held]
         for start in range(0, len(V), _TILE_FEATURES):
             some = slice(start, start + _TILE_FEATURES)
             sums = self._sums[: len(V[some])]
             self._library.multiply_bytes(X[:, some], limbs, sums, transposed=True)
-            self._loops.join_and_subtract(sums, unit, V[some])
+            self._loops.join_and_subtract(sums, self._unit, V[some])
+        if then_hold:
+            self.hold(V)
 
     def gram(self, X: U8, G: F32) -> None:
         """X X^T = X (X - 128)^T + 128 X 1: bytes with a sign go to 127 alone."""
@@ -60,3 +63,22 @@ class LimbSums:
         sums = np.empty((len(X), len(X)), np.int32)
         self._library.multiply_bytes(X, signed, sums)
         G[...] = sums.astype(np.int64) + 128 * X.sum(axis=1, dtype=np.int64)[:, None]
+
+
+def units(F: F32) -> tuple[F64, F32]:
+    """Return the unit of each column's fixed point, and its inverse.
+
+    Of a column with a number that is not finite the unit is nan, and so is all that is made of it.
+
+    Examples
+    --------
+    >>> unit, inverse = units(np.array([[0.75, 3.0], [-0.5, 1.0]], np.float32))
+    >>> np.log2(unit), np.log2(inverse)
+    (array([-23., -21.]), array([23., 21.], dtype=float32))
+    """
+    from model.products import fixed_loops  # late: see `model.compiled`
+
+    width = F.shape[1]
+    unit, inverse = np.empty(width), np.empty(width, np.float32)
+    fixed_loops.units(F.view(np.int32), np.zeros(width, np.int32), unit, inverse)
+    return unit, inverse

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.products.library import OneDnn, onednn
-from model.products.products import BlockProducts, NumpyBlock
+from model.products.products import BlockProducts, NumpyBlock, Rows
 
 F32 = NDArray[np.float32]
 
@@ -24,6 +24,10 @@ class OneDnnProducts:
     def __init__(self) -> None:
         self._library = onednn()
 
+    def laid_out(self, X: Rows) -> Rows:
+        """Return the same rows."""
+        return X
+
     def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
         """Return products that need no memory of ours."""
         del rows, n_features, width
@@ -37,10 +41,11 @@ class _OneDnnBlock(NumpyBlock):
     def __init__(self, library: OneDnn) -> None:
         self._library = library
 
-    def project(self, X: F32, Z: F32) -> None:
+    def project(self, X: Rows, Z: F32) -> None:
         """Multiply."""
         self._library.multiply(X, self._V, Z)
 
-    def update(self, X: F32, V: F32, deltas: F32) -> None:
+    def update(self, X: Rows, V: F32, deltas: F32, *, then_hold: bool) -> None:
         """Add up inside the library's call."""
+        del then_hold  # it is held as it is
         self._library.subtract(X, deltas, V)

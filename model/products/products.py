@@ -7,13 +7,16 @@ from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 
+Rows = NDArray[np.float32 | np.uint8]
+"""Rows in float32, or as `Products.laid_out` has them."""
+
 
 class BlockProducts(Protocol):
     """The products of blocks of one shape, with working memory that is made once.
 
-    `model.block.Block` calls `hold`, `project` for some rows at a time, `gram`, then `correct` for
-    each mini-batch but the first one, then `update` for some rows at a time. Scoring calls `hold`
-    once and then `project`.
+    `model.block.Block` calls `hold` once, and for each block of rows `project` for some at a time,
+    `gram`, then `correct` for each mini-batch but the first one, then `update` for some rows at a
+    time, the last time with `then_hold`. Scoring calls `hold` once and then `project`.
     """
 
     def hold(self, V: F32) -> None:
@@ -25,18 +28,18 @@ class BlockProducts(Protocol):
             Not changed as long as it is held.
         """
 
-    def project(self, X: F32, Z: F32) -> None:
+    def project(self, X: Rows, Z: F32) -> None:
         """Z = X V, with the V that is held.
 
         Parameters
         ----------
         X : ndarray of shape (n, D)
-            At most as many rows as the block has.
+            At most as many rows as the block has, in float32 or as `Products.laid_out` has them.
         Z : ndarray of shape (n, W)
             Written over.
         """
 
-    def gram(self, X: F32, G: F32) -> None:
+    def gram(self, X: Rows, G: F32) -> None:
         """G = X X^T, of shape (n, n)."""
 
     def correct(self, gram: F32, deltas: F32, correction: F32) -> None:
@@ -50,7 +53,7 @@ class BlockProducts(Protocol):
         correction : ndarray of shape (n, W)
         """
 
-    def update(self, X: F32, V: F32, deltas: F32) -> None:
+    def update(self, X: Rows, V: F32, deltas: F32, *, then_hold: bool) -> None:
         """V <- V - X^T deltas, in place.
 
         Parameters
@@ -58,6 +61,8 @@ class BlockProducts(Protocol):
         X : ndarray of shape (n, D)
         V : ndarray of shape (D, W)
         deltas : ndarray of shape (n, W)
+        then_hold : bool
+            Whether V is held afterwards, as by `hold`; else nothing is.
         """
 
 
@@ -76,6 +81,9 @@ class Products(Protocol):
     name: str
     alike: bool
 
+    def laid_out(self, X: Rows) -> Rows:
+        """Return rows as the products of blocks read them fastest; it may be the same array."""
+
     def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
         """Return the products of blocks of at most `rows` rows, D features and W columns."""
 
@@ -85,6 +93,10 @@ class NumpyProducts:
 
     name = "numpy"
     alike = False
+
+    def laid_out(self, X: Rows) -> Rows:
+        """Return the same rows."""
+        return X
 
     def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
         """Return products that need no memory."""
@@ -99,11 +111,11 @@ class NumpyBlock:
         """Keep it as it is."""
         self._V = V
 
-    def project(self, X: F32, Z: F32) -> None:
+    def project(self, X: Rows, Z: F32) -> None:
         """Multiply."""
         np.matmul(X, self._V, out=Z)
 
-    def gram(self, X: F32, G: F32) -> None:
+    def gram(self, X: Rows, G: F32) -> None:
         """Multiply."""
         np.matmul(X, X.T, out=G)
 
@@ -111,8 +123,9 @@ class NumpyBlock:
         """Multiply."""
         np.matmul(gram, deltas, out=correction)
 
-    def update(self, X: F32, V: F32, deltas: F32) -> None:
+    def update(self, X: Rows, V: F32, deltas: F32, *, then_hold: bool) -> None:
         """Add up inside the BLAS call; the transposed views copy nothing."""
+        del then_hold  # it is held as it is
         # Late, as scipy takes a quarter of a second to import, and a look at a run trains nothing.
         from scipy.linalg.blas import sgemm
 

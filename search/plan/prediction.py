@@ -223,6 +223,8 @@ def memory(config: SweepConfig, data: Dataset, width: int) -> Memory:
     others += kept_bytes(config.asked_metrics, n_scoring, data.n_classes)
     others += work_bytes(config.products, ALIKE_ROWS, n_features, K * width)
     alike = config.products in {"fixed", "auto"}  # which may become it
+    if alike and not stay:
+        others += n_all * n_features  # as bytes
     batches = [min(batch_size, n_train) for batch_size in config.batch_sizes]
     ahead = block_rows(K, width, alike=alike)
     link = max(link_mib(b, max(b, ahead), n_features, width, K) for b in batches)

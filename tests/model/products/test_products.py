@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from model.errors import MissingProductsError
 from model.products import KINDS, NUMPY, available_products, fits, library, products_named
-from model.products.fixed_point import MOST_FEATURES, FixedPointProducts, units
+from model.products.fixed_point import MOST_FEATURES, FixedPointProducts
+from model.products.limbs import units
 
 WAYS = {"numpy": lambda: NUMPY, "onednn": lambda: products_named("onednn"),
-        "fixed by bytes": lambda: FixedPointProducts(whole=True),
-        "fixed by float64": lambda: FixedPointProducts(whole=False)}  # fmt: skip
+        "fixed by tiles": lambda: FixedPointProducts("tiles"),
+        "fixed by bytes": lambda: FixedPointProducts("bytes"),
+        "fixed by float64": lambda: FixedPointProducts("float64")}  # fmt: skip
 FIXED = [name for name in WAYS if name.startswith("fixed")]
 LARGEST = 8_355_711  # of three bytes with a sign each, the smaller of both ends
 
@@ -57,9 +59,30 @@ def test_they_are_the_products(way, n, D, W):
     terms = np.abs(G.astype(float)) @ np.abs(wide_deltas)
     close(correction, G.astype(float) @ wide_deltas, terms)
     new = V.copy()
-    products.update(X, new, deltas)
+    products.update(X, new, deltas, then_hold=False)
     terms = np.abs(wide_V).max(axis=0) + n * 255 * np.abs(wide_deltas).max(axis=0)
     close(new, wide_V - wide_X.T @ wide_deltas, terms)
+
+
+def test_what_an_update_leaves_is_held_as_if_it_were_new(way):
+    X, V, deltas = rows(9, 20), factor(20, 6), factor(9, 6)
+    products = way.of_block(9, 20, 6)
+    then, anew = np.empty((9, 6), np.float32), np.empty((9, 6), np.float32)
+    products.hold(V)
+    products.update(X, V, deltas, then_hold=True)
+    products.project(X, then)
+    products.hold(V)
+    products.project(X, anew)
+    assert np.array_equal(then, anew)
+
+
+def test_rows_that_are_laid_out_give_the_same(way):
+    X, V = rows(9, 20), factor(20, 6)
+    products, Z, same = way.of_block(9, 20, 6), *np.empty((2, 9, 6), np.float32)
+    products.hold(V)
+    products.project(X, Z)
+    products.project(way.laid_out(X), same)
+    assert np.array_equal(Z, same)
 
 
 def test_fewer_rows_than_the_block_has(way):
@@ -86,7 +109,8 @@ def test_numbers_that_are_not_finite_stay_in_their_column(way):
             with np.errstate(all="ignore"):
                 products.hold(part)
                 products.project(X, Z)
-                products.update(X, part, np.ascontiguousarray(deltas[:, list(columns)]))
+                products.update(X, part, np.ascontiguousarray(deltas[:, list(columns)]),
+                                then_hold=False)  # fmt: skip
             outcomes.append((Z, part))
         (Z, new), (Z_others, new_others) = outcomes
         np.testing.assert_allclose(np.delete(Z, 2, axis=1), Z_others, rtol=1e-4)
@@ -137,31 +161,34 @@ def test_a_column_has_the_same_bits_beside_any_others(fixed, seed, columns):
         products.project(X, Z)
         products.gram(X, G)
         products.correct(G, of_part, correction)
-        products.update(X, part, of_part)
+        products.update(X, part, of_part, then_hold=False)
         found.append((Z, correction, part))
     for whole, alone in zip(*found, strict=True):
         assert np.array_equal(whole[:, some], alone)
 
 
-@given(seed=st.integers(0, 2**32 - 1))
+@given(
+    seed=st.integers(0, 2**32 - 1), n=st.integers(1, 130), D=st.integers(1, 200),
+    W=st.integers(1, 70), laid_out=st.booleans(),
+)  # fmt: skip
 @settings(max_examples=30)
-def test_bytes_and_float64_give_the_same_bits(seed):
-    try:
-        ways = [FixedPointProducts(whole=True), FixedPointProducts(whole=False)]
-    except MissingProductsError as missing:
-        pytest.skip(str(missing))
+def test_however_the_sums_are_made_the_bits_are_the_same(fixed, seed, n, D, W, laid_out):
+    """Two blocks one after the other, of which the second projects by what the first one held."""
     found = []
-    for fixed in ways:
-        X, V, deltas = rows(100, 300, seed), factor(300, 12, seed), factor(100, 12, seed + 1)
-        products = fixed.of_block(100, 300, 12)
-        Z, G = np.empty((100, 12), np.float32), np.empty((100, 100), np.float32)
-        products.hold(V)
-        products.project(X, Z)
-        products.gram(X, G)
-        products.update(X, V, deltas)
-        found.append((Z, G, V))
-    for by_bytes, by_doubles in zip(*found, strict=True):
-        assert np.array_equal(by_bytes, by_doubles)
+    for products in (fixed, FixedPointProducts("float64")):
+        X, V, deltas = rows(n, D, seed), factor(D, W, seed), factor(n, W, seed + 1)
+        if laid_out:
+            X = products.laid_out(X)
+        Z, then, G = (np.empty(shape, np.float32) for shape in ((n, W), (n, W), (n, n)))
+        block = products.of_block(n, D, W)
+        block.hold(V)
+        block.project(X, Z)
+        block.gram(X, G)
+        block.update(X, V, deltas, then_hold=True)
+        block.project(X, then)
+        found.append((Z, G, V, then))
+    for those, by_doubles in zip(*found, strict=True):
+        assert np.array_equal(those, by_doubles)
 
 
 def test_no_sum_leaves_its_type(fixed):

@@ -88,16 +88,16 @@ MANY = [(1e-6, 0.1), (1e-7, 100.0), (1e-6, 9e5), (2e-6, 0.0), (1e-6, 1e6), (1e-6
         (5e-7, 1.0), (1e-6, 3e6), (1e-6, 10.0), (1e-9, 1e4)]  # fmt: skip
 
 
-@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("made", ["tiles", "bytes", "float64"])
 @pytest.mark.parametrize("weighted", [False, True])
 @given(some=st.sets(st.integers(0, 39), min_size=1, max_size=30), seed=st.integers(0, 2**31),
        batch_size=st.sampled_from([1, 8, 50, 64, 300]))  # fmt: skip
 @settings(max_examples=8)
 def test_in_fixed_point_a_trial_has_the_same_bits_in_any_pack(
-    whole, weighted, some, seed, batch_size
+    made, weighted, some, seed, batch_size
 ):
     try:
-        fixed = FixedPointProducts(whole)
+        fixed = FixedPointProducts(made)
     except MissingProductsError as missing:
         pytest.skip(str(missing))
     X, y = images(400, seed)
@@ -124,17 +124,18 @@ def test_in_fixed_point_a_trial_has_the_same_bits_in_any_pack(
     assert np.array_equal(penalties[places], penalties_alone, equal_nan=True)
 
 
-def test_bytes_and_float64_train_to_the_same_bits():
+@pytest.mark.parametrize("made", ["tiles", "bytes"])
+def test_however_the_sums_are_made_training_gives_the_same_bits(made):
     try:
-        by_bytes = FixedPointProducts(whole=True)
+        fixed = FixedPointProducts(made)
     except MissingProductsError as missing:
         pytest.skip(str(missing))
     X, y = images(500)
     for batch_size in (8, 64, 150):
         state = start(batch_size, MANY)
         found = [
-            advance_averaging(state, X, y, 3, products=products)
-            for products in (by_bytes, FixedPointProducts(whole=False))
+            advance_averaging(state, products.laid_out(X), y, 3, products=products)
+            for products in (fixed, FixedPointProducts("float64"))
         ]
         assert same(found[0][0], found[1][0])
         assert same(found[0][1], found[1][1])

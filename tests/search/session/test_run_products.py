@@ -20,7 +20,7 @@ SPACE = {
     "epochs": [1, 2],
     "alpha": [0.0, 0.1, 1.0, 10.0, 1e4, 9e5],
 }
-FIXED = FixedPointProducts(whole=False)
+FIXED = FixedPointProducts("float64")
 
 
 def sweep(folder, data="digits", grid=None, **options):
