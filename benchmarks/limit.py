@@ -2,9 +2,11 @@
 
 The floating-point operations of the plan's two training products, over the time and the cores,
 divided by the rate of 2048-cubed float32 products on the same cores, measured just before and
-after. Gram matrices, scoring, softmax and everything else count as time, not as operations.
+after. Gram matrices, scoring, softmax and everything else count as time, not as operations. With
+other products it is divided by their own rate too: that of X V alone, at the shape of a pack.
 
     python benchmarks/limit.py            the full grid on real data, then single packs
+    python benchmarks/limit.py --products fixed
     python benchmarks/limit.py --short    single packs only, fewer rows
 """
 
@@ -12,6 +14,7 @@ import argparse
 import os
 import tempfile
 import time
+import timeit
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from harness import gemm_rate, report
 from cluster.executor import one_blas_thread
 from model.data.sources import load_dataset
 from model.pack import PackState, advance
+from model.products import KINDS, NUMPY, Products, products_named
 from model.scoring import score
 from model.tasks import Examples
 from search.config import load_config
@@ -36,17 +40,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--products", choices=KINDS, default=NUMPY.name)
     parser.add_argument("--short", action="store_true")
     args = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))[: args.cores]
     os.sched_setaffinity(0, cores)
-    figures = {} if args.short else whole_sweep(cores)
-    figures |= single_packs(rows=6000 if args.short else 24000)
+    way = products_named(args.products)
+    figures = {} if args.short else whole_sweep(cores, way)
+    figures |= single_packs(6000 if args.short else 24000, way)
     figures |= resampling()
-    report(f"limit_{len(cores)}_cores", figures, keep=not args.short)
+    name = f"limit_{len(cores)}_cores" + ("" if way is NUMPY else f"_{way.name}")
+    report(name, figures, keep=not args.short)
 
 
-def whole_sweep(cores: list[int]) -> dict[str, float]:
+def whole_sweep(cores: list[int], way: Products) -> dict[str, float]:
     """Fractions of the aggregate rate that the training part and the whole command reach."""
     config = load_config("full")
     data = load_dataset("fashion-mnist", notify=print)
@@ -54,7 +61,7 @@ def whole_sweep(cores: list[int]) -> dict[str, float]:
     flops = epochs_flops(plan.column_epochs, config, data)
     before = gemm_rate(cores)
     with tempfile.TemporaryDirectory() as folder:
-        timing = sweep("full", Path(folder) / "run")
+        timing = sweep("full", Path(folder) / "run", "--products", way.name)
     rate = (before + gemm_rate(cores)) / 2
     return {
         "operations": flops,
@@ -65,23 +72,37 @@ def whole_sweep(cores: list[int]) -> dict[str, float]:
         "command_s": timing["command_s"],
         "training_fraction": flops / 1e9 / timing["training_s"] / rate,
         "command_fraction": flops / 1e9 / timing["command_s"] / rate,
+        "own_gflops": (own := own_rate(way) * len(cores)),
+        "training_fraction_of_own": flops / 1e9 / timing["training_s"] / own,
         "workers_busy": timing["compute_s"] / timing["training_s"] / len(cores),
     }
 
 
-def single_packs(rows: int) -> dict[str, float]:
+def own_rate(way: Products) -> float:
+    """Return the rate of X V alone, at the shape of a pack, on one core, in GFLOP/s."""
+    rng = np.random.default_rng(0)
+    X = way.laid_out(rng.integers(0, 256, (256, 784)).astype(np.float32))
+    V, Z = rng.standard_normal((784, 9 * WIDTH), np.float32), np.empty((256, 9 * WIDTH), np.float32)
+    with one_blas_thread():
+        block = way.of_block(*X.shape, V.shape[1])
+        block.hold(V)
+        least = min(timeit.repeat(lambda: block.project(X, Z), number=20, repeat=20)) / 20
+    return 2 * X.size * V.shape[1] / least / 1e9
+
+
+def single_packs(rows: int, way: Products) -> dict[str, float]:
     """Fraction of one core's rate that one pack of 64 reaches, for each batch size of the grid."""
     config = load_config("full")
     examples = Examples.from_dataset(load_dataset("fashion-mnist", notify=print), 0.2, 0)
-    X, y = examples.X[:rows], examples.y[:rows]
+    X, y = way.laid_out(examples.X[:rows]), examples.y[:rows]
     with one_blas_thread():
         return {
-            f"pack_fraction_batch_{batch_size}": pack_fraction(config, batch_size, X, y)
+            f"pack_fraction_batch_{batch_size}": pack_fraction(config, batch_size, X, y, way)
             for batch_size in config.space.axes["batch_size"]
         }
 
 
-def pack_fraction(config, batch_size, X, y) -> float:
+def pack_fraction(config, batch_size, X, y, way) -> float:
     """Median of five pairs, pack and product in turn, because the machine's speed drifts."""
     columns = [
         (r, a) for r in config.space.axes["learning_rate"] for a in config.space.axes["alpha"]
@@ -90,13 +111,13 @@ def pack_fraction(config, batch_size, X, y) -> float:
     state = PackState.start(
         batch_size, learning_rate, alpha, n_features=X.shape[1], n_classes=10, seed=0
     )
-    advance(state, X[:2048], y[:2048], 1)
+    advance(state, X[:2048], y[:2048], 1, products=way)
     flops = 4 * len(y) * X.shape[1] * 9 * WIDTH
     fractions = []
     for _ in range(5):
         product = gemm_seconds()
         start = time.perf_counter()
-        advance(state, X, y, 1)
+        advance(state, X, y, 1, products=way)
         seconds = time.perf_counter() - start
         product = min(product, gemm_seconds())
         fractions.append(flops / seconds / (2 * 2048**3 / product))

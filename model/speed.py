@@ -100,8 +100,8 @@ def measure(
     compile_kernels()
     way = products_named(products)
     widths, rows = _sizes(n_features, n_classes)
-    X, y = _rows(rows, n_features, n_classes)
-    X = way.laid_out(X)
+    plain, y = _rows(rows, n_features, n_classes)
+    X = way.laid_out(plain)
 
     def pack(batch_size: int, width: int) -> PackState:
         return _pack(batch_size, width, n_features, n_classes)
