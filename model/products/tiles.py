@@ -72,6 +72,8 @@ class TileSums:
 
     def hold(self, F: F32) -> None:
         """Write panels of three bytes for each number."""
+        _, _, deep, _ = self._factor.shape
+        _check(F, 4 * deep, self._inverse.size)
         self._loops.hold(F, self._top, self._factor, self._unit, self._inverse, self._rest)
 
     def write(self, X: U8, Z: F32) -> None:
@@ -89,6 +91,7 @@ class TileSums:
         self._multiply(columns, V, subtracting=True, holding=then_hold)
 
     def _multiply(self, X: U8, Z: F32, *, subtracting: bool = False, holding: bool = False) -> None:
+        _check(Z, len(X), self._unit.size)
         self._loops.multiply(
             self._config, X, self._top, self._factor, self._unit, self._inverse, Z, self._sums,
             self._rest, subtracting, holding,
@@ -97,12 +100,22 @@ class TileSums:
     def gram(self, X: U8, G: F32) -> None:
         """Multiply, and round once."""
         n, D = X.shape
+        _check(G, len(self._rows), n)
         self._rows[:n, :D] = X
         panels = _up(n, self._lanes) // self._lanes
         words = self._rows[: panels * self._lanes].view(np.int32)
         words = words.reshape(panels, self._lanes, -1)
         np.copyto(self._words[:panels], words.transpose(0, 2, 1))
         self._loops.gram(self._config, self._rows, self._words, G, self._sums, self._rest)
+
+
+def _check(F: F32, most_rows: int, most_columns: int) -> None:
+    """Refuse what loops that know addresses alone would read or write beyond its end."""
+    n, W = F.shape
+    if most_rows < n or most_columns < W:
+        raise ValueError(f"{F.shape} is beyond ({most_rows}, {most_columns})")
+    if F.dtype != np.float32 or (W > 1 and F.strides[1] != F.itemsize):
+        raise ValueError("the rows of a matrix are not in one piece, or not in float32")
 
 
 def _up(count: int, multiple: int) -> int:

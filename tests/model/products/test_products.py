@@ -1,12 +1,23 @@
 """What all ways of multiplying give: the products, and some of them the same bits everywhere."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import MissingProductsError
-from model.products import KINDS, NUMPY, available_products, fits, library, products_named
+from model.products import (
+    KINDS,
+    NUMPY,
+    available_products,
+    fits,
+    fixed_point,
+    library,
+    products_named,
+    tiles,
+)
 from model.products.fixed_point import MOST_FEATURES, FixedPointProducts
 from model.products.limbs import units
 
@@ -264,6 +275,39 @@ class Stated:
 
     def locate(self):
         return self._path
+
+
+@pytest.mark.parametrize("lacking", ["machine", "system", "permission", "call"])
+def test_without_amx_or_leave_to_use_it_there_are_no_tiles(lacking, monkeypatch):
+    def library(name):
+        assert name is None
+        if lacking == "call":
+            raise OSError("no such library")
+        return SimpleNamespace(syscall=lambda *_: -1)
+
+    if lacking == "machine":
+        monkeypatch.setattr(tiles.platform, "machine", lambda: "aarch64")
+    elif lacking == "system":
+        monkeypatch.setattr(tiles.sys, "platform", "darwin")
+    monkeypatch.setattr(tiles.ctypes, "CDLL", library)
+    assert tiles.have_tiles.__wrapped__() is False
+    monkeypatch.setattr(fixed_point, "have_tiles", lambda: False)
+    with pytest.raises(MissingProductsError, match="AMX"):
+        FixedPointProducts("tiles")
+    assert FixedPointProducts().of_block(1, 1, 1)
+
+
+def test_tiles_refuse_what_they_would_read_beyond_its_end():
+    try:
+        block = FixedPointProducts("tiles").of_block(4, 20, 6)
+    except MissingProductsError as missing:
+        pytest.skip(str(missing))
+    block.hold(factor(20, 6))
+    for V in (factor(65, 6), factor(20, 17), factor(6, 20).T, factor(20, 6).astype(float)):
+        with pytest.raises(ValueError, match=r"beyond|in one piece"):
+            block.hold(V)
+    with pytest.raises(ValueError, match="beyond"):
+        block.project(rows(4, 20), np.empty((33, 6), np.float32))
 
 
 def test_shapes_that_do_not_go_together_are_refused():
