@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 from model.errors import PacksweepError
 from model.seal import Seal
 from search.errors import ObjectStoreError, RunFolderError, StoreError
-from search.record.columns import SOFTMAX_LAYOUT, Layout
+from search.record.log import SOFTMAX_LAYOUT, Layout
 from search.record.manifest import Manifest, layout_of, parse_manifest
 from search.record.move_aside import MOVED, delete_run, finish_move, move_aside
 from search.record.summary import Summary

@@ -20,8 +20,8 @@ from over_http import asked
 from schemathesis import GenerationMode
 from serving import GRID, Gate, grid, wait_for
 
-from search.api.bodies import MOST_BYTES
-from search.api.rates import Rates
+from search.api.entrance.bodies import MOST_BYTES
+from search.api.entrance.rates import Rates
 from search.watch import RunState, status_of
 
 TABLES_GET = "search.api.standing.TrialTables.get"

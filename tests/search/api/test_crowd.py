@@ -11,8 +11,8 @@ from over_http import asked, listening
 from serving import Gate, serving
 
 from search.api import broadcast
-from search.api.kept import Kept
-from search.api.rates import Rates
+from search.api.entrance.kept import Kept
+from search.api.entrance.rates import Rates
 from search.errors import StoreError
 from search.service import Desk
 
@@ -38,7 +38,7 @@ def counted(monkeypatch):
 
 
 def test_what_has_not_changed_is_worked_out_once_and_not_sent_again(ann, counted, monkeypatch):
-    monkeypatch.setattr("search.api.kept._SECONDS", 1e9)
+    monkeypatch.setattr("search.api.entrance.kept._SECONDS", 1e9)
     sweep = ann.submit()["id"]
     ann.ended(sweep)
     path = f"sweeps/{sweep}/trials"
@@ -53,7 +53,7 @@ def test_what_has_not_changed_is_worked_out_once_and_not_sent_again(ann, counted
 
 
 def test_whoever_changes_something_sees_it_at_once(ann, monkeypatch):
-    monkeypatch.setattr("search.api.kept._SECONDS", 1e9)
+    monkeypatch.setattr("search.api.entrance.kept._SECONDS", 1e9)
     sweep = ann.submit()["id"]
     for priority in range(20):
         ann("PATCH", f"sweeps/{sweep}", json={"priority": priority})
@@ -267,7 +267,7 @@ def test_a_reader_who_falls_behind_is_left_and_the_newest_progress_replaces_olde
 def test_nobody_at_the_door_waits_for_a_transaction_and_a_ledger_that_fails_is_said(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("search.api.kept._SECONDS", 1e9)
+    monkeypatch.setattr("search.api.entrance.kept._SECONDS", 1e9)
     with asked(tmp_path, lambda: Gate(0)) as person:
         ann, ledger = person("ann"), person.served.service.ledger
         tag = ann("GET", "sweeps").headers["etag"]

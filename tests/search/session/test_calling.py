@@ -196,7 +196,7 @@ def test_a_uri_is_a_folder_too(tmp_path):
 
 
 def test_killed_while_its_log_is_merged_the_next_call_brings_it_to_its_end(tmp_path, monkeypatch):
-    monkeypatch.setattr("search.record.trial_log._FEW", 2)
+    monkeypatch.setattr("search.record.log.trial_log._FEW", 2)
     run = tmp_path / "run"
     with monkeypatch.context() as patch:  # the files that are replaced stay, as after a kill
         patch.setattr(TrialLog, "_delete_replaced", lambda log: None)

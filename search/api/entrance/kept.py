@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 from model.errors import PacksweepError
-from search.api.bodies import App, Message, Receive, Scope, Send
+from search.api.entrance.bodies import App, Message, Receive, Scope, Send
 from search.api.problems import problem
 from search.service import Desk
 
