@@ -77,6 +77,24 @@ def test_one_person_s_answers_are_not_another_s(tmp_path):
             bob("GET", "acts", expect=403)
 
 
+def test_who_a_token_is_is_worked_out_once_for_each_and_anew_when_something_happens(
+    tmp_path, counted, monkeypatch
+):
+    monkeypatch.setattr("search.api.entrance.kept._SECONDS", 1e9)
+    with asked(tmp_path, lambda: Gate(0)) as person:
+        ann, bob = person("ann"), person("bob", "viewer")
+        for _ in range(3):
+            told = [one.json("GET", "me") for one in (ann, bob)]
+            assert [(who["person"], who["role"]) for who in told] == [
+                ("ann", "submitter"), ("bob", "viewer"),
+            ]  # fmt: skip
+        assert counted["/v1/me"] == 2
+        sweep = ann.submit()["id"]
+        events = bob.json("GET", "events/past")
+        assert bob.json("GET", "me")["event"] >= events[-1]["id"] > told[1]["event"]
+        assert events[-1]["sweep"] == sweep
+
+
 class Still:
     """A desk at which nothing changes."""
 
