@@ -88,7 +88,8 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
     random_state : int, RandomState or None
         Where the random numbers of candidates that are drawn come from.
     scoring, n_jobs, refit, cv, pre_dispatch, error_score, return_train_score
-        As in `GridSearchCV`. With Ray, `n_jobs` is the most trainings at the same time.
+        As in `GridSearchCV`, but a `refit` that names another score than the only one is refused.
+        With Ray, `n_jobs` is the most trainings at the same time.
     verbose : int
         From 1 how far the search is, drawn over itself in a terminal or a notebook and nowhere
         else; from 2 a line for each candidate and split.

@@ -202,6 +202,7 @@ MASKED = np.ma.masked_greater(ROWS[0], 7)
         (load_digits(), {"target": "kind"}, "the data is a Dataset"),
         (load_digits(), {"weights": "w"}, "weights is 'w', .* the data is a Dataset"),
         (FRAME, {"target": "a", "keys": {"X": "b"}}, "keys is .* the data is a data frame"),
+        (FRAME, {"target": "d", "weights": "d"}, "weights names the column 'd', which holds the"),
         ("digits", {"code": "mine"}, "code mine holds .* the trainer is 'softmax'"),
         ("digits", {"workers": 2}, "workers is 2, and executor='serial' is one process"),
         ("digits", {"address": "head:1"}, "address is 'head:1', and executor='serial' is one"),
