@@ -42,8 +42,8 @@ from search.record import (
     link_name,
     record,
 )
-from search.report.pairs import pair_costs
-from search.report.result import top_trials
+from search.report.sections.pairs import pair_costs
+from search.report.sections.result import top_trials
 
 T = TypeVar("T")
 WORKERS = 64

@@ -98,8 +98,9 @@ def sweep(
     Parameters
     ----------
     grid : str, Path or mapping, optional
-        Name of a shipped grid, path of a grid file, the table that such a file holds, or the lists
-        and ranges of its hyperparameters alone. Left out, a grid is chosen that suits the data.
+        Name of a shipped grid, path of a grid file, the table that such a file holds, or the lists,
+        arrays and ranges of its hyperparameters alone. Left out, a grid is chosen that suits the
+        data.
     data : str, Path, tuple, mapping, data frame or Dataset, optional
         Name or path of a data set; ``(X, y)`` or ``(X, y, X_test, y_test)``; a mapping of arrays
         such as ``{"X": ..., "y": ..., "X_val": ..., "y_val": ...}``; or a data frame, whose labels
@@ -113,8 +114,9 @@ def sweep(
         The options of ``search.run`` by their names: ``executor="serial"`` trains in this process
         instead of on Ray, ``workers``, ``address``, ``seed``, ``seeds``, ``sampler``, ``trials``,
         ``pruner``, ``trainer``, ``code``, ``target``, ``weights``, ``missing``, ``refits``,
-        ``optimum``, ``reuse``, ``fresh``, ``progress``. None leaves any out but
-        ``executor``, ``refits`` and those that are True or False.
+        ``optimum``, ``reuse``, ``fresh``, ``progress``, and ``keys``, a dict such as
+        ``{"X": "images", "y": "labels"}``. What would have no effect is refused. None leaves any
+        out but ``executor``, ``refits`` and those that are True or False.
 
     Returns
     -------
@@ -126,6 +128,7 @@ def sweep(
     ------
     PacksweepError
         With a message for the user; its subclasses stand in `search.errors` and `model.errors`.
+        What is said of an argument or of data is a ValueError too.
     InterruptedSweepError
         After Ctrl-C; all that was done is in the folder.
 

@@ -4,26 +4,40 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from model.errors import PacksweepError
+from model.errors import DataError, PacksweepError
+from search.errors import ArgumentError, ConfigError, GivenDataError
 
-# With the word behind it, which is a value of the option if it is written like one.
-_OPTION = re.compile(r"(?<![\w/.=-])--([a-z][a-z-]*[a-z])\b(?! --)(?: (\w+)\b(?!['(]))?")
+# With what is behind it, which is a value of the option if it is written like one.
+_OPTION = re.compile(
+    r"(?<![\w/.=-])--([a-z][a-z-]*[a-z])\b(?! --)"
+    r"(?: (?:(\w+=\w+(?:,\w+=\w+)*)(?:,\.\.\.)?|('[^']*')|(\w+)\b(?!['(])))?"
+)
 
 _VALUES = frozenset({"ray", "serial", "mean", "tpe", "halving", "digits", "tabular"})
 """Values of options that messages name; other small words behind an option are English."""
+
+_IN_PYTHON: dict[type[PacksweepError], type[PacksweepError]] = {
+    ConfigError: ArgumentError,
+    DataError: GivenDataError,
+}
 
 
 @contextmanager
 def told_by_arguments(
     arguments: Mapping[str, str], flags: frozenset[str] = frozenset()
 ) -> Iterator[None]:
-    """Let errors name the arguments of a call; see `in_arguments`."""
+    """Let errors name the arguments of a call; see `in_arguments`.
+
+    Those about a value or about data are a ValueError too, as who calls from Python expects it.
+    """
     try:
         yield
     except PacksweepError as error:
         first, *rest = error.args or (None,)
         if isinstance(first, str):
             error.args = (in_arguments(first, arguments, flags), *rest)
+        if kind := _IN_PYTHON.get(type(error)):
+            raise kind(*error.args).with_traceback(error.__traceback__) from error.__cause__
         raise
 
 
@@ -49,13 +63,20 @@ def in_arguments(
     >>> known = {name: name for name in ("trials", "sampler", "fresh")}
     >>> in_arguments("Give --sampler tpe, --trials 5 or --fresh.", known, frozenset({"fresh"}))
     "Give sampler='tpe', trials=5 or fresh=True."
+    >>> in_arguments("Say --keys X=NAME,y=NAME,... of it.", {"keys": "keys"})
+    "Say keys={'X': 'NAME', 'y': 'NAME'} of it."
     """
 
     def said(found: re.Match[str]) -> str:
-        option, word = found.groups()
+        option, pairs, quoted, word = found.groups()
         if option not in arguments:
             return found[0]
         name = arguments[option]
+        if pairs is not None:
+            table = dict(pair.split("=") for pair in pairs.split(","))
+            return f"{name}={table}"
+        if quoted is not None:
+            return f"{name}={quoted}"
         if word is not None and (word.isupper() or word.isdigit()):
             return f"{name}={word}"
         example = found.string[: found.start()].endswith("such as ") and name not in flags

@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from model.errors import PacksweepError, UsageError
+from model.errors import DataError, PacksweepError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +120,14 @@ class SamplerError(PacksweepError):
 
 class NoResultError(PacksweepError):
     """The sweep is finished, and no trial of it has a result."""
+
+
+class ArgumentError(ConfigError, ValueError):
+    """An argument of a call from Python breaks a rule."""
+
+
+class GivenDataError(DataError, ValueError):
+    """The data of a call from Python cannot be used."""
 
 
 class TableKindError(UsageError, ValueError):

@@ -1,6 +1,7 @@
 """Data sets from memory: arrays, memory maps and data frames, as Python has them."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,11 @@ def dataset_of(given: Any, reading: Reading | None = None) -> Dataset:
     """
     reading = reading or Reading()
     if isinstance(given, Dataset):
+        _refuse_what_is_unread(reading, ("target", "weights", "missing", "keys"), "a Dataset")
         return given
     if _is_frame(given):
+        _refuse_what_is_unread(reading, ("keys",), "a data frame")
+        _check_names("", given)
         return assemble(found_frames(NAME, {"": given}, reading))
     if isinstance(given, tuple | list) and len(given) in _TUPLES:
         given = dict(zip(_TUPLES[len(given)], given, strict=True))
@@ -65,9 +69,29 @@ def _found(given: Mapping[str, Any], reading: Reading) -> Found:
         named = choose(NAME, given, Reading(keys=reading.keys))
         if any(_is_frame(given[name]) for role, name in named.items() if role.startswith("X")):
             # The weights are a column of a frame then.
+            _refuse_what_is_unread(reading, ("target",), "rows with their labels beside them")
             return _found_with_labels(given, named, reading)
+    _refuse_what_is_unread(reading, ("target", "missing"), "arrays")
     chosen = choose(NAME, given, reading)
     return found_arrays(NAME, NAME, chosen, given, lambda name: _array(name, given[name]))
+
+
+_SAYS = {
+    "target": "names the column of a data frame that holds the labels",
+    "weights": "names the array or the column that holds the weights",
+    "missing": "fills in what a data frame lacks",
+    "keys": "says which arrays are meant",
+}
+
+
+def _refuse_what_is_unread(reading: Reading, names: Sequence[str], kind: str) -> None:
+    """Refuse what is said of the data and has no meaning for what it is."""
+    for name in names:
+        if (value := getattr(reading, name)) != getattr(Reading(), name):
+            raise DataError(
+                f"{name} is {value!r}, which {_SAYS[name]}, and the data is {kind}. Leave {name} "
+                "out."
+            )
 
 
 def _found_with_labels(
@@ -108,15 +132,35 @@ def _is_frame(value: Any) -> bool:
 def _columns(frame: Any) -> dict[str, Any]:
     if not _is_frame(frame):
         raise DataError(f"{NAME}: X is a data frame in one part and none in another.")
-    names = getattr(frame, "column_names", None) or list(frame.columns)
-    if twice := [name for name in names if list(names).count(name) > 1]:
-        raise DataError(f"{NAME}: has two columns {twice[0]!r}; each needs a name of its own.")
-    return {str(name): frame[name] for name in names}
+    return {str(name): frame[name] for name in _check_names("X ", frame)}
+
+
+def _check_names(part: str, frame: Any) -> list[Any]:
+    """Return the names of a frame's columns, each of which is there once."""
+    names = list(getattr(frame, "column_names", None) or frame.columns)
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(
+            f"{NAME}: {part}has two columns {twice[0]!r}; each needs a name of its own. Rename "
+            "one, or leave it out."
+        )
+    return names
 
 
 def _array(name: str, value: ArrayLike) -> NDArray[Any]:
     if _is_frame(value) and len(columns := _columns(value)) == 1:
         (value,) = columns.values()  # whose text is no Python object then
+    if value is None:
+        raise DataError(f"{NAME}: {name} is None; give an array, or a column of a data frame.")
+    if hasattr(value, "toarray"):
+        raise DataError(
+            f"{NAME}: {name} is a sparse {type(value).__name__}, and rows are trained with their "
+            f"zeros. Give {name}.toarray(), or a file in svmlight's format."
+        )
+    if isinstance(value, np.ma.MaskedArray) and (masked := int(np.sum(value.mask))):
+        raise DataError(
+            f"{NAME}: {name} is an array of which {masked} values are masked, and no row may lack "
+            f"one. Give {name}.filled(...), or only the rows that are whole."
+        )
     array = np.asanyarray(value)  # a memory map stays one
     if array.dtype.hasobject and array.ndim == 1 and all(isinstance(v, str) for v in array):
         return array.astype(str)

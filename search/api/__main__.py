@@ -6,8 +6,8 @@ import socket
 import sys
 import threading
 
-from search.api.allowance import BURST_SECONDS, SHARE, Allowance, processors
 from search.api.app import make_server
+from search.api.entrance import BURST_SECONDS, SHARE, Allowance, processors
 from search.service import answering_desk
 
 

@@ -18,14 +18,20 @@ from search.api import (
     sweep_routes,
     trial_routes,
 )
-from search.api.allowance import Allowance
-from search.api.bodies import App, Guard, Receive, Scope, Send
 from search.api.broadcast import Broadcast
-from search.api.door import Door
-from search.api.kept import Kept
+from search.api.entrance import (
+    Allowance,
+    App,
+    Door,
+    Guard,
+    Kept,
+    Rates,
+    Receive,
+    Scope,
+    Send,
+    Turns,
+)
 from search.api.problems import tell_problems
-from search.api.rates import Rates
-from search.api.turns import Turns
 from search.api.uploads import Uploads
 from search.service import Desk
 

@@ -6,7 +6,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
-from search.api.door import CALLER
+from search.api.entrance import CALLER
 from search.ledger import ADMIN, SUBMITTER, VIEWER, Caller
 from search.service import Desk
 

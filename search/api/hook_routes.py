@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path
 
 from search.api.answers import DeliveryOut, HookIn, HookMade, HookOut
-from search.api.bodies import OneMeaning
 from search.api.callers import Submitter, TheDesk
+from search.api.entrance import OneMeaning
 from search.api.problems import PROBLEMS
 from search.ledger import ADMIN, Caller, Hook
 from search.service import Desk

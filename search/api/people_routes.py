@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from search.api.answers import NAME, Count, PersonIn, PersonOut, QueueIn, QueueOut, time_text
-from search.api.bodies import OneMeaning
 from search.api.callers import Admin, TheDesk, Viewer
+from search.api.entrance import OneMeaning
 from search.api.problems import PROBLEMS
 from search.queue import Queue
 

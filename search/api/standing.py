@@ -29,11 +29,11 @@ def sweep_status(seen: Seen, tables: TrialTables) -> Status:
     """
     row = seen.row
     folder = Path(row.folder)
-    if RunFolder(folder).read_manifest() is None:
+    if not RunFolder(folder).began:
         return _before_its_start(seen)
     # The log after the summary, which a run writes last: so it has all the rows that this counts.
     run = RunState.read(folder)
-    table = tables.get(folder)
+    table = tables.get(folder, run.manifest)
     run = replace(run, in_memory=table.arrays)
     # The log is that of the table; the manifest never changes.
     of = run.summary, run.writer

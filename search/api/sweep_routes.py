@@ -18,8 +18,8 @@ from search.api.answers import (
     SweepOut,
     SweepPatch,
 )
-from search.api.bodies import OneMeaning
 from search.api.callers import Submitter, TheDesk, Viewer
+from search.api.entrance import OneMeaning
 from search.api.problems import PROBLEMS, ConflictError, UnknownSweepError
 from search.api.standing import sweep_status
 from search.ledger import Caller, SweepRow

@@ -48,7 +48,7 @@ Ranges = Annotated[
 def _table(desk: Desk, sweep: str) -> TrialTable:
     row = row_of(desk, sweep)
     folder = pathlib.Path(row.folder)
-    if RunFolder(folder).read_manifest() is None:
+    if not RunFolder(folder).began:
         raise RunFolderError(f"The sweep {sweep} has no trials yet.")
     return desk.tables.get(folder)
 
@@ -119,7 +119,7 @@ def log(
     """Return the whole log, by number, as CSV or as a stream of Arrow."""
     del caller
     folder = RunFolder(pathlib.Path(row_of(desk, sweep).folder))
-    if folder.read_manifest() is None:
+    if not folder.began:
         raise RunFolderError(f"The sweep {sweep} has no trials yet.")
     if form == "csv":
         return StreamingResponse(_begun(csv_lines(folder)), media_type="text/csv; charset=utf-8")
@@ -170,7 +170,7 @@ def folder(sweep: SweepId, desk: TheDesk, caller: Viewer) -> StreamingResponse:
     """Return the run folder as an archive, without the states with which training goes on."""
     del caller
     row = row_of(desk, sweep)
-    if RunFolder(pathlib.Path(row.folder)).read_manifest() is None:
+    if not RunFolder(pathlib.Path(row.folder)).began:
         raise RunFolderError(f"The sweep {sweep} has no trials yet.")
     return StreamingResponse(_archive(pathlib.Path(row.folder)), media_type="application/x-tar")
 

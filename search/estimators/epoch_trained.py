@@ -74,6 +74,11 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
         given: Any = self.epochs
         if not isinstance(given, int | np.integer) or isinstance(given, bool):
             raise ValueError(f"epochs is {self.epochs!r}; it is a whole number from 1.")
+        if isinstance(self.estimator, type) or not hasattr(self.estimator, "partial_fit"):
+            raise TypeError(
+                f"estimator is {self.estimator!r}; it is an estimator with partial_fit, such as "
+                "SGDClassifier()."
+            )
         go_on = self.warm_start and hasattr(self, "estimator_")
         found: Any = validate_data(
             self, X, y, reset=not go_on, dtype="numeric", accept_sparse=self._sparse

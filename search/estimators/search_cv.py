@@ -24,7 +24,7 @@ from search.estimators.places import place_of
 from search.estimators.result_book import ResultBook
 from search.estimators.shared_fits import Split, Work
 from search.estimators.sharing import check_resource
-from search.estimators.strategies import GRID, Strategy, seed_of, strategy_of
+from search.estimators.strategies import GRID, HALVING, Strategy, seed_of, strategy_of
 from search.estimators.telling import telling
 
 _ARGUMENTS = {
@@ -34,6 +34,14 @@ _ARGUMENTS = {
     "workers": "n_jobs",
 }
 """The argument that stands for an option of the command, where a message names one."""
+
+_OF_HALVING = {
+    "factor": 3, "min_resources": "exhaust", "max_resources": "auto",
+    "aggressive_elimination": False,
+}  # fmt: skip
+"""What halving alone takes, and what it is where nobody has said it."""
+
+_PRE_DISPATCH = "2*n_jobs"
 
 
 class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
@@ -80,7 +88,8 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
     random_state : int, RandomState or None
         Where the random numbers of candidates that are drawn come from.
     scoring, n_jobs, refit, cv, pre_dispatch, error_score, return_train_score
-        As in `GridSearchCV`. With Ray, `n_jobs` is the most trainings at the same time.
+        As in `GridSearchCV`, but a `refit` that names another score than the only one is refused.
+        With Ray, `n_jobs` is the most trainings at the same time.
     verbose : int
         From 1 how far the search is, drawn over itself in a terminal or a notebook and nowhere
         else; from 2 a line for each candidate and split.
@@ -144,7 +153,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         refit: Any = True,
         cv: Any = None,
         verbose: int = 0,
-        pre_dispatch: Any = "2*n_jobs",
+        pre_dispatch: Any = _PRE_DISPATCH,
         error_score: Any = np.nan,
         return_train_score: bool = False,
     ) -> None:
@@ -181,17 +190,21 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the space, the resource, the strategy or the folder does not fit, or every training
-            has failed.
+            If the space, the resource, the strategy or the folder does not fit, an argument would
+            have no effect, or every training has failed.
+        TypeError
+            If the estimator is a class.
         MissingLibraryError
             If the strategy needs Optuna, or the executor Ray, and it is not installed.
         ClusterError
             If no cluster can be started or joined, or it fails.
         """
+        self._refuse_what_has_no_effect()
         check_resource(self.estimator, self.space, self.resource)
         if self.folder == "":
             raise ValueError("folder is ''; give the name of a folder, or leave it out.")
         scorers, metric = self._get_scorers()
+        self._check_refit_of_one()
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
@@ -230,6 +243,51 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
         callbacks.finish()
         return self
+
+    def _refuse_what_has_no_effect(self) -> None:
+        """Refuse a class for an estimator, and arguments that others leave without a meaning."""
+        if isinstance(self.estimator, type):
+            kind = self.estimator.__name__
+            raise TypeError(f"estimator is the class {kind}; give an estimator, such as {kind}().")
+        named = self.strategy if isinstance(self.strategy, str) else None
+        for name, default in _OF_HALVING.items():
+            if named != HALVING and not _is_same(getattr(self, name), default):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, which strategy='halving' alone takes, and "
+                    f"strategy is {self.strategy!r}. Leave {name} out, or name that strategy."
+                )
+        if named == GRID and self.n_trials is not None:
+            raise ValueError(
+                f"n_trials is {self.n_trials!r}, and strategy='grid' tries every combination. "
+                "Leave n_trials out, or name a strategy that draws, such as 'random'."
+            )
+        if self.executor == "serial" and self.n_jobs not in {None, 1}:
+            raise ValueError(
+                f"n_jobs is {self.n_jobs!r}, and executor='serial' trains one after the other. "
+                "Leave one of them out."
+            )
+        on_ray = self.executor is not None or self.address is not None
+        if on_ray and not _is_same(self.pre_dispatch, _PRE_DISPATCH):
+            raise ValueError(
+                f"pre_dispatch is {self.pre_dispatch!r}, which is for joblib, and an executor or "
+                "an address is given. Leave pre_dispatch out."
+            )
+
+    def _check_refit_of_one(self) -> None:
+        """Refuse a refit by the name of a score that is not the one by which all is compared.
+
+        Where a function gives the one score, nobody knows its name.
+        """
+        known = {"score"} | ({self.scoring} if isinstance(self.scoring, str) else set())
+        if self.scoring is None:
+            known |= {"accuracy"} if is_classifier(self.estimator) else {"r2"}
+        elif not isinstance(self.scoring, str):
+            return
+        if isinstance(self.refit, str) and self.refit not in known:
+            raise ValueError(
+                f"refit is {self.refit!r}, and scoring={self.scoring!r} gives one score, which is "
+                f"not called that. Give refit=True, or scoring={self.refit!r} where that is meant."
+            )
 
     @contextmanager
     def _opened(
@@ -310,6 +368,10 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         if "text/html" in bundle:
             bundle["text/html"] = self._repr_html_inner()
         return bundle
+
+
+def _is_same(given: Any, default: object) -> bool:
+    return isinstance(given, Real | str) and given == default
 
 
 def _given(X: Any, y: Any) -> tuple[Any, ...]:

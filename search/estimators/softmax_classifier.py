@@ -331,7 +331,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} is {value!r}; it is a whole number from {least}.")
-        if self.learning_rate != "auto" and not _is_number(self.learning_rate, above=0.0):
+        given: Any = self.learning_rate  # an array is no text, and equal to none
+        if not (isinstance(given, str) and given == "auto") and not _is_number(given, above=0.0):
             raise ValueError(
                 f"learning_rate is {self.learning_rate!r}; it is a positive number, or 'auto'."
             )
@@ -340,6 +341,15 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.features not in (RAW, UNIT, STANDARDIZED):
             raise ValueError(
                 f"features is {self.features!r}; it is 'standardized', 'unit' or 'raw'."
+            )
+        for name in ("average", "warm_start"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it is True or False.")
+        seed = self.random_state
+        is_seed = isinstance(seed, int | np.integer) and seed >= 0
+        if not (is_seed or seed is None or isinstance(seed, np.random.RandomState)):
+            raise ValueError(
+                f"random_state is {seed!r}; it is a whole number from 0, a RandomState or None."
             )
 
 

@@ -111,6 +111,8 @@ def _check_space(space: Any) -> None:
             f"space is {space!r}; it is a dict of the values of each parameter, or a list of such "
             "dicts."
         )
+    if wrong := [name for table in listed for name in table if not isinstance(name, str)]:
+        raise ValueError(f"space has the key {wrong[0]!r}; each is the name of a parameter.")
 
 
 def seed_of(random_state: Any) -> int:

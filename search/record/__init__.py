@@ -6,17 +6,6 @@ decides what is trained next, and never waits for a worker.
 
 from search.record.books import Books, open_books, settle
 from search.record.checkpoints import Checkpoint, Checkpoints, SoftmaxStates, StateKind
-from search.record.columns import (
-    COMPLETE,
-    DIVERGED,
-    FAIL,
-    PRUNED,
-    READOUTS,
-    SOFTMAX_LAYOUT,
-    Key,
-    Layout,
-    Readout,
-)
 from search.record.confidence import (
     AlphaFigures,
     FeatureSizes,
@@ -28,14 +17,28 @@ from search.record.confidence import (
     TiedTrial,
     Ties,
 )
-from search.record.growing_log import Coded, Column, PartColumns, read_new_columns
 from search.record.link_log import LinkRecord, read_links
 from search.record.loading import arrow_parts, csv_lines, load_table
-from search.record.log_reading import (
+from search.record.log import (
+    COMPLETE,
+    DIVERGED,
+    FAIL,
+    PRUNED,
+    READOUTS,
+    SOFTMAX_LAYOUT,
+    Coded,
+    Column,
+    Key,
+    Layout,
+    PartColumns,
+    Readout,
+    TrialLog,
+    link_name,
     lost_rows,
     of_replicates,
     read_columns,
     read_log,
+    read_new_columns,
     spare_pandas,
 )
 from search.record.manifest import (
@@ -66,7 +69,6 @@ from search.record.summary import (
     TopTrial,
     Trainings,
 )
-from search.record.trial_log import TrialLog, link_name
 
 __all__ = [
     "COMPLETE",

@@ -19,14 +19,13 @@ from search.record.checkpoints import (
     StateKind,
     TrainerStates,
 )
-from search.record.columns import READOUTS
 from search.record.link_log import LinkLog, LinkRecord
+from search.record.log import READOUTS, TrialLog, link_name, link_of
 from search.record.manifest import layout_of
 from search.record.resamples import Resamples, resampled_of
 from search.record.rows import Rows
 from search.record.run_folder import RunFolder
 from search.record.standings import Standings
-from search.record.trial_log import TrialLog, link_name, link_of
 
 
 @dataclass

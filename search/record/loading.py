@@ -11,7 +11,7 @@ from pyarrow import csv
 
 from search.config import show
 from search.errors import MissingLibraryError, TableKindError
-from search.record.log_reading import read_log, schema_of
+from search.record.log import read_log, schema_of
 from search.record.run_folder import RunFolder
 from search.storage import Place, place
 

@@ -24,7 +24,7 @@ from model.seal import EARLIER, Seal
 from model.tasks import LAST, READOUT_NAMES
 from search.config import ACCURACY, COST, SOFTMAX, Range, SweepConfig, asked
 from search.errors import ConfigError
-from search.record.columns import Layout
+from search.record.log import Layout
 from search.storage import Place, parse_json
 from search.text import utc_now
 

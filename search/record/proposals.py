@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from search.errors import RunFolderError, SamplerError
 from search.plan import Plan, make_plan
-from search.record.columns import SOFTMAX_LAYOUT, Layout
+from search.record.log import SOFTMAX_LAYOUT, Layout
 from search.storage import (
     Place,
     is_there,

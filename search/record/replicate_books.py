@@ -11,7 +11,7 @@ from search.config import Replicate
 from search.plan import NO_TRIAL, Link
 from search.record.books import Books
 from search.record.checkpoints import Checkpoint
-from search.record.columns import COMPLETE, DIVERGED, FAIL
+from search.record.log import COMPLETE, DIVERGED, FAIL
 from search.record.reuse import as_columns
 from search.record.rows import Rows
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.bootstrap import RESAMPLES, near
 from model.tasks import LAST, LinkResult
 from search.plan import NO_TRIAL, Leg, Link
-from search.record.columns import SOFTMAX_LAYOUT, Key
+from search.record.log import SOFTMAX_LAYOUT, Key
 from search.record.manifest import Manifest
 from search.record.run_folder import RunFolder
 from search.storage import (

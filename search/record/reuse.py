@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.tasks import LAST
 from search.config import COST
 from search.errors import RunFolderError
-from search.record.columns import (
+from search.record.log import (
     COMPLETE,
     DIVERGED,
     FAIL,
@@ -17,11 +17,12 @@ from search.record.columns import (
     SOFTMAX_LAYOUT,
     Key,
     Layout,
+    TrialLog,
+    read_log,
+    schema_of,
 )
-from search.record.log_reading import read_log, schema_of
 from search.record.manifest import REUSE_KEY, Manifest, layout_of
 from search.record.run_folder import RunFolder
-from search.record.trial_log import TrialLog
 from search.storage import Place, place
 
 _FROZEN = "trials"

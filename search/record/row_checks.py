@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.config import SweepConfig
-from search.record.columns import COMPLETE, FAIL, PRUNED, SOFTMAX_LAYOUT, Layout
-from search.record.log_reading import read_part
+from search.record.log import COMPLETE, FAIL, PRUNED, SOFTMAX_LAYOUT, Layout, TrialLog, read_part
 from search.record.manifest import layout_of
 from search.record.proposals import Proposal
-from search.record.trial_log import TrialLog
 
 Params = Mapping[str, NDArray[Any]]
 """The hyperparameters of trials 0, 1, ... by name."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.tasks import LegResult, LinkResult
 from search.plan import NO_TRIAL, Leg, Link, Pack
 from search.record.checkpoints import Checkpoint
-from search.record.columns import (
+from search.record.log import (
     COMPLETE,
     DIVERGED,
     FAIL,

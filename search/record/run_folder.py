@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 from model.errors import PacksweepError
 from model.seal import Seal
 from search.errors import ObjectStoreError, RunFolderError, StoreError
-from search.record.columns import SOFTMAX_LAYOUT, Layout
+from search.record.log import SOFTMAX_LAYOUT, Layout
 from search.record.manifest import Manifest, layout_of, parse_manifest
 from search.record.move_aside import MOVED, delete_run, finish_move, move_aside
 from search.record.summary import Summary
@@ -210,6 +210,7 @@ class RunFolder:
             raise RunFolderError(
                 f"There is no run in {self.path}: it has no manifest.json. Name a run's folder."
             )
+        self.run = manifest.run  # so that who needs it next does not read again
         return manifest
 
     @cached_property
@@ -241,6 +242,7 @@ class RunFolder:
         """Make the manifest durable."""
         seal = Seal(manifest.run, self._manifest.name)
         write_whole(self._manifest, json_content(asdict(manifest), seal))
+        self.run = manifest.run
 
     def read_summary(self) -> Summary | None:
         """Return the summary of a finished run; None where there is none that can be believed.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from search.config import Params
 from search.plan import NO_TRIAL
-from search.record.columns import SOFTMAX_LAYOUT, Layout, metric_column
+from search.record.log import SOFTMAX_LAYOUT, Layout, metric_column
 
 TOP = 10
 """How many of the best trials are kept and shown."""

@@ -11,7 +11,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 from model.features import RAW
 from model.tasks import FinalScore
 from search.config import ACCURACY, BY_COST, COST, Objective, Params, objective_of
-from search.record.columns import READOUTS, Readout
 from search.record.confidence import (
     FeatureSizes,
     Guessing,
@@ -19,6 +18,7 @@ from search.record.confidence import (
     RefitStatistics,
     Ties,
 )
+from search.record.log import READOUTS, Readout
 
 FINISHED, ENDED_EARLY = "complete", "ended early"
 """The two states of a run with a summary."""

@@ -9,25 +9,33 @@ from model.errors import PacksweepError
 from search.config import ACCURACY, COST, as_toml
 from search.record import Proposals, layout_of
 from search.report.charts import Chart, plotly_script, template
-from search.report.confusion import confusion_chart, confusions
 from search.report.final_model import FinalModel, final_model_of
-from search.report.losses import loss_charts
-from search.report.model_tables import feature_weights, mistake_rows
-from search.report.optimum import gap_charts, optimum_table
-from search.report.overview import (
+from search.report.run_data import RunData, outcomes
+from search.report.sections import (
     MOST_LINES,
+    Pairs,
+    Picture,
+    confusion_chart,
+    confusions,
+    feature_weights,
+    figures,
+    gap_charts,
     history_chart,
     importance_chart,
+    loss_charts,
+    mistake_pictures,
+    mistake_rows,
+    optimum_table,
     parallel_chart,
+    result_table,
+    ribbons_of,
+    tie_chart,
+    tie_rows,
+    timeline_chart,
+    top_trials,
+    trajectory_chart,
+    weight_pictures,
 )
-from search.report.pairs import Pairs
-from search.report.pictures import Picture, mistake_pictures, weight_pictures
-from search.report.result import figures, result_table, top_trials
-from search.report.ribbons import ribbons_of
-from search.report.run_data import RunData, outcomes
-from search.report.ties import tie_chart, tie_rows
-from search.report.timeline import timeline_chart
-from search.report.trajectories import trajectory_chart
 from search.result import (
     edge_warnings,
     grid_importances,

@@ -11,10 +11,8 @@ from search.config import label_of
 from search.record import COMPLETE, FAIL
 from search.report.axis import Axis
 from search.report.charts import Chart, plotly_script, template
-from search.report.overview import importance_chart, parallel_chart
-from search.report.pairs import Pairs
 from search.report.run_data import SCORES, Columns, Measure, outcomes
-from search.report.trajectories import trajectory_chart
+from search.report.sections import Pairs, importance_chart, parallel_chart, trajectory_chart
 from search.result import grid_importances
 
 # What keeps the page below 200 kB without plotly's own script, however many candidates there are.

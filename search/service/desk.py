@@ -276,7 +276,7 @@ class Desk:
     def shared(self, row: SweepRow) -> dict[str, Any]:
         """Return how many trials of a sweep were taken over from others, and from how many."""
         folder = Path(row.folder)
-        if RunFolder(folder).read_manifest() is None:
+        if not RunFolder(folder).began:
             return {"trials": 0, "from": []}
         sources = self.tables.get(folder).sources()
         runs = {Path(source.partition(",")[0]).name for source in sources if "/" in source}

@@ -127,6 +127,6 @@ def read_progress(folder: Path) -> Progress:
     """Return how far a run has come, by its files; not at all where there is none."""
     progress = Progress()
     with suppress(PacksweepError):
-        if RunFolder(folder).read_manifest() is not None:
+        if RunFolder(folder).began:
             progress.count(RunState.read(folder).standings)
     return progress

@@ -2,6 +2,7 @@
 
 import difflib
 import html
+import reprlib
 import shutil
 import sys
 import threading
@@ -18,6 +19,7 @@ from tempfile import mkdtemp
 from types import FrameType
 from typing import Any, Literal, Self, TypedDict, Unpack, cast
 
+import numpy as np
 from rich.console import Console
 
 from model.data.dataset import Dataset
@@ -70,6 +72,7 @@ class SweepOptions(TypedDict, total=False):
     budget: float
     target_value: float
     patience: int
+    keys: Mapping[str, str]
     retry_failed: bool
     extend: bool
     fresh: bool
@@ -261,11 +264,15 @@ def _in_its_folder(
 ) -> SweepResult:
     given = _without_nones(given)
     _check_options(given)
+    _refuse_what_is_settled(given, folder)
+    _check_grid(grid)
+    if "code" in given:
+        given = {**given, "code": Path(given["code"])}
     if on_event is not None and not callable(on_event):
         raise ConfigError(f"on_event is {on_event!r}; it is a function that takes an event.")
     if "reuse" in given:
-        named = given["reuse"]
-        runs = [named] if isinstance(named, str | PathLike) else named
+        named: Any = given["reuse"]
+        runs = named if isinstance(named, list | tuple) else [named]
         given = {**given, "reuse": [_place_of("reuse", run) for run in runs]}
     if folder is not None:
         return _swept(grid, data, _place_of("folder", folder), on_event, given)
@@ -342,14 +349,23 @@ def _settled(
         settings = read_grid(str(grid) if grid is not None else suited_grid(rows), options.trainer)
         settings["dataset"] = rows.name
     # What was said of a frame's columns is done with.
-    options = replace(options, target=None, weights=None, missing=None, in_memory=True)
+    options = replace(options, target=None, weights=None, missing=None, keys=None, in_memory=True)
     return options, with_options(settings, options, _GRID), rows
 
 
 def _table_of(grid: Mapping[str, Any] | Any, data: object) -> dict[str, Any]:
     """Return a grid as a file has it, with its data set; hyperparameters alone are its space."""
-    table = dict(grid) if "space" in grid else {"space": dict(grid)}
+    table = _as_in_file(dict(grid) if "space" in grid else {"space": dict(grid)})
     return table if data is None else {**table, "dataset": str(data)}
+
+
+def _as_in_file(value: Any) -> Any:
+    """Return values with lists and numbers in place of numpy's and of ranges."""
+    if isinstance(value, Mapping):
+        return {name: _as_in_file(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_as_in_file(inner) for inner in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _reading(options: Options) -> Reading:
@@ -374,8 +390,9 @@ def _check_options(given: Mapping[str, Any]) -> None:
         value = given.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{name} is {value!r}; it is a whole number from 1.")
-    target = given.get("target_value")
-    if target is not None and not (isinstance(target, Real) and isfinite(target)):
+    target: Any = given.get("target_value")
+    is_number = isinstance(target, Real) and not isinstance(target, bool)
+    if target is not None and not (is_number and isfinite(target)):
         raise ConfigError(f"target_value is {target!r}; it is a finite number.")
     budget = given.get("budget")
     if budget is not None and not (isinstance(budget, Real) and 0 < float(budget) < inf):
@@ -385,12 +402,42 @@ def _check_options(given: Mapping[str, Any]) -> None:
             raise ConfigError(f"{name} is {given[name]!r}; it is True or False.")
     if not isinstance(given.get("address", ""), str):
         raise ConfigError(f"address is {given['address']!r}; it is that of a Ray cluster, as text.")
+    if not isinstance(given.get("code", ""), str | PathLike):
+        raise ConfigError(f"code is {given['code']!r}; it is the folder of a trainer's modules.")
+    if (executor := given.get("executor", "auto")) not in _EXECUTORS:
+        raise ConfigError(f"executor is {executor!r}; it is 'auto', 'ray' or 'serial'.")
+
+
+def _refuse_what_is_settled(given: Mapping[str, Any], folder: Any) -> None:
+    """Refuse options that would have no effect beside the others."""
     if given.get("retry_failed") and given.get("fresh"):
         raise ConfigError("retry_failed trains in the run that is there; leave it or fresh out.")
     if given.get("extend") and given.get("fresh"):
         raise ConfigError("extend takes over what the run has, and fresh does not; leave one out.")
-    if (executor := given.get("executor", "auto")) not in _EXECUTORS:
-        raise ConfigError(f"executor is {executor!r}; it is 'auto', 'ray' or 'serial'.")
+    for name in ("retry_failed", "extend", "fresh"):
+        if given.get(name) and folder is None:
+            raise ConfigError(
+                f"{name} is True, which is about the run that is there, and without a folder there "
+                f"is none. Give the run's folder, or leave {name} out."
+            )
+    for name in ("address", "workers"):
+        if given.get("executor") == "serial" and name in given:
+            raise ConfigError(
+                f"{name} is {given[name]!r}, and executor='serial' is one process here. Leave one "
+                "of them out."
+            )
+
+
+def _check_grid(grid: Any) -> None:
+    if isinstance(grid, Mapping):
+        wrong = [name for name in grid if not isinstance(name, str)]
+        if wrong:
+            raise ConfigError(f"grid has the key {wrong[0]!r}; each is the name of a setting.")
+    elif not (grid is None or isinstance(grid, str | PathLike)):
+        raise ConfigError(
+            f"grid is {reprlib.repr(grid)}; it is the name of a grid that comes with it, the path "
+            "of a grid file, or a dict of the values of each hyperparameter."
+        )
 
 
 class _Call(Interruption):

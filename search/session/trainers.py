@@ -7,7 +7,7 @@ from typing import Any
 
 from cluster.resources import Resources
 from model.errors import TrainerError, cut, told
-from model.trainers import Packs, Params, TakesSchedules, Trainer, at_epoch, schedule_of
+from model.trainers import KNOWN, Packs, Params, TakesSchedules, Trainer, at_epoch, schedule_of
 from model.trainers.reference import TrainerName
 from model.trainers.tasks import TrainerTasks
 from search.config import EPOCHS, Range, SweepConfig, some_params
@@ -32,7 +32,14 @@ def with_trainer(config: SweepConfig, source: str, code: Path | None = None) -> 
     ------
     TrainerError
         If it cannot be imported.
+    ConfigError
+        If it needs no code.
     """
+    if code is not None and config.trainer.name in KNOWN:
+        raise ConfigError(
+            f"--code {code} holds the modules of a trainer of your own, and the trainer is "
+            f"{config.trainer.name!r}. Name yours by --trainer, or leave --code out."
+        )
     if config.trainer.is_softmax:
         return config
     trainer = TrainerName.here(config.trainer.name, code).load()

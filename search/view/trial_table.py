@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.errors import ConfigError
-from search.record import Coded, Column, PartColumns, RunFolder, layout_of, read_new_columns
+from search.record import (
+    Coded,
+    Column,
+    Manifest,
+    PartColumns,
+    RunFolder,
+    layout_of,
+    read_new_columns,
+)
 from search.view.ordered import Order, Ranked, Value, by_number, plain
 
 # Tables that are kept in memory, and orders of each.
@@ -86,7 +94,9 @@ class TrialTable:
                 self.columns[name] = Coded.of(column)
 
     @classmethod
-    def read(cls, folder: RunFolder, known: PartColumns) -> "TrialTable":
+    def read(
+        cls, folder: RunFolder, known: PartColumns, manifest: Manifest | None = None
+    ) -> "TrialTable":
         """Read the log of a run, which may be growing.
 
         Parameters
@@ -94,13 +104,15 @@ class TrialTable:
         folder : RunFolder
         known : PartColumns
             What was read before; see `read_new_columns`.
+        manifest : Manifest, optional
+            That of the folder, where it was read before.
 
         Raises
         ------
         StoreError
             If it cannot be read.
         """
-        manifest = folder.existing_manifest()
+        manifest = manifest or folder.existing_manifest()
         config = manifest.sweep_config
         layout = layout_of(config)
         names = (*_STATE, *layout.axes, *layout.figures, *_REST, *_TIMES)
@@ -239,8 +251,14 @@ class TrialTables:
         # By folder: what tells one state of the log from another, the table, and its files by name.
         self._kept: OrderedDict[Path, tuple[object, TrialTable, PartColumns]] = OrderedDict()
 
-    def get(self, folder: Path) -> TrialTable:
+    def get(self, folder: Path, manifest: Manifest | None = None) -> TrialTable:
         """Return the trials of a run.
+
+        Parameters
+        ----------
+        folder : Path
+        manifest : Manifest, optional
+            Its own, where it was read before: it never changes.
 
         Raises
         ------
@@ -255,7 +273,7 @@ class TrialTables:
             known = self._kept.get(folder)
             if known is None or known[0] != stamp:
                 parts = known[2] if known else {}
-                known = stamp, TrialTable.read(run, parts), parts
+                known = stamp, TrialTable.read(run, parts, manifest), parts
                 self._kept[folder] = known
             self._kept.move_to_end(folder)
             while len(self._kept) > _KEPT:

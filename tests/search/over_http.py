@@ -8,7 +8,7 @@ import httpx2
 from serving import GRID, Gate, serving, wait_for
 
 from search.api import make_server
-from search.api.rates import Rates
+from search.api.entrance.rates import Rates
 
 _UNLIMITED = Rates(1e9, 10**9, lambda: 0.0)
 

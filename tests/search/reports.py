@@ -24,7 +24,7 @@ from search.record import (
     Timing,
     TrialLog,
 )
-from search.record.columns import SOFTMAX_LAYOUT
+from search.record.log.columns import SOFTMAX_LAYOUT
 from search.report import write_report
 from search.result import Findings, make_summary
 

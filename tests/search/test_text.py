@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model.data.dataset import Dataset
 from model.data.description import describe
 from search.record import TiedTrial
-from search.report.ties import interval_text
+from search.report.sections.ties import interval_text
 from search.result.guessing import rates_warning
 from search.text import console, duration, fixed, number_text, signed, value_text
 

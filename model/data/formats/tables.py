@@ -196,6 +196,11 @@ class _Table:
         left_out = {target}
         if reading.weights is not None:
             _known(source, names, reading.weights, "--weights")
+            if reading.weights == target:
+                raise DataError(
+                    f"{source}: --weights names the column {target!r}, which holds the labels; "
+                    "name another one, or leave it out."
+                )
             left_out.add(reading.weights)
             weights = weights_column(source, table, reading.weights)
         y = labels_column(source, table, target)

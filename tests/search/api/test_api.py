@@ -20,8 +20,9 @@ from over_http import asked
 from schemathesis import GenerationMode
 from serving import GRID, Gate, grid, wait_for
 
-from search.api.bodies import MOST_BYTES
-from search.api.rates import Rates
+from search.api.entrance.bodies import MOST_BYTES
+from search.api.entrance.rates import Rates
+from search.record import RunFolder
 from search.watch import RunState, status_of
 
 TABLES_GET = "search.api.standing.TrialTables.get"
@@ -479,7 +480,12 @@ def test_a_status_is_that_of_the_folder_and_reads_its_log_once(tmp_path, monkeyp
         folder = person.served.folder(ended["id"])
         of_folder = status_of(RunState.read(folder)).model_dump(mode="json", by_alias=True)
         monkeypatch.setattr("search.watch.run_state.read_columns", None)
+        manifests, really = [], RunFolder.read_manifest
+        monkeypatch.setattr(
+            RunFolder, "read_manifest", lambda self: manifests.append(self) or really(self)
+        )
         told = ann.json("GET", f"sweeps/{ended['id']}/status")
+        assert len(manifests) == 1
         assert told == {**of_folder, "run": ended["id"]}
         assert len(told["best"]) == 10
         assert told["newest_links"]

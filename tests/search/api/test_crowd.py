@@ -11,8 +11,8 @@ from over_http import asked, listening
 from serving import Gate, serving
 
 from search.api import broadcast
-from search.api.kept import Kept
-from search.api.rates import Rates
+from search.api.entrance.kept import Kept
+from search.api.entrance.rates import Rates
 from search.errors import StoreError
 from search.service import Desk
 
@@ -38,7 +38,7 @@ def counted(monkeypatch):
 
 
 def test_what_has_not_changed_is_worked_out_once_and_not_sent_again(ann, counted, monkeypatch):
-    monkeypatch.setattr("search.api.kept._SECONDS", 1e9)
+    monkeypatch.setattr("search.api.entrance.kept._SECONDS", 1e9)
     sweep = ann.submit()["id"]
     ann.ended(sweep)
     path = f"sweeps/{sweep}/trials"
@@ -53,7 +53,7 @@ def test_what_has_not_changed_is_worked_out_once_and_not_sent_again(ann, counted
 
 
 def test_whoever_changes_something_sees_it_at_once(ann, monkeypatch):
-    monkeypatch.setattr("search.api.kept._SECONDS", 1e9)
+    monkeypatch.setattr("search.api.entrance.kept._SECONDS", 1e9)
     sweep = ann.submit()["id"]
     for priority in range(20):
         ann("PATCH", f"sweeps/{sweep}", json={"priority": priority})
@@ -75,6 +75,24 @@ def test_one_person_s_answers_are_not_another_s(tmp_path):
             ]  # fmt: skip
             assert root.json("GET", "acts")
             bob("GET", "acts", expect=403)
+
+
+def test_who_a_token_is_is_worked_out_once_for_each_and_anew_when_something_happens(
+    tmp_path, counted, monkeypatch
+):
+    monkeypatch.setattr("search.api.entrance.kept._SECONDS", 1e9)
+    with asked(tmp_path, lambda: Gate(0)) as person:
+        ann, bob = person("ann"), person("bob", "viewer")
+        for _ in range(3):
+            told = [one.json("GET", "me") for one in (ann, bob)]
+            assert [(who["person"], who["role"]) for who in told] == [
+                ("ann", "submitter"), ("bob", "viewer"),
+            ]  # fmt: skip
+        assert counted["/v1/me"] == 2
+        sweep = ann.submit()["id"]
+        events = bob.json("GET", "events/past")
+        assert bob.json("GET", "me")["event"] >= events[-1]["id"] > told[1]["event"]
+        assert events[-1]["sweep"] == sweep
 
 
 class Still:
@@ -267,7 +285,7 @@ def test_a_reader_who_falls_behind_is_left_and_the_newest_progress_replaces_olde
 def test_nobody_at_the_door_waits_for_a_transaction_and_a_ledger_that_fails_is_said(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("search.api.kept._SECONDS", 1e9)
+    monkeypatch.setattr("search.api.entrance.kept._SECONDS", 1e9)
     with asked(tmp_path, lambda: Gate(0)) as person:
         ann, ledger = person("ann"), person.served.service.ledger
         tag = ann("GET", "sweeps").headers["etag"]

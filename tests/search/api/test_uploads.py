@@ -12,7 +12,8 @@ from fastapi import HTTPException
 from over_http import asked, listening
 from serving import Gate, serving, wait_for
 
-from search.api import bodies, uploads
+from search.api import uploads
+from search.api.entrance import bodies
 from search.api.uploads import Uploads
 from search.service import answering_desk
 from search.service.line import NearEnd

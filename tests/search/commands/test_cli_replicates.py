@@ -20,7 +20,7 @@ from searches import RANGES, SERIAL, assert_whole, refused, search, summary_of, 
 
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
-from search.record import trial_log
+from search.record.log import trial_log
 from search.run import main
 from search.storage import arrays
 

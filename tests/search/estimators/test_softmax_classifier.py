@@ -1,6 +1,7 @@
 """The classifier keeps scikit-learn's promises, and is the textbook's model."""
 
 import pickle
+import re
 import tracemalloc
 
 import numpy as np
@@ -229,13 +230,18 @@ def test_rows_that_do_not_count_change_nothing_but_the_batches(digits):
         ({"learning_rate": np.nan}, "learning_rate is nan"),
         ({"alpha": -0.1}, "alpha is -0.1; it is a number from 0"),
         ({"alpha": np.inf}, "alpha is inf"),
+        ({"learning_rate": np.array([1.0, 2.0])}, "learning_rate is array([1., 2.]); it is"),
+        ({"average": "yes"}, "average is 'yes'; it is True or False"),
+        ({"warm_start": 1}, "warm_start is 1; it is True or False"),
+        ({"random_state": -1}, "random_state is -1; it is a whole number from 0"),
+        ({"random_state": "a"}, "random_state is 'a'; it is a whole number from 0"),
         ({"features": "scaled"}, "features is 'scaled'; it is 'standardized', 'unit' or 'raw'"),
         ({"learning_rate": 1e6, "features": "raw"}, "diverged at learning_rate=1e"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_message(digits, params, said):
     X, y = digits
-    with pytest.raises(ValueError, match="^" + "(?s:.*)" + said.replace("(", r"\(")):
+    with pytest.raises(ValueError, match="^" + "(?s:.*)" + re.escape(said)):
         SoftmaxClassifier(**params).fit(X * 1000, y)
 
 

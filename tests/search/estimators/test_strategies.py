@@ -413,6 +413,16 @@ def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
         ({"strategy": "tpe", "space": {"max_depth": 3}}, "list of values, or a distribution"),
         ({"strategy": "tpe", "n_trials": 0}, "n_trials"),
         ({"strategy": "halving", "factor": 1}, "factor"),
+        ({"factor": 2}, "factor is 2, which strategy='halving' alone takes"),
+        ({"strategy": "random", "max_resources": 9}, "max_resources is 9, which"),
+        ({"strategy": "tpe", "min_resources": "x"}, "min_resources is 'x', which"),
+        ({"aggressive_elimination": True}, "aggressive_elimination is True, which"),
+        ({"n_trials": 3}, "n_trials is 3, and strategy='grid' tries every combination"),
+        ({"n_jobs": 2, "executor": "serial"}, "n_jobs is 2, and executor='serial'"),
+        ({"pre_dispatch": 1, "executor": "serial"}, "pre_dispatch is 1, which is for joblib"),
+        ({"space": {5: [1]}}, "space has the key 5; each is the name"),
+        ({"refit": "nope"}, "refit is 'nope', and scoring=None gives one score"),
+        ({"refit": "f1_macro", "scoring": "accuracy"}, "gives one score, which is not"),
         (
             {"strategy": "halving", "space": {"max_depth": [2]}, "max_resources": 2,
              "min_resources": 3},
@@ -426,6 +436,27 @@ def test_what_does_not_fit_is_refused(given, says):
     search = PackSweepSearchCV(RandomForestClassifier(), space, cv=2, **given)
     with pytest.raises(ValueError, match=says):
         search.fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"refit": "accuracy"}, {"refit": "score"}, {"refit": "f1_macro", "scoring": "f1_macro"},
+     {"refit": "mine", "scoring": lambda model, X, y: model.score(X, y)}, {"factor": 3.0}],
+)  # fmt: skip
+def test_what_is_called_by_its_name_or_said_as_it_is_is_taken(given):
+    space = {"n_estimators": [2, 3]}
+    search = PackSweepSearchCV(
+        RandomForestClassifier(random_state=0), space, resource="n_estimators", cv=2, **given
+    )
+    assert search.fit(X, Y).best_params_["n_estimators"] in {2, 3}
+
+
+def test_a_class_is_no_estimator():
+    search = PackSweepSearchCV(RandomForestClassifier, {"n_estimators": [2]})
+    with pytest.raises(TypeError, match=r"give an estimator, such as RandomForestClassifier\(\)"):
+        search.fit(X, Y)
+    with pytest.raises(TypeError, match="it is an estimator with partial_fit"):
+        EpochTrained(RandomForestClassifier()).fit(X, Y)
 
 
 class Broken(optuna.samplers.RandomSampler):

@@ -11,7 +11,7 @@ from model.data.assembly import assemble
 from model.data.found import Found, Part
 from search.config import SweepConfig
 from search.record import RunFolder, new_manifest, open_books
-from search.record.log_reading import SCHEMA
+from search.record.log.reading import SCHEMA
 
 CONFIG = SweepConfig.from_dict({
     "name": "mine", "dataset": "./mine.npz",

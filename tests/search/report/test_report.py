@@ -13,7 +13,7 @@ from reports import FULL, SCRIPT, SPACE, Page, config_of, finished_run, images, 
 from search.config import SearchSpace, SweepConfig, load_config
 from search.report import write_report
 from search.report.__main__ import main
-from search.report.result import top_trials
+from search.report.sections.result import top_trials
 from search.result import edge_warnings, result_text
 from search.view import MOST_CELLS
 

@@ -20,11 +20,11 @@ from model.softmax import SoftmaxRegression
 from search.config import load_config
 from search.record import DatasetName
 from search.report.__main__ import main
-from search.report.confusion import confusion_chart, confusions, short_names
 from search.report.final_model import FinalModel, class_names
-from search.report.model_tables import feature_weights, mistake_rows
-from search.report.pictures import mistake_pictures, weight_pictures
-from search.report.result import result_table
+from search.report.sections.confusion import confusion_chart, confusions, short_names
+from search.report.sections.model_tables import feature_weights, mistake_rows
+from search.report.sections.pictures import mistake_pictures, weight_pictures
+from search.report.sections.result import result_table
 
 LINEAR = np.linspace(1, 2, 16)
 

@@ -5,7 +5,7 @@ import pytest
 from summaries import summary_of, trial_of
 
 from search.record import AlphaFigures, OptimumFigures
-from search.report.optimum import optimum_table, smallest
+from search.report.sections.optimum import optimum_table, smallest
 from search.result import gaps, lacks_optimum, optimum_rows
 from search.result.optimality_gap import optimum_lines
 

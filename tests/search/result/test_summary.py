@@ -26,7 +26,7 @@ from search.record import (
     Timing,
     Trainings,
 )
-from search.record.columns import SOFTMAX_LAYOUT
+from search.record.log.columns import SOFTMAX_LAYOUT
 from search.result import Findings, make_summary, readout_rows, result_lines, result_text
 from search.result.spread import refit_statistics
 

@@ -15,9 +15,9 @@ from model.softmax import SoftmaxRegression
 from model.tasks import AVERAGE, LAST
 from search.config import AXES, Params, SearchSpace
 from search.record import COMPLETE, FAIL, READOUTS, Resampled, Resamples, Standings, TrialLog
-from search.record.columns import SOFTMAX_LAYOUT
-from search.record.log_reading import SCHEMA
-from search.report.ties import tie_chart, tie_rows
+from search.record.log.columns import SOFTMAX_LAYOUT
+from search.record.log.reading import SCHEMA
+from search.report.sections.ties import tie_chart, tie_rows
 from search.result import find_ties, tie_sentences
 from search.result.ties import SHOWN
 

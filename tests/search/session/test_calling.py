@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from sklearn.datasets import load_iris
 from sklearn.metrics import log_loss
 
@@ -173,11 +174,81 @@ def test_other_data_or_settings_in_the_same_folder_are_refused(tmp_path):
         (lambda: search.sweep({"space": SPACE, "sede": 1}, "digits"), ConfigError, "sede"),
         (lambda: search.sweep(SPACE, "./nowhere.npz"), DataError, "nowhere"),
         (lambda: search.sweep(SPACE, 3), DataError, "The data is int"),
+        (lambda: search.sweep(5, "digits"), ConfigError, "^grid is 5; it is the name of a grid"),
+        (lambda: search.sweep([SPACE], "digits"), ConfigError, r"^grid is \[\{"),
+        (lambda: search.sweep({5: [1]}, "digits"), ConfigError, "the key 5; each is the name"),
+        (lambda: search.sweep(SPACE, "digits", reuse=5), ConfigError, "reuse is 5"),
+        (lambda: search.sweep(SPACE, "digits", code=5), ConfigError, "code is 5"),
+        (lambda: search.sweep(SPACE, "digits", target_value=True), ConfigError, "finite"),
     ],
 )
 def test_a_mistake_is_one_message(call, error, said):
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=said) as caught:
         call()
+    assert isinstance(caught.value, ValueError | TypeError)
+
+
+ROWS = load_iris(return_X_y=True)
+FRAME = pd.DataFrame(ROWS[0], columns=list("abcd"))
+MASKED = np.ma.masked_greater(ROWS[0], 7)
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "said"),
+    [
+        (ROWS, {"target": "kind"}, "target is 'kind', .* the data is arrays. Leave target out"),
+        (ROWS, {"missing": "mean"}, "missing is 'mean', .* the data is arrays"),
+        ((FRAME, ROWS[1]), {"target": "kind"}, "the data is rows with their labels beside them"),
+        (load_digits(), {"target": "kind"}, "the data is a Dataset"),
+        (load_digits(), {"weights": "w"}, "weights is 'w', .* the data is a Dataset"),
+        (FRAME, {"target": "a", "keys": {"X": "b"}}, "keys is .* the data is a data frame"),
+        (FRAME, {"target": "d", "weights": "d"}, "weights names the column 'd', which holds the"),
+        ("digits", {"code": "mine"}, "code mine holds .* the trainer is 'softmax'"),
+        ("digits", {"workers": 2}, "workers is 2, and executor='serial' is one process"),
+        ("digits", {"address": "head:1"}, "address is 'head:1', and executor='serial' is one"),
+        ("digits", {"fresh": True}, "fresh is True, .* without a folder"),
+        ("digits", {"extend": True}, "extend is True, .* without a folder"),
+        ("digits", {"retry_failed": True}, "retry_failed is True, .* without a folder"),
+    ],
+    ids=repr,
+)
+def test_what_would_have_no_effect_is_refused(data, given, said):
+    with pytest.raises(ValueError, match=said):
+        search.sweep(SPACE, data, **QUIET, **given)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ((None, ROWS[1]), "X is None; give an array"),
+        ((ROWS[0], None), "y is None; give an array"),
+        ((scipy.sparse.csr_matrix(ROWS[0]), ROWS[1]), r"X is a sparse csr_matrix.*X\.toarray\(\)"),
+        ((ROWS[0], scipy.sparse.coo_matrix(ROWS[1])), "y is a sparse coo_matrix"),
+        ((MASKED, ROWS[1]), r"X is an array of which 12 values are masked.*X\.filled"),
+        ((FRAME.set_axis(list("aacd"), axis=1), ROWS[1]), "X has two columns 'a'.*Rename one"),
+        (FRAME.set_axis(list("aacd"), axis=1), "data: has two columns 'a'.*Rename one"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else type(given).__name__,
+)
+def test_data_that_cannot_be_used_is_named_with_the_way_out(data, said):
+    with pytest.raises(ValueError, match=said):
+        search.sweep(SPACE, data, target="d" if isinstance(data, pd.DataFrame) else None, **QUIET)
+
+
+def test_arrays_and_ranges_are_lists_of_values():
+    lists = {"batch_size": [32], "learning_rate": [0.01], "epochs": [1, 2], "alpha": [0.1, 1.0]}
+    given = {**lists, "epochs": range(1, 3), "alpha": np.logspace(-1, 0, 2)}
+    logs = [search.sweep(space, ROWS, **QUIET).log() for space in (lists, given)]
+    costs = [log["val_cost"].tolist() for log in logs]
+    assert costs[0] == costs[1]
+
+
+def test_arrays_by_other_names_are_said_by_keys():
+    named = {"P": ROWS[0], "q": ROWS[1]}
+    with pytest.raises(ValueError, match=r"Other names: keys=\{'X': 'NAME', 'y': 'NAME'\}"):
+        search.sweep(SPACE, named, **QUIET)
+    found = search.sweep(SPACE, named, keys={"X": "P", "y": "q"}, **QUIET)
+    assert found.best_cost == search.sweep(SPACE, ROWS, **QUIET).best_cost
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
@@ -196,7 +267,7 @@ def test_a_uri_is_a_folder_too(tmp_path):
 
 
 def test_killed_while_its_log_is_merged_the_next_call_brings_it_to_its_end(tmp_path, monkeypatch):
-    monkeypatch.setattr("search.record.trial_log._FEW", 2)
+    monkeypatch.setattr("search.record.log.trial_log._FEW", 2)
     run = tmp_path / "run"
     with monkeypatch.context() as patch:  # the files that are replaced stay, as after a kill
         patch.setattr(TrialLog, "_delete_replaced", lambda log: None)
@@ -229,7 +300,7 @@ def test_none_leaves_an_option_out_where_it_can_be_left_out():
         "target": None, "weights": None, "missing": None, "trainer": None, "code": None,
         "seed": None, "seeds": None, "sampler": None, "trials": None, "objective": None,
         "metrics": None, "products": None, "pruner": None, "reuse": None, "budget": None,
-        "target_value": None, "patience": None, "address": None, "workers": None,
+        "target_value": None, "patience": None, "keys": None, "address": None, "workers": None,
     }  # fmt: skip
     found = search.sweep(SPACE, "digits", **{**left_out, **QUIET})
     assert found.config == search.sweep(SPACE, "digits", **QUIET).config

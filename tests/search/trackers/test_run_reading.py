@@ -7,7 +7,7 @@ from command_line import table, write_grid, write_images
 
 from search.config import objective_of
 from search.record import SOFTMAX_LAYOUT, Layout, RunFolder, read_log
-from search.record.log_reading import schema_of
+from search.record.log.reading import schema_of
 from search.run import main
 from search.storage import place
 from search.trackers import OPTUNA, TENSORBOARD, Target, open_tracker, read_run, send

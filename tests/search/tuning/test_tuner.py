@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from search.config import AXES, Range
 from search.record import Proposals
-from search.record.columns import SOFTMAX_LAYOUT
+from search.record.log.columns import SOFTMAX_LAYOUT
 from search.tuning.methods import distributions
 from search.tuning.tuner import Tuner
 

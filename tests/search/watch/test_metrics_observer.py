@@ -21,7 +21,7 @@ from cluster.metrics import (
 )
 from search.engine import Observers
 from search.record import Standings
-from search.record.columns import SOFTMAX_LAYOUT
+from search.record.log.columns import SOFTMAX_LAYOUT
 from search.watch import MetricsObserver
 from search.watch.metrics import Pace, _column_epochs
 

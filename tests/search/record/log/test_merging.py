@@ -11,8 +11,8 @@ from test_trial_log import METADATA, rows
 
 from search.errors import StoreError
 from search.record import SOFTMAX_LAYOUT, TrialLog, link_name, read_columns, read_new_columns
-from search.record import trial_log as trial_log_module
-from search.record.log_reading import SCHEMA, read_log
+from search.record.log import trial_log as trial_log_module
+from search.record.log.reading import SCHEMA, read_log
 from search.storage import place
 
 RUN = "a1b2"

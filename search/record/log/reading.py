@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from model.seal import EARLIER, Seal
 from search.command import has_own_process, program
 from search.errors import StoreError
-from search.record.columns import SOFTMAX_LAYOUT, Layout
+from search.record.log.columns import SOFTMAX_LAYOUT, Layout
 from search.storage import Place, RemotePath, listed, read_whole, seal_of
 
 _TIME = pa.timestamp("us", tz="UTC")

@@ -31,8 +31,8 @@ from search.record import (
     read_columns,
     read_new_columns,
 )
-from search.record.log_reading import SCHEMA
-from search.record.trial_log import link_of
+from search.record.log.reading import SCHEMA
+from search.record.log.trial_log import link_of
 
 METADATA = {"dataset": "digits", "fingerprint": "0123456789abcdef"}
 
@@ -190,10 +190,10 @@ def test_rows_that_stand_are_never_replaced(trial_log):
 def test_a_reader_of_new_files_alone_sees_the_log_as_any_reader_does(tmp_path, monkeypatch):
     names, known, read = SCHEMA.names, {}, []
     coded = ("state", "epochs", "alpha", "pack", "node", "error", "source")
-    from search.record import growing_log
+    from search.record.log import growing
 
-    really_read = growing_log.read_whole
-    monkeypatch.setattr(growing_log, "read_whole", lambda p: read.append(p) or really_read(p))
+    really_read = growing.read_whole
+    monkeypatch.setattr(growing, "read_whole", lambda p: read.append(p) or really_read(p))
 
     def look(run):
         read.clear()

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from model.seal import EARLIER, Seal
-from search.record.columns import SOFTMAX_LAYOUT, Layout
-from search.record.log_reading import (
+from search.record.log.columns import SOFTMAX_LAYOUT, Layout
+from search.record.log.reading import (
     MERGED,
     REPLACES,
     of_replicates,

@@ -9,8 +9,8 @@ import pandas as pd
 from reports import SPACE, finished_run
 
 from search.report.axis import axis_number
-from search.report.ribbons import HEIGHT, WIDTH, ribbons_of
 from search.report.run_data import RunData
+from search.report.sections.ribbons import HEIGHT, WIDTH, ribbons_of
 
 SAID = re.compile(r"(.+) (\S+), (.+) (\S+): ([\d,]+) trials?, (no cost|least cost (\S+), mean \S+)")
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?")

@@ -15,12 +15,12 @@ from search.config import AXES, Range, SweepConfig, as_toml
 from search.record import LinkRecord, TrialLog
 from search.report.axis import Axis, axis_number
 from search.report.charts import hover, json_value
-from search.report.confusion import confusion_chart
 from search.report.final_model import FinalModel
-from search.report.losses import state_counts
-from search.report.pairs import pair_costs
 from search.report.run_data import clip_of, outcomes, thinned
-from search.report.timeline import (
+from search.report.sections.confusion import confusion_chart
+from search.report.sections.losses import state_counts
+from search.report.sections.pairs import pair_costs
+from search.report.sections.timeline import (
     Span,
     busy_fraction,
     joined,
@@ -29,7 +29,7 @@ from search.report.timeline import (
     links_of_rows,
     without_pauses,
 )
-from search.report.trajectories import trajectories
+from search.report.sections.trajectories import trajectories
 
 costs_of_a_log = st.lists(
     st.one_of(st.just(np.nan), st.just(np.inf), st.floats(0, 1e30)), min_size=60, max_size=60

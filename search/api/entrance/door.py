@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from starlette.exceptions import HTTPException
 
 from model.errors import PacksweepError
-from search.api.bodies import App, Receive, Scope, Send
+from search.api.entrance.bodies import App, Receive, Scope, Send
+from search.api.entrance.rates import Rates
 from search.api.problems import problem
-from search.api.rates import Rates
 from search.ledger import Caller
 from search.service import Desk
 

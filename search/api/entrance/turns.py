@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from search.api.allowance import Account, Allowance
-from search.api.bodies import App, Message, Receive, Scope, Send
-from search.api.door import WHO
+from search.api.entrance.allowance import Account, Allowance
+from search.api.entrance.bodies import App, Message, Receive, Scope, Send
+from search.api.entrance.door import WHO
 from search.api.problems import problem
 
 # Requests that wait. Whoever comes then takes the last place of the longest line, unless that is

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving import serving
 
-from search.api import turns as turns_module
-from search.api.allowance import AT_ONCE_SECONDS, Account, Allowance
 from search.api.app import make_app
-from search.api.door import CALLER, WHO
-from search.api.rates import Rates
-from search.api.turns import Turns
+from search.api.entrance import turns as turns_module
+from search.api.entrance.allowance import AT_ONCE_SECONDS, Account, Allowance
+from search.api.entrance.door import CALLER, WHO
+from search.api.entrance.rates import Rates
+from search.api.entrance.turns import Turns
 
 SHARE = 0.1
 
@@ -500,7 +500,7 @@ def test_a_stream_of_news_is_nobody_s_once_it_has_begun():
 
 
 def test_who_is_refused_takes_no_turn(tmp_path, monkeypatch):
-    monkeypatch.setattr("search.api.door._REFUSED_SECONDS", 0.0)
+    monkeypatch.setattr("search.api.entrance.door._REFUSED_SECONDS", 0.0)
     machine = Machine()
     with serving(tmp_path) as served:
         app = make_app(served.desk, Rates(1.0, 1, lambda: 0.0), machine.allowance)

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from search.record.columns import Layout
-from search.record.log_reading import (
+from search.record.log.columns import Layout
+from search.record.log.reading import (
     check_once,
     part_problem,
     published,
