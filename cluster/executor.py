@@ -184,10 +184,8 @@ class SerialExecutor:
     dashboard_token: str | None = None
 
     def __init__(self) -> None:
-        # What was submitted and not run yet, oldest first.
+        # What was submitted and has not ended, oldest first: a call, or the rest of its steps.
         self._queue: deque[tuple[Hashable, Callable[..., Any], tuple[Any, ...]]] = deque()
-        # The task that has begun and has steps left, if there is one.
-        self._begun: tuple[Hashable, Steps[Any]] | None = None
 
     def share(self, value: Any) -> Any:
         """Return the value itself."""
@@ -209,35 +207,29 @@ class SerialExecutor:
     def wait(self, timeout: float) -> list[Finished | Lost]:
         """Run the oldest call, or its next step where it is a calculation in steps."""
         del timeout
-        if self._begun is None and not self._queue:
+        if not self._queue:
             return []
-        key = self._begun[0] if self._begun else self._queue[0][0]
+        # Before anything can fail: what is told as lost is not here any more.
+        key, function, args = self._queue.popleft()
         try:
             with one_blas_thread():
-                return self._run_on()
+                return self._run_on(key, function(*args))
         except PacksweepError:
             raise
         except Exception as error:
             trouble = Trouble.of(error, _HERE)
             return [Lost(key, trouble.reason, _HERE, trouble.details)]
 
-    def _run_on(self) -> list[Finished | Lost]:
-        if self._begun is None:
-            key, function, args = self._queue.popleft()
-            value = function(*args)
-            if not isgenerator(value):
-                return [Finished(key, value, _HERE)]
-            self._begun = key, cast(Steps[Any], value)
-        return self._step(*self._begun)
-
-    def _step(self, key: Hashable, steps: Steps[Any]) -> list[Finished | Lost]:
-        """Take one step of the task that has begun."""
-        self._begun = None  # also where it raises
+    def _run_on(self, key: Hashable, value: Any) -> list[Finished | Lost]:
+        """Return what a call has returned, or take one step of what it has begun."""
+        if not isgenerator(value):
+            return [Finished(key, value, _HERE)]
+        steps = cast(Steps[Any], value)
         try:
             next(steps)
         except StopIteration as end:
             return [Finished(key, end.value, _HERE)]
-        self._begun = key, steps
+        self._queue.appendleft((key, lambda: steps, ()))
         return []
 
     def running(self) -> list[Running]:
@@ -247,8 +239,6 @@ class SerialExecutor:
     def give_up(self, key: Hashable) -> None:
         """Forget a call."""
         self._queue = deque(call for call in self._queue if call[0] != key)
-        if self._begun and self._begun[0] == key:
-            self._begun = None
 
     def metrics(self, run: str) -> Metrics:
         """Return a place where nothing is recorded."""
@@ -258,4 +248,3 @@ class SerialExecutor:
     def close(self) -> None:
         """Forget what is queued and what has begun."""
         self._queue.clear()
-        self._begun = None

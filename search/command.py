@@ -178,19 +178,32 @@ def command(
         except KeyboardInterrupt:
             sys.stderr.write(interrupted)
             return INTERRUPTED
-        except (MemoryError, ImportError) as error:
-            if not (lack := _lack_of_memory(error)):
+        except (MemoryError, ImportError, RuntimeError) as error:
+            if not (lack := _lack_of_threads(error) or _lack_of_memory(error)):
                 raise
             sys.stderr.write(f"error: {visible(without_logins(lack))}\n")
             return 1
     return 0
 
 
-def _lack_of_memory(error: MemoryError | ImportError) -> str:
+def _lack_of_threads(error: Exception) -> str:
+    """Return what is said where no thread may be started; nothing where an error is another one."""
+    if str(error) != "can't start new thread":  # Python's words, and all that it tells
+        return ""
+    return (
+        "The system lets this command start no more threads. End other processes of yours, or "
+        "allow more (ulimit -u, or the limit of a container or a job). What was logged before is "
+        "safe; the same command continues."
+    )
+
+
+def _lack_of_memory(error: Exception) -> str:
     """Return what is said of memory that is not to be had; nothing where an error is another one.
 
     A library that does not fit any more is a failed import of a file that is there.
     """
+    if isinstance(error, RuntimeError):
+        return ""
     if isinstance(error, ImportError) and not _DOES_NOT_FIT.search(str(error)):
         return ""
     reason = f" ({error})" if str(error) else ""

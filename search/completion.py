@@ -1,6 +1,7 @@
 """What a shell may write for its user: ``packsweep completion bash``."""
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -70,7 +71,9 @@ def _complete_values(parser: argparse.ArgumentParser) -> None:
 
 def _runs(prefix: str, **_: object) -> list[str]:
     """Return folders below the one that is being typed, and the runs of the usual folder."""
-    usual = [f"{RUNS}/{path.parent.name}" for path in RUNS.glob("*/manifest.json")]
+    usual: list[str] = []
+    with contextlib.suppress(OSError):  # what cannot be looked at is not offered
+        usual = [f"{RUNS}/{path.parent.name}" for path in RUNS.glob("*/manifest.json")]
     return [*usual, *(path for path in _folders(prefix) if path.rstrip("/") not in usual)]
 
 

@@ -137,7 +137,9 @@ def _named(run: str, folder: str | None) -> "Place":
 
 
 def _check_no_service(parent: "Place") -> None:
-    if isinstance(parent, Path) and (parent.absolute().parent / "ledger.sqlite").exists():
+    from search.storage import is_there
+
+    if isinstance(parent, Path) and is_there(parent.absolute().parent / "ledger.sqlite"):
         raise ConfigError(
             f"The runs in {parent} are those of a service. Name its sweeps with --server URL, or "
             f"give {program('serve')} a --keep."
@@ -180,17 +182,24 @@ def _delete(doomed: "Sequence[KeptRun]", left: "Sequence[Place]") -> None:
     """Delete what goes; what cannot be deleted keeps nothing else."""
     from rich.filesize import decimal
 
-    from search.keeping import remove_leftovers, remove_run
+    from search.keeping import remove_leftover, remove_run
     from search.text import console, show
 
-    freed, problems = remove_leftovers(left), []
+    freed, deleted, problems = 0, 0, []
+    for path in left:
+        try:
+            freed += remove_leftover(path)
+        except PacksweepError as error:
+            problems.append(error)
     for run in doomed:
         try:
             freed += remove_run(run.path)
+            deleted += 1
         except PacksweepError as error:
             problems.append(error)
-    deleted = _counted(len(doomed) - len(problems), "run")
-    show(console(sys.stdout), f"\nDeleted {deleted}, which frees {decimal(freed)}.")
+    show(
+        console(sys.stdout), f"\nDeleted {_counted(deleted, 'run')}, which frees {decimal(freed)}."
+    )
     if problems:
         raise problems[0]
 

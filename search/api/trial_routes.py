@@ -5,7 +5,7 @@ import io
 import json
 import pathlib
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Annotated, Any, Literal
@@ -20,6 +20,7 @@ from search.api.sweep_routes import SweepId, row_of
 from search.errors import ConfigError, RunFolderError
 from search.record import RunFolder, arrow_parts, csv_lines
 from search.service import Desk
+from search.storage import all_within
 from search.view import Bins, TrialTable, among, binned
 
 router = APIRouter(tags=["trials"], responses=PROBLEMS)
@@ -172,14 +173,16 @@ def folder(sweep: SweepId, desk: TheDesk, caller: Viewer) -> StreamingResponse:
     row = row_of(desk, sweep)
     if not RunFolder(pathlib.Path(row.folder)).began:
         raise RunFolderError(f"The sweep {sweep} has no trials yet.")
-    return StreamingResponse(_archive(pathlib.Path(row.folder)), media_type="application/x-tar")
+    path = pathlib.Path(row.folder)
+    files = sorted(all_within(path))  # before it begins: a refusal is an answer then
+    return StreamingResponse(_archive(path, files), media_type="application/x-tar")
 
 
-def _archive(path: pathlib.Path) -> Iterator[bytes]:
+def _archive(path: pathlib.Path, files: Sequence[pathlib.Path]) -> Iterator[bytes]:
     """Yield an archive file by file, so that neither memory nor a disk has to hold all of it."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w|", bufsize=_PART) as tar:
-        for found in [path, *sorted(path.rglob("*"))]:
+        for found in files:
             with suppress(FileNotFoundError):  # merged or deleted meanwhile
                 name = pathlib.PurePath(path.name, found.relative_to(path))
                 tar.add(found, str(name), recursive=False, filter=_taken)

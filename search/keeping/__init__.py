@@ -5,7 +5,7 @@ decides what is trained, and deletes nothing that is being written.
 """
 
 from search.keeping.preview import Preview
-from search.keeping.removal import leftovers, look, remove_leftovers, remove_run
+from search.keeping.removal import leftovers, look, remove_leftover, remove_run
 from search.keeping.rules import FINISHED, RUNNING, UNFINISHED, KeptRun, Rules, why_kept
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "Rules",
     "leftovers",
     "look",
-    "remove_leftovers",
+    "remove_leftover",
     "remove_run",
     "why_kept",
 ]

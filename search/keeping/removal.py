@@ -1,14 +1,14 @@
 """Runs as they lie in their folders: what they take, and how they are deleted."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from stat import S_ISDIR
 
 from search.errors import StoreError
 from search.keeping.rules import FINISHED, RUNNING, UNFINISHED, KeptRun
 from search.record import DELETED, RunFolder
-from search.storage import Place, RemotePath
+from search.storage import Place, RemotePath, all_within, listed
 
 
 def look(path: Place) -> KeptRun:
@@ -24,23 +24,33 @@ def look(path: Place) -> KeptRun:
     folder = RunFolder(path)
     if not folder.began:
         folder.existing_manifest()  # which says why there is none
-    try:
-        size, changed_at = _files_of(path)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be looked at: {error.strerror}.") from error
+    size, changed_at = _files_of(path)
     writer = folder.find_writer()
     state = RUNNING if writer else FINISHED if folder.has_result else UNFINISHED
     return KeptRun(path, state, changed_at, size, writer)
 
 
 def _files_of(path: Place) -> tuple[int, float]:
-    """Return the bytes of all files, and when the newest was written."""
+    """Return the bytes of all files, and when the newest was written.
+
+    Raises
+    ------
+    StoreError
+        If one of them cannot be looked at.
+    """
+    try:
+        return _sizes_and_times(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be looked at: {error.strerror}.") from error
+
+
+def _sizes_and_times(path: Place) -> tuple[int, float]:
     if isinstance(path, RemotePath):
         found = [i for i in path.store.listed(path.key, recursive=True) if i.type.name == "File"]
         return sum(i.size for i in found), max((i.mtime_ns / 1e9 for i in found), default=0.0)
     root, seen = path.resolve(), set()
     size, changed_at = 0, 0.0
-    for entry in (root, *root.rglob("*")):
+    for entry in all_within(root):
         try:
             stat = entry.lstat()
         except FileNotFoundError:  # of a run that is being written
@@ -76,21 +86,35 @@ def remove_run(path: Place) -> int:
 
 
 def leftovers(parents: Iterable[Place]) -> dict[Place, int]:
-    """Return what killed commands have left of runs that they deleted, with its bytes."""
+    """Return what killed commands have left of runs that they deleted, with its bytes.
+
+    Raises
+    ------
+    StoreError
+        If a folder cannot be looked at.
+    """
     found: dict[Place, int] = {}
     for parent in parents:
         # In a store the next command that opens the run's folder deletes them.
-        if isinstance(parent, Path) and parent.is_dir():
-            for path in sorted(parent.glob(f"{DELETED}*")):
+        if isinstance(parent, Path):
+            for path in listed(parent, f"{DELETED}*"):
                 found[path] = _files_of(path)[0]
     return found
 
 
-def remove_leftovers(paths: Sequence[Place]) -> int:
-    """Delete what `leftovers` has found, and return how many bytes are free now."""
-    freed = 0
-    for path in paths:
-        if isinstance(path, Path):
-            freed += _files_of(path)[0]
-            shutil.rmtree(path, ignore_errors=True)
-    return freed
+def remove_leftover(path: Place) -> int:
+    """Delete one that `leftovers` has found, and return how many bytes are free now.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be deleted.
+    """
+    size = _files_of(path)[0]
+    try:
+        shutil.rmtree(str(path))
+    except FileNotFoundError:  # by another command
+        return 0
+    except OSError as error:
+        raise StoreError(f"{path} cannot be deleted: {error.strerror}.") from error
+    return size

@@ -8,7 +8,7 @@ from search.portable.formats import format_of
 from search.portable.predicting import Predicted, prediction_form
 from search.portable.winner import Winner
 from search.record import RunFolder
-from search.storage import Place, RemotePath, write_whole
+from search.storage import Place, RemotePath, is_there, write_whole
 
 
 def export_model(
@@ -100,7 +100,7 @@ def _check_target(target: Place, run: Place, *, force: bool) -> None:
             raise ModelFileError(f"{target} is a folder; name a file in it.")
         if not isinstance(target, RemotePath) and not target.absolute().parent.is_dir():
             raise ModelFileError(f"There is no folder {target.parent}; make it first.")
-        if target.exists() and not force:
+        if is_there(target) and not force:
             raise ModelFileError(f"{target} exists. Give another name, or --force to replace it.")
     except OSError as error:
         if isinstance(target, RemotePath):

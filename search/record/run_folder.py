@@ -26,6 +26,7 @@ from search.storage import (
     find_writer,
     is_there,
     json_content,
+    listed,
     lock,
     parse_json,
     prepare_folder,
@@ -133,6 +134,7 @@ class RunFolder:
         StoreError
             If the system refuses.
         """
+        left = ""
         try:
             if isinstance(self.path, RemotePath):
                 delete_run(self.path)
@@ -140,20 +142,31 @@ class RunFolder:
             target = _target(self.path)
             stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
             doomed = target.rename(target.with_name(f"{DELETED}{target.name}.{stamp}"))
+            left = f" What is left of it lies in {doomed}, and is no run any more."
             if self.path.is_symlink():
                 self.path.unlink()
             shutil.rmtree(doomed)
         except OSError as error:
-            raise StoreError(f"{self.path} cannot be deleted: {error.strerror}.") from error
+            raise StoreError(f"{self.path} cannot be deleted: {error.strerror}.{left}") from error
 
     def _check_is_run(self) -> None:
         names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else {""}
         # A command that ended before it had a manifest may have logged why.
         others = any(not name.startswith(".") for name in names - {self.log.name})
         if others and not names & {self._manifest.name, MOVED}:
+            self._check_manifest_is_gone(names)
             raise RunFolderError(
                 f"{self.path} is not a run folder: it has no manifest.json. Choose another "
                 "--run-dir, or an empty folder."
+            )
+
+    def _check_manifest_is_gone(self, names: set[str]) -> None:
+        """Tell a run whose manifest is gone from what never was one."""
+        if ours := sorted(names & {self.trials.name, self.links.name, self._summary.name}):
+            raise RunFolderError(
+                f"The manifest of the run in {self.path} is gone: it holds {', '.join(ours)} and "
+                f"no {self._manifest.name}, which says what they are. Put that file back from a "
+                "copy, and the same command continues; or move the folder away, and it begins anew."
             )
 
     def find_writer(self) -> Writer | None:
@@ -207,6 +220,8 @@ class RunFolder:
             raise RunFolderError(f"There is no run that can be read: {error}") from error
         if manifest is None:
             self._check_bucket()
+            with contextlib.suppress(StoreError):
+                self._check_manifest_is_gone({path.name for path in listed(self.path)})
             raise RunFolderError(
                 f"There is no run in {self.path}: it has no manifest.json. Name a run's folder."
             )
@@ -243,6 +258,26 @@ class RunFolder:
         seal = Seal(manifest.run, self._manifest.name)
         write_whole(self._manifest, json_content(asdict(manifest), seal))
         self.run = manifest.run
+
+    def restore_manifest(self, manifest: Manifest) -> None:
+        """Write the manifest again where it was removed: without it the rest is no run.
+
+        Raises
+        ------
+        StoreError
+            If the system refuses.
+        """
+        if not self.began:
+            self.write_manifest(manifest)
+
+    @contextlib.contextmanager
+    def keeping(self, manifest: Manifest) -> Iterator[None]:
+        """Let the manifest be there in the end, however what is inside ends."""
+        try:
+            yield
+        finally:
+            with contextlib.suppress(StoreError):  # how it has ended is told, and nothing else
+                self.restore_manifest(manifest)
 
     def read_summary(self) -> Summary | None:
         """Return the summary of a finished run; None where there is none that can be believed.

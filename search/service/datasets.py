@@ -17,6 +17,7 @@ from model.data.sources import KNOWN, load_dataset
 from model.errors import DataError
 from search.config import ReadingSettings
 from search.service.limits import Limits
+from search.storage import listed, remove
 
 # Data sets that are kept in memory: those of the sweeps that are open share them.
 _KEPT = 2
@@ -118,8 +119,8 @@ class DataSets:
 
     def remove_leftovers(self) -> None:
         """Remove what a killed process was receiving; nobody else may receive anything now."""
-        for path in self._folder.glob(".*"):
-            path.unlink(missing_ok=True)
+        for path in listed(self._folder, ".*"):
+            remove(path)
 
     def check_size(self, size: int) -> None:
         """Refuse what is too large.
@@ -154,17 +155,22 @@ class DataSets:
         return Upload(name, size)
 
     def uploads(self) -> list[Upload]:
-        """Return what was uploaded, by name."""
-        return [Upload(name, path.stat().st_size) for name, path in sorted(self._uploads().items())]
+        """Return what was uploaded, by name.
+
+        Raises
+        ------
+        StoreError
+            If their folder cannot be looked at.
+        """
+        found = []
+        for name, path in sorted(self._uploads().items()):
+            with suppress(FileNotFoundError):  # somebody has removed it meanwhile
+                found.append(Upload(name, path.stat().st_size))
+        return found
 
     def _uploads(self) -> dict[str, Path]:
-        with suppress(OSError):
-            return {
-                path.name.removesuffix(path.suffix): path
-                for path in self._folder.iterdir()
-                if path.name.startswith(_UPLOADED)
-            }
-        return {}
+        found = [self._folder / path.name for path in listed(self._folder, f"{_UPLOADED}*")]
+        return {path.name.removesuffix(path.suffix): path for path in found}
 
     def remove(self, name: str) -> int:
         """Remove what was uploaded; return how many bytes that frees.
@@ -175,11 +181,12 @@ class DataSets:
             If there is nothing of this name.
         """
         path = self._uploads().get(name)
-        if path is None:
-            raise DataError(f"There is no uploaded data set {name}.")
-        size = path.stat().st_size
-        path.unlink()
-        return size
+        if path is not None:
+            with suppress(FileNotFoundError):  # by another one
+                size = path.stat().st_size
+                path.unlink()
+                return size
+        raise DataError(f"There is no uploaded data set {name}.")
 
 
 def _ending(name: str) -> str:

@@ -1,5 +1,6 @@
 """Sweeps that are deleted with their files: by who may, or when they are old enough."""
 
+import logging
 import shutil
 import threading
 import time
@@ -7,11 +8,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from model.errors import PacksweepError
-from search.errors import ConfigError, RunFolderError
-from search.keeping import leftovers, look, remove_leftovers, remove_run
+from search.errors import ConfigError, RunFolderError, StoreError
+from search.keeping import leftovers, look, remove_leftover, remove_run
 from search.ledger import ADMIN, Caller, Ledger, SweepRow
 from search.record import RunFolder
+from search.storage import listed
+
+log = logging.getLogger(__name__)
 
 # Between two looks for sweeps that are old enough.
 _LOOK_SECONDS = 60.0
@@ -43,7 +46,11 @@ class Forgetting:
         # The runs that a sweep has chosen and may not have written down yet, by its identity.
         self._chosen: dict[str, list[Path]] = {}
         self._looked_at = -_LOOK_SECONDS
-        remove_leftovers(list(leftovers([runs])))
+        try:
+            for path in leftovers([runs]):
+                remove_leftover(path)
+        except StoreError as error:  # the next start tries it again
+            log.warning("of deleted sweeps something is left: %s", error)
 
     def choose(self, sweep: str, find: Callable[[], list[Path]]) -> list[Path]:
         """Return the runs that a sweep copies from; they stay until it has done so.
@@ -93,10 +100,11 @@ class Forgetting:
         """Return the sweep that has chosen a run to copy from, and has not done so yet."""
         for row in self._ledger.sweeps.live():
             mine = RunFolder(Path(row.folder))
-            if any(mine.reused.glob("[!.]*.parquet")):  # all is copied
+            if listed(mine.reused, "[!.]*.parquet"):  # all is copied
                 continue
             manifest = None
-            with suppress(PacksweepError):  # a damaged one is its own sweep's trouble
+            # A damaged one is its own sweep's trouble; of one that cannot be read nobody knows.
+            with suppress(RunFolderError):
                 manifest = mine.read_manifest()
             named = manifest.reuse if manifest else ()
             if str(folder.resolve()) in named or folder in self._chosen.get(row.id, ()):
@@ -123,5 +131,10 @@ def _removed(folder: Path) -> int:
     try:
         return remove_run(folder)
     except RunFolderError:  # it never began, or its files are gone
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as problem:
+            raise StoreError(f"{folder} cannot be deleted: {problem.strerror}.") from problem
         return 0

@@ -216,7 +216,6 @@ class Ending:
         except MissingLibraryError as error:
             later = f"{program('report')} {shlex.quote(str(self.folder.path))}"
             self.say(f"{error} {later} writes it then.")
-        if not self.folder.began:  # it was removed meanwhile, and without it the rest is no run
-            self.folder.write_manifest(manifest)
+        self.folder.restore_manifest(manifest)
         self.folder.write_summary(summary)
         return summary

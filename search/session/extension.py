@@ -1,14 +1,12 @@
 """A run is gone on with in other values or more trials: ``--extend``."""
 
-from contextlib import suppress
 from dataclasses import replace
 
 from model.data.dataset import Dataset
-from model.errors import PacksweepError
 from search.config import SweepConfig
 from search.record import Manifest, RunFolder, new_manifest
 from search.session.options import Options
-from search.storage import Place, place, write_whole
+from search.storage import Place, is_there, listed, place, write_whole
 
 # Stands in a run that is extended, before it is moved aside.
 _EXTENDED = ".extended"
@@ -50,10 +48,8 @@ def extended(options: Options, config: SweepConfig, data: Dataset) -> tuple[Opti
 
 def _moved_aside(run: Place) -> list[Place]:
     """Return the runs that were here and are extended, the newest last."""
-    with suppress(OSError, PacksweepError):
-        found = [path for path in run.parent.iterdir() if path.name.startswith(f"{run.name}.")]
-        return sorted(path for path in found if (path / _EXTENDED).is_file())
-    return []
+    found = [path for path in listed(run.parent) if path.name.startswith(f"{run.name}.")]
+    return [path for path in found if is_there(path / _EXTENDED)]
 
 
 def _as_it_began(manifest: Manifest, given: list[Place]) -> list[Place]:

@@ -336,6 +336,12 @@ class Sweep:
     def _run_on(self, executor: Executor, examples: Any, interrupted: Interruption) -> Summary:
         # First of all: what else is in a folder counts only beside a manifest.
         manifest = self._manifest(planned_workers(self.options, self.config, executor))
+        with self.folder.keeping(manifest):
+            return self._train(manifest, executor, examples, interrupted)
+
+    def _train(
+        self, manifest: Manifest, executor: Executor, examples: Any, interrupted: Interruption
+    ) -> Summary:
         run = self._open_run(manifest)
         self._announce(executor)
         training = Training(

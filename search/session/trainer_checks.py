@@ -19,6 +19,8 @@ from model.trainers.reference import TrainerName
 from model.user_folders import cache_folder
 from search.command import program
 from search.config import SweepConfig, some_params
+from search.errors import StoreError
+from search.storage import is_there
 
 # Rows of a check: enough that an epoch does something, and few enough that it takes no time.
 _TRAINING, _SCORING = 300, 150
@@ -47,7 +49,7 @@ def check_before_first_sweep(
         return
     named = TrainerName.here(config.trainer.name, code)
     passed = _mark(named, config)
-    if passed.exists():
+    if _has_passed(passed):
         return
     notify(f"Checking the trainer {named.name}, once for this version of it ...")
     report = check_rows(named, some_params(config), data, config.features, config.seed)
@@ -115,6 +117,13 @@ def _source(trainer: Trainer) -> str:
         return inspect.getsource(inspect.getmodule(type(trainer)) or type(trainer))
     except (OSError, TypeError):  # such as of one that was made by hand
         return ""
+
+
+def _has_passed(passed: Path) -> bool:
+    try:
+        return is_there(passed)
+    except StoreError:  # then it is checked again
+        return False
 
 
 def _remember(passed: Path) -> None:

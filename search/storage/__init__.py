@@ -6,6 +6,7 @@ knows what a file means: no trial, no setting, no run.
 
 from search.storage.arrays import load_arrays, save_arrays
 from search.storage.durable import (
+    all_within,
     is_there,
     listed,
     prepare_folder,
@@ -29,6 +30,7 @@ __all__ = [
     "Place",
     "RemotePath",
     "Writer",
+    "all_within",
     "find_writer",
     "growing_file",
     "is_there",

@@ -72,11 +72,38 @@ def is_there(path: Place) -> bool:
         If the system refuses to say, or the store does not answer.
     """
     try:
-        return path.exists()
+        if isinstance(path, RemotePath):
+            return path.exists()
+        path.stat()  # `Path.exists` of newer Pythons takes every refusal for an absence
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last of what no name can hold
+        return False
     except ObjectStoreError:
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
+    return True
+
+
+def all_within(folder: Path) -> list[Path]:
+    """Return a folder and all that is in it, at any depth; links are not followed.
+
+    What goes meanwhile is left out. A folder that cannot be looked at raises: `Path.rglob` takes it
+    for an empty one.
+
+    Raises
+    ------
+    StoreError
+        If the system refuses.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise _unreadable(Path(error.filename or folder), error) from error
+
+    found = [folder]
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        found += [Path(parent, name) for name in (*folders, *files)]
+    return found
 
 
 def _unreadable(path: Place, error: OSError) -> StoreError:

@@ -17,7 +17,7 @@ from search.record import (
     layout_of,
     read_log,
 )
-from search.storage import Place
+from search.storage import Place, is_there
 from search.trackers.values import Run, Trial
 
 _FACTS = ("pack", "node", "attempt", "error", "source")
@@ -62,7 +62,7 @@ def read_run(path: Place, name_there: str = "", command: str = "") -> tuple[Run,
         settings={name: str(value) for name, value in manifest.settings().items()},
         figures=figures_of(trials, config.total, layout, summary),
         texts=_texts(manifest, config, command, summary),
-        files=tuple(folder.path / name for name in _FILES if (folder.path / name).exists()),
+        files=tuple(folder.path / name for name in _FILES if is_there(folder.path / name)),
         started_at=datetime.fromisoformat(manifest.created_at),
         ended_at=max((t.finished_at for t in trials), default=None) if done else None,
     )

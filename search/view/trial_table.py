@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.errors import ConfigError
+from search.errors import ConfigError, StoreError
 from search.record import (
     Coded,
     Column,
@@ -21,6 +21,7 @@ from search.record import (
     layout_of,
     read_new_columns,
 )
+from search.storage import listed
 from search.view.ordered import Order, Ranked, Value, by_number, plain
 
 # Tables that are kept in memory, and orders of each.
@@ -284,7 +285,7 @@ class TrialTables:
 def _stamp(trials: Path) -> object:
     """Return what tells a folder of files, none of which is ever changed, from what it was."""
     try:
-        names = sorted(path.name for path in trials.glob("[!.]*.parquet"))
+        names = [path.name for path in listed(trials, "[!.]*.parquet")]
         return names, trials.stat().st_mtime_ns
-    except OSError:
+    except (OSError, StoreError):
         return object()  # which is like nothing that was before

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.config import SweepConfig, short_text
-from search.errors import RunFolderError
+from search.errors import ObjectStoreError, RunFolderError
 from search.record import (
     Layout,
     Manifest,
@@ -188,20 +188,39 @@ class RunState:
 def run_folders(parent: Place) -> list[Place]:
     """Return the folders of the runs in a folder, readable or not, the newest last.
 
+    What cannot be looked at comes first: it may be a run, and whoever reads it is told why not.
+
     Raises
     ------
     RunFolderError
         If there is none, or the folder cannot be read.
     """
     try:
-        paths = (path for path in parent.iterdir() if not path.name.startswith("."))
-        manifests = [(path, path / "manifest.json") for path in paths]
-        # A manifest is written once, when its run begins.
-        began = [(m.stat().st_mtime_ns, path) for path, m in manifests if m.is_file()]
-    except OSError as error:
+        paths = [path for path in parent.iterdir() if not path.name.startswith(".")]
+        began = [(at, path) for path in paths if (at := _began_at(path)) is not None]
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise RunFolderError(
             f"There are no runs in {parent.resolve()}: {error.strerror}. Name a folder of runs."
+        ) from error
+    except OSError as error:
+        raise RunFolderError(
+            f"{parent.resolve()} cannot be looked at: {error.strerror}. Mend that, or name another "
+            "folder of runs."
         ) from error
     if not began:
         raise RunFolderError(f"There is no run in {parent.resolve()}. Name a folder of runs.")
     return [path for _, path in sorted(began)]
+
+
+def _began_at(path: Place) -> int | None:
+    """Return when a run began, in nanoseconds; None of what is no run."""
+    manifest = path / "manifest.json"  # which is written once
+    try:
+        at = manifest.stat().st_mtime_ns
+        return at if manifest.is_file() else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ObjectStoreError:  # which has refused its folder
+        raise
+    except OSError:
+        return 0

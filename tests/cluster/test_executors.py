@@ -1,5 +1,6 @@
 """Every place where work runs passes the suite for executors; and what each does beside it."""
 
+import errno
 import gc
 import hashlib
 import os
@@ -142,6 +143,25 @@ def test_the_serial_executor_runs_one_task_for_each_wait_in_order():
 def test_the_serial_executor_shares_the_value_itself():
     array = np.ones(3)
     assert SerialExecutor().share(array) is array
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_the_serial_executor_has_no_task_any_more_that_it_tells_as_lost(monkeypatch, steps):
+    """Such as one for which no file can be opened, whose next attempt would wait for ever."""
+    executor = SerialExecutor()
+    executor.submit("key", "steps: 6", counting_steps, 0, 3)
+    for _ in range(steps):
+        assert executor.wait(0) == []
+
+    def refused():
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cluster.executor.one_blas_thread", refused)
+        assert [lost.key for lost in executor.wait(0)] == ["key"]
+        assert executor.wait(0) == []
+    executor.submit("key", "double", double, 2)
+    assert executor.wait(0) == [Finished("key", 4, "localhost")]
 
 
 def test_a_closed_serial_executor_forgets_its_tasks():

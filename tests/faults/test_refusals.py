@@ -121,6 +121,7 @@ def test_one_refusal_is_one_message_and_the_same_command_goes_on(
 
 
 @pytest.mark.rehearsal
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("kind", ["grid", "search"])
 def test_every_refusal_is_one_message(tmp_path, monkeypatch, capfd, kind):
     monkeypatch.chdir(tmp_path)

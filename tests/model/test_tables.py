@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import gzip
 import io
+import sys
 import warnings
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
 from model.data.description import describe
+from model.data.formats import arrow
 from model.data.found import Reading
 from model.data.sources import load_dataset
 from model.errors import DataError
@@ -460,3 +462,11 @@ def test_a_comma_that_could_be_either_is_refused_with_what_is_beside_it(
 ):
     with pytest.raises(DataError, match=f"unclear whether the comma of '1,234' .*beside {beside}"):
         load(write_parts(tmp_path, train=train, test=test))
+
+
+def test_what_threads_of_the_library_read_is_no_object_of_python_s():
+    content = b"a,label\n" + b"1,0\n" * 100
+    before = sys.getrefcount(content)
+    stream = arrow._stream(content)
+    assert sys.getrefcount(content) == before
+    assert stream.read() == content

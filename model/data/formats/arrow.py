@@ -110,7 +110,7 @@ def _read_binary(path: Path, kind: str, content: bytes) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
-    buffer = pa.BufferReader(content)
+    buffer = _stream(content)
     if kind == "Parquet":
         _check_parquet(path, parquet.read_metadata(buffer))
         table = parquet.read_table(buffer, page_checksum_verification=True)
@@ -171,9 +171,17 @@ def _check_parquet(path: Path, metadata: Any) -> None:
 
 
 def _stream(content: bytes) -> Any:
+    """Return what a file holds as a stream, over a copy in memory of pyarrow's own.
+
+    Threads of its pools let go of what they have read when its reader has long gone on. Where that
+    is an object of Python's they need Python for it, and a process that ends then is aborted.
+    """
     import pyarrow as pa
 
-    return pa.BufferReader(content)
+    buffer = pa.allocate_buffer(len(content))
+    with pa.FixedSizeBufferWriter(buffer) as file:
+        file.write(content)
+    return pa.BufferReader(buffer)
 
 
 def table_of_frame(source: str, frame: Any) -> Any:

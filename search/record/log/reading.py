@@ -286,7 +286,7 @@ def _problem_of_unsealed(content: bytes) -> str | None:
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             if not file.schema_arrow.equals(SCHEMA):
                 return "its columns are not those of a trial log"
-            file.read()
+            file.read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         return f"it is no whole parquet file: {error}"
     return None
@@ -315,8 +315,8 @@ def scan(folder: Place, contents: Sequence[bytes], columns: list[str]) -> pa.Tab
     StoreError
         If they are of a version with other columns.
     """
-    # File by file: a scan of what is in memory by a dataset leaves threads of its own behind, with
-    # which the process may abort when it ends.
+    # File by file and without threads, as all that is read here: threads of the library let go of
+    # the content when the reader has gone on, need Python for that, and abort a process that ends.
     try:
         parts = [_columns(content, columns) for content in contents]
         return pa.concat_tables(parts)

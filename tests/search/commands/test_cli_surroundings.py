@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -116,11 +117,29 @@ def test_memory_that_is_not_to_be_had_is_one_message(error, capfd):
     assert err.count("\n") == 1
 
 
-def test_another_failed_import_keeps_its_traceback():
+def test_threads_that_may_not_be_started_are_one_message(capfd, monkeypatch):
     def act(args):
-        raise ImportError("cannot import name 'x'")
+        def refused(*_):
+            raise RuntimeError("can't start new thread")
 
-    with pytest.raises(ImportError, match="cannot import name"):
+        with monkeypatch.context() as patch:
+            patch.setattr(threading, "_start_new_thread", refused)
+            threading.Thread(target=print).start()
+
+    assert run_command(Parser(), act, []) == 1
+    _, err = capfd.readouterr()
+    assert err.startswith("error: The system lets this command start no more threads. End other")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("cannot import name 'x'"), RuntimeError("memory of an elephant")]
+)
+def test_another_error_keeps_its_traceback(error):
+    def act(args):
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
         run_command(Parser(), act, [])
 
 

@@ -13,7 +13,7 @@ from search.keeping import (
     UNFINISHED,
     leftovers,
     look,
-    remove_leftovers,
+    remove_leftover,
     remove_run,
 )
 from search.record import RunFolder
@@ -121,7 +121,7 @@ def test_killed_in_the_middle_it_is_no_run_and_its_rest_is_found(tmp_path, monke
     assert not run.exists()
     [(rest, left)] = leftovers([tmp_path]).items()
     assert 0 < left < size
-    assert remove_leftovers([rest]) == left
+    assert remove_leftover(rest) == left
     assert not list(tmp_path.iterdir())
 
 
