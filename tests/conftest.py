@@ -1,5 +1,6 @@
 """What all tests share: a cache of their own, and one place that code comes from."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -17,6 +18,26 @@ import search
 # How long an example takes says how busy the machine is; benchmarks/ is for speed.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Let no search for garbage look at what is imported for the tests, a million objects.
+
+    It is there to the end, and Python would go through it again and again.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure():
+    """Let libraries be tidied up in the end, of which some tell what was left."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
