@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from command_line import invoke, start, table, write_images
 
 from model.trainers.final_state import FinalState
-from model.user_folders import cache_folder
 from search import runs, status
 
 SOURCE = '''
@@ -138,8 +136,12 @@ SERIAL = ("--executor", "serial", "--no-progress")
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
-    """A folder of a user with a trainer, a grid and a data set, where commands are given."""
+def own(tmp_path, tmp_path_factory, monkeypatch):
+    """A folder of a user with a trainer, a grid and a data set, where commands are given.
+
+    Nobody has checked that trainer yet.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     write_images(tmp_path / "data.npz")
     (tmp_path / "own.py").write_text(SOURCE)
     (tmp_path / "grid.toml").write_text(GRID)
@@ -150,7 +152,6 @@ def own(tmp_path, monkeypatch):
 
     sys.modules.pop("own", None)
     reference._loaded.cache_clear()
-    shutil.rmtree(cache_folder() / "checked-trainers", ignore_errors=True)
 
 
 def grid(folder, text, trainer="own:Descent", more=""):

@@ -11,6 +11,8 @@ import search
 from model.trainers import Trainer
 from search.model import main
 
+pytestmark = pytest.mark.xdist_group("predicting")  # their runs are made once
+
 SGD = "partial_fit:sklearn.linear_model.SGDClassifier"
 FOREST = "warm_start:sklearn.ensemble.RandomForestClassifier"
 
