@@ -128,7 +128,8 @@ class PackState:
             self,
             learning_rate=self.learning_rate[columns],
             alpha=self.alpha[columns],
-            V=self.V.reshape(-1, K, M)[:, :, columns].reshape(len(self.V), -1),
+            # In one piece: with an index in brackets numpy may lay it out column by column.
+            V=self.V.reshape(-1, K, M).take(columns, axis=2).reshape(len(self.V), -1),
             scale=self.scale[columns],
             b=self.b[:, columns],
         )

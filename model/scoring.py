@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from model.block import ALIKE_ROWS
 from model.pack import PackState, advance_averaging
 from model.products import NUMPY, Products, Rows, products_named
 from model.seen_rows import SeenRows
@@ -207,7 +208,9 @@ def compile_kernels(products: str = NUMPY.name) -> None:
         If this machine lacks what these need.
     """
     way = products_named(products)
-    X, y = np.zeros((2, 1), np.float32), np.array([0, 1])
+    # A block that is full and one that is not: numba compiles for arrays in one piece, and for others.
+    n = ALIKE_ROWS + 2
+    X, y = np.zeros((n, 1), np.float32), np.arange(n) % 2
     state = PackState.start(1, np.ones(1), np.ones(1), n_features=1, n_classes=2, seed=0)
     last, average = advance_averaging(state, X, y, 1, products=way)
     score(last, X, y, products=way)

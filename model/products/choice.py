@@ -47,8 +47,10 @@ def work_bytes(name: str, rows: int, n_features: int, width: int) -> int:
     """
     if name in {"numpy", "onednn"}:
         return 0
-    # Two arrays in float64, where oneDNN is not there; bytes and their sums take less.
-    return 16 * max(rows, n_features) * width + rows * n_features
+    # Two arrays in float64, where there is nothing better, or bytes and their sums in full panels;
+    # and the rows as bytes in up to four orders, in tiles that are full too.
+    padded = -(-width // 16) * 16
+    return 16 * max(rows, n_features) * padded + 4 * (rows + 64) * (n_features + 64)
 
 
 def available_products() -> list[Products]:

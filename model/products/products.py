@@ -25,7 +25,7 @@ class BlockProducts(Protocol):
         Parameters
         ----------
         V : ndarray of shape (D, W)
-            Not changed as long as it is held.
+            It may be changed between the last `project` and `update`, which reads it as it is then.
         """
 
     def project(self, X: Rows, Z: F32) -> None:

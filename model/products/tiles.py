@@ -72,8 +72,8 @@ class TileSums:
 
     def hold(self, F: F32) -> None:
         """Write panels of three bytes for each number."""
-        _, _, deep, _ = self._factor.shape
-        _check(F, 4 * deep, self._inverse.size)
+        F = np.ascontiguousarray(F)
+        _check(F, 4 * self._factor.shape[2], self._inverse.size)
         self._loops.hold(F, self._top, self._factor, self._unit, self._inverse, self._rest)
 
     def write(self, X: U8, Z: F32) -> None:

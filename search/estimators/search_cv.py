@@ -261,7 +261,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
                 f"n_trials is {self.n_trials!r}, and strategy='grid' tries every combination. "
                 "Leave n_trials out, or name a strategy that draws, such as 'random'."
             )
-        if self.executor == "serial" and self.n_jobs not in {None, 1}:
+        if self.executor == "serial" and self.n_jobs not in (None, 1):
             raise ValueError(
                 f"n_jobs is {self.n_jobs!r}, and executor='serial' trains one after the other. "
                 "Leave one of them out."

@@ -346,8 +346,9 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it is True or False.")
         seed = self.random_state
-        is_seed = isinstance(seed, int | np.integer) and seed >= 0
-        if not (is_seed or seed is None or isinstance(seed, np.random.RandomState)):
+        is_seed = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
+        known = seed is None or seed is np.random or isinstance(seed, np.random.RandomState)
+        if not (is_seed or known):
             raise ValueError(
                 f"random_state is {seed!r}; it is a whole number from 0, a RandomState or None."
             )

@@ -7,7 +7,7 @@ import shutil
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import inf, isfinite
@@ -272,7 +272,8 @@ def _in_its_folder(
         raise ConfigError(f"on_event is {on_event!r}; it is a function that takes an event.")
     if "reuse" in given:
         named: Any = given["reuse"]
-        runs = named if isinstance(named, list | tuple) else [named]
+        one = isinstance(named, str | PathLike | RemotePath) or not isinstance(named, Iterable)
+        runs = [named] if one else list(named)
         given = {**given, "reuse": [_place_of("reuse", run) for run in runs]}
     if folder is not None:
         return _swept(grid, data, _place_of("folder", folder), on_event, given)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core import registry
 
 from model.errors import MissingProductsError
 from model.products import (
@@ -277,20 +278,30 @@ class Stated:
         return self._path
 
 
-@pytest.mark.parametrize("lacking", ["machine", "system", "permission", "call"])
+@pytest.mark.parametrize("lacking", [None, "machine", "system", "features", "permission", "call"])
 def test_without_amx_or_leave_to_use_it_there_are_no_tiles(lacking, monkeypatch):
     def library(name):
         assert name is None
         if lacking == "call":
             raise OSError("no such library")
-        return SimpleNamespace(syscall=lambda *_: -1)
+        return SimpleNamespace(syscall=lambda *_: -1 if lacking == "permission" else 0)
 
+    features = "+avx2,+amx-tile" + (",+amx-int8" if lacking != "features" else ",-amx-int8")
+    codegen = SimpleNamespace(magic_tuple=lambda: ("x86_64", "any", features))
+    target = SimpleNamespace(target_context=SimpleNamespace(codegen=lambda: codegen))
+    monkeypatch.setattr(registry, "cpu_target", target)
+    machine, system = "x86_64", "linux"
     if lacking == "machine":
-        monkeypatch.setattr(tiles.platform, "machine", lambda: "aarch64")
+        machine = "aarch64"
     elif lacking == "system":
-        monkeypatch.setattr(tiles.sys, "platform", "darwin")
+        system = "darwin"
+    monkeypatch.setattr(tiles.platform, "machine", lambda: machine)
+    monkeypatch.setattr(tiles.sys, "platform", system)
     monkeypatch.setattr(tiles.ctypes, "CDLL", library)
-    assert tiles.have_tiles.__wrapped__() is False
+    assert tiles.have_tiles.__wrapped__() is (lacking is None)
+
+
+def test_where_there_are_no_tiles_others_make_the_sums(monkeypatch):
     monkeypatch.setattr(fixed_point, "have_tiles", lambda: False)
     with pytest.raises(MissingProductsError, match="AMX"):
         FixedPointProducts("tiles")
@@ -303,11 +314,13 @@ def test_tiles_refuse_what_they_would_read_beyond_its_end():
     except MissingProductsError as missing:
         pytest.skip(str(missing))
     block.hold(factor(20, 6))
-    for V in (factor(65, 6), factor(20, 17), factor(6, 20).T, factor(20, 6).astype(float)):
-        with pytest.raises(ValueError, match=r"beyond|in one piece"):
+    for V in (factor(65, 6), factor(20, 17), factor(20, 6).astype(float)):
+        with pytest.raises(ValueError, match=r"beyond|in float32"):
             block.hold(V)
     with pytest.raises(ValueError, match="beyond"):
         block.project(rows(4, 20), np.empty((33, 6), np.float32))
+    with pytest.raises(ValueError, match="in one piece"):
+        block.project(rows(4, 20), np.empty((6, 4), np.float32).T)
 
 
 def test_shapes_that_do_not_go_together_are_refused():

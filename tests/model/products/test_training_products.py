@@ -154,3 +154,14 @@ def test_scores_in_fixed_point_are_those_of_numpy(weighted):
     np.testing.assert_allclose(found.resampled, expected.resampled, rtol=1e-4)
     np.testing.assert_allclose(found.accuracy, expected.accuracy, atol=2 / 900)
     np.testing.assert_allclose(penalty(state, alike=True), penalty(state), rtol=1e-6)
+
+
+def test_some_columns_of_two_classes_are_scored_as_all_are(way):
+    """With one stored class, columns that are taken from an array may lie the other way round."""
+    X, y = images(90)
+    rates = np.array([1e-7, 2e-7, 3e-7])
+    state = PackState.start(8, rates, rates, n_features=N_FEATURES, n_classes=2, seed=0)
+    state = advance(state, X, y % 2, 1, products=way)
+    some = np.array([0, 2])
+    found = score(state.take(some), X, y % 2, products=way).cost
+    np.testing.assert_allclose(found, score(state, X, y % 2, products=way).cost[some], rtol=1e-6)
