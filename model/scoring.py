@@ -208,7 +208,7 @@ def compile_kernels(products: str = NUMPY.name) -> None:
         If this machine lacks what these need.
     """
     way = products_named(products)
-    # A block that is full and one that is not: numba compiles for arrays in one piece, and for others.
+    # A full block and one that is not: numba compiles for arrays in one piece, and for others.
     n = ALIKE_ROWS + 2
     X, y = np.zeros((n, 1), np.float32), np.arange(n) % 2
     state = PackState.start(1, np.ones(1), np.ones(1), n_features=1, n_classes=2, seed=0)
