@@ -81,7 +81,7 @@ def whole_sweep(cores: list[int], way: Products) -> dict[str, float]:
 def own_rate(way: Products) -> float:
     """Return the rate of X V alone, at the shape of a pack, on one core, in GFLOP/s."""
     rng = np.random.default_rng(0)
-    X = way.laid_out(rng.integers(0, 256, (256, 784)).astype(np.float32))
+    X = rng.integers(0, 256, (256, 784)).astype(way.row_type)
     V, Z = rng.standard_normal((784, 9 * WIDTH), np.float32), np.empty((256, 9 * WIDTH), np.float32)
     with one_blas_thread():
         block = way.of_block(*X.shape, V.shape[1])
@@ -94,7 +94,7 @@ def single_packs(rows: int, way: Products) -> dict[str, float]:
     """Fraction of one core's rate that one pack of 64 reaches, for each batch size of the grid."""
     config = load_config("full")
     examples = Examples.from_dataset(load_dataset("fashion-mnist", notify=print), 0.2, 0)
-    X, y = way.laid_out(examples.X[:rows]), examples.y[:rows]
+    X, y = examples.X[:rows].astype(way.row_type), examples.y[:rows]
     with one_blas_thread():
         return {
             f"pack_fraction_batch_{batch_size}": pack_fraction(config, batch_size, X, y, way)

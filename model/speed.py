@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.pack import PackState, advance
-from model.products import NUMPY, Products, products_named
+from model.products import NUMPY, Products, Rows, products_named
 from model.scoring import compile_kernels, score
 
 # What is measured: packs of two widths, a narrow and a wide one, give the two terms of a line.
@@ -101,7 +101,7 @@ def measure(
     way = products_named(products)
     widths, rows = _sizes(n_features, n_classes)
     plain, y = _rows(rows, n_features, n_classes)
-    X = way.laid_out(plain)
+    X: Rows = plain.astype(way.row_type)
 
     def pack(batch_size: int, width: int) -> PackState:
         return _pack(batch_size, width, n_features, n_classes)
@@ -152,7 +152,7 @@ def fastest(
     for turn in range(1 + _REPEATS):
         for times, way in zip(took, ways, strict=True):
             for i, pack in enumerate(packs):
-                seconds = _once(partial(advance, pack, way.laid_out(X), y, 1, products=way))
+                seconds = _once(partial(advance, pack, X.astype(way.row_type), y, 1, products=way))
                 if turn:  # the first one compiles, and finds what the processor can do
                     times[i] = min(times[i], seconds)
     return ways[min(range(len(ways)), key=lambda i: sum(took[i]))]

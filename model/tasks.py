@@ -14,7 +14,7 @@ from model.features import AS_THEY_ARE, RAW, Features, fit_features
 from model.mapped import MappedRows
 from model.metrics import metrics_of_columns
 from model.pack import PackState, advance, advance_averaging
-from model.products import NUMPY, Products, Rows, products_named
+from model.products import NUMPY, Products, Rows, products_named, row_type
 from model.scoring import Scores, compile_kernels, penalty, score
 from model.seen_rows import SeenRows, source_of
 from model.shuffle import all_but, fold_rows, split_order
@@ -29,6 +29,9 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
+
+# Rows that are made in float32 at a time, where bytes are laid out.
+_CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Examples:
 
     Attributes
     ----------
-    X : ndarray of shape (n, D), float32, as its products have laid it out, or SeenRows
+    X : ndarray of shape (n, D), float32 or the products' `row_type`, or SeenRows
         The features that the trainer sees, laid out once or made of their source when a link needs
         them; of shape (folds + 1, n, D), or a tuple, where they are fitted in each fold, with those
         of the final training at the end.
@@ -149,7 +152,10 @@ class Examples:
             fit_features(features, data.X, order[rows])
             for rows in _fitting_rows(features, len(order), n_train, folds)
         ]
-        X = (_in_place if in_place else _laid_out)(fitted, data, order)
+        if in_place:
+            X: Any = _in_place(fitted, data, order)
+        else:
+            X = _laid_out(fitted, data, order, row_type(products))
         return cls(
             X=X if len(fitted) > 1 else X[0],
             y=_appended(data.y[order], data.y_val),
@@ -175,12 +181,6 @@ class Examples:
             If this machine lacks what that needs.
         """
         return products_named(self.products)
-
-    def laid_out(self) -> Self:
-        """Return the same with its rows as its products read them fastest, if they are laid out."""
-        if not isinstance(self.X, np.ndarray):
-            return self
-        return replace(self, X=self.way.laid_out(self.X))
 
     def training(self, replicate: int) -> Sample:
         """Return the rows that train a replicate."""
@@ -245,15 +245,28 @@ def _fitting_rows(
     return [*each, slice(None)]
 
 
-def _laid_out(fitted: Sequence[Features], data: Dataset, order: NDArray[np.intp]) -> F32:
+def _laid_out(
+    fitted: Sequence[Features], data: Dataset, order: NDArray[np.intp], dtype: type
+) -> Rows:
     """Return what the trainer sees of all rows, shape (transforms, n, D), without a copy."""
     own = 0 if data.X_val is None else len(data.X_val)
-    X = np.empty((len(fitted), len(order) + own, data.X.shape[1]), np.float32)
+    X: Rows = np.empty((len(fitted), len(order) + own, data.X.shape[1]), dtype)
     for features, seen in zip(fitted, X, strict=True):
-        features.apply_into(data.X, order, seen[: len(order)])
+        _lay_out(features, data.X, order, seen[: len(order)])
         if data.X_val is not None:
-            features.apply_into(data.X_val, np.arange(own), seen[len(order) :])
+            _lay_out(features, data.X_val, np.arange(own), seen[len(order) :])
     return X
+
+
+def _lay_out(features: Features, X: NDArray[Any], order: NDArray[np.intp], seen: Rows) -> None:
+    if seen.dtype == np.float32:
+        features.apply_into(X, order, seen)
+        return
+    made = np.empty((_CHUNK, X.shape[1]), np.float32)
+    for start in range(0, len(order), _CHUNK):
+        some = order[start : start + _CHUNK]
+        features.apply_into(X, some, made[: len(some)])
+        np.copyto(seen[start : start + _CHUNK], made[: len(some)], casting="unsafe")
 
 
 def _in_place(
@@ -380,7 +393,6 @@ def run_link(
         The replicate that the pack belongs to; it says which rows train and score.
     """
     compile_kernels(examples.products)  # loads them, which is no training and not in its seconds
-    examples = examples.laid_out()
     started_at, first = time.time(), state.epoch
     results, before = [], (began := time.perf_counter())
     for leg in legs:
@@ -465,7 +477,6 @@ def run_refit(examples: Examples, params: Mapping[str, Any], seed: int) -> Refit
     seed : int
         The seed of the shuffles.
     """
-    examples = examples.laid_out()
     sample = examples.all()
     state = PackState.start(
         params["batch_size"],

@@ -89,13 +89,15 @@ def find_optimum(examples: Examples, alpha: float) -> Steps[AlphaOptimum]:
     training = examples.training(0)
     try:
         found = yield from softmax_optimum_steps(
-            np.asarray(training.X), training.y, alpha, examples.n_classes, weights=training.weights,
-            gradient_norm=GRADIENT_NORM, max_iterations=MAX_ITERATIONS,
+            np.asarray(training.X, np.float32), training.y, alpha, examples.n_classes,
+            weights=training.weights, gradient_norm=GRADIENT_NORM, max_iterations=MAX_ITERATIONS,
         )  # fmt: skip
     except ConvergenceError as error:
         found = error.reached  # the best point so far; `converged` will say so
     scoring = examples.validation(0)
-    validation = score_weights(found.W, found.b, np.asarray(scoring.X), scoring.y, scoring.weights)
+    validation = score_weights(
+        found.W, found.b, np.asarray(scoring.X, np.float32), scoring.y, scoring.weights
+    )
     return AlphaOptimum(
         alpha=alpha,
         W=found.W,

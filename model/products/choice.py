@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from functools import cache
 
+import numpy as np
+
 from model.errors import MissingProductsError
 from model.products.fixed_point import FixedPointProducts
 from model.products.onednn import OneDnnProducts
@@ -33,6 +35,17 @@ def products_named(name: str) -> Products:
         If this machine lacks what it needs.
     """
     return _MAKERS[name]()
+
+
+def row_type(name: str) -> type[np.float32 | np.uint8]:
+    """Return the type in which rows are laid out for products, whether these are at hand or not.
+
+    Parameters
+    ----------
+    name : str
+        One of `KINDS`, or ``auto``, which may become any of them.
+    """
+    return FixedPointProducts.row_type if name == FixedPointProducts.name else np.float32
 
 
 def work_bytes(name: str, rows: int, n_features: int, width: int) -> int:

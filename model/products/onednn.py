@@ -20,13 +20,10 @@ class OneDnnProducts:
 
     name = "onednn"
     alike = False
+    row_type: type[np.float32 | np.uint8] = np.float32
 
     def __init__(self) -> None:
         self._library = onednn()
-
-    def laid_out(self, X: Rows) -> Rows:
-        """Return the same rows."""
-        return X
 
     def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
         """Return products that need no memory of ours."""

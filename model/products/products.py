@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 F32 = NDArray[np.float32]
 
 Rows = NDArray[np.float32 | np.uint8]
-"""Rows in float32, or as `Products.laid_out` has them."""
+"""Rows in float32, or in the `Products.row_type` of some products."""
 
 
 class BlockProducts(Protocol):
@@ -34,7 +34,7 @@ class BlockProducts(Protocol):
         Parameters
         ----------
         X : ndarray of shape (n, D)
-            At most as many rows as the block has, in float32 or as `Products.laid_out` has them.
+            At most as many rows as the block has, in float32 or in `Products.row_type`.
         Z : ndarray of shape (n, W)
             Written over.
         """
@@ -76,13 +76,13 @@ class Products(Protocol):
     alike : bool
         Whether each column of a product has the same bits on every machine, whatever other columns
         stand beside it. The trainer then does all else in such a way too.
+    row_type : type
+        Of the rows that they read fastest: float32 or uint8.
     """
 
     name: str
     alike: bool
-
-    def laid_out(self, X: Rows) -> Rows:
-        """Return rows as the products of blocks read them fastest; it may be the same array."""
+    row_type: type[np.float32 | np.uint8]
 
     def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
         """Return the products of blocks of at most `rows` rows, D features and W columns."""
@@ -93,10 +93,7 @@ class NumpyProducts:
 
     name = "numpy"
     alike = False
-
-    def laid_out(self, X: Rows) -> Rows:
-        """Return the same rows."""
-        return X
+    row_type: type[np.float32 | np.uint8] = np.float32
 
     def of_block(self, rows: int, n_features: int, width: int) -> BlockProducts:
         """Return products that need no memory."""

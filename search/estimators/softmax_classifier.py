@@ -345,7 +345,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for name in ("average", "warm_start"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it is True or False.")
-        seed = self.random_state
+        seed: Any = self.random_state
         is_seed = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
         known = seed is None or seed is np.random or isinstance(seed, np.random.RandomState)
         if not (is_seed or known):

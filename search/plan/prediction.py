@@ -12,7 +12,7 @@ from model.bootstrap import RESAMPLES
 from model.data.dataset import Dataset
 from model.features import RAW
 from model.metrics import kept_bytes
-from model.products import work_bytes
+from model.products import row_type, work_bytes
 from model.seen_rows import stays_in_place
 from search.config import Params, SweepConfig
 from search.plan.links import Chain, Link, Speed
@@ -137,11 +137,12 @@ def trials_bytes(config: SweepConfig) -> int:
 
 
 def laid_out_bytes(config: SweepConfig, data: Dataset) -> int:
-    """Bytes of all rows in float32; with folds there are as many scaled copies."""
+    """Bytes of all rows as they are trained on; with folds there are as many scaled copies."""
     n, n_features = data.X.shape
     n += 0 if data.y_val is None else len(data.y_val)
     copies = config.folds + 1 if config.folds and config.features != RAW else 1
-    return 4 * copies * int(n) * int(n_features)
+    itemsize = row_type(config.products)().itemsize
+    return itemsize * copies * int(n) * int(n_features)
 
 
 def rows_stay(config: SweepConfig, data: Dataset) -> bool:
@@ -223,8 +224,6 @@ def memory(config: SweepConfig, data: Dataset, width: int) -> Memory:
     others += kept_bytes(config.asked_metrics, n_scoring, data.n_classes)
     others += work_bytes(config.products, ALIKE_ROWS, n_features, K * width)
     alike = config.products in {"fixed", "auto"}  # which may become it
-    if alike and not stay:
-        others += n_all * n_features  # as bytes
     batches = [min(batch_size, n_train) for batch_size in config.batch_sizes]
     ahead = block_rows(K, width, alike=alike)
     link = max(link_mib(b, max(b, ahead), n_features, width, K) for b in batches)

@@ -88,12 +88,12 @@ def test_what_an_update_leaves_is_held_as_if_it_were_new(way):
     assert np.array_equal(then, anew)
 
 
-def test_rows_that_are_laid_out_give_the_same(way):
+def test_rows_of_its_own_type_give_the_same(way):
     X, V = rows(9, 20), factor(20, 6)
     products, Z, same = way.of_block(9, 20, 6), *np.empty((2, 9, 6), np.float32)
     products.hold(V)
     products.project(X, Z)
-    products.project(way.laid_out(X), same)
+    products.project(X.astype(way.row_type), same)
     assert np.array_equal(Z, same)
 
 
@@ -181,16 +181,16 @@ def test_a_column_has_the_same_bits_beside_any_others(fixed, seed, columns):
 
 @given(
     seed=st.integers(0, 2**32 - 1), n=st.integers(1, 130), D=st.integers(1, 200),
-    W=st.integers(1, 70), laid_out=st.booleans(),
+    W=st.integers(1, 70), own_type=st.booleans(),
 )  # fmt: skip
 @settings(max_examples=30)
-def test_however_the_sums_are_made_the_bits_are_the_same(fixed, seed, n, D, W, laid_out):
+def test_however_the_sums_are_made_the_bits_are_the_same(fixed, seed, n, D, W, own_type):
     """Two blocks one after the other, of which the second projects by what the first one held."""
     found = []
     for products in (fixed, FixedPointProducts("float64")):
         X, V, deltas = rows(n, D, seed), factor(D, W, seed), factor(n, W, seed + 1)
-        if laid_out:
-            X = products.laid_out(X)
+        if own_type:
+            X = X.astype(products.row_type)
         Z, then, G = (np.empty(shape, np.float32) for shape in ((n, W), (n, W), (n, n)))
         block = products.of_block(n, D, W)
         block.hold(V)

@@ -134,7 +134,7 @@ def test_however_the_sums_are_made_training_gives_the_same_bits(made):
     for batch_size in (8, 64, 150):
         state = start(batch_size, MANY)
         found = [
-            advance_averaging(state, products.laid_out(X), y, 3, products=products)
+            advance_averaging(state, X.astype(products.row_type), y, 3, products=products)
             for products in (fixed, FixedPointProducts("float64"))
         ]
         assert same(found[0][0], found[1][0])
