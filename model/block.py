@@ -107,7 +107,7 @@ class Block:
         products: Products = NUMPY,
         dtype: Any = np.float32,
     ) -> None:
-        from model.kernels import descend, descend_alike  # late: see `model.compiled`
+        from model import kernels  # late: see `model.compiled`
 
         self.batch_size = batch_size
         self.rows = batch_size * n_batches
@@ -115,7 +115,8 @@ class Block:
         self._alike = products.alike
         self._tile = ALIKE_ROWS if self._alike else TILE_ROWS
         self._products = products.of_block(min(self.rows, self._tile), n_features, width)
-        self._loop = descend_alike if self._alike else descend
+        self._loop = kernels.descend_alike if self._alike else kernels.descend
+        self._before_last = kernels.descend_before_last
         self._X = np.empty((self.rows, n_features), dtype)
         self._Z = np.empty((self.rows, width), np.float32)
         self._correction = np.zeros((batch_size, width), np.float32)
@@ -169,7 +170,11 @@ class Block:
         for tile in _slices(len(X), self._tile):
             self._products.project(X[tile], Z[tile])
         gram = self._gram_before(X, batches[-1].start)
-        for j, batch in enumerate(batches):
+        ahead = len(batches) - 1 if self._alike and weights is None else 0
+        if ahead:
+            step = (learning_rate / self.batch_size).astype(np.float32)
+            self._before_last(Z, gram, y, scales.astype(np.float32), step, b, self._correction)
+        for j, batch in enumerate(batches[ahead:], ahead):
             # Z holds products X V, and mini-batch by mini-batch becomes deltas.
             z, deltas_so_far = Z[batch], Z[: batch.start]
             correction = self._correction[: len(z)]

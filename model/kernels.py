@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.compiled import compiled, njit
+from model.products.fixed_loops import sum_in_order
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -172,6 +173,36 @@ def descend_alike(
 ) -> None:
     """Do as `descend` does, each column to the same bits on every machine."""
     _descend(z, correction, y, scale, next_scale, step, b)
+
+
+@compiled(fastmath=_ALIKE)
+def descend_before_last(
+    Z: F32, gram: F32, y: I64, scales: F32, step: F32, b: F32, correction: F32
+) -> None:
+    """Take the steps of all mini-batches of a block but the last one, without Python in between.
+
+    To the bits of a correction and `descend_alike` for each.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, K*M)
+        X V on entry; the deltas of these mini-batches on return.
+    gram : ndarray of shape (n, n)
+        X X^T.
+    y : ndarray of shape (n,)
+    scales : ndarray of shape (mini-batches + 1, M)
+        Before each mini-batch, and after the last one.
+    step : ndarray of shape (M,)
+        Learning rate over the rows of a mini-batch.
+    b : ndarray of shape (K, M)
+    correction : ndarray of shape (rows of a mini-batch, K*M)
+        Written over.
+    """
+    rows = correction.shape[0]
+    for j in range(scales.shape[0] - 2):
+        start, stop = j * rows, (j + 1) * rows
+        sum_in_order(gram[start:stop, :start], Z[:start], correction)
+        _descend(Z[start:stop], correction, y[start:stop], scales[j], scales[j + 1], step, b)
 
 
 @njit(inline="always", fastmath=_FLAGS)
