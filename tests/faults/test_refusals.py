@@ -162,3 +162,32 @@ def test_a_manifest_that_is_removed_in_mid_sweep_is_there_again_at_its_end(
     assert main(["--resume", "run", "--executor", "serial", "--no-progress"]) == 0
     assert "16 complete" in capfd.readouterr().out
     assert _rows(tmp_path / "run").equals(_rows(tmp_path / "undisturbed"))
+
+
+@pytest.mark.parametrize("refused", ["cluster.executor.one_blas_thread", "io.open"])
+def test_a_sweep_that_can_open_no_file_any_more_is_one_message(
+    tmp_path, monkeypatch, capfd, refused
+):
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path)
+    assert main([*command("grid", "undisturbed")]) == 0
+    record = Orchestrator._record
+
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+
+        def recorded(*args):  # from the first link on
+            record(*args)
+            patch.setattr(refused, refuse)
+
+        patch.setattr(Orchestrator, "_record", recorded)
+        capfd.readouterr()
+        assert main([*command("grid", "run")]) == 1
+        err = capfd.readouterr().err
+    assert (err.count("error: "), "Traceback" in err) == (1, False), err
+    assert "Too many open files" in err
+    assert main([*command("grid", "run")]) == 0
+    assert "cannot be believed" not in capfd.readouterr().err
+    assert _rows(tmp_path / "run").equals(_rows(tmp_path / "undisturbed"))
