@@ -354,6 +354,7 @@ class SoftmaxRegression:
             If the file is none of `save`'s, if a byte of it was changed, or if its arrays do not
             fit each other.
         """
+        content = b""
         try:
             with path.open("rb") as file:
                 content = file.read()
@@ -372,6 +373,8 @@ class SoftmaxRegression:
             BadZipFile,
             zlib.error,
         ) as error:
+            if isinstance(error, MemoryError) and (has_seal(content) or not content):
+                raise  # nothing is wrong with the file
             raise DataError(
                 f"{path} is no saved softmax regression ({error}); give a file that save() wrote."
             ) from error

@@ -1,6 +1,7 @@
 """The memory that there is, asked before something large is made."""
 
 import os
+import re
 import resource
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from model.errors import DataError
 _CGROUP = Path("/sys/fs/cgroup")
 _LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # of a container, in both versions
 _GIB = 2**30
+_ASKED = re.compile(r"alloc of size (\d+)")  # pyarrow's words
 
 
 def memory_bytes(cgroup: Path = _CGROUP) -> int:
@@ -69,6 +71,16 @@ def check_unpacked(path: object, size: int) -> None:
             "of memory, of which a file may take half. Is it what it should be? Give fewer rows, "
             "or a machine with more memory."
         )
+
+
+def asked_bytes(error: MemoryError) -> int:
+    """Return how many bytes pyarrow asked for in vain, or 0 where an error does not say it.
+
+    More than there can be is asked for by a length in a damaged file; anything else is a lack of
+    memory, and says nothing of the file.
+    """
+    found = _ASKED.search(str(error))
+    return int(found[1]) if found else 0
 
 
 def gib(size: int) -> str:

@@ -53,6 +53,8 @@ def model_file(winner: Winner) -> bytes:
         return trainer.model_file(state, winner.features, winner.classes)
     except ValueError as error:
         raise ModelFileError(f"The model cannot be written: {error}.") from error
+    except MemoryError:
+        raise
     except Exception as error:  # code of the user's own may raise anything
         raise ModelFileError(
             f"The trainer {winner.summary.trainer} cannot write its model: "

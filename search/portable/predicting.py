@@ -95,7 +95,7 @@ def _asked(winner: Winner, X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.fl
     opened = winner.opened
     try:
         return model.predictions(X, *opened)
-    except PacksweepError:
+    except (PacksweepError, MemoryError):
         raise
     except Exception as error:  # code of the user's own may raise anything
         raise ModelFileError(

@@ -87,7 +87,7 @@ class Winner:
             )
         try:
             return self.model.open()
-        except PacksweepError:
+        except (PacksweepError, MemoryError):
             raise
         except Exception as error:  # a pickle may raise anything
             raise ModelFileError(

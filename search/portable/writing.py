@@ -102,10 +102,12 @@ def _check_target(target: Place, run: Place, *, force: bool) -> None:
             raise ModelFileError(f"There is no folder {target.parent}; make it first.")
         if is_there(target) and not force:
             raise ModelFileError(f"{target} exists. Give another name, or --force to replace it.")
-    except OSError as error:
+    except (OSError, StoreError) as error:
         if isinstance(target, RemotePath):
             raise
-        raise ModelFileError(f"{target} cannot be written: {error.strerror}.") from error
+        reason = error.__cause__ if isinstance(error, StoreError) else error
+        said = getattr(reason, "strerror", None) or reason
+        raise ModelFileError(f"{target} cannot be written: {said}.") from error
 
 
 def _belongs_to_run(target: Place, run: Place) -> bool:

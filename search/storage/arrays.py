@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import numpy as np
 
-from model.seal import Seal, sealed_archive
+from model.seal import Seal, has_seal, sealed_archive
 from search.storage.durable import read_whole, write_whole
 from search.storage.remote_path import Place
 
@@ -92,7 +92,9 @@ def load_arrays(
     try:
         with np.load(BytesIO(content), allow_pickle=False) as saved:
             return _restored(kind, saved, of_types)
-    except _DAMAGE:
+    except _DAMAGE as error:
+        if isinstance(error, MemoryError) and has_seal(content):  # so that it is whole
+            raise
         return None
 
 

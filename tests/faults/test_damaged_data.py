@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from damages import flipped
-from pyarrow import feather
+from pyarrow import csv, feather
 from pyarrow import parquet as pq
 
 from model.data.found import Reading
@@ -158,6 +158,46 @@ def some_cases(size):
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_data_set_is_read_or_refused(name, tmp_path):
     assert rehearse(tmp_path, name, some_cases)["refused"] > 0
+
+
+# Reads a table and tells how much more memory the process had at most, in sizes of the file.
+MEMORY = """
+import sys
+from pathlib import Path
+import pyarrow.feather, pyarrow.parquet, pyarrow.csv
+from data_reader import forget_peak, peak
+from model.data.formats.arrow import read_table
+read_table(Path(sys.argv[1]), ".", "y")
+forget_peak()
+before = peak()
+read_table(Path(sys.argv[2]), ".", "y")
+print((peak() - before) / int(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    # The parts of an Arrow file are the table; the texts of a CSV file are copied by the library.
+    [("x.feather", 1.5), ("x.csv", 2.8), ("x.csv.gz", 2.8)],
+)
+def test_a_table_file_is_in_memory_once(name, most, tmp_path):
+    texts = [f"{i:07}" * 1000 for i in range(32 * 2**20 // 7000)]
+    for path, rows in ((tmp_path / f"small-{name}", 1), (tmp_path / name, len(texts))):
+        table = pa.table({"a": texts[:rows], "y": np.arange(rows) % 3})
+        if "csv" in name:
+            csv.write_csv(table, path)
+        else:
+            feather.write_feather(table, path, compression="uncompressed")
+        size = path.stat().st_size
+        if "gz" in name:
+            path.write_bytes(gzip.compress(path.read_bytes(), 1))
+    here = Path(__file__)
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, tmp_path / f"small-{name}", tmp_path / name, str(size)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (here.parents[2], here.parent)))},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert float(done.stdout) < most
 
 
 @pytest.mark.rehearsal

@@ -162,3 +162,38 @@ def test_a_manifest_that_is_removed_in_mid_sweep_is_there_again_at_its_end(
     assert main(["--resume", "run", "--executor", "serial", "--no-progress"]) == 0
     assert "16 complete" in capfd.readouterr().out
     assert _rows(tmp_path / "run").equals(_rows(tmp_path / "undisturbed"))
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        ("cluster.executor.one_blas_thread", "has failed 5 times, the last time by OSError"),
+        ("io.open", "Too many open files"),
+    ],
+)
+def test_a_sweep_that_can_open_no_file_any_more_is_one_message(
+    tmp_path, monkeypatch, capfd, refused, said
+):
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path)
+    assert main([*command("grid", "undisturbed")]) == 0
+    record = Orchestrator._record
+
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+
+        def recorded(*args):  # from the first link on
+            record(*args)
+            patch.setattr(refused, refuse)
+
+        patch.setattr(Orchestrator, "_record", recorded)
+        capfd.readouterr()
+        assert main([*command("grid", "run")]) == 1
+        err = capfd.readouterr().err
+    assert (err.count("error: "), "Traceback" in err) == (1, False), err
+    assert said in err
+    assert main([*command("grid", "run")]) == 0
+    assert "cannot be believed" not in capfd.readouterr().err
+    assert _rows(tmp_path / "run").equals(_rows(tmp_path / "undisturbed"))

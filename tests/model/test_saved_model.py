@@ -218,3 +218,14 @@ def test_arrays_that_do_not_fit_each_other_are_refused(tmp_path, changed):
     np.savez(tmp_path / "model.npz", **(arrays | changed))
     with pytest.raises(DataError, match=r"model\.npz is no saved softmax regression"):
         SoftmaxRegression.load(tmp_path / "model.npz")
+
+
+def test_a_lack_of_memory_says_nothing_of_the_file(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise MemoryError
+
+    model, _, _ = trained(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 1]))
+    model.save(tmp_path / "model.npz")
+    monkeypatch.setattr(np, "load", refuse)
+    with pytest.raises(MemoryError):
+        SoftmaxRegression.load(tmp_path / "model.npz")

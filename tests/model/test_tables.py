@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import gzip
 import io
-import sys
 import warnings
 
 import numpy as np
@@ -13,10 +12,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyarrow import feather, parquet
+from pyarrow import csv, feather, parquet
 
 from model.data.description import describe
-from model.data.formats import arrow
+from model.data.formats import arrow, csv_text
 from model.data.found import Reading
 from model.data.sources import load_dataset
 from model.errors import DataError
@@ -464,9 +463,47 @@ def test_a_comma_that_could_be_either_is_refused_with_what_is_beside_it(
         load(write_parts(tmp_path, train=train, test=test))
 
 
-def test_what_threads_of_the_library_read_is_no_object_of_python_s():
-    content = b"a,label\n" + b"1,0\n" * 100
-    before = sys.getrefcount(content)
-    stream = arrow._stream(content)
-    assert sys.getrefcount(content) == before
-    assert stream.read() == content
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "packed"])
+@pytest.mark.parametrize("rows", [0, 100])
+def test_what_threads_of_the_library_read_is_no_object_of_python_s(tmp_path, pack, rows):
+    written = b"1,0\n" * rows
+    (tmp_path / "x.csv").write_bytes(pack(written))
+    before = pa.total_allocated_bytes()
+    content = arrow._content(tmp_path / "x.csv")
+    assert pa.total_allocated_bytes() - before >= len(written)
+    assert content.to_pybytes() == written
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 100])
+def test_a_text_is_looked_at_in_pieces(tmp_path, monkeypatch, piece):
+    monkeypatch.setattr(csv_text, "_PIECE", piece)
+    content = "\ufeffgröße;日本;b,c\r\n1;2\n".encode()
+    assert csv_text.form_of(tmp_path, content, ",").delimiter == ";"
+    for wrong in (b"3;\xff\n", b"3;4\xc3"):
+        with pytest.raises(DataError, match=r"is not UTF-8 text \(line 3\)"):
+            csv_text.form_of(tmp_path, content + wrong, ",")
+    for empty in (b"", "\ufeff".encode(), b"\n1;2\n"):
+        with pytest.raises(DataError, match="no first line"):
+            csv_text.form_of(tmp_path, empty, ",")
+
+
+def test_a_lack_of_memory_says_nothing_of_the_file(tmp_path, monkeypatch):
+    """A damaged one asks for more than there can be."""
+    asked = 4096
+
+    def refuse(*_, **__):
+        raise pa.ArrowMemoryError(f"malloc of size {asked} failed")
+
+    for module, name in ((csv, "read_csv"), (pa, "table"), (pa, "concat_tables")):
+        monkeypatch.setattr(module, name, refuse)
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    for act in (
+        lambda: arrow.read_table(tmp_path / "x.csv", "."),
+        lambda: arrow.table_of_frame("frame", {}),
+        lambda: arrow.concatenated("files", []),
+    ):
+        with pytest.raises(MemoryError, match="size 4096"):
+            act()
+    asked = 2**60
+    with pytest.raises(DataError, match=r"x\.csv: unpacks to .* Is it what it should be\?"):
+        arrow.read_table(tmp_path / "x.csv", ".")

@@ -2,16 +2,16 @@
 
 import contextlib
 import gzip
+import os
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from model.data.formats.arrow_columns import labels_as_written
 from model.data.formats.csv_text import CsvForm, form_of, told_point
 from model.data.found import HELP
-from model.data.memory import check_unpacked
+from model.data.memory import asked_bytes, check_unpacked
 from model.errors import DataError
 
 _CHUNK = 1 << 20
@@ -35,6 +35,7 @@ MAGIC = {
     b"\xff\xff\xff\xff": "Arrow",
 }
 """What the formats that are no text begin with."""
+_LONGEST = max(map(len, MAGIC))
 
 
 def decimal_point_of(paths: Iterable[Path], known: str = "") -> str:
@@ -90,13 +91,17 @@ def read_table(
     import pyarrow as pa
 
     try:
-        content = path.read_bytes()
-        if content.startswith(_FEATHER_1):
+        content = _content(path)
+        head = bytes(memoryview(content)[:_LONGEST])
+        magic = next((magic for magic in MAGIC if head.startswith(magic)), b"")
+        if magic == _FEATHER_1:
             raise DataError(f"{path}: {_OLD} {HELP}")
-        kind = next((k for magic, k in MAGIC.items() if content.startswith(magic)), "CSV")
-        if kind == "CSV":
-            return _read_csv(path, content, decimal_point, target, as_text)
-        return _read_binary(path, kind, content)
+        if magic:
+            return _read_binary(path, magic, content)
+        return _read_csv(path, content, decimal_point, target, as_text)
+    except MemoryError as error:  # an ArrowException too
+        check_unpacked(path, asked_bytes(error))
+        raise
     except (OSError, EOFError, pa.ArrowException, ValueError, zlib.error) as error:
         if isinstance(error, DataError):
             raise
@@ -106,35 +111,70 @@ def read_table(
         ) from error
 
 
-def _read_binary(path: Path, kind: str, content: bytes) -> Any:
+def _content(path: Path) -> Any:
+    """Return what a file holds, unpacked, once and in memory of pyarrow's own.
+
+    Threads of its pools let go of what they have read when its reader has long gone on. Where that
+    is an object of Python's they need Python for it, and a process that ends then is aborted.
+    """
+    import pyarrow as pa
+
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+        file.seek(0)
+        if packed:
+            return _unpacked(path, file)
+        buffer = pa.allocate_buffer(os.fstat(file.fileno()).st_size)
+        return buffer.slice(0, file.readinto(buffer))
+
+
+def _unpacked(path: Path, file: BinaryIO) -> Any:
+    """Return what a gzip file holds; one of a few bytes can hold more than any memory."""
+    import pyarrow as pa
+
+    pieces: list[bytes] = []
+    size = 0
+    with gzip.open(file) as stream:
+        while piece := stream.read(_CHUNK):
+            size += len(piece)
+            check_unpacked(path, size)
+            pieces.append(piece)
+    buffer = pa.allocate_buffer(size)
+    left = memoryview(buffer).cast("B")
+    while pieces:  # from the end, whose memory goes back to the system at once
+        piece = pieces.pop()
+        left[-len(piece) :] = piece
+        left = left[: -len(piece)]
+    return buffer
+
+
+def _read_binary(path: Path, magic: bytes, content: Any) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
-    buffer = _stream(content)
-    if kind == "Parquet":
-        _check_parquet(path, parquet.read_metadata(buffer))
-        table = parquet.read_table(buffer, page_checksum_verification=True)
-    elif content.startswith(b"ARROW1"):
-        table = pa.ipc.open_file(buffer).read_all()
+    stream = pa.BufferReader(content)
+    if MAGIC[magic] == "Parquet":
+        _check_parquet(path, parquet.read_metadata(stream))
+        table = parquet.read_table(stream, page_checksum_verification=True)
+    elif magic == b"ARROW1":
+        table = pa.ipc.open_file(stream).read_all()
     else:
-        table = pa.ipc.open_stream(buffer).read_all()
+        table = pa.ipc.open_stream(stream).read_all()
     table.validate(full=True)  # offsets of a damaged file may point anywhere
     return table
 
 
 def _read_csv(
-    path: Path, content: bytes, decimal_point: str, target: str | None, as_text: Collection[str]
+    path: Path, content: Any, decimal_point: str, target: str | None, as_text: Collection[str]
 ) -> Any:
     import pyarrow as pa
     from pyarrow import csv
 
-    if content.startswith(_GZIP):
-        content = _unpacked(path, content)
-    form: CsvForm = form_of(path, content, decimal_point)
+    form: CsvForm = form_of(path, memoryview(content), decimal_point)
     texts = {*as_text, *([] if target is None else [target])}
     table = csv.read_csv(
-        _stream(content),
-        read_options=csv.ReadOptions(block_size=min(len(content) + 1, 2**30)),
+        pa.BufferReader(content),
+        read_options=csv.ReadOptions(block_size=min(content.size + 1, 2**30)),
         parse_options=csv.ParseOptions(delimiter=form.delimiter, newlines_in_values=True),
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(texts, pa.string()),
@@ -151,37 +191,11 @@ def _read_csv(
     return table.set_column(names.index(target), target, labels)
 
 
-def _unpacked(path: Path, content: bytes) -> bytes:
-    """Return what a gzip file holds; one of a few bytes can hold more than any memory."""
-    with gzip.open(BytesIO(content)) as stream:
-        pieces: list[bytes] = []
-        size = 0
-        while piece := stream.read(_CHUNK):
-            size += len(piece)
-            check_unpacked(path, size)
-            pieces.append(piece)
-    return b"".join(pieces)
-
-
 def _check_parquet(path: Path, metadata: Any) -> None:
     """Refuse a file whose columns, as numbers of 8 bytes, do not fit into the memory."""
     groups = range(metadata.num_row_groups)
     packed = sum(metadata.row_group(group).total_byte_size for group in groups)
     check_unpacked(path, max(packed, metadata.num_rows * metadata.num_columns * 8))
-
-
-def _stream(content: bytes) -> Any:
-    """Return what a file holds as a stream, over a copy in memory of pyarrow's own.
-
-    Threads of its pools let go of what they have read when its reader has long gone on. Where that
-    is an object of Python's they need Python for it, and a process that ends then is aborted.
-    """
-    import pyarrow as pa
-
-    buffer = pa.allocate_buffer(len(content))
-    with pa.FixedSizeBufferWriter(buffer) as file:
-        file.write(content)
-    return pa.BufferReader(buffer)
 
 
 def table_of_frame(source: str, frame: Any) -> Any:
@@ -200,6 +214,8 @@ def table_of_frame(source: str, frame: Any) -> Any:
         if isinstance(frame, Mapping):  # else columns of polars come as Python's floats
             frame = {name: _column(values) for name, values in frame.items()}
         table = pa.table(frame)
+    except MemoryError:  # an ArrowException too
+        raise
     except (pa.ArrowException, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise DataError(f"{source}: is no table that can be read ({reason[0]}). {HELP}") from error
@@ -226,6 +242,8 @@ def concatenated(source: str, tables: list[Any]) -> Any:
 
     try:
         table = pa.concat_tables(tables, promote_options="permissive")
+    except MemoryError:  # an ArrowException too
+        raise
     except pa.ArrowException as error:
         raise DataError(
             f"{source}: its files do not have the same columns ({error}). {HELP}"

@@ -1,5 +1,6 @@
 """How a CSV file is written: its delimiter, its decimal point, and that it has names."""
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ _POINT = re.compile(r"[-+]?\d*\.\d+([eE][-+]?\d+)?")
 _DAY = re.compile(r"0\d\.\d")
 _EITHER = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}((,\d{3}){2,}(\.\d*)?|,\d{3}\.\d*)")
+# Bytes that are decoded at a time: neither text nor lines of a whole file are in memory.
+_PIECE = 1 << 20
 _POINTS = "the points of the training rows"
 
 
@@ -45,13 +48,13 @@ class CsvForm:
     null_values: list[str]
 
 
-def form_of(path: Path, content: bytes, decimal_point: str) -> CsvForm:
+def form_of(path: Path, content: bytes | memoryview, decimal_point: str) -> CsvForm:
     """Return how a CSV file is written.
 
     Parameters
     ----------
     path : Path
-    content : bytes
+    content : bytes or memoryview
     decimal_point : str
         As `told_point` has it for all files that belong together.
 
@@ -60,11 +63,11 @@ def form_of(path: Path, content: bytes, decimal_point: str) -> CsvForm:
     DataError
         If it is empty, no text in UTF-8, or its first line holds no names.
     """
-    lines = _text(path, content).lstrip("\ufeff").splitlines()
-    if not lines or not lines[0].strip():
+    line = _first_line(path, content)
+    if not line.strip():
         raise DataError(f"{path}: has no first line with the names of the columns. {HELP}")
-    delimiter = _delimiter(lines[0])
-    names = [name.strip() for name in _QUOTED.sub("", lines[0]).split(delimiter)]
+    delimiter = _delimiter(line)
+    names = [name.strip() for name in _QUOTED.sub("", line).split(delimiter)]
     if all(_NUMBER.match(name) for name in names if name) and any(names):
         raise DataError(
             f"{path}: its first line holds numbers, and should hold the names of the columns, such "
@@ -148,12 +151,23 @@ def _fields(head: str) -> Iterator[tuple[int, str]]:
                 yield column, field.strip()
 
 
-def _text(path: Path, content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}: is not UTF-8 text (line {line}); save it as UTF-8, as spreadsheets offer it. "
-            f"{HELP}"
-        ) from error
+def _first_line(path: Path, content: bytes | memoryview) -> str:
+    """Return the first line of a text, or nothing; all of it must be UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    first: list[str] = []
+    ended, lines = False, 1
+    for at in range(0, len(content), _PIECE):
+        piece = bytes(content[at : at + _PIECE])
+        try:
+            text = decoder.decode(piece, final=at + _PIECE >= len(content))
+        except UnicodeDecodeError as error:
+            lines += error.object.count(b"\n", 0, error.start)
+            raise DataError(
+                f"{path}: is not UTF-8 text (line {lines}); save it as UTF-8, as spreadsheets "
+                f"offer it. {HELP}"
+            ) from error
+        lines += piece.count(b"\n")
+        if not ended:
+            first.append(text)
+            ended = len(f"{text}.".splitlines()) > 1
+    return next(iter("".join(first).lstrip("\ufeff").splitlines()), "")

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from model.data.memory import asked_bytes, most_unpacked
 from model.seal import EARLIER, Seal
 from search.command import has_own_process, program
 from search.errors import StoreError
@@ -287,6 +288,10 @@ def _problem_of_unsealed(content: bytes) -> str | None:
             if not file.schema_arrow.equals(SCHEMA):
                 return "its columns are not those of a trial log"
             file.read(use_threads=False)
+    except MemoryError as error:  # an ArrowException too
+        if asked_bytes(error) <= most_unpacked():
+            raise
+        return f"it is no whole parquet file: {error}"
     except (pa.ArrowException, OSError, ValueError) as error:
         return f"it is no whole parquet file: {error}"
     return None
@@ -303,6 +308,8 @@ def read_part(content: bytes, *names: str) -> dict[str, NDArray[Any]]:
     try:
         table = _columns(content, list(names))
         return {name: table[name].to_numpy() for name in names}
+    except MemoryError:  # an ArrowException too
+        raise
     except (pa.ArrowException, OSError, KeyError) as error:
         raise ValueError(f"it has other columns: {error}") from error
 
@@ -320,6 +327,8 @@ def scan(folder: Place, contents: Sequence[bytes], columns: list[str]) -> pa.Tab
     try:
         parts = [_columns(content, columns) for content in contents]
         return pa.concat_tables(parts)
+    except MemoryError:  # an ArrowException too
+        raise
     except (pa.ArrowException, OSError, KeyError) as error:
         raise StoreError(
             f"The log in {folder} cannot be read ({error}). Another version of the program may "

@@ -111,6 +111,16 @@ def test_a_wrong_file_gives_one_message_and_no_file(folder, capfd, tmp_path, arg
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_name_that_no_system_takes_is_a_wrong_one_on_newer_pythons_too(
+    folder, capfd, tmp_path, monkeypatch
+):
+    """Whose `Path.is_dir` takes every refusal for an absence."""
+    monkeypatch.setattr(Path, "is_dir", lambda self, **_: os.path.isdir(self))  # noqa: PTH112
+    outcome = take(capfd, folder / "run", tmp_path / ("x" * 300 + ".md"))
+    assert outcome.code == 2
+    assert outcome.err.endswith(" cannot be written: File name too long.\n")
+
+
 def test_force_replaces_files_but_none_of_the_run(folder, capfd, tmp_path):
     (tmp_path / "card.md").write_text("mine")
     assert take(capfd, folder / "run", tmp_path / "card.md", "--force").code == 0

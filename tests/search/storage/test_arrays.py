@@ -92,3 +92,13 @@ def test_a_file_that_cannot_be_fetched_is_neither_absent_nor_damaged(tmp_path, b
         load_arrays(tmp_path / "whole.npz", Whole)
     assert "does not answer" in str(caught.value)
     assert_same(WHOLE, load_arrays(tmp_path / "whole.npz", Whole))
+
+
+def test_a_lack_of_memory_is_no_damage(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise MemoryError
+
+    save_arrays(tmp_path / "whole.npz", WHOLE)
+    monkeypatch.setattr(np, "load", refuse)
+    with pytest.raises(MemoryError):
+        load_arrays(tmp_path / "whole.npz", Whole)

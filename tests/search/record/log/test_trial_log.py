@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.seal import EARLIER, Seal
 from search.errors import StoreError
 from search.record import (
     COMPLETE,
@@ -31,7 +32,7 @@ from search.record import (
     read_columns,
     read_new_columns,
 )
-from search.record.log.reading import SCHEMA
+from search.record.log.reading import SCHEMA, part_problem, read_part, scan
 from search.record.log.trial_log import link_of
 
 METADATA = {"dataset": "digits", "fingerprint": "0123456789abcdef"}
@@ -457,3 +458,21 @@ def test_the_parquet_file_of_another_program_is_named(trial_log):
     append(trial_log, 3, 5, rows())
     pq.write_table(pa.table({"x": [1, 2]}), trial_log.folder / "foreign.parquet")
     assert_read_names(trial_log, "foreign.parquet")
+
+
+def test_a_lack_of_memory_is_no_damage(tmp_path, monkeypatch):
+    asked = 4096
+
+    def refuse(*_, **__):
+        raise pa.ArrowMemoryError(f"malloc of size {asked} failed")
+
+    monkeypatch.setattr(pq, "ParquetFile", refuse)
+    for act in (
+        lambda: part_problem(b"", Seal(EARLIER)),
+        lambda: read_part(b"", "number"),
+        lambda: scan(tmp_path, [b""], ["number"]),
+    ):
+        with pytest.raises(MemoryError, match="size 4096"):
+            act()
+    asked = 2**60  # as a damaged length does
+    assert "no whole parquet file" in part_problem(b"", Seal(EARLIER))
