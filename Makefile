@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # More than there are cores on small machines: tests of clusters and servers mostly wait.
-TESTERS ?= 4
+TESTERS ?= 5
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Each process would compile again what all import: half a second of each command.
 unexport PYTHONDONTWRITEBYTECODE
