@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from model.errors import PacksweepError
 from search.arguments import add_json, span
 from search.command import RUNS, Parser, command, program
-from search.errors import ConfigError
+from search.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from search.keeping import KeptRun, Preview
@@ -152,7 +152,7 @@ def _prune_folders(args: argparse.Namespace, paths: "Sequence[Place]") -> None:
 
     by_rule = args.older_than is not None or args.keep_last or args.unfinished
     rules = Rules(args.older_than, args.keep_last, unfinished=args.unfinished or not by_rule)
-    preview = Preview.of(paths, rules, time.time())
+    preview = Preview.of(paths, rules, time.time(), _tell_left, named=bool(args.runs))
     _tell(args, lambda: preview.answer, lambda: _preview_lines(preview, delete=args.yes))
     if args.yes and (preview.doomed or preview.leftovers):
         _delete(preview.doomed, list(preview.leftovers))
@@ -178,6 +178,13 @@ def _preview_lines(preview: "Preview", *, delete: bool) -> list[str]:
     return [*table, "", f"Nothing was deleted yet. --yes deletes {what} and frees {frees}."]
 
 
+def _tell_left(error: StoreError) -> None:
+    """Say why something stays of a run that was deleted before, which is no failure of this."""
+    from search.text import console, show
+
+    show(console(sys.stderr), f"Left as it is: {error}")
+
+
 def _delete(doomed: "Sequence[KeptRun]", left: "Sequence[Place]") -> None:
     """Delete what goes; what cannot be deleted keeps nothing else."""
     from rich.filesize import decimal
@@ -189,8 +196,8 @@ def _delete(doomed: "Sequence[KeptRun]", left: "Sequence[Place]") -> None:
     for path in left:
         try:
             freed += remove_leftover(path)
-        except PacksweepError as error:
-            problems.append(error)
+        except StoreError as error:
+            _tell_left(error)
     for run in doomed:
         try:
             freed += remove_run(run.path)
@@ -210,6 +217,10 @@ _HEADER = ("run", "state", "changed (UTC)", "size", "")
 def _cells(run: "KeptRun", reason: str) -> tuple[str, ...]:
     from rich.filesize import decimal
 
+    from search.keeping import UNREADABLE
+
+    if run.state == UNREADABLE:
+        return (run.path.name, run.state, "", "", f"stays: {reason}")
     changed = time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.changed_at))
     return (
         run.path.name, run.state, changed, decimal(run.size),

@@ -1,11 +1,12 @@
 """What a deletion would do, before anything is deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from search.keeping.removal import leftovers, look
-from search.keeping.rules import KeptRun, Rules, why_kept
+from search.errors import StoreError
+from search.keeping.removal import leftovers, look, look_or_keep
+from search.keeping.rules import UNREADABLE, KeptRun, Rules, why_kept
 from search.schemas import KeptRun as KeptRunAnswer
 from search.schemas import Leftover, Pruning
 from search.storage import Place
@@ -29,18 +30,39 @@ class Preview:
     leftovers: dict[Place, int]
 
     @classmethod
-    def of(cls, paths: Sequence[Place], rules: Rules, now: float) -> "Preview":
+    def of(
+        cls,
+        paths: Sequence[Place],
+        rules: Rules,
+        now: float,
+        tell: Callable[[StoreError], object],
+        *,
+        named: bool = True,
+    ) -> "Preview":
         """Look at some runs.
+
+        Parameters
+        ----------
+        paths : sequence of Path or RemotePath
+        rules : Rules
+        now : float
+            Seconds since 1970.
+        tell : callable
+            Gets why something that is left of a run cannot be looked at.
+        named : bool
+            Whether somebody has named these runs. Of those that were found, one that cannot be
+            looked at stays.
 
         Raises
         ------
         RunFolderError
             If one is no run.
         StoreError
-            If its files cannot be looked at.
+            If the files of one that was named cannot be looked at.
         """
-        runs = [look(path) for path in paths]
-        return cls(runs, why_kept(runs, rules, now), leftovers({path.parent for path in paths}))
+        runs = [look(path) if named else look_or_keep(path) for path in paths]
+        left = leftovers({path.parent for path in paths}, tell)
+        return cls(runs, why_kept(runs, rules, now), left)
 
     @property
     def doomed(self) -> list[KeptRun]:
@@ -63,10 +85,11 @@ class Preview:
 
 
 def _kept(run: KeptRun, reason: str) -> KeptRunAnswer:
+    changed_at = datetime.fromtimestamp(run.changed_at, UTC)
     return KeptRunAnswer(
         run=str(run.path),
         state=run.state,
-        changed_at=datetime.fromtimestamp(run.changed_at, UTC).isoformat(timespec="seconds"),
+        changed_at=None if run.state == UNREADABLE else changed_at.isoformat(timespec="seconds"),
         bytes=run.size,
         goes=not reason,
         reason=reason or None,

@@ -1,12 +1,13 @@
 """Runs as they lie in their folders: what they take, and how they are deleted."""
 
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from stat import S_ISDIR
 
 from search.errors import StoreError
-from search.keeping.rules import FINISHED, RUNNING, UNFINISHED, KeptRun
+from search.keeping.rules import FINISHED, RUNNING, UNFINISHED, UNREADABLE, KeptRun
 from search.record import DELETED, RunFolder
 from search.storage import Place, RemotePath, all_within, listed
 
@@ -28,6 +29,22 @@ def look(path: Place) -> KeptRun:
     writer = folder.find_writer()
     state = RUNNING if writer else FINISHED if folder.has_result else UNFINISHED
     return KeptRun(path, state, changed_at, size, writer)
+
+
+def look_or_keep(path: Place) -> KeptRun:
+    """Return what there is of a run; one that cannot be looked at is one that stays.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no run.
+    """
+    try:
+        return look(path)
+    except StoreError as error:
+        cause = error.__cause__
+        why = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
+        return KeptRun(path, UNREADABLE, 0.0, 0, problem=f"cannot be looked at: {why}")
 
 
 def _files_of(path: Place) -> tuple[int, float]:
@@ -85,21 +102,44 @@ def remove_run(path: Place) -> int:
     return size
 
 
-def leftovers(parents: Iterable[Place]) -> dict[Place, int]:
-    """Return what killed commands have left of runs that they deleted, with its bytes.
+def leftovers(parents: Iterable[Place], tell: Callable[[StoreError], object]) -> dict[Place, int]:
+    """Return what killed commands of this user have left of runs that they deleted.
 
-    Raises
-    ------
-    StoreError
-        If a folder cannot be looked at.
+    Parameters
+    ----------
+    parents : iterable of Path or RemotePath
+        The folders in which the runs were.
+    tell : callable
+        Gets why something cannot be looked at, which keeps nothing else.
+
+    Returns
+    -------
+    dict of Path to int
+        With its bytes.
     """
     found: dict[Place, int] = {}
     for parent in parents:
         # In a store the next command that opens the run's folder deletes them.
         if isinstance(parent, Path):
-            for path in listed(parent, f"{DELETED}*"):
-                found[path] = _files_of(path)[0]
+            try:
+                left = [path for path in listed(parent, f"{DELETED}*") if _is_mine(path)]
+            except StoreError as error:
+                tell(error)
+                continue
+            for path in left:
+                try:
+                    found[path] = _files_of(path)[0]
+                except StoreError as error:
+                    tell(error)
     return found
+
+
+def _is_mine(path: Place) -> bool:
+    """Whether this user may be expected to delete something."""
+    try:
+        return os.lstat(str(path)).st_uid == os.geteuid()
+    except OSError:  # it is gone, or the folder says nothing of what it holds
+        return False
 
 
 def remove_leftover(path: Place) -> int:

@@ -6,11 +6,12 @@ from typing import Literal
 
 from search.storage import Place, Writer
 
-StateName = Literal["finished", "unfinished", "running"]
+StateName = Literal["finished", "unfinished", "running", "unreadable"]
 
 FINISHED: StateName = "finished"
 UNFINISHED: StateName = "unfinished"
 RUNNING: StateName = "running"
+UNREADABLE: StateName = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,15 @@ class KeptRun:
     ----------
     path : Path or RemotePath
     state : str
-        `FINISHED`, `UNFINISHED` or `RUNNING`.
+        `FINISHED`, `UNFINISHED`, `RUNNING`, or `UNREADABLE` where nothing else is known of it.
     changed_at : float
         When a file of it was last changed, in seconds since 1970.
     size : int
         Bytes that it takes on its disk, which are free when it is deleted.
     writer : Writer or None
         Who writes to it now.
+    problem : str
+        Why it stays whatever the rules say.
     """
 
     path: Place
@@ -35,6 +38,7 @@ class KeptRun:
     changed_at: float
     size: int
     writer: Writer | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ def why_kept(runs: Sequence[KeptRun], rules: Rules, now: float) -> list[str]:
 
 
 def _state_keeps(run: KeptRun, rules: Rules) -> str:
+    if run.problem:
+        return run.problem
     if run.state == RUNNING:
         return "is running"
     if run.state == UNFINISHED and not rules.unfinished:

@@ -162,7 +162,16 @@ class RunFolder:
 
     def _check_manifest_is_gone(self, names: set[str]) -> None:
         """Tell a run whose manifest is gone from what never was one."""
-        if ours := sorted(names & {self.trials.name, self.links.name, self._summary.name}):
+        if MOVED in names:  # and the manifest would be deleted again
+            raise RunFolderError(
+                f"The run in {self.path} was deleted or moved aside. What is left of it goes as "
+                "soon as a command begins a run there."
+            )
+        # Of a name that others give too, what is in it counts.
+        ours = [self.links.name] if self.links.name in names else []
+        if self.trials.name in names and listed(self.trials, "*.parquet"):
+            ours.append(self.trials.name)
+        if ours:
             raise RunFolderError(
                 f"The manifest of the run in {self.path} is gone: it holds {', '.join(ours)} and "
                 f"no {self._manifest.name}, which says what they are. Put that file back from a "
@@ -276,7 +285,8 @@ class RunFolder:
         try:
             yield
         finally:
-            with contextlib.suppress(StoreError):  # how it has ended is told, and nothing else
+            # How it has ended is told, and nothing else: not that a store's lease is lost either.
+            with contextlib.suppress(PacksweepError):
                 self.restore_manifest(manifest)
 
     def read_summary(self) -> Summary | None:

@@ -143,8 +143,8 @@ class KeptRun(Value):
     """A run that goes or stays."""
 
     run: str
-    state: Literal["running", "finished", "unfinished"]
-    changed_at: str = Field(description="UTC, ISO 8601.")
+    state: Literal["running", "finished", "unfinished", "unreadable"]
+    changed_at: str | None = Field(description="UTC, ISO 8601; null where it is unreadable.")
     bytes: int = Field(description="What it takes on its disk.")
     goes: bool
     reason: str | None = Field(description="Why it stays.")

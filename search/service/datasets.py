@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import secrets
 import threading
@@ -16,8 +17,11 @@ from model.data.found import Reading
 from model.data.sources import KNOWN, load_dataset
 from model.errors import DataError
 from search.config import ReadingSettings
+from search.errors import StoreError
 from search.service.limits import Limits
 from search.storage import listed, remove
+
+log = logging.getLogger(__name__)
 
 # Data sets that are kept in memory: those of the sweeps that are open share them.
 _KEPT = 2
@@ -119,8 +123,16 @@ class DataSets:
 
     def remove_leftovers(self) -> None:
         """Remove what a killed process was receiving; nobody else may receive anything now."""
-        for path in listed(self._folder, ".*"):
-            remove(path)
+        try:
+            left = listed(self._folder, ".*")
+        except StoreError as error:
+            _tell_left(error)
+            return
+        for path in left:
+            try:
+                remove(path)
+            except StoreError as error:
+                _tell_left(error)
 
     def check_size(self, size: int) -> None:
         """Refuse what is too large.
@@ -187,6 +199,11 @@ class DataSets:
                 path.unlink()
                 return size
         raise DataError(f"There is no uploaded data set {name}.")
+
+
+def _tell_left(error: StoreError) -> None:
+    """Say why something stays, which the next start tries again."""
+    log.warning("of uploads something is left: %s", error)
 
 
 def _ending(name: str) -> str:

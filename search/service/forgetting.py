@@ -46,11 +46,11 @@ class Forgetting:
         # The runs that a sweep has chosen and may not have written down yet, by its identity.
         self._chosen: dict[str, list[Path]] = {}
         self._looked_at = -_LOOK_SECONDS
-        try:
-            for path in leftovers([runs]):
+        for path in leftovers([runs], _tell_left):
+            try:
                 remove_leftover(path)
-        except StoreError as error:  # the next start tries it again
-            log.warning("of deleted sweeps something is left: %s", error)
+            except StoreError as error:
+                _tell_left(error)
 
     def choose(self, sweep: str, find: Callable[[], list[Path]]) -> list[Path]:
         """Return the runs that a sweep copies from; they stay until it has done so.
@@ -117,6 +117,11 @@ class Forgetting:
             return []
         self._looked_at = time.monotonic()
         return self._ledger.sweeps.ended_before(self._now() - self._keep)
+
+
+def _tell_left(error: StoreError) -> None:
+    """Say why something stays, which the next start tries again."""
+    log.warning("of deleted sweeps something is left: %s", error)
 
 
 def size_of(folder: Path) -> int:

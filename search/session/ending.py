@@ -152,8 +152,13 @@ class Ending:
         summary = make_summary(standings, trial_log, self.config, self.data, findings)
         return self._write_result(manifest, summary)
 
-    def extend_finished_run(self, summary: Summary) -> Summary:
+    def extend_finished_run(self, manifest: Manifest, summary: Summary) -> Summary:
         """Add what a finished run lacks; all else stays as it was.
+
+        Parameters
+        ----------
+        manifest : Manifest
+        summary : Summary
 
         Raises
         ------
@@ -171,7 +176,7 @@ class Ending:
             found = self._find_optima()
         if best and found:
             summary = replace(summary, optimum=self._optimum(found, best.number))
-        return self._write_result(self.folder.existing_manifest(), summary)
+        return self._write_result(manifest, summary)
 
     def _train_winner(self, params: Params) -> list[FinalScores]:
         """Train the winner on all rows as often as was asked for; return the test figures."""

@@ -313,6 +313,15 @@ class Sweep:
         finished : Summary, optional
             The summary of a run that lacks nothing but final trainings or optima.
         """
+        if finished is None:
+            return self._with_examples(self._run_on)
+        # Read first, because the trainings last, and it may be removed meanwhile.
+        manifest = self.folder.existing_manifest()
+        with self.folder.keeping(manifest):
+            return self._with_examples(partial(self._extend, manifest, finished))
+
+    def _with_examples(self, work: Callable[[Executor, Any, Interruption], Summary]) -> Summary:
+        """Do some work with an executor and what it shares, which end with it."""
         train_costs = self.options.optimum
         with ThreadPoolExecutor(1) as background:
             # Meanwhile, because a Ray cluster takes seconds to start.
@@ -321,10 +330,7 @@ class Sweep:
             with closing(executor), self.surroundings.interruption() as interrupted:
                 examples = self._share(preparing.result(), executor, interrupted)
                 del preparing  # and with it this process's own copy of the rows
-                if finished:
-                    ending = self._ending(executor, examples, interrupted)
-                    return ending.extend_finished_run(finished)
-                return self._run_on(executor, examples, interrupted)
+                return work(executor, examples, interrupted)
 
     @staticmethod
     def _share(examples: Examples, executor: Executor, interrupted: Interruption) -> Any:
@@ -332,6 +338,17 @@ class Sweep:
         if interrupted():
             raise InterruptedSweepError
         return executor.share(examples)
+
+    def _extend(
+        self,
+        manifest: Manifest,
+        finished: Summary,
+        executor: Executor,
+        examples: Any,
+        interrupted: Interruption,
+    ) -> Summary:
+        ending = self._ending(executor, examples, interrupted)
+        return ending.extend_finished_run(manifest, finished)
 
     def _run_on(self, executor: Executor, examples: Any, interrupted: Interruption) -> Summary:
         # First of all: what else is in a folder counts only beside a manifest.

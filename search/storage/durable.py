@@ -1,6 +1,7 @@
 """Files that are whole or absent, whatever happens while they are written."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -80,6 +81,8 @@ def is_there(path: Place) -> bool:
     except ObjectStoreError:
         raise
     except OSError as error:
+        if error.errno == errno.ELOOP:  # a link to itself
+            return False
         raise _unreadable(path, error) from error
     return True
 

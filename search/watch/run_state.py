@@ -1,5 +1,6 @@
 """The state of a run, read from its files; nothing in its folder is changed."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -188,7 +189,8 @@ class RunState:
 def run_folders(parent: Place) -> list[Place]:
     """Return the folders of the runs in a folder, readable or not, the newest last.
 
-    What cannot be looked at comes first: it may be a run, and whoever reads it is told why not.
+    What cannot be looked at may be a run, and whoever reads it is told why not. It is taken for as
+    old as the last change of its folder, as far as that is known.
 
     Raises
     ------
@@ -222,5 +224,13 @@ def _began_at(path: Place) -> int | None:
         return None
     except ObjectStoreError:  # which has refused its folder
         raise
+    except OSError as error:
+        return None if error.errno == errno.ELOOP else _changed_at(path)
+
+
+def _changed_at(path: Place) -> int:
+    """Return when something was last put into a folder, in nanoseconds; 0 where nobody knows."""
+    try:
+        return path.stat().st_mtime_ns
     except OSError:
         return 0

@@ -3,6 +3,8 @@
 import errno
 import io
 import os
+import re
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +14,7 @@ from reports import finished_run
 
 from model.errors import DataError
 from search.api.trial_routes import _archive
-from search.engine import Orchestrator
+from search.engine import Orchestrator, refits
 from search.errors import RunFolderError, StoreError
 from search.keeping import leftovers, look, remove_leftover
 from search.record import RunFolder
@@ -119,10 +121,61 @@ def test_what_is_left_of_deleted_runs_is_found_and_freed_or_said_to_be_there(
         assert runs(["prune", str(run), "--yes"]) == 1
         found = capfd.readouterr()
         assert "Deleted 0 runs, which frees 0 bytes" in found.out
-        assert found.err == f"error: {left} cannot be deleted: Permission denied.\n"
+        assert found.err.startswith(
+            f"Left as it is: {left} cannot be deleted: Permission denied.\n"
+        )
+        assert f"error: {run} cannot be deleted: Permission denied." in found.err
+    told = []
+    assert left in leftovers([tmp_path], told.append)
+    assert not told
+    refuse(left / "trials")
+    assert left not in leftovers([tmp_path], told.append)
+    assert str(left) in str(told[-1])
     refuse(tmp_path)
-    with pytest.raises(StoreError, match="Permission denied"):
-        leftovers([tmp_path])
+    assert leftovers([tmp_path], told.append) == {}
+    assert "Permission denied" in str(told[-1])
+
+
+def test_what_another_user_has_left_is_left_alone(tmp_path, monkeypatch, capfd):
+    left = tmp_path / ".deleted-run.1"
+    left.mkdir()
+    run = run_at(tmp_path / "run")
+    monkeypatch.setattr("search.keeping.removal.os.geteuid", lambda: left.stat().st_uid + 1)
+    assert runs(["prune", str(run), "--yes"]) == 0
+    assert left.is_dir()
+    assert not run.exists()
+    assert capfd.readouterr().err == ""
+
+
+def test_what_cannot_be_looked_at_stays_and_keeps_no_other_from_going(tmp_path, refuse, capfd):
+    for name in ("old", "new"):
+        run_at(tmp_path / name)
+    hidden = run_at(tmp_path / "hidden")
+    (tmp_path / "itself").symlink_to("itself")
+    refuse(hidden)
+    assert runs(["prune", "--dir", str(tmp_path), "--keep-last", "1", "--yes"]) == 0
+    found = capfd.readouterr()
+    assert re.search(
+        r"hidden +unreadable +stays: cannot be looked at: Permission denied", found.out
+    )
+    assert not (tmp_path / "old").exists()
+    assert (tmp_path / "new").exists()
+
+
+def test_a_link_to_itself_is_not_there(tmp_path):
+    (tmp_path / "itself").symlink_to("itself")
+    assert not is_there(tmp_path / "itself")
+    run = run_at(tmp_path / "run")
+    assert run_folders(tmp_path) == [run]
+
+
+def test_a_run_that_may_not_be_looked_at_has_the_time_of_its_folder(tmp_path, refuse):
+    """So that a look at the newest run is none at an older one instead."""
+    old, new = run_at(tmp_path / "old"), run_at(tmp_path / "new")
+    os.utime(old / "manifest.json", (1, 1))
+    os.utime(new, (2, 2))
+    refuse(new / "manifest.json")
+    assert run_folders(tmp_path) == [old, new]
 
 
 def test_a_tracker_is_not_told_that_there_is_no_report(tmp_path, refuse):
@@ -149,7 +202,7 @@ def test_a_run_that_is_extended_is_not_forgotten(tmp_path, refuse):
         _moved_aside(tmp_path / "run")
 
 
-def test_uploads_are_there_are_not_or_nobody_knows(tmp_path, refuse):
+def test_uploads_are_there_are_not_or_nobody_knows(tmp_path, refuse, caplog):
     sets = DataSets(tmp_path / "uploads", SimpleNamespace(folders=[]))
     assert sets.uploads() == []
     sets.remove_leftovers()
@@ -162,6 +215,8 @@ def test_uploads_are_there_are_not_or_nobody_knows(tmp_path, refuse):
     with pytest.raises(DataError, match="no uploaded data set upload-2"):
         sets.resolve("upload-2")
     refuse(tmp_path / "uploads")
+    sets.remove_leftovers()
+    assert "Permission denied" in caplog.text
     for ask in (sets.uploads, lambda: sets.resolve("upload-1"), lambda: sets.remove("upload-1")):
         with pytest.raises(StoreError, match="Permission denied"):
             ask()
@@ -198,6 +253,24 @@ def test_a_service_starts_and_says_what_it_could_not_delete(tmp_path, refuse, ca
     assert "Permission denied" in caplog.text
 
 
+def test_what_cannot_be_deleted_keeps_nothing_else_at_the_start_of_a_service(
+    tmp_path, monkeypatch, caplog
+):
+    for name in (".deleted-a", ".deleted-b"):
+        (tmp_path / name).mkdir()
+    remove = shutil.rmtree
+
+    def some(path, **options):
+        if str(path).endswith("a"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        remove(path, **options)
+
+    monkeypatch.setattr("search.keeping.removal.shutil.rmtree", some)
+    Forgetting(SimpleNamespace(), tmp_path, None, lambda: 0.0)
+    assert [path.name for path in tmp_path.iterdir()] == [".deleted-a"]
+    assert "deleted-a cannot be deleted" in caplog.text
+
+
 def test_a_sweep_whose_files_stay_is_not_forgotten(tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
 
@@ -228,12 +301,15 @@ def test_an_archive_is_whole_or_none(tmp_path, refuse):
 def test_a_run_without_its_manifest_is_told_from_what_is_no_run(tmp_path):
     run = run_at(tmp_path / "run")
     (run / "manifest.json").unlink()
-    with pytest.raises(RunFolderError, match=r"is gone: it holds summary\.json, trials and no"):
+    with pytest.raises(RunFolderError, match=r"is gone: it holds trials and no"):
         RunFolder(run).existing_manifest()
     with pytest.raises(RunFolderError, match="is gone"), RunFolder.locked(run):
         pass
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "thesis.tex").touch()
+    (run / ".moved").touch()
+    with pytest.raises(RunFolderError, match="was deleted or moved aside"):
+        RunFolder(run).existing_manifest()
+    (tmp_path / "other" / "trials").mkdir(parents=True)  # as other programs have them
+    (tmp_path / "other" / "summary.json").touch()
     with pytest.raises(RunFolderError, match="Name a run's folder"):
         RunFolder(tmp_path / "other").existing_manifest()
 
@@ -258,4 +334,27 @@ def test_a_manifest_that_is_removed_is_there_again_however_the_sweep_ends(
     assert manifest.is_file()
     capfd.readouterr()
     assert main(["--resume", "run", "--executor", "serial"]) == 0
+    assert "16 complete" in capfd.readouterr().out
+
+
+def test_a_manifest_that_is_removed_while_a_finished_run_gets_more_is_there_again(
+    tmp_path, monkeypatch, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    write_images(tmp_path / "data.npz")
+    write_grid(tmp_path / "tiny.toml", "./data.npz")
+    command = ["--grid", "./tiny.toml", "--executor", "serial", "--run-dir", "run"]
+    assert main(command) == 0
+    manifest = tmp_path / "run" / "manifest.json"
+    train = refits.run_refit
+
+    def trained(*args):
+        manifest.unlink(missing_ok=True)
+        return train(*args)
+
+    monkeypatch.setattr(refits, "run_refit", trained)
+    assert main([*command, "--refits", "3"]) == 0
+    assert manifest.is_file()
+    capfd.readouterr()
+    assert main([*command, "--refits", "3"]) == 0
     assert "16 complete" in capfd.readouterr().out
