@@ -119,7 +119,7 @@ def test_killed_in_the_middle_it_is_no_run_and_its_rest_is_found(tmp_path, monke
         with pytest.raises(KeyboardInterrupt):
             remove_run(run)
     assert not run.exists()
-    [(rest, left)] = leftovers([tmp_path]).items()
+    [(rest, left)] = leftovers([tmp_path], pytest.fail).items()
     assert 0 < left < size
     assert remove_leftover(rest) == left
     assert not list(tmp_path.iterdir())
