@@ -95,7 +95,7 @@ class Block:
     products : Products
         How it multiplies.
     dtype : dtype
-        Of the rows: float32, or what its products have laid out.
+        Of the rows: float32, or the products' `row_type`.
     """
 
     def __init__(

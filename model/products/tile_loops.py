@@ -55,8 +55,8 @@ _GROUP = 4
 zero_0, zero_1, zero_2, zero_3, zero_4, zero_5 = ZERO
 store_0, store_1, store_2, store_3, store_4, store_5 = STORE
 add_0, add_1, add_2, add_3, add_4, add_5 = ADD_SIGNED
-add_unsigned_0, add_unsigned_1 = ADD_UNSIGNED[:2]
-load_rows, load_columns = LOAD[6], LOAD[7]
+add_unsigned_0, add_unsigned_1 = ADD_UNSIGNED
+load_rows, load_columns = LOAD
 
 
 @njit(inline="always")

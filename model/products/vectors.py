@@ -92,10 +92,10 @@ def _instruction(name: str, *tiles: int) -> Any:
 configure = _instruction("ldtilecfg")
 release = _instruction("tilerelease")
 ZERO = [_instruction("tilezero", tile) for tile in range(6)]
-LOAD = {tile: _instruction("tileloadd64", tile) for tile in (6, 7)}
+LOAD = [_instruction("tileloadd64", tile) for tile in (6, 7)]
 STORE = [_instruction("tilestored64", tile) for tile in range(6)]
 ADD_SIGNED = [_instruction("tdpbusd", tile, 6, 7) for tile in range(6)]
-ADD_UNSIGNED = [_instruction("tdpbuud", tile, 6, 7) for tile in range(6)]
+ADD_UNSIGNED = [_instruction("tdpbuud", tile, 6, 7) for tile in range(2)]
 
 
 @_step
@@ -207,7 +207,7 @@ def _sums_in_order(n_rows: int, n_vectors: int) -> Any:
     def emit(builder: Builder, numbers: Sequence[Value]) -> None:
         gram, gram_stride, deltas, delta_stride, count, out, out_stride = numbers
         places = [(i, j) for i in range(n_rows) for j in range(n_vectors)]
-        sums = {place: _cgutils.alloca_once_value(builder, _all(_FLOATS, 0.0)) for place in places}
+        sums = {place: _cgutils.alloca_once(builder, _FLOATS) for place in places}
         for total in sums.values():
             builder.store(_all(_FLOATS, 0.0), total)
         rows = [builder.add(gram, builder.mul(_LONG(i), gram_stride)) for i in range(n_rows)]
