@@ -84,6 +84,9 @@ def _why_not(name: str, config: SweepConfig, data: Dataset) -> str | None:
     if name != "fixed":
         return None
     if config.features != RAW:
-        return f'takes features as they are, and features = "{config.features}" changes them'
+        return (
+            'takes features as they are (features = "raw" in the grid), and '
+            f'features = "{config.features}" changes them'
+        )
     parts = [data.X] if data.X_val is None else [data.X, data.X_val]
     return next(filter(None, map(fits, parts)), None)
