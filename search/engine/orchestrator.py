@@ -10,7 +10,8 @@ from typing import Any
 
 from cluster.executor import Executor
 from cluster.outcomes import Finished, Lost
-from model.tasks import LegTask, LinkResult, run_link
+from model.results import LegTask, LinkResult
+from model.tasks import run_link
 from search.engine.attempts import check_attempts, with_node
 from search.engine.protocols import Observer, Source
 from search.engine.stage import WAIT_SECONDS, Stage

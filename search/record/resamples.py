@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, near
-from model.tasks import LAST, LinkResult
+from model.examples import LAST
+from model.results import LinkResult
 from search.plan import NO_TRIAL, Leg, Link
 from search.record.log import SOFTMAX_LAYOUT, Key
 from search.record.manifest import Manifest

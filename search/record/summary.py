@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from model.features import RAW
-from model.tasks import FinalScore
+from model.results import FinalScore
 from search.config import ACCURACY, BY_COST, COST, Objective, Params, objective_of
 from search.record.confidence import (
     FeatureSizes,

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from cluster.executor import Executor
 from model.data.dataset import Dataset
-from model.tasks import Examples
+from model.examples import Examples
 from search.command import Start
 from search.config import SweepConfig, check_target_cost
 from search.engine import model_is_whole

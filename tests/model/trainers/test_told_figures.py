@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.examples import Examples, Sample
 from model.metrics import metrics_of
 from model.pack import PackState
 from model.scoring import score
-from model.tasks import Examples, Sample
 from model.trainers import (
     KeepsPast,
     Predicts,
