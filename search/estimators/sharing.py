@@ -182,7 +182,7 @@ def _grow_packed(
     fit_params: Mapping[str, Any],
 ) -> Iterator[Fitted]:
     # Compiled code, which no other family needs.
-    from search.estimators.softmax_classifier import fit_side_by_side
+    from search.estimators.side_by_side import fit_side_by_side
 
     began = time.perf_counter()
     found = fit_side_by_side(models, X, y, going=fitted, **fit_params)
