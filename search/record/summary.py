@@ -11,13 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from model.features import RAW
 from model.results import FinalScore
 from search.config import ACCURACY, BY_COST, COST, Objective, Params, objective_of
-from search.record.confidence import (
-    FeatureSizes,
-    Guessing,
-    OptimumFigures,
-    RefitStatistics,
-    Ties,
-)
+from search.record.confidence import FeatureSizes, Guessing, OptimumFigures, RefitStatistics, Ties
 from search.record.log import READOUTS, Readout
 
 FINISHED, ENDED_EARLY = "complete", "ended early"
