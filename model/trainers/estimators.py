@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from threadpoolctl import threadpool_limits
 
 from model.errors import cut
+from model.threads import limited_threads
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
 from model.trainers.trainer import Params, Predicts
@@ -108,12 +108,12 @@ class FromEstimator(Predicts):
 
     def probabilities(self, state: Any, data: Rows) -> NDArray[np.floating]:
         """Return the probability of each class for each row."""
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             return probabilities(state, data.X, data.n_classes)
 
     def predict(self, state: Any, data: Rows) -> NDArray[np.integer]:
         """Return what the estimator predicts, by margins or sums of trees if it goes by those."""
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             found: NDArray[np.integer] = state.predict(data.X)
         return found
 

@@ -4,8 +4,8 @@ import inspect
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from model.threads import limited_threads
 from model.trainers.estimators import (
     FromEstimator,
     check_names,
@@ -91,7 +91,7 @@ class PartialFit(TakesSchedules, FromEstimator):
         if changing := {name: params[name] for name in self.live if name in params}:
             estimator.set_params(**changing)
         names, classes = names_of(self.estimator_class), np.arange(data.n_classes)
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             for epoch in epochs:
                 if "random_state" in names:
                     estimator.random_state = int(data.rng(epoch).integers(2**31))
@@ -106,7 +106,7 @@ class PartialFit(TakesSchedules, FromEstimator):
 
     def score(self, state: Any, data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy."""
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             return figures_of(state, data)
 
     def check(self, params: Params) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from model.examples import LAST, Examples, Sample
 from model.results import LegResult, LegTask, LinkResult
 from model.scoring import Scores
+from model.threads import limited_threads
 from model.trainers.columns import Columns, Failure, attempt, checked, train_alone
 from model.trainers.final_state import FinalState
 from model.trainers.reference import TrainerName
@@ -78,7 +78,7 @@ class TrainerTasks:
     def _at_work(self) -> Iterator[Trainer]:
         """Load the trainer, and keep its libraries to its cores: links fill the others already."""
         trainer = self.named.load()
-        with threadpool_limits(self.threads):  # of what is loaded by now
+        with limited_threads(self.threads):  # of what is loaded by now
             yield trainer
 
     def _rows(self, sample: Sample, examples: Examples, seed: int) -> Rows:

@@ -13,8 +13,8 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
-from threadpoolctl import threadpool_limits
 
+from model.threads import limited_threads
 from model.trainers.estimators import (
     FromEstimator,
     check_names,
@@ -96,7 +96,7 @@ class WarmStart(KeepsPast, FromEstimator):
         more = {"random_state": seed, "warm_start": True, "early_stopping": False}
         estimator = made(self.estimator_class, params, **more) if state is None else state
         setattr(estimator, self._rounds, epochs.stop)
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             estimator.fit(data.X, data.y, sample_weight=data.weights)
         return estimator
 
@@ -106,7 +106,7 @@ class WarmStart(KeepsPast, FromEstimator):
 
     def score_at(self, state: Any, epoch: int, data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy of the first rounds."""
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             if not hasattr(state, "staged_predict_proba"):
                 first = copy.copy(state)
                 first.estimators_ = state.estimators_[:epoch]
