@@ -268,7 +268,8 @@ def missing_remark(source: str, columns: Sequence[Column]) -> list[str]:
     values = "1 missing value is" if total == 1 else f"{total} missing values are"
     return [
         f"{source}: {values} replaced by the mean of {'its' if total == 1 else 'their'} "
-        f"column ({listed(counts)}); a missing text is none of its column's values."
+        f"column ({listed(counts)}); "
+        "a missing text matches none of the column's categories."
     ]
 
 
