@@ -107,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--grid",
         metavar="NAME|FILE",
-        help="shipped grid or TOML file (full, or tabular for a "
-        "data set of your own that is no set of images from 0 to 255)",
+        help="shipped grid or TOML file (default: full for images with values 0 to 255, "
+        "otherwise tabular)",
     )
     what.add_argument(
         "--sampler", metavar="NAME",

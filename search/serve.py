@@ -232,7 +232,7 @@ def _why_not(token: Any) -> str:
 
 def _revoke_token(args: argparse.Namespace) -> None:
     _with_ledger(args.root, lambda ledger: ledger.people.revoke(args.number))
-    sys.stdout.write(f"The token {args.number} opens nothing any more.\n")
+    sys.stdout.write(f"Token {args.number} is revoked.\n")
 
 
 def _say(text: str) -> None:

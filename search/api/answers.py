@@ -106,13 +106,13 @@ class SweepIn(Strict):
 
 
 class CloneIn(Strict):
-    """What of a sweep shall be another in its copy."""
+    """What to change in the copy of a sweep."""
 
     space: Annotated[dict[str, Any] | None, BeforeValidator(_checked)] = Field(
-        None, description="Hyperparameters with other values; those not named stay."
+        None, description="Hyperparameters with new values; the others stay."
     )
     settings: Annotated[dict[str, Any] | None, BeforeValidator(_checked)] = Field(
-        None, description="Other keys of the grid file that change."
+        None, description="Other keys of the grid file to change."
     )
     name: str | None = Field(None, pattern=NAME)
     queue: str | None = Field(None, pattern=NAME)
@@ -120,12 +120,12 @@ class CloneIn(Strict):
 
 
 class SweepPatch(Strict):
-    """What shall be another with a sweep; what is left out stays."""
+    """Changes to a sweep; fields left out stay as they are."""
 
     wanted: Literal["run", "pause", "stop", "cancel"] | None = Field(
         None,
-        description="pause keeps all and can go on; stop ends it with the best of what is in the "
-        "log as its model; cancel ends at once, and what was logged stays too.",
+        description="pause keeps everything and can be continued; stop ends it with the best "
+        "trial of the log as its model; cancel ends it at once, and what was logged stays.",
     )
     priority: Priority | None = None
     queue: str | None = Field(None, pattern=NAME)

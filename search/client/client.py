@@ -192,7 +192,10 @@ class Client:
                 return
 
     def change(self, sweep: str, **changes: Any) -> dict[str, Any]:
-        """Want something else of a sweep: ``wanted``, ``priority``, ``queue``, ``name``."""
+        """Change a sweep's requested state, priority, queue or name.
+
+        The keys are ``wanted``, ``priority``, ``queue`` and ``name``.
+        """
         return self._json("PATCH", f"sweeps/{sweep}", json=changes)
 
     def clone(self, sweep: str, *, key: str | None = None, **changes: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def remove_hook(url: str, hook: int) -> None:
     """Remove a hook."""
     with closing(client_of(url)) as client:
         client.hooks.remove(hook)
-    show(console(sys.stdout), f"The hook {hook} is told nothing any more.")
+    show(console(sys.stdout), f"Hook {hook} is removed.")
 
 
 def deliveries(url: str, hook: int) -> None:

@@ -82,8 +82,8 @@ class Winner:
         name = self.model.trainer
         if name not in KNOWN and not self.trusted:
             raise ModelFileError(
-                f"What the trainer {name} has left is opened by running code: its module, or a "
-                "pickle in the run. Give --trust if you trust whoever made this run."
+                f"Opening the model of trainer {name} runs code (its module, or a pickle in the "
+                "run). Add --trust if you trust whoever made this run."
             )
         try:
             return self.model.open()

@@ -12,7 +12,7 @@ class Person:
     ----------
     name : str
     weight : float
-        Whose is twice another's gets twice as much, while both have links to run; positive.
+        Someone with twice the weight gets twice the cores while both have links to run; positive.
     use : float
         Core-seconds of the past, decayed until now; see `search.queue.use`. A link is counted in
         full when it starts.

@@ -256,4 +256,4 @@ def _prediction_lines(timing: Timing) -> list[str]:
     if not predicted or actual < _WORTH_PREDICTING:
         return []
     error = signed(100 * (predicted / actual - 1), 0)
-    return [f"Training took {duration(actual)}, predicted were {duration(predicted)} ({error} %)"]
+    return [f"Training took {duration(actual)} (predicted: {duration(predicted)}, {error} %)"]

@@ -71,11 +71,11 @@ class Answering:
             failures = 0 if time.monotonic() - began > _WORKED_SECONDS else failures + 1
             if failures >= _FAILURES and not any_came_up:
                 break
-            log.error("whoever answers has ended with exit code %s; another one is started", code)
+            log.error("the API process ended with exit code %s; starting another one", code)
             self._stopping.wait(min(_PAUSE_SECONDS * failures, _PAUSE_MOST))
         raise AnsweringError(
-            f"The process that answers ends as soon as it is started, with exit code {code}; what "
-            "it says stands above."
+            f"The API process exits right after starting, with exit code {code}; its output is "
+            "above."
         )
 
     def stop(self) -> None:

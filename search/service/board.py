@@ -49,7 +49,7 @@ class Board:
 
     @cached_property
     def version(self) -> tuple[object, ...]:
-        """What is another on a board that says something else."""
+        """A value that differs between two boards with different contents."""
         return (
             self.cores, self.failure, *self.waits.items(), *self.running.items(),
             *self.used.items(), *((name, one.version) for name, one in self.progress.items()),

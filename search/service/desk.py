@@ -131,7 +131,7 @@ class Desk:
     def change(
         self, caller: Caller, sweep: str, *, wanted: str | None = None, **moved: Any
     ) -> SweepRow:
-        """Want something else of a sweep, or move it to another priority, queue or name.
+        """Change a sweep's requested state, priority, queue or name.
 
         Parameters
         ----------

@@ -57,7 +57,7 @@ def make_executor(
     if settled_executor(options, config, data) == "serial":
         if options.executor == "auto":
             notify(
-                "It is trained in this process: it should be over before Ray would have started "
+                "Training in this process, because it should finish before Ray could start "
                 "(--executor ray starts it)."
             )
         return SerialExecutor()

@@ -28,7 +28,7 @@ _VERY_LONG = 20.0
 # A fresh process may take so many seconds to start, and so many times as long as this one does.
 _START_S, _PATIENCE = 120.0, 20.0
 
-NOT_EXACT = "exact = False: it is cut at the plan's own checkpoints alone, whatever happens"
+NOT_EXACT = "exact = False: it is split only at the plan's own stops, whatever happens"
 
 Figures = Mapping[str, float]
 

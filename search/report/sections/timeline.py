@@ -248,4 +248,4 @@ def _prediction_note(timing: Timing) -> str:
     if not predicted or not actual:
         return ""
     error = signed(100 * (predicted / actual - 1), 0)
-    return f" Training took {duration(actual)}; predicted were {duration(predicted)} ({error} %)."
+    return f" Training took {duration(actual)} (predicted: {duration(predicted)}, {error} %)."

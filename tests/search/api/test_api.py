@@ -140,7 +140,7 @@ def test_a_role_is_enough_or_403_and_what_was_refused_is_written_down(person, do
         ({"grid": "nosuch"}, "There is no grid"),
         ({"toml": "x = ["}, "not valid TOML"),
         ({"grid": {"space": {"alpha": []}}}, "space.alpha"),
-        ({"grid": "smoke", "dataset": "/etc/passwd"}, "is not to be had"),
+        ({"grid": "smoke", "dataset": "/etc/passwd"}, "is not available"),
         ({"grid": "smoke", "trainer": "os:system"}, "not allowed here"),
         ({"grid": "smoke", "seed": -1}, "seed"),
         ({"grid": "smoke", "seed": 2**63}, "seed"),

@@ -219,7 +219,7 @@ def test_a_state_that_cannot_be_opened_is_told_in_one_message(tmp_path):
 def test_code_of_a_run_runs_only_where_it_is_trusted(tmp_path):
     winner, *_ = trained(f"{__name__}:Own", {}, data_of(), trusted=False)
     for name in ("m.joblib", "m.own"):
-        with pytest.raises(ModelFileError, match="Give --trust if you trust"):
+        with pytest.raises(ModelFileError, match="Add --trust if you trust"):
             format_of(winner, tmp_path / name, None)
     format_of(winner, tmp_path / "card.md", None)  # which opens nothing
 

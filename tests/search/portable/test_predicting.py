@@ -154,7 +154,7 @@ def test_what_else_is_refused(runs, tmp_path, capsys):
     assert asked(runs["silent"], rows) == 2
     assert "let it be a model.trainers.Predicts" in capsys.readouterr().err
     assert main([str(runs["sgd"].folder), "--predict", str(rows)]) == 2
-    assert "Give --trust" in capsys.readouterr().err
+    assert "Add --trust" in capsys.readouterr().err
 
 
 def test_labels_are_visible_in_a_terminal_and_themselves_in_a_file(tmp_path, capsys, monkeypatch):
