@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 _PACKAGES = ("model", "cluster", "search")
 _ROOT = Path(__file__).parent.parent
 
-# Of the cluster that was started here, if there is one: Ray has one to a process.
+# Folders of the cluster that was started here, if any: Ray has one cluster per process.
 _folders: list[PrivateFolder] = []
 
 

@@ -95,7 +95,7 @@ class Block:
     products : Products
         How it multiplies.
     dtype : dtype
-        Of the rows: float32, or the products' `row_type`.
+        The type of the rows: float32, or the products' `row_type`.
     """
 
     def __init__(

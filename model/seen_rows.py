@@ -45,7 +45,7 @@ class SeenRows:
 
     @property
     def dtype(self) -> np.dtype[np.float32]:
-        """Of the rows that are made."""
+        """The type of the rows that are made."""
         return np.dtype(np.float32)
 
     def __len__(self) -> int:

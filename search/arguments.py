@@ -14,7 +14,7 @@ def add_json(parser: argparse._ActionsContainer, **settings: Any) -> None:
     ----------
     parser : ArgumentParser or group of arguments
     **settings
-        Of the option, in place of the usual ones.
+        Settings of the option that replace the usual ones.
     """
     usual = {"action": "store_true", "help": "print it as JSON, for programs"}
     parser.add_argument("--json", **{**usual, **settings})

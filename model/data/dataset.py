@@ -251,7 +251,7 @@ def check_rows(what: str, X: NDArray[Any], y: NDArray[Any], features: tuple[str,
 def _chunks(X: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
     """Give the rows of a floating X, a few at a time, each with the place of its first.
 
-    Of float16, whose numbers are small enough, those chunks alone in which one is not finite.
+    Numbers in float16 are small enough: only chunks with one that is not finite are given.
     """
     if X.dtype.kind != "f":
         return

@@ -27,7 +27,7 @@ def labels_of(what: str, y: NDArray[Any]) -> NDArray[Any]:
     Returns
     -------
     ndarray of shape (n,)
-        Of kind ``b``, ``i``, ``u``, ``f`` (whole numbers alone) or ``U``.
+        Labels of kind ``b``, ``i``, ``u``, ``f`` (only whole numbers) or ``U``.
 
     Raises
     ------

@@ -96,7 +96,7 @@ def _wanted(
         try:
             mine = {c.name: c for c in _plain(source, name, table, remarks) if c.name in wanted}
         except DataError:
-            # Of what the model does not take, nothing need be understood.
+            # A column that the model does not use need not be understood.
             if name in wanted or any(one.startswith(f"{name}[") for one in wanted):
                 raise
             mine = {}

@@ -106,7 +106,7 @@ class FinalState:
         ----------
         path : Path or RemotePath
         seal : Seal, optional
-            Whose file it must be; anybody's where it is left out.
+            The seal that the file must have; by default any.
 
         Raises
         ------

@@ -267,7 +267,7 @@ class HasModelFile(Trainer):
     Attributes
     ----------
     ending : str
-        That of such files, such as ``ubj``.
+        The ending of such files, such as ``ubj``.
     """
 
     ending: ClassVar[str]

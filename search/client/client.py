@@ -40,7 +40,7 @@ class ServiceError(PacksweepError):
     ----------
     message : str
     status : int
-        That of the answer; 0 where there was none.
+        The status of the answer; 0 if there was none.
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -262,7 +262,7 @@ class Client:
         Parameters
         ----------
         sweep : str, optional
-            Of which sweep; of all where it is left out.
+            The sweep; by default all.
         after : int, optional
             The number of an event: those after it come first.
         """

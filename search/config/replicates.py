@@ -18,7 +18,7 @@ class Replicate:
     Attributes
     ----------
     seed : int
-        Of the shuffles.
+        The seed of the shuffles.
     fold : int or None
         The part of the training rows that scores it; None without folds.
     """

@@ -97,7 +97,7 @@ class Evaluation:
         keep : bool
             Whether they may be trained on in the next call, with more of the resource.
         contexts : Contexts, optional
-            Those of scikit-learn's callbacks.
+            The contexts of scikit-learn's callbacks.
 
         Raises
         ------

@@ -68,7 +68,7 @@ class KeptResults:
 
     def __init__(self, folder: Path, run: str) -> None:
         self._folder, self._run = folder, run
-        # Of the params of each candidate, by its number.
+        # Digests of the params of each candidate, by its number.
         self._digests: dict[int, str] = {}
 
     @classmethod

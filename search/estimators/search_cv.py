@@ -79,12 +79,12 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         with joblib as in `GridSearchCV`. Either gives the same bits, each training with one
         thread of BLAS.
     address : str, optional
-        Of a Ray cluster. Without it, and without RAY_ADDRESS, ``executor="ray"`` starts one here
-        for the time of `fit`.
+        The address of a Ray cluster. Without it, and without RAY_ADDRESS, ``executor="ray"`` starts
+        a cluster here for the duration of `fit`.
     factor, min_resources, max_resources, aggressive_elimination
-        Of halving, as in `HalvingGridSearchCV`, with `n_trials` too: there `HalvingRandomSearchCV`
-        has ``min_resources="smallest"``. ``max_resources="auto"`` is what the estimator itself has
-        as its `resource`.
+        Parameters of halving, as in `HalvingGridSearchCV`, also with `n_trials`, where
+        `HalvingRandomSearchCV` has ``min_resources="smallest"``. ``max_resources="auto"`` is the
+        estimator's own value of `resource`.
     random_state : int, RandomState or None
         Where the random numbers of candidates that are drawn come from.
     scoring, n_jobs, refit, cv, pre_dispatch, error_score, return_train_score
@@ -102,7 +102,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
     n_trainings_ : int
         Trainings that were begun or taken from `folder`, in place of candidates times splits.
     n_resources_, n_candidates_, n_iterations_ and others
-        Of halving, as in `HalvingGridSearchCV`.
+        Attributes of halving, as in `HalvingGridSearchCV`.
 
     Notes
     -----

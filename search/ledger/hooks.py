@@ -23,9 +23,9 @@ class Hook:
     id : int
     person, url : str
     kinds : tuple of str
-        Of which events.
+        The kinds of events that are sent.
     secret : str
-        With which what is sent is signed; kept as it is, because it signs.
+        The secret that signs messages; it is kept in plain form, because signing needs it.
     created_at : float
         Seconds since 1970.
     """

@@ -34,9 +34,9 @@ class Submission:
     folder : callable
         Returns the path of the run's folder for the sweep's identity.
     request_digest : bytes
-        Of all that was sent, to tell a repeated request from another one under its key.
+        The digest of the whole request, to tell a retry from another request with its key.
     idempotency_key : str or None
-        The same key twice is the same sweep.
+        Two requests with the same key make one sweep.
     """
 
     person: str

@@ -48,9 +48,9 @@ class Sweep:
     Attributes
     ----------
     name : str
-        Of which there is no other.
+        A unique name.
     person, queue : str
-        Whose it is, and to which queue it was submitted.
+        Its owner, and the queue that it was submitted to.
     place : int
         The number of its submission; no two have the same.
     priority : int
@@ -80,7 +80,7 @@ class Lease:
     Attributes
     ----------
     sweep, queue : str
-        Of which sweep, and from which queue.
+        The sweep that has it, and the queue that it was taken from.
     cores : float
     """
 

@@ -167,7 +167,7 @@ class RunFolder:
                 f"The run in {self.path} was deleted or moved aside. What is left of it goes as "
                 "soon as a command begins a run there."
             )
-        # Of a name that others give too, what is in it counts.
+        # For a name that other programs use too, the contents decide.
         ours = [self.links.name] if self.links.name in names else []
         if self.trials.name in names and listed(self.trials, "*.parquet"):
             ours.append(self.trials.name)

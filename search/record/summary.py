@@ -85,9 +85,9 @@ class TopTrial:
     number : int
     params : Params
     val_cost, val_accuracy : float
-        The columns of the log that are called so.
+        The columns of the log with these names.
     val_cost_avg, val_accuracy_avg : float or None
-        Those of the averaged weights, where the trainer has them.
+        The same for the averaged weights, if the trainer has them.
     val_cost_std, val_accuracy_std, val_cost_avg_std, val_accuracy_avg_std : float or None
         Standard deviations over the trainings of the trial; None where it was trained once.
     replicates : tuple of ReplicateFigures or None

@@ -118,6 +118,6 @@ def answering_desk(line: int, gone: Callable[[], None]) -> Desk:
     runner = FarRunner(Connection(line), gone)
     root, limits = runner.surroundings()
     desk = Desk(root, Ledger(root / "ledger.sqlite"), limits, runner)
-    # Of one that was killed: nobody but this process receives anything.
+    # Left by a process that was killed: only this process receives uploads.
     desk.data_sets.remove_leftovers()
     return desk

@@ -224,7 +224,7 @@ class Service:
         able = [row for row in rows if row.id in self._open or self._may_try(row)]
         while True:
             ranked = open_sweeps(map(self._asked, able), self.limits.open_sweeps)
-            # Of those alone that would be opened: many may be queued.
+            # Only for those that would be opened: many may be queued.
             next_ones = [row for row in able if row.id in ranked]
             waiting = {row.id: other for row in next_ones if (other := self._awaited(row))}
             if not waiting:

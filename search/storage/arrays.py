@@ -36,7 +36,7 @@ def save_arrays(path: Place, value: Any, seal: Seal = _OF_NO_RUN) -> None:
         Its fields are arrays, numbers, booleans, texts, or dataclasses of such fields, whose
         entries stand beside its own: no two fields have the same name.
     seal : Seal
-        Whose file it is.
+        The seal to write.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def load_arrays(
     kind : type
         The dataclass.
     seal : Seal
-        Whose file it must be.
+        The seal that the file must have.
     **of_types : type
         The types of fields that the dataclass leaves open.
 

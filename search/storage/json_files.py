@@ -18,7 +18,7 @@ def json_content(
     ----------
     data : mapping
     seal : Seal
-        Whose file it is.
+        The seal to write.
     plain : callable, optional
         Turns a value that JSON does not know into one that it does.
     """

@@ -31,7 +31,7 @@ def changes(trials: Iterable[Trial], known: Mapping[int, str]) -> Changes:
     Parameters
     ----------
     trials : iterable of Trial
-        Those of the run that have ended.
+        The finished trials of the run.
     known : mapping of int to str
         What `Tracker.known` says.
 

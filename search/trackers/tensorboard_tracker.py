@@ -14,7 +14,7 @@ from search.extras import missing
 from search.storage import read_whole, write_whole
 from search.trackers.values import Run, Trial
 
-# Whose the folder is.
+# The file that names the folder's owner.
 _OWNER = "packsweep-run.txt"
 
 # TensorBoard reads the files of a folder in the order of their names, so they begin with a time.

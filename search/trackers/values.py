@@ -41,7 +41,7 @@ class Trial:
     last_epoch : int
         Epochs that were trained.
     started_at, finished_at : datetime
-        Of the link that finished it.
+        The times of the link that finished it.
     """
 
     number: int

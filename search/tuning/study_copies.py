@@ -42,9 +42,9 @@ class StudyCopy:
     run : str
         Identity of the run whose trials it holds.
     space : mapping of str to BaseDistribution
-        Of its hyperparameters: all trials of a study have the same.
+        The distributions of its hyperparameters: all trials of a study have the same.
     direction : StudyDirection
-        Of its objective.
+        The direction of its objective.
 
     Raises
     ------

@@ -27,13 +27,13 @@ def labels_as_written(texts: Any, decimal_point: str) -> Any:
     Parameters
     ----------
     texts : pyarrow.ChunkedArray
-        Of strings; null where there is none.
+        Strings, or null for a missing one.
     decimal_point : str
 
     Returns
     -------
     pyarrow.ChunkedArray
-        Of int64, float64, booleans, or the texts themselves. The codes ``01`` and ``1`` are two
+        Numbers in int64 or float64, booleans, or the texts. The codes ``01`` and ``1`` are two
         classes, ``007`` and ``10:30`` stay what they are.
     """
     import pyarrow as pa

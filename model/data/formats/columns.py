@@ -19,9 +19,9 @@ from model.errors import DataError
 F64 = NDArray[np.float64]
 
 MOST_VALUES = 100
-"""Different values of a text column at most; more are no categories."""
+"""Different values of a text column at most; more are not categories."""
 
-# Of a text column, the part that are numbers from which on the rest look like mistakes.
+# If this fraction of a text column are numbers, the rest look like mistakes.
 _NUMBERS = 0.8
 # A number with separators of thousands, a currency or per cent.
 _WRITTEN_NUMBER = re.compile(
@@ -143,7 +143,7 @@ def encoded(
     Returns
     -------
     ndarray of shape (n, D)
-        Of the smallest type that holds all columns exactly.
+        An array of the smallest type that holds all columns exactly.
 
     Raises
     ------

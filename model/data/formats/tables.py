@@ -115,7 +115,7 @@ def found_tables(
     ----------
     name : str
     tables : mapping of str to _Table
-        That of each part; the training rows under ``""``.
+        The table of each part; the training rows under ``""``.
     reading : Reading
     remarks : list of str
         What was noticed so far.

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SHARE = 0.02
-"""Of the processors of this machine, in the long run."""
+"""The part of this machine's processors that answers may have in the long run."""
 
 BURST_SECONDS = 1.0
-"""Processor seconds that may be used at once, by whoever has asked little before."""
+"""Processor seconds that may be used at once, by a token that has used little before."""
 
 AT_ONCE_SECONDS = 0.1
-"""Processor seconds that anybody may owe without waiting, whatever others have used."""
+"""Processor seconds that a token may owe without waiting, whatever others have used."""
 
 
 def processors() -> int:
@@ -33,7 +33,7 @@ class Account:
     who : str
         A token, or an address without one.
     kind : str
-        Of requests: one kind does not wait for what another has used.
+        The kind of its requests: one kind does not wait for what another has used.
     """
 
     who: str

@@ -70,7 +70,7 @@ class Ribbons:
     total : int
         Trials that have a row.
     ribbons : list of Ribbon
-        Those of the lowest costs last, so that nothing covers them.
+        Ribbons with the lowest costs come last, so that nothing covers them.
     axes : list of DrawnAxis
     left_out : sequence of str
         Hyperparameters for which there is no room.

@@ -83,7 +83,7 @@ _GAP = 5.0
 # More colours than these cannot be told apart.
 _MOST_COLOURS = 16
 
-# Of more links, several are one bar.
+# With more links, one bar stands for several.
 _MOST_BARS = 1000
 
 Lane = tuple[str, int]
@@ -120,9 +120,9 @@ def joined(
     links : sequence of Span
         In the order of their starts.
     chosen : sequence of Lane
-        That of each link.
+        The lane of each link.
     most : int
-        How many bars are wanted at most, beside one for each lane.
+        The most bars to draw, besides one for each lane.
     """
     each = math.ceil(len(links) / most)
     by_lane: dict[Lane, list[Span]] = {}
