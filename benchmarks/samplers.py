@@ -95,7 +95,7 @@ def grids(finished: Path | None, runs: Path, *, short: bool) -> tuple[Run, Run]:
     check_comparable(halved, grid)
     counts = grid.summary["trials"]
     if counts.get("pruned") or counts["total"] != halved.summary["trials"]["total"]:
-        raise SystemExit(f"{grid.folder} is no run of the whole grid {name!r}")
+        raise SystemExit(f"{grid.folder} is not a run of the whole grid {name!r}")
     return grid, halved
 
 

@@ -60,7 +60,7 @@ def best(run: Path) -> Params:
     """The best trial of a finished run."""
     summary = RunFolder(run).read_summary()
     if summary is None or summary.best is None:
-        raise SystemExit(f"{run} is no finished run with a best trial; give --run or --params")
+        raise SystemExit(f"{run} is not a finished run with a best trial; give --run or --params")
     return summary.best.params
 
 

@@ -247,7 +247,7 @@ class RayExecutor:
         return Finished(task.key, value, node)
 
     def _lost_or_again(self, task: SentTask, error: Exception) -> list[Finished | Lost]:
-        """Queue a task again that lacks what it shares: that is no trouble of its own."""
+        """Queue a task again that lacks what it shares: that is not trouble of its own."""
         again = replace(task, ticket=self._whereabouts.ticket(), again=task.again + 1)
         try:
             if task.again == _SHARED_AGAIN or not _lacks_shared(task, error):
@@ -255,7 +255,7 @@ class RayExecutor:
         except ray.exceptions.RayError as other:  # such as no room to share it again
             return [self._lost(task, other)]
         reason = reason_of(error, None)
-        task.context.run(log.warning, "shared anew: %s lacked its data: %s", task.name, reason)
+        task.context.run(log.warning, "shared again: %s lacked its data: %s", task.name, reason)
         self._submit(again)
         return []
 

@@ -16,7 +16,7 @@ class Shared:
     ----------
     value : object
         Anything that can be pickled. Here its arrays are not held twice: they are read where they
-        lie in the object store, unless that is on another machine. What is no array is.
+        lie in the object store, unless that is on another machine. What is not an array is.
 
     Attributes
     ----------

@@ -95,7 +95,7 @@ def _param(text: str) -> tuple[str, Any]:
     """Return a hyperparameter with its value as a grid file would have it: 3, 0.1, true or text."""
     name, _, value = text.partition("=")
     if not name or not value:
-        raise argparse.ArgumentTypeError(f"{text!r} is no pair such as learning_rate=0.1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a pair such as learning_rate=0.1")
     from search.config import parse
 
     try:

@@ -96,8 +96,8 @@ def _watch(out: "Console", path: "Place", seconds: float) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=program("status"),
-        description="Show how a run stands, while it is running or after. Its files are read and "
-        "nothing is changed.",
+        description="Show the state of a run, while it is running or afterwards. Nothing is "
+        "changed.",
         epilog=_EXAMPLES,
     )
     parser.add_argument(

@@ -131,7 +131,7 @@ def _is_frame(value: Any) -> bool:
 
 def _columns(frame: Any) -> dict[str, Any]:
     if not _is_frame(frame):
-        raise DataError(f"{NAME}: X is a data frame in one part and none in another.")
+        raise DataError(f"{NAME}: X is a data frame in one part and not in another.")
     return {str(name): frame[name] for name in _check_names("X ", frame)}
 
 
@@ -148,7 +148,7 @@ def _check_names(part: str, frame: Any) -> list[Any]:
 
 def _array(name: str, value: ArrayLike) -> NDArray[Any]:
     if _is_frame(value) and len(columns := _columns(value)) == 1:
-        (value,) = columns.values()  # whose text is no Python object then
+        (value,) = columns.values()  # whose text is not a Python object then
     if value is None:
         raise DataError(f"{NAME}: {name} is None; give an array, or a column of a data frame.")
     if hasattr(value, "toarray"):

@@ -50,7 +50,7 @@ class FinalState:
     fill : ndarray of shape (D,), float64, or None
         What stands for a missing value of each feature; None where none may be missing.
     columns : tuple of Encoding
-        How the columns of a table become the features; empty where it was no table.
+        How the columns of a table become the features; empty where it was not a table.
     n_features : int or None
         The number D of features of a row; None where an earlier version has not written it.
     error : str or None
@@ -165,7 +165,7 @@ class FinalState:
         Raises
         ------
         DataError
-            If rows have another number of features, or hold what is no finite number.
+            If rows have another number of features, or hold what is not a finite number.
         TrainerError
             If the trainer does not predict, or cannot be imported.
         """
@@ -183,7 +183,7 @@ class FinalState:
         Raises
         ------
         DataError
-            If rows have another number of features, or hold what is no finite number.
+            If rows have another number of features, or hold what is not a finite number.
         TrainerError
             If the trainer does not predict.
         """

@@ -23,7 +23,7 @@ from model.trainers.trainer import (
 )
 
 _EPOCHS = "the number of rounds is the trial's epochs"
-_SEED = "the seed of the training stands for it"
+_SEED = "the seed of the training is used"
 _CLASSES = "it follows from the classes of the data set"
 _RESERVED = {
     **dict.fromkeys(("num_iterations", "num_boost_round", "n_estimators"), _EPOCHS),
@@ -33,8 +33,8 @@ _RESERVED = {
     **dict.fromkeys(("objective", "num_class"), _CLASSES),
     "boosting": "only gbdt keeps its past",
     "boosting_type": "only gbdt keeps its past",
-    "data_sample_strategy": "goss counts its rounds anew whenever a training is continued",
-    "early_stopping_round": "a trial has the rounds that its grid says, and none stops early",
+    "data_sample_strategy": "goss restarts its count of rounds when a training is continued",
+    "early_stopping_round": "a trial has the rounds given by its grid, without early stopping",
 }
 _NAMES = (
     "bagging_fraction", "bagging_freq", "bin_construct_sample_cnt", "boost_from_average",

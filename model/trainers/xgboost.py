@@ -24,9 +24,9 @@ from model.trainers.trainer import (
 )
 
 _EPOCHS = "the number of rounds is the trial's epochs"
-_SEED = "the seed of the training stands for it"
+_SEED = "the seed of the training is used"
 _CLASSES = "it follows from the classes of the data set"
-_STOPS = "a trial has the rounds that its grid says, and none stops early"
+_STOPS = "a trial has the rounds given by its grid, without early stopping"
 _RESERVED = {
     "num_boost_round": _EPOCHS,
     "n_estimators": _EPOCHS,
@@ -126,8 +126,8 @@ class XGBoost(KeepsPast, OwnFormat, HasModelFile, Predicts):
         unknown = _unknown(tried, 2) & _unknown(tried, 3)
         if unknown:
             raise ValueError(
-                f"XGBoost does not know {', '.join(sorted(unknown))}, or does not use it beside "
-                "the others; take its names from xgboost.readthedocs.io/en/stable/parameter.html."
+                f"XGBoost does not know {', '.join(sorted(unknown))}, or does not use it with "
+                "the others; find the names from xgboost.readthedocs.io/en/stable/parameter.html."
             )
 
 

@@ -28,7 +28,7 @@ def _text(value: Any, depth: int = 0) -> Any:
         raise ValueError(f"lists and tables are nested more than {_DEEPEST} deep")
     if isinstance(value, str):
         if "\0" in value or (not value.isascii() and any(0xD800 <= ord(c) < 0xE000 for c in value)):
-            raise ValueError("a text holds what is no character")
+            raise ValueError("a text holds something that is not a character")
     elif isinstance(value, dict):
         for name, part in value.items():
             _text(name)
@@ -56,9 +56,9 @@ class SweepIn(Strict):
         None, description="Name of a shipped grid, or a table as a grid file has it."
     )
     toml: Annotated[str | None, BeforeValidator(_checked)] = Field(
-        None, description="The text of a grid file, in place of grid."
+        None, description="The text of a grid file, instead of grid."
     )
-    name: str | None = Field(None, pattern=NAME, description="What it is called (the grid's name).")
+    name: str | None = Field(None, pattern=NAME, description="Its name (default: the grid's).")
     dataset: Annotated[str | None, BeforeValidator(_checked)] = Field(
         None, max_length=1000, description="Name, path or upload; comes before the grid's own."
     )
@@ -71,7 +71,7 @@ class SweepIn(Strict):
         None, max_length=200, description="The metric by which trials are compared."
     )
     metrics: Annotated[tuple[str, ...] | None, BeforeValidator(_checked)] = Field(
-        None, max_length=20, description="What is kept of each trial beside cost and accuracy."
+        None, max_length=20, description="Recorded for each trial besides cost and accuracy."
     )
     products: Literal["auto", "numpy", "onednn", "fixed"] | None = Field(
         None, description="How the softmax trainer multiplies."
@@ -93,9 +93,7 @@ class SweepIn(Strict):
         None, allow_inf_nan=False,
         description="Value of the objective with which the best trial is good enough.",
     )  # fmt: skip
-    patience: int | None = Field(
-        None, ge=1, description="Trials in a row that are no better than the best one."
-    )
+    patience: int | None = Field(None, ge=1, description="Trials in a row without a better one.")
     queue: str = Field("all", pattern=NAME)
     priority: Priority = 0
 
@@ -146,7 +144,7 @@ class Best(BaseModel):
     cost: float | None
     params: dict[str, Any]
     objective: str | None = Field(
-        None, description="By what it is the best, where that is not the cost."
+        None, description="The value that makes it the best, if that is not the cost."
     )
     value: float | None = Field(None, description="The value of that.")
 
@@ -220,7 +218,7 @@ class SweepList(BaseModel):
     """Some sweeps, the newest first."""
 
     sweeps: list[SweepOut]
-    before: int | None = Field(description="What to ask for the next page with.")
+    before: int | None = Field(description="Cursor of the next page.")
 
 
 class Plan(BaseModel):
@@ -238,7 +236,7 @@ class QueueOut(BaseModel):
 
     name: str
     cores: float = Field(description="Cores that are its own while it has links to run.")
-    most: float | None = Field(description="Cores that it has at a time at most.")
+    most: float | None = Field(description="Most cores that it has at a time.")
     used: float = Field(description="Cores that its links have now.")
 
 
@@ -311,7 +309,7 @@ class HookOut(BaseModel):
 class HookMade(HookOut):
     """A hook with its secret."""
 
-    secret: str = Field(description="With which what is sent is signed; shown this once.")
+    secret: str = Field(description="Secret that signs messages; shown only this once.")
 
 
 class DeliveryOut(BaseModel):
@@ -320,7 +318,7 @@ class DeliveryOut(BaseModel):
     id: str = Field(description="The same for every attempt.")
     kind: str
     attempts: int
-    next_attempt_at: str | None = Field(description="Null where it has arrived or was given up.")
+    next_attempt_at: str | None = Field(description="Null if it has arrived or was given up.")
     outcome: str = Field(description="How the last attempt has ended.")
 
     @classmethod
@@ -337,9 +335,9 @@ class TrialPage(BaseModel):
 
     columns: list[str]
     rows: list[list[Any]]
-    after: str | None = Field(description="What to ask for the next page with.")
+    after: str | None = Field(description="Cursor of the next page.")
     total: int = Field(description="Trials that have a row.")
-    within: int = Field(description="Those of them that lie in the ranges that were asked for.")
+    within: int = Field(description="Trials in the requested ranges.")
 
 
 def _time(seconds: float) -> str:

@@ -37,7 +37,7 @@ from search.service import Desk
 
 _DESCRIPTION = """\
 Sweeps over the hyperparameters of classifiers, for many people on one cluster. Every route needs a
-bearer token. What is wrong with a request is told as RFC 9457 has it.
+bearer token. Errors are reported as RFC 9457 problems.
 """
 
 _UPLOADS = "/v1/datasets/"

@@ -83,7 +83,7 @@ class Client:
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigError(
-                f"{url!r} is no address of a service; give one such as http://127.0.0.1:8741."
+                f"{url!r} is not an address of a service; give one such as http://127.0.0.1:8741."
             )
         self.url = url.rstrip("/")
         # The sweep that was looked at last: its path, what tells one state from another, its JSON.
@@ -359,7 +359,7 @@ def _encoded(options: dict[str, Any]) -> dict[str, Any]:
         content = json.dumps(options["json"], separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(
-            f"What is to be sent is no JSON: {error}. Send texts, numbers, lists and tables."
+            f"The request is not JSON: {error}. Send texts, numbers, lists and tables."
         ) from error
     others = {name: option for name, option in options.items() if name != "json"}
     headers = {**(options.get("headers") or {}), "Content-Type": "application/json"}

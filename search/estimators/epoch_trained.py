@@ -68,8 +68,8 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
         Raises
         ------
         ValueError
-            If ``epochs`` is no whole number from 1 or, with ``warm_start``, less than was trained;
-            or if the rows cannot be used.
+            If ``epochs`` is not a whole number from 1, or with ``warm_start`` less than before; or
+            if the rows cannot be used.
         """
         given: Any = self.epochs
         if not isinstance(given, int | np.integer) or isinstance(given, bool):

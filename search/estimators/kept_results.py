@@ -211,6 +211,6 @@ def _check_own(folder: Path) -> None:
     others = [name for name in found if not name.startswith(".")]
     if others and _ABOUT not in found:
         raise ValueError(
-            f"{folder} holds {listed(others, 3)}, which are no results of a search. Give a folder "
+            f"{folder} holds {listed(others, 3)}, which are not results of a search. Give a folder "
             "that is new or empty."
         )

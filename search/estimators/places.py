@@ -82,7 +82,7 @@ def _opened(executor: str, address: str | None, n_jobs: int | None) -> "Executor
 
 @dataclass(frozen=True)
 class _Raised:
-    """An exception of the estimator or the scorer, which is no trouble of the machine.
+    """An exception of the estimator or the scorer, which is not trouble of the machine.
 
     Attributes
     ----------

@@ -294,7 +294,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         self, work: Work, splits: Sequence[Split], strategy: Strategy
     ) -> Iterator[tuple[Evaluation, Any]]:
         """Open the folder, the place where trainings run, and what tells how they go."""
-        seed, safe = self.random_state, "Give a folder, and the same fit goes on from there."
+        seed, safe = self.random_state, "Give a folder, and the same fit continues from there."
         with ExitStack() as stack:
             stack.enter_context(told_by_arguments(_ARGUMENTS))
             told = stack.enter_context(telling(self))
@@ -309,7 +309,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
                 kept = stack.enter_context(KeptResults.opened(Path(self.folder), about))
                 if strategy.draws:
                     seed = kept.seed(lambda: seed_of(self.random_state))
-                safe = f"What is done is kept in {self.folder}; the same fit goes on from there."
+                safe = f"What is done is kept in {self.folder}; the same fit continues from there."
             place = stack.enter_context(
                 place_of(
                     work, executor=self.executor, address=self.address, n_jobs=self.n_jobs,

@@ -165,8 +165,8 @@ class Sweeps:
             return None
         if row["request_digest"] != digest:
             raise RepeatedKeyError(
-                f"The idempotency key {key!r} was used for another request. Give each request a "
-                "key of its own."
+                f"The idempotency key {key!r} was used for another request. Give each request "
+                "its own key."
             )
         return _sweep(row)
 

@@ -31,7 +31,7 @@ def preparing(
     ----------
     n_features : int
     columns : sequence of Encoding
-        How a table's columns become the features; empty where it was no table.
+        How a table's columns become the features; empty where it was not a table.
     names : sequence of str
         Names of the features.
     fill : ndarray of shape (D,), float64, or None

@@ -55,7 +55,7 @@ class Winner:
 
     @property
     def columns(self) -> Sequence[Encoding]:
-        """How the columns of a table become the features; empty where it was no table."""
+        """How the columns of a table become the features; empty where it was not a table."""
         return self.model.columns
 
     @property
@@ -78,7 +78,7 @@ class Winner:
             If opening them runs code and the run is not trusted, or if that fails.
         """
         if not isinstance(self.model, FinalState):
-            raise TypeError("the softmax trainer's model is no state")
+            raise TypeError("the softmax trainer's model is not a state")
         name = self.model.trainer
         if name not in KNOWN and not self.trusted:
             raise ModelFileError(
@@ -140,7 +140,7 @@ def _model(folder: RunFolder, *, is_softmax: bool) -> SoftmaxRegression | FinalS
     model = SoftmaxRegression.load(folder.model, seal)
     if not (np.isfinite(model.W).all() and np.isfinite(model.b).all()):
         raise ModelFileError(
-            "The final training of this run has diverged: its weights are no finite numbers. Run "
+            "The final training of this run has diverged: its weights are not finite numbers. Run "
             "it again with smaller learning rates."
         )
     return model

@@ -306,7 +306,7 @@ class Summary:
         Raises
         ------
         ValueError
-            If it is no summary; its text names the first place that is wrong.
+            If it is not a summary; its text names the first place that is wrong.
         """
         try:
             return _reader().validate_python(data)
@@ -329,7 +329,7 @@ def _wrong_place(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(map(str, first["loc"]))
     if not place:
-        return "it is no table"
+        return "it is not a table"
     return f"{place} is missing" if first["type"] == "missing" else f"{place} is of another kind"
 
 

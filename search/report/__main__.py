@@ -46,7 +46,7 @@ def _notify(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=program("report"),
-        description="Write report.html of a finished run anew: one file that opens in a browser, "
+        description="Write report.html of a finished run again: one file that opens in a browser, "
         "without a network.",
         epilog=_EXAMPLES,
     )

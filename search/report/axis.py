@@ -46,7 +46,7 @@ class Axis:
         0, 1, 2, ...; the last one is None where some trials have no value. None for a range or a
         long list.
     low, high : float
-        The smallest and the largest value; of categories that are no numbers their places.
+        The smallest and the largest value; of categories that are not numbers their places.
     log : bool
         Whether places are logarithms; never for categories.
 

@@ -149,7 +149,7 @@ class DataSets:
             )
 
     def keep(self, path: Path, digest: str) -> Upload:
-        """Keep a file that has been received whole, unless it is no data set."""
+        """Keep a file that has been received whole, unless it is not a data set."""
         size = path.stat().st_size
         try:
             # As any reader may take it: what its labels are is said with the sweep.

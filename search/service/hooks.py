@@ -135,11 +135,11 @@ class Hooks:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
         except ValueError:
-            raise ConfigError(f"{url!r} is no address.") from None
+            raise ConfigError(f"{url!r} is not an address.") from None
         if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
             raise ConfigError(
-                f"{url!r} is no address of a hook; give one such as https://host/path, without a "
-                "login."
+                f"{url!r} is not an address of a hook; give one such as https://host/path, "
+                "without a login."
             )
         if not {host, f"{host}:{port}"} & set(self._hosts):
             known = ", ".join(self._hosts) or "none"

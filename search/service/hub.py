@@ -202,7 +202,7 @@ class Hub:
             except ClusterError as error:
                 self._fail(str(error))
             except Exception:
-                # An error of the ledger or of one sweep: running tasks go on, and are checked later.
+                # An error of the ledger or of one sweep: running tasks go on, to be checked later.
                 log.exception("a turn of the hub has failed")
                 self._woken = True
                 time.sleep(_IDLE_SECONDS)

@@ -201,7 +201,7 @@ class Opened:
         if data.fingerprint != row.dataset["fingerprint"]:
             raise DataError(
                 f"The data set {config.dataset} is not what it was when the sweep was submitted. "
-                "Put it back as it was, or submit the sweep anew."
+                "Put it back as it was, or submit the sweep again."
             )
         share = Share(self._hub, row.id, resources_of(config))
         self._enter(share)
@@ -226,7 +226,8 @@ def stopped_text(done: int, total: int, *, has_model: bool) -> str:
     """Return what is said of a sweep that was stopped."""
     if not done:
         return "stopped before any trial had ended, so there is no model"
-    model = "the model is that of the best" if has_model else "none has a result: there is no model"
+    without = "no trial has a result, so there is no model"
+    model = "the model is that of the best" if has_model else without
     return f"stopped with {done} of {total} trials in the log; {model}"
 
 

@@ -48,7 +48,7 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
     if config.folds:
         if data.y_val is not None:
             raise DataError(
-                f"{data.name} has validation rows of its own, and folds = {config.folds} take "
+                f"{data.name} has its own validation rows, but folds = {config.folds} take "
                 "their rows from the training part. Leave folds out, or the validation rows."
             )
         if config.folds > n:

@@ -227,10 +227,10 @@ def plan_text(planned: Planned) -> str:
         ("trials", f"{plan.trials}" + _in_waves(plan, config)),
         *_pruner_figures(plan),
         *_replicate_figures(config),
-        ("trajectories", f"{plan.trajectories}, shared by trials that differ in epochs alone"),
+        ("trajectories", f"{plan.trajectories}, shared by trials that differ only in epochs"),
         (
             "epochs",
-            f"{plan.epochs:,}; each trial alone would make it {plan.epochs_without_sharing:,}",
+            f"{plan.epochs:,}; without sharing {plan.epochs_without_sharing:,}",
         ),
         ("packs", f"{plan.packs}, of {' or '.join(map(str, plan.widths))} trajectories"),
         ("links", f"{plan.links}, the longest {plan.longest_link_s:.1f} s"),

@@ -226,7 +226,7 @@ def resolve_config(options: Options) -> SweepConfig:
     grid = DEFAULT_GRID if options.grid is None else options.grid
     if options.grid is None and options.trainer not in _PLAIN:
         raise ConfigError(
-            f"--trainer {options.trainer} needs a grid with hyperparameters of its own: give "
+            f"--trainer {options.trainer} needs a grid with its own hyperparameters: give "
             "--grid FILE. docs/trainers.md has examples."
         )
     settings = read_grid(grid, options.trainer)

@@ -14,7 +14,7 @@ from model.seal import Seal, has_seal, sealed_archive
 from search.storage.durable import read_whole, write_whole
 from search.storage.remote_path import Place
 
-# What numpy and zipfile raise on bytes that are no archive, or not the one that was written.
+# What numpy and zipfile raise on bytes that are not an archive, or not the one that was written.
 _DAMAGE = (
     OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError,
     zipfile.BadZipFile, zlib.error,
@@ -131,7 +131,7 @@ def _checked(entry: Any, of_type: Any) -> Any:
     value = entry if entry.ndim else entry.item()
     fits = isinstance(value, of_type) if isinstance(of_type, type) else _is_of(value, of_type)
     if not fits:
-        raise ValueError(f"{entry.dtype} of the shape {entry.shape} is no {of_type}")
+        raise ValueError(f"{entry.dtype} of the shape {entry.shape} is not {of_type}")
     return value
 
 

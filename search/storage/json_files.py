@@ -41,7 +41,7 @@ def parse_json(content: bytes, seal: Seal) -> dict[str, Any]:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON ({error})") from error
+        raise ValueError(f"it is not JSON ({error})") from error
     if not isinstance(data, dict):
         raise ValueError("it holds no table")
     data.pop(_KEY, None)

@@ -54,7 +54,7 @@ class StorageSuite:
         assert names(folder) == ["file"]
 
     def test_what_is_not_there_is_absent_and_nothing_else(self, folder: Place) -> None:
-        """It is no error of the place."""
+        """It is not an error of the place."""
         path = folder / "none"
         assert read_whole(path) is None
         assert not path.exists()

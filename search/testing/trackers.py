@@ -105,7 +105,7 @@ class TrackerSuite:
         assert (len(stored(one)), len(stored(other))) == (2, 1)
 
     def test_values_of_every_kind_are_taken(self, opened: Open, stored: Stored) -> None:
-        """Texts, true and false, none; figures that are no numbers; any characters; replicates."""
+        """Texts, true and false, none; figures that are not numbers; any characters; replicates."""
         odd = replace(
             a_trial(0, FAIL),
             params={"loss": _ODD, "warm": True, "alpha": 1e-300, "epochs": 2**40},

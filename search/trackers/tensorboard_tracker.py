@@ -154,7 +154,7 @@ def _file_name(at: float, mark: str) -> str:
 
 def _check_name(folder: str, name: str) -> None:
     if "://" in folder:
-        raise ConfigError(f"{folder!r} is no folder: event files are written to a disk alone.")
+        raise ConfigError(f"{folder!r} is not a folder: event files can only be written to a disk.")
     if not name or Path(name).name != name or name.startswith(".") or not name.isprintable():
         raise ConfigError(
             f"{name!r} cannot be the name of a folder. Give a --name without '/', which does not "

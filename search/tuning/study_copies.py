@@ -181,7 +181,7 @@ def _told(storage: str) -> Iterator[None]:
         raise
     except (ArgumentError, ImportError) as error:
         reason = _reason(storage, error)
-        raise ConfigError(f"{shown} is no storage that can be used: {reason}.") from None
+        raise ConfigError(f"{shown} is not a usable storage: {reason}.") from None
     except (OptunaError, SQLAlchemyError, OSError, RuntimeError, ValueError) as error:
         reason = _reason(storage, error)
         raise StoreError(f"The study cannot be written to {shown}: {reason}.") from None

@@ -139,7 +139,7 @@ class Order:
         Raises
         ------
         ConfigError
-            If it is no cursor of this order.
+            If it is not a cursor of this order.
         """
         try:
             value, number = cursor
@@ -152,7 +152,7 @@ class Order:
                 self._all, number, start, stop, key=lambda at: int(self.numbers[self.trials[at]])
             )
         except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigError(f"{list(cursor)} is no cursor of this order.") from error
+            raise ConfigError(f"{list(cursor)} is not a cursor of this order.") from error
 
     def _key_of(self, value: Value) -> float:
         if value is None:

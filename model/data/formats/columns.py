@@ -103,7 +103,7 @@ def _refuse_numbers(source: str, column: Column, point: str) -> None:
     written = [] if days else [text for text in odd if _WRITTEN_NUMBER.match(text)]
     if len(written) >= _NUMBERS * len(texts):
         raise DataError(
-            f"{source}: column {column.name!r} holds numbers as people read them, such as "
+            f"{source}: column {column.name!r} holds formatted numbers, such as "
             f"{written[0]!r}; write them without signs and separators of thousands, such as "
             f"1234{point}5."
         )
@@ -111,7 +111,7 @@ def _refuse_numbers(source: str, column: Column, point: str) -> None:
         row = next(i for i, text in enumerate(column.values.tolist()) if text == odd[0])
         raise DataError(
             f"{source}: column {column.name!r} holds numbers, but {odd[0]!r} in row {row + 1}; "
-            "mend such values, or leave them empty and give --missing mean."
+            "fix such values, or leave them empty and give --missing mean."
         )
 
 
@@ -255,7 +255,7 @@ def refuse_missing(source: str, columns: Sequence[Column], way_out: str = _MEAN)
     in_columns = "1 column" if len(lacking) == 1 else f"{len(lacking)} columns"
     raise DataError(
         f"{source}: column {first.name!r} has no value in row {row} ({missing} missing, "
-        f"in {in_columns}). Remove or mend such rows, or {way_out}."
+        f"in {in_columns}). Remove or fix such rows, or {way_out}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Files that are no data set of ours, told by their bytes, each with the way out."""
+"""Files that are not data sets, told by their bytes, each with the way out."""
 
 import zipfile
 from pathlib import Path

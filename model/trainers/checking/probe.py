@@ -234,7 +234,7 @@ def figures_of(trainer: Trainer, found: object) -> dict[str, float]:
     Raises
     ------
     BrokenPromiseError
-        If it is no mapping of numbers by the names of the metrics.
+        If it is not a mapping of numbers by the names of the metrics.
     """
     if not isinstance(found, Mapping):
         raise BrokenPromiseError(
@@ -258,7 +258,7 @@ def figures_of(trainer: Trainer, found: object) -> dict[str, float]:
 
 
 def same(a: Figures, b: Figures) -> bool:
-    """Whether all metrics are equal to the bit; two that are no numbers are equal."""
+    """Whether all metrics are equal to the bit; two that are not numbers are equal."""
     return all(a[name] == b[name] or (math.isnan(a[name]) and math.isnan(b[name])) for name in a)
 
 

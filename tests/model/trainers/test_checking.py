@@ -41,7 +41,7 @@ BROKEN = [
     ("OpenFile", TRAVELS, "cannot pickle", "no open files"),
     ("LosesMomentum", CUT, "part at epoch 4: cost ", "what __getstate__ or dump leaves out"),
     ("FixedSeed", CUT, "part at epoch 4: cost ", "must not begin anew with a range"),
-    ("Cosine", CUT, "that says it ends at 6", "epochs.stop is no total number of epochs"),
+    ("Cosine", CUT, "that says it ends at 6", "epochs.stop is not the total number of epochs"),
     ("RememberingObject", ELSEWHERE, "after 3 they were the same", "an attribute of the trainer"),
     ("Noticing", ELSEWHERE, "3 epochs in a fresh process", "differs from process to process"),
     ("WritesPastProtection", ALONE, "writes to the rows", "as torch.from_numpy does"),

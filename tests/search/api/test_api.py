@@ -463,7 +463,7 @@ def test_what_is_at_no_path_and_what_is_no_json_are_told_so(person):
     answer = ann(
         "POST", "sweeps", expect=422, content=b"{oops", headers={"Content-Type": "application/json"}
     )
-    assert problem_of(answer).startswith("The body is no JSON: ")
+    assert problem_of(answer).startswith("The body is not JSON: ")
     told = problem_of(ann("GET", "sweeps/zzz", expect=422))
     assert told.startswith("sweep: String should match pattern")
     told = problem_of(

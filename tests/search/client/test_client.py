@@ -161,7 +161,7 @@ def test_every_option_of_a_sweep_is_sent_or_refused():
 @pytest.mark.parametrize("value", [math.nan, math.inf, "\ud800"])
 def test_what_json_has_no_word_for_is_the_service_s_to_refuse(value):
     seen = []
-    refused = httpx2.Response(422, json={"detail": "It is no finite number."})
+    refused = httpx2.Response(422, json={"detail": "It is not a finite number."})
     with client_of([refused], seen) as client, pytest.raises(ServiceError, match="no finite"):
         client.submit("smoke", target_value=value)
     told = json.loads(seen[0].content)["target_value"]

@@ -77,7 +77,7 @@ def assert_ended(run, *losses):
     assert all((run / name).exists() for name in ENDED)
     assert json.loads((run / "summary.json").read_text())["trials"]["total"] == 16
     assert_same_results(table(run), table(run.parent / "undisturbed"))
-    logged = [line for line in _log(run) if "Nothing is shown since" in line]
+    logged = [line for line in _log(run) if "Nothing has been shown since" in line]
     assert len(logged) == len(losses), logged
     assert all(loss in line for loss, line in zip(losses, logged, strict=True))
 

@@ -123,7 +123,7 @@ def test_names_are_those_of_the_folder_that_is_given(folder, prune, tmp_path, mo
     assert prune("old", "--dir", folder)[0] == 2  # it is gone
     for wrong in ("runs/older", "..", str(folder / "older")):
         code, _, err = prune(wrong, "--dir", folder, "--yes")
-        assert (code, "is no name of a run in" in err) == (2, True)
+        assert (code, "is not a name of a run in" in err) == (2, True)
     code, _, err = prune("older", "--dir", folder, "--server", "http://127.0.0.1:1")
     assert (code, "leave --dir out" in err) == (2, True)
     assert names(folder) == ALL - {"old", "new"}

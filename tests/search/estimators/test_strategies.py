@@ -168,7 +168,7 @@ def test_what_draws_by_chance_is_trained_anew_and_told():
     model = XGBClassifier(random_state=0, n_jobs=1, subsample=0.5)
     rules = {"resource": "n_estimators", "cv": 2, "factor": 2, "max_resources": 8}
     space = {"max_depth": [1, 2, 3]}
-    with pytest.warns(SharesNothingWarning, match="XGBClassifier is trained anew in each rung"):
+    with pytest.warns(SharesNothingWarning, match="XGBClassifier is trained again in each rung"):
         mine = PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y)
     alike(mine, HalvingGridSearchCV(model, space, return_train_score=False, **rules).fit(X, Y))
 
@@ -278,7 +278,7 @@ def test_to_go_on_says_nothing_that_the_user_did_not_ask_for(model, resource):
         "aggressive_elimination": True,
     }  # fmt: skip
     space = {name: [1, 2, 3, 4, 5, 6, 7, 8]}
-    # Noted, not raised: what raises in a training that goes on is trained anew in silence.
+    # Noted, not raised: what raises in a training that goes on is trained again in silence.
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         mine = PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y)

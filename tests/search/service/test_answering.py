@@ -98,7 +98,7 @@ class OddOfOursError(OddError, PacksweepError):
     ("error", "kind", "text"),
     [
         (KeyError("0123456789"), KeyError, "0123456789"),
-        (ConfigError("it is no number"), ConfigError, "it is no number"),
+        (ConfigError("it is not a number"), ConfigError, "it is not a number"),
         (OddOfOursError("this", "that"), StoreError, "^this and that$"),
         (OddError("this", "that"), StoreError, "OddError: this and that"),
         (ValueError(threading.Lock()), StoreError, "ValueError: .*lock"),
