@@ -64,8 +64,8 @@ def _missing(ties: Ties) -> list[str]:
     if own:
         found.append(
             f"{own:,} more of such costs {_are(own)} not compared: this run has no losses of "
-            f"{'it' if own == 1 else 'them'}. None are kept if a cost varies too little to come "
-            f"near the best one.{_damaged(ties.damaged)}"
+            f"{'it' if own == 1 else 'them'}. Losses are not kept if a cost varies too little to "
+            f"come near the best one.{_damaged(ties.damaged)}"
         )
     if ties.reused:
         found.append(

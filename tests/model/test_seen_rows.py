@@ -190,7 +190,7 @@ def test_a_file_that_is_not_what_it_was_is_one_message(tmp_path, harm, said, mon
         assert not mine.files[0].is_here()
     # On another machine it may never have been: that is trouble of this machine only.
     monkeypatch.setattr(platform, "node", lambda: "another")
-    with pytest.raises(FileNotFoundError if said.startswith("cannot") else DataError):
+    with pytest.raises(FileNotFoundError if said.startswith("can no longer") else DataError):
         run_link(elsewhere, start(), np.arange(3), legs)
 
 

@@ -295,7 +295,7 @@ def test_quoted_text_may_hold_anything(tmp_path):
             "a,label\n" + "".join(f"id{i},{'xy'[i % 2]}\n" for i in range(101)),
             "101 different texts",
         ),
-        ('a,label\n"1,234",x\n"5,678",y\n', "numbers as people read them, such as '1,234'"),
+        ('a,label\n"1,234",x\n"5,678",y\n', "formatted numbers, such as '1,234'"),
         ("a;b;label\n1.234,5;1;x\n2.345,5;2;y\n", "such as '1.234,5'"),
         ("a,label\n$1.50,x\n$20,y\n", r"such as '\$1.50'"),
         ("a,label\n12 %,x\n7%,y\n", "such as '12 %'"),

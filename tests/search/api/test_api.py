@@ -469,7 +469,7 @@ def test_what_is_at_no_path_and_what_is_no_json_are_told_so(person):
     told = problem_of(
         ann("POST", "sweeps", expect=422, json={"grid": "smoke", "dataset": "/etc/passwd"})
     )
-    assert told.endswith("or upload it: the administrator has allowed no folder with --data.")
+    assert told.endswith("or upload it: the administrator has not allowed any folder with --data.")
 
 
 @pytest.mark.parametrize("more", [{}, {"sampler": "random", "trials": 10}])

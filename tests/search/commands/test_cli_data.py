@@ -187,7 +187,7 @@ def test_weights_and_a_validation_part_of_ones_own(folder, capfd):
     grid("folds = 3", "folds.toml")
     refused = invoke(capfd, "--grid", "./folds.toml", *args)
     assert refused.code == 2
-    assert "has validation rows of its own" in refused.err
+    assert "has its own validation rows" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_a_database_of_mlflow_by_its_own_variables(run, exported, monkeypatch):
         (("--mlflow",), "MLflow has no address. Give --mlflow URI"),
         (("--mlflow", "mlruns"), "'mlruns' is not an MLflow address: MLflow no longer keeps runs"),
         (("--storage", "x.journal", "--tensorboard", "y"), "not allowed with argument"),
-        (("--tensorboard", "s3://bucket/x"), "event files are written to a disk alone"),
+        (("--tensorboard", "s3://bucket/x"), "event files can only be written to a disk"),
         (("--tensorboard", "x", "--name", "../y"), "'../y' cannot be the name of a folder"),
     ],
 )

@@ -154,7 +154,7 @@ def test_a_reader_that_stands_still_does_not_hold_the_sweep_up(folder):
         os.close(ours)
         os.close(theirs)
     assert_ended(folder / "still")
-    assert sum("Nobody takes what is shown" in line for line in _log(folder / "still")) == 1
+    assert sum("Nobody is reading the output" in line for line in _log(folder / "still")) == 1
 
 
 @pytest.mark.parametrize("name", ["status", "runs", "report"])

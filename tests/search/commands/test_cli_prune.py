@@ -149,7 +149,7 @@ def test_what_a_killed_command_left_is_deleted_too(folder, prune):
 def test_a_span_is_a_number_and_a_unit(folder, prune, span, capfd):
     with pytest.raises(SystemExit):
         prune(f"--older-than={span}", "--yes")
-    assert "no span of time" in capfd.readouterr().err
+    assert "not a span of time" in capfd.readouterr().err
     assert names(folder) == ALL
 
 

@@ -274,7 +274,7 @@ MISTAKES = {
     "a role that there is not": (("token", "add", "ann", "--role", "boss"), "invalid choice"),
     "a name that is none": (("token", "add", "../ann", "--role", "admin"), "is not a name"),
     "a span that is none": (
-        ("token", "add", "ann", "--role", "admin", "--expires", "soon"), "no span of time",
+        ("token", "add", "ann", "--role", "admin", "--expires", "soon"), "not a span of time",
     ),
     "a token that there is not": (("token", "revoke", "9"), "There is no token 9"),
     "no act": (("token",), "required"),

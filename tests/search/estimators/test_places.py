@@ -106,7 +106,9 @@ def test_what_is_lost_again_and_again_says_what_is_kept(monkeypatch, tmp_path):
     search = PackSweepSearchCV(
         FOREST, SPACE, resource="n_estimators", cv=2, executor="serial", folder=tmp_path
     )
-    with pytest.raises(ClusterError, match=re.escape(f"kept in {tmp_path}; the same fit goes")):
+    with pytest.raises(
+        ClusterError, match=re.escape(f"kept in {tmp_path}; the same fit continues")
+    ):
         search.fit(X, Y)
 
 

@@ -246,7 +246,7 @@ def test_a_sweep_with_xgboost_leaves_a_file_that_reaches_its_figure(tmp_path):
     p = xgboost.Booster(model_file=tmp_path / "m.ubj").inplace_predict(data.X_test)
     assert np.mean(p.argmax(axis=1) == data.y_test) == found.summary.test.accuracy
     assert "# xgboost on data" in (tmp_path / "card.md").read_text()
-    with pytest.raises(ModelFileError, match=r"no format .* It has \.ubj .*onnxmltools"):
+    with pytest.raises(ModelFileError, match=r"not a format .* It has \.ubj .*onnxmltools"):
         found.export_model(tmp_path / "m.onnx")
     assert load_winner(found.folder).model.trainer == "xgboost"
 

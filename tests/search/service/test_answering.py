@@ -168,7 +168,7 @@ def test_one_that_cannot_start_is_told(tmp_path, listener, monkeypatch):
     monkeypatch.setattr(answering_module, "_PAUSE_SECONDS", 0.0)
     with serving(tmp_path, lambda: Gate(0)) as served:
         never = Answering(served.service, listener, [sys.executable, "-c", "raise SystemExit(3)"])
-        with pytest.raises(AnsweringError, match="as soon as it is started, with exit code 3"):
+        with pytest.raises(AnsweringError, match="exits right after starting, with exit code 3"):
             never.run()
 
 
