@@ -1,4 +1,4 @@
-"""What a poisoned sweep costs the others of a service, more than a harmless one of its size does.
+"""The cost of a misbehaving sweep to others on a service, beyond a harmless one of its size.
 
 In pairs, each time with a service of its own in this process: processor seconds until a sweep and
 one of another person have ended, which was submitted just before it. The other one has 80 trials

@@ -1,4 +1,4 @@
-"""How near samplers come to the best of the whole grid, and after how many trials.
+"""How close samplers come to the best of the whole grid, and after how many trials.
 
     python benchmarks/samplers.py                        5 seeds of each sampler, and two full grids
     python benchmarks/samplers.py --grid-run runs/full   with the grid's run that is there already

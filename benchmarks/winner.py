@@ -1,4 +1,4 @@
-"""The winner trained again on all 60,000 images with several seeds, read in both ways.
+"""The winner trained again on all 60,000 images with several seeds, scored in both ways.
 
 A seed decides the order of the images, as `--seed` does. One process a core, one BLAS thread each.
 
