@@ -20,7 +20,7 @@ PAGE = BENCHMARKS.parent / "docs" / "measurements.md"
 INTRODUCTION = """\
 # Measurements
 
-`python benchmarks/tables.py` makes this page from the files in `benchmarks/results/`; do not edit it.
+`python benchmarks/tables.py` makes this page from `benchmarks/results/`; do not edit it.
 The other pages draw the conclusions; `--help` of a script explains how it measures.
 
 Most of the machines are virtual and shared: seconds vary by some ten per cent from day to day, and
