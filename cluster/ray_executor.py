@@ -60,7 +60,7 @@ def _in_reach() -> Iterator[None]:
 
 
 def _lacks_shared(task: SentTask, error: Exception) -> bool:
-    """Return whether Ray has lost a shared value of a task, which is shared anew then."""
+    """Return whether Ray has lost a shared value of a task, which is shared again then."""
     if not isinstance(error, ray.exceptions.ObjectLostError):
         return False
     lost = error.object_ref_hex
@@ -291,7 +291,7 @@ class RayExecutor:
         self._killer.options(name="give up", scheduling_strategy=there).remote(process)
 
     def _give_up_gone(self, gone: set[str]) -> list[Finished | Lost]:
-        """Return the tasks of nodes that are gone, and queue anew those that have not started."""
+        """Return the tasks of nodes that are gone, and queue again those that have not started."""
         if not gone:
             return []
         self._queue_salt += len(gone)

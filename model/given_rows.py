@@ -38,7 +38,7 @@ def complete(X: NDArray[Any], fill: NDArray[np.float64] | None, first: int = 0) 
     ----------
     X : ndarray of shape (n, D)
     fill : ndarray of shape (D,), float64, or None
-        What stands for a missing value of each feature; None where none may be missing.
+        The value that replaces a missing value of each feature; None where none may be missing.
     first : int
         The number of the first row, for the message.
 

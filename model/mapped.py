@@ -1,4 +1,4 @@
-"""Rows that lie in a file and are read there: a memory map that another process opens itself."""
+"""Rows that are in a file and are read there: a memory map that another process opens itself."""
 
 import hashlib
 import platform

@@ -38,7 +38,7 @@ class Metric:
     ----------
     name : str
     title : str
-        What people call it.
+        Its name for people.
     seen : callable
         Returns what it needs of some rows, one entry or row of an array for each, given their
         probabilities of shape (k, c) and their classes of shape (k,): so few probabilities are in

@@ -38,7 +38,7 @@ _VERSIONS = {"fixed": 4}
 
 
 def trainer_version(products: str) -> int:
-    """Return what is another one where training with such products gives other numbers."""
+    """Return a version that changes when training with such products gives other numbers."""
     return _VERSIONS.get(products, TRAINER_VERSION)
 
 

@@ -195,7 +195,7 @@ def penalty(state: PackState, *, alike: bool = False) -> F64:
 def compile_kernels(products: str = NUMPY.name) -> None:
     """Compile the trainer's loops, or find them in the cache, by training on nothing much.
 
-    Once in a process: who measures seconds calls it before.
+    Once per process: call it before measuring time.
 
     Parameters
     ----------

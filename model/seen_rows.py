@@ -106,7 +106,7 @@ def _array(source: MappedRows | NDArray[Any]) -> NDArray[Any]:
 
 
 def source_of(X: NDArray[Any]) -> MappedRows | NDArray[Any]:
-    """Return rows as `SeenRows` takes them: the file that they lie in, if they do."""
+    """Return rows as `SeenRows` takes them: the file that they are in, if there is one."""
     return MappedRows.of(X) or X.view(np.ndarray)
 
 

@@ -141,7 +141,7 @@ def sweep(
     >>> found.best_params["epochs"], len(found.log())
     (2, 4)
     """
-    # Here, because every import of this package passes by and shall stay cheap.
+    # Here, because every import of this package passes by and should stay cheap.
     from search.session import sweep_from_python
 
     return sweep_from_python(grid, data, folder, on_event, **options)
@@ -172,7 +172,7 @@ def load(run: "str | Place", kind: str = "pandas") -> Any:
     StoreError
         If the log cannot be read.
     """
-    # Here, because every import of this package passes by and shall stay cheap.
+    # Here, because every import of this package passes by and should stay cheap.
     from search.record import load_table
 
     return load_table(run, kind)

@@ -62,7 +62,7 @@ def folder_here(text: str) -> Path:
 
 
 def span(text: str, least: float = 3600.0) -> float:
-    """Return the seconds of a span of time, as an option says it.
+    """Return the seconds of a span of time, as an option gives it.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ COMMANDS = {
 }
 """Each command with what it does; its module has its name, with an underscore for a hyphen."""
 
-# A command that lies in a room.
+# A command that is in a room.
 _PACKAGES = {"report": "search.report.__main__"}
 
 

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(args: argparse.Namespace) -> None:
-    # Here, because these take a second to import and --help shall not.
+    # Here, because these take a second to import and --help should not.
     from search.schemas import as_json
     from search.session import Options, data_set_lines, data_set_of, description, inspect_data
     from search.text import console, show, text_width

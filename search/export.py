@@ -56,7 +56,7 @@ def _export(args: argparse.Namespace) -> None:
 
 
 def _export_run(args: argparse.Namespace, path: "Place", shown: str) -> None:
-    # Here, because these take a second to import and --help shall not.
+    # Here, because these take a second to import and --help should not.
     from search.trackers import MLFLOW, open_tracker, read_run, send
 
     target = _target(args)

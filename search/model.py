@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _take(args: argparse.Namespace) -> None:
-    # Here, because what these import takes a second and --help shall not.
+    # Here, because what these import takes a second and --help should not.
     if args.server:
         from search.client import fetched
 

@@ -122,7 +122,7 @@ class Output(io.TextIOBase):
         reason = getattr(error, "strerror", None) or str(error)
         self._note(f"cannot be written ({reason})")
         with suppress(OSError, ValueError):
-            # What is left in the stream's buffer shall not fail once more at the end.
+            # What is left in the stream's buffer should not fail once more at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         if self._needed:
             raise (ReaderGoneError() if gone else OutputError(reason)) from error

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _sweep(given: dict[str, Any], began: Start) -> None:
-    # Here, because these take a second to import and --help shall not.
+    # Here, because these take a second to import and --help should not.
     if server := given.pop("server", None):
         from search.client import run
 

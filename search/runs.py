@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(args: argparse.Namespace) -> None:
-    # Here, because these take half a second to import and --help shall not.
+    # Here, because these take half a second to import and --help should not.
     if args.server:
         for option in ("dir", "compare"):
             if getattr(args, option) is not None:

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(args: argparse.Namespace) -> None:
-    # Here, because these take half a second to import and --help shall not.
+    # Here, because these take half a second to import and --help should not.
     if args.json and args.watch is not None:
         raise ConfigError("--json is one answer, and --watch gives many; leave one of them out.")
     if args.server:

@@ -54,7 +54,7 @@ class Dataset:
     features : tuple of str
         Name of each column; empty where the source has no names.
     fill : ndarray of shape (D,), float64, or None
-        What stands for a missing value of each column; None where none was replaced.
+        The value that replaces a missing value of each column; None where none was replaced.
     columns : tuple of Encoding
         How the columns of a table have become the features; empty where it was not a table.
     missing : int

@@ -27,7 +27,7 @@ CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
     "Ankle boot",
 )  # fmt: skip
-"""What the labels 0 to 9 stand for."""
+"""The meaning of the labels 0 to 9."""
 
 FILES = {
     "train-images-idx3-ubyte.gz": (

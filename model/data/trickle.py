@@ -18,7 +18,7 @@ class TrickleError(Exception):
 class _Watched(RawIOBase):
     """What comes from a server, headers and body, as long as it does not trickle.
 
-    The timeout of the socket begins anew with each byte.
+    The timeout of the socket begins again with each byte.
     """
 
     def __init__(self, raw: RawIOBase) -> None:

@@ -1,4 +1,4 @@
-"""What the packed trainer asks of its products, and the plainest answer: numpy's BLAS."""
+"""The protocol of the packed trainer's products, and its plainest form: numpy's BLAS."""
 
 from typing import Protocol
 

@@ -91,7 +91,7 @@ class LightGBM(KeepsPast, OwnFormat, HasModelFile, Predicts):
     https://lightgbm.readthedocs.io/en/stable/Parameters.html. As many threads train as a task has
     cores, unless ``num_threads`` or ``n_jobs`` says otherwise.
 
-    LightGBM takes up its random numbers anew when a training is continued. So rounds are trained
+    LightGBM takes up its random numbers again when a training is continued. So rounds are trained
     in blocks of 25, whoever asks for how many. Each block is seeded by its place and goes on from
     the model as it is written; within it, ``bagging_freq`` counts from its beginning. A range that
     begins within a block trains the block from its beginning.
@@ -203,7 +203,7 @@ def _block(
     rounds: int,
     seed: int,
 ) -> Model:
-    """Return a model with some more rounds, whose random numbers begin anew."""
+    """Return a model with some more rounds, whose random numbers begin again."""
     iterations: list[int] = list(model.iterations)
     names = ("bagging_seed", "feature_fraction_seed", "extra_seed", "objective_seed")
     booster = lightgbm.train(

@@ -64,7 +64,7 @@ def _colon(path: str) -> str:
 
 
 def _found(name: str, place: str) -> Any:
-    """Return what lies at ``module:name``."""
+    """Return what is at ``module:name``."""
     module, _, attribute = place.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)

@@ -34,7 +34,7 @@ _LIVE = {
 class PartialFit(TakesSchedules, FromEstimator):
     """Any classifier with `partial_fit`; an epoch is one call of it with all rows.
 
-    Hyperparameters are what the estimator is made with. The estimator is seeded anew in each
+    Hyperparameters are what the estimator is made with. The estimator is seeded again in each
     epoch. One that shuffles (it has a parameter ``shuffle``) gets the rows as they are, others in
     the order of the epoch.
 

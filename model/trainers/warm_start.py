@@ -57,7 +57,7 @@ class WarmStart(KeepsPast, FromEstimator):
     again with more rounds keeps its trees and its random numbers, so that training may be cut
     anywhere.
 
-    Each call prepares the rows anew; `HistGradientBoostingClassifier` finds their bins. So ranges
+    Each call prepares the rows again; `HistGradientBoostingClassifier` finds their bins. So ranges
     are cut at multiples of 25 rounds where trials end at others.
 
     Parameters

@@ -51,7 +51,7 @@ class XGBoost(KeepsPast, OwnFormat, HasModelFile, Predicts):
     https://xgboost.readthedocs.io/en/stable/parameter.html. As many threads
     train as a task has cores, unless ``n_jobs`` says otherwise.
 
-    XGBoost takes up its random numbers anew when a training is continued: cut at another place,
+    XGBoost takes up its random numbers again when a training is continued: cut at another place,
     ``subsample`` draws other rows and gives other trees. So rounds are trained in blocks of 25,
     whoever asks for how many. Each block is seeded by its place and goes on from the model as it
     is written. A range that begins within a block trains the block from its beginning.

@@ -1,4 +1,4 @@
-"""What is asked and answered, as it travels."""
+"""Requests and answers, as they travel."""
 
 import math
 from dataclasses import asdict
@@ -175,7 +175,7 @@ class SweepOut(BaseModel):
 
     @classmethod
     def of(cls, seen: Seen) -> "SweepOut":
-        """Return what is told of a sweep."""
+        """Return the answer for a sweep."""
         row, progress = seen.row, seen.progress
         best = progress.best
         if best and not math.isfinite(best["cost"]):
@@ -192,13 +192,13 @@ class SweepOut(BaseModel):
 
 
 class SweepNews(SweepOut):
-    """A sweep with its newest links: what is told of it while it goes on."""
+    """A sweep with its newest links: its state while it goes on."""
 
     links: list[dict[str, Any]]
 
     @classmethod
     def of(cls, seen: Seen) -> "SweepNews":
-        """Return what is told of a sweep."""
+        """Return the answer for a sweep."""
         links = [vars(link) for link in list(seen.progress.newest)]
         return cls(**SweepOut.of(seen).model_dump(), links=links)
 
@@ -222,7 +222,7 @@ class SweepList(BaseModel):
 
 
 class Plan(BaseModel):
-    """What a sweep would do."""
+    """The plan of a sweep."""
 
     total: int
     dataset: dict[str, Any]
@@ -256,7 +256,7 @@ class PersonOut(BaseModel):
 
 
 class PersonIn(Strict):
-    """What changes of somebody."""
+    """Changes to a person."""
 
     # A smaller one would make a use by weight infinite, and with it that of who comes next.
     weight: float = Field(ge=1e-6, le=1e6)
@@ -274,7 +274,7 @@ class EventOut(BaseModel):
 
     @classmethod
     def of(cls, event: Event) -> "EventOut":
-        """Return what is told of an event."""
+        """Return the answer for an event."""
         return cls(**{**asdict(event), "at": _time(event.at)})
 
 
@@ -282,14 +282,14 @@ Kind = Literal["submitted", "changed", "state", "done", "failed", "cancelled", "
 
 
 class HookIn(Strict):
-    """An address that shall be told of the events of one's own sweeps."""
+    """An address to which the events of your own sweeps are sent."""
 
     url: Annotated[str, BeforeValidator(_checked)] = Field(max_length=1000)
     kinds: list[Kind] = Field(["done", "failed", "cancelled"], min_length=1, max_length=20)
 
 
 class HookOut(BaseModel):
-    """An address that is told of events."""
+    """An address that gets events."""
 
     id: int
     person: str
@@ -299,7 +299,7 @@ class HookOut(BaseModel):
 
     @classmethod
     def of(cls, hook: Hook) -> "HookOut":
-        """Return what is told of a hook."""
+        """Return the answer for a hook."""
         return cls(
             id=hook.id, person=hook.person, url=hook.url, kinds=list(hook.kinds),
             created_at=_time(hook.created_at),
@@ -323,7 +323,7 @@ class DeliveryOut(BaseModel):
 
     @classmethod
     def of(cls, delivery: Delivery) -> "DeliveryOut":
-        """Return what is told of a delivery."""
+        """Return the answer for a delivery."""
         return cls(
             id=delivery.id, kind=delivery.kind, attempts=delivery.attempts,
             next_attempt_at=time_text(delivery.due_at), outcome=delivery.outcome,

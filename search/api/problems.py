@@ -1,4 +1,4 @@
-"""What is wrong with a request, as RFC 9457 has it, with the same messages as the command line."""
+"""Problems with requests, as RFC 9457 has them, with the same messages as the command line."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ class UnknownSweepError(Exception):
 
 
 class ConflictError(Exception):
-    """What is asked cannot be any more; the message is for the user."""
+    """The request is no longer possible; the message is for the user."""
 
 
 def _status_of(error: Exception) -> int:

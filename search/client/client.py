@@ -24,7 +24,7 @@ _ATTEMPTS = 5
 # Before the second attempt; twice as long before each other one.
 _PAUSE_SECONDS = 0.2
 
-# What another attempt may mend.
+# What another attempt may fix.
 _AGAIN = frozenset({429, 502, 503, 504})
 
 _CHUNK = 2**20
@@ -110,11 +110,11 @@ class Client:
 
     @property
     def hooks(self) -> Hooks:
-        """Addresses that are told of events."""
+        """Addresses that get events."""
         return Hooks(self)
 
     def me(self) -> dict[str, Any]:
-        """Return who the token belongs to."""
+        """Return the owner of the token."""
         return self._json("GET", "me")
 
     def submit(
@@ -134,7 +134,7 @@ class Client:
         toml : str, optional
             The text of a grid file, in place of `grid`.
         key : str, optional
-            What makes it one sweep, however often it is submitted; made up where it is left out.
+            Key that makes it one sweep, however often it is submitted; by default a new one.
         **settings
             ``name``, ``dataset``, ``trainer``, ``seed``, ``seeds``, ``sampler``, ``trials``,
             ``objective``, ``metrics``, ``products``, ``pruner``, ``target``, ``weights``,
@@ -374,7 +374,7 @@ def _read(content: bytes, url: str) -> Any:
 
 
 def client_of(url: str) -> Client:
-    """Return the client of a command, whose token stands in the environment.
+    """Return the client of a command, whose token is in the environment.
 
     Raises
     ------

@@ -258,7 +258,7 @@ SOFTMAX = "softmax"
 class TrainerSettings(Strict):
     """The trainer, and what of it the plan, the log and a later command must know.
 
-    A grid file names it. The rest is found when it is imported, and stands in the manifest.
+    A grid file names it. The rest is found when it is imported, and is in the manifest.
 
     Attributes
     ----------

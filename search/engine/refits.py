@@ -43,7 +43,7 @@ def refit(
     ----------
     training : FinalTraining
     seeds : sequence of int
-        Seeds of the shuffles. Two trainings share no mini-batch, so each is a task of its own.
+        Seeds of the shuffles. Two trainings share no mini-batch, so each is a separate task.
     executor : Executor
     interrupted : callable
     seconds : float
@@ -311,7 +311,7 @@ class Refits:
         ClusterError
             If one is lost again and again.
         TrainerError
-            If a trainer of one's own fails.
+            If your own trainer fails.
         StoreError
             If the model or the figures cannot be written.
         """

@@ -153,7 +153,7 @@ class KeptResults:
         path, content = self._path(unit, params, "fitted"), BytesIO()
         try:
             joblib.dump(fitted, content)
-        except Exception:  # they are trained anew by a search that goes on
+        except Exception:  # they are trained again by a search that goes on
             return
         seal = Seal(self._run, path.name)
         write_whole(path, seal.close(content.getvalue() + seal.blank.encode()))

@@ -61,7 +61,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         Parameter along which training is shared: ``n_estimators`` of forests, gradient boosting,
         XGBoost and LightGBM; ``max_iter`` of the histogram ensembles; ``epochs`` of
         `SoftmaxClassifier` and `EpochTrained`; of a pipeline that of its last step, as
-        ``model__epochs``. An estimator that cannot go on is trained anew for each candidate, and a
+        ``model__epochs``. An estimator that cannot go on is trained again for each candidate, and a
         `SharesNothingWarning` says so.
     strategy : str or optuna.samplers.BaseSampler
         ``"grid"``: every combination. ``"random"``: `n_trials` that are drawn, as

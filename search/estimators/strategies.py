@@ -263,7 +263,7 @@ class Sampled:
                 wave = tuner.wave(index, min(WAVE, self._n_trials - start))
                 results = book(wave, callback_ctx=context)
                 if f"mean_test_{metric}" not in results:
-                    # A scorer of one's own has given several by name.
+                    # Your own scorer has given several by name.
                     metric = book.named
                 tuner.tell(results[f"mean_test_{metric}"][start:].tolist())
         return {}

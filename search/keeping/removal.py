@@ -1,4 +1,4 @@
-"""Runs as they lie in their folders: what they take, and how they are deleted."""
+"""Runs as they are in their folders: what they take, and how they are deleted."""
 
 import os
 import shutil

@@ -80,7 +80,7 @@ class Hooks:
         self._database, self._now = database, now
 
     def add(self, person: str, url: str, kinds: Sequence[str]) -> Hook:
-        """Write a hook down, with a secret of its own."""
+        """Write a hook down, with its own secret."""
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         cursor = self._database.write(
             "insert into hook (person, url, kinds, secret, created_at) values (?, ?, ?, ?, ?)",

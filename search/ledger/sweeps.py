@@ -54,7 +54,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class SweepRow:
-    """A sweep as it stands in the ledger.
+    """A sweep as it is in the ledger.
 
     Attributes
     ----------
@@ -248,7 +248,7 @@ class Sweeps:
         with self._database.transaction():
             row = self.get(sweep)
             wanted = wanted_after(row.wanted, asked, row.ended)
-            # Who asks anew has read why it could not go on.
+            # Who asks again has read why it could not go on.
             self._database.write(
                 "update sweep set wanted = ?, reason = case when ended is null then '' else reason"
                 " end where id = ?",

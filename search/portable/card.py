@@ -187,7 +187,7 @@ def _recipe(winner: Winner) -> str:
     left_out = ("sampler", "pruner", "reference", "seeds", "folds", "trials")
     kept = {name: value for name, value in config.items() if name not in left_out}
     dataset = config["dataset"]
-    if dataset not in KNOWN:  # where it lies on this machine is nobody's affair
+    if dataset not in KNOWN:  # where it is on this machine is nobody's affair
         dataset = f"./{Path(dataset).name}"
     params = dict(best.params) if best else {}
     return visible(as_toml({**kept, "dataset": dataset, "space": _values(params)})).replace(

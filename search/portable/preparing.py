@@ -35,7 +35,7 @@ def preparing(
     names : sequence of str
         Names of the features.
     fill : ndarray of shape (D,), float64, or None
-        What stands for a missing value of each feature.
+        The value that replaces a missing value of each feature.
     scaled : Features or None
         The transform of the features; None where the classifier needs none.
 

@@ -65,7 +65,7 @@ class Winner:
 
     @property
     def fill(self) -> NDArray[np.float64] | None:
-        """What stands for a missing value of each feature."""
+        """The value that replaces a missing value of each feature."""
         return self.model.fill
 
     @cached_property

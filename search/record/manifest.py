@@ -300,7 +300,7 @@ def new_manifest(
 ) -> Manifest:
     """Return the manifest of a run that starts now.
 
-    The data set stands in it as it was found: ``auto`` is resolved, a path is absolute, so that
+    The data set is in it as it was found: ``auto`` is resolved, a path is absolute, so that
     the run can be resumed from anywhere and on the same data.
     """
     path = config.dataset not in KNOWN

@@ -22,7 +22,7 @@ FOLDER = "replicates"
 def training_books(books: Books, replicates: Sequence[Replicate]) -> Books:
     """Return where single trainings are written down: in the run's books, if each is a trial.
 
-    Else in a log of their own; see `ReplicateBooks`.
+    Else in their own log; see `ReplicateBooks`.
 
     Parameters
     ----------

@@ -255,7 +255,7 @@ class RunFolder:
         return layout_of(manifest.sweep_config) if manifest else SOFTMAX_LAYOUT
 
     def seal(self, path: Place) -> Seal:
-        """Return the seal of a file that lies in the folder itself."""
+        """Return the seal of a file that is in the folder itself."""
         return Seal(self.run, path.name)
 
     def _check_bucket(self) -> None:

@@ -113,7 +113,7 @@ def answering_desk(line: int, gone: Callable[[], None]) -> Desk:
     line : int
         The second file descriptor that the process was given.
     gone : callable
-        Called in a thread of its own when the service has ended; nobody can be answered then.
+        Called in its own thread when the service has ended; nobody can be answered then.
     """
     runner = FarRunner(Connection(line), gone)
     root, limits = runner.surroundings()

@@ -1,4 +1,4 @@
-"""What stands in no row of the ledger: how the sweeps that are open go, as of one moment."""
+"""What is in no row of the ledger: how the sweeps that are open go, as of one moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -115,7 +115,7 @@ class Hooks:
     # --- What people ask.
 
     def add(self, caller: Caller, url: str, kinds: Sequence[str]) -> Hook:
-        """Make a hook for the events of one's own sweeps.
+        """Make a hook for the events of your own sweeps.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class Hooks:
             )
 
     def get(self, caller: Caller, number: int) -> Hook:
-        """Return one's own hook, or as an administrator anybody's.
+        """Return your own hook, or as an administrator anybody's.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class Hooks:
             while not self._stopping.is_set():
                 try:
                     sent = list(pool.map(self._try, self._ledger.hooks.due(_AT_A_TIME)))
-                except Exception:  # the next turn looks anew
+                except Exception:  # the next turn looks again
                     log.exception("a turn of the hooks has failed")
                     sent = []
                 if not sent:

@@ -110,7 +110,7 @@ class NearEnd:
             with self._sending:
                 self._connection.send(message)
         except (OSError, ValueError):
-            self._closed.set()  # the other one is gone, and asks anew when it comes back
+            self._closed.set()  # the other one is gone, and asks again when it comes back
 
 
 def _as_sent(error: Exception) -> Exception:

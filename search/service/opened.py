@@ -87,7 +87,7 @@ class _Asked(Interruption):
 
 
 class Opened:
-    """Runs a sweep in a thread of its own, on its share of the cluster.
+    """Runs a sweep in its own thread, on its share of the cluster.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Opened:
 
     @property
     def mode(self) -> str:
-        """What it shall do: go on, start no more, or end at once."""
+        """What it should do: go on, start no more, or end at once."""
         return self._mode
 
     def change(self, row: SweepRow, mode: str) -> None:
@@ -155,7 +155,7 @@ class Opened:
 
     @property
     def shall_end(self) -> bool:
-        """Whether it shall end now: what runs has ended, or nobody waits for it."""
+        """Whether it should end now: what runs has ended, or nobody waits for it."""
         drained = self._share is None or self._share.drained
         return self._mode == LEAVE or (self._mode == DRAIN and drained)
 

@@ -1,4 +1,4 @@
-"""What its user should know of a data set and a grid before anything is trained."""
+"""Advice on a data set and a grid before anything is trained."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What is refused before anything is started or written."""
+"""Refusals before anything is started or written."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -159,7 +159,7 @@ def check_same_reuse(path: Place, old: Manifest, reuse: Sequence[Place]) -> None
 
 
 def check_methods(config: SweepConfig) -> None:
-    """Refuse a sampler or a pruner that is not to be had, before anything is started.
+    """Refuse a sampler or a pruner that is not available, before anything is started.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a command would do, without doing it."""
+"""The plan of a command, without running it."""
 
 import math
 import sys

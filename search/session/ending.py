@@ -1,4 +1,4 @@
-"""What follows the trials of a sweep: final trainings, optima, the report and the summary."""
+"""The end of a sweep, after its trials: final trainings, optima, report and summary."""
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a sweep has before it trains: its examples, its executor, its manifest."""
+"""The preparation of a sweep: its examples, its executor, its manifest."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What a tracker is told of a run and of its trials, in plain values."""
+"""What a tracker gets of a run and of its trials, in plain values."""
 
 import hashlib
 import json
@@ -57,7 +57,7 @@ class Trial:
 
     @cached_property
     def mark(self) -> str:
-        """A digest of all that is said of it: another one where anything differs."""
+        """A digest of everything exported: it changes if anything differs."""
         return digest(asdict(self))
 
 

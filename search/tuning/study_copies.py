@@ -83,7 +83,7 @@ class StudyCopy:
             return {of[NUMBER]: of[MARK] if times[of[NUMBER]] == 1 else "" for of in attrs}
 
     def remove(self, numbers: Collection[int]) -> None:
-        """Take trials away. A storage deletes no trial: the study is made anew of the others."""
+        """Take trials away. A storage deletes no trial: the study is made again of the others."""
         with _told(self._url):
             trials, gone = self._trials(), set(numbers)
             if any(MARK not in trial.user_attrs for trial in trials):

@@ -55,7 +55,7 @@ class Bins:
     total : int
         Trials that have a row.
     within : int
-        Trials with a row that lie in the requested ranges.
+        Trials with a row that are in the requested ranges.
     axes : sequence of Axis
         The hyperparameters, and last the cost.
     pairs : sequence of dict
@@ -108,7 +108,7 @@ def binned(
 
 
 def among(table: TrialTable, ranges: Mapping[str, tuple[int, int]]) -> NDArray[np.bool_]:
-    """Return which trials of a table lie in some bins.
+    """Return which trials of a table are in some bins.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ class _Drawn:
         return Bins(len(self.costs), len(costs), self.axes, pairs, told, self.left_out)
 
     def lie_in(self, ranges: Mapping[str, tuple[int, int]]) -> NDArray[np.bool_]:
-        """Return which trials lie in some ranges, in the order of their cost."""
+        """Return which trials are in some ranges, in the order of their cost."""
         found = np.ones(len(self.costs), bool)
         for name, (first, last) in ranges.items():
             places = self._places_of(name)

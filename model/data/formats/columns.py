@@ -1,7 +1,7 @@
 """From the columns of a table to a matrix of numbers.
 
 Numbers stay what they are, booleans are 0 and 1, and a column of text becomes a column for each
-of its values in the training rows. What stands for a missing value is learnt there too.
+of its values in the training rows. The value that replaces a missing value is learnt there too.
 """
 
 import re
@@ -238,7 +238,7 @@ def refuse_missing(source: str, columns: Sequence[Column], way_out: str = _MEAN)
         Where the columns are, as a message begins.
     columns : sequence of Column
     way_out : str
-        What to do but for mending the rows.
+        What to do other than fixing the rows.
 
     Raises
     ------

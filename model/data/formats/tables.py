@@ -240,7 +240,7 @@ def _read_alike(
 
 
 def _is_text(table: Any, name: str) -> bool:
-    """Whether a column that has a name of its own holds text."""
+    """Whether a column that has its own name holds text."""
     return table.column_names.count(name) == 1 and is_text(table[name])
 
 

@@ -173,7 +173,7 @@ class Probe:
         return loaded(self.trainer, self.written)
 
     def elsewhere(self, *ranges: range) -> list[Figures]:
-        """Return the metrics after each range, each trained in a process of its own.
+        """Return the metrics after each range, each trained in a separate process.
 
         Raises
         ------

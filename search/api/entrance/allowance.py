@@ -26,7 +26,7 @@ def processors() -> int:
 
 @dataclass(frozen=True)
 class Account:
-    """Who pays for requests of a kind.
+    """The token that pays for requests of a kind.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Allowance:
         self._inside[account] += 1
 
     def leave(self, account: Account) -> None:
-        """Take notice that it is not any more: it is answered, or waits for whoever has asked."""
+        """Take notice that it no longer is: it is answered, or waits for the reader."""
         self._count()
         self._inside[account] -= 1
         self._inside += Counter()  # forget who has none
