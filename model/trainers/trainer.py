@@ -30,8 +30,8 @@ class Trainer(ABC):
     that comes next, on any machine, perhaps long after the range before, and keeps the states.
     The result is that of training in one go if a trainer keeps three promises:
 
-    1. Nothing depends on how the epochs are cut into ranges. All that the next range needs is in the
-       state: momentum, counters, caches.
+    1. Nothing depends on how the epochs are cut into ranges. The state has all that the next range
+       needs: momentum, counters, caches.
     2. All randomness comes from ``data.rng(epoch)`` and ``data.order(epoch)``.
     3. The number of epochs of a trial is not known. A schedule over all of them takes that number
        as a separate hyperparameter, which makes trials of other lengths different trainings.
