@@ -187,7 +187,7 @@ def test_a_mistake_is_told_in_the_service_s_words_and_a_viewer_cannot_submit(tmp
         page.get_by_role("button", name="Sign out").click()
         sign_in(page, token_of(person, "eve", "viewer"))
         page.get_by_role("navigation").get_by_role("link", name="Submit").click()
-        page.get_by_text("lets you look, not submit").wait_for()
+        page.get_by_text("only lets you look").wait_for()
         # The browser tells of each answer that is a refusal.
         refused = [text for text in opened.complaints if "status of 4" in text]
         assert len(refused) == 3
