@@ -204,8 +204,8 @@ def test_what_varies_too_little_is_left_out_and_nothing_else_is_given_as_the_rea
     assert (found.not_compared, found.reused, found.damaged) == (1, 0, 0)
     said = tie_sentences(found, trial_of(best))[-1]
     assert said == (
-        "1 more of such costs is not compared: this run has no losses of it. None are kept where "
-        "a cost varies too little to come near the best one."
+        "1 more of such costs is not compared: this run has no losses of it. Losses are not "
+        "kept if a cost varies too little to come near the best one."
     )
 
 
