@@ -208,7 +208,7 @@ def descend_before_last(
 @njit(inline="always", fastmath=_FLAGS)
 def _add_scaled(total: F32, V: F32, scale: F32) -> None:
     for d in range(V.shape[0]):
-        total_d, V_d = total[d], V[d]  # with two indices in the loop it is no vector code
+        total_d, V_d = total[d], V[d]  # with two indices in the loop it is not vector code
         for j in range(scale.shape[0]):
             total_d[j] += scale[j] * V_d[j]
 

@@ -170,7 +170,7 @@ def test_a_model_that_was_changed_is_not_believed(folder, capfd, tmp_path):
     (run / "best_model.npz").write_bytes(content)
     outcome = take(capfd, run, tmp_path / "m.onnx")
     assert outcome.code == 2
-    assert "best_model.npz is no saved softmax regression" in outcome.err
+    assert "best_model.npz is not a saved softmax regression" in outcome.err
     (run / "best_model.npz").unlink()
     assert take(capfd, run, tmp_path / "m.onnx").code == 2
 

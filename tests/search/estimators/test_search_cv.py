@@ -421,7 +421,7 @@ def test_a_folder_with_other_things_is_refused_and_left_as_it_is(tmp_path):
     ],
 )  # fmt: skip
 def test_a_resource_that_the_estimator_lacks_is_refused(model, space, resource, said):
-    with pytest.raises(ValueError, match=f"resource='{resource}' is no parameter") as error:
+    with pytest.raises(ValueError, match=f"resource='{resource}' is not a parameter") as error:
         PackSweepSearchCV(model, space, resource=resource, cv=2).fit(X, Y)
     assert said in str(error.value)
 
