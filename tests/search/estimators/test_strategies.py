@@ -238,7 +238,7 @@ def test_what_shares_nothing_is_trained_anew_in_each_rung(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the models' own
         warnings.simplefilter("error", SharesNothingWarning)
-        with pytest.raises(SharesNothingWarning, match="trained anew in each rung"):
+        with pytest.raises(SharesNothingWarning, match="trained again in each rung"):
             PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y, **fit)
         warnings.simplefilter("ignore")
         mine = PackSweepSearchCV(
@@ -399,7 +399,7 @@ def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
         ({"space": {"max_depth": stats.randint(1, 3)}}, "max_depth is a distribution"),
         ({"strategy": "halving"}, "Take it out of the space"),
         ({"strategy": "halving", "resource": None}, "needs a resource"),
-        ({"strategy": "halving", "resource": "epochs"}, "no parameter of RandomForest"),
+        ({"strategy": "halving", "resource": "epochs"}, "not a parameter of RandomForest"),
         (
             {"strategy": "halving", "scoring": ["accuracy", "f1_macro"], "refit": "accuracy",
              "space": {"max_depth": [2]}},
