@@ -62,7 +62,7 @@ class SeenRows:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Make all of the rows."""
         if copy is False:
-            raise ValueError("the rows are made anew")
+            raise ValueError("the rows are made again")
         return self[:] if dtype is None else self[:].astype(dtype, copy=False)
 
     def gather(self, rows: Places, out: F32) -> None:

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "dataset", metavar="NAME|PATH",
-        help="auto, fashion-mnist, digits, or a file or folder of your own; see docs/data.md",
+        help="auto, fashion-mnist, digits, or your own file or folder; see docs/data.md",
     )  # fmt: skip
     add_reading(parser)
     parser.add_argument(

@@ -148,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--dataset",
         metavar="NAME|PATH",
-        help="auto, fashion-mnist, digits, or a file or folder of your own: npz, npy, IDX, CSV, "
+        help="auto, fashion-mnist, digits, or your own file or folder: npz, npy, IDX, CSV, "
         "Parquet, Arrow, svmlight, safetensors, HDF5; see docs/data.md (the grid's)",
     )
     add_reading(what)

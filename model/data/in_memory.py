@@ -69,7 +69,7 @@ def _found(given: Mapping[str, Any], reading: Reading) -> Found:
         named = choose(NAME, given, Reading(keys=reading.keys))
         if any(_is_frame(given[name]) for role, name in named.items() if role.startswith("X")):
             # The weights are a column of a frame then.
-            _refuse_what_is_unread(reading, ("target",), "rows with their labels beside them")
+            _refuse_what_is_unread(reading, ("target",), "rows with their labels")
             return _found_with_labels(given, named, reading)
     _refuse_what_is_unread(reading, ("target", "missing"), "arrays")
     chosen = choose(NAME, given, reading)
@@ -118,7 +118,7 @@ def _found_with_labels(
         frames[part] = {**columns, target: labels}
     if weighted := [role for role in chosen if role.startswith("weights")]:
         raise DataError(
-            f"{NAME}: {chosen[weighted[0]]} stands beside a data frame; give the weights as a "
+            f"{NAME}: {chosen[weighted[0]]} is given with a data frame; give the weights as a "
             "column of it, and weights=NAME."
         )
     return found_frames(NAME, frames, Reading(target, reading.weights, reading.missing))
@@ -140,7 +140,7 @@ def _check_names(part: str, frame: Any) -> list[Any]:
     names = list(getattr(frame, "column_names", None) or frame.columns)
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(
-            f"{NAME}: {part}has two columns {twice[0]!r}; each needs a name of its own. Rename "
+            f"{NAME}: {part}has two columns {twice[0]!r}; each needs its own name. Rename "
             "one, or leave it out."
         )
     return names

@@ -43,7 +43,7 @@ def load_trainer(name: str) -> Trainer:
     if before in WITH_ESTIMATOR:
         if not _PATH.fullmatch(behind):
             raise TrainerError(
-                f"The trainer {name} needs the import path of an estimator behind its colon, such "
+                f"The trainer {name} needs the import path of an estimator after its colon, such "
                 f"as {before}:sklearn.neural_network.MLPClassifier."
             )
         return _made(name, _found(name, WITH_ESTIMATOR[before]), _found(name, _colon(behind)))

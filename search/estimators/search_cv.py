@@ -253,7 +253,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         for name, default in _OF_HALVING.items():
             if named != HALVING and not _is_same(getattr(self, name), default):
                 raise ValueError(
-                    f"{name} is {getattr(self, name)!r}, which strategy='halving' alone takes, and "
+                    f"{name} is {getattr(self, name)!r}, which only strategy='halving' takes, and "
                     f"strategy is {self.strategy!r}. Leave {name} out, or name that strategy."
                 )
         if named == GRID and self.n_trials is not None:

@@ -112,7 +112,7 @@ def _hint(winner: Winner, ending: str) -> str:
         return " Converters such as skl2onnx and onnxmltools take what its own file holds."
     if len(formats_of(winner)) == len(_OF_ALL):
         return (
-            " Its trainer has no file of its own: let it be a model.trainers.HasModelFile, or open "
+            " Its trainer has no file format: let it be a model.trainers.HasModelFile, or open "
             "its state by model.trainers.FinalState.load(path).open()."
         )
     return ""

@@ -257,7 +257,7 @@ def _rows_text(planned: Planned, n_bytes: int) -> str:
     if n_bytes:
         return f"{n_bytes / 2**20:.0f} MiB of {noun}, once on each machine"
     size = f"{X.nbytes / 2**20:.0f} MiB of {X.dtype.name}"
-    return f"none for {noun}: {size} are read where they lie"
+    return f"none for {noun}: {size} are read where they are"
 
 
 def _pruner_figures(plan: DryRun) -> list[tuple[str, str]]:

@@ -221,7 +221,7 @@ def _refuse_larger(
             beside = "the mean of the others" if column.missing.any() else beside
             raise DataError(
                 f"{source}: column {column.name!r} holds whole numbers beyond {shown}, which "
-                f"cannot stand exactly beside {beside}; subtract a constant from them, or leave "
+                f"cannot be exact together with {beside}; subtract a constant from them, or leave "
                 "the column out."
             )
 

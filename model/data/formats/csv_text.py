@@ -130,7 +130,7 @@ def told_point(heads: Mapping[Path, str], known: str = "") -> str:
         beside = f"{against[0]!r} in {against[1].name}" if against else _POINTS
         raise DataError(
             f"{path}: it is unclear whether the comma of {number!r} is a decimal point or "
-            f"separates thousands, beside {beside}. Write all numbers without separators of "
+            f"separates thousands, next to {beside}. Write all numbers without separators of "
             f"thousands, and with one decimal point. {HELP}"
         )
     if certain or _EITHER in found:

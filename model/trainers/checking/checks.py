@@ -173,9 +173,9 @@ def _goes_on_elsewhere(probe: Probe) -> str | None:
             "outside of the state."
         )
     raise BrokenPromiseError(
-        f"Each range in a process of its own gives {difference(probe.figures, found[-1])} after "
-        f"epoch {probe.last}; after {probe.cut} they were the same. Something lives outside of the "
-        "state: a global variable, an attribute of the trainer, a file."
+        f"Each range in a separate process gives {difference(probe.figures, found[-1])} after "
+        f"epoch {probe.last}; after {probe.cut} they were the same. Something is kept outside of "
+        "the state: a global variable, an attribute of the trainer, a file."
     )
 
 
@@ -279,7 +279,7 @@ def _follows_schedule_of(probe: Probe, name: str) -> None:
     found = probe.score(probe.advance(probe.first(), rest, other))
     if same(probe.figures, found):
         raise BrokenPromiseError(
-            f"{name} is said to be live, but another value after epoch {probe.cut} changes "
+            f"{name} is declared live, but another value after epoch {probe.cut} changes "
             "nothing: the state keeps the first one, as an optimiser does. Let advance take it "
             "from params in each call."
         )

@@ -95,8 +95,8 @@ class Probe:
         if self.last > self.cut and (self.grain > 1 or self.last == EPOCHS):
             return ""
         return (
-            f"An epoch takes {self.epoch_s:.3g} s, so that each check has trained {self.last} of "
-            "them: what goes wrong later is not found."
+            f"An epoch takes {self.epoch_s:.3g} s, so each check trained only {self.last} of "
+            "them: later faults are not found."
         )
 
     @cached_property

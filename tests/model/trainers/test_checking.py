@@ -108,7 +108,7 @@ def test_long_epochs_are_fewer_and_the_report_says_so(monkeypatch):
     monkeypatch.setattr(probe, "LONG", 0.0)
     report = report_of("Descent")
     assert (report.failures, report.epochs) == ([], 2)
-    assert "each check has trained 2 of them: what goes wrong later is not found" in report.limits
+    assert "each check trained only 2 of them: later faults are not found" in report.limits
     assert [found.check for found in report_of("FixedSeed").failures] == [CUT]
 
 

@@ -409,7 +409,7 @@ def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
         ({"strategy": "tpe", "space": {"max_depth": 3}}, "list of values, or a distribution"),
         ({"strategy": "tpe", "n_trials": 0}, "n_trials"),
         ({"strategy": "halving", "factor": 1}, "factor"),
-        ({"factor": 2}, "factor is 2, which strategy='halving' alone takes"),
+        ({"factor": 2}, "factor is 2, which only strategy='halving' takes"),
         ({"strategy": "random", "max_resources": 9}, "max_resources is 9, which"),
         ({"strategy": "tpe", "min_resources": "x"}, "min_resources is 'x', which"),
         ({"aggressive_elimination": True}, "aggressive_elimination is True, which"),

@@ -88,4 +88,4 @@ def test_rows_that_stay_in_place_take_no_memory():
     assert told.worker_bytes is None
     # Resamples of 120,000 rows, labels and order, and a link.
     assert told.process_bytes > 120_000 * 1000 + 2 * 8 * 600_000 + told.link_bytes
-    assert "none for rows: 897 MiB of float16 are read where they lie" in plan_text(planned)
+    assert "none for rows: 897 MiB of float16 are read where they are" in plan_text(planned)
