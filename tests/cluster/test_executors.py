@@ -261,7 +261,7 @@ class TestRay(ExecutorSuite):
             context.run(whose.set, name)
             context.run(ray_executor.submit, key, "flags", flags, shared)
         ended = collect(ray_executor, 3)
-        of = {name for name, text in told if text.startswith("shared anew")}
+        of = {name for name, text in told if text.startswith("shared again")}
         assert of
         assert of <= {"ann's", "bob's", "cleo's"}
         assert {task.key: task.value for task in ended} == dict.fromkeys(

@@ -229,5 +229,5 @@ def test_seen_rows_are_like_an_array():
     np.testing.assert_array_equal(np.asarray(seen), X[::-1])
     np.testing.assert_array_equal(np.asarray(seen, np.float64), X[::-1])
     np.testing.assert_array_equal(seen.part(slice(3, 9))[np.array([0, 2])], X[::-1][[3, 5]])
-    with pytest.raises(ValueError, match="made anew"):
+    with pytest.raises(ValueError, match="made again"):
         np.asarray(seen, copy=False)

@@ -86,7 +86,7 @@ def test_it_is_shown_first_and_then_deleted(folder, prune, rules, gone):
 def test_nobody_deletes_everything_by_saying_nothing(folder, prune):
     code, _, said = prune("--yes")
     assert code == 2
-    assert "Say which runs" in said
+    assert "Name the runs" in said
     assert names(folder) == ALL
 
 

@@ -185,7 +185,7 @@ def test_an_accuracy_of_the_largest_class_alone_is_told(accuracy):
     )
     assert reason == (
         "More epochs, smaller alphas or other learning rates may help. Learning rates for features "
-        "of this size lie near 5e-8 to 5e-5; this run's are 5e-08 to 1e-05."
+        "of this size are near 5e-8 to 5e-5; this run's are 5e-08 to 1e-05."
     )
 
 
