@@ -2,7 +2,7 @@
 
 A page of a sweep asks as the one in `search/api/page` does: at first for all that it shows, then
 for charts and table where its progress has come, at most once in four seconds and in twenty times
-as long as that took, and for the rest at each event that is no progress. A page of the list asks
+as long as that took, and for the rest at each event that is not progress. A page of the list asks
 again at each such event. Both keep a stream open. Whoever floods asks again as soon as there is an
 answer, whatever the answer says. Submitters submit a small sweep every five seconds and cancel it.
 
@@ -46,7 +46,7 @@ class Connection:
         self._etags: dict[str, str] = {}
 
     async def ask(self, method: str, path: str, body: Any = None, name: str = "") -> Any:
-        """Ask once; return what JSON the answer holds, None where it is no success."""
+        """Ask once; return what JSON the answer holds, None where it is not a success."""
         began = time.monotonic()
         try:
             status, content = await self._ask(method, path, body)

@@ -1,4 +1,4 @@
-"""PackSweepSearchCV beside GridSearchCV: the same search, the same results, start-up included.
+"""PackSweepSearchCV and GridSearchCV: the same search, the same results, including start-up.
 
 Each search is a process of its own, which imports what it needs; both take one core. What is
 compared is the processor's time of the two processes, because others may work on the machine.

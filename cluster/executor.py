@@ -87,7 +87,7 @@ class Executor(Protocol):
             Machines where it was lost, as `Lost.node` names them: it runs elsewhere, unless
             there are no others.
         resources : Resources, optional
-            What it asks of a machine; left out, what all tasks of this executor ask for.
+            What it needs of a machine; by default what all tasks of this executor need.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class Executor(Protocol):
     def give_up(self, key: Hashable) -> None:
         """Forget a task that was submitted: `wait` will not return it.
 
-        Its worker is killed where it has begun, even one that does nothing any more.
+        Its worker is killed if it has begun, even one that no longer does anything.
 
         Raises
         ------

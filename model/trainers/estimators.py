@@ -38,9 +38,9 @@ def check_names(
         Who has them, for the message.
     params : mapping
     names : iterable of str
-        All that there are.
+        All parameters of the estimator.
     reserved : mapping of str to str
-        Those of them that are not the user's, with the reason, a sentence's second half.
+        Parameters that users may not set, with the reason as the second half of a sentence.
 
     Raises
     ------

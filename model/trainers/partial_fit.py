@@ -34,7 +34,7 @@ _LIVE = {
 class PartialFit(TakesSchedules, FromEstimator):
     """Any classifier with `partial_fit`; an epoch is one call of it with all rows.
 
-    Hyperparameters are what the estimator is made with. The estimator is seeded anew in each
+    Hyperparameters are what the estimator is made with. The estimator is seeded again in each
     epoch. One that shuffles (it has a parameter ``shuffle``) gets the rows as they are, others in
     the order of the epoch.
 
@@ -53,7 +53,7 @@ class PartialFit(TakesSchedules, FromEstimator):
     Raises
     ------
     ValueError
-        If this is no classifier with `partial_fit`.
+        If this is not a classifier with `partial_fit`.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class PartialFit(TakesSchedules, FromEstimator):
             way = "partial_fit that takes classes"
             raise ValueError(
                 f"{estimator_class.__name__} has no {way}; "
-                "SGDClassifier and MLPClassifier are examples of what has"
+                "SGDClassifier and MLPClassifier are examples that have it"
             )
         self.estimator_class = estimator_class
         bases = [base.__name__ for base in estimator_class.__mro__]

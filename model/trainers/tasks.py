@@ -1,4 +1,4 @@
-"""What a worker does for any trainer: one link of a pack, the final training, a measurement."""
+"""The tasks of a worker for any trainer: a link of a pack, the final training, a measurement."""
 
 import contextlib
 import math
@@ -156,7 +156,7 @@ class TrainerTasks:
             training = self._rows(examples.training(0), examples, seed)
             scoring = self._rows(examples.validation(0), examples, seed)
             seconds = math.inf
-            # The first one also loads libraries. Each begins anew: a state may be cut only at the
+            # The first one also loads libraries. Each begins again: a state may be cut only at the
             # grain, and so many epochs would take as long as a small sweep.
             for epochs in _MEASURED:
                 state = States.start(params, np.full(len(params), epochs), seed)

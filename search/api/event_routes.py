@@ -1,4 +1,4 @@
-"""What happens, as it happens: a stream of events."""
+"""A live stream of events."""
 
 from typing import Annotated
 

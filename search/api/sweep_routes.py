@@ -119,14 +119,14 @@ def get(sweep: SweepId, desk: TheDesk, caller: Viewer) -> SweepDetail:
 
 @router.get("/sweeps/{sweep}/status")
 def status(sweep: SweepId, desk: TheDesk, caller: Viewer) -> Status:
-    """Return how a sweep stands, as ``packsweep status --json`` has it."""
+    """Return the state of a sweep, as ``packsweep status --json`` prints it."""
     del caller
     return sweep_status(desk.see(row_of(desk, sweep)), desk.tables)
 
 
 @router.patch("/sweeps/{sweep}")
 def change(sweep: SweepId, patch: SweepPatch, desk: TheDesk, caller: Submitter) -> SweepOut:
-    """Want something else of a sweep, or move it."""
+    """Change a sweep's requested state, priority, queue or name."""
     asked = patch.model_dump(exclude_none=True)
     return SweepOut.of(desk.see(_changed(desk, caller, sweep, asked)))
 
@@ -142,7 +142,7 @@ def _changed(desk: Desk, caller: Caller, sweep: str, asked: dict[str, Any]) -> S
 
 @router.post("/sweeps/change")
 def change_many(many: ManyIn, desk: TheDesk, caller: Submitter) -> SweepList:
-    """Want the same of several sweeps: of all, or of none where one cannot."""
+    """Change several sweeps at once: all of them, or none if one cannot be changed."""
     with desk.ledger.transaction():
         rows = [_changed(desk, caller, sweep, {"wanted": many.wanted}) for sweep in many.ids]
     return SweepList(sweeps=[SweepOut.of(desk.see(row)) for row in rows], before=None)

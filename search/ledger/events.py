@@ -26,7 +26,7 @@ class Event:
         Seconds since 1970.
     sweep : str or None
     person : str
-        Whose sweep it is.
+        The owner of the sweep.
     kind : str
     detail : dict
     """

@@ -34,9 +34,9 @@ class Submission:
     folder : callable
         Returns the path of the run's folder for the sweep's identity.
     request_digest : bytes
-        Of all that was sent, to tell a repeated request from another one under its key.
+        The digest of the whole request, to tell a retry from another request with its key.
     idempotency_key : str or None
-        The same key twice is the same sweep.
+        Two requests with the same key make one sweep.
     """
 
     person: str
@@ -54,7 +54,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class SweepRow:
-    """A sweep as it stands in the ledger.
+    """A sweep as it is in the ledger.
 
     Attributes
     ----------
@@ -165,8 +165,8 @@ class Sweeps:
             return None
         if row["request_digest"] != digest:
             raise RepeatedKeyError(
-                f"The idempotency key {key!r} was used for another request. Give each request a "
-                "key of its own."
+                f"The idempotency key {key!r} was used for another request. Give each request "
+                "its own key."
             )
         return _sweep(row)
 
@@ -248,7 +248,7 @@ class Sweeps:
         with self._database.transaction():
             row = self.get(sweep)
             wanted = wanted_after(row.wanted, asked, row.ended)
-            # Who asks anew has read why it could not go on.
+            # Who asks again has read why it could not go on.
             self._database.write(
                 "update sweep set wanted = ?, reason = case when ended is null then '' else reason"
                 " end where id = ?",

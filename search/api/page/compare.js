@@ -50,7 +50,7 @@ function comparison(sweeps) {
     element("h2", {}, "Settings that differ"),
     differ.length ? table(header, differ.map((name) => [name, ...flat.map((one) => one[name] ?? "-")]), {
       free: sweeps.map((_, i) => i + 1), label: "Settings that differ",
-    }) : element("p", { className: "quiet" }, sweeps.length > 1 ? "None." : "Pick another one."));
+    }) : element("p", { className: "quiet" }, sweeps.length > 1 ? "None." : "Pick another sweep."));
 }
 
 /** @param {any} value @param {string} [before] @returns {Record<string, string>} */

@@ -27,7 +27,7 @@ export function tellError(error) {
     return;
   }
   const problem = error instanceof TypeError
-    ? "The service cannot be reached. What is shown may be old." : String(/** @type {any} */ (error).message);
+    ? "The service cannot be reached. The page may be out of date." : String(/** @type {any} */ (error).message);
   if (!main.hasChildNodes()) signIn(problem);  // with the token, so that one can try again
   note.textContent = problem;
   note.hidden = false;
@@ -54,7 +54,7 @@ function signIn(problem = "") {
   },
     element("label", {}, element("span", {}, "Token"), field),
     element("p", { className: "hint" },
-      "An administrator gives it: python -m search.serve token add NAME --role ROLE. "
+      "An administrator makes it: packsweep serve token add NAME --role ROLE. "
       + "It stays in this tab until you sign out or close it."),
     element("button", { className: "first", type: "submit" }, "Sign in"));
   main.replaceChildren(element("h1", {}, "Sign in"), form);

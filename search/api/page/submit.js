@@ -16,7 +16,7 @@ alpha = [0.1, 1.0, 10.0]
 export async function submit(place, { me, argument: from, signal, ask, tellError }) {
   document.title = "Submit - packsweep";
   if (me.role === "viewer") {
-    place.append(element("h1", {}, "Submit"), element("p", {}, "Your token lets you look, not submit."));
+    place.append(element("h1", {}, "Submit"), element("p", {}, "Your token only lets you look; submitting needs the role submitter."));
     return;
   }
   const original = from ? await ask("GET", `sweeps/${from}`) : null;
@@ -74,8 +74,8 @@ export async function submit(place, { me, argument: from, signal, ask, tellError
   place.append(
     element("h1", {}, original ? `Clone of ${original.name}` : "Submit a sweep"),
     element("p", { className: "hint" }, original
-      ? "Change values of hyperparameters; what the first sweep has trained is taken over, and the difference alone is trained."
-      : "A grid as its file has it. What another sweep of the same data has trained is taken over."),
+      ? "Change values of hyperparameters. Trials of the first sweep are taken over; only the difference is trained."
+      : "The text of a grid file. Trials that another sweep has trained on the same data are taken over."),
     element("form", { onsubmit: send },
       element("label", {}, element("span", {}, original ? "Space (JSON)" : "Grid (TOML)"), grid),
       element("div", { className: "fields" }, name.label, ...(original ? [] : [dataset.label, known, refits.label]),

@@ -140,7 +140,7 @@ def test_a_role_is_enough_or_403_and_what_was_refused_is_written_down(person, do
         ({"grid": "nosuch"}, "There is no grid"),
         ({"toml": "x = ["}, "not valid TOML"),
         ({"grid": {"space": {"alpha": []}}}, "space.alpha"),
-        ({"grid": "smoke", "dataset": "/etc/passwd"}, "is not to be had"),
+        ({"grid": "smoke", "dataset": "/etc/passwd"}, "is not available"),
         ({"grid": "smoke", "trainer": "os:system"}, "not allowed here"),
         ({"grid": "smoke", "seed": -1}, "seed"),
         ({"grid": "smoke", "seed": 2**63}, "seed"),
@@ -463,13 +463,13 @@ def test_what_is_at_no_path_and_what_is_no_json_are_told_so(person):
     answer = ann(
         "POST", "sweeps", expect=422, content=b"{oops", headers={"Content-Type": "application/json"}
     )
-    assert problem_of(answer).startswith("The body is no JSON: ")
+    assert problem_of(answer).startswith("The body is not JSON: ")
     told = problem_of(ann("GET", "sweeps/zzz", expect=422))
     assert told.startswith("sweep: String should match pattern")
     told = problem_of(
         ann("POST", "sweeps", expect=422, json={"grid": "smoke", "dataset": "/etc/passwd"})
     )
-    assert told.endswith("or upload it: the administrator has allowed no folder with --data.")
+    assert told.endswith("or upload it: the administrator has not allowed any folder with --data.")
 
 
 @pytest.mark.parametrize("more", [{}, {"sampler": "random", "trials": 10}])

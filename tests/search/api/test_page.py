@@ -187,7 +187,7 @@ def test_a_mistake_is_told_in_the_service_s_words_and_a_viewer_cannot_submit(tmp
         page.get_by_role("button", name="Sign out").click()
         sign_in(page, token_of(person, "eve", "viewer"))
         page.get_by_role("navigation").get_by_role("link", name="Submit").click()
-        page.get_by_text("lets you look, not submit").wait_for()
+        page.get_by_text("only lets you look").wait_for()
         # The browser tells of each answer that is a refusal.
         refused = [text for text in opened.complaints if "status of 4" in text]
         assert len(refused) == 3
@@ -421,7 +421,7 @@ def assert_all_is_reached(page, url, sweep, width):
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     page.locator("svg .band").nth(1).wait_for()
-    page.get_by_role("button", name="Let all bins go").press("Enter")
+    page.get_by_role("button", name="Release all bins").press("Enter")
     bin_of_alpha.locator("xpath=self::*[@aria-pressed='false']").wait_for()
     assert axes_of(page) == ["batch_size", "learning_rate", "epochs", "alpha", "val_cost"]
     for _ in range(2):
@@ -500,7 +500,7 @@ def test_the_table_has_the_trials_in_the_bins_that_are_picked(tmp_path, opened):
         assert {row["alpha"] for row in rows} == {"10"}
         assert len({row["number"] for row in rows}) == len(rows) == total // 3
         assert (epochs := [int(row["epochs"]) for row in rows]) == sorted(epochs)
-        page.get_by_role("button", name="Let all bins go").press("Enter")
+        page.get_by_role("button", name="Release all bins").press("Enter")
         page.get_by_text("those in the bins that are picked").wait_for(state="detached")
         assert {row["alpha"] for row in rows_of(page)} == {"0.1", "1", "10"}
         page.get_by_role("region", name="Events").get_by_text("params batch_size").wait_for()
