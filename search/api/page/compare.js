@@ -32,7 +32,7 @@ export async function compare(place, { argument, ask }) {
 /** @param {string[]} texts sweeps, as the service sends them */
 function comparison(texts) {
   const sweeps = texts.map((text) => JSON.parse(text));
-  const header = ["", ...sweeps.map((sweep) => element("a", { href: `#/sweeps/${sweep.id}` }, sweep.name))];
+  const header = () => ["", ...sweeps.map((sweep) => element("a", { href: `#/sweeps/${sweep.id}` }, sweep.name))];
   /** @type {Array<[string, (sweep: any) => string | Node]>} */
   const rows = [
     ["state", (sweep) => stateOf(sweep.state)],
@@ -47,11 +47,11 @@ function comparison(texts) {
   const names = [...new Set(flat.flatMap((one) => Object.keys(one)))];
   const differ = names.filter((name) => new Set(flat.map((one) => one[name])).size > 1);
   return element("div", {},
-    table(header, rows.map(([name, cell]) => [name, ...sweeps.map(cell)]), {
+    table(header(), rows.map(([name, cell]) => [name, ...sweeps.map(cell)]), {
       free: sweeps.map((_, i) => i + 1), label: "Results",
     }),
     element("h2", {}, "Settings that differ"),
-    differ.length ? table(header, differ.map((name) => [name, ...flat.map((one) => one[name] ?? "-")]), {
+    differ.length ? table(header(), differ.map((name) => [name, ...flat.map((one) => one[name] ?? "-")]), {
       free: sweeps.map((_, i) => i + 1), label: "Settings that differ",
     }) : element("p", { className: "quiet" }, sweeps.length > 1 ? "None." : "Pick another one."));
 }

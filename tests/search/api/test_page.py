@@ -359,9 +359,12 @@ def assert_numbers_keep_their_form(page, url, api):
 def test_the_list_has_all_that_runs_and_what_has_ended_page_by_page(tmp_path, opened):
     with asked(tmp_path, lambda: Gate(allowed=0)) as person:
         api, ledger = person("ann"), person.served.service.ledger
-        names = ["paused", "runs", "waits"]
-        ids = {name: api.submit(name=name, seed=n)["id"] for n, name in enumerate(names)}
+        ids = {"runs": api.submit(name="runs")["id"]}
+        wait_for(lambda: listed(api)[0]["state"] == "running")  # and has the only core
+        for seed, name in enumerate(("paused", "waits")):
+            ids[name] = api.submit(name=name, seed=seed + 1)["id"]
         api("PATCH", f"sweeps/{ids['paused']}", json={"wanted": "pause"})
+        wait_for(lambda: [s["state"] for s in listed(api)] == ["queued", "paused", "running"])
         old = ended_ones(ledger, ids["runs"], 120)
         page = opened(person.url)
         sign_in(page, token_of(person))
@@ -370,8 +373,7 @@ def test_the_list_has_all_that_runs_and_what_has_ended_page_by_page(tmp_path, op
             page.get_by_role("region", name=name)
             for name in ("What runs and what waits", "What has ended")
         )
-        wait_for(lambda: [s["state"] for s in listed(api)] == ["queued", "running", "paused"])
-        live.get_by_text("paused").last.wait_for()
+        ended.wait_for()
         assert names_in(live) == ["runs", "waits", "paused"]
         assert names_in(ended) == [f"old-{n}" for n in range(119, 69, -1)]
         more = page.get_by_role("button", name="Older ones")
@@ -462,7 +464,11 @@ def test_a_service_that_is_gone_is_told_until_it_is_there_again(tmp_path, opened
         page.reload()
         sign_in(page, token_of(person))
         held = []
-        page.route(re.compile("/v1/events$"), lambda route: held.append(route))
+
+        def hold(route):
+            held.append(route)
+
+        page.route(re.compile("/v1/events$"), hold)
         lost = page.locator("#lost")
         lost.get_by_text(re.compile(r"No connection to the service since \d+:\d\d")).wait_for()
         # A stream that was open and silent was given up, and so is one that does not begin.
@@ -594,7 +600,9 @@ def assert_what_it_is_best_by_is_told(page, url, sweep, best):
     both = f"accuracy {value}, cost {cost}"
     page.get_by_role("region", name="What has ended").get_by_text(both).wait_for()
     page.goto(f"{url}/#/compare/{sweep}")
-    page.get_by_role("region", name="Results").get_by_text(both).wait_for()
+    results = page.get_by_role("region", name="Results")
+    results.get_by_text(both).wait_for()
+    assert results.get_by_role("link", name="x.y-z").count() == 1
     page.goto(f"{url}/#/sweeps/{sweep}")
     page.locator("dt", has_text="best accuracy").wait_for()
     facts = dict(
