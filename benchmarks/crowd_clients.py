@@ -127,13 +127,16 @@ class Crowd:
         """Be a page of the sweep."""
         http = self.connect(number)
         columns = "number,state,batch_size,learning_rate,epochs,alpha,val_cost,val_accuracy"
-        rest = 0.0
+        rest, knows_past = 0.0, False
 
         async def load(progress: bool, other: bool) -> None:
-            nonlocal rest
+            nonlocal rest, knows_past
             if other:
                 await http.ask("GET", f"sweeps/{self.sweep}", name="sweep")
-                await http.ask("GET", f"events/past?sweep={self.sweep}&limit=200", name="past")
+            if not knows_past:
+                past = f"events/past?sweep={self.sweep}&limit=200&newest=true"
+                await http.ask("GET", past, name="past")
+                knows_past = True
             if progress and time.monotonic() >= rest:
                 began = time.monotonic()
                 await http.ask("GET", f"sweeps/{self.sweep}/bins?ranges=", name="bins")
@@ -154,7 +157,8 @@ class Crowd:
             if other:
                 await asyncio.sleep(max(LIST_PAUSE, LIST_TIMES * took))
                 began = time.monotonic()
-                await http.ask("GET", "sweeps?limit=50", name="sweeps")
+                await http.ask("GET", "sweeps?state=live&limit=200", name="live")
+                await http.ask("GET", "sweeps?state=ended&limit=50", name="sweeps")
                 await http.ask("GET", "queues", name="queues")
                 await http.ask("GET", "people", name="people")
                 took = time.monotonic() - began

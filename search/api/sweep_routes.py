@@ -1,7 +1,7 @@
 """Submit sweeps, look at them, change and delete them."""
 
 import pathlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
@@ -93,10 +93,14 @@ def page(
     before: Annotated[Count | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     mine: Annotated[bool, Query(description="Only those of the token's person.")] = False,
+    state: Annotated[
+        Literal["live", "ended"] | None,
+        Query(description="Only those that have not ended, or only those that have."),
+    ] = None,
 ) -> SweepList:
-    """Return sweeps, the newest first."""
+    """Return sweeps, the newest first; with `state=ended` the last that has ended first."""
     person = caller.person if mine else None
-    rows = desk.ledger.sweeps.page(before, limit + 1, person)
+    rows = desk.ledger.sweeps.page(before, limit + 1, person, state)
     shown = rows[:limit]
     more = shown[-1].place if len(rows) > limit else None
     return SweepList(sweeps=[SweepOut.of(desk.see(row)) for row in shown], before=more)

@@ -97,6 +97,22 @@ class Events:
         )
         return [_event(row) for row in rows]
 
+    def before(
+        self, number: int | None = None, sweep: str | None = None, limit: int = 1000
+    ) -> list[Event]:
+        """Return the newest events, those before one where it is named, the newest first."""
+        most = 2**63 - 1 if number is None else number
+        if sweep is None:
+            rows = self._database.rows(
+                "select * from event where id < ? order by id desc limit ?", (most, limit)
+            )
+        else:
+            rows = self._database.rows(
+                "select * from event where sweep = ? and id < ? order by id desc limit ?",
+                (sweep, most, limit),
+            )
+        return [_event(row) for row in rows]
+
     @property
     def newest(self) -> int:
         """The number of the newest event; 0 before the first."""

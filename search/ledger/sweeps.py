@@ -5,7 +5,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from model.errors import UsageError
 from search.ledger.database import Database
@@ -106,6 +106,20 @@ _COLUMNS = (
     "place, id, person, queue, priority, name, settings, options, dataset, total, folder, wanted,"
     " ended, reason, result, submitted_at, started_at, ended_at"
 )
+
+
+Which = Literal["live", "ended"]
+
+# How pages go on behind a place: who is chosen, what comes behind it, and in which order.
+_PAGES: dict[Which | None, tuple[str, str, str]] = {
+    None: ("true", "place < ?", "place desc"),
+    "live": ("ended is null", "place < ?", "place desc"),
+    "ended": (
+        "ended is not null",
+        "(ended_at, place) < (select ended_at, place from sweep where place = ?)",
+        "ended_at desc, place desc",
+    ),
+}
 
 
 class RepeatedKeyError(UsageError):
@@ -219,12 +233,30 @@ class Sweeps:
         return self._select("ended_at < ? and removed_at is null order by place", (moment,))
 
     def page(
-        self, before: int | None = None, limit: int = 50, person: str | None = None
-    ) -> list[SweepRow]:
-        """Return sweeps, the newest first: those before a place, of a person where one is named."""
+        self, before: int | None = None, limit: int = 50, person: str | None = None,
+        which: Which | None = None,
+    ) -> list[SweepRow]:  # fmt: skip
+        """Return sweeps, a page at a time.
+
+        Parameters
+        ----------
+        before : int, optional
+            The place of the last one of the page before this one; it may have been removed since.
+        limit : int
+        person : str, optional
+            Whose they are.
+        which : {"live", "ended"}, optional
+            Those that have not ended, or those that have; all where it is left out.
+
+        Returns
+        -------
+        list of SweepRow
+            The newest first; of those that have ended the last that did so.
+        """
+        chosen, goes_on, order = _PAGES[which]
         return self._select(
-            "removed_at is null and (? is null or place < ?) and (? is null or person = ?)"
-            " order by place desc limit ?",
+            f"removed_at is null and {chosen} and (? is null or {goes_on})"
+            f" and (? is null or person = ?) order by {order} limit ?",
             (before, before, person, person, limit),
         )
 

@@ -1,6 +1,7 @@
 // @ts-check
 // Submit a sweep, or one like another with other values.
 
+import { read, write } from "./exact.js";
 import { element } from "./parts.js";
 
 const EXAMPLE = `dataset = "digits"
@@ -19,13 +20,15 @@ export async function submit(place, { me, argument: from, signal, ask, tellError
     place.append(element("h1", {}, "Submit"), element("p", {}, "Your token only lets you look; submitting needs the role submitter."));
     return;
   }
-  const original = from ? await ask("GET", `sweeps/${from}`) : null;
+  /** @type {string | null} */
+  const text = from ? await ask("GET", `sweeps/${from}`, { form: "text" }) : null;
+  const original = text ? JSON.parse(text) : null;
   const [data, queues] = await Promise.all([ask("GET", "datasets"), ask("GET", "queues")]);
   // What makes it one sweep, however often the button is pressed.
   const key = crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2);
   const grid = /** @type {HTMLTextAreaElement} */ (element("textarea", {
     id: "grid", spellcheck: false,
-    value: original ? JSON.stringify(original.settings.space, null, 2) : EXAMPLE,
+    value: text ? write(read(text).settings.space, 2) : EXAMPLE,
   }));
   const name = field("Name", original ? `${original.name}-2` : "", { placeholder: "grid", pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,99}" });
   const dataset = field("Data set (the grid's)", "", { list: "known" });
@@ -42,7 +45,11 @@ export async function submit(place, { me, argument: from, signal, ask, tellError
       queue: /** @type {HTMLSelectElement} */ (queue).value, priority: Number(priority.input.value),
       ...(name.input.value ? { name: name.input.value } : {}),
     };
-    if (original) return { ...shared, space: JSON.parse(grid.value) };
+    if (original) {
+      JSON.parse(grid.value);  // says what is wrong with it
+      // The space as it stands: its numbers keep their form, and it may be several tables.
+      return `${JSON.stringify(shared).slice(0, -1)},"settings":{"space":${grid.value}}}`;
+    }
     return {
       ...shared, toml: grid.value, refits: Number(refits.input.value),
       ...(dataset.input.value ? { dataset: dataset.input.value } : {}),

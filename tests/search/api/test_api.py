@@ -433,6 +433,11 @@ def test_a_stream_tells_what_happens_and_goes_on_behind_the_last_event(tmp_path)
         assert (int(number), kind, data["detail"]["name"]) == (int(last) + 1, "changed", "other")
         past = ann.json("GET", "events/past", params={"sweep": sweep})
         assert past[0]["kind"] == "submitted"
+        newest = {"sweep": sweep, "newest": True, "limit": 2}
+        first = ann.json("GET", "events/past", params=newest)
+        rest = ann.json("GET", "events/past", params={**newest, "before": first[-1]["id"]})
+        assert [*first, *rest] == past[: -len([*first, *rest]) - 1 : -1]
+        assert len(rest) == 2
 
 
 def test_a_sweep_whose_folder_and_whose_owner_are_gone_is_trained_whole(tmp_path):
