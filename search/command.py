@@ -1,5 +1,6 @@
 """What all commands have in common: how they end, and what they tell of a mistake."""
 
+import _thread
 import argparse
 import contextlib
 import io
@@ -9,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +36,14 @@ _SEEN = (
 
 # The system's loader, of a library.
 _DOES_NOT_FIT = re.compile("failed to map|cannot map|cannot allocate memory", re.IGNORECASE)
+
+_NO_THREADS = (
+    "The system lets this command start no more threads. End other processes of yours, or allow "
+    "more (ulimit -u, or the limit of a container or a job). What was logged before is safe; the "
+    "same command continues."
+)
+# Packages that bring OpenBLAS.
+_BLAS = ("numpy", "scipy")
 
 # Set once a command is what its process was started for.
 _own_process = threading.Event()
@@ -175,7 +185,10 @@ def command(
             prefix = "" if error.exit_code == INTERRUPTED else "error: "
             sys.stderr.write(f"{prefix}{visible(without_logins(str(error)))}\n")
             return error.exit_code
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            if _interrupted_itself(error):
+                sys.stderr.write(f"error: {_NO_THREADS}\n")
+                return 1
             sys.stderr.write(interrupted)
             return INTERRUPTED
         except (MemoryError, ImportError, RuntimeError) as error:
@@ -188,13 +201,27 @@ def command(
 
 def _lack_of_threads(error: Exception) -> str:
     """Return what is said where no thread may be started; nothing where an error is another one."""
-    if str(error) != "can't start new thread":  # Python's words, and all that it tells
-        return ""
-    return (
-        "The system lets this command start no more threads. End other processes of yours, or "
-        "allow more (ulimit -u, or the limit of a container or a job). What was logged before is "
-        "safe; the same command continues."
+    # Python's words, and all that it tells.
+    return _NO_THREADS if str(error) == "can't start new thread" else ""
+
+
+def _interrupted_itself(error: KeyboardInterrupt) -> bool:
+    """Whether a library has raised an interrupt for want of threads, and nobody pressed Ctrl-C.
+
+    OpenBLAS does so where it cannot start its own, while numpy or scipy is imported.
+    """
+    importing = any(
+        frame.f_code.co_name == "<module>"
+        and str(frame.f_globals.get("__name__")).startswith(_BLAS)
+        for frame, _ in traceback.walk_tb(error.__traceback__)
     )
+    if not importing:
+        return False
+    try:
+        _thread.start_new_thread(int, ())
+    except RuntimeError:
+        return True
+    return False
 
 
 def _lack_of_memory(error: Exception) -> str:

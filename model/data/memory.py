@@ -1,5 +1,7 @@
 """The memory that there is, asked before something large is made."""
 
+import errno
+import math
 import os
 import re
 import resource
@@ -74,13 +76,32 @@ def check_unpacked(path: object, size: int) -> None:
 
 
 def asked_bytes(error: MemoryError) -> int:
-    """Return how many bytes pyarrow asked for in vain, or 0 where an error does not say it.
+    """Return how many bytes a library asked for in vain, or 0 where an error does not say it.
 
     More than there can be is asked for by a length in a damaged file; anything else is a lack of
     memory, and says nothing of the file.
     """
+    if hasattr(error, "shape") and hasattr(error, "dtype"):  # numpy's own
+        return math.prod(error.shape) * int(error.dtype.itemsize)
     found = _ASKED.search(str(error))
     return int(found[1]) if found else 0
+
+
+def raise_lack_of_memory(error: Exception) -> None:
+    """Raise a MemoryError where an error is a lack of memory, of which no file is the cause.
+
+    For readers that take any error of their library for damage. Nothing is raised where more was
+    asked for than there can be: that is a damaged length.
+
+    Raises
+    ------
+    MemoryError
+        The error itself, or one in place of the system's.
+    """
+    if isinstance(error, MemoryError) and asked_bytes(error) <= most_unpacked():
+        raise error
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        raise MemoryError(str(error)) from error
 
 
 def gib(size: int) -> str:

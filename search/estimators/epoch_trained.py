@@ -85,6 +85,8 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
         )
         rows, labels = found
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, rows)
+        if weights is not None and not weights.any():
+            raise ValueError("sample_weight is zero for every row; at least one must count.")
         if not go_on:
             self.classes_, self.n_iter_ = np.unique(labels), 0
             if len(self.classes_) < 2:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
-from model.data.memory import check_unpacked
+from model.data.memory import check_unpacked, raise_lack_of_memory
 from model.errors import DataError
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -45,6 +45,7 @@ class Hdf5Reader:
             raise
         # Damage makes the library raise many unrelated kinds.
         except Exception as error:
+            raise_lack_of_memory(error)
             raise DataError(
                 f"{path}: cannot be read ({error}); expected a whole HDF5 file. Fetch or write it "
                 f"again. {HELP}"
