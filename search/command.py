@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -36,6 +36,9 @@ _SEEN = (
 
 # The system's loader, of a library.
 _DOES_NOT_FIT = re.compile("failed to map|cannot map|cannot allocate memory", re.IGNORECASE)
+
+NO_THREAD = "can't start new thread"
+"""Python's words where the system starts no thread, and all that it tells."""
 
 _NO_THREADS = (
     "The system lets this command start no more threads. End other processes of yours, or allow "
@@ -186,7 +189,7 @@ def command(
             sys.stderr.write(f"{prefix}{visible(without_logins(str(error)))}\n")
             return error.exit_code
         except KeyboardInterrupt as error:
-            if _interrupted_itself(error):
+            if interrupted_itself(frame for frame, _ in traceback.walk_tb(error.__traceback__)):
                 sys.stderr.write(f"error: {_NO_THREADS}\n")
                 return 1
             sys.stderr.write(interrupted)
@@ -201,19 +204,23 @@ def command(
 
 def _lack_of_threads(error: Exception) -> str:
     """Return what is said where no thread may be started; nothing where an error is another one."""
-    # Python's words, and all that it tells.
-    return _NO_THREADS if str(error) == "can't start new thread" else ""
+    return _NO_THREADS if str(error) == NO_THREAD else ""
 
 
-def _interrupted_itself(error: KeyboardInterrupt) -> bool:
+def interrupted_itself(frames: Iterable[FrameType]) -> bool:
     """Whether a library has raised an interrupt for want of threads, and nobody pressed Ctrl-C.
 
     OpenBLAS does so where it cannot start its own, while numpy or scipy is imported.
+
+    Parameters
+    ----------
+    frames : iterable of frame
+        What was being done.
     """
     importing = any(
         frame.f_code.co_name == "<module>"
         and str(frame.f_globals.get("__name__")).startswith(_BLAS)
-        for frame, _ in traceback.walk_tb(error.__traceback__)
+        for frame in frames
     )
     if not importing:
         return False
