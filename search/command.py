@@ -1,6 +1,5 @@
 """What all commands have in common: how they end, and what they tell of a mistake."""
 
-import _thread
 import argparse
 import contextlib
 import io
@@ -11,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -22,6 +21,7 @@ from search.errors import INTERRUPTED, ReaderGoneError, system_refusals
 from search.help_text import HelpText
 from search.logins import has_login, hide_logins_of_process, tell_without_logins, without_logins
 from search.output import guarded_output, visible
+from search.threads import LACK_OF_THREADS, NO_THREAD, interrupted_itself
 
 RUNS = Path("runs")
 
@@ -36,17 +36,6 @@ _SEEN = (
 
 # The system's loader, of a library.
 _DOES_NOT_FIT = re.compile("failed to map|cannot map|cannot allocate memory", re.IGNORECASE)
-
-NO_THREAD = "can't start new thread"
-"""Python's words where the system starts no thread, and all that it tells."""
-
-_NO_THREADS = (
-    "The system lets this command start no more threads. End other processes of yours, or allow "
-    "more (ulimit -u, or the limit of a container or a job). What was logged before is safe; the "
-    "same command continues."
-)
-# Packages that bring OpenBLAS.
-_BLAS = ("numpy", "scipy")
 
 # Set once a command is what its process was started for.
 _own_process = threading.Event()
@@ -190,7 +179,7 @@ def command(
             return error.exit_code
         except KeyboardInterrupt as error:
             if interrupted_itself(frame for frame, _ in traceback.walk_tb(error.__traceback__)):
-                sys.stderr.write(f"error: {_NO_THREADS}\n")
+                sys.stderr.write(f"error: {LACK_OF_THREADS}\n")
                 return 1
             sys.stderr.write(interrupted)
             return INTERRUPTED
@@ -204,31 +193,7 @@ def command(
 
 def _lack_of_threads(error: Exception) -> str:
     """Return what is said where no thread may be started; nothing where an error is another one."""
-    return _NO_THREADS if str(error) == NO_THREAD else ""
-
-
-def interrupted_itself(frames: Iterable[FrameType]) -> bool:
-    """Whether a library has raised an interrupt for want of threads, and nobody pressed Ctrl-C.
-
-    OpenBLAS does so where it cannot start its own, while numpy or scipy is imported.
-
-    Parameters
-    ----------
-    frames : iterable of frame
-        What was being done.
-    """
-    importing = any(
-        frame.f_code.co_name == "<module>"
-        and str(frame.f_globals.get("__name__")).startswith(_BLAS)
-        for frame in frames
-    )
-    if not importing:
-        return False
-    try:
-        _thread.start_new_thread(int, ())
-    except RuntimeError:
-        return True
-    return False
+    return LACK_OF_THREADS if str(error) == NO_THREAD else ""
 
 
 def _lack_of_memory(error: Exception) -> str:

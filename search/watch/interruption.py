@@ -9,9 +9,10 @@ import traceback
 from types import FrameType
 from typing import Self
 
-from search.command import NO_THREAD, interrupted_itself, signals_caught
+from search.command import signals_caught
 from search.errors import INTERRUPTED
 from search.output import can_take
+from search.threads import NO_THREAD, interrupted_itself
 
 log = logging.getLogger(__name__)
 

@@ -127,3 +127,19 @@ def test_more_than_there_can_be_is_a_damaged_length(tmp_path, monkeypatch, name)
 
 def test_how_much_was_asked_for_is_known_of_numpy_and_of_arrow():
     assert [memory.asked_bytes(error) for error in NOT_TO_BE_HAD[:3]] == [0, 4096, 8 * 3 * 8]
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_filter_of_hdf5_that_fails_has_too_little_memory_or_a_damaged_file(
+    tmp_path, monkeypatch, room
+):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("X", data=X, chunks=(4, 3), compression=1)
+        file["y"] = Y
+    failed = OSError("Can't synchronously read data (filter returned failure during read)")
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", raises(failed))
+    if not room:
+        monkeypatch.setattr(np, "empty", raises(NOT_TO_BE_HAD[2]))
+    with pytest.raises(DataError if room else MemoryError, match="filter" if room else "allocate"):
+        load(path)

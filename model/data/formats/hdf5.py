@@ -1,5 +1,6 @@
 """HDF5, by the extra of that name."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
-from model.data.memory import check_unpacked, raise_lack_of_memory
+from model.data.memory import check_unpacked, most_unpacked, raise_lack_of_memory
 from model.errors import DataError
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -70,4 +71,27 @@ def _array(path: Path, key: str, dataset: Any) -> NDArray[Any]:
             f"or the table as Parquet. {HELP}"
         )
     check_unpacked(f"{path}: {key}", dataset.nbytes)  # of a few bytes, where little is written
-    return np.asarray(dataset[()])
+    try:
+        return np.asarray(dataset[()])
+    except OSError:
+        _check_room(dataset)
+        raise
+
+
+def _check_room(dataset: Any) -> None:
+    """Refuse for want of memory what the library calls a failure of its filter, as of damage.
+
+    Beside the array it has a chunk packed, and unpacked in a buffer that is doubled as it fills and
+    copied. What is asked for here is not touched.
+
+    Raises
+    ------
+    MemoryError
+        If there is no room for that.
+    """
+    chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+    if chunk <= most_unpacked():  # a larger one is damage
+        try:
+            np.empty(dataset.nbytes + 4 * chunk, np.uint8)
+        except MemoryError as error:
+            raise MemoryError(str(error)) from None  # whatever part of the memory that is
