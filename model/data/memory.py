@@ -82,7 +82,7 @@ def asked_bytes(error: MemoryError) -> int:
     memory, and says nothing of the file.
     """
     if hasattr(error, "shape") and hasattr(error, "dtype"):  # numpy's own
-        return math.prod(error.shape) * int(error.dtype.itemsize)
+        return int(math.prod(error.shape) * error.dtype.itemsize)
     found = _ASKED.search(str(error))
     return int(found[1]) if found else 0
 

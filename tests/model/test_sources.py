@@ -166,6 +166,9 @@ def test_a_given_folder_is_never_replaced_in_silence(
     write_small_fashion_mnist(given_folder, monkeypatch)
     monkeypatch.setenv("FASHION_MNIST_DIR", str(given_folder))
     assert load_dataset(spec, notify=silent).name == "fashion-mnist"
+    # What lies beside the published files is not asked for.
+    write_idx(given_folder / "train-labels-idx1-ubyte", y[::-1])
+    assert load_dataset(spec, notify=silent).y.tolist() == y.tolist()
     broken = given_folder / "train-labels-idx1-ubyte.gz"
     if damage == "missing":
         broken.unlink()
