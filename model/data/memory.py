@@ -24,12 +24,17 @@ def memory_bytes(cgroup: Path = _CGROUP) -> int:
     cgroup : Path
         Folder with the files in which Linux tells the limits of a container.
     """
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    found = [machine_bytes()]
     for name in _LIMITS:
         with suppress(OSError, ValueError):  # no such limit, or "max"
             found.append(int((cgroup / name).read_text()))
     found.append(resource.getrlimit(resource.RLIMIT_AS)[0])
     return min(size for size in found if size > 0)
+
+
+def machine_bytes() -> int:
+    """Return the memory of this machine, whatever this process may have of it."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def own_bytes(status: Path = Path("/proc/self/status")) -> int:

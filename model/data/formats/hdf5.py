@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
-from model.data.memory import check_unpacked, most_unpacked, raise_lack_of_memory
+from model.data.memory import check_unpacked, machine_bytes, raise_lack_of_memory
 from model.errors import DataError
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -82,16 +82,17 @@ def _check_room(dataset: Any) -> None:
     """Refuse for want of memory what the library calls a failure of its filter, as of damage.
 
     Beside the array it has a chunk packed, and unpacked in a buffer that is doubled as it fills and
-    copied. What is asked for here is not touched.
+    copied. What is asked for here is not touched; more than the machine has is asked for by damage.
 
     Raises
     ------
     MemoryError
         If there is no room for that.
     """
-    chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
-    if chunk <= most_unpacked():  # a larger one is damage
-        try:
-            np.empty(dataset.nbytes + 4 * chunk, np.uint8)
-        except MemoryError as error:
-            raise MemoryError(str(error)) from None  # whatever part of the memory that is
+    needed = dataset.nbytes + 4 * math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+    if needed > machine_bytes():
+        return
+    try:
+        np.empty(needed, np.uint8)
+    except MemoryError as error:
+        raise MemoryError(str(error)) from None  # whatever part of the memory that is
