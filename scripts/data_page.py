@@ -84,6 +84,12 @@ CASES: list[Case] = [
      'frame[::2].to_csv("tables/train.csv", index=False); '
      'frame[1::2].to_csv("tables/test.csv", index=False)',
      "tables", {"target": "species"}),
+    ("a folder of shards",
+     'for i in range(2): frame[i::2].to_parquet(f"shards/train-0000{i}-of-00002.parquet")',
+     "shards", {"target": "species"}),
+    ("shards that lack one",
+     'frame.to_parquet("lacking/train-00000-of-00002.parquet")', "lacking",
+     {"target": "species"}),
     ("text, booleans and dates",
      'mixed.to_csv("mixed.csv", index=False)', "mixed.csv", {"target": "bought"}),
     ("svmlight",
@@ -149,7 +155,7 @@ def formats() -> str:
     """Make each file in an empty folder, load it, and return the table."""
     rows = ["| format | code that makes the file | result |", "| --- | --- | --- |"]
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        for name in ("npy", "idx", "tables"):
+        for name in ("npy", "idx", "tables", "shards", "lacking"):
             Path(name).mkdir()
         scope = names()
         for title, line, path, reading in CASES:

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from search.errors import INTERRUPTED, ReaderGoneError, system_refusals
 from search.help_text import HelpText
 from search.logins import has_login, hide_logins_of_process, tell_without_logins, without_logins
 from search.output import guarded_output, visible
+from search.threads import LACK_OF_THREADS, NO_THREAD, interrupted_itself
 
 RUNS = Path("runs")
 
@@ -175,7 +177,10 @@ def command(
             prefix = "" if error.exit_code == INTERRUPTED else "error: "
             sys.stderr.write(f"{prefix}{visible(without_logins(str(error)))}\n")
             return error.exit_code
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            if interrupted_itself(frame for frame, _ in traceback.walk_tb(error.__traceback__)):
+                sys.stderr.write(f"error: {LACK_OF_THREADS}\n")
+                return 1
             sys.stderr.write(interrupted)
             return INTERRUPTED
         except (MemoryError, ImportError, RuntimeError) as error:
@@ -188,13 +193,7 @@ def command(
 
 def _lack_of_threads(error: Exception) -> str:
     """Return what is said where no thread may be started; nothing where an error is another one."""
-    if str(error) != "can't start new thread":  # Python's words, and all that it tells
-        return ""
-    return (
-        "The system lets this command start no more threads. End other processes of yours, or "
-        "allow more (ulimit -u, or the limit of a container or a job). What was logged before is "
-        "safe; the same command continues."
-    )
+    return LACK_OF_THREADS if str(error) == NO_THREAD else ""
 
 
 def _lack_of_memory(error: Exception) -> str:

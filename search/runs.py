@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from model.errors import PacksweepError
 from search.arguments import add_json, span
 from search.command import RUNS, Parser, command, program
-from search.errors import ConfigError, StoreError
+from search.errors import ConfigError, RunFolderError, StoreError
 
 if TYPE_CHECKING:
     from search.keeping import KeptRun, Preview
@@ -155,7 +155,7 @@ def _prune_folders(args: argparse.Namespace, paths: "Sequence[Place]") -> None:
     preview = Preview.of(paths, rules, time.time(), _tell_left, named=bool(args.runs))
     _tell(args, lambda: preview.answer, lambda: _preview_lines(preview, delete=args.yes))
     if args.yes and (preview.doomed or preview.leftovers):
-        _delete(preview.doomed, list(preview.leftovers))
+        _delete(preview.doomed, list(preview.leftovers), named=bool(args.runs))
 
 
 def _preview_lines(preview: "Preview", *, delete: bool) -> list[str]:
@@ -185,7 +185,7 @@ def _tell_left(error: StoreError) -> None:
     show(console(sys.stderr), f"Left as it is: {error}")
 
 
-def _delete(doomed: "Sequence[KeptRun]", left: "Sequence[Place]") -> None:
+def _delete(doomed: "Sequence[KeptRun]", left: "Sequence[Place]", *, named: bool) -> None:
     """Delete what goes; what cannot be deleted keeps nothing else."""
     from rich.filesize import decimal
 
@@ -203,7 +203,9 @@ def _delete(doomed: "Sequence[KeptRun]", left: "Sequence[Place]") -> None:
             freed += remove_run(run.path)
             deleted += 1
         except PacksweepError as error:
-            problems.append(error)
+            # What a rule has found may be gone since, which is what was asked for.
+            if named or not isinstance(error, RunFolderError):
+                problems.append(error)
     show(
         console(sys.stdout), f"\nDeleted {_counted(deleted, 'run')}, which frees {decimal(freed)}."
     )

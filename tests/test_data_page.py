@@ -28,7 +28,7 @@ def test_each_format_does_what_the_page_says(script):
     made = script.formats()
     assert section("formats") == made
     refused = [line for line in made.splitlines() if "| refused: " in line]
-    assert len(refused) == 7
+    assert len(refused) == 8
 
 
 def test_the_accuracies_are_those_that_were_measured(script):

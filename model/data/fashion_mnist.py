@@ -117,7 +117,8 @@ def load_fashion_mnist(*, notify: Notify, progress: FileProgress | None = None) 
         notify(f"Fashion-MNIST is not on disk yet: downloading 30 MB to {folder}.")
         _download_into(folder, progress)
         notify("Fashion-MNIST is downloaded, and its checksums are right.")
-    return replace(assemble(FolderReader().read(folder, Reading())), name=NAME)
+    # What else lies there is not asked for, and nobody has checked it.
+    return replace(assemble(FolderReader(only=FILES).read(folder, Reading())), name=NAME)
 
 
 def _download_into(folder: Path, progress: FileProgress | None) -> None:

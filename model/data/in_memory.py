@@ -136,9 +136,9 @@ def _columns(frame: Any) -> dict[str, Any]:
 
 
 def _check_names(part: str, frame: Any) -> list[Any]:
-    """Return the names of a frame's columns, each of which is there once."""
+    """Return the names of a frame's columns, each of which is there once; 1 is called "1" too."""
     names = list(getattr(frame, "column_names", None) or frame.columns)
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
+    if twice := [name for name, count in Counter(map(str, names)).items() if count > 1]:
         raise DataError(
             f"{NAME}: {part}has two columns {twice[0]!r}; each needs its own name. Rename "
             "one, or leave it out."

@@ -1,5 +1,7 @@
 """The memory that there is, asked before something large is made."""
 
+import errno
+import math
 import os
 import re
 import resource
@@ -22,12 +24,17 @@ def memory_bytes(cgroup: Path = _CGROUP) -> int:
     cgroup : Path
         Folder with the files in which Linux tells the limits of a container.
     """
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    found = [machine_bytes()]
     for name in _LIMITS:
         with suppress(OSError, ValueError):  # no such limit, or "max"
             found.append(int((cgroup / name).read_text()))
     found.append(resource.getrlimit(resource.RLIMIT_AS)[0])
     return min(size for size in found if size > 0)
+
+
+def machine_bytes() -> int:
+    """Return the memory of this machine, whatever this process may have of it."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def own_bytes(status: Path = Path("/proc/self/status")) -> int:
@@ -74,13 +81,32 @@ def check_unpacked(path: object, size: int) -> None:
 
 
 def asked_bytes(error: MemoryError) -> int:
-    """Return how many bytes pyarrow asked for in vain, or 0 where an error does not say it.
+    """Return how many bytes a library asked for in vain, or 0 where an error does not say it.
 
     More than there can be is asked for by a length in a damaged file; anything else is a lack of
     memory, and says nothing of the file.
     """
+    if hasattr(error, "shape") and hasattr(error, "dtype"):  # numpy's own
+        return int(math.prod(error.shape) * error.dtype.itemsize)
     found = _ASKED.search(str(error))
     return int(found[1]) if found else 0
+
+
+def raise_lack_of_memory(error: Exception) -> None:
+    """Raise a MemoryError where an error is a lack of memory, of which no file is the cause.
+
+    For readers that take any error of their library for damage. Nothing is raised where more was
+    asked for than there can be: that is a damaged length.
+
+    Raises
+    ------
+    MemoryError
+        The error itself, or one in place of the system's.
+    """
+    if isinstance(error, MemoryError) and asked_bytes(error) <= most_unpacked():
+        raise error
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        raise MemoryError(str(error)) from error
 
 
 def gib(size: int) -> str:

@@ -18,6 +18,7 @@ from model.data.formats.strangers import refuse_strangers
 from model.data.formats.svmlight import SvmlightReader
 from model.data.formats.tables import TableReader
 from model.data.found import HEAD, HELP, Reader, Reading
+from model.data.memory import raise_lack_of_memory
 from model.errors import DataError
 
 KNOWN = ("auto", "fashion-mnist", "digits")
@@ -125,6 +126,7 @@ def _load_path(spec: str, reading: Reading) -> Dataset:
         path, reader = _reader_of(spec)
         return _named(assemble(reader.read(path, reading)), path)
     except OSError as error:  # such as a folder that may not be listed
+        raise_lack_of_memory(error)
         raise DataError(
             f"{error.filename or spec}: cannot be read ({error.strerror}). Check the path and its "
             "permissions."
@@ -138,6 +140,7 @@ def _reader_of(spec: str) -> tuple[Path, Reader]:
         is_folder, is_file = path.is_dir(), path.is_file()
         head = _head(path) if is_file else b""
     except (OSError, RuntimeError) as error:
+        raise_lack_of_memory(error)
         raise DataError(f"--dataset {spec}: cannot be looked at ({error}).") from error
     if is_file:
         refuse_strangers(path, head)
@@ -158,7 +161,14 @@ def _head(path: Path) -> bytes:
 
 
 def _named(data: Dataset, path: Path) -> Dataset:
-    """Give a data set the name that is known for it, and keep that name from any other."""
+    """Give a data set the name that is known for it, and keep that name from any other.
+
+    However its path is typed, it has one name: a run is continued by another path.
+    """
     if data.fingerprint == fashion_mnist.FINGERPRINT:
         return replace(data, name=fashion_mnist.NAME)
-    return replace(data, name=str(path)) if data.name in KNOWN else data
+    if data.name not in KNOWN:
+        return data
+    if path.is_dir():
+        return replace(data, name=f"{data.name}/")
+    return replace(data, name=path.name if path.suffix else f"{data.name} (a file)")

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from model.data.encoding import Encoding
 from model.data.formats.arrow import decimal_point_of, read_table
 from model.data.formats.arrow_columns import plain_columns
-from model.data.formats.columns import Column, encoded, refuse_missing
+from model.data.formats.columns import Column, encoded, refuse_missing, refuse_twice
 from model.data.formats.folder import read_array
 from model.data.formats.npz import NpzReader
 from model.data.formats.tables import TableReader, checked_names
 from model.data.found import HEAD
 from model.data.listing import listed
+from model.data.memory import raise_lack_of_memory
 from model.errors import DataError
 
 
@@ -53,6 +54,7 @@ def read_rows(
         with path.open("rb") as file:
             head = file.read(HEAD)
     except OSError as error:
+        raise_lack_of_memory(error)
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     if TableReader().is_yours(path, head):
         return _of_table(path, columns, remarks, fills=fills)
@@ -90,19 +92,21 @@ def _wanted(
 ) -> list[Column]:
     """Return the columns that the model takes, in its order; others are left out."""
     wanted = {column.name for column in columns}
-    found: dict[str, Column] = {}
+    taken: list[Column] = []
     left_out: list[str] = []
     for name in table.column_names:
         try:
-            mine = {c.name: c for c in _plain(source, name, table, remarks) if c.name in wanted}
+            mine = [c for c in _plain(source, name, table, remarks) if c.name in wanted]
         except DataError:
             # A column that the model does not use need not be understood.
             if name in wanted or any(one.startswith(f"{name}[") for one in wanted):
                 raise
-            mine = {}
-        found |= mine
+            mine = []
+        taken += mine
         if not mine:
             left_out.append(name)
+    refuse_twice(source, [column.name for column in taken])
+    found = {column.name: column for column in taken}
     if lacking := [column.name for column in columns if column.name not in found]:
         raise DataError(
             f"{source}: lacks {listed(lacking)}, of which the model was trained; it has "

@@ -84,6 +84,9 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
             self, X, y, reset=not go_on, dtype="numeric", accept_sparse=self._sparse
         )
         rows, labels = found
+        # As newer versions of scikit-learn say it.
+        if sample_weight is not None and not np.asarray(sample_weight).any():
+            raise ValueError("sample_weight is zero for every row; at least one must count.")
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, rows)
         if not go_on:
             self.classes_, self.n_iter_ = np.unique(labels), 0

@@ -314,6 +314,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels = column_or_1d(y)
         check_consistent_length(X, labels, sample_weight)
         weights = None if sample_weight is None else np.asarray(sample_weight)
+        if weights is not None and not weights.any():
+            raise ValueError("sample_weight is zero for every row; at least one must count.")
         return float(np.average(self.predict(X) == labels, weights=weights))
 
     def _logits(self, X: ArrayLike) -> Floats:

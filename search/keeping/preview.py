@@ -1,10 +1,11 @@
 """What a deletion would do, before anything is deleted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from search.errors import StoreError
+from search.errors import RunFolderError, StoreError
 from search.keeping.removal import leftovers, look, look_or_keep
 from search.keeping.rules import UNREADABLE, KeptRun, Rules, why_kept
 from search.schemas import KeptRun as KeptRunAnswer
@@ -56,11 +57,11 @@ class Preview:
         Raises
         ------
         RunFolderError
-            If one is not a run.
+            If one that was named is not a run.
         StoreError
             If the files of one that was named cannot be read.
         """
-        runs = [look(path) if named else look_or_keep(path) for path in paths]
+        runs = [look(path) for path in paths] if named else list(_still_there(paths))
         left = leftovers({path.parent for path in paths}, tell)
         return cls(runs, why_kept(runs, rules, now), left)
 
@@ -82,6 +83,13 @@ class Preview:
             leftovers=[Leftover(path=str(p), bytes=size) for p, size in self.leftovers.items()],
             bytes=self.size,
         )
+
+
+def _still_there(paths: Sequence[Place]) -> Iterator[KeptRun]:
+    """Look at runs that were found in a folder; one may have gone since."""
+    for path in paths:
+        with suppress(RunFolderError):
+            yield look_or_keep(path)
 
 
 def _kept(run: KeptRun, reason: str) -> KeptRunAnswer:

@@ -28,6 +28,8 @@ def look(path: Place) -> KeptRun:
     size, changed_at = _files_of(path)
     writer = folder.find_writer()
     state = RUNNING if writer else FINISHED if folder.has_result else UNFINISHED
+    if state == UNFINISHED and not folder.began:  # deleted meanwhile, by another command
+        folder.existing_manifest()
     return KeptRun(path, state, changed_at, size, writer)
 
 

@@ -49,6 +49,23 @@ REUSE_KEY = (
 
 
 @dataclass(frozen=True)
+class DatasetSetting:
+    """A data set among the settings: the same one by its fingerprint, whatever it is called.
+
+    Attributes
+    ----------
+    fingerprint : str
+    name : str
+    """
+
+    fingerprint: str
+    name: str = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.fingerprint})"
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a run was started with: enough to continue it, or to repeat it.
 
@@ -111,7 +128,7 @@ class Manifest:
             "folds": folds,
             # Folds take its part.
             "validation_fraction": "none" if folds else self.config["validation_fraction"],
-            "dataset": f"{self.dataset['name']} ({self.dataset['fingerprint']})",
+            "dataset": DatasetSetting(self.dataset["fingerprint"], self.dataset["name"]),
             "reading": _reading_text(self.config.get("reading", {})),
             "trainer_version": self.trainer_version,
         }
@@ -303,8 +320,7 @@ def new_manifest(
     The data set is in it as it was found: ``auto`` is resolved, a path is absolute, so that
     the run can be resumed from anywhere and on the same data.
     """
-    path = config.dataset not in KNOWN
-    dataset = str(Path(config.dataset).expanduser().resolve()) if path else data.name
+    dataset = data.name if config.dataset in KNOWN else _absolute(config.dataset)
     return Manifest(
         config={**config.to_dict(), "dataset": dataset},
         dataset=_about(data),
@@ -316,6 +332,17 @@ def new_manifest(
         reuse=[str(folder) for folder in reuse],
         run=uuid.uuid4().hex[:16],
     )
+
+
+def _absolute(path: str) -> str:
+    """Return where a data set lies, whatever the working directory is.
+
+    A link stays one: the file behind it may have another name, and no ending.
+    """
+    given = Path(path).expanduser()
+    if given.name in ("", ".."):
+        return str(given.resolve())
+    return str(given.parent.resolve() / given.name)
 
 
 def layout_of(config: SweepConfig) -> Layout:

@@ -8,6 +8,7 @@ from cluster.job import ends_with_job
 from cluster.resources import Resources
 from model.data.dataset import Dataset
 from model.data.memory import gib, memory_bytes
+from model.data.weighing import check_parts_count
 from model.errors import DataError
 from model.metrics import metric_of
 from search.config import Range, SweepConfig
@@ -37,7 +38,7 @@ def check_outlives_job(path: Place) -> None:
 
 
 def check_enough_images(config: SweepConfig, data: Dataset) -> None:
-    """Refuse a data set that is too small to be split.
+    """Refuse a data set that is too small to be split, or of which no row counts in a part.
 
     Raises
     ------
@@ -56,13 +57,14 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
                 f"{data.name} has {n} training {data.noun}, too few for folds = {config.folds}: "
                 f"each fold needs at least one. Give at most {n} folds."
             )
-        return
-    n_train, n_validation = data.parts(fraction)
-    if not n_train or not n_validation:
-        raise DataError(
-            f"{data.name} has {n} training {data.noun}, of which validation_fraction = "
-            f"{fraction:g} takes {n_validation} for validation; both parts need at least one."
-        )
+    else:
+        n_train, n_validation = data.parts(fraction)
+        if not n_train or not n_validation:
+            raise DataError(
+                f"{data.name} has {n} training {data.noun}, of which validation_fraction = "
+                f"{fraction:g} takes {n_validation} for validation; both parts need at least one."
+            )
+    check_parts_count(data, fraction, config.seed, config.folds)
 
 
 def check_memory(

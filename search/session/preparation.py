@@ -16,6 +16,7 @@ from search.record import Manifest, RunFolder, new_manifest
 from search.session.options import Options
 from search.session.products import UNCHECKED, check_library
 from search.storage import Place
+from search.threads import without_own_interrupts
 
 if TYPE_CHECKING:
     from cluster.ray_executor import RayExecutor
@@ -112,20 +113,21 @@ def check_executor(options: Options, config: SweepConfig, data: Dataset) -> None
 
 def prepare(config: SweepConfig, data: Dataset, *, train_costs: bool) -> Examples:
     """Put the rows in order, and compile what the workers then find in the cache."""
-    compile_kernels()
-    return Examples.from_dataset(
-        data,
-        config.scoring_fraction,
-        config.seed,
-        config.select,
-        config.features,
-        config.folds,
-        resampled=config.replicates == 1 and config.compared_by.is_cost,
-        train_costs=train_costs,
-        metrics=config.asked_metrics,
-        in_place=rows_stay(config, data),
-        products=config.products,
-    )
+    with without_own_interrupts():
+        compile_kernels()
+        return Examples.from_dataset(
+            data,
+            config.scoring_fraction,
+            config.seed,
+            config.select,
+            config.features,
+            config.folds,
+            resampled=config.replicates == 1 and config.compared_by.is_cost,
+            train_costs=train_costs,
+            metrics=config.asked_metrics,
+            in_place=rows_stay(config, data),
+            products=config.products,
+        )
 
 
 def widest_of(data: Dataset) -> int:

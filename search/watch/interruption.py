@@ -5,12 +5,14 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from types import FrameType
 from typing import Self
 
 from search.command import signals_caught
 from search.errors import INTERRUPTED
 from search.output import can_take
+from search.threads import NO_THREAD, interrupted_itself
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +52,9 @@ class Interruption:
             log.info("asked to stop by %s", self._noted.name)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        del frame
+        walked = (frame for frame, _ in traceback.walk_stack(frame))
+        if number == signal.SIGINT and interrupted_itself(walked):
+            raise RuntimeError(NO_THREAD)
         if self._noted is None:
             self._noted = signal.Signals(number)
             if not self.drawn_over:

@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 from sklearn.datasets import dump_svmlight_file
 
 from model.data.assembly import assemble
+from model.data.formats import folder
 from model.data.formats.roles import role_of
 from model.data.found import Found, Part, Reading
 from model.data.sources import load_dataset
@@ -225,8 +226,92 @@ def test_npy_files_stay_on_disk(tmp_path):
 
 def test_names_that_are_packed_too_are_read_once(tmp_path):
     write_idx(tmp_path / "idx")
-    (tmp_path / "idx" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(X_TEST)))
-    np.testing.assert_array_equal(load(tmp_path / "idx").X, X_TEST.reshape(12, 20))
+    (tmp_path / "idx" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(X)))
+    data = load(tmp_path / "idx")
+    np.testing.assert_array_equal(data.X, X.reshape(12, 20))
+    assert data.unused == ()
+
+
+def beside(path, ending):
+    return path.with_name(path.stem + ending)
+
+
+ONE_NAME = {
+    "npz": lambda path, rows: np.savez(beside(path, ".npz"), rows),
+    "IDX": lambda path, rows: beside(path, "").write_bytes(idx(rows)),
+    "packed IDX": lambda path, rows: beside(path, ".idx.gz").write_bytes(gzip.compress(idx(rows))),
+}
+
+
+@pytest.mark.parametrize("write", ONE_NAME.values(), ids=ONE_NAME)
+@pytest.mark.parametrize("name", ["X_train", "y_train", "X_test"])
+def test_two_files_of_one_array_hold_the_same_or_are_refused(tmp_path, name, write):
+    write_npy(tmp_path / "npy")
+    path = tmp_path / "npy" / f"{name}.npy"
+    rows, before = np.load(path).astype(np.uint8), load(tmp_path / "npy")
+    np.save(path, rows)
+    write(path, rows)
+    same = load(tmp_path / "npy")
+    np.testing.assert_array_equal(same.X, before.X)
+    np.testing.assert_array_equal(same.y, before.y)
+    for other in (rows[::-1], rows[:-1]):
+        write(path, other)
+        with pytest.raises(DataError, match=f"could be {name}, and so could {name}") as caught:
+            load(tmp_path / "npy")
+        assert "which holds other values. Remove the one" in str(caught.value)
+
+
+def test_the_second_file_of_an_array_is_compared_a_few_rows_at_a_time(tmp_path, monkeypatch):
+    write_npy(tmp_path / "npy")
+    path = tmp_path / "npy" / "X_test.npz"
+    monkeypatch.setattr(folder, "_COMPARED", 50)  # two rows
+    np.savez(path, X_TEST)
+    load(tmp_path / "npy")
+    for row in range(12):
+        other = X_TEST.copy()
+        other[row, 3, 4] ^= 1
+        np.savez(path, other)
+        with pytest.raises(DataError, match=r"could be X_test, and so could X_test\.npz"):
+            load(tmp_path / "npy")
+
+
+def test_a_second_file_that_is_damaged_is_named(tmp_path):
+    write_npy(tmp_path / "npy")
+    (tmp_path / "npy" / "X_train.npz").write_bytes(b"PK\3\4")
+    with pytest.raises(DataError, match=r"X_train\.npz: cannot be read"):
+        load(tmp_path / "npy")
+
+
+def test_two_files_with_the_same_missing_value_hold_the_same(tmp_path):
+    write_npy(tmp_path / "npy")
+    rows = np.where(np.equal(X, X[0, 0, 0]), np.nan, X)
+    np.save(tmp_path / "npy" / "X_train.npy", rows)
+    np.savez(tmp_path / "npy" / "X_train.npz", rows)
+    with pytest.raises(DataError, match=r"row 1 .*holds nan"):  # and not that they differ
+        load(tmp_path / "npy")
+
+
+def test_an_array_that_is_twice_in_an_archive_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, array in (("X.npy", X), ("y.npy", Y), ("y.npy", Y_TEST)):
+            with archive.open(name, "w") as member:
+                np.save(member, array)
+    for reading in ({}, {"keys": {"X": "X", "y": "y"}}):
+        with pytest.raises(DataError, match=r"a\.npz: holds two arrays 'y'"):
+            load(tmp_path / "a.npz", **reading)
+
+
+def test_a_tensor_that_is_twice_in_a_header_is_refused(tmp_path):
+    save_file({"X": X, "y": Y}, tmp_path / "a.safetensors")
+    content = (tmp_path / "a.safetensors").read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + size].rstrip()
+    header = header[:-1] + b"," + header[1:]
+    twice = len(header).to_bytes(8, "little") + header + content[8 + size :]
+    (tmp_path / "a.safetensors").write_bytes(twice)
+    with pytest.raises(DataError, match="stands in it twice"):
+        load(tmp_path / "a.safetensors")
 
 
 # --- layouts

@@ -147,3 +147,11 @@ def test_one_hot_frames_are_labels_beside_an_array_and_a_frame():
     for rows in (X, FRAMES["pandas"]):
         mine = dataset_of((rows, pd.get_dummies(pd.Series(Y))))
         np.testing.assert_array_equal(mine.y, CODES)
+
+
+def test_a_number_and_its_text_are_one_name_of_a_column():
+    frame = pd.DataFrame(X, columns=[0, "0", "c", "d"])
+    with pytest.raises(DataError, match="has two columns '0'; each needs a name"):
+        dataset_of((frame, Y))
+    with pytest.raises(DataError, match="has two columns '0'; each needs a name"):
+        dataset_of(frame.assign(label=Y), Reading(target="label"))

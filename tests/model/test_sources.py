@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from model.data import digits, fashion_mnist
 from model.data.download import DownloadError
-from model.data.sources import load_dataset
+from model.data.found import Reading
+from model.data.sources import KNOWN, load_dataset
 from model.errors import DataError
 
 GIVEN = os.environ.get("FASHION_MNIST_DIR", "")
@@ -165,6 +166,9 @@ def test_a_given_folder_is_never_replaced_in_silence(
     write_small_fashion_mnist(given_folder, monkeypatch)
     monkeypatch.setenv("FASHION_MNIST_DIR", str(given_folder))
     assert load_dataset(spec, notify=silent).name == "fashion-mnist"
+    # What lies beside the published files is not asked for.
+    write_idx(given_folder / "train-labels-idx1-ubyte", y[::-1])
+    assert load_dataset(spec, notify=silent).y.tolist() == y.tolist()
     broken = given_folder / "train-labels-idx1-ubyte.gz"
     if damage == "missing":
         broken.unlink()
@@ -318,3 +322,27 @@ def test_a_damaged_npz_file_is_read_or_a_clear_error(data: st.DataObject) -> Non
             load(path)
         except DataError as error:
             assert "damaged" in str(error)  # noqa: PT017 - undamaged arrays are fine too
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_a_file_that_is_called_like_a_known_data_set_has_one_name_by_any_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    folder = tmp_path / "in" / known
+    folder.mkdir(parents=True)
+    save(folder / f"{known}.npz", X=X, y=y)
+    (folder / known).write_bytes((folder / f"{known}.npz").read_bytes())
+    (folder / f"{known}.csv").write_text("a,y\n1,2\n3,4\n")
+    np.save(folder / "X.npy", X)
+    np.save(folder / "y.npy", y)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(folder)
+    named = {
+        f"{known}.npz": (f"{known}.npz", Reading()),
+        f"{known}.csv": (f"{known}.csv", Reading(target="y")),
+        known: (f"{known} (a file)", Reading()),
+        ".": (f"{known}/", Reading()),
+    }
+    for path, (name, reading) in named.items():
+        for typed in (f"./{path}", f"../{known}/{path}", f"~/in/{known}/{path}", folder / path):
+            assert load_dataset(str(typed), reading, notify=silent).name == name

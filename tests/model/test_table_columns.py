@@ -11,6 +11,7 @@ from pyarrow import parquet
 from model.data.description import describe
 from model.data.found import Reading
 from model.data.sources import load_dataset
+from model.data.unlabelled import read_rows
 from model.errors import DataError
 
 N = 12
@@ -216,3 +217,53 @@ def test_commas_that_may_separate_thousands_are_decimal_until_something_says_oth
     assert told.X.ravel().tolist() == [1.234, 22.345]
     with pytest.raises(DataError, match="1,234,567"):
         load(csv(tmp_path / "thousands.csv", "a;label\n1,234;x\n1,234,567;y\n"))
+
+
+# --- two columns of one name
+
+
+def with_a_list(path, **columns):
+    table = pa.table({"a": pa.array([[1.0, 2.0]] * 4), **columns, "label": list("xyxy")})
+    parquet.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["a number", "a text", "a list"])
+def test_a_column_called_like_a_place_in_a_list_is_refused(tmp_path, kind):
+    other = {"a number": [5.0] * 4, "a text": list("uvuv"), "a list": [[1.0]] * 4}[kind]
+    columns = {"a[1][0]": [0.0] * 4, "a[1]": other} if kind == "a list" else {"a[1]": other}
+    path = with_a_list(tmp_path / "t.parquet", **columns)
+    with pytest.raises(DataError, match=r"two columns 'a\[1\](\[0\])?', one of them in the lists"):
+        load(path)
+
+
+def test_so_it_is_in_a_part_and_in_rows_to_predict(tmp_path):
+    with_a_list(tmp_path / "train.parquet")
+    data = load(tmp_path)
+    twice = with_a_list(tmp_path / "test.parquet", **{"a[0]": [5.0] * 4})
+    with pytest.raises(DataError, match=r"test\.parquet: has two columns 'a\[0\]', one of them"):
+        load(tmp_path)
+    with pytest.raises(DataError, match=r"test\.parquet: has two columns 'a\[0\]', one of them"):
+        read_rows(twice, data.columns, fills=False, remarks=[])
+
+
+def test_a_list_and_other_names_are_no_two_columns(tmp_path):
+    data = load(with_a_list(tmp_path / "t.parquet", **{"a[2]": [5.0] * 4, "a": [3.0] * 4}))
+    assert data.features == ("a", "a[2]")
+    data = load(with_a_list(tmp_path / "t.parquet", **{"a[2]": [5.0] * 4}))
+    assert data.features == ("a[0]", "a[1]", "a[2]")
+
+
+@pytest.mark.parametrize(
+    ("columns", "named"),
+    [
+        ({"colour": ["red", "blue"] * 2, "colour=red": [1, 2, 3, 4]}, ("colour", "colour=red")),
+        ({"colour=red": [1, 2, 3, 4], "colour": ["red", "blue"] * 2}, ("colour=red", "colour")),
+        ({"a": ["b=c", "d"] * 2, "a=b": ["c", "e"] * 2}, ("a", "a=b")),
+    ],
+)
+def test_two_columns_that_become_one_feature_are_refused(tmp_path, columns, named):
+    path = tmp_path / "t.csv"
+    pd.DataFrame({**columns, "label": list("xyxy")}).to_csv(path, index=False)
+    with pytest.raises(DataError, match="columns '{}' and '{}' would both become".format(*named)):
+        load(path)

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from model.data.formats.arrow_columns import labels_as_written
 from model.data.formats.csv_text import CsvForm, form_of, told_point
 from model.data.found import HELP
-from model.data.memory import asked_bytes, check_unpacked
+from model.data.memory import asked_bytes, check_unpacked, raise_lack_of_memory
 from model.errors import DataError
 
 _CHUNK = 1 << 20
@@ -105,6 +105,7 @@ def read_table(
     except (OSError, EOFError, pa.ArrowException, ValueError, zlib.error) as error:
         if isinstance(error, DataError):
             raise
+        raise_lack_of_memory(error)
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise DataError(
             f"{path}: cannot be read ({reason[0]}). Fetch or write the file again. {HELP}"

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,13 @@ def labels_as_written(texts: Any, decimal_point: str) -> Any:
     Parameters
     ----------
     texts : pyarrow.ChunkedArray
-        Strings, or null for a missing one.
+        Of strings; null where there is none.
     decimal_point : str
 
     Returns
     -------
     pyarrow.ChunkedArray
-        Numbers in int64 or float64, booleans, or the texts. The codes ``01`` and ``1`` are two
+        Of int64, float64, booleans, or the texts themselves. The codes ``01`` and ``1`` are two
         classes, ``007`` and ``10:30`` stay what they are.
     """
     import pyarrow as pa
@@ -60,22 +61,58 @@ def labels_column(source: str, table: Any, target: str) -> NDArray[Any]:
     DataError
         If a row has none, or they are of another kind.
     """
+    with _understood(source, target, table[target], _NO_LABELS):
+        return _labels(source, table[target], target)
+
+
+def _labels(source: str, given: Any, target: str) -> NDArray[Any]:
     import pyarrow as pa
 
-    column = _plain(table[target])
-    if column.null_count:
-        row = int(np.flatnonzero(_nulls(column))[0]) + 1
+    column, types = _plain(given), pa.types
+    nulls = _nulls(column)
+    if nulls.any():
+        row = int(np.flatnonzero(nulls)[0]) + 1
         raise DataError(
             f"{source}: column {target!r} has no label in row {row}; every row needs one, so "
             f"remove such rows, or name their class. {HELP}"
         )
     kind = column.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
         labels: NDArray[Any] = np.asarray(column.to_numpy(zero_copy_only=False))
         return labels
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        raise DataError(f"{source}: column {target!r} holds {kind}, which are not labels. {HELP}")
+    if not (is_text(column) or types.is_decimal(kind) or _is_time(kind)):
+        raise DataError(f"{source}: column {target!r} holds {kind}, {_NO_LABELS}. {HELP}")
     return np.array(column.cast(pa.string()).to_pylist(), dtype=str)
+
+
+_NO_LABELS = "which are not labels"
+_NO_FEATURE = (
+    "which is not a number, text, time or list of numbers; leave it out of the file, or turn it "
+    "into numbers"
+)
+
+
+@contextlib.contextmanager
+def _understood(source: str, name: str, column: Any, rule: str) -> Iterator[None]:
+    """Say of a column what it holds, where the library cannot do with it what is asked for."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (DataError, MemoryError):  # an ArrowException too
+        raise
+    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise DataError(
+            f"{source}: column {name!r} holds {column.type}, {rule} ({reason[0]}). {HELP}"
+        ) from error
+
+
+def _is_time(kind: Any) -> bool:
+    """Whether it is a time by the clock or the calendar, or a duration: a number of seconds."""
+    from pyarrow import types
+
+    return bool(types.is_temporal(kind) and not types.is_interval(kind))
 
 
 def weights_column(source: str, table: Any, name: str) -> NDArray[Any]:
@@ -84,9 +121,11 @@ def weights_column(source: str, table: Any, name: str) -> NDArray[Any]:
     Raises
     ------
     DataError
-        If a row has none, or one is not a number.
+        If a row has none, or one is no number.
     """
-    (column,) = plain_columns(source, name, table[name], []) or (None,)
+    columns = plain_columns(source, name, table[name], [])
+    # Lists are several; a time is a number of seconds as a feature, and weighs nothing.
+    column = columns[0] if len(columns) == 1 and not _is_time(table[name].type) else None
     if column is None or column.is_text or column.missing.any():
         raise DataError(
             f"{source}: column {name!r} holds the weights of the rows, and must be a number in "
@@ -96,14 +135,17 @@ def weights_column(source: str, table: Any, name: str) -> NDArray[Any]:
 
 
 def _plain(column: Any) -> Any:
-    """Return a column as one array, with categories as what they stand for."""
+    """Return a column as one array, with what stands for others as what it stands for."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks == 1 else pa.concat_arrays(array.chunks)
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
+    if pa.types.is_run_end_encoded(array.type):
+        array = pc.run_end_decode(array)
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
@@ -148,6 +190,11 @@ def plain_columns(source: str, name: str, column: Any, remarks: list[str]) -> li
     DataError
         If it holds nothing that can be a feature.
     """
+    with _understood(source, name, column, _NO_FEATURE):
+        return _plain_columns(source, name, column, remarks)
+
+
+def _plain_columns(source: str, name: str, column: Any, remarks: list[str]) -> list[Column]:
     import pyarrow as pa
 
     array, types = _plain(column), pa.types
@@ -166,10 +213,7 @@ def plain_columns(source: str, name: str, column: Any, remarks: list[str]) -> li
         array = _decimals(array)
         kind = array.type
     if not (types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)):
-        raise DataError(
-            f"{source}: column {name!r} holds {kind}, which is not a number, text, time or list of "
-            f"numbers; leave it out of the file, or turn it into numbers. {HELP}"
-        )
+        raise DataError(f"{source}: column {name!r} holds {kind}, {_NO_FEATURE}. {HELP}")
     filled = array.fill_null(False if types.is_boolean(kind) else 0)
     values = np.asarray(filled.to_numpy(zero_copy_only=False))
     if values.dtype.kind == "b":
@@ -226,8 +270,8 @@ def _seconds(source: str, name: str, array: Any) -> NDArray[np.float64]:
     units = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
     if not hasattr(kind, "unit") or kind.unit not in units:
         raise DataError(
-            f"{source}: column {name!r} holds {kind}, which is not a number of seconds; leave it "
-            f"out of the file, or turn it into numbers. {HELP}"
+            f"{source}: column {name!r} holds {kind}, which is no number of seconds; leave it out "
+            f"of the file, or turn it into numbers. {HELP}"
         )
     whole = array.cast(pa.int32() if types.is_time32(kind) else pa.int64()).fill_null(0)
     seconds: NDArray[np.float64] = whole.to_numpy(zero_copy_only=False) / units[kind.unit]

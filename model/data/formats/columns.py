@@ -5,6 +5,7 @@ of its values in the training rows. The value that replaces a missing value is l
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.encoding import Encoding
+from model.data.found import HELP
 from model.data.listing import listed
 from model.errors import DataError
 
@@ -273,6 +275,42 @@ def missing_remark(source: str, columns: Sequence[Column]) -> list[str]:
     ]
 
 
+def refuse_twice(source: str, names: Sequence[str]) -> None:
+    """Refuse columns of one name: those of a list have names of their own, ``vector[0]``.
+
+    Raises
+    ------
+    DataError
+        With the name.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        whole = twice[0].rpartition("[")[0]
+        raise DataError(
+            f"{source}: has two columns {twice[0]!r}, one of them in the lists of {whole!r}; each "
+            f"needs a name of its own. Rename one, or leave it out. {HELP}"
+        )
+
+
+def refuse_alike(source: str, encodings: Sequence[Encoding]) -> None:
+    """Refuse columns of which two become features of one name, such as ``colour=red``.
+
+    Raises
+    ------
+    DataError
+        With the names of both columns.
+    """
+    owners: dict[str, str] = {}
+    for encoding in encodings:
+        for feature in encoding.features:
+            if feature in owners:
+                raise DataError(
+                    f"{source}: the columns {owners[feature]!r} and {encoding.name!r} would both "
+                    f"become the feature {feature!r}; rename one of them. {HELP}"
+                )
+            owners[feature] = encoding.name
+
+
 def by_name(
     source: str, columns: Sequence[Column], names: Sequence[str], train: str
 ) -> list[Column]:
@@ -281,8 +319,9 @@ def by_name(
     Raises
     ------
     DataError
-        If one is lacking or too many.
+        If one is lacking or too many, or there are two of one name.
     """
+    refuse_twice(source, [column.name for column in columns])
     found: Mapping[str, Column] = {column.name: column for column in columns}
     missing = [name for name in names if name not in found]
     extra = [name for name in found if name not in names]

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,25 @@ from model.data.formats.roles import choose, found_arrays, role_of
 from model.data.formats.strangers import refuse_strangers, zip_names
 from model.data.found import HEAD, HELP, Found, Reading, refuse_for_arrays
 from model.data.listing import listed
+from model.data.memory import raise_lack_of_memory
 from model.errors import DataError
 
 NPY = b"\x93NUMPY"
 _ZIP = b"PK\x03\x04"
 # Endings that are not part of an array's name.
 _ENDINGS = (".gz", ".npy", ".npz", ".idx")
+# Bytes that are compared at a time, of files of one name.
+_COMPARED = 1 << 24
 
 
 class FolderReader:
     """Reads a folder, or the one folder in it that has the files."""
 
     kind = "a folder of arrays"
+
+    def __init__(self, only: Collection[str] = ()) -> None:
+        # Names of the files that are looked at; all, where none is given.
+        self._only = only
 
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether it is a folder."""
@@ -35,10 +43,10 @@ class FolderReader:
     def read(self, path: Path, reading: Reading) -> Found:
         """Read the arrays whose names say what they are."""
         refuse_for_arrays(path, reading)
-        files = _files(path)
+        files = _files(path, self._only)
         chosen = choose(path, files, reading)
         return found_arrays(
-            path, path.resolve().name, chosen, files, lambda key: read_array(files[key])
+            path, path.resolve().name, chosen, files, lambda key: _one_array(key, files[key])
         )
 
 
@@ -60,9 +68,9 @@ class NpyReader:
         )
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _files(folder: Path, only: Collection[str] = ()) -> dict[str, list[Path]]:
     """Return the files of arrays by their names without endings; one folder deeper if need be."""
-    here = _arrays(folder)
+    here = _arrays(folder, only)
     if here:
         return here
     deeper = {inside.name: _arrays(inside) for inside in _inside(folder) if inside.is_dir()}
@@ -82,15 +90,20 @@ def _files(folder: Path) -> dict[str, Path]:
     return deeper[with_arrays[0]]
 
 
-def _arrays(folder: Path) -> dict[str, Path]:
-    """Return the files that are arrays, or whose names say that they should be."""
-    files: dict[str, Path] = {}
+def _arrays(folder: Path, only: Collection[str] = ()) -> dict[str, list[Path]]:
+    """Return the files that are arrays, or whose names say that they should be.
+
+    Under one name there may be several, of which the first counts: that which is packed.
+    """
+    files: dict[str, list[Path]] = {}
     for path in _inside(folder):
         name = _name(path)
-        # Where a file lies there packed too, the packed one counts.
-        first = name not in files or path.suffix.lower() == ".gz"
-        if first and path.is_file() and (role_of(name) or _is_array(path)):
-            files[name] = path
+        if only and path.name not in only:
+            continue
+        if path.is_file() and (role_of(name) or _is_array(path)):
+            files.setdefault(name, []).append(path)
+    for paths in files.values():
+        paths.sort(key=lambda path: path.suffix.lower() != ".gz")
     return files
 
 
@@ -121,13 +134,44 @@ def _head(path: Path) -> bytes:
         if head.startswith(GZIP):
             with gzip.open(path, "rb") as stream:
                 return stream.read(HEAD)
-    except (OSError, EOFError, zlib.error):
+    except (OSError, EOFError, zlib.error) as error:
+        raise_lack_of_memory(error)
         return b""
     return head
 
 
 def _single(path: Path) -> bool:
     return [Path(name).suffix for name in zip_names(path) or ()] == [".npy"]
+
+
+def _one_array(name: str, paths: Sequence[Path]) -> NDArray[Any]:
+    """Read the array of a name; other files of the name must hold the same.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, or another one holds something else.
+    """
+    first, *others = paths
+    array = read_array(first)
+    for other in others:
+        if not _same(array, read_array(other)):
+            raise DataError(
+                f"{first}: could be {name}, and so could {other.name} beside it, which holds other "
+                f"values. Remove the one that is not meant. {HELP}"
+            )
+    return array
+
+
+def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two arrays hold the same numbers, looked at a few rows at a time."""
+    if one.shape != other.shape:
+        return False
+    one, other = np.atleast_1d(one), np.atleast_1d(other)
+    nan = one.dtype.kind == other.dtype.kind == "f"
+    rows = max(1, _COMPARED // max(1, one[:1].nbytes))
+    starts = range(0, len(one), rows)
+    return all(np.array_equal(one[k : k + rows], other[k : k + rows], nan) for k in starts)
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -144,6 +188,7 @@ def read_array(path: Path) -> NDArray[Any]:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     # Damage makes the header's parser raise unrelated kinds.
     except Exception as error:
+        raise_lack_of_memory(error)
         raise DataError(
             f"{path}: cannot be read ({error}); expected an array of numbers as numpy.save writes "
             f"it. Fetch or write the file again. {HELP}"

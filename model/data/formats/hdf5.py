@@ -1,5 +1,6 @@
 """HDF5, by the extra of that name."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
-from model.data.memory import check_unpacked
+from model.data.memory import check_unpacked, machine_bytes, raise_lack_of_memory
 from model.errors import DataError
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -45,6 +46,7 @@ class Hdf5Reader:
             raise
         # Damage makes the library raise many unrelated kinds.
         except Exception as error:
+            raise_lack_of_memory(error)
             raise DataError(
                 f"{path}: cannot be read ({error}); expected a whole HDF5 file. Fetch or write it "
                 f"again. {HELP}"
@@ -69,4 +71,28 @@ def _array(path: Path, key: str, dataset: Any) -> NDArray[Any]:
             f"or the table as Parquet. {HELP}"
         )
     check_unpacked(f"{path}: {key}", dataset.nbytes)  # of a few bytes, where little is written
-    return np.asarray(dataset[()])
+    try:
+        return np.asarray(dataset[()])
+    except OSError:
+        _check_room(dataset)
+        raise
+
+
+def _check_room(dataset: Any) -> None:
+    """Refuse for want of memory what the library calls a failure of its filter, as of damage.
+
+    Beside the array it has a chunk packed, and unpacked in a buffer that is doubled as it fills and
+    copied. What is asked for here is not touched; more than the machine has is asked for by damage.
+
+    Raises
+    ------
+    MemoryError
+        If there is no room for that.
+    """
+    needed = dataset.nbytes + 4 * math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+    if needed > machine_bytes():
+        return
+    try:
+        np.empty(needed, np.uint8)
+    except MemoryError as error:
+        raise MemoryError(str(error)) from None  # whatever part of the memory that is

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.found import HELP
-from model.data.memory import check_unpacked
+from model.data.memory import check_unpacked, raise_lack_of_memory
 from model.errors import DataError
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -57,6 +57,7 @@ def read_idx(path: Path) -> NDArray[Any]:
             dtype, shape = _read_header(path, stream)
             body = _read_up_to(path, stream, math.prod(shape) * dtype.itemsize + 1)
     except (OSError, EOFError, zlib.error) as error:
+        raise_lack_of_memory(error)
         reason = getattr(error, "strerror", None) or error
         kind = "an IDX file, plain or as a complete gzip file"
         raise DataError(

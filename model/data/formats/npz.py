@@ -1,6 +1,7 @@
 """Archives of arrays, as numpy.savez writes them."""
 
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from model.data.formats.roles import choose, found_arrays
 from model.data.formats.strangers import zip_names
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
-from model.data.memory import check_unpacked
+from model.data.memory import check_unpacked, raise_lack_of_memory
 from model.errors import DataError
 
 _ZIP = b"PK\x03\x04"
@@ -32,7 +33,7 @@ class NpzReader:
         """Read the arrays that have a role."""
         refuse_for_arrays(path, reading)
         with _opened(path) as archive:
-            names = archive.files
+            names = _names(path, archive)
             chosen = choose(path, names, reading)
             return found_arrays(
                 path, path.stem, chosen, names, lambda key: _member(path, archive, key)
@@ -47,7 +48,7 @@ class NpzReader:
             If the file is damaged, or holds several and none that is called so.
         """
         with _opened(path) as archive:
-            names = archive.files
+            names = _names(path, archive)
             name = names[0] if len(names) == 1 else "X"
             if name not in names:
                 raise DataError(
@@ -86,7 +87,20 @@ def _opened(path: Path) -> Iterator[Any]:
         raise
     # Damage makes zipfile, zlib and the header's parser raise a dozen unrelated kinds.
     except Exception as error:
+        raise_lack_of_memory(error)
         raise _unreadable(path, str(error) or type(error).__name__) from error
+
+
+def _names(path: Path, archive: Any) -> list[str]:
+    """Return the names of the arrays, each of which is there once."""
+    names: list[str] = archive.files
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{path}: holds two arrays {twice[0]!r}, of which the last would hide the other. Write "
+            f"the file again. {HELP}"
+        )
+    return names
 
 
 def _holds_arrays(path: Path) -> bool:

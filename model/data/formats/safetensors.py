@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.data.formats.roles import choose, found_arrays
 from model.data.found import HELP, Found, Reading, refuse_for_arrays
+from model.data.memory import raise_lack_of_memory
 from model.errors import DataError
 
 _TYPES = {
@@ -42,6 +43,7 @@ class SafetensorsReader:
                 path, path.stem, chosen, names, lambda key: _tensor(path, start, key, header[key])
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise_lack_of_memory(error)
             raise DataError(
                 f"{path}: cannot be read ({error}); expected a whole safetensors file. Fetch or "
                 f"write it again. {HELP}"
@@ -53,10 +55,19 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         size = int.from_bytes(file.read(8), "little")
         if size > min(_LARGEST_HEADER, path.stat().st_size):
             raise ValueError("its header is longer than the file")
-        header = json.loads(file.read(size))
+        header = json.loads(file.read(size), object_pairs_hook=_each_once)
     if not isinstance(header, dict):
         raise TypeError("its header is not a table")
     return header, 8 + size
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name that stands twice, of which Python takes the last and others the first."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands in it twice")
+    return table
 
 
 def _tensor(path: Path, start: int, name: str, entry: Any) -> NDArray[Any]:

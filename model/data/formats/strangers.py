@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 from model.data.found import HELP
+from model.data.memory import raise_lack_of_memory
 from model.errors import DataError
 
 _UNPACK = "Unpack it, and give a file or folder of it."
@@ -88,7 +89,8 @@ def zip_names(path: Path) -> list[str] | None:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
     # Damage of its directory makes zipfile raise a dozen unrelated kinds.
-    except Exception:
+    except Exception as error:
+        raise_lack_of_memory(error)
         return None
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.found import HELP, Found, Part, Reading, refuse_for_arrays, refuse_keys
-from model.data.memory import check_unpacked
+from model.data.memory import check_unpacked, raise_lack_of_memory
 from model.errors import DataError
 
 _SUFFIXES = (".svm", ".svmlight", ".libsvm")
@@ -49,6 +49,7 @@ def _load(paths: list[Path]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     try:
         found = load_svmlight_files([str(path) for path in paths], zero_based="auto")
     except (OSError, ValueError, OverflowError, UnicodeDecodeError) as error:
+        raise_lack_of_memory(error)
         raise DataError(
             f"{' and '.join(map(str, paths))}: cannot be read ({error}); expected lines such as "
             f"1 3:0.5 7:2, with one label each. {HELP}"

@@ -29,9 +29,11 @@ from model.data.formats.columns import (
     encoded,
     fit_encoding,
     missing_remark,
+    refuse_alike,
     refuse_missing,
 )
 from model.data.formats.roles import part_of
+from model.data.formats.shards import check_shards, refuse_kept_books, shards_beside
 from model.data.found import HELP, Found, Part, Reading, refuse_keys
 from model.data.listing import listed
 from model.errors import DataError
@@ -46,7 +48,6 @@ _INDEX = (
     "counts or names the rows, as an index does, and is left out; under another name it is a "
     "feature"
 )
-_SHARD = re.compile(r"[-_]?\d+-of-\d+|part-\d+")
 
 
 class TableReader:
@@ -57,16 +58,16 @@ class TableReader:
     def is_yours(self, path: Path, head: bytes) -> bool:
         """Whether it is a table by its bytes or its name, or a folder of nothing but tables."""
         if path.is_dir():
-            names = [_suffix(inside) for inside in path.iterdir()]
+            names = [_suffix(inside) for inside in _seen(path)]
             return any(map(_is_table, names)) and not any(name in _ARRAYS for name in names)
         return any(head.startswith(magic) for magic in MAGIC) or _is_table(_suffix(path))
 
     def read(self, path: Path, reading: Reading) -> Found:
         """Read the table, or those of a folder."""
         refuse_keys(path, reading)
-        files = _parts_of_folder(path) if path.is_dir() else {"": [path]}
-        name = path.resolve().name if path.is_dir() else _stem(path)
         remarks: list[str] = []
+        files = _parts_of_folder(path, remarks) if path.is_dir() else {"": [path]}
+        name = path.resolve().name if path.is_dir() else _stem(path)
         point = decimal_point_of(path for paths in files.values() for path in paths)
         found = _read_alike(files, point, reading.target)
         tables = {
@@ -137,6 +138,7 @@ def found_tables(
         if reading.missing == "refuse":
             refuse_missing(table.source, table.columns)
         remarks += missing_remark(table.source, table.columns)
+    refuse_alike(train.source, encodings)
     parts = {
         part: Part(
             X=encoded(table.source, table.columns, encodings, remarks),
@@ -257,18 +259,20 @@ def _is_table(suffix: str) -> bool:
     return suffix in _TEXT or suffix in _BINARY
 
 
-def _parts_of_folder(folder: Path) -> dict[str, list[Path]]:
+def _seen(folder: Path) -> list[Path]:
+    """Return what a folder holds, but for files that hide: what systems keep beside others."""
+    return sorted(inside for inside in folder.iterdir() if not inside.name.startswith("."))
+
+
+def _parts_of_folder(folder: Path, remarks: list[str]) -> dict[str, list[Path]]:
     """Return the files of each part, shards of one part together."""
+    refuse_kept_books(folder)
     files: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
+    for path in _seen(folder):
         if path.is_file() and _is_table(_suffix(path)):
             files.setdefault(part_of(_stem(path))[1], []).append(path)
     for paths in files.values():
-        if len(paths) > 1 and not all(_SHARD.search(path.stem) for path in paths):
-            raise DataError(
-                f"{folder}: {paths[0].name} and {paths[1].name} could both be the same part; "
-                f"expected one table each for train, test and validation. {HELP}"
-            )
+        remarks += check_shards(folder, paths)
     if "" not in files:
         found = ", ".join(path.name for paths in files.values() for path in paths)
         raise DataError(
@@ -281,6 +285,7 @@ def _siblings(path: Path) -> Iterable[str]:
     """Give the tables beside a file that look like its test or validation part."""
     if path.is_dir():
         return
+    yield from shards_beside(path)
     ours, _ = part_of(_stem(path))
     for other in sorted(path.parent.iterdir()):
         theirs, part = part_of(_stem(other))

@@ -9,6 +9,7 @@ from command_line import write_grid, write_images
 from over_http import asked
 from serving import wait_for
 
+import search.runs
 from search.record import RunFolder
 from search.run import main as run
 from search.runs import main as runs
@@ -183,3 +184,22 @@ def test_the_sweeps_of_a_service_are_named(tmp_path, prune, monkeypatch):
         assert code == 2
         assert "ann cannot delete it" in said
         assert folders[other].exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "code"), [(("--older-than", "5d"), 0), (("runs/old", "runs/older"), 2)]
+)
+def test_a_run_that_another_command_deletes_is_a_problem_only_by_name(
+    folder, prune, monkeypatch, args, code
+):
+    lines = search.runs._preview_lines
+
+    def shown(*given, **options):
+        shutil.rmtree(folder / "older")
+        return lines(*given, **options)
+
+    monkeypatch.setattr(search.runs, "_preview_lines", shown)
+    ended, out, err = prune(*args, "--yes")
+    assert (ended, names(folder)) == (code, {"new", "broken-off"})
+    assert "Deleted 1 run, which frees" in out
+    assert ("There is no run in runs/older" in err) == (code == 2)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from command_line import (
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
 from search.config import SearchSpace
-from search.record import SOFTMAX_LAYOUT, of_replicates
+from search.record import SOFTMAX_LAYOUT, RunFolder, of_replicates
 
 COLUMNS = {
     "number": "int64",
@@ -360,6 +361,43 @@ def test_a_run_is_resumed_from_anywhere_by_its_folder_alone(
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert command("--resume", run_dir).code == 0
     assert_same_results(table(run_dir), before)
+
+
+@pytest.mark.parametrize("known", ["auto", "digits", "fashion-mnist"])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_file_called_like_a_known_data_set_is_known_by_any_path(folder, command, known, earlier):
+    name = f"{known}.npz"
+    (folder / "data.npz").rename(folder / name)
+    assert command("--dataset", name).code == 0
+    run_dir = folder / "runs" / "tiny"
+    if earlier:  # when the name was the path as it was typed
+        manifest = RunFolder(run_dir).existing_manifest()
+        dataset = {**manifest.dataset, "name": f"../elsewhere/{name}"}
+        RunFolder(run_dir).write_manifest(replace(manifest, dataset=dataset))
+    before = table(run_dir)
+    for args in (
+        ["--resume", run_dir],
+        ["--dataset", folder / name],
+        ["--dataset", f"../{folder.name}/{name}"],
+        ["--dataset", name, "--extend"],
+    ):
+        outcome = command(*args)
+        assert outcome.code == 0, outcome.err
+    assert_same_results(table(run_dir), before)
+    outcome = command("--dataset", folder / name, "--reuse", run_dir, "--run-dir", "other")
+    assert outcome.code == 0, outcome.err
+    assert table(folder / "other")["seconds"].sum() == 0
+
+
+def test_a_link_is_resumed_by_its_own_name(folder, command):
+    """As in the cache of a hub, where what is behind a link has no ending."""
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    frame = pd.DataFrame(rows, columns=list("abc")).assign(label=["x", "y"] * 30)
+    frame.to_csv(folder / "0f3a", index=False)
+    (folder / "train.csv").symlink_to("0f3a")
+    assert command("--dataset", "train.csv", "--target", "label").code == 0
+    outcome = command("--resume", folder / "runs" / "tiny")
+    assert outcome.code == 0, outcome.err
 
 
 def test_a_dry_run_writes_nothing(folder, command):

@@ -1,11 +1,14 @@
 """Odd surroundings: an encoding without the letters of a name, a working directory that is gone."""
 
+import _thread
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -154,3 +157,49 @@ def test_a_setting_with_which_numba_does_not_start_is_one_message():
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("model.errors.PacksweepError: numba, which compiles the loops, does not")
     assert "NUMBA_" in last
+
+
+@pytest.fixture
+def interrupted_import(tmp_path, monkeypatch):
+    """Return a package called as one that brings OpenBLAS, and interrupted as it is imported."""
+    name = "scipy_of_a_test"
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+
+    def write(text):
+        (tmp_path / f"{name}.py").write_text(f"import _thread, signal\n{text}\n")
+        return name
+
+    return write
+
+
+RAISES = "signal.raise_signal(signal.SIGINT)"
+
+
+def refused(*_):
+    raise RuntimeError("can't start new thread")
+
+
+def test_an_interrupt_of_a_library_that_starts_no_thread_is_one_message(
+    interrupted_import, capfd, monkeypatch
+):
+    name = interrupted_import(RAISES)
+    with monkeypatch.context() as patch:
+        patch.setattr(_thread, "start_new_thread", refused)
+        assert run_command(Parser(), lambda _: import_module(name), [], "Interrupted") == 1
+    assert capfd.readouterr().err.startswith("error: The system lets this command start no more")
+
+
+@pytest.mark.parametrize("where", ["an import while threads can be started", "no import"])
+def test_an_interrupt_of_the_user_stays_one(where, interrupted_import, capfd, monkeypatch):
+    name = interrupted_import(RAISES if where != "no import" else "")
+
+    def act(_):
+        import_module(name)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        if where == "no import":
+            patch.setattr(_thread, "start_new_thread", refused)
+        assert run_command(Parser(), act, [], "Interrupted") == 130
+    assert capfd.readouterr().err == "Interrupted"

@@ -464,6 +464,12 @@ def test_an_argument_of_another_kind_is_refused_by_its_name(given):
         search.fit([[0.0], [1.0]] * 10, [0, 1] * 10)
 
 
+def test_weights_of_which_none_counts_are_refused():
+    model = EpochTrained(SGDClassifier(random_state=0), random_state=0)
+    with pytest.raises(ValueError, match="sample_weight is zero for every row"):
+        model.fit(X, Y, sample_weight=np.zeros(len(Y)))
+
+
 def test_sparse_rows_are_refused_by_what_takes_none():
     model = EpochTrained(GaussianNB(), random_state=0)
     with pytest.raises(TypeError, match="Sparse data was passed"):

@@ -275,3 +275,10 @@ def test_it_becomes_a_logistic_regression(n_classes, features):
     np.testing.assert_array_equal(found.intercept_, model.intercept_)
     np.testing.assert_array_equal(found.predict(X), model.predict(X))
     np.testing.assert_allclose(found.predict_proba(X), model.predict_proba(X), atol=1e-6)
+
+
+def test_a_score_by_weights_of_which_none_counts_is_refused():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier(epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="sample_weight is zero for every row"):
+        model.score(X, y, sample_weight=np.zeros(len(y)))

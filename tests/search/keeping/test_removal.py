@@ -11,6 +11,8 @@ from search.keeping import (
     FINISHED,
     RUNNING,
     UNFINISHED,
+    Preview,
+    Rules,
     leftovers,
     look,
     remove_leftover,
@@ -152,3 +154,19 @@ def test_killed_in_a_store_the_next_command_deletes_the_rest(s3, monkeypatch):
     assert not RunFolder(run).began
     with RunFolder.locked(run):
         assert [path.name for path in run.iterdir()] == [".lock"]
+
+
+def test_a_run_that_goes_between_the_list_and_the_look_is_left_out(tmp_path, monkeypatch):
+    stays, goes, went = (new_run(tmp_path / name) for name in ("stays", "goes", "went"))
+    shutil.rmtree(went)
+
+    def writer(folder):
+        if folder.path == goes:
+            shutil.rmtree(goes, ignore_errors=True)
+
+    monkeypatch.setattr(RunFolder, "find_writer", writer)
+    for paths in ([stays, went], [stays, goes], [went, goes]):
+        found = Preview.of(paths, Rules(), 0.0, print, named=False)
+        assert [run.path for run in found.runs] == [path for path in paths if path == stays]
+    with pytest.raises(RunFolderError, match="There is no run in"):
+        Preview.of([stays, went], Rules(), 0.0, print)

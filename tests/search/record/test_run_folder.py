@@ -264,6 +264,15 @@ def test_differences_name_the_setting_and_both_values():
     ]
 
 
+def test_the_same_data_by_another_name_is_no_difference():
+    changed = asdict(MANIFEST)
+    changed["dataset"]["name"] = "/home/ada/digits.csv"  # as a name was before
+    other = Manifest(**changed)
+    assert MANIFEST.differences(other) == other.differences(MANIFEST) == []
+    assert MANIFEST.settings() == other.settings()
+    assert str(other.settings()["dataset"]) == "/home/ada/digits.csv (0123456789abcdef)"
+
+
 def test_differences_are_readable_for_samplers_pruners_and_ranges():
     changed = asdict(MANIFEST)
     changed["config"]["space"]["alpha"] = {"low": 5e-8, "high": 1e-5, "log": True, "step": None}

@@ -7,8 +7,12 @@ import pytest
 
 from model.data.dataset import Dataset
 from model.data.description import describe
-from search.config import load_config
+from model.errors import DataError
+from model.shuffle import split_order
+from search.config import SweepConfig, load_config
+from search.session.checks import check_enough_images
 from search.session.datasets import suited_grid
+from search.session.inspection import data_set_of
 from search.session.options import Options, resolve_config
 
 RNG = np.random.default_rng(0)
@@ -70,3 +74,17 @@ def test_what_was_loaded_is_described():
     ]
     picture = describe(images(255), "pictures")
     assert picture == "pictures: 6 rows x 64 features (8 x 8, uint8, 0 to 255), 2 classes (0, 1)"
+
+
+@pytest.mark.parametrize(("folds", "part"), [(0, "the validation part"), (6, "fold 1 of 6")])
+def test_weights_with_which_nothing_could_be_compared_are_refused_before_a_start(folds, part):
+    settings = {"folds": folds, "seed": 0, "dataset": "digits"}
+    config = SweepConfig.from_dict(load_config("tabular").to_dict() | settings)
+    weights = np.ones(6)
+    compared = split_order(6, 0)[:1] if folds else split_order(6, 0)[-1:]
+    data = dataclasses.replace(images(16), weights=weights)
+    check_enough_images(config, data)
+    weights[compared] = 0
+    with pytest.raises(DataError, match=f"no row of {part}.* counts") as caught:
+        check_enough_images(config, data)
+    assert data_set_of(config, data).refused == str(caught.value)
