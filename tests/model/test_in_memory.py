@@ -151,7 +151,7 @@ def test_one_hot_frames_are_labels_beside_an_array_and_a_frame():
 
 def test_a_number_and_its_text_are_one_name_of_a_column():
     frame = pd.DataFrame(X, columns=[0, "0", "c", "d"])
-    with pytest.raises(DataError, match="has two columns '0'; each needs a name"):
+    with pytest.raises(DataError, match="has two columns '0'; each needs its own name"):
         dataset_of((frame, Y))
-    with pytest.raises(DataError, match="has two columns '0'; each needs a name"):
+    with pytest.raises(DataError, match="has two columns '0'; each needs its own name"):
         dataset_of(frame.assign(label=Y), Reading(target="label"))

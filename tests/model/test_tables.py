@@ -459,7 +459,7 @@ def test_a_number_with_a_point_beside_decimal_commas_is_no_category(tmp_path, va
 def test_a_comma_that_could_be_either_is_refused_with_what_is_beside_it(
     tmp_path, train, test, beside
 ):
-    with pytest.raises(DataError, match=f"unclear whether the comma of '1,234' .*beside {beside}"):
+    with pytest.raises(DataError, match=f"unclear whether the comma of '1,234' .*next to {beside}"):
         load(write_parts(tmp_path, train=train, test=test))
 
 
