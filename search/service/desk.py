@@ -23,9 +23,6 @@ from search.view import TrialTables
 PRIORITIES = range(-1000, 1001)
 """What a priority may be."""
 
-
-_NOTHING_SHARED: Mapping[str, Any] = {"trials": 0, "from": []}
-
 # Why what has not ended is not deleted, by what is wanted of it.
 _NOT_ENDED = {
     RUN: "has not ended; cancel it before.",
@@ -330,17 +327,17 @@ class Desk:
             self.ledger.queues.remove(name)
             self.ledger.events.record(caller, "remove queue", name)
 
-    def shared(self, row: SweepRow) -> Mapping[str, Any]:
+    def shared(self, row: SweepRow) -> dict[str, Any]:
         """Return how many trials of a sweep were taken over from others, and from how many."""
         folder = Path(row.folder)
         if not RunFolder(folder).began:
-            return _NOTHING_SHARED
+            return {"trials": 0, "from": []}
         return self.tables.small(folder, "shared", lambda: self._shared(folder))
 
-    def _shared(self, folder: Path) -> Mapping[str, Any]:
+    def _shared(self, folder: Path) -> dict[str, Any]:
         manifest = RunFolder(folder).existing_manifest()
         if not manifest.reuse:  # which is so of most: their logs need not be read
-            return _NOTHING_SHARED
+            return {"trials": 0, "from": []}
         # A sampler's repeated trials have a source too, which is no path.
         sources = {
             source: count

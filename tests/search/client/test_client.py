@@ -6,7 +6,7 @@ import math
 import httpx2
 import pytest
 from command_line import write_grid
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from search import run
@@ -171,6 +171,7 @@ def test_a_stream_that_is_refused_for_good_is_told_at_once():
 
 
 @given(st.text(), st.integers(1, 5))
+@example("a\u2028b\x85c\u2029d\x0be\r", 2)
 def test_any_text_is_read_of_a_stream_however_it_is_cut(text, size):
     data = f"data: {json.dumps({'text': text}, ensure_ascii=False)}\n\n".encode(errors="replace")
     parts = [data[i : i + size] for i in range(0, len(data), size)]
