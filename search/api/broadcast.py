@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from model.errors import PacksweepError
 from search.api.answers import EventOut, SweepNews
 from search.service import Desk, Seen
 
@@ -194,7 +195,7 @@ class Broadcast:
             # What happens from here on is told to the stream, so that nothing falls in between.
             seen = self._newest if past is None else past.seen
             # What was told before may be of sweeps that have ended or stand otherwise since.
-            if await self._looked():
+            if self._is_up_to_date() or await self._looked():
                 stream.tell(list(self._told.values()))
             yield f"retry: 1000\n: from {seen}\n\n".encode() + (past.text if past else b"")
             if past is not None:
@@ -240,7 +241,7 @@ class Broadcast:
         """Look once, and tell all streams; False where that has failed."""
         async with self._look_lock:
             try:
-                news = await run_in_threadpool(self._news, self._newest, self._told, self._version)
+                news = await run_in_threadpool(self._news, self._newest, self._told)
             except Exception:  # the next look comes soon
                 log.exception("a look for news has failed")
                 return False
@@ -256,12 +257,22 @@ class Broadcast:
                 stream.ended = True
                 stream.news.set()
 
-    def _news(self, newest: int, told: dict[str, Part], before: object) -> _News:
+    @property
+    def _version_now(self) -> object:
+        return self._desk.ledger.version, self._desk.board.version
+
+    def _is_up_to_date(self) -> bool:
+        """Whether nothing can have happened since the last look; it waits for nobody."""
+        try:
+            return self._version == self._version_now
+        except PacksweepError:
+            return False
+
+    def _news(self, newest: int, told: dict[str, Part]) -> _News:
         """Return what has happened since the last look."""
-        ledger, board = self._desk.ledger, self._desk.board
-        version = ledger.version, board.version  # before what is read, which may be newer
-        valid = ledger.people.valid()
-        if version == before:
+        version = self._version_now  # before what is read, which may be newer
+        valid, board = self._desk.ledger.people.valid(), self._desk.board
+        if version == self._version:
             return _News([], told, version, valid)
         now = {sweep: part for sweep in board.progress if (part := self._told_of(sweep, told))}
         changed = [part for sweep, part in now.items() if part is not told.get(sweep)]
