@@ -275,7 +275,7 @@ class Broadcast:
         if version == self._version:
             return _News([], told, version, valid)
         now = {sweep: part for sweep in board.progress if (part := self._told_of(sweep, told))}
-        changed = [part for sweep, part in now.items() if part is not told.get(sweep)]
+        changed = [part for sweep, part in now.items() if _is_news(part, told.get(sweep))]
         events = self._after(newest, None)
         is_whole = len(events) < _MOST_PAST  # else the next look finds more
         return _News(events + changed, now, version if is_whole else None, valid)
@@ -296,6 +296,19 @@ class Broadcast:
             Part(event.sweep, event.id, _event_text(EventOut.of(event)))
             for event in self._desk.ledger.events.after(number, sweep, most)
         ]
+
+
+def _is_news(part: Part, told: Part | None) -> bool:
+    """Whether progress is told to those who follow already.
+
+    Not for a place, or tasks under way, alone: these change all the time, and what is shown is
+    drawn anew with each. Who begins to follow is told how they are.
+    """
+    if told is None or part.seen is None or told.seen is None:
+        return True
+    one, other = part.seen, told.seen
+    is_same = one.state == other.state and one.row == other.row
+    return not is_same or one.progress.version != other.progress.version
 
 
 def _event_text(event: EventOut) -> bytes:

@@ -90,6 +90,24 @@ def test_one_that_stands_otherwise_is_told_anew_though_no_link_has_ended(there):
     followed(there, act)
 
 
+def test_tasks_under_way_are_no_news_but_for_who_begins(there):
+    sweep, ledger = written(there), there.service.ledger
+    there.service.shown = board(sweep)
+
+    async def act(_, follow):
+        async with follow() as first:
+            assert await heard(first) == []
+            assert [told.data["running"] for told in await heard(first)] == [1]
+            there.service.shown = board(sweep, running=2)
+            async with follow() as second:
+                assert await heard(second) == []
+                assert [told.data["running"] for told in await heard(second)] == [2]
+                ledger.events.add(sweep, "ann", "changed")
+                assert [told.kind for told in await heard(first)] == ["changed"]
+
+    followed(there, act)
+
+
 def test_a_text_with_other_ends_of_lines_is_told_in_one_line(there):
     sweep = written(there)
     reason = "a\x85b\u2028c\u2029d\x0be é"
