@@ -101,7 +101,7 @@ def _check_tokens(args: argparse.Namespace) -> None:
     ):
         raise ConfigError(
             f"--host {args.host} lets others in, and nobody has a token yet. Give one with "
-            f"{program('serve')} token add {getpass.getuser()} --role admin, then start again."
+            f"{program('serve')} token add {_user()} --role admin, then start again."
         )
 
 
@@ -183,7 +183,7 @@ def _greeting(args: argparse.Namespace, listener: socket.socket, service: "Servi
     if not service.ledger.people.tokens():
         lines.append(
             f"Nobody has a token yet: {program('serve')} token add "
-            f"{getpass.getuser()} --role admin --root {args.root}"
+            f"{_user()} --role admin --root {args.root}"
         )
     return "\n".join(lines)
 
@@ -200,9 +200,32 @@ def _with_ledger(root: Path, what: "Callable[[Ledger], Any]") -> Any:
         ledger.close()
 
 
+def _user() -> str:
+    """Return who gives this command; a container may have no name for its user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "nobody"
+
+
+def _recorded(ledger: "Ledger", verb: str, target: str) -> None:
+    """Write down what somebody has done who needs no token for it."""
+    from search.ledger import ADMIN, Caller
+
+    ledger.events.record(Caller(f"{_user()} on the service's machine", ADMIN, 0), verb, target)
+
+
 def _add_token(args: argparse.Namespace) -> None:
     until = None if args.expires is None else time.time() + args.expires
-    token = _with_ledger(args.root, lambda led: led.people.add_token(args.name, args.role, until))
+
+    def add(ledger: "Ledger") -> str:
+        with ledger.transaction():
+            token = ledger.people.add_token(args.name, args.role, until)
+            number = ledger.people.tokens()[-1].id
+            _recorded(ledger, f"add token {args.role}", f"{number} {args.name}")
+        return token
+
+    token: str = _with_ledger(args.root, add)
     sys.stderr.write("The token, which is shown this once:\n")
     sys.stdout.write(f"{token}\n")
 
@@ -231,7 +254,12 @@ def _why_not(token: Any) -> str:
 
 
 def _revoke_token(args: argparse.Namespace) -> None:
-    _with_ledger(args.root, lambda ledger: ledger.people.revoke(args.number))
+    def revoke(ledger: "Ledger") -> None:
+        with ledger.transaction():
+            ledger.people.revoke(args.number)
+            _recorded(ledger, "revoke token", str(args.number))
+
+    _with_ledger(args.root, revoke)
     sys.stdout.write(f"Token {args.number} is revoked.\n")
 
 

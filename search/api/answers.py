@@ -103,11 +103,16 @@ class SweepIn(Strict):
         return Request(**self.model_dump())
 
 
+_Space = dict[str, Any] | list[dict[str, Any]] | None
+
+
 class CloneIn(Strict):
     """What to change in the copy of a sweep."""
 
-    space: Annotated[dict[str, Any] | None, BeforeValidator(_checked)] = Field(
-        None, description="Hyperparameters with new values; the others stay."
+    space: Annotated[_Space, BeforeValidator(_checked)] = Field(
+        None,
+        description="Hyperparameters with new values, in each table of the space that has them; "
+        "the others stay. A list of tables replaces the whole space.",
     )
     settings: Annotated[dict[str, Any] | None, BeforeValidator(_checked)] = Field(
         None, description="Other keys of the grid file to change."
@@ -160,7 +165,9 @@ class SweepOut(BaseModel):
     state: str
     wanted: str
     reason: str = Field(description="Why it waits, cannot go on, or has ended; often empty.")
-    position: int | None = Field(description="Its place among those that wait, from 1.")
+    position: int | None = Field(
+        description="Its place among those that wait for a core, from 1; null where it is not open."
+    )
     running: int = Field(description="Tasks of it that run.")
     total: int = Field(description="Trials.")
     finished: int = Field(description="Trials with a row.")
@@ -228,7 +235,9 @@ class Plan(BaseModel):
     dataset: dict[str, Any]
     text: str
     plan: DryRun = Field(description="What packsweep run --dry-run --json prints.")
-    position: int = Field(description="Its place in the queue, were it submitted now.")
+    position: int = Field(
+        description="Its place among those that wait, by its priority, were it submitted now."
+    )
 
 
 class QueueOut(BaseModel):

@@ -19,26 +19,32 @@ from search.api import (
     trial_routes,
 )
 from search.api.broadcast import Broadcast
+from search.api.callers import tell_refusals
+from search.api.connections import Connection
 from search.api.entrance import (
     Allowance,
     App,
     Door,
     Guard,
+    Headers,
     Kept,
     Rates,
     Receive,
     Scope,
     Send,
     Turns,
+    is_kept,
 )
-from search.api.problems import tell_problems
+from search.api.problems import described_as_problems, tell_problems
 from search.api.uploads import Uploads
 from search.service import Desk
 
 _DESCRIPTION = """\
 Sweeps over the hyperparameters of classifiers, for many people on one cluster. Every route needs a
-bearer token. Errors are reported as RFC 9457 problems.
+bearer token, except this description. Errors are reported as RFC 9457 problems.
 """
+
+_DESCRIBED = "/v1/openapi.json"
 
 _UPLOADS = "/v1/datasets/"
 
@@ -144,8 +150,9 @@ def make_app(desk: Desk, rates: Rates | None = None, allowance: Allowance | None
         app = Turns(app, allowance, _UPLOADS)
     # Before the turns: who is refused takes nobody's.
     is_short = (lambda: False) if allowance is None else (lambda: allowance.is_short)
-    app = Door(app, desk, rates, "/v1/", "/v1/openapi.json", is_short)
-    return Ending(Guard(app, _UPLOADS), routes.state.broadcast)
+    # And before a body is read: nobody sends one without a token.
+    app = Door(Guard(app, _UPLOADS), desk, rates, "/v1/", _DESCRIBED, is_short)
+    return Ending(Headers(app), routes.state.broadcast)
 
 
 def _routes(desk: Desk) -> FastAPI:
@@ -153,7 +160,7 @@ def _routes(desk: Desk) -> FastAPI:
         title="packsweep",
         version="1",
         description=_DESCRIPTION,
-        openapi_url="/v1/openapi.json",
+        openapi_url=_DESCRIBED,
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
@@ -162,12 +169,30 @@ def _routes(desk: Desk) -> FastAPI:
     app.state.broadcast = Broadcast(desk, MOST_STREAMS, MOST_STREAMS_OF_ONE)
     app.state.uploads = Uploads()
     tell_problems(app)
+    tell_refusals(app)
     for routes in (
         sweep_routes, trial_routes, event_routes, hook_routes, data_routes, people_routes,
     ):  # fmt: skip
         app.include_router(routes.router, prefix="/v1")
     app.mount("/", StaticFiles(directory=_PAGE, html=True))
+    plain = app.openapi
+    app.openapi = lambda: _described(plain())  # type: ignore[method-assign]
     return app
+
+
+def _described(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of the API with what the routes do not know of themselves.
+
+    FastAPI keeps it: done twice, it is the same.
+    """
+    for path, methods in found["paths"].items():
+        for method, route in methods.items():
+            described_as_problems(route["responses"])
+            if method == "get" and is_kept(path.replace("{sweep}", "0" * 10)):
+                route["responses"]["304"] = {
+                    "description": "It is what If-None-Match names, an ETag of before."
+                }
+    return found
 
 
 def make_server(
@@ -183,6 +208,6 @@ def make_server(
     app = make_app(desk, rates, allowance)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False,
-        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_keep_alive=_IDLE_SECONDS, http=Connection,
     )  # fmt: skip
     return _Server(config, app)

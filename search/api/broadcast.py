@@ -6,14 +6,19 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from model.errors import PacksweepError
 from search.api.answers import EventOut, SweepNews
-from search.service import Desk
+from search.service import Desk, Seen
 
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.5
+
+# The ends of lines that JSON may have in a text, as it says them in letters.
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 
 # Lest a proxy closes what says nothing.
 _KEEP_ALIVE_SECONDS = 15.0
@@ -37,14 +42,36 @@ class Part:
     number : int
         The number of an event; 0 for progress, where a newer message replaces an older one.
     text : bytes
-    version : int
-        The version of the progress.
+    seen : Seen or None
+        The content of the progress, to know whether it has changed; None for an event.
     """
 
     sweep: str | None
     number: int
     text: bytes
-    version: int = 0
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True)
+class _News:
+    """What one look has found.
+
+    Attributes
+    ----------
+    parts : list of Part
+        What has happened since the look before.
+    told : dict of str to Part
+        The newest progress of each sweep that is open now.
+    version : object
+        Of what it was read; nothing has happened while it is the same.
+    valid : set of int
+        The tokens that open something.
+    """
+
+    parts: list[Part]
+    told: dict[str, Part]
+    version: object
+    valid: set[int]
 
 
 @dataclass(frozen=True)
@@ -105,9 +132,13 @@ class Broadcast:
         self._desk, self.most, self.most_of_one = desk, most, most_of_one
         self._streams: set[_Stream] = set()
         self._looking: asyncio.Task[None] | None = None
-        # The newest event that was told of, and the newest progress of each sweep.
+        # Held by whoever looks: news come in their order, and each once.
+        self._look_lock = asyncio.Lock()
+        # The newest event that was told of, the newest progress of each sweep that is open, and of
+        # which version of ledger and board that is.
         self._newest = 0
         self._told: dict[str, Part] = {}
+        self._version: object = None
 
     @property
     def is_full(self) -> bool:
@@ -163,7 +194,9 @@ class Broadcast:
         with self._entered(_Stream(sweep, token)) as stream:
             # What happens from here on is told to the stream, so that nothing falls in between.
             seen = self._newest if past is None else past.seen
-            stream.tell(list(self._told.values()))
+            # What was told before may be of sweeps that have ended or stand otherwise since.
+            if self._is_up_to_date() or await self._looked():
+                stream.tell(list(self._told.values()))
             yield f"retry: 1000\n: from {seen}\n\n".encode() + (past.text if past else b"")
             if past is not None:
                 # What has happened between that look and the stream's beginning: hardly anything.
@@ -188,7 +221,8 @@ class Broadcast:
     @contextmanager
     def _entered(self, stream: _Stream) -> Iterator[_Stream]:
         if not self._streams:
-            self._newest, self._told = self._desk.ledger.events.newest, {}
+            self._newest = self._desk.ledger.events.newest
+            self._told, self._version = {}, None
             self._looking = asyncio.create_task(self._look())
         self._streams.add(stream)
         try:
@@ -200,35 +234,62 @@ class Broadcast:
 
     async def _look(self) -> None:
         while True:
-            try:
-                parts, valid = await run_in_threadpool(self._news, self._newest, dict(self._told))
-            except Exception:  # the next look comes soon
-                log.exception("a look for news has failed")
-            else:
-                self._hand_out(parts, valid)
+            await self._looked()
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def _hand_out(self, parts: list[Part], valid: set[int]) -> None:
-        self._newest = max([self._newest, *(part.number for part in parts)])
-        self._told |= {part.sweep: part for part in parts if part.sweep and not part.number}
+    async def _looked(self) -> bool:
+        """Look once, and tell all streams; False where that has failed."""
+        async with self._look_lock:
+            try:
+                news = await run_in_threadpool(self._news, self._newest, self._told)
+            except Exception:  # the next look comes soon
+                log.exception("a look for news has failed")
+                return False
+            self._hand_out(news)
+            return True
+
+    def _hand_out(self, news: _News) -> None:
+        self._newest = max([self._newest, *(part.number for part in news.parts)])
+        self._told, self._version = news.told, news.version
         for stream in self._streams:
-            stream.tell(parts)
-            if stream.token not in valid:
+            stream.tell(news.parts)
+            if stream.token not in news.valid:
                 stream.ended = True
                 stream.news.set()
 
-    def _news(self, newest: int, told: dict[str, Part]) -> tuple[list[Part], set[int]]:
-        """Return what has happened since the last look, and the tokens that open something."""
-        parts = self._after(newest, None)
-        for sweep, progress in self._desk.board.progress.items():
-            if sweep in told and told[sweep].version == progress.version:
-                continue
-            row = self._desk.ledger.sweeps.find(sweep)
-            if row is not None:
-                text = SweepNews.of(self._desk.see(row)).model_dump_json()
-                encoded = f"event: progress\ndata: {text}\n\n".encode()
-                parts.append(Part(sweep, 0, encoded, progress.version))
-        return parts, self._desk.ledger.people.valid()
+    @property
+    def _version_now(self) -> object:
+        return self._desk.ledger.version, self._desk.board.version
+
+    def _is_up_to_date(self) -> bool:
+        """Whether nothing can have happened since the last look; it waits for nobody."""
+        try:
+            return self._version == self._version_now
+        except PacksweepError:
+            return False
+
+    def _news(self, newest: int, told: dict[str, Part]) -> _News:
+        """Return what has happened since the last look."""
+        version = self._version_now  # before what is read, which may be newer
+        valid, board = self._desk.ledger.people.valid(), self._desk.board
+        if version == self._version:
+            return _News([], told, version, valid)
+        now = {sweep: part for sweep in board.progress if (part := self._told_of(sweep, told))}
+        changed = [part for sweep, part in now.items() if _is_news(part, told.get(sweep))]
+        events = self._after(newest, None)
+        is_whole = len(events) < _MOST_PAST  # else the next look finds more
+        return _News(events + changed, now, version if is_whole else None, valid)
+
+    def _told_of(self, sweep: str, told: dict[str, Part]) -> Part | None:
+        """Return how a sweep stands, what was told where that is it; None where there is none."""
+        row = self._desk.ledger.sweeps.find(sweep)
+        if row is None:
+            return None
+        seen, known = self._desk.see(row), told.get(sweep)
+        if known is not None and known.seen == seen:
+            return known
+        text = f"event: progress\ndata: {_one_line(SweepNews.of(seen))}\n\n"
+        return Part(sweep, 0, text.encode(), seen)
 
     def _after(self, number: int, sweep: str | None, most: int = _MOST_PAST) -> list[Part]:
         return [
@@ -237,5 +298,24 @@ class Broadcast:
         ]
 
 
+def _is_news(part: Part, told: Part | None) -> bool:
+    """Whether progress is told to those who follow already.
+
+    Not for a place, or tasks under way, alone: these change all the time, and what is shown is
+    drawn anew with each. Who begins to follow is told how they are.
+    """
+    if told is None or part.seen is None or told.seen is None:
+        return True
+    one, other = part.seen, told.seen
+    is_same = one.state == other.state and one.row == other.row
+    return not is_same or one.progress.version != other.progress.version
+
+
 def _event_text(event: EventOut) -> bytes:
-    return f"id: {event.id}\nevent: {event.kind}\ndata: {event.model_dump_json()}\n\n".encode()
+    return f"id: {event.id}\nevent: {event.kind}\ndata: {_one_line(event)}\n\n".encode()
+
+
+def _one_line(told: BaseModel) -> str:
+    """Return JSON without ends of lines, of which some readers know more than the standard."""
+    text = told.model_dump_json()
+    return text if text.isascii() else text.translate(_LINE_ENDS)

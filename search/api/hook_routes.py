@@ -46,7 +46,7 @@ def remove(number: Number, desk: TheDesk, caller: Submitter) -> None:
 @router.post("/hooks/{number}/test")
 def send_test(number: Number, desk: TheDesk, caller: Submitter) -> DeliveryOut:
     """Send an event of the kind `test` now, once, and return how that went."""
-    return DeliveryOut.of(desk.hooks.test(_hook(desk, caller, number)))
+    return DeliveryOut.of(desk.hooks.test(caller, _hook(desk, caller, number)))
 
 
 @router.get("/hooks/{number}/deliveries")

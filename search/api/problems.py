@@ -1,7 +1,7 @@
 """Problems with requests, as RFC 9457 has them, with the same messages as the command line."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,9 +13,8 @@ from starlette.exceptions import HTTPException
 
 from model.errors import PacksweepError, UsageError
 from search.errors import RunFolderError, StoreError
-from search.ledger import RepeatedKeyError
+from search.ledger import DeletedSweepError, RepeatedKeyError
 from search.output import visible
-from search.service import ForbiddenError
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class ConflictError(Exception):
 
 def _status_of(error: Exception) -> int:
     kinds: Sequence[tuple[type[Exception], int]] = (
-        (ForbiddenError, 403),
+        (DeletedSweepError, 409),
         (RepeatedKeyError, 422),
         (RunFolderError, 404),
         (UsageError, 422),
@@ -105,9 +104,17 @@ def _told(error: Mapping[str, Any]) -> str:
     return f"{where}: {message}" if where else message
 
 
+_STATUSES = (400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": HTTPStatus(status).phrase,
-             "content": {MEDIA_TYPE: {}}}
-    for status in (401, 403, 404, 408, 409, 413, 422, 429, 503)
-}  # fmt: skip
+    status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in _STATUSES
+}
 """The problems that any route may answer with, for its description."""
+
+
+def described_as_problems(responses: MutableMapping[str, Any]) -> None:
+    """Say of the problems of a route how they travel, which FastAPI takes for plain JSON."""
+    for status in _STATUSES:
+        content = responses.get(str(status), {}).get("content", {})
+        if "application/json" in content:
+            content[MEDIA_TYPE] = content.pop("application/json")

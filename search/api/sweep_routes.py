@@ -24,7 +24,7 @@ from search.api.problems import PROBLEMS, ConflictError, UnknownSweepError
 from search.api.standing import sweep_status
 from search.ledger import Caller, SweepRow
 from search.schemas import Status
-from search.service import Desk, Request
+from search.service import Desk
 from search.session import plan_of, plan_text
 
 router = APIRouter(tags=["sweeps"], responses=PROBLEMS, route_class=OneMeaning)
@@ -58,13 +58,11 @@ def submit(
     sweep: SweepIn, desk: TheDesk, caller: Submitter, response: Response, key: Key = None
 ) -> SweepOut:
     """Submit a sweep."""
-    return _submitted(desk, caller, sweep.request, key, response)
+    return _submitted(desk, desk.submit(caller, sweep.request, key), response)
 
 
-def _submitted(
-    desk: Desk, caller: Caller, request: Request, key: str | None, response: Response
-) -> SweepOut:
-    row, is_new = desk.submit(caller, request, key)
+def _submitted(desk: Desk, submitted: tuple[SweepRow, bool], response: Response) -> SweepOut:
+    row, is_new = submitted
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/sweeps/{row.id}"
     return SweepOut.of(desk.see(row))
@@ -76,13 +74,12 @@ def plan(sweep: SweepIn, desk: TheDesk, caller: Submitter) -> Plan:
     del caller
     checked = desk.requests.check(sweep.request)
     planned = desk.requests.plan(checked, max(1, int(desk.board.cores)))
-    ahead = [row for row in desk.ledger.sweeps.live() if row.priority >= sweep.priority]
     return Plan(
         total=checked.config.total,
         dataset={"name": checked.data.name, "fingerprint": checked.data.fingerprint},
         text=plan_text(planned),
         plan=plan_of(planned, pathlib.Path(sweep.name or checked.config.name)),
-        position=len(ahead) + 1,
+        position=desk.place(sweep.priority),
     )
 
 
@@ -165,8 +162,11 @@ def clone(
     key: Key = None,
 ) -> SweepOut:
     """Submit a sweep again with other values; what the first has trained is taken over."""
-    request = desk.cloned(row_of(desk, sweep), changes.model_dump(exclude_none=True))
-    return _submitted(desk, caller, request, key, response)
+    try:
+        made = desk.clone(caller, sweep, changes.model_dump(exclude_none=True), key)
+    except KeyError:
+        raise UnknownSweepError(sweep) from None
+    return _submitted(desk, made, response)
 
 
 @router.delete("/sweeps/{sweep}")

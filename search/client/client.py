@@ -12,7 +12,7 @@ import httpx2
 
 from model.errors import PacksweepError, UsageError
 from search.client.hooks import Hooks
-from search.client.stream import Told, told_by
+from search.client.stream import Reader, Told, lines_of
 from search.command import program
 from search.errors import ConfigError
 
@@ -208,7 +208,18 @@ class Client:
         With ``dry_run`` they are only counted.
         """
         params = {"dry_run": dry_run}
-        return int(self._json("DELETE", f"sweeps/{sweep}", params=params)["bytes"])
+        found = self.ask("DELETE", f"sweeps/{sweep}", params=params, deletes=not dry_run)
+        return self._freed(sweep) if found is None else int(found["bytes"])
+
+    def _freed(self, sweep: str) -> int:
+        """Return what the deletion of a sweep has freed, of which the answer was lost."""
+        params: dict[str, Any] = {"sweep": sweep, "limit": 1000, "after": 0}
+        while events := self.ask("GET", "events/past", params=params):
+            for event in events:
+                if event["kind"] == "deleted":
+                    return int(event["detail"]["bytes"])
+            params["after"] = events[-1]["id"]
+        raise ServiceError(f"There is no sweep {sweep}.", 404)
 
     def wait(self, sweep: str, seconds: float = 0.5) -> dict[str, Any]:
         """Return a sweep once it has ended, looking every so many seconds."""
@@ -267,25 +278,30 @@ class Client:
             The number of an event: those after it come first.
         """
         params = {} if sweep is None else {"sweep": sweep}
-        failures = 0
+        reader, failures = Reader(after), 0
         while True:
-            headers = {} if after is None else {"Last-Event-ID": str(after)}
+            known = reader.after
+            headers = {} if known is None else {"Last-Event-ID": str(known)}
+            pause = _PAUSE_SECONDS * 2**failures
             try:
                 with self._http.stream(
                     "GET", "events", params=params, headers=headers, timeout=60.0
                 ) as answer:
-                    if answer.status_code != 200:
+                    if answer.status_code == 200:
+                        failures = 0
+                        yield from reader.told(lines_of(answer.iter_bytes()))
+                        pause = _PAUSE_SECONDS  # it has ended, which the next one may do too
+                    else:
                         answer.read()
-                        raise _refused(answer)
-                    failures = 0
-                    for told in told_by(answer.iter_lines()):
-                        after = told.id if told.id is not None else after
-                        yield told
+                        failures += 1
+                        if answer.status_code not in _AGAIN or failures == _ATTEMPTS:
+                            raise _refused(answer)
+                        pause = _wait_of(answer, pause)
             except httpx2.TransportError as error:
                 failures += 1
                 if failures == _ATTEMPTS:
                     raise self._unreachable(error) from error
-                time.sleep(_PAUSE_SECONDS * 2**failures)
+            time.sleep(pause)
 
     # --- Data sets.
 
@@ -302,9 +318,12 @@ class Client:
     # --- How it is asked.
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
-        """Send a request to a path of the API, and return what the JSON of its answer says."""
+        """Send a request to a path of the API, and return what the JSON of its answer says.
+
+        None where there is none: the answer to what has ``deletes`` may be that it was done before.
+        """
         answer = self._send(method, path, **options)
-        if answer.status_code == 204:
+        if answer.status_code in {204, 404}:
             return None
         return _read(answer.content, self.url)
 
@@ -319,6 +338,7 @@ class Client:
         parts: Callable[[], Iterator[bytes]] | None = None,
         *,
         again: bool = True,
+        deletes: bool = False,
         **options: Any,
     ) -> httpx2.Response:
         if "json" in options:
@@ -338,7 +358,9 @@ class Client:
                 time.sleep(_wait_of(answer, _PAUSE_SECONDS * 2**attempt))
                 continue
             break
-        if answer.is_error:
+        # The answer to an attempt before this one may have been lost: what it deleted is gone.
+        is_gone = deletes and attempt > 0 and answer.status_code == 404
+        if answer.is_error and not is_gone:
             raise _refused(answer)
         return answer
 

@@ -60,7 +60,7 @@ class Hooks:
 
     def remove(self, hook: int) -> None:
         """Remove a hook; nothing more is sent to it."""
-        self._client.ask("DELETE", f"hooks/{hook}")
+        self._client.ask("DELETE", f"hooks/{hook}", deletes=True)
 
     def deliveries(self, hook: int) -> Told:
         """Return what was sent to a hook and what is on its way, the newest first."""

@@ -11,7 +11,13 @@ from search.ledger.leases import LeaseRow, Leases
 from search.ledger.ledger import Ledger
 from search.ledger.people import ADMIN, ROLES, SUBMITTER, VIEWER, Caller, People, TokenRow
 from search.ledger.queues import Queues
-from search.ledger.sweeps import RepeatedKeyError, Submission, SweepRow, Sweeps
+from search.ledger.sweeps import (
+    DeletedSweepError,
+    RepeatedKeyError,
+    Submission,
+    SweepRow,
+    Sweeps,
+)
 
 __all__ = [
     "ADMIN",
@@ -21,6 +27,7 @@ __all__ = [
     "Act",
     "Caller",
     "Database",
+    "DeletedSweepError",
     "Delivery",
     "Event",
     "Events",

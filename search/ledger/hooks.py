@@ -10,8 +10,8 @@ from typing import Any
 
 from search.ledger.database import Database
 
-# The newest deliveries of a hook that have come to their end and are kept.
-_KEPT = 100
+# The newest deliveries of a hook that have come to their end and are kept, and those that wait.
+_KEPT, _WAITING = 100, 1000
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,27 @@ class Hooks:
         for hook in self.all(person):
             if kind in hook.kinds:
                 self._insert(f"event_{event}_{hook.id}", hook.id, kind, body, self._now())
+                self._give_up(hook.id)
+
+    def _give_up(self, hook: int) -> None:
+        """Give up the oldest deliveries of a hook, where more wait than may."""
+        given_up = self._database.write(
+            "update delivery set due_at = null, outcome = ? where hook = ? and due_at is not null"
+            " and number <= (select number from delivery where hook = ? and due_at is not null"
+            " order by number desc limit 1 offset ?)",
+            (f"given up: {_WAITING:,} newer ones wait", hook, hook, _WAITING),
+        )
+        if given_up.rowcount:
+            self._forget(hook)
+
+    def _forget(self, hook: int) -> None:
+        """Keep the newest deliveries of a hook alone, of those that have come to their end."""
+        self._database.write(
+            "delete from delivery where hook = ? and due_at is null and number <="
+            " (select number from delivery where hook = ? and due_at is null"
+            " order by number desc limit 1 offset ?)",
+            (hook, hook, _KEPT),
+        )
 
     def test(self, hook: Hook) -> Delivery:
         """Return a delivery that tells of nothing, for whoever asks to send it at once."""
@@ -133,12 +154,11 @@ class Hooks:
             (name, hook, kind, body, due_at),
         )
 
-    def due(self, limit: int) -> list[Delivery]:
+    def due(self) -> list[Delivery]:
         """Return the deliveries that are to be tried now, one of each hook, the oldest first."""
         rows = self._database.rows(
-            "select *, min(number) from delivery where due_at <= ? group by hook"
-            " order by number limit ?",
-            (self._now(), limit),
+            "select *, min(number) from delivery where due_at <= ? group by hook order by number",
+            (self._now(),),
         )
         return [_delivery(row) for row in rows]
 
@@ -153,11 +173,7 @@ class Hooks:
                 " where name = ? and attempts = ?",
                 (delivery.attempts + 1, outcome, due_at, delivery.id, delivery.attempts),
             )
-            self._database.write(
-                "delete from delivery where hook = ? and due_at is null and number not in"
-                " (select number from delivery where hook = ? order by number desc limit ?)",
-                (delivery.hook, delivery.hook, _KEPT),
-            )
+            self._forget(delivery.hook)
 
     def delivery(self, name: str) -> Delivery:
         """Return a delivery.

@@ -126,6 +126,10 @@ class RepeatedKeyError(UsageError):
     """An idempotency key was used before, for something else."""
 
 
+class DeletedSweepError(UsageError):
+    """What an idempotency key stands for was deleted."""
+
+
 class Sweeps:
     """All sweeps that were ever submitted.
 
@@ -167,11 +171,13 @@ class Sweeps:
         ------
         RepeatedKeyError
             If the idempotency key was used for another request.
+        DeletedSweepError
+            If that sweep was deleted.
         """
         if key is None:
             return None
         row = self._database.row(
-            f"select request_digest, {_COLUMNS} from sweep"  # noqa: S608 - names of columns
+            f"select request_digest, removed_at, {_COLUMNS} from sweep"  # noqa: S608 - names of columns
             " where person = ? and idempotency_key = ?",
             (person, key),
         )
@@ -181,6 +187,11 @@ class Sweeps:
             raise RepeatedKeyError(
                 f"The idempotency key {key!r} was used for another request. Give each request "
                 "its own key."
+            )
+        if row["removed_at"] is not None:
+            raise DeletedSweepError(
+                f"The sweep {row['id']}, which was submitted under the idempotency key {key!r}, "
+                "was deleted. To submit it again, give a new key."
             )
         return _sweep(row)
 
@@ -227,6 +238,14 @@ class Sweeps:
     def live(self) -> list[SweepRow]:
         """Return the sweeps that have not ended, in the order of their submission."""
         return self._select("ended is null and removed_at is null order by place")
+
+    def live_of(self, person: str) -> int:
+        """Return how many sweeps of somebody have not ended."""
+        row = self._database.row(
+            "select count(*) from sweep where ended is null and removed_at is null and person = ?",
+            (person,),
+        )
+        return int(row[0]) if row else 0
 
     def ended_before(self, moment: float) -> list[SweepRow]:
         """Return the sweeps that ended before a moment, in seconds since 1970."""

@@ -1,11 +1,11 @@
 """What is in no row of the ledger: how the sweeps that are open go, as of one moment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from search.ledger import SweepRow
-from search.queue import RUN, STOP, Wait, actual_state
+from search.queue import QUEUED, RUN, STOP, Wait, actual_state
 from search.service.progress import Progress
 
 
@@ -90,6 +90,19 @@ class Board:
         """Return the place of a sweep among those that wait, from 1; None where it does not."""
         wait = self.waits.get(row.id) if row.ended is None and row.wanted == RUN else None
         return wait.position if wait else None
+
+    def ahead(self, rows: Iterable[SweepRow], priority: int) -> int:
+        """Return how many sweeps wait before one of a priority that is submitted now.
+
+        Those that run wait too where they have more tasks than cores; those that are paused or
+        being ended do not.
+        """
+        return sum(
+            row.priority >= priority
+            and row.wanted == RUN
+            and (row.id in self.waits or self.state(row) == QUEUED)
+            for row in rows
+        )
 
 
 @dataclass(frozen=True)

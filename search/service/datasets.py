@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from model.data.dataset import Dataset
 from model.data.found import Reading
@@ -58,8 +59,10 @@ class DataSets:
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder, self._limits = folder, limits
-        # One thread loads at a time: who waits finds what the other has loaded.
+        # Held around the dictionaries alone, never while anything is read.
         self._lock = threading.Lock()
+        # Of each data set that is loaded: held by who does so, and who waits finds it loaded.
+        self._loading: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._kept: OrderedDict[str, Dataset] = OrderedDict()
 
     def resolve(self, named: str) -> str:
@@ -102,14 +105,18 @@ class DataSets:
         reading = settings.to_reading()
         key = json.dumps([named, _stamp(named), asdict(reading)])
         with self._lock:
-            if key in self._kept:
+            loading = self._loading.setdefault(key, threading.Lock())
+        with loading:
+            with self._lock:
+                data = self._kept.get(key)
+            if data is None:
+                data = load_dataset(named, reading, notify=lambda _: None)
+            with self._lock:
+                self._kept[key] = data
                 self._kept.move_to_end(key)
-                return self._kept[key]
-            data = load_dataset(named, reading, notify=lambda _: None)
-            self._kept[key] = data
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-            return data
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+        return data
 
     @contextmanager
     def receiving(self, name: str) -> Iterator[tuple[Path, "hashlib._Hash"]]:

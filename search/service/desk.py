@@ -1,12 +1,14 @@
 """What people ask of a service: written down, for whoever runs the sweeps to act on."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from search.errors import ConfigError
 from search.ledger import ADMIN, Caller, Ledger, SweepRow
-from search.queue import RUN, Queue, ends_with
+from search.queue import CANCEL, PAUSE, RUN, STOP, Queue
 from search.record import RunFolder
 from search.service.board import Board, Seen
 from search.service.datasets import DataSets
@@ -15,11 +17,20 @@ from search.service.forgetting import size_of
 from search.service.hooks import Hooks
 from search.service.limits import Limits
 from search.service.progress import Progress, read_progress
-from search.service.requests import KEPT, Checked, Request, Requests
+from search.service.requests import KEPT, Checked, Request, Requests, digest_of
 from search.view import TrialTables
 
 PRIORITIES = range(-1000, 1001)
 """What a priority may be."""
+
+# Why what has not ended is not deleted, by what is wanted of it.
+_NOT_ENDED = {
+    RUN: "has not ended; cancel it before.",
+    PAUSE: "has not ended; cancel it before.",
+    STOP: "is being stopped: its last tasks and the training of its model may take minutes. Wait "
+    "for its end, or cancel it before.",
+    CANCEL: "is only just ending. Try again in a moment.",
+}
 
 
 class Runner(Protocol):
@@ -68,10 +79,6 @@ class Desk:
         # What was read of sweeps that the runner has not opened yet, by their identity.
         self._read: dict[str, Progress] = {}
 
-    def close(self) -> None:
-        """Close connections; the ledger is whoever's opened it."""
-        self.hooks.close()
-
     @property
     def board(self) -> Board:
         """How what is open goes."""
@@ -96,10 +103,37 @@ class Desk:
         self._check_place(caller, request)
         return self._submit(caller, self.requests.check(request), key)
 
+    def clone(
+        self, caller: Caller, sweep: str, changes: Mapping[str, Any], key: str | None
+    ) -> tuple[SweepRow, bool]:
+        """Submit a sweep again with changes; see `cloned`.
+
+        The same changes of the same sweep under the same key are the same clone, whatever has
+        become of the first sweep since.
+
+        Returns
+        -------
+        row : SweepRow
+        is_new : bool
+
+        Raises
+        ------
+        KeyError
+            If there is no such sweep.
+        UsageError
+            If the clone cannot be trained, or is not allowed.
+        """
+        asked = f"clone {sweep} {json.dumps(changes, sort_keys=True)}"
+        known = self.ledger.sweeps.repeated(caller.person, key, digest_of(asked))
+        if known:
+            return known, False
+        request = replace(self.cloned(self.ledger.sweeps.get(sweep), changes), asked=asked)
+        return self.submit(caller, request, key)
+
     def _check_place(self, caller: Caller, request: Request) -> None:
         self.ledger.queues.check(request.queue)
         _check_priority(request.priority)
-        waiting = sum(row.person == caller.person for row in self.ledger.sweeps.live())
+        waiting = self.ledger.sweeps.live_of(caller.person)
         if waiting >= self.limits.sweeps:
             raise ConfigError(
                 f"{caller.person} has {waiting} sweeps that have not ended, which is the most that "
@@ -113,14 +147,17 @@ class Desk:
             return str(self._runs / f"{name}-{sweep}")
 
         with self.ledger.transaction():
-            self.ledger.queues.check(checked.request.queue)  # it may have been removed meanwhile
+            # Again: what was checked before may be another now, and the same request have come.
+            known = self.ledger.sweeps.repeated(caller.person, key, checked.request.digest)
+            if known:
+                return known, False
+            self._check_place(caller, checked.request)
             self._enter(caller.person)
-            row, is_new = self.ledger.sweeps.submit(checked.submission(caller.person, key, folder))
-            if is_new:
-                self.ledger.events.record(caller, "submit", row.id)
-                self.ledger.events.add(row.id, row.person, "submitted", total=row.total)
+            row, _ = self.ledger.sweeps.submit(checked.submission(caller.person, key, folder))
+            self.ledger.events.record(caller, "submit", row.id)
+            self.ledger.events.add(row.id, row.person, "submitted", total=row.total)
         self._runner.wake()
-        return row, is_new
+        return row, True
 
     def _enter(self, person: str) -> None:
         """Count to somebody who had nothing to run what others have used meanwhile."""
@@ -153,29 +190,36 @@ class Desk:
         """
         if moved.get("priority") is not None:
             _check_priority(moved["priority"])
+        said = {
+            name: value for name, value in {"wanted": wanted, **moved}.items() if value is not None
+        }
         with self.ledger.transaction():
             row = before = self.ledger.sweeps.get(sweep)
             self._allow(caller, before, "change")
             if moved.get("queue") is not None:
                 self.ledger.queues.check(moved["queue"])
-            if wanted is not None:
+            # What is so already is not written: nobody is told of it.
+            is_held_up = before.ended is None and before.reason
+            if wanted is not None and (wanted != before.wanted or is_held_up):
                 if wanted == RUN != before.wanted:
                     self._enter(before.person)
                 row = self.ledger.sweeps.want(sweep, wanted)
-            if any(value is not None for value in moved.values()):
+            if any(name in said and said[name] != getattr(before, name) for name in moved):
                 row = self.ledger.sweeps.move(sweep, **moved)
-            asked = {"wanted": wanted, **moved}
-            said = {name: value for name, value in asked.items() if value is not None}
-            self.ledger.events.record(caller, f"change {said}", sweep)
-            self.ledger.events.add(sweep, row.person, "changed", by=caller.person, **said)
-        self._runner.wake(sweep)
+            if row != before:
+                self.ledger.events.record(caller, f"change {said}", sweep)
+                self.ledger.events.add(sweep, row.person, "changed", by=caller.person, **said)
+        if said:
+            self._runner.wake(sweep)
         return row
 
     def _allow(self, caller: Caller, row: SweepRow, verb: str) -> None:
         if caller.person != row.person and not caller.may(ADMIN):
             raise ForbiddenError(
                 f"The sweep {row.id} is {row.person}'s; {caller.person} cannot {verb} it. Ask "
-                f"{row.person}, or an administrator."
+                f"{row.person}, or an administrator.",
+                verb,
+                row.id,
             )
 
     def remove(self, caller: Caller, sweep: str, *, dry_run: bool = False) -> int:
@@ -201,9 +245,9 @@ class Desk:
         """
         row = self.ledger.sweeps.get(sweep)
         self._allow(caller, row, "delete")
-        if row.ended is None and not ends_with(row.wanted):
-            raise ConfigError(f"The sweep {sweep} has not ended; cancel it before.")
-        if dry_run and row.ended is not None:
+        if row.ended is None:
+            raise ConfigError(f"The sweep {sweep} {_NOT_ENDED[row.wanted]}")
+        if dry_run:
             return size_of(Path(row.folder))
         freed = self._runner.remove(caller, sweep)
         self._read.pop(sweep, None)
@@ -216,16 +260,24 @@ class Desk:
         ----------
         row : SweepRow
         changes : mapping
-            ``space`` with hyperparameters that have other values, ``settings`` with other keys of
-            the grid file, ``name``, ``queue`` and ``priority``; what is left out stays.
+            ``space`` with hyperparameters that have other values, in each table of the space that
+            has them, or with all tables, ``settings`` with other keys of the grid file, ``name``,
+            ``queue`` and ``priority``; what is left out stays.
+
+        Raises
+        ------
+        ConfigError
+            If no table has a hyperparameter that is to have other values.
         """
-        table = {**row.settings, "dataset": row.dataset["named"], **changes.get("settings", {})}
-        name = table.pop("name", row.name)
+        # Its name may be another than that which it was submitted by.
+        kept = {**row.settings, "name": row.name, "dataset": row.dataset["named"]}
+        table = {**kept, **changes.get("settings", {})}
+        name = table.pop("name")
         trainer = table.get("trainer")
         if isinstance(trainer, Mapping):
             table["trainer"] = trainer.get("name", "")
-        if (space := changes.get("space")) and isinstance(table["space"], Mapping):
-            table["space"] = {**table["space"], **space}
+        if space := changes.get("space"):
+            table["space"] = _changed_space(table["space"], space)
         return Request(
             grid=table,
             name=changes.get("name", name),
@@ -245,7 +297,9 @@ class Desk:
             If a sweep that has not ended needs it.
         """
         if not caller.may(ADMIN):
-            raise ForbiddenError(f"Only an administrator may remove uploads such as {name}.")
+            raise ForbiddenError(
+                f"Only an administrator may remove uploads such as {name}.", "remove", name
+            )
         needing = [row.id for row in self.ledger.sweeps.live() if row.dataset["named"] == name]
         if needing:
             raise ConfigError(f"{name} is needed by {', '.join(needing)}, which have not ended.")
@@ -278,9 +332,24 @@ class Desk:
         folder = Path(row.folder)
         if not RunFolder(folder).began:
             return {"trials": 0, "from": []}
-        sources = self.tables.get(folder).sources()
-        runs = {Path(source.partition(",")[0]).name for source in sources if "/" in source}
+        return self.tables.small(folder, "shared", lambda: self._shared(folder))
+
+    def _shared(self, folder: Path) -> dict[str, Any]:
+        manifest = RunFolder(folder).existing_manifest()
+        if not manifest.reuse:  # which is so of most: their logs need not be read
+            return {"trials": 0, "from": []}
+        # A sampler's repeated trials have a source too, which is no path.
+        sources = {
+            source: count
+            for source, count in self.tables.get(folder, manifest).sources().items()
+            if "/" in source
+        }
+        runs = {Path(source.partition(",")[0]).name for source in sources}
         return {"trials": sum(sources.values()), "from": sorted(runs)}
+
+    def place(self, priority: int) -> int:
+        """Return the place that a sweep would have among those that wait, were it submitted now."""
+        return self.board.ahead(self.ledger.sweeps.live(), priority) + 1
 
     def see(self, row: SweepRow) -> Seen:
         """Return a sweep as people see it."""
@@ -296,6 +365,22 @@ class Desk:
         if known is None:
             self._read[row.id] = known = read_progress(Path(row.folder))
         return known
+
+
+def _changed_space(space: Any, changes: Any) -> Any:
+    """Return a space, which is a table or several, with other values of some hyperparameters."""
+    if not isinstance(changes, Mapping) or not isinstance(space, Mapping | list | tuple):
+        return changes  # all of it; whether it is a space is said where grids are checked
+    if isinstance(space, Mapping):
+        return {**space, **changes}
+    tables = [dict(table) for table in space]
+    known = dict.fromkeys(name for table in tables for name in table)
+    if unknown := [name for name in changes if name not in known]:
+        raise ConfigError(
+            f"The space has {len(tables)} tables, and none of them has {', '.join(unknown)}; they "
+            f"have {', '.join(known)}. Change one of these, or give all tables as a list."
+        )
+    return [{name: changes.get(name, values) for name, values in t.items()} for t in tables]
 
 
 def _check_priority(priority: int) -> None:

@@ -5,7 +5,18 @@ from search.errors import StoreError
 
 
 class ForbiddenError(UsageError):
-    """Somebody asks for what the token does not allow."""
+    """Somebody asks for what the token does not allow.
+
+    Parameters
+    ----------
+    message : str
+    verb, target : str
+        What was asked, for the audit.
+    """
+
+    def __init__(self, message: str, verb: str, target: str) -> None:
+        super().__init__(message)
+        self.verb, self.target = verb, target
 
 
 class LineError(StoreError):

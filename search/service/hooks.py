@@ -4,10 +4,13 @@ import base64
 import hashlib
 import hmac
 import logging
+import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
+from contextlib import contextmanager
+from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 
@@ -20,9 +23,14 @@ log = logging.getLogger(__name__)
 MOST_HOOKS = 20
 """Hooks of one person."""
 
-_ANSWER_SECONDS = 5.0
-_AT_A_TIME = 4
+# Until something comes, and until the whole head of the answer has: it may come byte by byte.
+_ANSWER_SECONDS, _WHOLE_SECONDS = 5.0, 10.0
+
+# Deliveries that are tried at a time, and those of one person.
+_AT_A_TIME, _OF_ONE = 8, 2
 _IDLE_SECONDS = 1.0
+
+_PORTS = {"http": 80, "https": 443}
 
 # After the first attempt; twice as long after each other one, up to the most. A day and a half.
 _AGAIN_SECONDS, _AGAIN_MOST, _ATTEMPTS = 5.0, 6 * 3600.0, 18
@@ -57,6 +65,43 @@ def next_attempt(attempts: int, now: float) -> float | None:
     return now + min(_AGAIN_SECONDS * 2.0 ** (attempts - 1), _AGAIN_MOST)
 
 
+def next_ones(
+    due: Iterable[Delivery], owners: Mapping[int, str], busy: Iterable[int]
+) -> list[Delivery]:
+    """Return the deliveries that are tried now, beside those to hooks that are busy.
+
+    One of each hook at a time, and few of one person: whose hosts are silent delays nobody else.
+
+    Parameters
+    ----------
+    due : iterable of Delivery
+        One of each hook, the oldest first.
+    owners : mapping of int to str
+        Whose each hook is; one that is not there was removed.
+    busy : iterable of int
+        The hooks to which something is on its way.
+
+    Examples
+    --------
+    >>> due = [Delivery(str(hook), hook, "done", "", 0, 0.0, "") for hook in (1, 2, 3, 4)]
+    >>> owners = {1: "ann", 2: "ann", 3: "ann", 4: "bob"}
+    >>> [delivery.hook for delivery in next_ones(due, owners, busy=[])]
+    [1, 2, 4]
+    """
+    taken = set(busy)
+    of_each = Counter(owners[hook] for hook in taken if hook in owners)
+    found = []
+    for delivery in due:
+        person = owners.get(delivery.hook)
+        if len(taken) == _AT_A_TIME:
+            break
+        if person is not None and delivery.hook not in taken and of_each[person] < _OF_ONE:
+            found.append(delivery)
+            taken.add(delivery.hook)
+            of_each[person] += 1
+    return found
+
+
 class Hooks:
     """The hooks of a service, and the thread that sends to them.
 
@@ -76,13 +121,18 @@ class Hooks:
         hosts: Sequence[str],
         transport: Callable[[], httpx2.BaseTransport] | None = None,
     ) -> None:
-        self._ledger, self._hosts = ledger, hosts
+        self._ledger, self._hosts = ledger, [host.lower() for host in hosts]
         self._transport = transport
-        # One for all threads, made under the lock when the first thing is sent: to read the
-        # certificates takes longer than all else that a service starts with.
-        self._client: httpx2.Client | None = None
+        # One for all, made under the lock when the first thing is sent: to read the certificates
+        # takes longer than all else that a service starts with.
+        self._certificates: ssl.SSLContext | None = None
         self._making = threading.Lock()
         self._stopping = threading.Event()
+        # The hooks to which something is on its way, changed under the lock.
+        self._busy: set[int] = set()
+        self._changing = threading.Lock()
+        # Set when one is not busy any more, or all ends.
+        self._news = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hooks", daemon=True)
 
     def start(self) -> None:
@@ -92,25 +142,31 @@ class Hooks:
     def stop(self) -> None:
         """End; what was not sent is sent after the next start."""
         self._stopping.set()
+        self._news.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.close()
 
-    def close(self) -> None:
-        """Close connections."""
-        with self._making:
-            if self._client is not None:
-                self._client.close()
-
-    def _http(self) -> httpx2.Client:
-        """Return the connections, which are none yet until something is sent."""
-        with self._making:
-            if self._client is None:
-                self._client = httpx2.Client(
-                    timeout=_ANSWER_SECONDS, follow_redirects=False,
-                    transport=self._transport() if self._transport else None,
-                )  # fmt: skip
-            return self._client
+    @contextmanager
+    def _connected(self) -> Iterator[httpx2.Client]:
+        """Give a connection that is cut when it has taken long enough, whatever comes over it."""
+        if self._transport:
+            client = httpx2.Client(transport=self._transport())
+        else:
+            with self._making:
+                self._certificates = self._certificates or httpx2.create_ssl_context()
+            client = httpx2.Client(verify=self._certificates, timeout=_ANSWER_SECONDS)
+        late = threading.Timer(_WHOLE_SECONDS, client.close)
+        late.daemon = True
+        late.start()
+        try:
+            yield client
+        except Exception as error:
+            if late.finished.is_set():
+                raise TimeoutError(f"no whole answer within {_WHOLE_SECONDS:g} s") from error
+            raise
+        finally:
+            late.cancel()
+            client.close()
 
     # --- What people ask.
 
@@ -133,7 +189,7 @@ class Hooks:
     def _check(self, url: str) -> None:
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
+            host, names = parts.hostname or "", _names(parts)
         except ValueError:
             raise ConfigError(f"{url!r} is not an address.") from None
         if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
@@ -141,7 +197,7 @@ class Hooks:
                 f"{url!r} is not an address of a hook; give one such as https://host/path, "
                 "without a login."
             )
-        if not {host, f"{host}:{port}"} & set(self._hosts):
+        if not names & set(self._hosts):
             known = ", ".join(self._hosts) or "none"
             raise ConfigError(
                 f"Hooks at {host} are not allowed; the administrator allows hosts with "
@@ -160,7 +216,7 @@ class Hooks:
         """
         hook = self._ledger.hooks.get(number)
         if hook.person != caller.person and not caller.may(ADMIN):
-            raise ForbiddenError(f"The hook {number} is {hook.person}'s.")
+            raise ForbiddenError(f"The hook {number} is {hook.person}'s.", "hook", str(number))
         return hook
 
     def remove(self, caller: Caller, hook: Hook) -> None:
@@ -169,8 +225,9 @@ class Hooks:
             self._ledger.hooks.remove(hook.id)
             self._ledger.events.record(caller, "remove hook", hook.url)
 
-    def test(self, hook: Hook) -> Delivery:
+    def test(self, caller: Caller, hook: Hook) -> Delivery:
         """Send something now, once, and return how that went."""
+        self._ledger.events.record(caller, "test hook", hook.url)
         delivery = self._ledger.hooks.test(hook)
         self._ledger.hooks.tried(delivery, self._send(hook, delivery)[1], None)
         return self._ledger.hooks.delivery(delivery.id)
@@ -180,15 +237,42 @@ class Hooks:
     def _run(self) -> None:
         with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="hooks") as pool:
             while not self._stopping.is_set():
+                self._news.clear()
                 try:
-                    sent = list(pool.map(self._try, self._ledger.hooks.due(_AT_A_TIME)))
+                    began = self._begin(pool)
                 except Exception:  # the next turn looks again
                     log.exception("a turn of the hooks has failed")
-                    sent = []
-                if not sent:
-                    self._stopping.wait(_IDLE_SECONDS)
+                    began = 0
+                if not began and not self._stopping.is_set():
+                    self._news.wait(_IDLE_SECONDS)
+
+    def _begin(self, pool: ThreadPoolExecutor) -> int:
+        """Begin with what is due and has a place; return how much that is."""
+        with self._changing:
+            busy = set(self._busy)  # before the look: what arrives meanwhile looks due
+        due = self._ledger.hooks.due()
+        if not due:
+            return 0
+        owners = {hook.id: hook.person for hook in self._ledger.hooks.all()}
+        found = next_ones(due, owners, busy)
+        with self._changing:
+            self._busy |= {delivery.hook for delivery in found}
+        for delivery in found:
+            pool.submit(self._try, delivery)
+        return len(found)
 
     def _try(self, delivery: Delivery) -> None:
+        try:
+            self._deliver(delivery)
+        except Exception:  # of the ledger: it is due still
+            log.exception("what was sent to a hook cannot be written down")
+            self._stopping.wait(_IDLE_SECONDS)
+        finally:
+            with self._changing:
+                self._busy.discard(delivery.hook)
+            self._news.set()
+
+    def _deliver(self, delivery: Delivery) -> None:
         try:
             hook = self._ledger.hooks.get(delivery.hook)
         except KeyError:
@@ -209,11 +293,22 @@ class Hooks:
         }
         try:
             self._check(hook.url)  # what was allowed may not be any more
-            with self._http().stream(
-                "POST", hook.url, content=delivery.body.encode(), headers=headers
-            ) as answer:  # whose body nobody reads
+            with (
+                self._connected() as http,
+                http.stream(
+                    "POST", hook.url, content=delivery.body.encode(), headers=headers
+                ) as answer,  # whose body nobody reads
+            ):
                 return answer.is_success, f"answered {answer.status_code}"
         except ConfigError as error:
             return False, str(error)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             return False, f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+
+
+def _names(parts: SplitResult) -> set[str]:
+    """Return what an administrator may call the place of an address: its host, or with its port."""
+    host = parts.hostname or ""
+    port = parts.port or _PORTS.get(parts.scheme)
+    shown = f"[{host}]" if ":" in host else host
+    return {host, shown, f"{shown}:{port}"}

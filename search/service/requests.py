@@ -70,6 +70,8 @@ class Request:
         in which a task of the sweep was running.
     queue : str
     priority : int
+    asked : str or None
+        What was said, where it was another thing than all of this: of a clone, its changes.
     """
 
     grid: str | Mapping[str, Any] | None = None
@@ -96,11 +98,14 @@ class Request:
     patience: int | None = None
     queue: str = "all"
     priority: int = 0
+    asked: str | None = None
 
     @property
     def digest(self) -> bytes:
         """A digest that tells it from another request."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).digest()
+        said = asdict(self)
+        asked = said.pop("asked")
+        return digest_of(json.dumps(said, sort_keys=True) if asked is None else asked)
 
     @property
     def options(self) -> Options:
@@ -110,6 +115,11 @@ class Request:
             "products", "pruner", "target", "weights", "missing", "keys", *KEPT,
         )  # fmt: skip
         return Options(**{name: getattr(self, name) for name in names}, progress=False)
+
+
+def digest_of(asked: str) -> bytes:
+    """Return what tells what was asked from what else might be."""
+    return hashlib.sha256(asked.encode()).digest()
 
 
 @dataclass(frozen=True)

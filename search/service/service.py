@@ -150,10 +150,12 @@ class Service:
     def board(self) -> Board:
         """Return how what is open goes."""
         opened = dict(self._open)
+        progress = self._left | {sweep: one.progress for sweep, one in opened.items()}
         return Board(
             cores=self.hub.cores, failure=self.hub.failure, waits=self.hub.waits,
             running=self.hub.running_by_sweep(), used=self.hub.used(),
-            progress=self._left | {sweep: copy(one.progress) for sweep, one in opened.items()},
+            # Copies: what was shown stays as it was, also of one that is opened again.
+            progress={sweep: copy(one) for sweep, one in progress.items()},
             open=frozenset(opened),
             at_work=frozenset(sweep for sweep, one in opened.items() if one.outcome is None),
             waits_for=self._waits_for, most=self.limits.open_sweeps,

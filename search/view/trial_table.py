@@ -2,11 +2,12 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,11 @@ from search.view.ordered import Order, Ranked, Value, by_number, plain
 
 # Tables that are kept in memory, and orders of each.
 _KEPT, _ORDERS = 8, 4
+
+# What is small, of as many runs.
+_SMALL_KEPT = 1000
+
+_T = TypeVar("_T")
 
 _STATE = ("number", "state")
 _REST = ("last_cost", "last_epoch", "seconds", "pack", "node", "attempt", "error", "source")
@@ -245,12 +251,20 @@ class TrialTable:
 
 
 class TrialTables:
-    """Reads the log of a run once for all who look, and again where it has grown."""
+    """Reads the log of a run once for all who look, and again where it has grown.
+
+    Who looks at one run waits for nobody who looks at another one.
+    """
 
     def __init__(self) -> None:
+        # Held around the dictionaries alone, never while anything is read.
         self._lock = threading.Lock()
+        # Of each folder that is being read: held by who does so.
+        self._reading: WeakValueDictionary[Path, threading.Lock] = WeakValueDictionary()
         # By folder: what tells one state of the log from another, the table, and its files by name.
         self._kept: OrderedDict[Path, tuple[object, TrialTable, PartColumns]] = OrderedDict()
+        # By folder and name: the same, and what follows from that log.
+        self._small: OrderedDict[tuple[Path, str], tuple[object, Any]] = OrderedDict()
 
     def get(self, folder: Path, manifest: Manifest | None = None) -> TrialTable:
         """Return the trials of a run.
@@ -269,21 +283,51 @@ class TrialTables:
             If its log cannot be read.
         """
         run = RunFolder(folder)
-        stamp = _stamp(run.trials) if isinstance(run.trials, Path) else None
         with self._lock:
-            known = self._kept.get(folder)
+            reading = self._reading.setdefault(folder, threading.Lock())
+        with reading:
+            stamp = _stamp(run)
+            with self._lock:
+                known = self._kept.get(folder)
             if known is None or known[0] != stamp:
                 parts = known[2] if known else {}
                 known = stamp, TrialTable.read(run, parts, manifest), parts
+            with self._lock:
                 self._kept[folder] = known
-            self._kept.move_to_end(folder)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+                self._kept.move_to_end(folder)
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
         return known[1]
 
+    def small(self, folder: Path, name: str, work_out: Callable[[], _T]) -> _T:
+        """Return what follows from the log of a run; it is kept longer than the table.
 
-def _stamp(trials: Path) -> object:
-    """Return what tells a folder of files, none of which is ever changed, from what it was."""
+        Parameters
+        ----------
+        folder : Path
+        name : str
+            Of what that is.
+        work_out : callable
+            Works it out, where the log was another one the last time.
+        """
+        stamp = _stamp(RunFolder(folder))  # before what is read, which may be newer
+        with self._lock:
+            before, found = self._small.get((folder, name), (None, None))
+        if before is None or before != stamp:
+            found = work_out()
+        with self._lock:
+            self._small[folder, name] = stamp, found
+            self._small.move_to_end((folder, name))
+            while len(self._small) > _SMALL_KEPT:
+                self._small.popitem(last=False)
+        return cast(_T, found)
+
+
+def _stamp(run: RunFolder) -> object:
+    """Return what tells a log, none of whose files is ever changed, from what it was."""
+    trials = run.trials
+    if not isinstance(trials, Path):
+        return object()  # which is like nothing that was before
     try:
         names = [path.name for path in listed(trials, "[!.]*.parquet")]
         return names, trials.stat().st_mtime_ns

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.executor import SerialExecutor
-from search.ledger import Caller
-from search.service import Desk, Limits, Request, Service
+from search.ledger import Caller, Ledger, Submission
+from search.service import Board, Desk, Limits, Request, Service
 
 GRID = {
     "dataset": "digits",
@@ -119,8 +119,54 @@ def serving(root, executor=SerialExecutor, **limits):
     try:
         yield Served(service, desk)
     finally:
-        desk.close()
         service.stop()
+
+
+class Still:
+    """A runner that runs nothing: its board is what a test says.
+
+    Attributes
+    ----------
+    shown : Board
+    removed : list of str
+        The sweeps that it was told to delete.
+    """
+
+    def __init__(self):
+        self.shown, self.removed = Board(), []
+
+    def board(self):
+        return self.shown
+
+    def wake(self, sweep=None):
+        """Notice nothing."""
+
+    def remove(self, caller, sweep):
+        self.removed.append(sweep)
+        return 0
+
+
+@contextmanager
+def still(root, **limits):
+    """Give a service in which nothing runs, as `Served`; its service has a ledger alone."""
+    ledger, runner = Ledger(root / "ledger.sqlite"), Still()
+    runner.ledger = ledger
+    desk = Desk(root, ledger, Limits(**limits), runner)
+    try:
+        yield Served(runner, desk)
+    finally:
+        ledger.close()
+
+
+def written(served, who="ann", **more):
+    """Write a sweep down that was never checked; return its identity."""
+    served.person(who)
+    row, _ = served.service.ledger.sweeps.submit(Submission(**{
+        "person": who, "queue": "all", "priority": 0, "name": "grid", "settings": {"seed": 1},
+        "options": {"refits": 1}, "dataset": {"fingerprint": "f", "name": "d", "named": "d"},
+        "total": 8, "folder": lambda sweep: f"/nowhere/{sweep}", "request_digest": b"1",
+    } | more))  # fmt: skip
+    return row.id
 
 
 class Clock:

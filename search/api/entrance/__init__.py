@@ -5,9 +5,9 @@ does: what is refused or kept here is answered without one.
 """
 
 from search.api.entrance.allowance import BURST_SECONDS, SHARE, Allowance, processors
-from search.api.entrance.bodies import App, Guard, OneMeaning, Receive, Scope, Send
+from search.api.entrance.bodies import App, Guard, Headers, OneMeaning, Receive, Scope, Send
 from search.api.entrance.door import CALLER, Door
-from search.api.entrance.kept import Kept
+from search.api.entrance.kept import Kept, is_kept
 from search.api.entrance.rates import Rates
 from search.api.entrance.turns import Turns
 
@@ -19,6 +19,7 @@ __all__ = [
     "App",
     "Door",
     "Guard",
+    "Headers",
     "Kept",
     "OneMeaning",
     "Rates",
@@ -26,5 +27,6 @@ __all__ = [
     "Scope",
     "Send",
     "Turns",
+    "is_kept",
     "processors",
 ]

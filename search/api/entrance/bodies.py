@@ -22,7 +22,11 @@ MOST_BYTES = 2**20
 BODY_SECONDS = 30.0
 """In which such a body must have come."""
 
-_LAST = {"Connection": "close"}
+DROPPED_SECONDS = 2.0
+"""How long the body of who is refused may come, so that the answer is read."""
+
+LAST = {"Connection": "close"}
+"""The header of an answer behind which a connection is closed."""
 
 # Letters of a name that are shown.
 _LONGEST = 40
@@ -41,8 +45,33 @@ _HEADERS = (
 )
 
 
+class Headers:
+    """Adds headers to all answers.
+
+    Parameters
+    ----------
+    app : callable
+        The rest of the service, by ASGI.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = {name for name, _ in message.get("headers", [])}
+                more = [header for header in _HEADERS if header[0] not in given]
+                message["headers"] = [*message.get("headers", []), *more]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
 class Guard:
-    """Refuses bodies that are too large before they are read, and adds headers to all answers.
+    """Refuses bodies that are too large before they are read.
 
     Parameters
     ----------
@@ -57,32 +86,21 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith(self._unlimited):
             await self._app(scope, receive, send)
-            return
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = {name for name, _ in message.get("headers", [])}
-                more = [header for header in _HEADERS if header[0] not in given]
-                message["headers"] = [*message.get("headers", []), *more]
-            await send(message)
-
-        if scope["path"].startswith(self._unlimited):
-            await self._app(scope, receive, with_headers)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > MOST_BYTES:
-            await _refuse(scope, receive, with_headers)
+            await _refuse(scope, receive, send)
             return
-        await self._counted(scope, receive, with_headers)
+        await self._counted(scope, receive, send)
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body first, which is small, so that what is too large is refused whole."""
         try:
             body = await asyncio.wait_for(_body(receive), BODY_SECONDS)
         except TimeoutError:
-            late = problem(408, f"The body has not come within {BODY_SECONDS:g} s.", _LAST)
+            late = problem(408, f"The body has not come within {BODY_SECONDS:g} s.", LAST)
             await late(scope, receive, send)
             return
         if body is None:
@@ -112,6 +130,38 @@ async def _body(receive: Receive) -> bytes | None:
         body += message.get("body", b"")
         if len(body) > MOST_BYTES or not message.get("more_body"):
             return bytes(body)
+
+
+async def dropped(scope: Scope, receive: Receive) -> bool:
+    """Take a body of whoever is refused, a moment long, and keep nothing of it.
+
+    Its sender can read the answer then: one that is still sending may see no more than that the
+    connection is gone.
+
+    Returns
+    -------
+    bool
+        Whether it has come whole; else the connection is to be closed behind the answer.
+    """
+    headers = dict(scope["headers"])
+    if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
+        return True
+    if b"expect" in headers:  # who waits to be told to go on has sent nothing
+        return False
+    try:
+        return await asyncio.wait_for(_dropped(receive), DROPPED_SECONDS)
+    except TimeoutError:
+        return False
+
+
+async def _dropped(receive: Receive) -> bool:
+    size = 0
+    while size <= MOST_BYTES:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if not message.get("more_body"):
+            return True
+    return False
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from starlette.exceptions import HTTPException
 
 from model.errors import PacksweepError
-from search.api.entrance.bodies import App, Receive, Scope, Send
+from search.api.entrance.bodies import LAST, App, Receive, Scope, Send, dropped
 from search.api.entrance.rates import Rates
 from search.api.problems import problem
 from search.ledger import Caller
@@ -28,7 +28,7 @@ _REFUSED_SECONDS = 1.0
 class Door:
     """Lets in requests with a token and within its rate; all others are answered here.
 
-    Without the rest of the way, so that a flood costs little.
+    Before a body is read, and without the rest of the way, so that a flood costs little.
 
     Parameters
     ----------
@@ -66,7 +66,10 @@ class Door:
             except HTTPException as error:
                 if self._is_short():
                     await asyncio.sleep(_REFUSED_SECONDS)
-                await problem(error.status_code, error.detail, error.headers)(scope, receive, send)
+                headers = {**(error.headers or {})}
+                if not await dropped(scope, receive):
+                    headers |= LAST
+                await problem(error.status_code, error.detail, headers)(scope, receive, send)
                 return
             except PacksweepError as error:  # of the ledger
                 await problem(503, str(error))(scope, receive, send)

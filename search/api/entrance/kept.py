@@ -5,7 +5,7 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -49,6 +49,18 @@ class Answer:
     tag: bytes
 
 
+def is_kept(path: str) -> bool:
+    """Whether answers of a path are kept, and have an ``ETag``."""
+    return bool(_LISTS.fullmatch(path) or _SWEEP.fullmatch(path))
+
+
+def _is_known(tag: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request shows an ``ETag``, weak or not, or takes any (RFC 9110, 13.1.2)."""
+    shown = b",".join(text for name, text in headers if name == b"if-none-match")
+    tags = [one.strip().removeprefix(b"W/") for one in shown.split(b",")]
+    return tag in tags or shown.strip() == b"*"
+
+
 class Kept:
     """Works an answer out once for all who ask for it, and again when anything of it may differ.
 
@@ -85,8 +97,7 @@ class Kept:
             await self._app(scope, receive, send)
             return
         answer = await self._answer(scope, self._key(scope), version)
-        shown = dict(scope["headers"]).get(b"if-none-match", b"")
-        if answer.status == 200 and answer.tag in [tag.strip() for tag in shown.split(b",")]:
+        if answer.status == 200 and _is_known(answer.tag, scope["headers"]):
             answer = Answer(304, [(b"etag", answer.tag)], b"", answer.tag)
         start = {"status": answer.status, "headers": list(answer.headers)}
         await send({"type": "http.response.start", **start})

@@ -134,6 +134,51 @@ def test_a_role_is_enough_or_403_and_what_was_refused_is_written_down(person, do
     assert {"forbidden"} == {act["outcome"] for act in acts if act["person"] == "eve"}
 
 
+def test_what_is_another_s_is_refused_and_written_down_also_among_several(person, done):
+    bob, root, ann = person("bob"), person("root", "admin"), person("ann")
+    hook = person.served.service.ledger.hooks.add("ann", "https://nowhere.example", ["done"]).id
+    for method, path, body in (
+        ("PATCH", f"sweeps/{done}", {"name": "mine"}),
+        ("DELETE", f"sweeps/{done}", None),
+        ("POST", "sweeps/change", {"ids": [done], "wanted": "cancel"}),
+        ("DELETE", "datasets/upload-0", None),
+        ("DELETE", f"hooks/{hook}", None),
+    ):
+        bob(method, path, expect=403, json=body)
+    ann("POST", f"hooks/{hook}/test")
+    acts = root.json("GET", "acts", params={"limit": 6})
+    said = [(act["person"], act["verb"], act["target"], act["outcome"]) for act in acts[::-1]]
+    assert said == [
+        ("bob", "change", done, "forbidden"), ("bob", "delete", done, "forbidden"),
+        ("bob", "change", done, "forbidden"), ("bob", "remove", "upload-0", "forbidden"),
+        ("bob", "hook", str(hook), "forbidden"),
+        ("ann", "test hook", "https://nowhere.example", "done"),
+    ]  # fmt: skip
+
+
+def test_under_the_key_of_what_was_deleted_nothing_is_submitted(tmp_path):
+    with asked(tmp_path) as person:
+        ann = person("ann")
+        sweep = ann.submit(key="k")["id"]
+        ann.ended(sweep)
+        wait_for(lambda: ann._http.request("DELETE", f"sweeps/{sweep}").status_code == 200)
+        told = ann("POST", "sweeps", expect=409, json={"grid": GRID},
+                   headers={"Idempotency-Key": "k"})  # fmt: skip
+        assert f"The sweep {sweep}" in problem_of(told)
+
+
+@pytest.mark.parametrize("shown", ["{tag}", "W/{tag}", '"x", W/{tag}', "*"])
+def test_what_somebody_has_is_not_sent_again_however_that_is_said(person, done, shown):
+    ann = person("ann")
+    tag = ann("GET", f"sweeps/{done}/trials").headers["ETag"]
+    again = ann("GET", f"sweeps/{done}/trials", expect=304,
+                headers={"If-None-Match": shown.format(tag=tag)})  # fmt: skip
+    assert again.headers["ETag"] == tag
+    assert not again.content
+    for other in ('"x"', "W/*", '"*"', ""):
+        ann("GET", f"sweeps/{done}/trials", headers={"If-None-Match": other})
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -548,6 +593,19 @@ def test_the_description_is_whole_and_names_what_each_route_may_answer(person):
             assert route["security"] == [{"HTTPBearer": []}]
             assert {"401", "422"} <= set(route["responses"])
             assert len(route["operationId"]) < 120
+            assert {"400", "503"} <= set(route["responses"])
+            for status, answer in route["responses"].items():
+                if status >= "400":
+                    ((kind, content),) = answer["content"].items()
+                    assert kind == "application/problem+json"
+                    assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+            ann = person("ann")
+            if method == "get" and "{" not in path and path not in {"/v1/events", "/v1/acts"}:
+                has_tag = "ETag" in ann("GET", path.removeprefix("/v1/")).headers
+                assert has_tag == ("304" in route["responses"])
+    for path in ("", "/status", "/trials", "/bins"):
+        assert "304" in found["paths"]["/v1/sweeps/{sweep}" + path]["get"]["responses"]
+    assert "but for this description" in found["info"]["description"]
 
 
 def test_no_request_that_the_description_allows_makes_the_service_fail(tmp_path):

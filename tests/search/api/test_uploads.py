@@ -136,7 +136,6 @@ def test_what_a_killed_process_was_receiving_is_gone_when_the_next_one_answers(t
         end = NearEnd(mine, person.served.service)
         desk = answering_desk(its.detach(), lambda: None)
         assert [path.name for path in (tmp_path / "data").iterdir()] == ["upload-1.csv"]
-        desk.close()
         desk.ledger.close()
         end.close()
 

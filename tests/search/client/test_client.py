@@ -6,7 +6,7 @@ import math
 import httpx2
 import pytest
 from command_line import write_grid
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from search import run
@@ -117,6 +117,90 @@ def test_a_stream_that_breaks_goes_on_behind_the_last_event():
         assert [next(events).data["n"] for _ in range(2)] == [1, 2]
         events.close()
     assert [request.headers.get("Last-Event-ID") for request in seen] == [None, "7"]
+
+
+def stream_of(*parts):
+    """Return an answer with a stream, which breaks behind its parts."""
+
+    def broken():
+        yield from parts
+        raise httpx2.ReadError("gone")
+
+    return httpx2.Response(200, content=broken())
+
+
+def test_a_stream_that_breaks_before_its_first_event_misses_none_of_the_gap():
+    seen = []
+    told = b'event: progress\ndata: {"n": 1}\n\n'
+    answers = [
+        stream_of(b"retry: 1000\n: from 41\n\n", told),
+        # Of what it asks for now, what comes after 41 may still be missing as it breaks again.
+        stream_of(b"retry: 1000\n: from 43\n\n"),
+        stream_of(b'id: 42\nevent: done\ndata: {"n": 2}\n\n'),
+    ]
+    with client_of(answers, seen) as client:
+        events = client.events()
+        assert [next(events).data["n"] for _ in range(2)] == [1, 2]
+        events.close()
+    assert [request.headers.get("Last-Event-ID") for request in seen] == [None, "41", "41"]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_stream_that_is_refused_for_a_while_is_asked_for_again_when_it_is_said(
+    status, monkeypatch
+):
+    seen, pauses = [], []
+    monkeypatch.setattr(client_module.time, "sleep", pauses.append)
+    refused = httpx2.Response(status, json={"detail": "too many"}, headers={"Retry-After": "7"})
+    with client_of([refused, refused, stream_of(b'event: a\ndata: {"n": 1}\n\n')], seen) as client:
+        events = client.events()
+        assert next(events).data == {"n": 1}
+        events.close()
+    assert pauses == [7.0, 7.0]
+    with client_of([refused] * 9, seen := []) as client, pytest.raises(ServiceError) as error:
+        next(client.events())
+    assert (error.value.status, len(seen)) == (status, 5)
+
+
+def test_a_stream_that_is_refused_for_good_is_told_at_once():
+    seen = []
+    refused = httpx2.Response(401, json={"detail": "The token is unknown."})
+    with client_of([refused], seen) as client, pytest.raises(ServiceError, match="unknown"):
+        next(client.events())
+    assert len(seen) == 1
+
+
+@given(st.text(), st.integers(1, 5))
+@example("a\u2028b\x85c\u2029d\x0be\r", 2)
+def test_any_text_is_read_of_a_stream_however_it_is_cut(text, size):
+    data = f"data: {json.dumps({'text': text}, ensure_ascii=False)}\n\n".encode(errors="replace")
+    parts = [data[i : i + size] for i in range(0, len(data), size)]
+    with client_of([httpx2.Response(200, content=iter(parts))], []) as client:
+        (told,) = [next(client.events())]
+    assert told.data["text"] == text.encode(errors="replace").decode()
+
+
+def test_a_deletion_whose_answer_was_lost_is_one_that_was_done():
+    lost, gone = httpx2.ReadError("gone"), httpx2.Response(404, json={"detail": "no sweep a"})
+    events = [{"id": 1, "kind": "done"}, {"id": 2, "kind": "deleted", "detail": {"bytes": 70}}]
+    seen = []
+    with client_of([lost, gone, httpx2.Response(200, json=events)], seen) as client:
+        assert client.delete("a") == 70
+    assert [request.method for request in seen] == ["DELETE", "DELETE", "GET"]
+    with client_of([httpx2.Response(504), gone], []) as client:
+        client.hooks.remove(7)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_was_never_there_is_not_deleted_though_an_answer_was_lost(dry_run):
+    lost, gone = httpx2.ReadError("gone"), httpx2.Response(404, json={"detail": "no sweep a"})
+    nothing = httpx2.Response(200, json=[])
+    for answers in ([gone], [lost, gone, nothing]):
+        with client_of(answers, []) as client, pytest.raises(ServiceError, match="no sweep a") as e:
+            client.delete("a", dry_run=dry_run)
+        assert e.value.status == 404
+    with client_of([gone], []) as client, pytest.raises(ServiceError):
+        client.hooks.remove(7)
 
 
 @given(

@@ -347,3 +347,20 @@ def test_tokens_are_listed_and_revoked(root, tmp_path, capfd):
     listed = here(capfd, "--root", root, "token", "list").out
     assert re.search(r"1 +ann +admin +revoked", listed)
     assert re.search(r"2 +bob +viewer +valid", listed)
+
+
+def test_who_gave_and_who_ended_a_token_is_written_down(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "root")
+    root = ("--root", str(tmp_path))
+    assert here(capfd, "token", "add", "ann", "--role", "viewer", *root).code == 0
+    assert here(capfd, "token", "revoke", "1", *root).code == 0
+    assert here(capfd, "token", "revoke", "2", *root).code == 2
+    monkeypatch.setattr("getpass.getuser", lambda: {}["no name"])
+    assert here(capfd, "token", "add", "bob", "--role", "admin", *root).code == 0
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
+        acts = [(act.person, act.verb, act.target) for act in ledger.events.acts()[::-1]]
+    here_ = "on the service's machine"
+    assert acts == [
+        (f"root {here_}", "add token viewer", "1 ann"), (f"root {here_}", "revoke token", "1"),
+        (f"nobody {here_}", "add token admin", "2 bob"),
+    ]  # fmt: skip

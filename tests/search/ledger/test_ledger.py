@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from serving import Clock, in_threads
 
 from search.errors import ConfigError
-from search.ledger import Ledger, LedgerError, RepeatedKeyError, Submission
+from search.ledger import DeletedSweepError, Ledger, LedgerError, RepeatedKeyError, Submission
 from search.queue import CANCEL, PAUSE, RUN, STOP, Queue, decayed
 
 
@@ -97,7 +97,10 @@ def test_what_is_removed_is_not_seen_and_its_key_stays_taken(ledger):
     ledger.sweeps.remove(row.id)
     assert ledger.sweeps.page() == []
     assert ledger.sweeps.find(row.id) is None
-    assert ledger.sweeps.repeated("ann", "k", b"1").id == row.id
+    with pytest.raises(DeletedSweepError, match=f"{row.id}.*'k', was deleted.*give a new key"):
+        ledger.sweeps.repeated("ann", "k", b"1")
+    with pytest.raises(RepeatedKeyError, match="another request"):
+        ledger.sweeps.repeated("ann", "k", b"2")
 
 
 def test_a_sweep_ends_once(ledger):

@@ -31,7 +31,6 @@ def line(tmp_path):
         root, limits = runner.surroundings()
         desk = Desk(root, served.service.ledger, limits, runner)
         yield served, desk, end, gone
-        desk.close()
         end.close()
         gone.wait(30)
         mine.close()

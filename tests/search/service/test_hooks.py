@@ -4,7 +4,9 @@ import base64
 import hashlib
 import hmac
 import json
-from contextlib import contextmanager
+import socket
+import threading
+from contextlib import contextmanager, suppress
 
 import httpx2
 import pytest
@@ -12,7 +14,9 @@ from serving import Clock, wait_for
 
 from search.errors import ConfigError
 from search.ledger import ADMIN, Ledger
+from search.ledger import hooks as ledger_hooks
 from search.service import ForbiddenError
+from search.service import hooks as hooks_module
 from search.service.hooks import Hooks, next_attempt, signature
 
 URL = "https://hooks.example/a"
@@ -109,9 +113,9 @@ def test_what_does_not_arrive_is_tried_again_under_the_same_name_also_after_a_re
 def test_a_test_says_at_once_how_it_went(tmp_path):
     with hooks(tmp_path, lambda _: httpx2.Response(418)) as (ledger, made, ann, _):
         hook = made.add(ann, URL, ["done"])
-        delivery = made.test(hook)
+        delivery = made.test(ann, hook)
         assert (delivery.kind, delivery.outcome, delivery.due_at) == ("test", "answered 418", None)
-        assert ledger.hooks.due(10) == []
+        assert ledger.hooks.due() == []
 
 
 def test_only_its_owner_and_an_administrator_have_a_hook(tmp_path):
@@ -123,7 +127,7 @@ def test_only_its_owner_and_an_administrator_have_a_hook(tmp_path):
         ledger.events.add("a" * 10, "ann", "done")
         made.remove(root, made.get(root, hook.id))
         assert ledger.hooks.all() == []
-        assert ledger.hooks.due(10) == []
+        assert ledger.hooks.due() == []
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,7 @@ def test_old_deliveries_go(tmp_path):
     with hooks(tmp_path, lambda _: httpx2.Response(200)) as (ledger, made, ann, _):
         hook = made.add(ann, URL, ["state"])
         for _ in range(130):
-            made.test(hook)
+            made.test(ann, hook)
         assert len(ledger.hooks.deliveries(hook.id, 1000)) == 100
 
 
@@ -160,4 +164,89 @@ def test_a_ledger_of_before_gets_what_it_lacks(tmp_path, monkeypatch):
     ledger = Ledger(path)
     ledger.people.add("ann")
     assert ledger.hooks.add("ann", URL, ["done"]).id == 1
+    ledger.close()
+
+
+def test_one_person_s_silent_hosts_hold_up_nobody_else(tmp_path):
+    """Each of them waits until the other one's has arrived."""
+    arrived, silent, most, lock = threading.Event(), [], [], threading.Lock()
+
+    def answers(request):
+        if request.url.path == "/good":
+            arrived.set()
+            return httpx2.Response(204)
+        with lock:
+            silent.append(request)
+            most.append(len(silent))
+        assert arrived.wait(60)
+        with lock:
+            silent.pop()
+        return httpx2.Response(204)
+
+    with hooks(tmp_path, answers) as (ledger, made, ann, bob):
+        with ledger.transaction():
+            for n in range(hooks_module.MOST_HOOKS):
+                made.add(ann, f"{URL}/{n}", ["done"])
+            good = made.add(bob, "https://hooks.example/good", ["done"])
+            ledger.events.add("a" * 10, "ann", "done")
+            ledger.events.add("b" * 10, "bob", "done")
+        wait_for(lambda: ledger.hooks.deliveries(good.id)[0].outcome == "answered 204", 60)
+        wait_for(lambda: not ledger.hooks.due(), 60)
+    assert max(most) <= 2
+
+
+def test_an_answer_that_comes_letter_by_letter_is_cut_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(hooks_module, "_WHOLE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip():
+            with server.accept()[0] as connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                for _ in range(600):  # a letter before each time-out
+                    connection.sendall(b"x")
+                    if threading.Event().wait(0.05):
+                        break
+
+        dripping = threading.Thread(target=drip, daemon=True)
+        dripping.start()
+        ledger = Ledger(tmp_path / "ledger.sqlite")
+        made = Hooks(ledger, ["127.0.0.1"])
+        ann = ledger.people.caller(ledger.people.add_token("ann", "submitter"))
+        hook = made.add(ann, f"http://127.0.0.1:{server.getsockname()[1]}/", ["done"])
+        assert "no whole answer within 0.2 s" in made.test(ann, hook).outcome
+        dripping.join(60)
+        ledger.close()
+
+
+def test_of_what_waits_for_a_hook_the_newest_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger_hooks, "_WAITING", 5)
+    monkeypatch.setattr(ledger_hooks, "_KEPT", 3)
+    ledger = Ledger(tmp_path / "ledger.sqlite", Clock())
+    ledger.people.add("ann")
+    hook = ledger.hooks.add("ann", URL, ["changed"])
+    for _ in range(20):
+        ledger.events.add("a" * 10, "ann", "changed")
+    found = ledger.hooks.deliveries(hook.id)
+    assert [one.id for one in found] == [f"event_{n}_{hook.id}" for n in range(20, 12, -1)]
+    assert [one.due_at is None for one in found] == [False] * 5 + [True] * 3
+    assert found[-1].outcome == "given up: 5 newer ones wait"
+    assert [one.id for one in ledger.hooks.due()] == [f"event_16_{hook.id}"]
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("Hooks.Example", "https://hooks.example/a"), ("hooks.example", "https://HOOKS.example:8/"),
+        ("hooks.example:443", "https://hooks.example/"), ("hooks.example:80", "http://hooks.example"),
+        ("hooks.example:8", "https://hooks.example:8/"), ("[::1]:443", "https://[::1]/"),
+        ("::1", "http://[::1]:8/"),
+    ],
+)  # fmt: skip
+def test_a_host_is_allowed_however_it_is_written(tmp_path, host, url):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ann = ledger.people.caller(ledger.people.add_token("ann", "submitter"))
+    assert Hooks(ledger, [host]).add(ann, url, ["done"]).url == url
+    with pytest.raises(ConfigError, match="are not allowed"):
+        Hooks(ledger, ["hooks.example:443"]).add(ann, "http://hooks.example/", ["done"])
     ledger.close()
