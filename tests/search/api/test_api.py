@@ -230,6 +230,7 @@ def test_what_is_no_request_is_refused(person, content):
         ("PATCH", "people/ann", '{"weight": 1, "weight": 2}', "'weight'"),
         ("POST", "plan", '{"x": {"' + "a" * 9999 + '": 1, "' + "a" * 9999 + '": 1}}', "..."),
     ],
+    ids=["sweeps", "plan", "people", "a-long-name"],
 )
 def test_a_name_that_stands_twice_is_refused(person, method, path, content, name):
     root = person("root", "admin")
@@ -238,7 +239,7 @@ def test_a_name_that_stands_twice_is_refused(person, method, path, content, name
     )
     assert answer.status_code == 422
     assert name in (said := problem_of(answer))
-    assert "stands twice" in said
+    assert "is twice" in said
     assert len(said) < 200
 
 
@@ -605,7 +606,7 @@ def test_the_description_is_whole_and_names_what_each_route_may_answer(person):
                 assert has_tag == ("304" in route["responses"])
     for path in ("", "/status", "/trials", "/bins"):
         assert "304" in found["paths"]["/v1/sweeps/{sweep}" + path]["get"]["responses"]
-    assert "but for this description" in found["info"]["description"]
+    assert "except this description" in found["info"]["description"]
 
 
 def test_no_request_that_the_description_allows_makes_the_service_fail(tmp_path):
