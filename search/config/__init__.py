@@ -27,7 +27,7 @@ from search.config.objective import (
     title_of,
 )
 from search.config.replicates import Replicate, replicates_of, replicates_text
-from search.config.sample import some_params
+from search.config.sample import params_to_try, some_params
 from search.config.schema import (
     PRUNERS,
     SAMPLERS,
@@ -70,6 +70,7 @@ __all__ = [
     "label_of",
     "load_config",
     "objective_of",
+    "params_to_try",
     "parse",
     "read_grid",
     "read_reading",

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from model.errors import TrainerError, cut, told
+from model.trainers.checking.going_on import check_it_goes_on
 from model.trainers.checking.probe import (
     LONG,
     NOT_EXACT,
@@ -94,31 +95,34 @@ def _why_it_does_not_repeat(probe: Probe) -> str:
 
 
 def _may_be_cut(probe: Probe) -> str | None:
+    if probe.unsettled == NOT_EXACT and probe.cuts:
+        check_it_goes_on(probe)
     if probe.unsettled:
         return probe.unsettled
-    if probe.cut >= probe.last:
+    if not probe.cuts:
         return "its epochs take too long to be cut here"
-    if probe.can_be_cut:
+    cut = probe.wrong_cut
+    if cut is None:
         return None
     raise BrokenPromiseError(
-        f"Epochs 1 to {probe.last} in one range, and cut after {probe.cut}, {_parting(probe)}. "
-        f"{_why_it_cannot_be_cut(probe)}"
+        f"Epochs 1 to {probe.last} in one range, and cut after {cut}, {_parting(probe, cut)}. "
+        f"{_why_it_cannot_be_cut(probe, cut)}"
     )
 
 
-def _parting(probe: Probe) -> str:
+def _parting(probe: Probe, cut: int) -> str:
     """Say at which epoch a training in one range and one that is cut have parted, and how far."""
-    for epoch in range(probe.cut + 1, probe.last):
+    for epoch in range(cut + 1, probe.last):
         alone = probe.score(probe.advance(None, range(epoch)))
-        found = probe.figures_cut(epoch)
+        found = probe.figures_cut(cut, epoch)
         if not same(alone, found):
             return f"part at epoch {epoch}: {difference(alone, found)}"
-    found = probe.figures_cut(probe.last)
+    found = probe.figures_cut(cut, probe.last)
     return f"part at epoch {probe.last}: {difference(probe.figures, found)}"
 
 
-def _why_it_cannot_be_cut(probe: Probe) -> str:
-    if same(probe.figures, _after_a_cut(probe, probe.advance(None, range(probe.cut)))):
+def _why_it_cannot_be_cut(probe: Probe, cut: int) -> str:
+    if same(probe.figures, _after_a_cut(probe, probe.advance(None, range(cut)), cut)):
         return (
             "From the state as it is in memory it goes on right, so that something is lost where "
             "the state is written down, such as what __getstate__ or dump leaves out."
@@ -127,38 +131,42 @@ def _why_it_cannot_be_cut(probe: Probe) -> str:
         "epochs.stop is no total number of epochs: a schedule over all of them takes that number "
         "as a hyperparameter."
     )
-    if _looks_at_the_end(probe):
+    if _looks_at_the_end(probe, cut):
+        first = "the first epoch" if cut == 1 else f"the first {cut} epochs"
         return (
-            f"Of a range that says it ends at {probe.last}, it trains the first {probe.cut} epochs "
-            f"differently. But {total}"
+            f"Of a range that says it ends at {probe.last}, it trains {first} differently. But "
+            f"{total}"
         )
     return (
         "What the next range needs must be in the state: momentum, counters, caches. Random "
         "numbers must not begin anew with a range, as those of a fixed seed do. And nothing may "
-        f"depend on where a range ends: {total}"
+        "depend on where a range begins or ends: an epoch's number is the one in epochs, not its "
+        f"place there, and {total}"
     )
 
 
-def _after_a_cut(probe: Probe, state: State) -> Figures:
+def _after_a_cut(probe: Probe, state: State, cut: int) -> Figures:
     """Return the metrics of a training that goes on from a state where it is cut."""
-    return probe.score(probe.advance(state, range(probe.cut, probe.last)))
+    return probe.score(probe.advance(state, range(cut, probe.last)))
 
 
-def _looks_at_the_end(probe: Probe) -> bool:
+def _looks_at_the_end(probe: Probe, cut: int) -> bool:
     """Whether the same epochs are trained differently where their range says that it goes on."""
     try:
-        found = probe.told_of_more()
+        found = probe.told_of_more(cut)
     except Exception:  # it takes true ranges alone, and nothing is known
         return False
-    honest = probe.score(probe.advance(None, range(probe.cut)))
+    honest = probe.score(probe.advance(None, range(cut)))
     # One that trains up to the end that it is told has all epochs then.
     return not same(found, honest) and not same(found, probe.figures)
 
 
 def _goes_on_elsewhere(probe: Probe) -> str | None:
+    if probe.unsettled == NOT_EXACT and probe.cuts and not probe.begins_anew:
+        check_it_goes_on(probe, elsewhere=True)
     if probe.unsettled:
         return probe.unsettled
-    if not probe.can_be_cut:
+    if probe.wrong_cut is not None:
         return "what is cut here is another result already"
     ranges = [r for r in (range(probe.cut), range(probe.cut, probe.last)) if r]
     try:
@@ -193,9 +201,9 @@ def _leaves_alone(probe: Probe) -> None:
     if not same(before, probe.score(state)):
         raise BrokenPromiseError("Scoring changes the state. Let score work on a copy.")
     if probe.cut < probe.last and not probe.unsettled:
-        found = _after_a_cut(probe, state)
+        found = _after_a_cut(probe, state, probe.cut)
         # Not one that was written down: that may be another state already.
-        unscored = _after_a_cut(probe, probe.advance(None, range(probe.cut)))
+        unscored = _after_a_cut(probe, probe.advance(None, range(probe.cut)), probe.cut)
         if not same(unscored, found):
             raise BrokenPromiseError(
                 f"Training that goes on after scoring gives {difference(unscored, found)}: score "
@@ -254,6 +262,9 @@ def _packs_as_alone(probe: Probe) -> str | None:
                 f"difference of {apart:.2g}, with a tolerance of {trainer.tolerance:g}. Mend "
                 "advance_pack, or declare a tolerance."
             )
+    if len(given) > 1 and all(params == given[0] for params in given):
+        # Of equal models nobody knows whether each was trained with its own hyperparameters.
+        return "no two of the hyperparameters that were tried may be in one pack"
     return None
 
 
@@ -265,7 +276,7 @@ def _follows_schedules(probe: Probe) -> str | None:
         return probe.unsettled
     if probe.cut >= probe.last:
         return "its epochs take too long to be cut here"
-    if not probe.can_be_cut:
+    if probe.wrong_cut is not None:
         return "what is cut is another result already"
     numbers = [name for name in trainer.live if isinstance(probe.params[0].get(name), int | float)]
     for name in numbers:
@@ -300,9 +311,17 @@ def _follows_schedule_of(probe: Probe, name: str) -> None:
 
 
 def _pack_of(trainer: Packs, params: Sequence[Params]) -> list[dict[str, Value]]:
-    """Return the hyperparameters of a pack: three or more, alike in what packs have in common."""
-    first = params[0]
-    alike = [p for p in params if all(p.get(n) == first.get(n) for n in trainer.pack_by)]
+    """Return the hyperparameters of a pack: three or more, alike in what packs have in common.
+
+    The first ones are among them, unless there are none that they may be in a pack with.
+    """
+    groups: dict[str, list[Params]] = {}
+    for mine in params:
+        group = groups.setdefault(repr([mine.get(name) for name in trainer.pack_by]), [])
+        if mine not in group:
+            group.append(mine)
+    first, *_ = groups.values()
+    alike = first if len(first) > 1 else max(groups.values(), key=len)
     return [dict(mine) for mine in (alike * 3)[: max(3, len(alike))]][: max(1, trainer.widest)]
 
 
