@@ -63,13 +63,24 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
         self.warm_start = warm_start
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on rows X of shape (n, D) and their labels y of shape (n,).
+        """Train for `epochs` epochs, or with `warm_start` up to as many.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, D)
+            Sparse where the estimator takes such.
+        y : array-like of shape (n,)
+            Labels of at least two classes.
+        sample_weight : array-like of shape (n,), optional
+            For estimators whose partial_fit takes it.
 
         Raises
         ------
         ValueError
             If ``epochs`` is no whole number from 1 or, with ``warm_start``, less than was trained;
             or if the rows cannot be used.
+        TypeError
+            If the estimator is a class, or has no partial_fit that takes classes.
         """
         given: Any = self.epochs
         if not isinstance(given, int | np.integer) or isinstance(given, bool):

@@ -58,7 +58,7 @@ class Evaluation:
     Attributes
     ----------
     n_trainings : int
-        Jobs so far, those of the folder among them.
+        Trainings so far, those of the folder among them.
     check : callable
         Gets the scores of each candidate on a split as soon as they are there, and may refuse them.
     """
@@ -77,6 +77,8 @@ class Evaluation:
         self.check: Callable[[Any], None] = _refuses_nothing
         # Candidates so far, and whether any of them shares a training, or may be trained on.
         self._asked, self._shares, self._goes_on = 0, False, False
+        # Whether the estimator takes the parameters of any; what it refuses is told by fit.
+        self._takes = False
         self._rows = max(len(train) for train, _ in splits)
         # The estimators of the last evaluation that were kept, and in which unit each one is.
         self._fitted: dict[Known, Any] = {}
@@ -110,12 +112,12 @@ class Evaluation:
         jobs = list(self._jobs(params, keep, contexts, first))
         if first == 0:
             self._warn(len(candidates), keep)
-        self.n_trainings += len(jobs)
         self._told.begins(params, len(self._splits), len(jobs))
         found: dict[tuple[int, int], Result] = {}
         before = dict(self._units_of), self._fitted
         self._units_of, self._fitted = {}, {}
         for done in self._done(jobs, *before):
+            self.n_trainings += done.trainings
             for k, result in zip(done.unit.candidates, done.results, strict=True):
                 self.check(result["test_scores"])
                 found[done.unit.split, k] = result
@@ -134,18 +136,22 @@ class Evaluation:
 
     def _done(self, jobs: Sequence[Job], units_of: Any, fitted: Any) -> Iterator[Done]:
         """Yield what is kept of jobs, and then what is trained."""
-        left = []
+        left: dict[Unit, tuple[Job, Job, list[Result | None]]] = {}
         for job in jobs:
             kept = None if self._kept is None else self._kept.read(job.unit, job.params)
-            if kept is None:
-                left.append(job)
+            known = kept or [None] * len(job.params)
+            lacking = [place for place, result in enumerate(known) if result is None]
+            if lacking:
+                part = job if len(lacking) == len(known) else job.part(lacking)
+                left[part.unit] = job, part, known
             else:
-                done = Done(job.unit, kept)
+                done = Done(job.unit, [result for result in known if result is not None])
                 self._take(job, done)
                 yield done
-        by_unit = {job.unit: job for job in left}
-        for done in self._place(self._going(job, units_of, fitted) for job in left):
-            job = by_unit[done.unit]
+        parts = (self._going(part, units_of, fitted) for _, part, _ in left.values())
+        for found in self._place(parts):
+            job, part, known = left[found.unit]
+            done = found if part is job else _completed(job, known, found)
             if self._kept is not None:
                 if done.fitted:
                     self._kept.write_fitted(done.unit, job.params, done.fitted)
@@ -217,6 +223,7 @@ class Evaluation:
         """Return the class of a candidate that shares its training, and what is beside it."""
         work = self._work
         model = made(work.estimator, params)
+        self._takes |= model is not None
         family = None if model is None else family_of(model, work.resource)
         # One that has callbacks of its own tells them of its own training.
         if family is None or hasattr(work.estimator, "_skl_callbacks"):
@@ -230,7 +237,7 @@ class Evaluation:
 
     def _warn(self, candidates: int, keep: bool) -> None:
         """Say it before the training if none of the first candidates shares anything."""
-        if self._goes_on or (self._shares and not keep):
+        if not self._takes or self._goes_on or (self._shares and not keep):
             return
         estimator, resource = self._work.estimator, self._work.resource
         name, splits = type(estimator).__name__, len(self._splits)
@@ -254,6 +261,13 @@ class Evaluation:
 
 def _refuses_nothing(scores: Any) -> None:
     del scores
+
+
+def _completed(job: Job, known: Sequence[Result | None], found: Done) -> Done:
+    """Return what a job gives of which a part was kept, and the others are trained now."""
+    trained = iter(found.results)
+    results = [next(trained) if result is None else result for result in known]
+    return Done(job.unit, results, trainings=1 + found.trainings)
 
 
 def _known_by(value: object) -> object:

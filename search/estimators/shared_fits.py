@@ -4,9 +4,10 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.model_selection._validation import _fit_and_score, _score
 from sklearn.utils.metaestimators import _safe_split
@@ -65,6 +66,12 @@ class Job:
     keep: bool = False
     context: tuple[Any, Any] | None = None
 
+    def part(self, places: Sequence[int]) -> "Job":
+        """Return a job of some of the candidates, which begin and are not kept."""
+        numbers = tuple(self.unit.candidates[place] for place in places)
+        params = tuple(self.params[place] for place in places)
+        return Job(Unit(self.unit.split, numbers), self.rows, params)
+
 
 @dataclass(frozen=True)
 class Done:
@@ -77,11 +84,14 @@ class Done:
         Of each candidate.
     fitted : tuple
         Their estimators, where they are wanted and can be trained on; else empty.
+    trainings : int
+        How many it took: one, but for candidates that were trained alone.
     """
 
     unit: Unit
     results: list[Result]
     fitted: tuple[Any, ...] = ()
+    trainings: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +107,8 @@ class Work:
     how : mapping
         ``scorer``, ``fit_params``, ``score_params``, ``return_train_score`` and ``error_score``, as
         scikit-learn's `_fit_and_score` takes them.
+    config : mapping
+        scikit-learn's configuration where the search was called, which is one of a thread.
     """
 
     estimator: Any
@@ -104,9 +116,14 @@ class Work:
     X: Any
     y: Any
     how: Mapping[str, Any]
+    config: Mapping[str, Any] = field(default_factory=get_config)
 
     def done(self, job: Job) -> Done:
         """Return what the candidates of a job give, in their order."""
+        with config_context(**self.config):
+            return self._done(job)
+
+    def _done(self, job: Job) -> Done:
         if len(job.params) > 1 or job.keep or job.going:
             # Else each alone, by scikit-learn's own code: what cannot be trained fails alone.
             with suppress(Exception):
