@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sklearn.pipeline import Pipeline
+
+from search.estimators.epoch_trained import takes_classes
 from search.estimators.fit_callbacks import Contexts
 from search.estimators.shared_fits import (
     Done,
@@ -17,7 +20,7 @@ from search.estimators.shared_fits import (
     made,
     others_of,
 )
-from search.estimators.sharing import family_of
+from search.estimators.sharing import family_of, resource_of
 
 if TYPE_CHECKING:
     from search.estimators.kept_results import KeptResults
@@ -111,7 +114,7 @@ class Evaluation:
         contexts = contexts or Contexts()
         jobs = list(self._jobs(params, keep, contexts, first))
         if first == 0:
-            self._warn(len(candidates), keep)
+            self._warn(candidates, keep)
         self._told.begins(params, len(self._splits), len(jobs))
         found: dict[tuple[int, int], Result] = {}
         before = dict(self._units_of), self._fitted
@@ -164,7 +167,7 @@ class Evaluation:
             for place, params in enumerate(job.params):
                 known = (job.unit.split, self._fixed(params))
                 self._units_of[known] = (job.unit, job.params, place)
-                if done.fitted:
+                if done.fitted and done.fitted[place] is not None:
                     self._fitted[known] = done.fitted[place]
         self._told.ended(done)
 
@@ -178,7 +181,8 @@ class Evaluation:
             if known not in fitted and known in units_of and self._kept is not None:
                 unit, given, _ = units_of[known]
                 mine = self._kept.fitted(unit, given)
-                fitted |= {k: mine[at] for k, (u, _, at) in units_of.items() if u == unit and mine}
+                same = {k: at for k, (u, _, at) in units_of.items() if u == unit and mine}
+                fitted |= {k: mine[at] for k, at in same.items() if mine[at] is not None}
             if known not in fitted:
                 return job
             going.append(fitted[known])
@@ -235,7 +239,7 @@ class Evaluation:
         self._goes_on |= family.grow is not None and family.grows(model)
         return type(model), family.side
 
-    def _warn(self, candidates: int, keep: bool) -> None:
+    def _warn(self, candidates: Sequence[Params], keep: bool) -> None:
         """Say it before the training if none of the first candidates shares anything."""
         if not self._takes or self._goes_on or (self._shares and not keep):
             return
@@ -244,12 +248,11 @@ class Evaluation:
         if self._shares:
             why = "what it draws by chance would not be the same if it went on"
         else:
-            along = "no resource is named" if resource is None else f"resource={resource!r}"
-            why = f"{along}, and it is not known to go on along that"
-        hint = ""
-        if hasattr(estimator, "partial_fit"):
-            hint = f" {name} has partial_fit: EpochTrained({name}(...)) with resource='epochs' can."
-        each = "in each rung" if keep else f"for each of the {candidates} candidates"
+            why = f"as it is, it is not known to go on along resource={resource!r}"
+            if resource is None:
+                why = "no resource is named"
+        hint = _hint(estimator, resource, candidates)
+        each = "in each rung" if keep else f"for each of the {len(candidates)} candidates"
         text = f"{name} is trained anew {each} on each of the {splits} splits: {why}.{hint}"
         # Where the user calls fit, by way of scikit-learn's wrapper of it.
         warnings.warn(text, SharesNothingWarning, stacklevel=7)
@@ -261,6 +264,24 @@ class Evaluation:
 
 def _refuses_nothing(scores: Any) -> None:
     del scores
+
+
+def _hint(estimator: Any, resource: str | None, candidates: Sequence[Params]) -> str:
+    """Return a sentence that says what would share trainings, where that is known."""
+    known = resource_of(estimator)
+    if known is not None:
+        # Nothing is gained where no candidate differs in what is trained together.
+        differ = {known, *getattr(family_of(estimator, known), "side", ())}
+        gained = any(differ & set(params) for params in candidates)
+        return f" With resource={known!r} they share it." if known != resource and gained else ""
+    prefix, last = "", estimator
+    if isinstance(estimator, Pipeline):
+        step, last = estimator.steps[-1]
+        prefix = f"{step}__"
+    if not takes_classes(last):
+        return ""
+    name = type(last).__name__
+    return f" {name} has partial_fit: EpochTrained({name}(...)) with resource='{prefix}epochs' can."
 
 
 def _completed(job: Job, known: Sequence[Result | None], found: Done) -> Done:

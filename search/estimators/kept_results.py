@@ -231,6 +231,8 @@ def _check_same(folder: Path, content: bytes, about: Mapping[str, str]) -> None:
         verb = "differs" if len(differ) == 1 else "differ"
         # As in each fold of cross_val_score.
         one = " A folder is of one search on the same rows." if "data" in differ else ""
+        if {"estimator", "scoring"} & set(differ):
+            one += " Functions of your own count by their code and the values that they use."
         raise ValueError(
             f"{folder} holds the results of another search: its {' and its '.join(differ)} {verb}. "
             f"Give another folder, or remove this one.{one}"

@@ -215,7 +215,7 @@ def counting(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
-@pytest.mark.filterwarnings("ignore:One or more of the test scores|overflow|invalid|divide")
+@pytest.mark.filterwarnings("ignore:One or more of the|overflow|invalid|divide")
 @pytest.mark.parametrize(
     ("model", "resource", "space", "fails"),
     [
@@ -255,7 +255,7 @@ def test_what_fails_together_is_counted_as_often_as_it_was_begun(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
-@pytest.mark.filterwarnings("ignore:One or more of the test scores|overflow|invalid|divide")
+@pytest.mark.filterwarnings("ignore:One or more of the|overflow|invalid|divide")
 def test_in_halving_those_go_on_that_have_not_failed(tmp_path, monkeypatch):
     model = SoftmaxClassifier(random_state=0)
     space = {"learning_rate": [0.01, 0.02, 0.05, 1e30]}
@@ -338,7 +338,7 @@ def test_what_cannot_go_on_is_trained_anew_and_told(model, space, resource):
             "EpochTrained(GaussianNB(...)) with resource='gaussiannb__epochs' can.",
         ),
         (SGDRegressor(), {"alpha": [0.1]}, {}, ""),
-        (MLPRegressor((2,)), {"alpha": [0.1]}, {}, ""),
+        (MLPRegressor(hidden_layer_sizes=(2,)), {"alpha": [0.1]}, {}, ""),
         (LogisticRegression(), {"C": [0.1]}, {}, ""),
     ],
 )  # fmt: skip
