@@ -274,9 +274,14 @@ def test_in_halving_those_go_on_that_have_not_failed(tmp_path, monkeypatch):
     assert going == [0, 0, 2, 2, 1, 1]
     theirs = HalvingGridSearchCV(
         model, space, resource="epochs", factor=2, min_resources=2, max_resources=8, cv=2,
-        refit=False,
+        refit=False, return_train_score=False,
     ).fit(X, Y)  # fmt: skip
     same(mine, theirs, atol=1e-4)
+    # Of what is kept the one that has failed is tried again, and nothing else.
+    going.clear()
+    again = PackSweepSearchCV(model, space, folder=tmp_path, **given).fit(X, Y)
+    assert going == [0, 0]
+    same(again, mine)
 
 
 def test_a_rate_that_diverges_fails_alone():
