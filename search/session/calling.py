@@ -143,7 +143,7 @@ def _settled(
         settings = grid_of(_table_of(grid, data), NAME, _GRID, options.trainer)
         config = with_options(settings, options, _GRID)
         return options, config, load(config.dataset, config.reading.to_reading(), err)
-    settings: dict[str, Any] = {"reading": {}}
+    settings = {"reading": {}}
     if isinstance(grid, Mapping):
         settings = grid_of(_table_of(grid, NAME), NAME, _GRID, options.trainer)
     elif grid is not None:

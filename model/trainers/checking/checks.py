@@ -217,7 +217,9 @@ def _knows_its_past(probe: Probe) -> str | None:
         return "it is scored where it stands"
     if probe.unsettled and not isinstance(probe.written, Exception):
         return probe.unsettled
-    known = {} if isinstance(probe.written, Exception) else {probe.cut: probe.first}
+    known: dict[int, Callable[[], State]] = {}
+    if not isinstance(probe.written, Exception):
+        known[probe.cut] = probe.first
     known[probe.last] = lambda: probe.whole
     for epoch in sorted({1, probe.cut, probe.last}):
         state = known[epoch]() if epoch in known else probe.advance(None, range(epoch))
