@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import joblib
+import numpy as np
 from sklearn.metrics._scorer import _PassthroughScorer
 
 from model.data.listing import listed
@@ -47,7 +48,7 @@ def identity_of(work: Work, asked: object, splits: Sequence[Split]) -> dict[str,
         ),
         "space": asked,
         "data": (work.X, work.y),
-        "splits": [(list(train), list(test)) for train, test in splits],
+        "splits": [(np.asarray(train), np.asarray(test)) for train, test in splits],
         "scoring": _scoring(how["scorer"]),
         "fit": (how["fit_params"], how["score_params"], how["return_train_score"]),
         "error_score": how["error_score"],
