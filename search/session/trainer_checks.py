@@ -14,7 +14,7 @@ from model.errors import TrainerError
 from model.features import fit_features
 from model.shuffle import split_order
 from model.trainers import KNOWN, PROTOCOL, Params, Rows, Trainer
-from model.trainers.checking import CHECKS_VERSION, CheckReport, check_trainer
+from model.trainers.checking import CHECKS_VERSION, CheckReport, check_trainer, tries_packs
 from model.trainers.reference import TrainerName
 from model.user_folders import cache_folder
 from search.command import program
@@ -105,7 +105,9 @@ def _mark(named: TrainerName, config: SweepConfig) -> Path:
     trainer = named.load()
     about = [
         PROTOCOL, CHECKS_VERSION, named.name, trainer.version, sorted(config.axes_by_name),
-        _source(trainer), hashlib.sha256(named.code).hexdigest(), metadata.version("scikit-learn"),
+        # A grid without two models for one pack has tried no pack.
+        tries_packs(trainer, params_to_try(config)), _source(trainer),
+        hashlib.sha256(named.code).hexdigest(), metadata.version("scikit-learn"),
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
     return cache_folder() / "checked-trainers" / digest

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from model.errors import TrainerError, cut, told
 from model.trainers.checking.going_on import check_it_goes_on
@@ -18,7 +19,7 @@ from model.trainers.checking.probe import (
 )
 from model.trainers.checking.report import IN_TIME, IT_TRAINS, BrokenPromiseError
 from model.trainers.states import dumped, loaded
-from model.trainers.trainer import KeepsPast, Packs, Params, State, TakesSchedules, Value
+from model.trainers.trainer import KeepsPast, Packs, Params, State, TakesSchedules, Trainer, Value
 
 LEFT_ALONE = "inputs are left alone"
 
@@ -238,7 +239,10 @@ def _packs_as_alone(probe: Probe) -> str | None:
     trainer = probe.trainer
     if not isinstance(trainer, Packs):
         return "it trains one at a time"
-    given = _pack_of(trainer, probe.params)
+    costs = _costs_alone(probe, _pack_of(trainer, probe.params))
+    given = [params for params, _ in costs]
+    if not given:
+        return "none of the hyperparameters that may be in one pack train alone"
     asked = [dict(params) for params in given]
     states: Sequence[State | None] = [None] * len(given)
     for epochs in (range(probe.cut), range(probe.cut, probe.last)):
@@ -253,8 +257,7 @@ def _packs_as_alone(probe: Probe) -> str | None:
         raise BrokenPromiseError(
             "advance_pack changes the hyperparameters that it is given. Let it change a copy."
         )
-    for params, state in zip(given, states, strict=True):
-        alone = _cost(probe, probe.advance(None, range(probe.last), params))
+    for (params, alone), state in zip(costs, states, strict=True):
         packed = _cost(probe, state)
         both_diverge = not (math.isfinite(alone) or math.isfinite(packed))
         if not both_diverge and not abs(packed - alone) <= trainer.tolerance * abs(alone):
@@ -264,7 +267,7 @@ def _packs_as_alone(probe: Probe) -> str | None:
                 f"difference of {apart:.2g}, with a tolerance of {trainer.tolerance:g}. Mend "
                 "advance_pack, or declare a tolerance."
             )
-    if len(given) > 1 and all(params == given[0] for params in given):
+    if trainer.widest > 1 and all(params == given[0] for params in given):
         # Of equal models nobody knows whether each was trained with its own hyperparameters.
         return "no two of the hyperparameters that were tried may be in one pack"
     return None
@@ -312,6 +315,12 @@ def _follows_schedule_of(probe: Probe, name: str) -> None:
         )
 
 
+def tries_packs(trainer: Trainer, params: Sequence[Params]) -> bool:
+    """Whether there are two that differ among hyperparameters that may be in one pack."""
+    given = _pack_of(trainer, params) if isinstance(trainer, Packs) else []
+    return any(mine != given[0] for mine in given)
+
+
 def _pack_of(trainer: Packs, params: Sequence[Params]) -> list[dict[str, Value]]:
     """Return the hyperparameters of a pack: three or more, alike in what packs have in common.
 
@@ -325,6 +334,18 @@ def _pack_of(trainer: Packs, params: Sequence[Params]) -> list[dict[str, Value]]
     first, *_ = groups.values()
     alike = first if len(first) > 1 else max(groups.values(), key=len)
     return [dict(mine) for mine in (alike * 3)[: max(3, len(alike))]][: max(1, trainer.widest)]
+
+
+def _costs_alone(
+    probe: Probe, given: Sequence[dict[str, Value]]
+) -> list[tuple[dict[str, Value], float]]:
+    """Return what each costs alone, without those that fail alone: such trials are failed rows."""
+    found = []
+    for params in given:
+        with suppress(Exception, SystemExit):
+            state = probe.advance(None, range(probe.last), params)
+            found.append((params, _cost(probe, state)))
+    return found
 
 
 def _cost(probe: Probe, state: State) -> float:

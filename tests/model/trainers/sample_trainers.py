@@ -347,6 +347,20 @@ class OtherPack(Packed):
         return super().advance_pack(states, [params[0]] * len(params), epochs, data)
 
 
+class RaisesAtLarge(Packed):
+    """Raises at large rates, alone and in a pack."""
+
+    def advance(self, state, params, epochs, data):
+        if params["learning_rate"] > 1:
+            raise RuntimeError("much too large")
+        return super().advance(state, params, epochs, data)
+
+    def advance_pack(self, states, params, epochs, data):
+        if max(p["learning_rate"] for p in params) > 1:
+            raise RuntimeError("much too large")
+        return super().advance_pack(states, params, epochs, data)
+
+
 class OtherMetric(Descent):
     def score(self, state, data):
         return {"loss": super().score(state, data)["cost"]}

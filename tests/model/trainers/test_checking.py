@@ -125,6 +125,13 @@ def test_a_pack_of_equal_models_says_nothing():
     assert report_of("Packed", more).failures == []
 
 
+def test_what_fails_alone_is_in_no_pack():
+    params = [{"learning_rate": rate} for rate in (0.1, 2.0, 0.2)]
+    report = report_of("RaisesAtLarge", params)
+    assert report.failures == []
+    assert {f.check: f.passed for f in report.findings}[PACK]
+
+
 def test_long_epochs_are_fewer_and_the_report_says_so(monkeypatch):
     monkeypatch.setattr(probe, "LONG", 0.0)
     report = report_of("Descent")
