@@ -55,7 +55,10 @@ def identity_of(work: Work, asked: object, splits: Sequence[Split]) -> dict[str,
         "configuration of scikit-learn": {name: work.config.get(name) for name in _CONFIGURED},
     }  # fmt: skip
     packages = {"sklearn", "packsweep"}
-    found = {name: _digest(value, name, packages) for name, value in parts.items()}
+    found = {
+        name: _digest(value, name, packages if name in ("estimator", "space", "scoring") else None)
+        for name, value in parts.items()
+    }
     versions = {_VERSION + _DISTRIBUTION.get(p, p): version_of(p) for p in sorted(packages)}
     return found | versions
 
