@@ -35,7 +35,7 @@ def _check(args: argparse.Namespace) -> None:
     # Here, because these take a second to import and --help should not.
     from model.errors import PacksweepError
     from model.trainers.reference import TrainerName
-    from search.config import read_reading, some_params
+    from search.config import params_to_try, read_reading
     from search.session import Options, check_rows, load, resolve_config
     from search.text import console, show, text_width
 
@@ -51,7 +51,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.grid is not None:
         config = resolve_config(Options(grid=args.grid, trainer=args.trainer, code=args.code))
         dataset, features, seed = args.dataset or config.dataset, config.features, config.seed
-        params = [{**mine, **args.param} for mine in some_params(config)]
+        params = [{**mine, **args.param} for mine in params_to_try(config)]
         reading = {**config.reading.model_dump(), **reading}
     data = load(dataset, read_reading(reading).to_reading(), err)
     report = check_rows(named, params, data, features, seed)

@@ -1,7 +1,7 @@
 """Data sets from memory: arrays, memory maps and data frames, as Python has them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,9 @@ _LABELS = "y"
 _TUPLES = {2: ("X", "y"), 4: ("X", "y", "X_test", "y_test")}
 
 
-def dataset_of(given: Any, reading: Reading | None = None) -> Dataset:
+def dataset_of(
+    given: Any, reading: Reading | None = None, of_grid: Collection[str] = ()
+) -> Dataset:
     """Return the data set that something in memory is.
 
     Parameters
@@ -33,6 +35,8 @@ def dataset_of(given: Any, reading: Reading | None = None) -> Dataset:
         ``reading.target``. X may be a data frame too. Arrays are not copied; memory maps stay on
         the disk until their rows are asked for.
     reading : Reading, optional
+    of_grid : collection of str
+        What of it a grid says, for messages.
 
     Raises
     ------
@@ -47,10 +51,12 @@ def dataset_of(given: Any, reading: Reading | None = None) -> Dataset:
     """
     reading = reading or Reading()
     if isinstance(given, Dataset):
-        _refuse_what_is_unread(reading, ("target", "weights", "missing", "keys"), "a Dataset")
+        _refuse_what_is_unread(
+            reading, ("target", "weights", "missing", "keys"), "a Dataset", of_grid
+        )
         return given
     if _is_frame(given):
-        _refuse_what_is_unread(reading, ("keys",), "a data frame")
+        _refuse_what_is_unread(reading, ("keys",), "a data frame", of_grid)
         _check_names("", given)
         return assemble(found_frames(NAME, {"": given}, reading))
     if isinstance(given, tuple | list) and len(given) in _TUPLES:
@@ -61,17 +67,18 @@ def dataset_of(given: Any, reading: Reading | None = None) -> Dataset:
             "y_test), a mapping of arrays such as {'X': ..., 'y': ...}, a data frame with target, "
             "or a Dataset."
         )
-    return assemble(_found(given, reading))
+    return assemble(_found(given, reading, of_grid))
 
 
-def _found(given: Mapping[str, Any], reading: Reading) -> Found:
+def _found(given: Mapping[str, Any], reading: Reading, of_grid: Collection[str]) -> Found:
     if any(map(_is_frame, given.values())):
         named = choose(NAME, given, Reading(keys=reading.keys))
         if any(_is_frame(given[name]) for role, name in named.items() if role.startswith("X")):
             # The weights are a column of a frame then.
-            _refuse_what_is_unread(reading, ("target",), "rows with their labels")
+            kind = "rows with their labels"
+            _refuse_what_is_unread(reading, ("target",), kind, of_grid)
             return _found_with_labels(given, named, reading)
-    _refuse_what_is_unread(reading, ("target", "missing"), "arrays")
+    _refuse_what_is_unread(reading, ("target", "missing"), "arrays", of_grid)
     chosen = choose(NAME, given, reading)
     return found_arrays(NAME, NAME, chosen, given, lambda name: _array(name, given[name]))
 
@@ -84,13 +91,16 @@ _SAYS = {
 }
 
 
-def _refuse_what_is_unread(reading: Reading, names: Sequence[str], kind: str) -> None:
+def _refuse_what_is_unread(
+    reading: Reading, names: Sequence[str], kind: str, of_grid: Collection[str]
+) -> None:
     """Refuse what is said of the data and has no meaning for what it is."""
     for name in names:
         if (value := getattr(reading, name)) != getattr(Reading(), name):
+            place, out = (" of the grid's [reading]", "it") if name in of_grid else ("", name)
             raise DataError(
-                f"{name} is {value!r}, which {_SAYS[name]}, and the data is {kind}. Leave {name} "
-                "out."
+                f"{name}{place} is {value!r}, which {_SAYS[name]}, and the data is {kind}. Leave "
+                f"{out} out."
             )
 
 

@@ -122,7 +122,7 @@ class FinalState:
         except _DAMAGE as error:
             raise DataError(
                 f"{path} is not what another trainer than softmax has left ({error}); give the "
-                "best_model.npz of a run with --trainer."
+                "best_model.npz of a run that has named one by --trainer."
             ) from error
 
     @classmethod

@@ -22,7 +22,7 @@ from search.config.objective import (
 )
 from search.config.own_code import is_own_method, is_own_trainer
 from search.config.replicates import Replicate, replicates_of, replicates_text
-from search.config.sample import some_params
+from search.config.sample import params_to_try, some_params
 from search.config.schema import (
     PRUNERS,
     SAMPLERS,
@@ -67,6 +67,7 @@ __all__ = [
     "label_of",
     "load_config",
     "objective_of",
+    "params_to_try",
     "parse",
     "read_grid",
     "read_reading",

@@ -27,6 +27,27 @@ def some_params(config: SweepConfig) -> list[Params]:
     return chosen
 
 
+def params_to_try(config: SweepConfig) -> list[Params]:
+    """Return hyperparameters by which a trainer's promises are tried: those, and a pack's.
+
+    Two more are alike to the first ones in what the models of a pack have in common, and differ in
+    all else: a pack of equal models is as each alone whichever of them it looks at.
+    """
+    found = some_params(config)
+    axes = dict(config.space.tables[0] if config.is_grid else config.axes_by_name)
+    alike = {*config.pack_by, *(config.trainer.pack_by or ())}
+    for part in (1, 0.5):
+        mine = {
+            name: _at(axis, 0 if name in alike else part)
+            for name, axis in axes.items()
+            if name != EPOCHS
+        }
+        params = at_epoch(mine, config.live, 0)
+        if params not in found:
+            found.append(params)
+    return found
+
+
 def _at(axis: Axis, part: float) -> Any:
     """Return the value at a part of the way from the first to the last one."""
     if isinstance(axis, Range):

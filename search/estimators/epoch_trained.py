@@ -1,6 +1,7 @@
 """An estimator of scikit-learn trained for so many epochs, each one call of its partial_fit."""
 
 from contextlib import suppress
+from inspect import signature
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clo
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+
+def takes_classes(estimator: Any) -> bool:
+    """Whether an estimator has a partial_fit that is told the classes, as classifiers have."""
+    try:
+        params = signature(estimator.partial_fit).parameters
+    except (AttributeError, TypeError, ValueError):
+        return False
+    any_name = (param.kind is param.VAR_KEYWORD for param in params.values())
+    return "classes" in params or any(any_name)
 
 
 def _has(name: str) -> Any:
@@ -63,20 +74,31 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
         self.warm_start = warm_start
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on rows X of shape (n, D) and their labels y of shape (n,).
+        """Train for `epochs` epochs, or with `warm_start` up to as many.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, D)
+            Sparse where the estimator takes such.
+        y : array-like of shape (n,)
+            Labels of at least two classes.
+        sample_weight : array-like of shape (n,), optional
+            For estimators whose partial_fit takes it.
 
         Raises
         ------
         ValueError
             If ``epochs`` is not a whole number from 1, or with ``warm_start`` less than before; or
             if the rows cannot be used.
+        TypeError
+            If the estimator is a class, or has no partial_fit that takes classes.
         """
         given: Any = self.epochs
         if not isinstance(given, int | np.integer) or isinstance(given, bool):
             raise ValueError(f"epochs is {self.epochs!r}; it is a whole number from 1.")
-        if isinstance(self.estimator, type) or not hasattr(self.estimator, "partial_fit"):
+        if isinstance(self.estimator, type) or not takes_classes(self.estimator):
             raise TypeError(
-                f"estimator is {self.estimator!r}; it is an estimator with partial_fit, such as "
+                f"estimator is {self.estimator!r}; it is a classifier with partial_fit, such as "
                 "SGDClassifier()."
             )
         go_on = self.warm_start and hasattr(self, "estimator_")

@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sklearn.pipeline import Pipeline
+
+from search.estimators.epoch_trained import takes_classes
 from search.estimators.fit_callbacks import Contexts
 from search.estimators.shared_fits import (
     Done,
@@ -17,7 +20,7 @@ from search.estimators.shared_fits import (
     made,
     others_of,
 )
-from search.estimators.sharing import family_of
+from search.estimators.sharing import family_of, resource_of
 
 if TYPE_CHECKING:
     from search.estimators.kept_results import KeptResults
@@ -58,7 +61,7 @@ class Evaluation:
     Attributes
     ----------
     n_trainings : int
-        Jobs so far, those of the folder among them.
+        Trainings so far, those of the folder among them.
     check : callable
         Gets the scores of each candidate on a split as soon as they are there, and may refuse them.
     """
@@ -77,6 +80,8 @@ class Evaluation:
         self.check: Callable[[Any], None] = _refuses_nothing
         # Candidates so far, and whether any of them shares a training, or may be trained on.
         self._asked, self._shares, self._goes_on = 0, False, False
+        # Whether the estimator takes the parameters of any; what it refuses is told by fit.
+        self._takes = False
         self._rows = max(len(train) for train, _ in splits)
         # The estimators of the last evaluation that were kept, and in which unit each one is.
         self._fitted: dict[Known, Any] = {}
@@ -109,13 +114,13 @@ class Evaluation:
         contexts = contexts or Contexts()
         jobs = list(self._jobs(params, keep, contexts, first))
         if first == 0:
-            self._warn(len(candidates), keep)
-        self.n_trainings += len(jobs)
+            self._warn(candidates, keep)
         self._told.begins(params, len(self._splits), len(jobs))
         found: dict[tuple[int, int], Result] = {}
         before = dict(self._units_of), self._fitted
         self._units_of, self._fitted = {}, {}
         for done in self._done(jobs, *before):
+            self.n_trainings += done.trainings
             for k, result in zip(done.unit.candidates, done.results, strict=True):
                 self.check(result["test_scores"])
                 found[done.unit.split, k] = result
@@ -134,18 +139,22 @@ class Evaluation:
 
     def _done(self, jobs: Sequence[Job], units_of: Any, fitted: Any) -> Iterator[Done]:
         """Yield what is kept of jobs, and then what is trained."""
-        left = []
+        left: dict[Unit, tuple[Job, Job, list[Result | None]]] = {}
         for job in jobs:
             kept = None if self._kept is None else self._kept.read(job.unit, job.params)
-            if kept is None:
-                left.append(job)
+            known = kept or [None] * len(job.params)
+            lacking = [place for place, result in enumerate(known) if result is None]
+            if lacking:
+                part = job if len(lacking) == len(known) else job.part(lacking)
+                left[part.unit] = job, part, known
             else:
-                done = Done(job.unit, kept)
+                done = Done(job.unit, [result for result in known if result is not None])
                 self._take(job, done)
                 yield done
-        by_unit = {job.unit: job for job in left}
-        for done in self._place(self._going(job, units_of, fitted) for job in left):
-            job = by_unit[done.unit]
+        parts = (self._going(part, units_of, fitted) for _, part, _ in left.values())
+        for found in self._place(parts):
+            job, part, known = left[found.unit]
+            done = found if part is job else _completed(job, known, found)
             if self._kept is not None:
                 if done.fitted:
                     self._kept.write_fitted(done.unit, job.params, done.fitted)
@@ -158,7 +167,7 @@ class Evaluation:
             for place, params in enumerate(job.params):
                 known = (job.unit.split, self._fixed(params))
                 self._units_of[known] = (job.unit, job.params, place)
-                if done.fitted:
+                if done.fitted and done.fitted[place] is not None:
                     self._fitted[known] = done.fitted[place]
         self._told.ended(done)
 
@@ -172,7 +181,8 @@ class Evaluation:
             if known not in fitted and known in units_of and self._kept is not None:
                 unit, given, _ = units_of[known]
                 mine = self._kept.fitted(unit, given)
-                fitted |= {k: mine[at] for k, (u, _, at) in units_of.items() if u == unit and mine}
+                same = {k: at for k, (u, _, at) in units_of.items() if u == unit and mine}
+                fitted |= {k: mine[at] for k, at in same.items() if mine[at] is not None}
             if known not in fitted:
                 return job
             going.append(fitted[known])
@@ -217,6 +227,7 @@ class Evaluation:
         """Return the class of a candidate that shares its training, and what is beside it."""
         work = self._work
         model = made(work.estimator, params)
+        self._takes |= model is not None
         family = None if model is None else family_of(model, work.resource)
         # One that has callbacks of its own tells them of its own training.
         if family is None or hasattr(work.estimator, "_skl_callbacks"):
@@ -228,21 +239,20 @@ class Evaluation:
         self._goes_on |= family.grow is not None and family.grows(model)
         return type(model), family.side
 
-    def _warn(self, candidates: int, keep: bool) -> None:
+    def _warn(self, candidates: Sequence[Params], keep: bool) -> None:
         """Say it before the training if none of the first candidates shares anything."""
-        if self._goes_on or (self._shares and not keep):
+        if not self._takes or self._goes_on or (self._shares and not keep):
             return
         estimator, resource = self._work.estimator, self._work.resource
         name, splits = type(estimator).__name__, len(self._splits)
         if self._shares:
             why = "its random draws would differ if it continued"
         else:
-            along = "no resource is named" if resource is None else f"resource={resource!r}"
-            why = f"{along}, and it is not known to continue along that"
-        hint = ""
-        if hasattr(estimator, "partial_fit"):
-            hint = f" {name} has partial_fit: EpochTrained({name}(...)) with resource='epochs' can."
-        each = "in each rung" if keep else f"for each of the {candidates} candidates"
+            why = f"as it is, it is not known to continue along resource={resource!r}"
+            if resource is None:
+                why = "no resource is named"
+        hint = _hint(estimator, resource, candidates)
+        each = "in each rung" if keep else f"for each of the {len(candidates)} candidates"
         text = f"{name} is trained again {each} on each of the {splits} splits: {why}.{hint}"
         # Where the user calls fit, by way of scikit-learn's wrapper of it.
         warnings.warn(text, SharesNothingWarning, stacklevel=7)
@@ -254,6 +264,31 @@ class Evaluation:
 
 def _refuses_nothing(scores: Any) -> None:
     del scores
+
+
+def _hint(estimator: Any, resource: str | None, candidates: Sequence[Params]) -> str:
+    """Return a sentence that says what would share trainings, where that is known."""
+    known = resource_of(estimator)
+    if known is not None:
+        # Nothing is gained where no candidate differs in what is trained together.
+        differ = {known, *getattr(family_of(estimator, known), "side", ())}
+        gained = any(differ & set(params) for params in candidates)
+        return f" With resource={known!r} they share it." if known != resource and gained else ""
+    prefix, last = "", estimator
+    if isinstance(estimator, Pipeline):
+        step, last = estimator.steps[-1]
+        prefix = f"{step}__"
+    if not takes_classes(last):
+        return ""
+    name = type(last).__name__
+    return f" {name} has partial_fit: EpochTrained({name}(...)) with resource='{prefix}epochs' can."
+
+
+def _completed(job: Job, known: Sequence[Result | None], found: Done) -> Done:
+    """Return what a job gives of which a part was kept, and the others are trained now."""
+    trained = iter(found.results)
+    results = [next(trained) if result is None else result for result in known]
+    return Done(job.unit, results, trainings=1 + found.trainings)
 
 
 def _known_by(value: object) -> object:

@@ -53,6 +53,8 @@ class Family:
         fitted one has ended, which may be changed by that.
     grows : callable
         Whether an estimator trained on has the bits of one that was trained at once.
+    refuses : callable
+        Whether an estimator refuses what candidates that are trained together may differ in.
     """
 
     resource: str
@@ -62,6 +64,7 @@ class Family:
     weights: str = "sample_weight"
     grow: Callable[..., Iterator[Fitted]] | None = None
     grows: Callable[[Any], bool] = lambda _estimator: True
+    refuses: Callable[[Any], bool] = lambda _estimator: False
 
 
 def _train_packed(
@@ -190,8 +193,25 @@ def _grow_boosted(keyword: str) -> Callable[..., Iterator[Fitted]]:
 
 def _check_rounds(rounds: object) -> None:
     """Refuse what fit would refuse, so that a candidate is never cut to it."""
-    if not isinstance(rounds, int | np.integer) or isinstance(rounds, bool) or rounds < 1:
+    if not _are_rounds(rounds):
         raise ValueError(f"{rounds!r} is not a number of rounds")
+
+
+def _are_rounds(rounds: Any) -> bool:
+    whole = isinstance(rounds, int | np.integer) and not isinstance(rounds, bool)
+    return bool(whole and rounds >= 1)
+
+
+def _refuses_rounds(resource: str) -> Callable[[Any], bool]:
+    return lambda model: not _are_rounds(getattr(model, resource))
+
+
+def _refuses_values(model: "SoftmaxClassifier") -> bool:
+    try:
+        model._check()
+    except ValueError:
+        return True
+    return False
 
 
 def _cut_forest(model: Any, rounds: int) -> None:
@@ -273,13 +293,19 @@ def _never_warm(model: Any, _rows: int) -> bool:
 
 
 def _family(resource: str, cut: Callable[[Any, int], None], stops: Any) -> Family:
-    return Family(resource, _truncated(resource, cut), stops, grow=_grow_warm(resource))
+    return Family(
+        resource, _truncated(resource, cut), stops,
+        grow=_grow_warm(resource), refuses=_refuses_rounds(resource),
+    )  # fmt: skip
 
 
 def _boosted(
     train: Callable[..., Iterator[Fitted]], stops: Any, keyword: str, grows: Any
 ) -> Family:
-    return Family("n_estimators", train, stops, grow=_grow_boosted(keyword), grows=grows)
+    return Family(
+        "n_estimators", train, stops,
+        grow=_grow_boosted(keyword), grows=grows, refuses=_refuses_rounds("n_estimators"),
+    )  # fmt: skip
 
 
 _OF_FORESTS = _family("n_estimators", _cut_forest, _forest_stops)
@@ -298,9 +324,12 @@ _OF_LIGHTGBM = _boosted(
 FAMILIES: dict[str, Family] = {
     "search.SoftmaxClassifier": Family(
         "epochs", _train_packed, _never_warm, ("learning_rate", "alpha", "average"),
-        grow=_grow_packed,
+        grow=_grow_packed, refuses=_refuses_values,
     ),
-    "search.EpochTrained": Family("epochs", _train_on, _never_warm, grow=_grow_warm("epochs")),
+    "search.EpochTrained": Family(
+        "epochs", _train_on, _never_warm,
+        grow=_grow_warm("epochs"), refuses=_refuses_rounds("epochs"),
+    ),
     "sklearn.RandomForestClassifier": _OF_FORESTS,
     "sklearn.RandomForestRegressor": _OF_FORESTS,
     "sklearn.ExtraTreesClassifier": _OF_FORESTS,

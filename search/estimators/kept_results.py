@@ -2,19 +2,21 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib import metadata
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
 import joblib
+import numpy as np
+from sklearn.metrics._scorer import _PassthroughScorer
 
 from model.data.listing import listed
+from model.errors import told
 from model.seal import Seal
 from search.errors import StoreError
+from search.estimators.digests import digest_of, version_of
 from search.estimators.shared_fits import Params, Result, Split, Unit, Work
 from search.storage import json_content, lock, parse_json, prepare_folder, read_whole, write_whole
 
@@ -30,30 +32,59 @@ def identity_of(work: Work, asked: object, splits: Sequence[Split]) -> dict[str,
     asked : object
         What says which candidates there are: those of a grid, or how they are found.
     splits : sequence of Split
+
+    Raises
+    ------
+    ValueError
+        If there is something in it that cannot be told from others in another process.
     """
-    how = work.how
-    return {
-        "estimator": _digest((type(work.estimator), work.estimator.get_params(deep=False))),
-        "space": _digest(asked),
-        "data": joblib.hash((work.X, work.y)),
-        "splits": joblib.hash([(list(train), list(test)) for train, test in splits]),
-        "scoring": _shown(how["scorer"]),
-        "fit": joblib.hash((how["fit_params"], how["score_params"], how["return_train_score"])),
-        "scikit-learn": metadata.version("scikit-learn"),
+    how, estimator = work.how, work.estimator
+    given = vars(estimator) if hasattr(estimator, "__dict__") else {}
+    parts = {
+        "estimator": (
+            type(estimator), estimator.get_params(deep=False),
+            # What a clone takes over besides.
+            given.get("_metadata_request"), given.get("_sklearn_output_config"),
+        ),
+        "space": asked,
+        "data": (work.X, work.y),
+        "splits": [(np.asarray(train), np.asarray(test)) for train, test in splits],
+        "scoring": _scoring(how["scorer"]),
+        "fit": (how["fit_params"], how["score_params"], how["return_train_score"]),
+        "error_score": how["error_score"],
+        "configuration of scikit-learn": {name: work.config.get(name) for name in _CONFIGURED},
+    }  # fmt: skip
+    packages = {"sklearn", "packsweep"}
+    found = {
+        name: _digest(value, name, packages if name in ("estimator", "space", "scoring") else None)
+        for name, value in parts.items()
     }
+    versions = {_VERSION + _DISTRIBUTION.get(p, p): version_of(p) for p in sorted(packages)}
+    return found | versions
 
 
-def _digest(value: object) -> str:
-    """Return a digest of all of a value; how it is shown leaves out what is long."""
+_CONFIGURED = ("enable_metadata_routing", "transform_output")
+"""Settings of scikit-learn that may change what a fit gives."""
+
+_VERSION, _DISTRIBUTION = "version of ", {"sklearn": "scikit-learn"}
+
+
+def _scoring(scorer: Any) -> Any:
+    """Return what a scorer is made of, without the estimator, which stands elsewhere."""
+    if isinstance(scorer, _PassthroughScorer):
+        return type(scorer), vars(scorer).get("_metadata_request")
+    return scorer
+
+
+def _digest(value: object, name: str, packages: set[str] | None = None) -> str:
     try:
-        return str(joblib.hash(value))
-    except Exception:  # what cannot be pickled, such as a function without a name
-        return _shown(value)
-
-
-def _shown(value: object) -> str:
-    """Return how something is shown, in every process alike: without an address in memory."""
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+        return digest_of(value, packages)
+    except Exception as error:  # of anybody's class
+        raise ValueError(
+            f"folder is given, and its results are of one search alone; but the {name} of this one "
+            f"cannot be told from others ({told(error)}). Keep files, locks and generators out of "
+            "it, or leave folder out."
+        ) from error
 
 
 class KeptResults:
@@ -107,20 +138,23 @@ class KeptResults:
         write_whole(path, json_content({"seed": seed}, seal))
         return seed
 
-    def read(self, unit: Unit, params: Sequence[Params]) -> list[Result] | None:
-        """Return what is kept of candidates that were trained together; None if damaged."""
+    def read(self, unit: Unit, params: Sequence[Params]) -> list[Result | None] | None:
+        """Return what is kept of candidates that were trained together; None if damaged.
+
+        In the place of one that could not be trained there is None.
+        """
         path = self._path(unit, params, "json")
         content = read_whole(path)
         if content is None:
             return None
         try:
-            found: list[Result] = parse_json(content, Seal(self._run, path.name))["results"]
+            found: list[Result | None] = parse_json(content, Seal(self._run, path.name))["results"]
         except (ValueError, KeyError):
             return None
         return found if len(found) == len(params) else None
 
     def write(self, unit: Unit, params: Sequence[Params], results: Sequence[Result]) -> None:
-        """Make results durable.
+        """Make results durable, but of fits that have failed: the next search tries them again.
 
         Raises
         ------
@@ -128,8 +162,9 @@ class KeptResults:
             If the disk is full, or the like.
         """
         path = self._path(unit, params, "json")
-        rows = [_plain(result) for result in results]
-        write_whole(path, json_content({"results": rows}, Seal(self._run, path.name)))
+        rows = [None if result["fit_error"] else _plain(result) for result in results]
+        if any(rows):
+            write_whole(path, json_content({"results": rows}, Seal(self._run, path.name)))
 
     def fitted(self, unit: Unit, params: Sequence[Params]) -> tuple[Any, ...]:
         """Return the estimators that were kept to be trained on; none if they cannot be read."""
@@ -170,7 +205,7 @@ class KeptResults:
         """
         for number, given in zip(unit.candidates, params, strict=True):
             if number not in self._digests:
-                self._digests[number] = _digest(dict(given))
+                self._digests[number] = _digest(dict(given), "space")
         what = json.dumps([[number, self._digests[number]] for number in unit.candidates])
         digest = hashlib.sha256(what.encode()).hexdigest()[:12]
         return self._folder / f"split-{unit.split:03d}-{digest}.{ending}"
@@ -188,12 +223,23 @@ def _check_same(folder: Path, content: bytes, about: Mapping[str, str]) -> None:
         known = json.loads(content)
     except ValueError:
         known = {}
-    differ = [name for name in about if known.get(name) != about[name]]
+    known = known if isinstance(known, dict) else {}
+    if known and f"{_VERSION}packsweep" not in known:
+        raise ValueError(
+            f"{folder} holds the results of a search by an earlier version of packsweep, which did "
+            "not write down all that they depend on. Give another folder, or remove this one."
+        )
+    names = [*about, *(name for name in known if name not in about)]
+    differ = [name for name in names if known.get(name) != about.get(name)]
     if differ:
         verb = "differs" if len(differ) == 1 else "differ"
+        # As in each fold of cross_val_score.
+        one = " A folder is of one search on the same rows." if "data" in differ else ""
+        if {"estimator", "scoring"} & set(differ):
+            one += " Functions of your own count by their code and the values that they use."
         raise ValueError(
             f"{folder} holds the results of another search: its {' and its '.join(differ)} {verb}. "
-            "Give another folder, or remove this one."
+            f"Give another folder, or remove this one.{one}"
         )
 
 

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from joblib import Parallel, delayed
+# joblib's, which take scikit-learn's configuration and the warnings' filters along.
+from sklearn.utils.parallel import Parallel, delayed
 
 from search.estimators.evaluation import Place
 from search.estimators.shared_fits import Done, Job, Work

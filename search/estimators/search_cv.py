@@ -56,7 +56,8 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
     ----------
     estimator : estimator
     space : dict or list of dicts
-        As the ``param_grid`` of `GridSearchCV`.
+        As the ``param_grid`` of `GridSearchCV`, or the ``param_distributions`` of
+        `RandomizedSearchCV`.
     resource : str, optional
         Parameter along which training is shared: ``n_estimators`` of forests, gradient boosting,
         XGBoost and LightGBM; ``max_iter`` of the histogram ensembles; ``epochs`` of
@@ -70,10 +71,11 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         Else a sampler of Optuna or its name (``"tpe"``, ``"qmc"``, ``"gp"``, ``"cmaes"``), which
         is asked for `n_trials`, eight at a time, and told their mean scores.
     n_trials : int, optional
-        Candidates of all strategies but the grid; 32 of a sampler that is told nothing else.
+        Candidates of all strategies but the grid, ``n_iter`` elsewhere. Left out, they are 10 with
+        ``"random"``, every combination with ``"halving"``, and 32 of a sampler.
     folder : str or Path, optional
         Where results are kept as soon as they are there: the same `fit` in another process goes on
-        with them, whatever ended the first.
+        with them, whatever ended the first. It is of one search on the same data.
     executor : "ray" or "serial", optional
         Where trainings run: on a Ray cluster, or one after the other as a worker would; left out,
         with joblib as in `GridSearchCV`. Either gives the same bits, each training with one
@@ -86,7 +88,8 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         `HalvingRandomSearchCV` has ``min_resources="smallest"``. ``max_resources="auto"`` is the
         estimator's own value of `resource`.
     random_state : int, RandomState or None
-        Where the random numbers of candidates that are drawn come from.
+        Where the random numbers of candidates that are drawn come from; without effect where none
+        are drawn.
     scoring, n_jobs, refit, cv, pre_dispatch, error_score, return_train_score
         As in `GridSearchCV`, but a `refit` that names another score than the only one is refused.
         With Ray, `n_jobs` is the most trainings at the same time.
@@ -100,7 +103,8 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         As in `GridSearchCV`. ``mean_fit_time`` is a candidate's part of the training that it
         shares.
     n_trainings_ : int
-        Trainings that were begun or taken from `folder`, in place of candidates times splits.
+        Trainings that were begun or taken from `folder`, in place of candidates times splits. A
+        candidate that fails is trained once more, alone.
     n_resources_, n_candidates_, n_iterations_ and others
         Attributes of halving, as in `HalvingGridSearchCV`.
 

@@ -2,16 +2,18 @@
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.model_selection._validation import _fit_and_score, _score
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from search.estimators.families import Family
 from search.estimators.sharing import family_of
 
 Params = Mapping[str, Any]
@@ -65,6 +67,12 @@ class Job:
     keep: bool = False
     context: tuple[Any, Any] | None = None
 
+    def part(self, places: Sequence[int]) -> "Job":
+        """Return a job of some of the candidates, which begin and are not kept."""
+        numbers = tuple(self.unit.candidates[place] for place in places)
+        params = tuple(self.params[place] for place in places)
+        return Job(Unit(self.unit.split, numbers), self.rows, params)
+
 
 @dataclass(frozen=True)
 class Done:
@@ -76,12 +84,16 @@ class Done:
     results : list of Result
         The result of each candidate.
     fitted : tuple
-        Their estimators, if wanted and able to continue; else empty.
+        Their estimators, if wanted and able to continue, with None for one that has failed; else
+        empty.
+    trainings : int
+        Number of trainings: one, plus one for each candidate that was trained alone.
     """
 
     unit: Unit
     results: list[Result]
     fitted: tuple[Any, ...] = ()
+    trainings: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +109,8 @@ class Work:
     how : mapping
         ``scorer``, ``fit_params``, ``score_params``, ``return_train_score`` and ``error_score``, as
         scikit-learn's `_fit_and_score` takes them.
+    config : mapping
+        scikit-learn's configuration where the search was called, which is one of a thread.
     """
 
     estimator: Any
@@ -104,14 +118,31 @@ class Work:
     X: Any
     y: Any
     how: Mapping[str, Any]
+    config: Mapping[str, Any] = field(default_factory=get_config)
 
     def done(self, job: Job) -> Done:
         """Return what the candidates of a job give, in their order."""
+        with config_context(**self.config):
+            return self._done(job)
+
+    def _done(self, job: Job) -> Done:
+        found: dict[int, tuple[Result, Any]] = {}
+        trainings = 0
         if len(job.params) > 1 or job.keep or job.going:
-            # Else each alone, by scikit-learn's own code: what cannot be trained fails alone.
+            # Whoever is left is trained alone, by scikit-learn's own code, and fails alone.
             with suppress(Exception):
-                return self._shared(job)
-        return Done(job.unit, [self._alone(job, params) for params in job.params])
+                models, family, able = self._shareable(job)
+                trainings = 1
+                # Those before one that raises stay.
+                found.update(self._shared(job, models, family, able))
+        results, fitted = [], []
+        for place, params in enumerate(job.params):
+            result, model = found.get(place) or (self._alone(job, params), None)
+            results.append(result)
+            fitted.append(model)
+        # Where none can be trained on, none is kept.
+        kept = tuple(fitted) if any(model is not None for model in fitted) else ()
+        return Done(job.unit, results, kept, trainings + len(job.params) - len(found))
 
     def _alone(self, job: Job, params: Params) -> Result:
         train, test = job.rows
@@ -126,30 +157,40 @@ class Work:
         )  # fmt: skip
         return result
 
-    def _shared(self, job: Job) -> Done:
-        train, test = job.rows
+    def _shareable(self, job: Job) -> tuple[list[Any], Family, list[int]]:
+        """Return estimators, how they share a training, and the places of those that can begin."""
         models = self._made(job.params)
-        family = family_of(models[0], self.resource)
+        known = [model for model in models if model is not None]
+        family = family_of(known[0], self.resource)
         if family is None or job.context is not None:
             raise ValueError("they share nothing")
+        able = [k for k, m in enumerate(models) if m is not None and not family.refuses(m)]
+        if not able:
+            raise ValueError("none can begin")
+        return models, family, able
+
+    def _shared(
+        self, job: Job, models: Sequence[Any], family: Family, able: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[Result, Any]]]:
+        """Yield what those give that are trained together, and the model that may be trained on.
+
+        One that fails has an exception in its place, and is left out.
+        """
+        train, test = job.rows
         mine = _check_method_params(self.X, params=self.how["fit_params"] or {}, indices=train)
         X_train, y_train = _safe_split(self.estimator, self.X, self.y, train)
         parts = {"test": (test, *_safe_split(self.estimator, self.X, self.y, test, train))}
         if self.how["return_train_score"]:
             parts["train"] = (train, X_train, y_train)
-        given = (models, X_train, y_train, mine)
+        given = ([models[place] for place in able], X_train, y_train, mine)
         if job.going and family.grow is not None:
-            trained = family.grow(job.going, *given)
+            trained = family.grow([job.going[place] for place in able], *given)
         else:
             trained = family.train(*given)
-        results, fitted = [], []
-        for model, seconds in trained:
-            if isinstance(model, Exception):
-                raise model
-            results.append(self._scored(model, seconds, parts))
-            if job.keep:
-                fitted.append(model)
-        return Done(job.unit, results, tuple(fitted) if family.grows(models[0]) else ())
+        grows = job.keep and family.grows(models[able[0]])
+        for place, (model, seconds) in zip(able, trained, strict=True):
+            if not isinstance(model, Exception):
+                yield place, (self._scored(model, seconds, parts), model if grows else None)
 
     def _made(self, candidates: Sequence[Params]) -> list[Any]:
         """Return an estimator for each; those that differ in the resource alone are copies.

@@ -37,10 +37,21 @@ def family_of(estimator: Any, resource: str | None) -> Family | None:
                 lambda *rest: _grown(inner, [p.steps[-1][1] for p in fitted], rest), *given
             ),
             lambda pipeline: _is_repeatable(pipeline) and inner.grows(pipeline.steps[-1][1]),
+            lambda pipeline: inner.refuses(pipeline.steps[-1][1]),
         )
     # Only these exact classes: a subclass may train differently.
     family = FAMILIES.get(_path(type(estimator)))
     return family if family is not None and family.resource == resource else None
+
+
+def resource_of(estimator: Any) -> str | None:
+    """Return the parameter along which candidates of an estimator may share training, if any."""
+    if _path(type(estimator)) == "sklearn.Pipeline":
+        name, last = estimator.steps[-1]
+        inner = resource_of(last)
+        return None if inner is None else f"{name}__{inner}"
+    family = FAMILIES.get(_path(type(estimator)))
+    return None if family is None else family.resource
 
 
 def check_resource(estimator: Any, space: Any, resource: str | None) -> None:

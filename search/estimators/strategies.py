@@ -298,10 +298,15 @@ def known_space(space: Any) -> object:
 
 
 def _known_values(values: Any) -> object:
-    made_of = getattr(values, "dist", None)
-    if made_of is None:
+    """Return a distribution of scipy as its class and parameters.
+
+    It also holds the generator that it draws from by itself, which is in another state each time.
+    """
+    made_of = getattr(values, "dist", values)
+    if not hasattr(made_of, "_updated_ctor_param"):
         return values
-    return (getattr(made_of, "name", repr(type(made_of))), values.args, values.kwds)
+    own = {name: v for name, v in made_of._updated_ctor_param().items() if name != "seed"}
+    return (type(made_of), own, getattr(values, "args", ()), getattr(values, "kwds", {}))
 
 
 def _check_resource(search: Any) -> None:

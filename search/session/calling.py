@@ -15,7 +15,6 @@ import numpy as np
 from rich.console import Console
 
 from model.data.dataset import Dataset
-from model.data.found import Reading
 from model.data.in_memory import NAME, dataset_of
 from search.by_arguments import in_arguments, told_by_arguments
 from search.config import SweepConfig, grid_of, read_grid, read_reading
@@ -144,12 +143,17 @@ def _settled(
         settings = grid_of(_table_of(grid, data), NAME, _GRID, options.trainer)
         config = with_options(settings, options, _GRID)
         return options, config, load(config.dataset, config.reading.to_reading(), err)
-    rows = dataset_of(data, _reading(options))
+    settings = {"reading": {}}
     if isinstance(grid, Mapping):
-        settings = grid_of(_table_of(grid, rows.name), NAME, _GRID, options.trainer)
-    else:
-        settings = read_grid(str(grid) if grid is not None else suited_grid(rows), options.trainer)
-        settings["dataset"] = rows.name
+        settings = grid_of(_table_of(grid, NAME), NAME, _GRID, options.trainer)
+    elif grid is not None:
+        settings = read_grid(str(grid), options.trainer)
+    of_grid = set(settings["reading"]) - set(options.reading)
+    reading = read_reading({**settings["reading"], **options.reading}).to_reading()
+    rows = dataset_of(data, reading, of_grid)
+    if grid is None:
+        settings = read_grid(suited_grid(rows), options.trainer)
+    settings["dataset"] = rows.name
     # What was said of a frame's columns is done with.
     options = replace(options, target=None, weights=None, missing=None, keys=None, in_memory=True)
     return options, with_options(settings, options, _GRID), rows
@@ -168,7 +172,3 @@ def _as_in_file(value: Any) -> Any:
     if isinstance(value, list | tuple | range):
         return [_as_in_file(inner) for inner in value]
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-
-
-def _reading(options: Options) -> Reading:
-    return read_reading(options.reading).to_reading()

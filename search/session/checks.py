@@ -119,7 +119,7 @@ def check_resources(resources: Resources) -> None:
             shown = gib(int(wanted)) if name == "memory" else f"{wanted:g}"
             raise ConfigError(
                 f"resources.{name} = {shown} for each training, and this machine has {said}. Give "
-                "less, or --address of a cluster that has it."
+                "less, or name by --address a cluster that has it."
             )
 
 

@@ -73,7 +73,7 @@ def make_executor(
     executor.close()
     raise ConfigError(
         f"[resources] asks for {resources} for each training, and Ray counts less on this machine. "
-        "Give less, or --address of a cluster that has it."
+        "Give less, or name by --address a cluster that has it."
     )
 
 

@@ -14,11 +14,11 @@ from model.errors import TrainerError
 from model.features import fit_features
 from model.shuffle import split_order
 from model.trainers import KNOWN, PROTOCOL, Params, Rows, Trainer
-from model.trainers.checking import CheckReport, check_trainer
+from model.trainers.checking import CHECKS_VERSION, CheckReport, check_trainer, tries_packs
 from model.trainers.reference import TrainerName
 from model.user_folders import cache_folder
 from search.command import program
-from search.config import SweepConfig, some_params
+from search.config import SweepConfig, params_to_try
 from search.errors import StoreError
 from search.storage import is_there
 
@@ -52,7 +52,7 @@ def check_before_first_sweep(
     if _has_passed(passed):
         return
     notify(f"Checking the trainer {named.name}, once for this version of it ...")
-    report = check_rows(named, some_params(config), data, config.features, config.seed)
+    report = check_rows(named, params_to_try(config), data, config.features, config.seed)
     for found in report.failures:
         if found not in report.broken:
             notify(f"The trainer {named.name}: {found.message}")
@@ -104,7 +104,9 @@ def _mark(named: TrainerName, config: SweepConfig) -> Path:
     """Return the file that says that this trainer, as it is, has passed."""
     trainer = named.load()
     about = [
-        PROTOCOL, named.name, trainer.version, sorted(config.axes_by_name), _source(trainer),
+        PROTOCOL, CHECKS_VERSION, named.name, trainer.version, sorted(config.axes_by_name),
+        # A grid without two models for one pack has tried no pack.
+        tries_packs(trainer, params_to_try(config)), _source(trainer),
         hashlib.sha256(named.code).hexdigest(), metadata.version("scikit-learn"),
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()

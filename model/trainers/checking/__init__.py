@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from model.trainers.checking.checks import CHECKS, LEFT_ALONE
+from model.trainers.checking.checks import CHECKS, LEFT_ALONE, tries_packs
 from model.trainers.checking.probe import EPOCHS, Probe
 from model.trainers.checking.report import BrokenPromiseError, CheckReport, Finding
 from model.trainers.quiet import quietly
@@ -19,7 +19,10 @@ from model.trainers.reference import TrainerName
 from model.trainers.rows import Rows
 from model.trainers.trainer import Params
 
-__all__ = ["EPOCHS", "CheckReport", "Finding", "check_trainer"]
+__all__ = ["CHECKS_VERSION", "EPOCHS", "CheckReport", "Finding", "check_trainer", "tries_packs"]
+
+CHECKS_VERSION = 2
+"""Raised where the checks find more, so that who has passed earlier ones is tried again."""
 
 # Combinations that are tried in search of one whose cost stays a number.
 _MOST_TRIED = 4

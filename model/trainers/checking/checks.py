@@ -3,8 +3,10 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from model.errors import TrainerError, cut, told
+from model.trainers.checking.going_on import check_it_goes_on
 from model.trainers.checking.probe import (
     LONG,
     NOT_EXACT,
@@ -17,7 +19,7 @@ from model.trainers.checking.probe import (
 )
 from model.trainers.checking.report import IN_TIME, IT_TRAINS, BrokenPromiseError
 from model.trainers.states import dumped, loaded
-from model.trainers.trainer import KeepsPast, Packs, Params, State, TakesSchedules, Value
+from model.trainers.trainer import KeepsPast, Packs, Params, State, TakesSchedules, Trainer, Value
 
 LEFT_ALONE = "inputs are not changed"
 
@@ -91,31 +93,34 @@ def _why_it_does_not_repeat(probe: Probe) -> str:
 
 
 def _may_be_cut(probe: Probe) -> str | None:
+    if probe.unsettled == NOT_EXACT and probe.cuts:
+        check_it_goes_on(probe)
     if probe.unsettled:
         return probe.unsettled
-    if probe.cut >= probe.last:
+    if not probe.cuts:
         return "its epochs take too long to be cut here"
-    if probe.can_be_cut:
+    cut = probe.wrong_cut
+    if cut is None:
         return None
     raise BrokenPromiseError(
-        f"Epochs 1 to {probe.last} in one range, and cut after {probe.cut}, {_parting(probe)}. "
-        f"{_why_it_cannot_be_cut(probe)}"
+        f"Epochs 1 to {probe.last} in one range, and cut after {cut}, {_parting(probe, cut)}. "
+        f"{_why_it_cannot_be_cut(probe, cut)}"
     )
 
 
-def _parting(probe: Probe) -> str:
+def _parting(probe: Probe, cut: int) -> str:
     """Say at which epoch a training in one range and one that is cut have parted, and how far."""
-    for epoch in range(probe.cut + 1, probe.last):
+    for epoch in range(cut + 1, probe.last):
         alone = probe.score(probe.advance(None, range(epoch)))
-        found = probe.figures_cut(epoch)
+        found = probe.figures_cut(cut, epoch)
         if not same(alone, found):
             return f"part at epoch {epoch}: {difference(alone, found)}"
-    found = probe.figures_cut(probe.last)
+    found = probe.figures_cut(cut, probe.last)
     return f"part at epoch {probe.last}: {difference(probe.figures, found)}"
 
 
-def _why_it_cannot_be_cut(probe: Probe) -> str:
-    if same(probe.figures, _after_a_cut(probe, probe.advance(None, range(probe.cut)))):
+def _why_it_cannot_be_cut(probe: Probe, cut: int) -> str:
+    if same(probe.figures, _after_a_cut(probe, probe.advance(None, range(cut)), cut)):
         return (
             "Continuing from the state in memory is correct, so something is lost where "
             "the state is written down, such as what __getstate__ or dump leaves out."
@@ -124,38 +129,42 @@ def _why_it_cannot_be_cut(probe: Probe) -> str:
         "epochs.stop is not the total number of epochs: a schedule over all of them takes that "
         "number as a hyperparameter."
     )
-    if _looks_at_the_end(probe):
+    if _looks_at_the_end(probe, cut):
+        first = "its first epoch is" if cut == 1 else f"its first {cut} epochs are"
         return (
-            f"If a range says that it ends at {probe.last}, its first {probe.cut} epochs are "
-            f"trained differently. But {total}"
+            f"If a range says that it ends at {probe.last}, {first} trained differently. But "
+            f"{total}"
         )
     return (
         "Everything the next range needs must be in the state: momentum, counters, caches. Random "
         "numbers must not restart with a range, as those of a fixed seed do. And nothing may "
-        f"depend on where a range ends: {total}"
+        "depend on where a range begins or ends: an epoch's number is the one in epochs, not its "
+        f"place there, and {total}"
     )
 
 
-def _after_a_cut(probe: Probe, state: State) -> Figures:
+def _after_a_cut(probe: Probe, state: State, cut: int) -> Figures:
     """Return the metrics of a training that goes on from a state where it is cut."""
-    return probe.score(probe.advance(state, range(probe.cut, probe.last)))
+    return probe.score(probe.advance(state, range(cut, probe.last)))
 
 
-def _looks_at_the_end(probe: Probe) -> bool:
+def _looks_at_the_end(probe: Probe, cut: int) -> bool:
     """Whether the same epochs are trained differently where their range says that it goes on."""
     try:
-        found = probe.told_of_more()
+        found = probe.told_of_more(cut)
     except Exception:  # it takes true ranges alone, and nothing is known
         return False
-    honest = probe.score(probe.advance(None, range(probe.cut)))
+    honest = probe.score(probe.advance(None, range(cut)))
     # One that trains up to the announced end has all epochs then.
     return not same(found, honest) and not same(found, probe.figures)
 
 
 def _goes_on_elsewhere(probe: Probe) -> str | None:
+    if probe.unsettled == NOT_EXACT and probe.cuts and not probe.begins_anew:
+        check_it_goes_on(probe, elsewhere=True)
     if probe.unsettled:
         return probe.unsettled
-    if not probe.can_be_cut:
+    if probe.wrong_cut is not None:
         return "cutting here already changes the result"
     ranges = [r for r in (range(probe.cut), range(probe.cut, probe.last)) if r]
     try:
@@ -190,9 +199,9 @@ def _leaves_alone(probe: Probe) -> None:
     if not same(before, probe.score(state)):
         raise BrokenPromiseError("Scoring changes the state. Let score work on a copy.")
     if probe.cut < probe.last and not probe.unsettled:
-        found = _after_a_cut(probe, state)
+        found = _after_a_cut(probe, state, probe.cut)
         # Not one that was written down: that may be another state already.
-        unscored = _after_a_cut(probe, probe.advance(None, range(probe.cut)))
+        unscored = _after_a_cut(probe, probe.advance(None, range(probe.cut)), probe.cut)
         if not same(unscored, found):
             raise BrokenPromiseError(
                 f"Training that continues after scoring gives {difference(unscored, found)}: score "
@@ -206,7 +215,9 @@ def _knows_its_past(probe: Probe) -> str | None:
         return "it is scored at its own epoch"
     if probe.unsettled and not isinstance(probe.written, Exception):
         return probe.unsettled
-    known = {} if isinstance(probe.written, Exception) else {probe.cut: probe.first}
+    known: dict[int, Callable[[], State]] = {}
+    if not isinstance(probe.written, Exception):
+        known[probe.cut] = probe.first
     known[probe.last] = lambda: probe.whole
     for epoch in sorted({1, probe.cut, probe.last}):
         state = known[epoch]() if epoch in known else probe.advance(None, range(epoch))
@@ -225,7 +236,10 @@ def _packs_as_alone(probe: Probe) -> str | None:
     trainer = probe.trainer
     if not isinstance(trainer, Packs):
         return "it trains one at a time"
-    given = _pack_of(trainer, probe.params)
+    costs = _costs_alone(probe, _pack_of(trainer, probe.params))
+    given = [params for params, _ in costs]
+    if not given:
+        return "none of the hyperparameters that may be in one pack train alone"
     asked = [dict(params) for params in given]
     states: Sequence[State | None] = [None] * len(given)
     for epochs in (range(probe.cut), range(probe.cut, probe.last)):
@@ -240,8 +254,7 @@ def _packs_as_alone(probe: Probe) -> str | None:
         raise BrokenPromiseError(
             "advance_pack changes the hyperparameters that it is given. Let it change a copy."
         )
-    for params, state in zip(given, states, strict=True):
-        alone = _cost(probe, probe.advance(None, range(probe.last), params))
+    for (params, alone), state in zip(costs, states, strict=True):
         packed = _cost(probe, state)
         both_diverge = not (math.isfinite(alone) or math.isfinite(packed))
         if not both_diverge and not abs(packed - alone) <= trainer.tolerance * abs(alone):
@@ -251,6 +264,9 @@ def _packs_as_alone(probe: Probe) -> str | None:
                 f"difference of {apart:.2g}, with a tolerance of {trainer.tolerance:g}. Fix "
                 "advance_pack, or declare a tolerance."
             )
+    if trainer.widest > 1 and all(params == given[0] for params in given):
+        # Of equal models nobody knows whether each was trained with its own hyperparameters.
+        return "no two of the hyperparameters that were tried may be in one pack"
     return None
 
 
@@ -262,7 +278,7 @@ def _follows_schedules(probe: Probe) -> str | None:
         return probe.unsettled
     if probe.cut >= probe.last:
         return "its epochs take too long to be cut here"
-    if not probe.can_be_cut:
+    if probe.wrong_cut is not None:
         return "cutting already changes the result"
     numbers = [name for name in trainer.live if isinstance(probe.params[0].get(name), int | float)]
     for name in numbers:
@@ -296,11 +312,37 @@ def _follows_schedule_of(probe: Probe, name: str) -> None:
         )
 
 
+def tries_packs(trainer: Trainer, params: Sequence[Params]) -> bool:
+    """Whether there are two that differ among hyperparameters that may be in one pack."""
+    given = _pack_of(trainer, params) if isinstance(trainer, Packs) else []
+    return any(mine != given[0] for mine in given)
+
+
 def _pack_of(trainer: Packs, params: Sequence[Params]) -> list[dict[str, Value]]:
-    """Return the hyperparameters of a pack: three or more, alike in what packs have in common."""
-    first = params[0]
-    alike = [p for p in params if all(p.get(n) == first.get(n) for n in trainer.pack_by)]
+    """Return the hyperparameters of a pack: three or more, alike in what packs have in common.
+
+    The first ones are among them, unless there are none that they may be in a pack with.
+    """
+    groups: dict[str, list[Params]] = {}
+    for mine in params:
+        group = groups.setdefault(repr([mine.get(name) for name in trainer.pack_by]), [])
+        if mine not in group:
+            group.append(mine)
+    first, *_ = groups.values()
+    alike = first if len(first) > 1 else max(groups.values(), key=len)
     return [dict(mine) for mine in (alike * 3)[: max(3, len(alike))]][: max(1, trainer.widest)]
+
+
+def _costs_alone(
+    probe: Probe, given: Sequence[dict[str, Value]]
+) -> list[tuple[dict[str, Value], float]]:
+    """Return what each costs alone, without those that fail alone: such trials are failed rows."""
+    found = []
+    for params in given:
+        with suppress(Exception, SystemExit):
+            state = probe.advance(None, range(probe.last), params)
+            found.append((params, _cost(probe, state)))
+    return found
 
 
 def _cost(probe: Probe, state: State) -> float:

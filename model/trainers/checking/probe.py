@@ -45,8 +45,10 @@ class Probe:
 
     def __post_init__(self) -> None:
         self._digest = self._digest_of_rows()
-        # The state after the first grain, written down; None where it is not known.
-        self._at_grain: bytes | None = None
+        # Whether one that is not exact was seen to begin anew in each range.
+        self.begins_anew = False
+        # States where training is cut, written down, by their epoch.
+        self._firsts: dict[int, bytes] = {}
 
     @property
     def has_changed_rows(self) -> bool:
@@ -79,7 +81,7 @@ class Probe:
         seconds = time.perf_counter() - began
         if self.grain > 1:  # a state at which training may be cut, which need not be trained again
             with suppress(Exception):  # the check that writes one down tells it
-                self._at_grain = dumped(self.trainer, state)
+                self._firsts[self.grain] = dumped(self.trainer, state)
         return seconds
 
     @cached_property
@@ -101,8 +103,19 @@ class Probe:
 
     @cached_property
     def cut(self) -> int:
-        """An epoch at which training may be cut."""
+        """An epoch at which training may be cut, here and in other processes."""
         return max(1, self.last // 2) if self.grain == 1 else self.grain
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """The epochs at which training is cut, each in a training of its own.
+
+        After 3 epochs what repeats every 3 epochs of a range falls on the same ones as without a
+        cut. After the first one, whatever is counted from the beginning of a range falls on others.
+        """
+        if self.cut >= self.last:
+            return ()
+        return (self.cut, 1) if self.grain == 1 < self.cut else (self.cut,)
 
     # --- What is trained
 
@@ -145,26 +158,32 @@ class Probe:
     @cached_property
     def again(self) -> Figures:
         """The metrics of the same training, a second time."""
+        return self.figures_anew()
+
+    def figures_anew(self) -> Figures:
+        """Return the metrics of the same training, once more."""
         return self.score(self.advance(None, range(self.last)))
 
-    def first(self) -> State:
+    def first(self, cut: int | None = None) -> State:
         """Return the state where training is cut, as it comes back from being written down."""
-        return loaded(self.trainer, self._first)
+        at = self.cut if cut is None else cut
+        if at not in self._firsts:
+            self._firsts[at] = dumped(self.trainer, self.advance(None, range(at)))
+        return loaded(self.trainer, self._firsts[at])
 
-    @cached_property
-    def _first(self) -> bytes:
-        if self.cut == self.grain and self._at_grain is not None:
-            return self._at_grain
-        return dumped(self.trainer, self.advance(None, range(self.cut)))
+    def first_anew(self) -> State:
+        """Return that state of a training of its own, which chance may make another one."""
+        return loaded(self.trainer, dumped(self.trainer, self.advance(None, range(self.cut))))
 
-    def figures_cut(self, last: int) -> Figures:
+    def figures_cut(self, cut: int, last: int) -> Figures:
         """Return the metrics at an epoch of a training that was cut, written down and read."""
-        return self.score(self.advance(self.first(), range(self.cut, last)))
+        return self.score(self.advance(self.first(cut), range(cut, last)))
 
     @cached_property
-    def can_be_cut(self) -> bool:
-        """Whether a training that was cut gives what one range gives."""
-        return self.cut >= self.last or same(self.figures, self.figures_cut(self.last))
+    def wrong_cut(self) -> int | None:
+        """The first cut after which training does not give what one range gives; else None."""
+        wrong = (c for c in self.cuts if not same(self.figures, self.figures_cut(c, self.last)))
+        return next(wrong, None)
 
     def travelled(self) -> State:
         """Return the state after all epochs as it comes back from being written down."""
@@ -188,9 +207,9 @@ class Probe:
             contents.append(job.run_in_a_fresh_process(seconds))
         return [self.score(loaded(self.trainer, content)) for content in contents]
 
-    def told_of_more(self) -> Figures:
+    def told_of_more(self, cut: int) -> Figures:
         """Return the metrics after the first epochs, where their range says that it goes on."""
-        epochs = cast(range, _MoreToCome(range(self.cut), self.last))
+        epochs = cast(range, _MoreToCome(range(cut), self.last))
         return self.score(self.advance(None, epochs))
 
     @cached_property

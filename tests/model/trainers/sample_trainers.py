@@ -193,6 +193,35 @@ class Cosine(Descent):
         return params["learning_rate"] * (1 + math.cos(math.pi * epoch / epochs.stop)) / 2
 
 
+class EverySecond(Descent):
+    """Makes small steps every 2 epochs, counted from where a range begins."""
+
+    every = 2
+
+    def rate(self, params, epoch, epochs):
+        last = epochs.index(epoch) % self.every == self.every - 1
+        return params["learning_rate"] * (0.1 if last else 1)
+
+
+class EveryThird(EverySecond):
+    every = 3
+
+
+class EveryFourth(EverySecond):
+    every = 4
+
+
+class EveryFifth(EverySecond):
+    every = 5
+
+
+class WarmsUp(Descent):
+    """Makes small steps in the first epoch of each range."""
+
+    def rate(self, params, epoch, epochs):
+        return params["learning_rate"] * (0.1 if epoch == epochs[0] else 1)
+
+
 class WritesToRows(Descent):
     def advance(self, state, params, epochs, data):
         data.X[:] /= 2
@@ -318,6 +347,20 @@ class OtherPack(Packed):
         return super().advance_pack(states, [params[0]] * len(params), epochs, data)
 
 
+class RaisesAtLarge(Packed):
+    """Raises at large rates, alone and in a pack."""
+
+    def advance(self, state, params, epochs, data):
+        if params["learning_rate"] > 1:
+            raise RuntimeError("much too large")
+        return super().advance(state, params, epochs, data)
+
+    def advance_pack(self, states, params, epochs, data):
+        if max(p["learning_rate"] for p in params) > 1:
+            raise RuntimeError("much too large")
+        return super().advance_pack(states, params, epochs, data)
+
+
 class OtherMetric(Descent):
     def score(self, state, data):
         return {"loss": super().score(state, data)["cost"]}
@@ -335,6 +378,45 @@ class Raises(Descent):
 
 class Inexact(UnseededDropout):
     exact = False
+
+
+class BeginsAnew(Descent):
+    """Is not exact, and forgets its state besides."""
+
+    exact = False
+
+    def advance(self, state, params, epochs, data):
+        return super().advance(None, params, epochs, data)
+
+
+class BeginsAnewByChance(BeginsAnew):
+    """Takes steps of another size each time, besides."""
+
+    def rate(self, params, epoch, epochs):
+        return params["learning_rate"] * np.random.default_rng().uniform(0.999, 1)
+
+
+class KeepsItsModel(Descent):
+    """Goes on from what it has in itself, whatever it is given."""
+
+    exact = False
+    model = None
+
+    def advance(self, state, params, epochs, data):
+        before = self.model if epochs[0] else None
+        self.model = super().advance(before, params, epochs, data)
+        return self.model
+
+
+class Rounds(Inexact):
+    """Is not exact, and goes on from rounded weights."""
+
+    def random(self, data, epoch):
+        return data.rng(epoch)
+
+    def advance(self, state, params, epochs, data):
+        W, V = super().advance(state, params, epochs, data)
+        return np.round(W, 3), V
 
 
 class InexactPast(Growing):

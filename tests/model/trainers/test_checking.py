@@ -42,6 +42,14 @@ BROKEN = [
     ("LosesMomentum", CUT, "part at epoch 4: cost ", "what __getstate__ or dump leaves out"),
     ("FixedSeed", CUT, "part at epoch 4: cost ", "must not restart with a range"),
     ("Cosine", CUT, "says that it ends at 6", "epochs.stop is not the total number of epochs"),
+    ("EverySecond", CUT, "cut after 3, part at epoch 4", "not its place there"),
+    ("EveryThird", CUT, "cut after 1, part at epoch 3", "not its place there"),
+    ("EveryFourth", CUT, "cut after 3, part at epoch 4", "not its place there"),
+    ("EveryFifth", CUT, "cut after 3, part at epoch 5", "not its place there"),
+    ("WarmsUp", CUT, "cut after 3, part at epoch 4", "not its place there"),
+    ("BeginsAnew", CUT, "epochs 4 to 6 give a training cost of", "begin with the state"),
+    ("BeginsAnewByChance", CUT, "epochs 4 to 6 give a training cost of", "begin with the state"),
+    ("KeepsItsModel", ELSEWHERE, "In a process of its own each, epochs 4 to 6", "with the state"),
     ("RememberingObject", ELSEWHERE, "after 3 they were the same", "an attribute of the trainer"),
     ("Noticing", ELSEWHERE, "3 epochs in a fresh process", "differs from process to process"),
     ("WritesPastProtection", ALONE, "writes to the rows", "as torch.from_numpy does"),
@@ -97,11 +105,31 @@ def test_it_is_tried_with_hyperparameters_by_which_it_converges():
     assert report_of("DivergesAboveOne", [diverging]).failures[0].check == TRAINS
 
 
-@pytest.mark.parametrize(("name", "told"), [("Inexact", 3), ("InexactPast", 4)])
+@pytest.mark.parametrize(("name", "told"), [("Inexact", 3), ("Rounds", 3), ("InexactPast", 4)])
 def test_one_that_promises_no_exactness_is_not_asked_for_it(name, told):
     report = report_of(name)
     assert report.failures == []
     assert sum("exact = False" in found.message for found in report.findings) == told
+
+
+def test_a_pack_of_equal_models_says_nothing():
+    rate = {"learning_rate": 0.1, "kind": "a"}
+    for name in ("Packed", "OtherPack"):
+        # No two of these may be in one pack, or there are no two.
+        for params in ([rate], [rate, {"learning_rate": 0.2, "kind": "b"}]):
+            (found,) = (f for f in report_of(name, params).findings if f.check == PACK)
+            assert (found.passed, found.message.startswith("no two of the")) == (None, True)
+    # Any two that may be are tried.
+    more = [rate, *({"learning_rate": 0.1 + 0.1 * k, "kind": "b"} for k in range(2))]
+    assert [found.check for found in report_of("OtherPack", more).failures] == [PACK]
+    assert report_of("Packed", more).failures == []
+
+
+def test_what_fails_alone_is_in_no_pack():
+    params = [{"learning_rate": rate} for rate in (0.1, 2.0, 0.2)]
+    report = report_of("RaisesAtLarge", params)
+    assert report.failures == []
+    assert {f.check: f.passed for f in report.findings}[PACK]
 
 
 def test_long_epochs_are_fewer_and_the_report_says_so(monkeypatch):

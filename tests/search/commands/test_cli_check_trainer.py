@@ -13,7 +13,7 @@ from search.check_trainer import main
 SOURCE = '''
 import numpy as np
 
-from model.trainers import Trainer, classification_figures
+from model.trainers import Packs, Trainer, classification_figures
 
 
 class Means(Trainer):
@@ -41,6 +41,16 @@ class Means(Trainer):
         Z = -((data.X[:, None] - state) ** 2).mean(axis=2) / 1000
         p = np.exp(Z - Z.max(axis=1, keepdims=True))
         return classification_figures(p / p.sum(axis=1, keepdims=True), data)
+
+
+class Pack(Means, Packs):
+    pack_by = ("size",)
+
+    def check(self, params):
+        pass
+
+    def advance_pack(self, states, params, epochs, data):
+        return [self.advance(s, params[0], epochs, data) for s in states]
 
 
 class Unseeded(Means):
@@ -125,6 +135,16 @@ def test_the_values_of_a_grid_are_tried(check, own):
     outcome = check("means:Means", "--grid", "./grid.toml", "--param", "depth=3")
     assert outcome.code == 1
     assert "It refuses {'rate': 0.5, 'depth': 3}: it has a rate and nothing else." in outcome.out
+
+
+def test_models_of_one_pack_are_tried_with_hyperparameters_of_their_own(check, own):
+    (own / "grid.toml").write_text(
+        'trainer = "means:Pack"\ndataset = "./data.npz"\n[space]\nsize = [8, 16]\n'
+        "rate = [0.5, 0.25]\nepochs = [2, 4]\n"
+    )
+    outcome = check("means:Pack", "--grid", "./grid.toml")
+    assert outcome.code == 1
+    assert "In a pack {'size': 8, 'rate': 0.25} costs" in " ".join(outcome.out.split())
 
 
 def test_a_hyperparameter_that_is_not_given_is_named(check):

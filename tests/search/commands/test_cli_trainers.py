@@ -115,6 +115,13 @@ class Packed(Descent, Packs):
         return list(zip(W, V, strict=True))
 
 
+class FirstOfPack(Packed):
+    """Trains all of a pack with the hyperparameters of the first one."""
+
+    def advance_pack(self, states, params, epochs, data):
+        return super().advance_pack(states, [params[0]] * len(params), epochs, data)
+
+
 class Unseeded(Descent):
     def advance(self, state, params, epochs, data):
         W, V = super().advance(state, params, epochs, data)
@@ -361,6 +368,15 @@ def test_it_is_checked_once_for_a_version(own, capfd):
     grid(own, "rate = [0.01]\nepochs = [1, 2]")
     assert "Checking the trainer own:Descent" in run(capfd).err
     assert "Checking the trainer" not in run(capfd, "--fresh").err
+
+
+def test_packs_are_tried_before_the_first_sweep_that_has_some(own, capfd):
+    grid(own, 'kind = ["a"]\nrate = [0.01]\nepochs = [1]', "own:FirstOfPack")
+    assert run(capfd).code == 0
+    grid(own, 'kind = ["a"]\nrate = [0.01, 0.1]\nepochs = [1]', "own:FirstOfPack")
+    outcome = run(capfd, "--fresh")
+    assert outcome.code == 2
+    assert "a pack is as each alone: no. In a pack {'kind': 'a', 'rate': 0.1}" in outcome.err
 
 
 def test_resume_imports_nobodys_code(own, capfd):

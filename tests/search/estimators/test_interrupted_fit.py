@@ -20,13 +20,14 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from search.estimators import PackSweepSearchCV
 
-folder, n_jobs, waits = json.loads(sys.argv[1])
-began = Path(sys.argv[2])
+folder, n_jobs = json.loads(sys.argv[1])
 
 
 class Forest(RandomForestClassifier):
     def fit(self, X, y, sample_weight=None):
         found = super().fit(X, y, sample_weight)
+        # Of the process, and no part of the class: the search in the folder is the same.
+        began, waits = Path(os.environ["BEGAN"]), os.environ["WAITS"] == "True"
         (began / f"{os.getpid()}-{time.monotonic_ns()}").touch()
         if waits and len(list(began.iterdir())) >= 3:
             print("waiting", flush=True)
@@ -54,11 +55,11 @@ def started(tmp_path, name, folder, waits):
     began.mkdir()
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
-    asked = json.dumps([folder and str(folder), None, waits])
+    asked = json.dumps([folder and str(folder), None])
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM, asked, str(began)],
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, asked],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "TMPDIR": str(scratch)},
+        env={**os.environ, "TMPDIR": str(scratch), "BEGAN": str(began), "WAITS": str(waits)},
     ) as process:  # fmt: skip
         try:
             yield process, began, scratch

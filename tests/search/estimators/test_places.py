@@ -5,11 +5,16 @@ import re
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+from joblib import parallel_config
 from lightgbm import LGBMClassifier
+from sklearn import config_context
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
@@ -20,7 +25,7 @@ from cluster.errors import ClusterError
 from cluster.outcomes import Lost
 from search.errors import MissingLibraryError
 from search.estimators import PackSweepSearchCV, SharesNothingWarning, SoftmaxClassifier
-from search.estimators.shared_fits import Done, Unit
+from search.estimators.shared_fits import Done, Unit, Work
 from search.estimators.telling import Counts
 
 X, Y = load_digits(n_class=4, return_X_y=True)
@@ -74,6 +79,45 @@ def test_on_ray_the_results_are_those_of_this_process(tmp_path):
             FOREST, {"max_depth": [1, 2, 3, 4]}, executor="ray", n_jobs=2, folder=tmp_path, **given
         ).fit(X, Y)
     alike(there, here)
+
+
+BY_NAMES = make_pipeline(
+    StandardScaler(),
+    make_column_transformer(("passthrough", ["a", "b"])),
+    FOREST,
+)
+
+
+@pytest.mark.parametrize("executor", [None, "serial"])
+def test_the_configuration_of_scikit_learn_is_that_of_who_searches(executor, monkeypatch):
+    """It is one of a thread, which others do not have."""
+    frame = pd.DataFrame(X[:, 2:5], columns=["a", "b", "c"])
+    space = {"randomforestclassifier__n_estimators": [2, 4]}
+    given = {"cv": 2, "error_score": "raise"}
+    if executor == "serial":  # as a worker has it, which is another process
+        really = Work.done
+
+        def elsewhere(self, job):
+            with ThreadPoolExecutor(1) as pool:
+                return pool.submit(really, self, job).result()
+
+        monkeypatch.setattr(Work, "done", elsewhere)
+    else:
+        given["n_jobs"] = 2
+    with config_context(transform_output="pandas"), parallel_config("threading"):
+        found = PackSweepSearchCV(
+            BY_NAMES, space, resource="randomforestclassifier__n_estimators", executor=executor,
+            **given,
+        ).fit(frame, Y)  # fmt: skip
+        alike(found, GridSearchCV(BY_NAMES, space, cv=2).fit(frame, Y))
+    with config_context(enable_metadata_routing=True), parallel_config("threading"):
+        model = RandomForestClassifier(random_state=0).set_fit_request(sample_weight=True)
+        model.set_score_request(sample_weight=False)
+        weights = {"sample_weight": np.linspace(0, 1, len(Y))}
+        found = PackSweepSearchCV(
+            model, SPACE, resource="n_estimators", executor=executor, **given
+        ).fit(X, Y, **weights)
+        alike(found, GridSearchCV(model, SPACE, cv=2).fit(X, Y, **weights))
 
 
 def test_a_lost_training_is_tried_again(monkeypatch):

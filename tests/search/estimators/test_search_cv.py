@@ -24,16 +24,18 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    HalvingGridSearchCV,
     RepeatedStratifiedKFold,
     ShuffleSplit,
     cross_val_score,
 )
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -46,6 +48,7 @@ from search.estimators import (
     SharesNothingWarning,
     SoftmaxClassifier,
 )
+from search.estimators.shared_fits import Work
 from search.estimators.sharing import family_of
 
 ROUNDS = [3, 7, 12]
@@ -202,6 +205,85 @@ def test_a_candidate_that_cannot_be_trained_fails_alone(bad):
         PackSweepSearchCV(FOREST, space, resource="n_estimators", error_score="raise").fit(X, Y)
 
 
+def counting(monkeypatch):
+    """Return a list that gets the parameters of each fit by scikit-learn's own code."""
+    alone, really = [], Work._alone
+    monkeypatch.setattr(
+        Work, "_alone", lambda self, job, params: alone.append(params) or really(self, job, params)
+    )
+    return alone
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the|overflow|invalid|divide")
+@pytest.mark.parametrize(
+    ("model", "resource", "space", "fails"),
+    [
+        (SoftmaxClassifier(random_state=0), "epochs",
+         {"learning_rate": [0.01, 0.05, 1e30], "alpha": [0.1, 1.0], "epochs": [1, 2, 3]}, 6),
+        (SoftmaxClassifier(random_state=0), "epochs",
+         {"learning_rate": [0.01, 0.05, "fast"], "epochs": [0, 1, 2]}, 5),
+        (RandomForestClassifier(random_state=0), "n_estimators", {"n_estimators": [2, 0, 4]}, 1),
+        (HistGradientBoostingClassifier(random_state=0), "max_iter", {"max_iter": [2, 1.5, 4]}, 1),
+        (LGBMClassifier(random_state=0, n_jobs=1, verbose=-1), "n_estimators",
+         {"n_estimators": [3, "x", 5]}, 1),
+        (EpochTrained(SGDClassifier(), random_state=0), "epochs", {"epochs": [1, -1, 3]}, 1),
+        (make_pipeline(StandardScaler(), RandomForestClassifier(random_state=0)),
+         "randomforestclassifier__n_estimators",
+         {"randomforestclassifier__n_estimators": [2, True, 4]}, 1),
+    ],
+)  # fmt: skip
+def test_the_others_of_one_that_fails_share_their_training(
+    model, resource, space, fails, monkeypatch
+):
+    alone = counting(monkeypatch)
+    given = {"cv": 2, "refit": False}
+    mine = PackSweepSearchCV(model, space, resource=resource, **given).fit(X, Y)
+    assert len(alone) == 2 * fails
+    assert mine.n_trainings_ == 2 * (1 + fails)
+    same(mine, GridSearchCV(model, space, **given).fit(X, Y), atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores")
+def test_what_fails_together_is_counted_as_often_as_it_was_begun(monkeypatch):
+    alone = counting(monkeypatch)
+    space = {"n_estimators": [2, 4], "max_depth": [-1, 2]}
+    mine = PackSweepSearchCV(FOREST, space, resource="n_estimators", cv=2).fit(X, Y)
+    assert len(alone) == 2 * 2
+    assert mine.n_trainings_ == 2 * (1 + 2) + 2
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the|overflow|invalid|divide")
+def test_in_halving_those_go_on_that_have_not_failed(tmp_path, monkeypatch):
+    model = SoftmaxClassifier(random_state=0)
+    space = {"learning_rate": [0.01, 0.02, 0.05, 1e30]}
+    given = {
+        "resource": "epochs", "strategy": "halving", "factor": 2, "min_resources": 2,
+        "max_resources": 8, "cv": 2, "refit": False,
+    }  # fmt: skip
+    going, really = [], Work.done
+
+    def noting(self, job):
+        going.append(len(job.going))
+        return really(self, job)
+
+    monkeypatch.setattr(Work, "done", noting)
+    mine = PackSweepSearchCV(model, space, folder=tmp_path, **given).fit(X, Y)
+    assert going == [0, 0, 2, 2, 1, 1]
+    theirs = HalvingGridSearchCV(
+        model, space, resource="epochs", factor=2, min_resources=2, max_resources=8, cv=2,
+        refit=False, return_train_score=False,
+    ).fit(X, Y)  # fmt: skip
+    same(mine, theirs, atol=1e-4)
+    # Of what is kept the one that has failed is tried again, and nothing else.
+    going.clear()
+    again = PackSweepSearchCV(model, space, folder=tmp_path, **given).fit(X, Y)
+    assert going == [0, 0]
+    same(again, mine)
+
+
 def test_a_rate_that_diverges_fails_alone():
     space = {"learning_rate": [0.01, 1e30], "epochs": [1, 3]}
     model = SoftmaxClassifier(random_state=0)
@@ -239,6 +321,55 @@ def test_what_cannot_go_on_is_trained_anew_and_told(model, space, resource):
     )
     assert ("EpochTrained(MLPClassifier" in str(shares.message)) == isinstance(model, MLPClassifier)
     assert found.n_trainings_ == 4
+
+
+@pytest.mark.parametrize(
+    ("model", "space", "given", "hint"),
+    [
+        (RandomForestClassifier(), {"n_estimators": [2]}, {}, "With resource='n_estimators' they"),
+        (RandomForestClassifier(), {"max_depth": [2]}, {}, ""),
+        (
+            make_pipeline(PCA(), RandomForestClassifier()),
+            {"randomforestclassifier__n_estimators": [2]}, {},
+            "With resource='randomforestclassifier__n_estimators' they share it.",
+        ),
+        (SoftmaxClassifier(), {"alpha": [0.1]}, {}, "With resource='epochs' they share it."),
+        (SoftmaxClassifier(), {"epochs": [1]}, {"resource": "alpha"}, "With resource='epochs'"),
+        (SoftmaxClassifier(warm_start=True), {"epochs": [1]}, {"resource": "epochs"}, ""),
+        (EpochTrained(GaussianNB()), {"epochs": [1]}, {}, "With resource='epochs' they share it."),
+        (GaussianNB(), {"var_smoothing": [1.0]}, {}, "EpochTrained(GaussianNB(...)) with"),
+        (
+            make_pipeline(PCA(), GaussianNB()), {"pca__n_components": [2]}, {},
+            "EpochTrained(GaussianNB(...)) with resource='gaussiannb__epochs' can.",
+        ),
+        (SGDRegressor(), {"alpha": [0.1]}, {}, ""),
+        (MLPRegressor(hidden_layer_sizes=(2,)), {"alpha": [0.1]}, {}, ""),
+        (LogisticRegression(), {"C": [0.1]}, {}, ""),
+    ],
+)  # fmt: skip
+def test_a_hint_is_one_that_can_be_followed(model, space, given, hint):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        PackSweepSearchCV(model, space, cv=2, refit=False, **given).fit(X, Y)
+    [shares] = [w for w in told if issubclass(w.category, SharesNothingWarning)]
+    said = str(shares.message)
+    assert hint in said
+    assert ("With resource=" in said or "EpochTrained(" in said) == bool(hint)
+
+
+@pytest.mark.parametrize("model", [SGDRegressor(), LogisticRegression(), SGDClassifier])
+def test_epochs_are_for_classifiers_with_partial_fit(model):
+    with pytest.raises(TypeError, match=r"; it is a classifier with partial_fit, such as SGDCl"):
+        EpochTrained(model).fit(X, Y)
+
+
+def test_a_parameter_that_there_is_not_is_told_without_a_false_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SharesNothingWarning)
+        with pytest.raises(ValueError, match="Invalid parameter 'alpa'"):
+            PackSweepSearchCV(
+                SoftmaxClassifier(), {"alpa": [0.1]}, resource="epochs", error_score="raise"
+            ).fit(X, Y)
 
 
 def test_some_that_may_stop_early_are_trained_alone():

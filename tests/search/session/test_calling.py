@@ -243,6 +243,41 @@ def test_arrays_and_ranges_are_lists_of_values():
     assert costs[0] == costs[1]
 
 
+SMALL = {"batch_size": [32], "learning_rate": [0.01], "epochs": [2], "alpha": [0.1]}
+
+
+@pytest.mark.parametrize("how", ["table", "file"])
+def test_what_a_grid_says_of_rows_holds_for_rows_in_memory(how, tmp_path):
+    weights = np.linspace(0.5, 2, len(ROWS[1]))
+    frame = FRAME.assign(t=ROWS[1], w=weights)
+    grid = {"reading": {"weights": "w"}, "features": "standardized", "space": SMALL}
+    if how == "file":
+        lists = "\n".join(f"{name} = {values}" for name, values in SMALL.items())
+        grid = tmp_path / "grid.toml"
+        grid.write_text(
+            'dataset = "digits"\nfeatures = "standardized"\n[reading]\nweights = "w"\n'
+            f"[space]\n{lists}\n"
+        )
+    found = search.sweep(grid, frame, target="t", **QUIET)
+    assert list(found.model.feature_names) == list("abcd")
+    given = {"X": ROWS[0], "y": ROWS[1], "weights": weights}
+    same = {"features": "standardized", "space": SMALL}
+    assert found.best_cost == search.sweep(same, given, **QUIET).best_cost
+    # What the call says goes before what the grid says.
+    lighter = frame.rename(columns={"w": "v"})
+    assert search.sweep(grid, lighter, target="t", weights="v", **QUIET).best_cost == (
+        found.best_cost
+    )
+
+
+@pytest.mark.parametrize("data", [ROWS, load_digits()], ids=["arrays", "Dataset"])
+@pytest.mark.parametrize("said", [{"target": "kind"}, {"missing": "mean"}])
+def test_what_a_grid_says_and_rows_in_memory_have_no_use_for_is_refused(data, said):
+    (name,) = said
+    with pytest.raises(ValueError, match=rf"^{name} of the grid's \[reading\] is .* Leave it out"):
+        search.sweep({"reading": said, "space": SMALL}, data, **QUIET)
+
+
 def test_arrays_by_other_names_are_said_by_keys():
     named = {"P": ROWS[0], "q": ROWS[1]}
     with pytest.raises(ValueError, match=r"Other names: keys=\{'X': 'NAME', 'y': 'NAME'\}"):

@@ -1,0 +1,402 @@
+"""A folder goes on with the same search alone: whatever its results depend on is known again."""
+
+import functools
+import json
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import accuracy_score, make_scorer
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
+
+from search.estimators import PackSweepSearchCV
+from search.estimators.digests import digest_of
+from search.estimators.kept_results import identity_of
+from search.estimators.shared_fits import Work
+
+X, Y = load_iris(return_X_y=True)
+TREE = DecisionTreeClassifier(random_state=0)
+DEPTHS = {"max_depth": [1, 2]}
+
+pytestmark = pytest.mark.filterwarnings("ignore::search.estimators.evaluation.SharesNothingWarning")
+
+
+def search(folder, model=TREE, space=DEPTHS, **given):
+    return PackSweepSearchCV(model, space, folder=folder, **{"cv": 2, **given})
+
+
+def defined(source, name="mine"):
+    """Return what a module of somebody's own has under a name, as it was or as it was edited."""
+    module = {"__name__": "somebody"}
+    exec(source, module)
+    return module[name]
+
+
+def edited(before, after, source):
+    return defined(source.replace("VALUE", before)), defined(source.replace("VALUE", after))
+
+
+PLAIN = "def mine(model, X, y): return VALUE * model.score(X, y)"
+BESIDE = """
+SCALE = VALUE
+def helper(value): return SCALE * value
+def mine(model, X, y): return helper(model.score(X, y))
+"""
+DEFAULT = "def mine(model, X, y, scale=VALUE): return scale * model.score(X, y)"
+NAMED_ONLY = "def mine(model, X, y, *, scale=VALUE): return scale * model.score(X, y)"
+CLOSURE = """
+def made(scale):
+    def mine(model, X, y): return scale * model.score(X, y)
+    return mine
+mine = made(VALUE)
+"""
+NESTED = """
+def mine(model, X, y):
+    def inner(value): return VALUE * value
+    return inner(model.score(X, y))
+"""
+RECURSIVE = """
+def mine(model, X, y, times=2):
+    return mine(model, X, y, times - 1) if times else VALUE * model.score(X, y)
+"""
+OBJECT = """
+class Scorer:
+    def __call__(self, model, X, y): return VALUE * model.score(X, y)
+mine = Scorer()
+"""
+INHERITED = """
+class Base:
+    def scaled(self, value): return VALUE * value
+class Scorer(Base):
+    def __call__(self, model, X, y): return self.scaled(model.score(X, y))
+mine = Scorer()
+"""
+METHOD = """
+class Scorer:
+    scale = VALUE
+    def score(self, model, X, y): return self.scale * model.score(X, y)
+mine = Scorer().score
+"""
+PROPERTIES = """
+import functools
+class Scorer:
+    @functools.cached_property
+    def scale(self): return VALUE
+    @property
+    def same(self): return self.scale
+    def __call__(self, model, X, y): return self.same * model.score(X, y)
+mine = Scorer()
+"""
+CACHED = """
+import functools
+@functools.cache
+def scale(): return VALUE
+def mine(model, X, y): return scale() * model.score(X, y)
+"""
+HANDLED = """
+def mine(model, X, y):
+    try:
+        return VALUE * model.score(X, y)
+    except ValueError:
+        return 0.0
+"""
+LARGE, OTHER = np.arange(5000), np.arange(5000)
+OTHER[2500] = 7
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"m": "accuracy"}, {"m": "neg_log_loss"}),
+        (make_scorer(accuracy_score), make_scorer(accuracy_score, greater_is_better=False)),
+        (
+            make_scorer(accuracy_score, sample_weight=LARGE),
+            make_scorer(accuracy_score, sample_weight=OTHER),
+        ),
+        ({"m": make_scorer(lambda y, p: 1.0)}, {"m": make_scorer(lambda y, p: 2.0)}),
+        (lambda model, X, y: 1.0, lambda model, X, y: 2.0),
+        tuple(functools.partial(f, scale=2) for f in edited("1", "2", DEFAULT.replace(
+            "scale *", "VALUE * scale *"))),
+        *(
+            edited("1", "2", source)
+            for source in (
+                PLAIN, BESIDE, DEFAULT, NAMED_ONLY, CLOSURE, NESTED, RECURSIVE, OBJECT, INHERITED,
+                METHOD, PROPERTIES, CACHED, HANDLED,
+            )
+        ),
+        edited("{'a', 'b'}.__len__()", "{'a', 'c'}.__len__()", PLAIN),
+        edited("('a' in {'a', 'b'})", "('a' in {'a', 'c'})", PLAIN),
+        edited("(lambda: 1)()", "(lambda: 2)()", PLAIN),
+    ],
+)  # fmt: skip
+def test_another_scoring_is_another_search(tmp_path, one, other):
+    refit = "m" if isinstance(one, dict) else False
+    identities = [
+        identity_of(work(scoring=scoring, refit=refit), DEPTHS, []) for scoring in (one, other)
+    ]
+    differ = {name for name in identities[0] if identities[0][name] != identities[1][name]}
+    assert differ == {"scoring"}
+    assert identity_of(work(scoring=one, refit=refit), DEPTHS, []) == identities[0]
+
+
+def work(model=TREE, **given):
+    scorer, _ = PackSweepSearchCV(model, DEPTHS, **given)._get_scorers()
+    how = {
+        "scorer": scorer, "fit_params": {}, "score_params": {}, "return_train_score": False,
+        "error_score": np.nan,
+    }  # fmt: skip
+    return Work(model, None, X, Y, how)
+
+
+def test_a_folder_of_another_scoring_is_refused_and_the_first_one_goes_on(tmp_path):
+    first = search(tmp_path, scoring={"m": "accuracy"}, refit="m").fit(X, Y)
+    with pytest.raises(ValueError, match=r"another search: its scoring differs\. Give another"):
+        search(tmp_path, scoring={"m": "neg_log_loss"}, refit="m").fit(X, Y)
+    again = search(tmp_path, scoring={"m": "accuracy"}, refit="m").fit(X, Y)
+    theirs = GridSearchCV(TREE, DEPTHS, scoring={"m": "accuracy"}, refit="m", cv=2).fit(X, Y)
+    assert first.best_score_ == again.best_score_ == theirs.best_score_
+
+
+ESTIMATOR = """
+from sklearn.base import BaseEstimator, ClassifierMixin
+class Mine(ClassifierMixin, BaseEstimator):
+    def __init__(self, max_depth=1): self.max_depth = max_depth
+    def fit(self, X, y):
+        self.classes_ = sorted(set(y))
+        return self
+    def predict(self, X): return [self.classes_[VALUE]] * len(X)
+mine = Mine()
+"""
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        [make_pipeline(FunctionTransformer(lambda Z: Z[:, :1]), TREE),
+         make_pipeline(FunctionTransformer(lambda Z: Z[:, 2:]), TREE)],
+        [make_pipeline(FunctionTransformer(lambda Z: Z, kw_args={"a": LARGE}), TREE),
+         make_pipeline(FunctionTransformer(lambda Z: Z, kw_args={"a": OTHER}), TREE)],
+        edited("0", "1", ESTIMATOR),
+        [make_pipeline(model) for model in edited("0", "1", ESTIMATOR)],
+    ],
+)  # fmt: skip
+def test_another_function_in_an_estimator_or_a_space_is_another_search(models):
+    one, other = (identity_of(work(model, scoring="accuracy"), DEPTHS, []) for model in models)
+    assert {name for name in one if one[name] != other[name]} == {"estimator"}
+    one, other = (identity_of(work(), {"model": [model]}, []) for model in models)
+    assert {name for name in one if one[name] != other[name]} == {"space"}
+
+
+def test_functions_in_a_space_tell_candidates_apart(tmp_path):
+    model = make_pipeline(FunctionTransformer(), GaussianNB())
+    space = {"functiontransformer__func": [lambda Z: Z[:, :1], lambda Z: Z[:, 2:]]}
+    theirs = GridSearchCV(model, space, cv=2).fit(X, Y).cv_results_["mean_test_score"]
+    for _ in range(2):
+        found = search(tmp_path, model, space).fit(X, Y)
+        assert list(found.cv_results_["mean_test_score"]) == list(theirs)
+    assert theirs[0] != theirs[1]
+
+
+@pytest.mark.parametrize(
+    "distributions",
+    [
+        (stats.randint(1, 3), stats.randint(1, 4)),
+        (stats.uniform, stats.expon),
+        tuple(stats.rv_histogram(np.histogram(rows, 3))() for rows in (X[:, 0], X[:, 1])),
+    ],
+)
+def test_other_distributions_are_another_space(tmp_path, distributions):
+    one, other = distributions
+    given = {"strategy": "random", "n_trials": 2, "random_state": 0, "refit": False}
+    search(tmp_path, space={"ccp_alpha": one}, **given).fit(X, Y)
+    one.rvs(random_state=None)  # which draws from numpy's own generator
+    search(tmp_path, space={"ccp_alpha": one}, **given).fit(X, Y)
+    with pytest.raises(ValueError, match="its space differs"):
+        search(tmp_path, space={"ccp_alpha": other}, **given).fit(X, Y)
+
+
+def test_what_cannot_be_told_from_others_is_refused_before_anything_is_trained(tmp_path):
+    model = make_pipeline(FunctionTransformer(kw_args={"lock": threading.Lock()}), TREE)
+    space = {"decisiontreeclassifier__max_depth": [1]}
+    with pytest.raises(ValueError, match=r"the estimator of this .*'_thread\.lock'.*leave folder"):
+        search(tmp_path / "kept", model, space).fit(X, Y)
+    assert not (tmp_path / "kept").exists()
+    counts = []
+
+    def counting(model, X, y):
+        counts.append(1)
+        return model.score(X, y)
+
+    # But what a function uses of its module may be anything.
+    digest_of(defined("import threading\nLOCK = threading.Lock()\ndef mine(): return LOCK"))
+    search(tmp_path / "kept", scoring=defined(
+        "made = None\ndef mine(model, X, y):\n"
+        "    global made\n    made = made or model\n    return 1.0\n"
+    )).fit(X, Y)  # fmt: skip
+
+
+def test_what_a_function_sets_itself_is_no_part_of_it():
+    lazy = defined(
+        "made = None\ndef mine():\n    global made\n    made = made or object()\n    return made\n"
+    )
+    before = digest_of(lazy)
+    lazy()
+    assert digest_of(lazy) == before
+
+
+class Own(ClassifierMixin, BaseEstimator):
+    """Of the tests' own module, which is of no installed package."""
+
+
+EVERYWHERE = """
+import functools
+import sys
+from scipy import stats
+from search.estimators.digests import digest_of
+from search.estimators.strategies import known_space
+
+WORDS = {"a", "b", "c", "d"}
+
+class Held:
+    __slots__ = ("x",)
+    words = frozenset({"e", "f", "g"})
+    @staticmethod
+    def one(y): return y in {"a", "b", "c"}
+    @classmethod
+    def two(cls): return cls.words
+    @property
+    def three(self): return WORDS
+
+@functools.lru_cache
+def cached(): return Held
+
+def mine(model, *, words={"x", "y", "z"}): return cached(), words, sys.path
+mixed = {None: 1, "a": 2, 3: {"p", "q", "r"}, (4,): {5, "s"}}
+print(digest_of([mine, mixed, Held(), Held.two, {1.5, None, "t", ("u",)}]))
+print(digest_of(known_space({"a": stats.uniform, "b": stats.expon(scale=2)})))
+"""
+
+
+def test_a_digest_is_the_same_in_every_process():
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", EVERYWHERE], capture_output=True, check=True,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(said) == 1
+
+
+def test_a_class_of_an_installed_package_is_known_by_its_version():
+    packages = set()
+    digest_of([TREE, Own(), accuracy_score, np.mean], packages)
+    assert packages >= {"sklearn"}
+    assert "search" not in packages
+    from lightgbm import LGBMClassifier
+
+    from search.estimators import EpochTrained
+
+    found = identity_of(work(make_pipeline(EpochTrained(GaussianNB()))), DEPTHS, [])
+    versions = {name for name in found if name.startswith("version of")}
+    assert versions == {"version of packsweep", "version of scikit-learn"}
+    found = identity_of(work(make_pipeline(LGBMClassifier())), DEPTHS, [])
+    assert found["version of lightgbm"] == sys.modules["lightgbm"].__version__
+
+
+def test_another_version_is_another_search(tmp_path, monkeypatch):
+    from search.estimators import kept_results
+
+    search(tmp_path).fit(X, Y)
+    monkeypatch.setattr(kept_results, "version_of", lambda package: "0")
+    with pytest.raises(ValueError, match="its version of packsweep and its version of scikit"):
+        search(tmp_path).fit(X, Y)
+
+
+def test_a_folder_of_an_earlier_version_is_refused_in_one_message(tmp_path):
+    search(tmp_path).fit(X, Y)
+    about = json.loads((tmp_path / "search.json").read_text())
+    earlier = {name: value for name, value in about.items() if not name.startswith("version of")}
+    (tmp_path / "search.json").write_text(json.dumps(earlier | {"scikit-learn": "1.5"}))
+    with pytest.raises(ValueError, match="by an earlier version of packsweep, which did not write"):
+        search(tmp_path).fit(X, Y)
+
+
+def test_another_configuration_of_scikit_learn_is_another_search(tmp_path):
+    search(tmp_path).fit(X, Y)
+    with (
+        config_context(transform_output="pandas"),
+        pytest.raises(ValueError, match="its configuration of scikit-learn differs"),
+    ):
+        search(tmp_path).fit(X, Y)
+
+
+# --- Fits that fail
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores")
+def test_another_error_score_is_another_search(tmp_path):
+    space = {"min_samples_leaf": [1, -5]}
+    found = search(tmp_path, space=space).fit(X, Y)
+    assert np.isnan(found.cv_results_["mean_test_score"]).tolist() == [False, True]
+    for error_score in (0.0, "raise"):
+        with pytest.raises(ValueError, match="its error_score differs"):
+            search(tmp_path, space=space, error_score=error_score).fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores")
+@pytest.mark.parametrize("executor", [None, "serial"])
+def test_a_fit_that_has_failed_is_tried_again_and_the_others_are_kept(
+    tmp_path, monkeypatch, executor
+):
+    really, fits = DecisionTreeClassifier.fit, []
+
+    def fails(self, *args, **given):
+        fits.append(self.max_depth)
+        if self.max_depth == 2:
+            raise MemoryError("at this time of the day")
+        return really(self, *args, **given)
+
+    monkeypatch.setattr(DecisionTreeClassifier, "fit", fails)
+    first = search(tmp_path, refit=False, executor=executor).fit(X, Y)
+    assert np.isnan(first.cv_results_["mean_test_score"]).tolist() == [False, True]
+    assert fits == [1, 2, 1, 2]
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        DecisionTreeClassifier, "fit",
+        lambda self, *args, **given: fits.append(self.max_depth) or really(self, *args, **given),
+    )  # fmt: skip
+    second = search(tmp_path, refit=False, executor=executor).fit(X, Y)
+    assert fits == [1, 2, 1, 2, 2, 2]
+    theirs = GridSearchCV(TREE, DEPTHS, cv=2).fit(X, Y)
+    for name in ("split0_test_score", "split1_test_score", "rank_test_score"):
+        np.testing.assert_array_equal(second.cv_results_[name], theirs.cv_results_[name])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores")
+def test_of_a_shared_training_what_has_not_failed_is_kept(tmp_path):
+    model, space = RandomForestClassifier(random_state=0), {"n_estimators": [3, 0, 5]}
+    given = {"resource": "n_estimators", "refit": False}
+    first = search(tmp_path, model, space, **given).fit(X, Y)
+    second = search(tmp_path, model, space, **given).fit(X, Y)
+    times = [list(found.cv_results_["mean_fit_time"]) for found in (first, second)]
+    assert times[0][0] == times[1][0]
+    assert times[0][2] == times[1][2]
+    theirs = GridSearchCV(model, space, cv=2, refit=False).fit(X, Y)
+    np.testing.assert_array_equal(
+        second.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"]
+    )
