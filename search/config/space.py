@@ -249,11 +249,11 @@ def _shape(table: Mapping[str, Sequence[Any]]) -> tuple[int, ...]:
 def _columns(
     table: Mapping[str, Sequence[Any]], axes: Mapping[str, Axis], numbers: NDArray[np.integer]
 ) -> dict[str, NDArray[Any]]:
-    positions = np.unravel_index(numbers, _shape(table))
-    return {
-        name: np.array(values, dtype_of(name, axes[name]))[position]
-        for (name, values), position in zip(table.items(), positions, strict=True)
-    }
+    found, rest = {}, numbers
+    for name, values in reversed(table.items()):  # np.unravel_index takes 64 hyperparameters
+        rest, position = np.divmod(rest, len(values))
+        found[name] = np.array(values, dtype_of(name, axes[name]))[position]
+    return dict(reversed(found.items()))
 
 
 def _narrowed(name: str, axis: Axis, values: NDArray[Any]) -> NDArray[Any]:
