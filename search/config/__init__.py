@@ -13,7 +13,7 @@ from search.config.config import (
     read_grid,
     read_reading,
 )
-from search.config.free_axes import RESERVED
+from search.config.free_axes import RESERVED, FreeAxes
 from search.config.labels import Label, in_order, label_of, short_text
 from search.config.messages import show
 from search.config.objective import (
@@ -51,6 +51,7 @@ __all__ = [
     "SAMPLERS",
     "SOFTMAX",
     "Axis",
+    "FreeAxes",
     "Label",
     "Objective",
     "Params",

@@ -106,4 +106,5 @@ def _overlap(mine: SweepConfig, theirs: SweepConfig) -> bool:
 def _meet(mine: Axis, theirs: Axis) -> bool:
     if isinstance(mine, Range) or isinstance(theirs, Range):
         return True
-    return any(value in theirs for value in mine)
+    # Of the same kind: 1 and 1.0 are equal in Python, and two trials.
+    return bool({(type(value), value) for value in mine} & {(type(v), v) for v in theirs})
