@@ -91,6 +91,18 @@ export async function ask(
   }
 }
 
+/**
+ * Read JSON whose numbers stay as they are written: 1.0 and 1 are two values of a hyperparameter, and one
+ * number of JavaScript. Browsers of before 2025 may know no way.
+ * @param {string} text @returns {any}
+ */
+export function exactly(text) {
+  const raw = /** @type {any} */ (JSON).rawJSON;
+  const keep = (/** @type {string} */ _, /** @type {any} */ value, /** @type {any} */ written) =>
+    raw && typeof value === "number" && written?.source ? raw(written.source) : value;
+  return JSON.parse(text, keep);
+}
+
 /** @param {Response} answer */
 async function reason(answer) {
   try {

@@ -1,6 +1,7 @@
 // @ts-check
 // Submit a sweep, or one like another with other values.
 
+import { exactly } from "./api.js";
 import { element } from "./parts.js";
 
 const EXAMPLE = `dataset = "digits"
@@ -19,13 +20,14 @@ export async function submit(place, { me, argument: from, signal, ask, tellError
     place.append(element("h1", {}, "Submit"), element("p", {}, "Your token lets you look, not submit."));
     return;
   }
-  const original = from ? await ask("GET", `sweeps/${from}`) : null;
+  const text = from ? await ask("GET", `sweeps/${from}`, { form: "text" }) : "null";
+  const original = JSON.parse(text);
   const [data, queues] = await Promise.all([ask("GET", "datasets"), ask("GET", "queues")]);
   // What makes it one sweep, however often the button is pressed.
   const key = crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2);
   const grid = /** @type {HTMLTextAreaElement} */ (element("textarea", {
     id: "grid", spellcheck: false,
-    value: original ? JSON.stringify(original.settings.space, null, 2) : EXAMPLE,
+    value: original ? JSON.stringify(exactly(text).settings.space, null, 2) : EXAMPLE,
   }));
   const name = field("Name", original ? `${original.name}-2` : "", { placeholder: "grid", pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,99}" });
   const dataset = field("Data set (the grid's)", "", { list: "known" });
@@ -42,7 +44,7 @@ export async function submit(place, { me, argument: from, signal, ask, tellError
       queue: /** @type {HTMLSelectElement} */ (queue).value, priority: Number(priority.input.value),
       ...(name.input.value ? { name: name.input.value } : {}),
     };
-    if (original) return { ...shared, space: JSON.parse(grid.value) };
+    if (original) return { ...shared, space: exactly(grid.value) };
     return {
       ...shared, toml: grid.value, refits: Number(refits.input.value),
       ...(dataset.input.value ? { dataset: dataset.input.value } : {}),

@@ -297,6 +297,25 @@ def test_nothing_waits_for_longer_than_a_minute(tmp_path, opened, seconds):
         opened.complaints.clear()  # the browser tells of each refusal
 
 
+def test_a_clone_has_the_values_of_its_sweep_with_their_points(tmp_path, opened):
+    """1.0 is another value than 1, and JavaScript has one number for both."""
+    estimator = "partial_fit:sklearn.linear_model.SGDClassifier"
+    space = {"alpha": [1.0, 2.0], "power_t": [0.5], "n_iter_no_change": [5, 2**60], "epochs": [1]}
+    with asked(tmp_path, lambda: Gate(allowed=0)) as person:
+        api, page = person("ann"), opened(person.url)
+        sign_in(page, token_of(person))
+        sweep = api.submit(grid={"dataset": "digits", "trainer": estimator, "space": space})["id"]
+        page.goto(f"{person.url}/#/submit/{sweep}")
+        text = page.get_by_label("Space (JSON)").input_value()
+        assert repr(json.loads(text)) == repr(space)
+        page.get_by_label("Space (JSON)").fill(text.replace("2.0", "3.0"))
+        page.get_by_role("button", name="Submit").click()
+        wait_for(lambda: len(api.json("GET", "sweeps")["sweeps"]) == 2)
+        [clone] = {one["id"] for one in api.json("GET", "sweeps")["sweeps"]} - {sweep}
+        found = api.json("GET", f"sweeps/{clone}")["settings"]["space"]
+        assert repr(found) == repr({**space, "alpha": [1.0, 3.0]})
+
+
 def test_a_page_that_was_left_sends_and_says_no_more(tmp_path, opened):
     with asked(tmp_path, lambda: Gate(allowed=0)) as person:
         api = person("ann")
