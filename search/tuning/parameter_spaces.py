@@ -130,10 +130,7 @@ def _of_distribution(name: str, given: Any) -> tuple[BaseDistribution, Any]:
     if kind == "randint":
         return IntDistribution(int(low), int(high)), int
     if kind in ("uniform", *_LOGARITHMIC) and not math.isfinite(high - low):
-        raise ValueError(
-            f"{name} goes from {low:g} to {high:g}, which is too far for any number to be drawn; "
-            "give ends that are nearer to each other."
-        )
+        raise _no_values(name)
     kind_of_value = int if hasattr(given, "pmf") else float
     return FloatDistribution(_LEAST, 1 - _LEAST), lambda p: kind_of_value(given.ppf(p))
 
@@ -145,11 +142,19 @@ def _ends(name: str, given: Any) -> tuple[Any, Any]:
             f"{name} has no quantiles, which a sampler needs: give a list, or a frozen "
             "distribution of scipy.stats such as loguniform(1e-4, 1)."
         )
-    with np.errstate(all="ignore"):
-        low, high = given.support()
+    try:
+        with np.errstate(all="ignore"):
+            low, high = given.support()
+    except TypeError as error:  # of whole numbers that have more than 64 bits
+        raise _no_values(name) from error
     if np.ndim(low) or np.ndim(high) or math.isnan(low) or math.isnan(high):
-        raise ValueError(
-            f"{name} has no values: its distribution does not take these parameters. Give others, "
-            "such as uniform(0, 1) for all from 0 to 1, loguniform(1e-4, 1), or randint(1, 10)."
-        )
+        raise _no_values(name)
     return low, high
+
+
+def _no_values(name: str) -> ValueError:
+    return ValueError(
+        f"{name} has no values that can be drawn: its distribution does not take these parameters. "
+        "Give others, such as uniform(0, 1) for all from 0 to 1, loguniform(1e-4, 1), or "
+        "randint(1, 10)."
+    )

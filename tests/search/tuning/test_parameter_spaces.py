@@ -50,14 +50,11 @@ def test_others_are_drawn_by_their_quantiles(given):
     [
         uniform(0, -1), uniform(0, 0), uniform(np.nan, 1), loguniform(0, 1), loguniform(-1, 1),
         loguniform(10, 1), randint(5, 5), randint(9, 3), norm(0, -1), uniform([0, 1], 1),
+        uniform(0, np.inf), uniform(-1e308, np.inf), loguniform(1, np.inf), randint(0, 10**30),
     ],
 )  # fmt: skip
 def test_a_distribution_without_values_is_named(given):
-    with pytest.raises(ValueError, match="m has no values: its distribution does not take these"):
-        asked_of(given)
-
-
-@pytest.mark.parametrize("given", [uniform(0, np.inf), uniform(-1e308, np.inf)])
-def test_a_range_that_is_too_wide_is_named(given):
-    with pytest.raises(ValueError, match=r"m goes from .* to inf, which is too far"):
+    with pytest.raises(
+        ValueError, match="m has no values that can be drawn: its distribution does not take these"
+    ):
         asked_of(given)
