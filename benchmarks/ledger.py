@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from harness import report
 
+from model.results import LegResult, LinkResult
 from model.scoring import Scores
 from model.speed import TYPICAL
-from model.tasks import LegResult, LinkResult
 from search.config import AXES, SearchSpace
 from search.plan import (
     Chain,

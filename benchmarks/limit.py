@@ -24,10 +24,10 @@ from harness import gemm_rate, report
 
 from cluster.executor import one_blas_thread
 from model.data.sources import load_dataset
+from model.examples import Examples
 from model.pack import PackState, advance
 from model.products import KINDS, NUMPY, Products, products_named
 from model.scoring import score
-from model.tasks import Examples
 from search.config import load_config
 from search.plan import epochs_flops, grid_plan, grid_widths
 

@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from peers.command import RANGES, SHORT_RANGES, packages, run_command, write_config
 
 from model.data.sources import load_dataset
-from model.tasks import Examples
+from model.examples import Examples
 from search.config import load_config
 
 Columns = dict[str, NDArray[Any]]

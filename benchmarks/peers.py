@@ -80,7 +80,7 @@ from peers.task import Outcome, Task, Trial
 from peers.user_code import lines_of
 
 from model.data.sources import load_dataset
-from model.tasks import Examples
+from model.examples import Examples
 from search.config import SearchSpace, SweepConfig, load_config
 
 SHORT_GRID = Path(__file__).parent / "peers" / "short.toml"

@@ -17,12 +17,12 @@ from harness import PACKAGES, report
 
 from cluster.executor import one_blas_thread
 from model.data.sources import load_dataset
+from model.examples import Examples
 from model.pack import PackState, advance
 from model.products import Products, available_products
 from model.products.fixed_point import FixedPointProducts
 from model.scoring import compile_kernels, score
 from model.softmax import SoftmaxRegression
-from model.tasks import Examples
 from search.config import load_config
 
 STABLE = 2e-6

@@ -20,9 +20,9 @@ from harness import report
 
 from cluster.executor import one_blas_thread
 from model.data.sources import load_dataset
+from model.examples import Examples
 from model.pack import PackState, advance, advance_averaging
 from model.scoring import compile_kernels, score
-from model.tasks import Examples
 from search.config import load_config
 from search.plan import grid_plan, grid_widths
 

@@ -13,8 +13,8 @@ from harness import report
 
 from cluster.executor import one_blas_thread
 from model.data.dataset import Dataset
+from model.examples import Examples
 from model.pack import PackState, advance
-from model.tasks import Examples
 
 ROWS = 4096
 PAIRS = 7

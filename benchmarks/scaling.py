@@ -37,10 +37,10 @@ from cluster.ray_executor import RayExecutor
 from model.bootstrap import RESAMPLES
 from model.data.sources import load_dataset
 from model.pack import PackState
+from model.results import LegResult, LinkResult
 from model.scoring import Scores
 from model.shuffle import validation_rows
 from model.speed import SpeedModel
-from model.tasks import LegResult, LinkResult
 from search.config import SweepConfig, load_config
 from search.engine import Orchestrator, Wave, calibrate
 from search.plan import Link, LinkCutter, Pack, Plan

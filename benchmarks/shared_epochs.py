@@ -118,7 +118,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def examples_of(folder: Path):
     from model.data.sources import load_dataset
-    from model.tasks import Examples
+    from model.examples import Examples
     from model.trainers.tasks import rows_of
 
     found = Examples.from_dataset(load_dataset(str(folder / "data.npz"), notify=print), 0.2, 0)

@@ -20,7 +20,8 @@ from harness import report
 
 from cluster.executor import one_blas_thread
 from model.data.sources import load_dataset
-from model.tasks import Examples, run_refit
+from model.examples import Examples
+from model.tasks import run_refit
 from search.config import Params
 from search.engine import final_models, final_scores
 from search.record import READOUTS, RunFolder

@@ -9,10 +9,7 @@ from typing import Any
 import grpc
 import ray
 from ray._private.grpc_utils import init_grpc_channel
-from ray._raylet import (  # type: ignore[attr-defined]  # compiled
-    AuthenticationMode,
-    get_authentication_mode,
-)
+from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]  # compiled
 from ray.core.generated import gcs_service_pb2 as gcs
 from ray.core.generated import gcs_service_pb2_grpc as gcs_grpc
 from ray.core.generated import ray_client_pb2 as client

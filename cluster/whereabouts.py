@@ -14,11 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import ray
-from ray.experimental.internal_kv import (
-    _internal_kv_del,
-    _internal_kv_get,
-    _internal_kv_put,
-)
+from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
 
 _NAMESPACE = "packsweep"
 

@@ -10,6 +10,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 from io import BytesIO
+from typing import IO, Literal, Protocol
 from urllib.parse import quote, unquote
 
 EARLIER = "earlier"
@@ -19,6 +20,13 @@ ANOTHER_RUN = "it belongs to another run"
 
 _ZEROS = b"0" * 64
 _FORM = re.compile(rb"packsweep-seal-1 run=(\S*) name=(\S*) sha256=([0-9a-f]{64})")
+
+
+class Openable(Protocol):
+    """The path of a file, wherever that is."""
+
+    def open(self, mode: Literal["rb"]) -> IO[bytes]:
+        """Open the file to be read."""
 
 
 @dataclass(frozen=True)

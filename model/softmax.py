@@ -1,23 +1,20 @@
 """Softmax regression as in a textbook: one configuration, plain, readable, checkable."""
 
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal, Protocol, Self
-from zipfile import BadZipFile
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from model.data.encoding import Encoding, encodings_of, encodings_text
+from model.data.encoding import Encoding
 from model.data.labels import Label, codes_of, labels_of
-from model.errors import DataError
 from model.features import AS_THEY_ARE, Features
 from model.given_rows import complete, shaped
-from model.seal import Seal, damage, has_seal, sealed_archive
+from model.seal import Openable, Seal
 from model.shuffle import epoch_order
+from model.softmax_file import file_of, read_file
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
@@ -25,16 +22,6 @@ F64 = NDArray[np.float64]
 
 # Rows whose features are made at a time.
 _CHUNK = 512
-
-# Of the files that `save` writes; the first ones had no version, and no seal.
-_VERSION = 2
-
-
-class Openable(Protocol):
-    """The path of a file, wherever that is."""
-
-    def open(self, mode: Literal["rb"]) -> IO[bytes]:
-        """Open the file to be read."""
 
 
 def log_softmax(Z: Floats) -> Floats:
@@ -317,26 +304,7 @@ class SoftmaxRegression:
 
     def sealed(self, seal: Seal) -> bytes:
         """Return the npz file that `save` writes, with a seal."""
-        archive = BytesIO()
-        optional: dict[str, Any] = {} if self.fill is None else {"fill": self.fill}
-        np.savez(
-            archive,
-            version=_VERSION,
-            W=self.W,
-            b=self.b,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            epochs=self.epochs,
-            alpha=self.alpha,
-            seed=self.seed,
-            shift=self.features.shift,
-            scale=self.features.scale,
-            classes=np.asarray(self.classes) if len(self.classes) else np.arange(len(self.b)),
-            feature_names=np.asarray(self.feature_names, str),
-            columns=encodings_text(self.columns),
-            **optional,
-        )
-        return sealed_archive(archive, seal)
+        return file_of(self, seal)
 
     @classmethod
     def load(cls, path: Openable, seal: Seal | None = None) -> Self:
@@ -354,66 +322,4 @@ class SoftmaxRegression:
             If the file is none of `save`'s, if a byte of it was changed, or if its arrays do not
             fit each other.
         """
-        content = b""
-        try:
-            with path.open("rb") as file:
-                content = file.read()
-            if problem := seal.problem(content) if seal else damage(content):
-                raise ValueError(problem)
-            with np.load(BytesIO(content), allow_pickle=False) as saved:
-                return cls._of_arrays({name: saved[name] for name in saved.files}, content)
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            EOFError,
-            TypeError,
-            RuntimeError,
-            MemoryError,
-            BadZipFile,
-            zlib.error,
-        ) as error:
-            if isinstance(error, MemoryError) and (has_seal(content) or not content):
-                raise  # nothing is wrong with the file
-            raise DataError(
-                f"{path} is no saved softmax regression ({error}); give a file that save() wrote."
-            ) from error
-
-    @classmethod
-    def _of_arrays(cls, arrays: Mapping[str, NDArray[Any]], content: bytes) -> Self:
-        if "version" in arrays and not has_seal(content):
-            raise ValueError("it has lost its seal")
-        W, b = arrays["W"], arrays["b"]
-        shift, scale = arrays.get("shift", np.zeros(1)), arrays.get("scale", np.ones(1))
-        model = cls(
-            batch_size=int(arrays["batch_size"]),
-            learning_rate=float(arrays["learning_rate"]),
-            epochs=int(arrays["epochs"]),
-            alpha=float(arrays["alpha"]),
-            seed=int(arrays["seed"]),
-            dtype=W.dtype,
-            features=Features(shift, scale),
-            classes=arrays.get("classes", np.arange(len(b))),
-            feature_names=tuple(arrays.get("feature_names", np.array([], str)).tolist()),
-            fill=arrays.get("fill"),
-            columns=encodings_of(str(arrays.get("columns", "[]"))),
-        )
-        model.W, model.b = W, b
-        model._check_shapes()
-        return model
-
-    def _check_shapes(self) -> None:
-        D, c = self.W.shape
-        fitting = {
-            "b": self.b.shape == (c,),
-            "shift and scale": self.features.shift.shape
-            == self.features.scale.shape
-            in ((1,), (D,)),
-            "classes": np.shape(self.classes) == (c,),
-            "feature_names": len(self.feature_names) in (0, D),
-            "fill": self.fill is None or self.fill.shape == (D,),
-            "columns": sum(len(column.features) for column in self.columns) in (0, D),
-        }
-        wrong = [name for name, fits in fitting.items() if not fits]
-        if wrong or self.W.dtype.kind != "f" or self.b.dtype.kind != "f":
-            raise ValueError(f"its {' and '.join(wrong) or 'weights'} do not fit")
+        return read_file(cls, path, seal)

@@ -20,7 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from model.data.sources import load_dataset
-from model.tasks import Examples
+from model.examples import Examples
 from peers.task import Trial, train
 from search.config import Params, Range, SweepConfig, load_config
 

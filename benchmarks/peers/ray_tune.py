@@ -17,7 +17,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray import tune
 
-from model.tasks import Examples
+from model.examples import Examples
 from peers.task import Outcome, Task, Trial, train
 from search.config import AXES, Params
 

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from cluster.executor import one_blas_thread
+from model.examples import Examples
 from model.softmax import SoftmaxRegression
-from model.tasks import Examples
 from search.config import Params, SearchSpace
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.examples import Examples
+from model.results import FinalScore
 from model.softmax import log_softmax, mean_loss, share
 from model.steps import Steps
-from model.tasks import Examples, FinalScore
 
 F64 = NDArray[np.float64]
 

@@ -4,13 +4,7 @@ It knows matrices, and how exactly and how fast a way of multiplying them is. It
 they mean: labels, epochs and hyperparameters are the trainer's.
 """
 
-from model.products.choice import (
-    KINDS,
-    available_products,
-    products_named,
-    row_type,
-    work_bytes,
-)
+from model.products.choice import KINDS, available_products, products_named, row_type, work_bytes
 from model.products.fixed_point import fits
 from model.products.products import NUMPY, BlockProducts, NumpyProducts, Products, Rows
 

@@ -15,8 +15,7 @@ from model.data.encoding import Encoding, encodings_of, encodings_text
 from model.errors import DataError, TrainerError
 from model.features import Features
 from model.given_rows import complete, shaped
-from model.seal import Seal, damage, sealed_archive
-from model.softmax import Openable
+from model.seal import Openable, Seal, damage, sealed_archive
 from model.trainers.loading import load_trainer
 from model.trainers.rows import Rows
 from model.trainers.states import loaded

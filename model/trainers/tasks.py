@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from model.examples import LAST, Examples, Sample
+from model.results import LegResult, LegTask, LinkResult
 from model.scoring import Scores
-from model.tasks import LAST, Examples, LegResult, LegTask, LinkResult, Sample
 from model.trainers.columns import Columns, Failure, attempt, checked, train_alone
 from model.trainers.final_state import FinalState
 from model.trainers.reference import TrainerName

@@ -14,13 +14,7 @@ from search.extras import needed
 with needed("serve", "A service's client"):
     from search.client.client import ENDED, TOKEN, Client, ServiceError
     from search.client.commands import fetched, prune, report, run, runs, status
-    from search.client.hook_commands import (
-        add_hook,
-        deliveries,
-        hooks,
-        remove_hook,
-        test_hook,
-    )
+    from search.client.hook_commands import add_hook, deliveries, hooks, remove_hook, test_hook
     from search.client.hooks import KINDS
 
 __all__ = [

@@ -5,15 +5,9 @@ run or a worker, and it writes nothing.
 """
 
 from search.config.axes import AXES
-from search.config.config import (
-    SweepConfig,
-    grid_of,
-    known_grids,
-    load_config,
-    read_grid,
-    read_reading,
-)
+from search.config.config import SweepConfig
 from search.config.free_axes import RESERVED, FreeAxes
+from search.config.grids import grid_of, known_grids, load_config, read_grid, read_reading
 from search.config.labels import Label, in_order, label_of, short_text
 from search.config.messages import show
 from search.config.objective import (
@@ -26,6 +20,7 @@ from search.config.objective import (
     objective_of,
     title_of,
 )
+from search.config.own_code import is_own_method, is_own_trainer
 from search.config.replicates import Replicate, replicates_of, replicates_text
 from search.config.sample import some_params
 from search.config.schema import (
@@ -67,6 +62,8 @@ __all__ = [
     "check_target_cost",
     "grid_of",
     "in_order",
+    "is_own_method",
+    "is_own_trainer",
     "known_grids",
     "label_of",
     "load_config",

@@ -18,7 +18,6 @@ from pydantic_core import PydanticCustomError, to_json
 
 from model.data.found import ROLES, Reading
 from model.metrics import metric_of
-from model.trainers import KNOWN, WITH_ESTIMATOR
 from search.config.axes import (
     AXES,
     LIMITS,
@@ -55,9 +54,6 @@ PRUNERS: Mapping[str, str | None] = {
     "hyperband": "optuna.pruners.HyperbandPruner",
 }
 """Optuna's import path of each pruner by its short name; None where no trial is stopped."""
-
-OPTUNA = ("optuna.samplers.", "optuna.pruners.")
-"""What the import paths of Optuna's own samplers and pruners begin with."""
 
 
 def _known_or_path(name: str, known: Collection[str]) -> str:
@@ -301,16 +297,6 @@ class TrainerSettings(Strict):
     def is_softmax(self) -> bool:
         """Whether it is the trainer that the others are compared with: softmax regression."""
         return self.name == SOFTMAX
-
-    @property
-    def comes_with_it(self) -> bool:
-        """Whether its name imports nothing but this program, and libraries that it has an extra of.
-
-        An estimator of scikit-learn is none of the user's own code either.
-        """
-        before, _, behind = self.name.partition(":")
-        estimator = before in WITH_ESTIMATOR and behind.startswith("sklearn.")
-        return self.is_softmax or self.name in KNOWN or estimator
 
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?B|B)", re.IGNORECASE)

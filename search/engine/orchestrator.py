@@ -10,7 +10,8 @@ from typing import Any
 
 from cluster.executor import Executor
 from cluster.outcomes import Finished, Lost
-from model.tasks import LegTask, LinkResult, run_link
+from model.results import LegTask, LinkResult
+from model.tasks import run_link
 from search.engine.attempts import check_attempts, with_node
 from search.engine.protocols import Observer, Source
 from search.engine.stage import WAIT_SECONDS, Stage
@@ -32,7 +33,7 @@ TRAINER_ATTEMPTS = 3
 _NEWEST = 100
 
 
-@dataclass
+@dataclass(eq=False)
 class Orchestrator:
     """Keeps all workers busy until every trial has its row.
 
@@ -76,6 +77,14 @@ class Orchestrator:
     started_at: float = field(init=False, default=math.inf)
     # Once there is a reason it stays.
     ended_early: str | None = field(init=False, default=None)
+    # Set by `run` before its first task, and then of that call alone.
+    _source: Source = field(init=False, repr=False)
+    # What is left of each pack but its link that is under way, of which there is one at most.
+    _waiting: WaitingLinks = field(init=False, repr=False)
+    # By index of a pack, nodes where its link was lost; gone when the link is in the log.
+    _avoid: dict[int, tuple[str, ...]] = field(init=False, repr=False, default_factory=dict)
+    # What the newest links should take and took, in seconds; never more than _NEWEST.
+    _paces: deque[tuple[float, float]] = field(init=False, repr=False)
 
     def run(self, source: Source, examples: Any) -> None:
         """Train and score trials.
@@ -97,9 +106,7 @@ class Orchestrator:
             If the log or a checkpoint cannot be written.
         """
         self._source, self._waiting = source, WaitingLinks()
-        # Nodes where the link of a pack was lost, and what the newest links should take and took.
-        self._avoid: dict[int, tuple[str, ...]] = {}
-        self._paces: deque[tuple[float, float]] = deque(maxlen=_NEWEST)
+        self._avoid, self._paces = {}, deque(maxlen=_NEWEST)
         self.started_at = math.inf
         with Stage(self.executor, self.interrupted, self._patience, self._tell_late) as stage:
             while not source.finished:

@@ -11,12 +11,14 @@ import numpy as np
 from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.errors import TrainerError
+from model.examples import LAST, Sample
 from model.metrics import metrics_of_parts
 from model.pack import PackState
+from model.results import FinalScore, FinalScores
 from model.seal import Seal
 from model.softmax import SoftmaxRegression, log_softmax
 from model.speed import TYPICAL
-from model.tasks import LAST, FinalScore, FinalScores, Refit, Sample, run_refit
+from model.tasks import Refit, run_refit
 from model.trainers.final_state import FinalState
 from model.trainers.tasks import TrainerTasks
 from search.config import EPOCHS, Params, SweepConfig

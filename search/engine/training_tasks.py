@@ -6,7 +6,8 @@ from typing import Any
 
 from model.data.dataset import Dataset
 from model.pack import PackState
-from model.tasks import LinkResult, run_link
+from model.results import LinkResult
+from model.tasks import run_link
 from model.trainers.states import States
 from model.trainers.tasks import TrainerTasks
 from search.config import SweepConfig, replicates_of

@@ -6,15 +6,7 @@ decides what is trained, and deletes nothing that is being written.
 
 from search.keeping.preview import Preview
 from search.keeping.removal import leftovers, look, remove_leftover, remove_run
-from search.keeping.rules import (
-    FINISHED,
-    RUNNING,
-    UNFINISHED,
-    UNREADABLE,
-    KeptRun,
-    Rules,
-    why_kept,
-)
+from search.keeping.rules import FINISHED, RUNNING, UNFINISHED, UNREADABLE, KeptRun, Rules, why_kept
 
 __all__ = [
     "FINISHED",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
-from model.tasks import READOUT_NAMES
+from model.examples import READOUT_NAMES
 from search.config import SweepConfig
 from search.plan.legs import Leg, legs_from, open_legs
 from search.plan.packs import Pack, Plan, even_bounds

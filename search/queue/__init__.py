@@ -6,16 +6,7 @@ its next link: links take seconds, and what runs ends.
 """
 
 from search.queue.awaiting import Overlap, ends_sooner_by_waiting
-from search.queue.opening import (
-    DRAIN,
-    FINISH,
-    GO,
-    LEAVE,
-    Asked,
-    ends_with,
-    mode_of,
-    open_sweeps,
-)
+from search.queue.opening import DRAIN, FINISH, GO, LEAVE, Asked, ends_with, mode_of, open_sweeps
 from search.queue.order import Decision, Rank, Start, Wait, decide
 from search.queue.rows import Lease, Person, Queue, Snapshot, Sweep
 from search.queue.states import (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.dataset import Dataset
-from model.tasks import LinkResult
+from model.results import LinkResult
 from search.config import SweepConfig
 from search.plan import Link, Pack
 from search.record.checkpoints import (

@@ -10,15 +10,7 @@ from numpy.typing import NDArray
 from model.pack import PackState
 from model.trainers.states import States
 from search.plan import Pack
-from search.storage import (
-    Place,
-    listed,
-    load_arrays,
-    prepare_folder,
-    remove,
-    save_arrays,
-    seal_of,
-)
+from search.storage import Place, listed, load_arrays, prepare_folder, remove, save_arrays, seal_of
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import IO, Any, Self
 
-from model.tasks import LinkResult
+from model.results import LinkResult
 from search.errors import StoreError
 from search.plan import Link
 from search.record.run_folder import RunFolder

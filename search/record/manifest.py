@@ -17,11 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 from cluster.resources import Resources
 from model.data.dataset import Dataset
 from model.data.sources import KNOWN
+from model.examples import LAST, READOUT_NAMES
 from model.features import RAW
 from model.pack import trainer_version
 from model.products import NUMPY
 from model.seal import EARLIER, Seal
-from model.tasks import LAST, READOUT_NAMES
 from search.config import ACCURACY, COST, SOFTMAX, FreeAxes, Range, SweepConfig, asked
 from search.errors import ConfigError
 from search.record.log import Layout

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.tasks import LinkResult
+from model.results import LinkResult
 from search.config import Replicate
 from search.plan import NO_TRIAL, Link
 from search.record.books import Books

@@ -9,19 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, near
-from model.tasks import LAST, LinkResult
+from model.examples import LAST
+from model.results import LinkResult
 from search.plan import NO_TRIAL, Leg, Link
 from search.record.log import SOFTMAX_LAYOUT, Key
 from search.record.manifest import Manifest
 from search.record.run_folder import RunFolder
-from search.storage import (
-    Place,
-    listed,
-    load_arrays,
-    prepare_folder,
-    save_arrays,
-    seal_of,
-)
+from search.storage import Place, listed, load_arrays, prepare_folder, save_arrays, seal_of
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model.tasks import LAST
+from model.examples import LAST
 from search.config import COST
 from search.errors import RunFolderError
 from search.record.log import (

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.tasks import LegResult, LinkResult
+from model.results import LegResult, LinkResult
 from search.plan import NO_TRIAL, Leg, Link, Pack
 from search.record.checkpoints import Checkpoint
 from search.record.log import (

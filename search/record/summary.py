@@ -9,15 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from model.features import RAW
-from model.tasks import FinalScore
+from model.results import FinalScore
 from search.config import ACCURACY, BY_COST, COST, Objective, Params, objective_of
-from search.record.confidence import (
-    FeatureSizes,
-    Guessing,
-    OptimumFigures,
-    RefitStatistics,
-    Ties,
-)
+from search.record.confidence import FeatureSizes, Guessing, OptimumFigures, RefitStatistics, Ties
 from search.record.log import READOUTS, Readout
 
 FINISHED, ENDED_EARLY = "complete", "ended early"

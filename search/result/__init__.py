@@ -5,12 +5,7 @@ trains.
 """
 
 from search.result.best import edge_warnings, top_lines, top_trial
-from search.result.guessing import (
-    guessing_sentences,
-    rates_warning,
-    sizes_of,
-    why_no_result,
-)
+from search.result.guessing import guessing_sentences, rates_warning, sizes_of, why_no_result
 from search.result.importance import grid_importances
 from search.result.optimality_gap import (
     ROUNDING,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from model.tasks import LAST
+from model.examples import LAST
 from model.trainers import Value
 from search.config import BY_COST, EPOCHS, Axis, Objective, Params, Range, in_order, label_of
 from search.record import READOUTS, BestTrial, Readout, TopTrial

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.data.dataset import Dataset
 from model.features import Features
 from model.optima import GRADIENT_NORM, AlphaOptimum, score_weights
-from model.tasks import FinalScore
+from model.results import FinalScore
 from search.record import COMPLETE, AlphaFigures, OptimumFigures, Summary, TrialLog
 from search.text import number_text, table_lines, wrapped
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from model.tasks import FinalScore
+from model.results import FinalScore
 from search.config import SweepConfig, replicates_text
 from search.record import (
     READOUTS,

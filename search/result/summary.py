@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from model.data.dataset import Dataset
-from model.tasks import FinalScores
+from model.results import FinalScores
 from search.config import SweepConfig
 from search.record import (
     COMPLETE,

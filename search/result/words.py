@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from model.examples import AVERAGE
 from model.features import RAW
-from model.tasks import AVERAGE, FinalScore
+from model.results import FinalScore
 from search.command import program
 from search.config import Params, in_order, label_of, title_of
 from search.record import READOUTS, Arithmetic, Summary, Timing

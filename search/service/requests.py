@@ -11,8 +11,14 @@ from typing import Any
 from model.data.dataset import Dataset
 from model.data.sources import KNOWN as KNOWN_DATA
 from model.errors import DataError
-from model.trainers import KNOWN, WITH_ESTIMATOR
-from search.config import SweepConfig, grid_of, read_grid, read_reading
+from search.config import (
+    SweepConfig,
+    grid_of,
+    is_own_method,
+    is_own_trainer,
+    read_grid,
+    read_reading,
+)
 from search.errors import ConfigError, StoreError
 from search.ledger import Submission
 from search.service.datasets import DataSets
@@ -27,8 +33,6 @@ from search.session import (
     with_options,
     with_trainer,
 )
-
-_ESTIMATORS = "sklearn."
 
 KEPT = ("refits", "optimum", "budget", "target_value", "patience")
 """Options that the ledger keeps of a sweep, beside the settings of its grid."""
@@ -220,9 +224,7 @@ class Requests:
     def _allow_trainer(self, trainer: str | Mapping[str, Any]) -> None:
         """Refuse to import what nobody has allowed."""
         name = trainer if isinstance(trainer, str) else str(trainer["name"])
-        before, _, estimator = name.partition(":")
-        ours = name in KNOWN or (before in WITH_ESTIMATOR and estimator.startswith(_ESTIMATORS))
-        if not ours and name not in self.limits.trainers:
+        if is_own_trainer(name) and name not in self.limits.trainers:
             raise ConfigError(
                 f"The trainer {name} is not allowed here: its code would run with the rights of "
                 "the service. Name softmax, xgboost, lightgbm, partial_fit: or warm_start: with an "
@@ -236,9 +238,10 @@ class Requests:
             "pruner": options.pruner or plain["pruner"]["name"],
         }
         for what, name in names.items():
-            if "." in name and not name.startswith("optuna."):
+            if is_own_method(name):
                 raise ConfigError(
-                    f"The {what} {name} is code of your own, which the service does not import."
+                    f"The {what} {name} is none of Optuna's own {what}s, and the service does not "
+                    "import other code."
                 )
 
     def _allow_trials(self, config: SweepConfig) -> None:

@@ -4,7 +4,8 @@ It knows in which order the other rooms are asked, and what the user is told on 
 computes, decides or writes what another room can.
 """
 
-from search.session.calling import SweepEvent, SweepOptions, SweepResult, sweep_from_python
+from search.session.call_checks import SweepOptions
+from search.session.calling import sweep_from_python
 from search.session.datasets import description, load, suited_grid
 from search.session.dry_run import Planned, plan_of, plan_text, planned_run
 from search.session.inspection import data_set_lines, data_set_of, inspect_data
@@ -12,6 +13,7 @@ from search.session.options import DEFAULT_GRID, Options, resolve_config, with_o
 from search.session.preparation import resources_of
 from search.session.session import check, run_sweep, sweep
 from search.session.surroundings import Surroundings
+from search.session.sweep_result import SweepEvent, SweepResult
 from search.session.trainer_checks import check_rows
 from search.session.trainers import with_trainer
 

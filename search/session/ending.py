@@ -11,7 +11,7 @@ from typing import Any
 from cluster.executor import Executor
 from model.data.dataset import Dataset
 from model.optima import AlphaOptimum
-from model.tasks import FinalScores
+from model.results import FinalScores
 from search.command import program
 from search.config import Params, SweepConfig
 from search.engine import Optima, Refits, model_is_whole

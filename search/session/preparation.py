@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from cluster.executor import Executor, SerialExecutor, available_cores
 from cluster.resources import Resources
 from model.data.dataset import Dataset
+from model.examples import Examples
 from model.scoring import compile_kernels
-from model.tasks import Examples
 from search.config import SweepConfig
 from search.errors import ConfigError
 from search.extras import needed

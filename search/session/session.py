@@ -1,23 +1,20 @@
 """A sweep from its settings to its report: what the command line runs."""
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from cluster.executor import Executor
 from model.data.dataset import Dataset
-from model.tasks import Examples
+from model.examples import Examples
 from search.command import Start
 from search.config import SweepConfig, check_target_cost
-from search.engine import model_is_whole
 from search.errors import InterruptedSweepError, NoResultError, system_refusals
 from search.plan import epochs_flops
 from search.record import (
@@ -33,15 +30,7 @@ from search.record import (
     open_books,
     spare_pandas,
 )
-from search.result import (
-    Command,
-    arithmetic,
-    lacks_optimum,
-    lacks_refits,
-    make_timing,
-    result_text,
-    why_no_result,
-)
+from search.result import Command, arithmetic, make_timing, result_text, why_no_result
 from search.schemas import as_json
 from search.session.checks import (
     alphas_of,
@@ -52,13 +41,20 @@ from search.session.checks import (
     check_outlives_job,
     check_refits,
     check_resources,
-    check_same_reuse,
-    check_same_settings,
 )
 from search.session.datasets import choose_grid, description, load
 from search.session.dry_run import dry_run, plan_text, planned_run
 from search.session.ending import Ending
 from search.session.extension import extended
+from search.session.found import (
+    found_run,
+    is_read_only,
+    lacks,
+    run_of,
+    set_aside_text,
+    tell_other_versions,
+    without_failed,
+)
 from search.session.options import Options, resolve_config
 from search.session.preparation import (
     check_executor,
@@ -177,125 +173,38 @@ def run_sweep(
     ReusedTrials.of_runs(reuse, new_manifest(config, data))
     notify = surroundings.say
     anew = options.fresh or options.retry_failed
-    if not anew and _is_read_only(options.run_path):
+    if not anew and is_read_only(options.run_path):
         folder = RunFolder(options.run_path.absolute())
-        _, summary = _found(folder, config, data, reuse, notify)
+        _, summary = found_run(folder, config, data, reuse, notify)
         if summary and not lacks(summary, options, folder):
             return summary
     with RunFolder.locked(options.run_path, fresh=options.fresh, notify=notify) as folder:
         if folder.moved_to:
             notify(f"The old run is kept in {folder.moved_to}")
-        manifest, summary = _found(folder, config, data, reuse, notify)
+        manifest, summary = found_run(folder, config, data, reuse, notify)
         if (
             manifest and summary and not summary.ended_early
         ):  # a kill may have left files that merged ones have replaced
-            _run_of(config, data, folder, manifest).merge_logs()
+            run_of(config, data, folder, manifest).merge_logs()
         if options.retry_failed and manifest:
-            summary = _without_failed(_run_of(config, data, folder, manifest), summary, notify)
+            summary = without_failed(run_of(config, data, folder, manifest), summary, notify)
         if not summary or lacks(summary, options, folder):
             check_library(options, config)
             with (
                 log_file(folder.log, notify) as folder.log,
                 growing_file(folder.links) as folder.links,
             ):
-                _tell_other_versions(manifest, notify)
+                tell_other_versions(manifest, notify)
                 check_before_first_sweep(config, data, options.code, notify)
                 done = None if summary and summary.ended_early else summary
                 if done is None:
                     folder.remove_summary()
-                summary = Sweep(options, config, data, folder, surroundings).run(done)
+                summary = SweepInFolder(options, config, data, folder, surroundings).run(done)
     return summary
 
 
-def _is_read_only(path: Place) -> bool:
-    return isinstance(path, Path) and os.access(path, os.F_OK) and not os.access(path, os.W_OK)
-
-
-def _found(
-    folder: RunFolder,
-    config: SweepConfig,
-    data: Dataset,
-    reuse: Sequence[Place],
-    notify: Callable[[str], None],
-) -> tuple[Manifest | None, Summary | None]:
-    """Return the manifest and the summary of a run with the settings of this command.
-
-    A summary whose log is not what it was does not count.
-    """
-    manifest = folder.read_manifest()
-    if manifest is None:
-        return None, None
-    check_same_settings(folder.path, manifest, config, data)
-    check_same_reuse(folder.path, manifest, reuse)
-    summary = folder.read_summary()
-    if summary and not _is_whole(config, data, folder, manifest, summary):
-        if summary.ended_early:
-            return manifest, None  # it was gone on with
-        notify(f"The run in {folder.path} was finished, and files of it were changed since.")
-        return manifest, None
-    return manifest, summary
-
-
-def _is_whole(
-    config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest, summary: Summary
-) -> bool:
-    """Whether the log of a run is still what it was when its summary was written."""
-    return _run_of(config, data, folder, manifest).log_is_whole(summary.trials.ended)
-
-
-def _without_failed(
-    run: Run, summary: Summary | None, notify: Callable[[str], None]
-) -> Summary | None:
-    """Have failed trials trained again; return the summary where there is none of them."""
-    run.set_aside(lambda *found: notify(_set_aside_text(*found)))
-    count = run.drop_failed()
-    if not count:
-        notify("No trial of the run has failed, but for those that have diverged.")
-        return summary
-    notify(f"{count} failed trials are trained again." if count > 1 else
-           "1 failed trial is trained again.")  # fmt: skip
-    return None
-
-
-def _set_aside_text(path: Place, problem: str, kept: Place) -> str:
-    return f"{path} cannot be believed: {problem}. Its trials are trained again; it is now {kept}"
-
-
-def _run_of(config: SweepConfig, data: Dataset, folder: RunFolder, manifest: Manifest) -> Run:
-    """Return a run that was finished."""
-    proposals = Proposals(folder.proposals, manifest.run, layout_of(config))
-    return Run(config, data, manifest, open_books(config, data, folder), proposals)
-
-
-def lacks(summary: Summary, options: Options, folder: RunFolder) -> bool:
-    """Whether a run with a summary has less than is asked for, or has lost its model."""
-    return (
-        (summary.ended_early is not None and not _is_good_enough(summary, options))
-        or lacks_refits(summary, options.refits)
-        or (options.optimum and lacks_optimum(summary))
-        or (summary.best is not None and not model_is_whole(folder))
-    )
-
-
-def _is_good_enough(summary: Summary, options: Options) -> bool:
-    """Whether the best trial of a run that has ended early is what this command asks for too."""
-    best, sign = summary.best, -1.0 if summary.compared_by.greater else 1.0
-    return best is not None and options.limits.is_good_enough(summary.value_of(best), sign)
-
-
-def _tell_other_versions(manifest: Manifest | None, notify: Callable[[str], None]) -> None:
-    """Say which versions were others when the run began, which is no reason to stop."""
-    if manifest and manifest.changed_versions:
-        text = (
-            f"The run began with {', '.join(manifest.changed_versions)}: what is trained from here "
-            "on may differ in its last digits."
-        )
-        notify(text)
-        log.info(text)
-
-
 @dataclass(frozen=True)
-class Sweep:
+class SweepInFolder:
     """One command's part of a sweep: all of it, or what an earlier one has left."""
 
     options: Options
@@ -377,13 +286,13 @@ class Sweep:
         with ending.told_how_to_continue(self._done):
             trained = training.train(executor, examples, interrupted)
             last = ending.run_last_tasks(self.standings.best_trial)
-        work = arithmetic(run.training.trial_log)
+        work = arithmetic(run.training_books.trial_log)
         is_softmax = self.config.trainer.is_softmax  # of others nobody knows the operations
         flops = epochs_flops(work.trained_epochs, self.config, self.data) if is_softmax else 0.0
         command = Command(
             self.surroundings.began, trained.started_at, executor.workers, trained.prediction
         )
-        timing = make_timing(run.training.trial_log, flops, command)
+        timing = make_timing(run.training_books.trial_log, flops, command)
         summary = ending.finish_run(manifest, last, timing, work, trained.ended_early)
         if not trained.ended_early:
             run.merge_logs()
@@ -421,7 +330,7 @@ class Sweep:
         return run
 
     def _tell_set_aside(self, path: Place, problem: str, kept: Place) -> None:
-        text = _set_aside_text(path, problem, kept)
+        text = set_aside_text(path, problem, kept)
         log.warning("set aside: %s", text)
         self.surroundings.say(text)
 

@@ -121,7 +121,7 @@ class Training:
             metrics = self._metrics(executor)
             told = Observers(progress, metrics, *([self.observer] if self.observer else []))
             orchestrator = Orchestrator(
-                executor, run.training, tasks.start, told, interrupted,
+                executor, run.training_books, tasks.start, told, interrupted,
                 metrics.measured, tasks.run_link, tasks.failed_link, enough,
             )  # fmt: skip
             orchestrator.run(work.source, examples)

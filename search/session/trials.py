@@ -62,7 +62,7 @@ class Run:
     data : Dataset
     manifest : Manifest
     books : Books
-        Books of the trials; `training` has those of single trainings.
+        Books of the trials; `training_books` are those of single trainings.
     proposals : Proposals
     reused : ReusedTrials
     """
@@ -75,7 +75,7 @@ class Run:
     reused: ReusedTrials = field(default_factory=ReusedTrials)
 
     @cached_property
-    def training(self) -> Books:
+    def training_books(self) -> Books:
         """Where single trainings are written down, which are trials or replicates of them."""
         return training_books(self.books, replicates_of(self.config))
 
@@ -109,7 +109,7 @@ class Run:
 
     def merge_logs(self) -> None:
         """Bring the logs of a finished run into few files; it is finished without that too."""
-        for trial_log in {self.books.trial_log, self.training.trial_log}:
+        for trial_log in {self.books.trial_log, self.training_books.trial_log}:
             try:
                 trial_log.merge()
             except StoreError as error:
@@ -125,7 +125,7 @@ class Run:
         StoreError
             If the log cannot be read or written.
         """
-        trainings, trials = self.training.trial_log, self.books.trial_log
+        trainings, trials = self.training_books.trial_log, self.books.trial_log
         columns = trainings.columns("number", "state", "error")
         failed = {
             number
@@ -188,7 +188,7 @@ class Run:
     def _log_problems(self) -> Iterator[tuple[TrialLog, dict[Place, str | None]]]:
         """Yield each log of the run with its files, and what is wrong with them."""
         proposals = [] if self.config.is_grid else self.proposals.read()
-        logs = {self.books.trial_log: 1, self.training.trial_log: self.config.replicates}
+        logs = {self.books.trial_log: 1, self.training_books.trial_log: self.config.replicates}
         for trial_log, replicates in logs.items():
             found = dict(trial_log.problems())
             check = partial(RowCheck.of_run, self.config, proposals, replicates)
@@ -220,17 +220,17 @@ class Run:
         StoreError
             If the log cannot be read or written.
         """
-        trial_log, checkpoints = self.training.trial_log, self.training.checkpoints
+        trial_log, checkpoints = self.training_books.trial_log, self.training_books.checkpoints
         packs = [(pack, wave.told) for wave in self._wave_plans() for pack in wave.plan.packs]
         settle({pack.index: pack for pack, _ in packs}, trial_log, checkpoints)
         self.books.count_log()
         if not self.config.is_grid:
             self._log_reused_again()
             packs = [(pack, wave.told) for wave in self._wave_plans() for pack in wave.plan.packs]
-        if isinstance(self.training, ReplicateBooks):
-            self.training.count_log()
-            self.training.log_complete_trials()
-        closed = self.training.closed
+        if isinstance(self.training_books, ReplicateBooks):
+            self.training_books.count_log()
+            self.training_books.log_complete_trials()
+        closed = self.training_books.closed
         # A pruner compares what is left with the reports of finished packs too.
         compared = bool(self.config.rungs) and not closed.all()
         checkpoints.keep_only(

@@ -57,7 +57,7 @@ def open_work(run: Run, speed: Speed, workers: int) -> Iterator[Work]:
         cutter = LinkCutter.for_data(
             run.grid_plan, speed=speed, config=run.config, data=run.data, workers=workers
         )
-        wave = Wave(run.grid_plan, cutter, run.training, _grid_pruning(run))
+        wave = Wave(run.grid_plan, cutter, run.training_books, _grid_pruning(run))
         yield Work(wave, _prediction(run, cutter, workers))
         # Not in a `finally`: a grid that was interrupted, or has ended early, goes on from these.
         if wave.finished:
@@ -71,7 +71,7 @@ def open_work(run: Run, speed: Speed, workers: int) -> Iterator[Work]:
 def _prediction(run: Run, cutter: LinkCutter, workers: int) -> Prediction | None:
     if run.config.rungs:
         return None
-    books = run.training
+    books = run.training_books
     chains = open_chains(run.grid_plan, books.closed, books.checkpoints.reached, cutter)
     return predict(chains, workers)
 
@@ -102,7 +102,7 @@ def _sampled_search(run: Run, speed: Speed, workers: int) -> SampledSearch:
         cutter = LinkCutter.for_data(
             plan, speed=speed, config=config, data=run.data, workers=workers
         )
-        return Wave(plan, cutter, run.training, pruning(request))
+        return Wave(plan, cutter, run.training_books, pruning(request))
 
     return SampledSearch(
         asker=tuner,

@@ -9,13 +9,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.config import Range, SweepConfig
-from search.record import (
-    SOFTMAX_LAYOUT,
-    Layout,
-    RunFolder,
-    layout_of,
-    read_log,
-)
+from search.record import SOFTMAX_LAYOUT, Layout, RunFolder, layout_of, read_log
 from search.storage import Place, place
 from search.tuning.methods import direction, distributions
 

@@ -17,7 +17,7 @@ from cluster.metrics import (
     WORKERS,
     Metrics,
 )
-from model.tasks import LinkResult
+from model.results import LinkResult
 from search.plan import Link
 from search.record import COMPLETE, FAIL, PRUNED, Standings
 

@@ -11,15 +11,7 @@ from numpy.typing import NDArray
 
 from search.config import SweepConfig, short_text
 from search.errors import ObjectStoreError, RunFolderError
-from search.record import (
-    Layout,
-    Manifest,
-    RunFolder,
-    Standings,
-    Summary,
-    layout_of,
-    read_columns,
-)
+from search.record import Layout, Manifest, RunFolder, Standings, Summary, layout_of, read_columns
 from search.storage import Place, Writer
 
 StateName = Literal["running", "finished", "ended early", "interrupted"]

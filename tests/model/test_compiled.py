@@ -59,13 +59,15 @@ LINK = """
 import sys
 import numpy as np
 from model import tasks
+from model.examples import Examples
 from model.pack import PackState
+from model.results import LegTask
 
 
 
-examples = tasks.Examples(np.zeros((8, 4), np.float32), np.arange(8) % 2, 6, 2, products={way!r})
+examples = Examples(np.zeros((8, 4), np.float32), np.arange(8) % 2, 6, 2, products={way!r})
 state = PackState.start(2, np.ones(1), np.ones(1), n_features=4, n_classes=2, seed=0)
-leg = tasks.LegTask(1, np.arange(1), np.arange(1))
+leg = LegTask(1, np.arange(1), np.arange(1))
 train, before = tasks._run_leg, []
 def training(*args):
     before.append(set(sys.modules))

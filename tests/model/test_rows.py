@@ -10,12 +10,14 @@ from sklearn.preprocessing import StandardScaler
 from textbook import averaged
 
 from model.data.dataset import Dataset
+from model.examples import Examples
 from model.optima.newton import softmax_optimum
 from model.pack import PackState, advance, advance_averaging
+from model.results import LegTask
 from model.scoring import score
 from model.shuffle import fold_rows, split_order
 from model.softmax import SoftmaxRegression
-from model.tasks import Examples, LegTask, run_link, run_refit
+from model.tasks import run_link, run_refit
 
 RATES, ALPHAS = np.array([0.02, 0.1, 0.3]), np.array([0.0, 1e-3, 0.1])
 

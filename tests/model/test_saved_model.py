@@ -15,8 +15,9 @@ from threadpoolctl import threadpool_limits
 from model.data.assembly import assemble
 from model.data.found import Found, Part
 from model.errors import DataError
+from model.examples import Examples
 from model.softmax import SoftmaxRegression, log_softmax
-from model.tasks import Examples, run_refit
+from model.tasks import run_refit
 from search.config import Params
 from search.engine import final_models, final_scores
 

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from model.bootstrap import resample_counts
 from model.data.dataset import Dataset
 from model.errors import DataError
+from model.examples import Examples
 from model.features import Features
 from model.mapped import MappedRows, Stamp
 from model.pack import PackState
+from model.results import LegTask
 from model.seen_rows import MOST_LAID_OUT, SeenRows, stays_in_place
 from model.shuffle import resample_rng
-from model.tasks import Examples, LegTask, run_link, run_refit
+from model.tasks import run_link, run_refit
 
 DTYPES = ("float16", "float32", "float64", "uint8", "int16", "int32", "int64")
 

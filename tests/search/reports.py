@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from model.data.dataset import Dataset
+from model.results import FinalScore
 from model.softmax import SoftmaxRegression
-from model.tasks import FinalScore
 from search.config import SearchSpace, SweepConfig
 from search.record import (
     COMPLETE,

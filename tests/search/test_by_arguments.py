@@ -10,7 +10,7 @@ import search
 from model.errors import PacksweepError
 from search.by_arguments import in_arguments
 from search.estimators import PackSweepSearchCV
-from search.session.calling import _ARGUMENTS, _FLAGS
+from search.session.call_checks import ARGUMENTS, FLAGS
 
 TRAINING = {"batch_size": [256], "learning_rate": [1e-6], "epochs": [1], "alpha": [0.0]}
 QUIET = {"executor": "serial", "progress": False}
@@ -38,7 +38,7 @@ QUIET = {"executor": "serial", "progress": False}
     ],
 )  # fmt: skip
 def test_options_become_arguments(said, told):
-    assert in_arguments(said, _ARGUMENTS, _FLAGS) == told
+    assert in_arguments(said, ARGUMENTS, FLAGS) == told
 
 
 @pytest.fixture

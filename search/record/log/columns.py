@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from model.tasks import AVERAGE, LAST, READOUT_NAMES
+from model.examples import AVERAGE, LAST, READOUT_NAMES
 from search.config import ACCURACY, BY_COST, COST, Objective
 
 

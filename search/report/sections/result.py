@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.tasks import FinalScore
+from model.results import FinalScore
 from search.config import Reference
 from search.record import TOP, Summary
 from search.report.run_data import Columns, best_first

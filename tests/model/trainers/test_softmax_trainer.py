@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from trainings import rows_of
 
+from model.examples import LAST, Examples
 from model.pack import PackState, advance
+from model.results import LegTask
 from model.scoring import score
 from model.shuffle import epoch_order
 from model.softmax import SoftmaxRegression
-from model.tasks import LAST, Examples, LegTask, run_link
+from model.tasks import run_link
 from model.trainers import load_trainer
 from model.trainers.columns import train_alone
 

@@ -5,17 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.examples import Examples, Sample
 from model.metrics import metrics_of
 from model.pack import PackState
 from model.scoring import score
-from model.tasks import Examples, Sample
-from model.trainers import (
-    KeepsPast,
-    Predicts,
-    Rows,
-    Trainer,
-    load_trainer,
-)
+from model.trainers import KeepsPast, Predicts, Rows, Trainer, load_trainer
 from model.trainers.reference import TrainerName
 from model.trainers.states import dumped, loaded
 from model.trainers.tasks import TrainerTasks

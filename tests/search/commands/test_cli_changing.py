@@ -12,16 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import psutil
 import pytest
-from command_line import (
-    Hold,
-    end,
-    finish,
-    invoke,
-    start,
-    wait_until,
-    write_grid,
-    write_images,
-)
+from command_line import Hold, end, finish, invoke, start, wait_until, write_grid, write_images
 from ray_nodes import Nodes
 from test_cli_ray import assert_as_in_one_process
 

@@ -6,14 +6,7 @@ import signal
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import (
-    assert_same_results,
-    contents,
-    invoke,
-    table,
-    write_grid,
-    write_images,
-)
+from command_line import assert_same_results, contents, invoke, table, write_grid, write_images
 from reports import Page
 from searches import Textbook, refused, write_search
 from textbook import averaged

@@ -7,15 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import finish, logged_files, start_until, table, write_images
-from searches import (
-    LISTS,
-    RANGES,
-    SERIAL,
-    assert_same_log,
-    assert_whole,
-    summary_of,
-    write_search,
-)
+from searches import LISTS, RANGES, SERIAL, assert_same_log, assert_whole, summary_of, write_search
 
 from search.run import main
 

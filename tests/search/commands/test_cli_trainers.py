@@ -195,7 +195,7 @@ def test_trials_are_what_training_each_alone_gives(own, capfd):
     from own import Descent
 
     from model.data.sources import load_dataset
-    from model.tasks import Examples
+    from model.examples import Examples
     from model.trainers.tasks import rows_of
 
     examples = Examples.from_dataset(load_dataset("./data.npz", notify=print), 0.2, 0)

@@ -7,16 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import (
-    Outcome,
-    contents,
-    finish,
-    invoke,
-    is_root,
-    start,
-    write_grid,
-    write_images,
-)
+from command_line import Outcome, contents, finish, invoke, is_root, start, write_grid, write_images
 
 HEAVY = {"optuna", "numpy", "ray", "pyarrow", "rich", "pydantic", "scipy", "numba", "sklearn"}
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import search.config.config
+import search.config.grids
 from model.errors import PacksweepError, UsageError
 from search import errors
 from search.config import Params, SweepConfig, load_config
-from search.config.config import known_grids
+from search.config.grids import known_grids
 from search.errors import ConfigError
 
-ROOT = Path(search.config.config.__file__).parents[2]
+ROOT = Path(search.config.grids.__file__).parents[2]
 AXES = {
     "batch_size": "[8, 16]",
     "learning_rate": "[1e-7, 1e-6]",
@@ -112,7 +112,7 @@ def test_an_installed_package_holds_its_grids(tmp_path, monkeypatch):
     (tmp_path / "configs/stranger.toml").write_text("")
     (tmp_path / "search/configs").mkdir(parents=True)
     (tmp_path / "search/configs/shipped.toml").write_text(toml())
-    monkeypatch.setattr(search.config.config, "__file__", str(tmp_path / "search/config/config.py"))
+    monkeypatch.setattr(search.config.grids, "__file__", str(tmp_path / "search/config/grids.py"))
     assert known_grids() == ["shipped"]
     assert load_config("shipped").name == "shipped"
 
@@ -232,7 +232,7 @@ def test_unknown_name_that_is_close_to_none(name):
 
 
 def test_unknown_name_without_any_grid(tmp_path, monkeypatch):
-    monkeypatch.setattr(search.config.config, "__file__", str(tmp_path / "search/config/config.py"))
+    monkeypatch.setattr(search.config.grids, "__file__", str(tmp_path / "search/config/grids.py"))
     assert "Known grids: none" in refusal("full")
 
 

@@ -7,6 +7,7 @@ from cluster.errors import ClusterError
 from cluster.executor import SerialExecutor
 from cluster.outcomes import Lost
 from model.data.dataset import Dataset
+from model.examples import Examples
 from model.features import Features
 from model.optima import find_optimum, score_weights
 from model.optima import newton as module_newton
@@ -16,7 +17,6 @@ from model.pack import PackState, advance
 from model.scoring import penalty
 from model.softmax import cost
 from model.steps import run_to_end
-from model.tasks import Examples
 from search.config import SweepConfig
 from search.engine import Optima
 from search.engine.attempts import MAX_ATTEMPTS

@@ -17,10 +17,11 @@ from cluster.executor import SerialExecutor
 from cluster.outcomes import Lost
 from model import average
 from model.data.dataset import Dataset
+from model.examples import Examples
 from model.pack import PackState
+from model.results import LegResult, LinkResult
 from model.scoring import Scores
 from model.speed import SpeedModel
-from model.tasks import Examples, LegResult, LinkResult
 from search.config import SearchSpace, load_config
 from search.engine import Orchestrator, Wave
 from search.engine.attempts import MAX_ATTEMPTS

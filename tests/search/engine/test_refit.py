@@ -8,8 +8,8 @@ from cluster.errors import ClusterError
 from cluster.executor import SerialExecutor
 from cluster.outcomes import Lost
 from model.data.dataset import Dataset
+from model.examples import Examples
 from model.softmax import SoftmaxRegression
-from model.tasks import Examples
 from search.config import Params
 from search.engine import final_scores
 from search.engine.attempts import MAX_ATTEMPTS

@@ -7,7 +7,8 @@ from cluster.errors import ClusterError
 from cluster.executor import SerialExecutor
 from cluster.outcomes import Lost
 from model.data.dataset import Dataset
-from model.tasks import Examples, run_refit
+from model.examples import Examples
+from model.tasks import run_refit
 from search.config import Params
 from search.engine.attempts import MAX_ATTEMPTS
 from search.engine.refits import SoftmaxTraining, refit

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from model.block import block_rows
+from model.examples import Examples
 from model.features import Features
 from model.pack import PackState
+from model.results import LegTask
 from model.seen_rows import SeenRows
-from model.tasks import Examples, LegTask, run_link
+from model.tasks import run_link
 from search.plan import WIDEST, link_mib, widest_pack
 
 

@@ -9,12 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.speed import TYPICAL
-from search.config import (
-    AXES,
-    Params,
-    SearchSpace,
-    load_config,
-)
+from search.config import AXES, Params, SearchSpace, load_config
 from search.plan import NO_TRIAL, choose_widths, grid_plan, grid_widths, make_plan
 from search.plan.prediction import training_flops
 from search.plan.widths import WIDEST

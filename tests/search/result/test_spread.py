@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from summaries import summary_of
 
-from model.tasks import FinalScore
+from model.results import FinalScore
 from search.result import spread_rows
 from search.result.spread import refit_statistics
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.data.dataset import Dataset
-from model.tasks import FinalScore
+from model.results import FinalScore
 from search.config import SearchSpace, SweepConfig
 from search.record import (
     COMPLETE,

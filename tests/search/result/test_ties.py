@@ -10,9 +10,9 @@ from command_line import invoke, table, tied, write_grid, write_images
 from summaries import trial_of
 
 from model.bootstrap import RESAMPLES, resample_counts
+from model.examples import AVERAGE, LAST
 from model.shuffle import split_order
 from model.softmax import SoftmaxRegression
-from model.tasks import AVERAGE, LAST
 from search.config import AXES, Params, SearchSpace
 from search.record import COMPLETE, FAIL, READOUTS, Resampled, Resamples, Standings, TrialLog
 from search.record.log.columns import SOFTMAX_LAYOUT

@@ -356,6 +356,7 @@ def test_a_poisoned_sweep_says_why_and_the_others_go_on(tmp_path, alone, name):
         ({"grid": grid(), "trainer": "partial_fit:subprocess.Popen"}, "not allowed here"),
         ({"grid": grid(), "sampler": "os.system", "trials": 4}, "does not import"),
         ({"grid": {**grid(), "pruner": {"name": "os.system"}}}, "does not import"),
+        ({"grid": grid(), "sampler": "optuna.storages.RDBStorage", "trials": 4}, "does not import"),
         ({"grid": "./mine.toml"}, "send its text as toml"),
         ({"grid": "nosuch"}, "There is no grid"),
         ({"grid": grid(), "toml": "x"}, "one of the two"),

@@ -16,7 +16,7 @@ from model.errors import DataError
 from search.errors import ConfigError, InterruptedSweepError, NoResultError, RunFolderError
 from search.record import TrialLog
 from search.run import main
-from search.session.calling import SweepOptions
+from search.session.call_checks import SweepOptions
 
 SPACE = {
     "batch_size": [32, 64, 128],

@@ -87,7 +87,7 @@ def test_the_same_search_again_changes_nothing(tmp_path):
 def test_a_command_that_ends_before_the_new_run_has_begun_loses_nothing(tmp_path, monkeypatch):
     swept(SPACE, tmp_path / "run")
     with monkeypatch.context() as broken:
-        broken.setattr("search.session.session.Sweep.run", lambda *_: 1 / 0)
+        broken.setattr("search.session.session.SweepInFolder.run", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             swept(WIDER, tmp_path / "run", extend=True)
     log = swept(WIDER, tmp_path / "run", extend=True).log()

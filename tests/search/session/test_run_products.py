@@ -170,7 +170,7 @@ def test_one_feature_and_two_classes(tmp_path):
 
 
 def test_a_worker_without_it_ends_the_sweep_with_one_message(tmp_path, monkeypatch):
-    monkeypatch.setattr("model.tasks.products_named", missing)
+    monkeypatch.setattr("model.examples.products_named", missing)
     with pytest.raises(MissingProductsError, match="fixed is not installed"):
         sweep(tmp_path / "run", products="fixed")
 

@@ -54,7 +54,5 @@ def test_others_are_drawn_by_their_quantiles(given):
     ],
 )  # fmt: skip
 def test_a_distribution_without_values_is_named(given):
-    with pytest.raises(
-        ValueError, match="m has no values that can be drawn: its distribution does not take these"
-    ):
+    with pytest.raises(ValueError, match="m has no values that can be drawn: its"):
         asked_of(given)
