@@ -215,6 +215,16 @@ class FreeAxes(RootModel[tuple[FreeTable, ...]]):
             return self.root[0].by_name()
         return dict(self.search_space().axes)
 
+    def in_order_of(self, other: "FreeAxes") -> "FreeAxes":
+        """Return the same tables, with the keys in the order of another's where they are its."""
+        orders = [list(table.root) for table in other.root]
+        if [set(table.root) for table in self.root] != [set(order) for order in orders]:
+            return self
+        pairs = zip(self.root, orders, strict=True)
+        return FreeAxes(
+            tuple(FreeTable({name: mine.root[name] for name in order}) for mine, order in pairs)
+        )
+
     @property
     def tables(self) -> list[dict[str, Axis]]:
         """The values or the range of each hyperparameter, of each table."""

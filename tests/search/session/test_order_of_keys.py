@@ -1,7 +1,5 @@
 """The order of the keys in a space numbers the trials, and a run that is there keeps its own."""
 
-from itertools import permutations
-
 import pytest
 
 import search
@@ -51,7 +49,7 @@ def rows(folder):
     return log.drop(columns=["seconds", "started_at", "finished_at", "node"])
 
 
-@pytest.mark.parametrize("names", permutations(AXES))
+@pytest.mark.parametrize("names", [("k", "m", "epochs"), ("m", "epochs", "k")])
 def test_a_finished_run_is_shown_again(tmp_path, names):
     summary = swept(tmp_path / "run", AXES).summary
     before = search.load(tmp_path / "run")
