@@ -40,7 +40,7 @@ def reusable_runs(config: SweepConfig, data: Dataset, folders: Iterable[Path]) -
             continue
         theirs = manifest.settings()
         same = all(mine[name] == theirs[name] for name in REUSE_KEY)
-        if same and _overlap(config, manifest.sweep_config) and _can_be_read(folder):
+        if same and may_share(config, manifest.sweep_config) and _can_be_read(folder):
             found.append(folder)
     return found
 
@@ -95,7 +95,7 @@ def _can_be_read(folder: Path) -> bool:
     return True
 
 
-def _overlap(mine: SweepConfig, theirs: SweepConfig) -> bool:
+def may_share(mine: SweepConfig, theirs: SweepConfig) -> bool:
     """Whether two sweeps may have a trial in common."""
     ours, others = mine.axes_by_name, theirs.axes_by_name
     return ours.keys() == others.keys() and all(
