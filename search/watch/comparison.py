@@ -66,8 +66,11 @@ def _costs(state: RunState, axes: Sequence[str]) -> dict[Key, tuple[float, ...] 
 
 def _without_nan(column: NDArray[Any]) -> list[Any]:
     """Return values with None for those that are missing, which are NaN among numbers."""
+    values: list[Any] = column.tolist()
     missing = column != column  # noqa: PLR0124 - NaN is not itself
-    return np.where(missing, None, column).tolist() if missing.any() else column.tolist()
+    for place in np.flatnonzero(missing).tolist():
+        values[place] = None
+    return values
 
 
 def relative(x: float, y: float) -> float:

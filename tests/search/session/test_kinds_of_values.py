@@ -104,6 +104,8 @@ def test_a_trial_with_another_hyperparameter_is_another_trial(tmp_path):
     log = swept(tmp_path / "tables", *tables, reuse=runs).log()
     assert log.source.notna().all()
     assert log.val_cost.tolist() == costs(swept(tmp_path / "alone", *tables))
+    a, b = (RunState.read(tmp_path / name) for name in ("tables", "alone"))
+    assert shared_trials(a, b).trials == 8  # though what a trial lacks is not itself
     log = swept(tmp_path / "back", {"m": [1, 2]}, reuse=[tmp_path / "tables"]).log()
     assert log.source.notna().all()
     assert log.val_cost.tolist() == costs(swept(tmp_path / "one", {"m": [1, 2]}))
