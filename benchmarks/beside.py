@@ -1,4 +1,4 @@
-"""How long light requests take beside a heavy one, while a sweep is trained.
+"""Response times of light requests next to a heavy one, during a sweep.
 
 A service that trains a sweep in one worker knows a finished one of 200,000 trials besides. Someone
 asks four times a second, in turn, how the sweep stands, for its list and for a page of trials of

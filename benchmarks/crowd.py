@@ -1,4 +1,4 @@
-"""How much the people who look at a service slow the training that goes on in it.
+"""How much people who look at a service slow down its training.
 
 A service of two workers trains the full grid, each trial with two seeds, so that it lasts, and
 clients of `crowd_clients.py` come for a minute and go for a minute, in turns, so that each minute

@@ -2,7 +2,7 @@
 
 A page of a sweep asks as the one in `search/api/page` does: at first for all that it shows, then
 for charts and table where its progress has come, at most once in four seconds and in twenty times
-as long as that took, and for the rest at each event that is no progress. A page of the list asks
+as long as that took, and for the rest at each event that is not progress. A page of the list asks
 again at each such event. Both keep a stream open. Whoever floods asks again as soon as there is an
 answer, whatever the answer says. Submitters submit a small sweep every five seconds and cancel it.
 
@@ -46,7 +46,7 @@ class Connection:
         self._etags: dict[str, str] = {}
 
     async def ask(self, method: str, path: str, body: Any = None, name: str = "") -> Any:
-        """Ask once; return what JSON the answer holds, None where it is no success."""
+        """Ask once; return what JSON the answer holds, None where it is not a success."""
         began = time.monotonic()
         try:
             status, content = await self._ask(method, path, body)
@@ -127,13 +127,16 @@ class Crowd:
         """Be a page of the sweep."""
         http = self.connect(number)
         columns = "number,state,batch_size,learning_rate,epochs,alpha,val_cost,val_accuracy"
-        rest = 0.0
+        rest, knows_past = 0.0, False
 
         async def load(progress: bool, other: bool) -> None:
-            nonlocal rest
+            nonlocal rest, knows_past
             if other:
                 await http.ask("GET", f"sweeps/{self.sweep}", name="sweep")
-                await http.ask("GET", f"events/past?sweep={self.sweep}&limit=200", name="past")
+            if not knows_past:
+                past = f"events/past?sweep={self.sweep}&limit=200&newest=true"
+                await http.ask("GET", past, name="past")
+                knows_past = True
             if progress and time.monotonic() >= rest:
                 began = time.monotonic()
                 await http.ask("GET", f"sweeps/{self.sweep}/bins?ranges=", name="bins")
@@ -154,7 +157,8 @@ class Crowd:
             if other:
                 await asyncio.sleep(max(LIST_PAUSE, LIST_TIMES * took))
                 began = time.monotonic()
-                await http.ask("GET", "sweeps?limit=50", name="sweeps")
+                await http.ask("GET", "sweeps?state=live&limit=200", name="live")
+                await http.ask("GET", "sweeps?state=ended&limit=50", name="sweeps")
                 await http.ask("GET", "queues", name="queues")
                 await http.ask("GET", "people", name="people")
                 took = time.monotonic() - began

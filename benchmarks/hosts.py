@@ -1,4 +1,4 @@
-"""The same sweep on one host and on three that have as many cores together.
+"""The same sweep on one host, and on three hosts with as many cores in total.
 
 The hosts are namespaces of this machine: each has an address, processes and an object store of its
 own, so whatever goes between two of them goes through Ray's network code. The wire itself costs

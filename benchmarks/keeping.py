@@ -1,4 +1,4 @@
-"""What sweeps leave on the disk of a service: bytes of each trial, the ledger, what deletion frees.
+"""Disk space of a service's sweeps: bytes per trial, the ledger, and space freed by deletion.
 
 Sweeps of 1,000, 10,000 and 100,000 trials on digits are trained for real through a service in this
 process, the larger ones in more values of the same hyperparameters. The ledger's size is that of

@@ -1,4 +1,4 @@
-"""A sweep killed with SIGKILL at random moments and continued, against an undisturbed one.
+"""A sweep killed with SIGKILL at random moments and continued, compared with an undisturbed one.
 
 python benchmarks/killed_sweep.py                                the full grid, five kills
 python benchmarks/killed_sweep.py --grid tpe --pruner halving    a search

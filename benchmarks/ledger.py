@@ -1,4 +1,4 @@
-"""What a grid of 1,000,000 trials costs beside the training: plan, log, resume, queries, memory.
+"""Costs of a grid of 1,000,000 trials besides training: plan, log, resume, queries, memory.
 
 Every link of the plan is logged through the real trial log with made-up scores, so that all but the
 arithmetic happens as in a sweep.
@@ -86,7 +86,7 @@ def ledger(space: SearchSpace, folder: Path) -> dict[str, float]:
     places = [np.unique(values, return_inverse=True)[1] for values in axes]
     shape = (len(space.axes["learning_rate"]), len(space.axes["alpha"]))
     _, queries = timed(lambda: (top_trials(trials), pair_costs(trials["val_cost"], *places, shape)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # pandas is no part of us
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # pandas is not part of us
     _, in_pandas = timed(lambda: pd.read_parquet(folder).nsmallest(10, "val_cost"))
     files, size = len(list(folder.iterdir())), bytes_of(folder)
     _, merging = timed(trial_log.merge)

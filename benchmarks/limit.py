@@ -1,4 +1,4 @@
-"""How near the sweep comes to the machine's matrix-product rate.
+"""How close the sweep comes to the machine's matrix-product rate.
 
 The floating-point operations of the plan's two training products, over the time and the cores,
 divided by the rate of 2048-cubed float32 products on the same cores, measured just before and

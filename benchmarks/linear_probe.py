@@ -1,4 +1,4 @@
-"""A linear probe on embeddings in a memory-mapped file: memory as told, cost, accuracy.
+"""A linear probe on embeddings in a memory-mapped file: memory, cost, accuracy.
 
 A grid of 52 trials on synthetic embeddings of float16. The memory of a process is its anonymous
 memory, RssAnon in /proc/PID/status: what it cannot give back. Pages of the mapped file are not

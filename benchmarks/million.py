@@ -1,4 +1,4 @@
-"""What 1,000,000 trials cost who looks at them: routes, page and memory of the service, the report.
+"""Looking at 1,000,000 trials: routes, page and memory of the service, and the report.
 
 The log is made up: every link of a plan is logged through the real trial log, which is then merged
 as that of a finished run. `report`: the data of report.html beside plotly's script, and the seconds

@@ -1,4 +1,4 @@
-"""Whether each file of a run's final model is that model: ``python benchmarks/model_files.py RUN``.
+"""Check that each file of a final model is that model: ``python benchmarks/model_files.py RUN``.
 
 Writes the files, reads each in a process of its own that knows nothing of this package, and
 compares classes and probabilities of all test rows with those of the saved model. The data set

@@ -1,4 +1,4 @@
-"""A TPE search by this project against the same search by Optuna alone, trial for trial.
+"""A TPE search by this project, compared with the same search by Optuna alone.
 
     python benchmarks/optuna_alone.py            500 trials each, about 7 minutes on 4 cores
     python benchmarks/optuna_alone.py --short    tiny trials, to see that it works

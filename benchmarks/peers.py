@@ -1,4 +1,4 @@
-"""This project beside other tools: the same trials, data, split and shuffles on the same cores.
+"""This project and other tools: the same trials, data, split and shuffles on the same cores.
 
     python benchmarks/peers.py            a sample of the full grid for each tool, about 20 minutes
     python benchmarks/peers.py --short    a tiny grid, to see that it works

@@ -1,9 +1,9 @@
-"""What a poisoned sweep costs the others of a service, more than a harmless one of its size does.
+"""The cost of a misbehaving sweep to others on a service, beyond a harmless one of its size.
 
 In pairs, each time with a service of its own in this process: processor seconds until a sweep and
 one of another person have ended, which was submitted just before it. The other one has 80 trials
 that train next to nothing: harmless ones, or poison. `loud` raises ten megabytes of text at the
-first epoch of each training; `unknown` has costs that are no numbers.
+first epoch of each training; `unknown` has costs that are not numbers.
 
     python benchmarks/poison.py    a few minutes
 """

@@ -1,4 +1,4 @@
-"""What it costs to score every trial by averaged weights too, and what sparser readings would do.
+"""The cost of scoring every trial by averaged weights too, and the effect of sparser readings.
 
 For each mini-batch size of the full grid, one pack of 64 columns on one core: an epoch, an epoch
 that is averaged, and the scores of the validation images, in turn, several times. A trial every

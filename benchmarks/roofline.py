@@ -1,4 +1,4 @@
-"""Where one model and a pack of 64 stand under the processor's roofline, as docs/roofline.svg.
+"""One model and a pack of 64 under the processor's roofline, as docs/roofline.svg.
 
 Arithmetic intensity is the operations of the two products of a mini-batch over the bytes that they
 must move between memory and core: the images once, the weights in and out. One core.

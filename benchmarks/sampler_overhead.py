@@ -1,4 +1,4 @@
-"""What samplers and pruners cost of their own, where training takes no time.
+"""The overhead of samplers and pruners, with training that takes no time.
 
     python benchmarks/sampler_overhead.py            4,096 trials (gp: 256)
     python benchmarks/sampler_overhead.py --short    128 trials

@@ -1,4 +1,4 @@
-"""How near samplers come to the best of the whole grid, and after how many trials.
+"""How close samplers come to the best of the whole grid, and after how many trials.
 
     python benchmarks/samplers.py                        5 seeds of each sampler, and two full grids
     python benchmarks/samplers.py --grid-run runs/full   with the grid's run that is there already
@@ -95,7 +95,7 @@ def grids(finished: Path | None, runs: Path, *, short: bool) -> tuple[Run, Run]:
     check_comparable(halved, grid)
     counts = grid.summary["trials"]
     if counts.get("pruned") or counts["total"] != halved.summary["trials"]["total"]:
-        raise SystemExit(f"{grid.folder} is no run of the whole grid {name!r}")
+        raise SystemExit(f"{grid.folder} is not a run of the whole grid {name!r}")
     return grid, halved
 
 

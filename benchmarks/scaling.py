@@ -1,4 +1,4 @@
-"""How the time falls with workers: measured on this machine's cores, simulated beyond them.
+"""Time by number of workers: measured on this machine's cores, simulated beyond them.
 
 Measured: the real command on 1, 2 and 4 cores. Its grid has the full one's batch sizes, learning
 rates and alphas, but 1, 5 and 10 epochs only, so that one core takes a minute and a half instead of

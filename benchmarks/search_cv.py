@@ -1,4 +1,4 @@
-"""PackSweepSearchCV beside GridSearchCV: the same search, the same results, start-up included.
+"""PackSweepSearchCV and GridSearchCV: the same search, the same results, including start-up.
 
 Each search is a process of its own, which imports what it needs; both take one core. What is
 compared is the processor's time of the two processes, because others may work on the machine.
@@ -23,6 +23,7 @@ from sklearn.datasets import load_digits
 kind, which, short = sys.argv[1:]
 X, y = load_digits(return_X_y=True)
 ROUNDS = [10, 20, 30, 40, 50, 60, 70, 80]
+RATES = [0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4]
 def model_of(kind):
     if kind == "softmax":
         from search.estimators import SoftmaxClassifier
@@ -36,23 +37,23 @@ def model_of(kind):
         from search.estimators import EpochTrained
         model = EpochTrained(MLPClassifier((50,)), random_state=0)
         return model, "epochs", {
-            "epochs": ROUNDS, "estimator__alpha": [1e-5, 1e-4, 1e-3, 1e-2]
+            "epochs": ROUNDS, "estimator__alpha": np.geomspace(1e-6, 10, 8).tolist()
         }
     if kind == "histograms":
         from sklearn.ensemble import HistGradientBoostingClassifier
         model = HistGradientBoostingClassifier(random_state=0, early_stopping=False)
         return model, "max_iter", {
-            "max_iter": [rounds // 2 for rounds in ROUNDS], "learning_rate": [0.05, 0.1, 0.2, 0.4]
+            "max_iter": [rounds // 2 for rounds in ROUNDS], "learning_rate": RATES
         }
     if kind == "xgboost":
         from xgboost import XGBClassifier
         return XGBClassifier(random_state=0, n_jobs=1), "n_estimators", {
-            "n_estimators": ROUNDS, "learning_rate": [0.05, 0.1, 0.2, 0.4]
+            "n_estimators": ROUNDS, "learning_rate": RATES
         }
     from lightgbm import LGBMClassifier
     model = LGBMClassifier(random_state=0, n_jobs=1, verbose=-1)
     return model, "n_estimators", {
-        "n_estimators": ROUNDS, "learning_rate": [0.05, 0.1, 0.2, 0.4]
+        "n_estimators": ROUNDS, "learning_rate": RATES
     }
 
 model, resource, space = model_of(kind)

@@ -1,4 +1,4 @@
-"""The service beside the command: the same grid, halves of it at once, a guest.
+"""The service and the command: the same grid, two halves of it at once, a guest.
 
 All on this machine, with two workers. `alone` is the command; `through_service` the same grid
 submitted to a service; `two_halves` two sweeps of half of it each, by two people at once. `guest`

@@ -20,11 +20,11 @@ PAGE = BENCHMARKS.parent / "docs" / "measurements.md"
 INTRODUCTION = """\
 # Measurements
 
-`python benchmarks/tables.py` makes this page of the files in `benchmarks/results/`; do not edit it.
-The other pages say what follows from the figures; `--help` of a script says how it measures.
+`python benchmarks/tables.py` makes this page from `benchmarks/results/`; do not edit it.
+The other pages draw the conclusions; `--help` of a script explains how it measures.
 
-Most of the machines are virtual and shared: seconds drift by some ten per cent from day to day, and
-only the figures of one table can be compared."""
+Most of the machines are virtual and shared: seconds vary by some ten per cent from day to day, and
+only figures within one table can be compared."""
 UNITS = {"s": "s", "ms": "ms", "h": "h", "mib": "MiB", "percent": "%"}
 WORDS = {"gflops": "GFLOP/s", "us": "µs", "cpu": "processor", "std": "s.d.", "gemm": "product"}
 

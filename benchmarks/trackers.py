@@ -1,4 +1,4 @@
-"""What it takes to bring 4096 trials to a tracker: new, again without a change, and half of them.
+"""The time to export 4096 trials to a tracker: new, again without a change, and half of them.
 
 The trials are made up, with the columns of the softmax trainer's log, and go through the same calls
 as a run's. Each place is made anew in a temporary folder; a server of MLflow runs on this machine.

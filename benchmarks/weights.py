@@ -1,4 +1,4 @@
-"""A minute of two people: one with two sweeps, and one with a sweep and twice the weight.
+"""Two people for a minute: one with two sweeps, one with one sweep and twice the weight.
 
 The service and both workers are on this machine. Each sweep is a grid of one pack for each of many
 seeds, so that its links are short, as many as fit may run, and it outlasts the minute. The minute

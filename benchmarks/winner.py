@@ -1,4 +1,4 @@
-"""The winner trained again on all 60,000 images with several seeds, read in both ways.
+"""The winner trained again on all 60,000 images with several seeds, scored in both ways.
 
 A seed decides the order of the images, as `--seed` does. One process a core, one BLAS thread each.
 
@@ -61,7 +61,7 @@ def best(run: Path) -> Params:
     """The best trial of a finished run."""
     summary = RunFolder(run).read_summary()
     if summary is None or summary.best is None:
-        raise SystemExit(f"{run} is no finished run with a best trial; give --run or --params")
+        raise SystemExit(f"{run} is not a finished run with a best trial; give --run or --params")
     return summary.best.params
 
 

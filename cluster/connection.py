@@ -20,7 +20,7 @@ from cluster.seclusion import PrivateFolder, secluded
 # were made, to be fetched, and a machine that is told to stop does not wait for that.
 _INLINE_BYTES = 8_000_000
 
-# Where Ray tells at length that its dashboard cannot be started, which is no failure of ours.
+# Where Ray tells at length that its dashboard cannot be started, which is not a failure of ours.
 _DASHBOARD = logging.getLogger("ray._private.services")
 
 # Warnings as errors, and no docstrings: with these Ray's own processes do not start.
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 _PACKAGES = ("model", "cluster", "search")
 _ROOT = Path(__file__).parent.parent
 
-# Of the cluster that was started here, if there is one: Ray has one to a process.
+# Folders of the cluster that was started here, if any: Ray has one cluster per process.
 _folders: list[PrivateFolder] = []
 
 
@@ -75,7 +75,7 @@ def connect(address: str | None, workers: int | None) -> str | None:
     except AddressError as error:
         if address is not None:
             raise
-        raise AddressError(f"{error} ({place} is RAY_ADDRESS; unset it to work here alone.)") from (
+        raise AddressError(f"{error} ({place} is RAY_ADDRESS; unset it to work only here.)") from (
             error
         )
 
@@ -108,7 +108,7 @@ def _connect(address: str | None, workers: int | None) -> str | None:
     url = context.dashboard_url
     if not url and not address:
         log.warning(
-            "Ray's dashboard cannot be started, and the sweep goes without it; why stands in %s",
+            "Ray's dashboard cannot be started, and the sweep runs without it; %s says why",
             context.address_info["session_dir"] + "/logs/dashboard.log",
         )
     return f"http://{url}" if url else None

@@ -7,13 +7,12 @@ from contextlib import AbstractContextManager, suppress
 from inspect import isgenerator
 from typing import Any, Protocol, cast
 
-from threadpoolctl import threadpool_limits
-
 from cluster.metrics import Metrics, NoMetrics
 from cluster.outcomes import Finished, Lost, Running, Trouble
 from cluster.resources import Resources
 from model.errors import PacksweepError
 from model.steps import Steps, run_to_end
+from model.threads import limited_threads
 
 _HERE = "localhost"
 
@@ -88,7 +87,7 @@ class Executor(Protocol):
             Machines where it was lost, as `Lost.node` names them: it runs elsewhere, unless
             there are no others.
         resources : Resources, optional
-            What it asks of a machine; left out, what all tasks of this executor ask for.
+            What it needs of a machine; by default what all tasks of this executor need.
 
         Raises
         ------
@@ -131,7 +130,7 @@ class Executor(Protocol):
     def give_up(self, key: Hashable) -> None:
         """Forget a task that was submitted: `wait` will not return it.
 
-        Its worker is killed where it has begun, even one that does nothing any more.
+        Its worker is killed if it has begun, even one that no longer does anything.
 
         Raises
         ------
@@ -165,15 +164,10 @@ def available_cores() -> int:
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
-    """Limit BLAS to one thread inside the context, because tasks fill the cores already.
-
-    The environment variables that do the same are read when a library is loaded: a worker
-    process that is used again, or that loaded it earlier, does not always honour them.
-    """
+    """Limit BLAS to one thread inside the context, because tasks fill the cores already."""
     import scipy.linalg.blas  # noqa: F401  (what is loaded later has no limit)
 
-    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
-    return limits
+    return limited_threads(1, "blas")
 
 
 class SerialExecutor:

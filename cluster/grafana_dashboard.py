@@ -1,6 +1,6 @@
 """The Grafana dashboard, made of the metrics.
 
-``python -m cluster.grafana_dashboard > cluster/grafana/packsweep.json`` writes it anew.
+``python -m cluster.grafana_dashboard > cluster/grafana/packsweep.json`` writes it again.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Asks who is at an address, before Ray does, which tries for minutes and fills the terminal."""
+"""Checks an address before Ray does, which would try for minutes and fill the terminal."""
 
 import json
 import os

@@ -60,7 +60,7 @@ def _in_reach() -> Iterator[None]:
 
 
 def _lacks_shared(task: SentTask, error: Exception) -> bool:
-    """Return whether Ray has lost a shared value of a task, which is shared anew then."""
+    """Return whether Ray has lost a shared value of a task, which is shared again then."""
     if not isinstance(error, ray.exceptions.ObjectLostError):
         return False
     lost = error.object_ref_hex
@@ -247,7 +247,7 @@ class RayExecutor:
         return Finished(task.key, value, node)
 
     def _lost_or_again(self, task: SentTask, error: Exception) -> list[Finished | Lost]:
-        """Queue a task again that lacks what it shares: that is no trouble of its own."""
+        """Queue a task again that lacks what it shares: that is not trouble of its own."""
         again = replace(task, ticket=self._whereabouts.ticket(), again=task.again + 1)
         try:
             if task.again == _SHARED_AGAIN or not _lacks_shared(task, error):
@@ -255,7 +255,7 @@ class RayExecutor:
         except ray.exceptions.RayError as other:  # such as no room to share it again
             return [self._lost(task, other)]
         reason = reason_of(error, None)
-        task.context.run(log.warning, "shared anew: %s lacked its data: %s", task.name, reason)
+        task.context.run(log.warning, "shared again: %s lacked its data: %s", task.name, reason)
         self._submit(again)
         return []
 
@@ -291,7 +291,7 @@ class RayExecutor:
         self._killer.options(name="give up", scheduling_strategy=there).remote(process)
 
     def _give_up_gone(self, gone: set[str]) -> list[Finished | Lost]:
-        """Return the tasks of nodes that are gone, and queue anew those that have not started."""
+        """Return the tasks of nodes that are gone, and queue again those that have not started."""
         if not gone:
             return []
         self._queue_salt += len(gone)

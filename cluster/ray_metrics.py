@@ -33,7 +33,7 @@ class RayMetrics:
             return
         try:
             self._record(metric, value, tag)
-        except Exception:  # whatever it is, a sweep shall not end by it
+        except Exception:  # whatever it is, a sweep should not end by it
             self._failed = True
             log.warning("No more metrics are recorded", exc_info=True)
 
@@ -59,7 +59,7 @@ class RemoteMetrics:
 
     def record(self, metric: Metric, value: float, tag: str = "") -> None:
         """Set a gauge, or add a value to a histogram, a moment later; never fails."""
-        with suppress(Exception):  # whatever it is, a sweep shall not end by it
+        with suppress(Exception):  # whatever it is, a sweep should not end by it
             self._actor.record.remote(metric, value, tag)
 
 

@@ -1,4 +1,4 @@
-"""What a task asks of a machine, as Ray counts it."""
+"""The resources of a machine that a task needs, as Ray counts them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,4 +49,4 @@ class Resources:
 
 
 ONE_CORE = Resources()
-"""What a task asks for where nothing else is said."""
+"""The resources of a task by default."""

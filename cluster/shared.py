@@ -16,7 +16,7 @@ class Shared:
     ----------
     value : object
         Anything that can be pickled. Here its arrays are not held twice: they are read where they
-        lie in the object store, unless that is on another machine. What is no array is.
+        are in the object store, unless that is on another machine. What is not an array is.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Shared:
         self._gone: set[str] = set()
 
     def was(self, lost: str) -> bool:
-        """Return whether a lost object held this value; the first to ask shares it anew.
+        """Return whether a lost object held this value; the first to ask shares it again.
 
         Parameters
         ----------
@@ -46,7 +46,7 @@ class Shared:
         return lost in self._gone
 
     def _held(self, value: Any) -> Any:
-        """Return the value as it lies in the object store, or itself where that cannot be."""
+        """Return the value as it is in the object store, or itself where that cannot be."""
         if ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
             return value
         try:

@@ -19,7 +19,7 @@ def token_place() -> str | None:
 
 
 def place_of_a_token() -> str | None:
-    """Return where a token lies that could be shown, or None if there is none; never the token."""
+    """Return the place of a token that could be shown, or None; never the token."""
     if os.environ.get(_GIVEN[0]):
         return f"the environment variable {_GIVEN[0]}"
     if path := os.environ.get(_GIVEN[1]):

@@ -34,7 +34,7 @@ MANY_BLOCK_ROWS = 128
 MANY = 1024
 # Rows of one product: there too.
 TILE_ROWS = 128
-# Rows of both where all must be alike: fixed point writes the weights anew for each block, however
+# Rows of both where all must be alike: fixed point writes the weights again for each block, however
 # short it is. As many as lie between two readings of an average, which no block goes beyond.
 ALIKE_ROWS = 256
 
@@ -95,7 +95,7 @@ class Block:
     products : Products
         How it multiplies.
     dtype : dtype
-        Of the rows: float32, or the products' `row_type`.
+        The type of the rows: float32, or the products' `row_type`.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """A paired bootstrap: which costs differ by more than the examples they were measured on.
 
 All columns of all packs are measured on the same resamples of the validation
-examples, so the difference of two of them has a distribution of its own, in
+examples, so the difference of two of them has its own distribution, in
 which what is hard about an example for both cancels out.
 """
 

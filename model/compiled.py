@@ -1,6 +1,6 @@
 """Compiles loops with numba, whose cache may be absent, full or damaged.
 
-Who uses a loop imports its module where it is used: numba takes a quarter of a second to import,
+Users of a loop import its module where it is used: numba takes a quarter of a second to import,
 and a look at a run, a plan or a message goes without.
 """
 
@@ -13,7 +13,7 @@ from model.errors import PacksweepError
 try:
     from numba import njit
     from numba.core import caching
-except ValueError as error:  # of a setting of its own, such as NUMBA_NUM_THREADS=0
+except ValueError as error:  # of its own setting, such as NUMBA_NUM_THREADS=0
     raise PacksweepError(
         f"numba, which compiles the loops, does not start: {error} Its settings are the variables "
         "NUMBA_... in the environment; unset them, and give the same command."

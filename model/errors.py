@@ -2,7 +2,7 @@
 
 
 class PacksweepError(Exception):
-    """Something went wrong that the user can understand and mend.
+    """Something went wrong that the user can understand and fix.
 
     The message names the value, the rule that it breaks and the way out. The
     command line prints it without a traceback and leaves with `exit_code`.

@@ -86,7 +86,7 @@ class Examples:
     weights : ndarray of shape (n,), float64, or None
         Weight of each row; None where all count the same.
     metrics : tuple of str
-        What the softmax trainer is judged by beside cost and accuracy, by the readout that
+        The softmax trainer's metrics besides cost and accuracy, by the readout that
         selects; see `model.metrics`.
     products : str
         How the softmax trainer multiplies.

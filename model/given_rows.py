@@ -21,7 +21,7 @@ def shaped(X: NDArray[Any], n_features: int) -> NDArray[Any]:
     Raises
     ------
     DataError
-        If they have another number of features, or are no numbers.
+        If they have another number of features, or are not numbers.
     """
     if X.ndim < 2 or math.prod(X.shape[1:]) != n_features or X.dtype.kind not in "buif":
         raise DataError(
@@ -38,14 +38,14 @@ def complete(X: NDArray[Any], fill: NDArray[np.float64] | None, first: int = 0) 
     ----------
     X : ndarray of shape (n, D)
     fill : ndarray of shape (D,), float64, or None
-        What stands for a missing value of each feature; None where none may be missing.
+        The value that replaces a missing value of each feature; None where none may be missing.
     first : int
         The number of the first row, for the message.
 
     Raises
     ------
     DataError
-        If a value is no finite number.
+        If a value is not a finite number.
     """
     missing = np.isnan(X) if X.dtype.kind == "f" else np.zeros(0, bool)
     if missing.any() and fill is not None:
@@ -54,6 +54,6 @@ def complete(X: NDArray[Any], fill: NDArray[np.float64] | None, first: int = 0) 
         row, column = np.argwhere(~np.isfinite(X))[0]
         raise DataError(
             f"Row {first + row + 1} (counted from 1) holds {X[row, column]} at feature {column}; "
-            "the model takes finite numbers. Mend or remove such rows."
+            "the model takes finite numbers. Fix or remove such rows."
         )
     return X

@@ -208,7 +208,7 @@ def descend_before_last(
 @njit(inline="always", fastmath=_FLAGS)
 def _add_scaled(total: F32, V: F32, scale: F32) -> None:
     for d in range(V.shape[0]):
-        total_d, V_d = total[d], V[d]  # with two indices in the loop it is no vector code
+        total_d, V_d = total[d], V[d]  # with two indices in the loop it is not vector code
         for j in range(scale.shape[0]):
             total_d[j] += scale[j] * V_d[j]
 
@@ -221,7 +221,7 @@ def add_scaled(total: F32, V: F32, scale: F32) -> None:
     ----------
     total, V : ndarray of shape (D, K*M)
     scale : ndarray of shape (K*M,)
-        That of each column of V.
+        The scale of each column of V.
     """
     _add_scaled(total, V, scale)
 
@@ -258,7 +258,7 @@ def _tally_row(
                 before[m] = max(before[m], z[k * M + m])
     for m in range(M):
         z_label = z[y * M + m] if y < K else last[m]
-        # Of equal logits the first one is predicted, so the others are no hits.
+        # The first of equal logits is predicted, so the others are not hits.
         correct[m] += (z_label == top[m]) & ((y == 0) | (before[m] < top[m]))
         # The last logit is the sum of the others: 0 * it is nan if any is not finite.
         losses[m] = f32(0.0) * last[m] + top[m] - z_label

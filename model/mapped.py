@@ -1,4 +1,4 @@
-"""Rows that lie in a file and are read there: a memory map that another process opens itself."""
+"""Rows that are in a file and are read there: a memory map that another process opens itself."""
 
 import hashlib
 import platform
@@ -82,7 +82,7 @@ class MappedRows:
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> Self | None:
-        """Return where rows of shape (n, D) lie; None where that is no file.
+        """Return where rows of shape (n, D) lie; None where that is not a file.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class MappedRows:
             if platform.node() != self.host:
                 raise
             raise DataError(
-                f"{self.path} cannot be read any more ({error.strerror}), and the rows of the "
+                f"{self.path} can no longer be read ({error.strerror}), and the rows of the "
                 "sweep are in it. Bring it back, then give the same command to continue."
             ) from error
 

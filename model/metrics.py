@@ -38,7 +38,7 @@ class Metric:
     ----------
     name : str
     title : str
-        What people call it.
+        Its name for people.
     seen : callable
         Returns what it needs of some rows, one entry or row of an array for each, given their
         probabilities of shape (k, c) and their classes of shape (k,): so few probabilities are in
@@ -151,7 +151,7 @@ class _Readings:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._metrics = {name: _known(name) for name in names}
-        # Of each metric, what it has seen of some rows after the other.
+        # For each metric, its values for the rows seen so far, chunk after chunk.
         self._seen: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         self._finite = True
 
@@ -168,7 +168,7 @@ class _Readings:
         if not self._finite:
             return dict.fromkeys(self._metrics, float("nan"))
         with warnings.catch_warnings():
-            # Of classes that no row has: the figure is then that of the others.
+            # scikit-learn warns of classes without rows: the figure is then that of the others.
             warnings.simplefilter("ignore")
             return {
                 name: float(metric.of(np.concatenate(self._seen[name]), y, weights))
@@ -256,7 +256,7 @@ def _among(k: int) -> _Seen:
     def among(p: F64, y: I64) -> NDArray[np.bool_]:
         """Tell whether a row's class is among the k most probable ones.
 
-        Of equally probable classes the last comes first, as in scikit-learn's
+        Among equally probable classes the last comes first, as in scikit-learn's
         `top_k_accuracy_score`, which sorts each row.
         """
         own = np.take_along_axis(p, y[:, None], axis=1)

@@ -32,13 +32,13 @@ I64 = NDArray[np.int64]
 
 # Bumped whenever the numbers that training gives may change.
 TRAINER_VERSION = 2
-# Of products whose numbers have changed alone: in fixed point with blocks of 256 rows, then with
-# corrections whose terms are rounded together with their addition.
+# Only products whose numbers have changed: fixed point got blocks of 256 rows, then corrections
+# whose terms are rounded together with their addition.
 _VERSIONS = {"fixed": 4}
 
 
 def trainer_version(products: str) -> int:
-    """Return what is another one where training with such products gives other numbers."""
+    """Return a version that changes when training with such products gives other numbers."""
     return _VERSIONS.get(products, TRAINER_VERSION)
 
 

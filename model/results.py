@@ -1,4 +1,4 @@
-"""What travels to and from a worker beside the rows: legs to train, and what came of them."""
+"""Messages to and from a worker, besides the rows: legs to train, and their results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -160,7 +160,7 @@ def _hits(z: F32, y: I64, scale: F32, b: F32) -> NDArray[np.bool_]:
     K, M = b.shape
     logits = z.reshape(-1, K, M) * scale + b
     logits = np.concatenate([logits, -logits.sum(axis=1, keepdims=True)], axis=1)
-    # A label whose logit is no number is no hit: of such argmax would take the first.
+    # A label whose logit is not a number is not a hit: of such argmax would take the first.
     finite = ~np.isnan(logits).any(axis=1)
     hits: NDArray[np.bool_] = (logits.argmax(axis=1) == y[:, None]) & finite
     return hits
@@ -195,7 +195,7 @@ def penalty(state: PackState, *, alike: bool = False) -> F64:
 def compile_kernels(products: str = NUMPY.name) -> None:
     """Compile the trainer's loops, or find them in the cache, by training on nothing much.
 
-    Once in a process: who measures seconds calls it before.
+    Once per process: call it before measuring time.
 
     Parameters
     ----------

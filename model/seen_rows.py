@@ -45,7 +45,7 @@ class SeenRows:
 
     @property
     def dtype(self) -> np.dtype[np.float32]:
-        """Of the rows that are made."""
+        """The type of the rows that are made."""
         return np.dtype(np.float32)
 
     def __len__(self) -> int:
@@ -62,7 +62,7 @@ class SeenRows:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Make all of the rows."""
         if copy is False:
-            raise ValueError("the rows are made anew")
+            raise ValueError("the rows are made again")
         return self[:] if dtype is None else self[:].astype(dtype, copy=False)
 
     def gather(self, rows: Places, out: F32) -> None:
@@ -106,7 +106,7 @@ def _array(source: MappedRows | NDArray[Any]) -> NDArray[Any]:
 
 
 def source_of(X: NDArray[Any]) -> MappedRows | NDArray[Any]:
-    """Return rows as `SeenRows` takes them: the file that they lie in, if they do."""
+    """Return rows as `SeenRows` takes them: the file that they are in, if there is one."""
     return MappedRows.of(X) or X.view(np.ndarray)
 
 

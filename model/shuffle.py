@@ -64,5 +64,5 @@ def resample_rng(seed: int) -> np.random.Generator:
 
 
 def validation_rows(n: int, fraction: float) -> int:
-    """Return how many of n training images score the trials."""
+    """Return how many of n training rows score the trials."""
     return round(n * fraction)

@@ -120,7 +120,7 @@ def gradient(
 class SoftmaxRegression:
     """Mini-batch stochastic gradient descent on the L2-regularised cross-entropy.
 
-    Weights and bias start at zero; the rows are shuffled anew in every epoch;
+    Weights and bias start at zero; the rows are shuffled again in every epoch;
     the last mini-batch of an epoch holds what is left.
 
     Parameters
@@ -144,7 +144,7 @@ class SoftmaxRegression:
     feature_names : sequence of str
         Name of each feature of the rows, for the record.
     fill : ndarray of shape (D,), float64, or None
-        What stands for a missing value of each feature; None where none may be missing.
+        The value that replaces a missing value of each feature; None where none may be missing.
     columns : sequence of Encoding
         How the columns of a table become the features, for the record: `predict` takes features.
 
@@ -152,7 +152,7 @@ class SoftmaxRegression:
     ----------
     W : ndarray of shape (D, c)
     b : ndarray of shape (c,)
-        Of the transformed rows; present after `fit` or `load`.
+        Bias for the transformed rows; like W, present after `fit` or `load`.
     """
 
     batch_size: int
@@ -205,7 +205,7 @@ class SoftmaxRegression:
         Raises
         ------
         DataError
-            If rows have another number of features, or hold what is no finite number.
+            If rows have another number of features, or hold what is not a finite number.
         """
         return self._by_row(X, log_softmax)
 
@@ -251,8 +251,8 @@ class SoftmaxRegression:
     def logits(self, X: NDArray[Any]) -> F64:
         """Return x' W + b of rows X as `log_proba` takes them, shape (n, c), float64.
 
-        A row gives the same whatever rows stand beside it. A product of BLAS does not: it rounds by
-        the shape of the whole.
+        A row gives the same result whatever rows are given with it. With a product of BLAS it would
+        not: BLAS rounds by the shape of the whole.
         """
         return self._by_row(X, lambda Z: Z)
 
@@ -314,12 +314,12 @@ class SoftmaxRegression:
         ----------
         path : Path or RemotePath
         seal : Seal, optional
-            Whose file it must be; anybody's where it is left out.
+            The seal that the file must have; by default any.
 
         Raises
         ------
         DataError
-            If the file is none of `save`'s, if a byte of it was changed, or if its arrays do not
+            If `save` did not write the file, if a byte of it was changed, or if its arrays do not
             fit each other.
         """
         return read_file(cls, path, seal)

@@ -1,4 +1,4 @@
-"""The file of a softmax regression: what is in it, and what is said of one that cannot be read."""
+"""The file of a softmax regression: its contents, and the message if it cannot be read."""
 
 import zlib
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from model.seal import Openable, Seal, damage, has_seal, sealed_archive
 if TYPE_CHECKING:
     from model.softmax import SoftmaxRegression
 
-# Of the files that are written; the first ones had no version, and no seal.
+# The version of files that are written; the first ones had no version, and no seal.
 _VERSION = 2
 
 _Model = TypeVar("_Model", bound="SoftmaxRegression")
@@ -56,7 +56,7 @@ def read_file(kind: type[_Model], path: Openable, seal: Seal | None = None) -> _
         The class of the model.
     path : Path or RemotePath
     seal : Seal, optional
-        Whose file it must be; anybody's where it is left out.
+        The seal that the file must have; by default any.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def read_file(kind: type[_Model], path: Openable, seal: Seal | None = None) -> _
         if isinstance(error, MemoryError) and (has_seal(content) or not content):
             raise  # nothing is wrong with the file
         raise DataError(
-            f"{path} is no saved softmax regression ({error}); give a file that save() wrote."
+            f"{path} is not a saved softmax regression ({error}); give a file that save() wrote."
         ) from error
 
 

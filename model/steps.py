@@ -1,4 +1,4 @@
-"""Long calculations in steps: who runs one may look up between two of them, and leave.
+"""Long calculations in steps: the caller may check between two of them, and leave.
 
 A calculation is a generator that yields nothing and returns its result.
 """

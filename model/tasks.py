@@ -41,7 +41,7 @@ def run_link(
     replicate : int
         The replicate that the pack belongs to; it says which rows train and score.
     """
-    compile_kernels(examples.products)  # loads them, which is no training and not in its seconds
+    compile_kernels(examples.products)  # loads them, which is not training and not in its seconds
     started_at, first = time.time(), state.epoch
     results, before = [], (began := time.perf_counter())
     for leg in legs:

@@ -35,6 +35,6 @@ def expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise UsageError(
-            f"{path}: there is no such home folder. Give the path without ~; a file that is "
-            f"called so is ./{path}."
+            f"{path}: there is no such home folder. Give the path without ~; a file of "
+            f"that name is ./{path}."
         ) from None

@@ -147,7 +147,7 @@ def names() -> dict[str, Any]:
 
 def formats() -> str:
     """Make each file in an empty folder, load it, and return the table."""
-    rows = ["| format | what makes one | what comes of it |", "| --- | --- | --- |"]
+    rows = ["| format | code that makes the file | result |", "| --- | --- | --- |"]
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         for name in ("npy", "idx", "tables"):
             Path(name).mkdir()
@@ -173,7 +173,7 @@ def _cell(text: str) -> str:
 def accuracy_table(results: Mapping[str, Any]) -> str:
     """Return the table of accuracies."""
     rows = [
-        "| data set | training rows | test rows | ours | LogisticRegression | time of ours |",
+        "| data set | training rows | test rows | packsweep | LogisticRegression | our time |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in results["data_sets"].items():

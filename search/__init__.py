@@ -92,31 +92,32 @@ def sweep(
 ) -> "SweepResult":
     """Train every combination of a grid, or what a sampler proposes, and return the result.
 
-    It does what ``python -m search.run`` does, with the same files. Called again with the same
-    folder it goes on where it was, whatever ended it, and a finished run gives its result at once.
+    It does what ``packsweep run`` does, with the same files. Another call with the same folder
+    continues the run, whatever ended it; a finished run gives its result at once.
 
     Parameters
     ----------
     grid : str, Path or mapping, optional
-        Name of a shipped grid, path of a grid file, the table that such a file holds, or the lists,
-        arrays and ranges of its hyperparameters alone. Left out, a grid is chosen that suits the
-        data.
+        Name of a shipped grid, path of a grid file, the table in such a file, or only the lists,
+        arrays and ranges of its hyperparameters. By default, a grid that suits the data.
     data : str, Path, tuple, mapping, data frame or Dataset, optional
         Name or path of a data set; ``(X, y)`` or ``(X, y, X_test, y_test)``; a mapping of arrays
         such as ``{"X": ..., "y": ..., "X_val": ..., "y_val": ...}``; or a data frame, whose labels
-        are in the column `target`. Left out, it is the grid's own.
+        are in the column `target`. By default, the grid's own.
     folder : str, Path or RemotePath, optional
-        Folder of the run, or its URI. Left out, it is a temporary one, which goes with the result.
+        Folder of the run, or its URI. By default a temporary folder, deleted with the result.
     on_event : callable, optional
-        Gets a `SweepEvent` whenever a task starts, ends, is lost or is late. What it raises stops
-        the sweep at a safe point, and is raised here.
+        Gets a `SweepEvent` whenever a task starts, ends, is lost or is late. An exception in it
+        stops the sweep at a safe point, and is raised here.
     **options
-        The options of ``search.run`` by their names: ``executor="serial"`` trains in this process
-        instead of on Ray, ``workers``, ``address``, ``seed``, ``seeds``, ``sampler``, ``trials``,
-        ``pruner``, ``trainer``, ``code``, ``target``, ``weights``, ``missing``, ``refits``,
-        ``optimum``, ``reuse``, ``fresh``, ``progress``, and ``keys``, a dict such as
-        ``{"X": "images", "y": "labels"}``. What would have no effect is refused. None leaves any
-        out but ``executor``, ``refits`` and those that are True or False.
+        The options of ``packsweep run`` by their names: ``executor="serial"`` trains in this
+        process instead of on Ray, ``workers``, ``address``, ``seed``, ``seeds``, ``sampler``,
+        ``trials``, ``pruner``, ``objective``, ``metrics`` (a tuple of names), ``trainer``,
+        ``code``, ``target``, ``weights``, ``missing``, ``products``, ``refits``, ``optimum``,
+        ``budget`` (seconds), ``target_value`` (of the objective), ``patience``, ``reuse``,
+        ``retry_failed``, ``extend``, ``fresh``, ``progress``, and ``keys``, a dict such as
+        ``{"X": "images", "y": "labels"}``. Options that would have no effect are rejected. None
+        means 'not given' for every option except ``executor``, ``refits`` and the booleans.
 
     Returns
     -------
@@ -127,10 +128,10 @@ def sweep(
     Raises
     ------
     PacksweepError
-        With a message for the user; its subclasses stand in `search.errors` and `model.errors`.
-        What is said of an argument or of data is a ValueError too.
+        With a message for the user; its subclasses are in `search.errors` and `model.errors`.
+        Errors about arguments or data are also `ValueError`s.
     InterruptedSweepError
-        After Ctrl-C; all that was done is in the folder.
+        After Ctrl-C; everything done so far is in the folder.
 
     Examples
     --------
@@ -140,7 +141,7 @@ def sweep(
     >>> found.best_params["epochs"], len(found.log())
     (2, 4)
     """
-    # Here, because every import of this package passes by and shall stay cheap.
+    # Here, because every import of this package passes by and should stay cheap.
     from search.session import sweep_from_python
 
     return sweep_from_python(grid, data, folder, on_event, **options)
@@ -154,7 +155,7 @@ def load(run: "str | Place", kind: str = "pandas") -> Any:
     run : str, Path or RemotePath
         The run's folder; text may be a URI such as ``s3://bucket/folder``.
     kind : str
-        ``pandas``, ``polars`` or ``pyarrow``: the library whose table it is.
+        ``pandas``, ``polars`` or ``pyarrow``: the library of the returned table.
 
     Returns
     -------
@@ -163,15 +164,15 @@ def load(run: "str | Place", kind: str = "pandas") -> Any:
     Raises
     ------
     TableKindError
-        If there is no such kind; a ValueError too.
+        If there is no such kind; also a ValueError.
     MissingLibraryError
-        If the library is not installed; an ImportError too.
+        If the library is not installed; also an ImportError.
     RunFolderError
         If there is no run.
     StoreError
         If the log cannot be read.
     """
-    # Here, because every import of this package passes by and shall stay cheap.
+    # Here, because every import of this package passes by and should stay cheap.
     from search.record import load_table
 
     return load_table(run, kind)

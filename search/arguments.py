@@ -16,7 +16,7 @@ def add_json(parser: argparse._ActionsContainer, **settings: Any) -> None:
     ----------
     parser : ArgumentParser or group of arguments
     **settings
-        Of the option, in place of the usual ones.
+        Settings of the option that replace the usual ones.
     """
     usual = {"action": "store_true", "help": "print it as JSON, for programs"}
     parser.add_argument("--json", **{**usual, **settings})
@@ -30,11 +30,11 @@ def add_reading(parser: argparse._ActionsContainer) -> None:
     )
     parser.add_argument(
         "--missing", choices=["refuse", "mean"],
-        help="what is done where a table lacks a value (refuse)",
+        help="what to do with a missing value in a table (refuse)",
     )  # fmt: skip
     parser.add_argument(
         "--keys", type=_keys, metavar="X=NAME,y=NAME,...",
-        help="arrays of a file whose names do not say what they are; also weights, X_test, y_test, "
+        help="which arrays of a file are which; also weights, X_test, y_test, "
         "X_val, y_val",
     )  # fmt: skip
 
@@ -42,7 +42,7 @@ def add_reading(parser: argparse._ActionsContainer) -> None:
 def _keys(text: str) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in text.split(",")]
     if not all(role.strip() and name.strip() for role, _, name in pairs):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list such as X=images,y=labels")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list such as X=images,y=labels")
     keys = {role.strip(): name.strip() for role, _, name in pairs}
     if len(keys) < len(pairs):
         raise argparse.ArgumentTypeError(f"{text!r} names an array twice; give each role once")
@@ -64,7 +64,7 @@ def folder_here(text: str) -> Path:
 
 
 def span(text: str, least: float = 3600.0) -> float:
-    """Return the seconds of a span of time, as an option says it.
+    """Return the seconds of a span of time, as an option gives it.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def span(text: str, least: float = 3600.0) -> float:
     known = {name: seconds for name, seconds in _SPANS.items() if seconds >= least}
     if not (number.isascii() and number.isdigit() and len(number) <= _DIGITS and unit in known):
         such_as = "90s, 10m or 2h" if "s" in known else "12h, 30d or 8w"
-        raise argparse.ArgumentTypeError(f"{text!r} is no span of time, such as {such_as}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a span of time, such as {such_as}")
     return int(number) * _SPANS[unit]
 
 

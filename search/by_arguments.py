@@ -1,4 +1,4 @@
-"""Messages that name options of a command, in the words of who has called from Python."""
+"""Messages that name options of a command, in the words of a Python caller."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    # Here, because these take a second to import and --help shall not.
+    # Here, because these take a second to import and --help should not.
     from model.errors import PacksweepError
     from model.trainers.reference import TrainerName
     from search.config import read_reading, some_params
@@ -95,7 +95,7 @@ def _param(text: str) -> tuple[str, Any]:
     """Return a hyperparameter with its value as a grid file would have it: 3, 0.1, true or text."""
     name, _, value = text.partition("=")
     if not name or not value:
-        raise argparse.ArgumentTypeError(f"{text!r} is no pair such as learning_rate=0.1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a pair such as learning_rate=0.1")
     from search.config import parse
 
     try:

@@ -1,4 +1,4 @@
-"""What all commands have in common: how they end, and what they tell of a mistake."""
+"""What all commands have in common: how they end, and how they report a mistake."""
 
 import argparse
 import contextlib
@@ -251,7 +251,7 @@ def signals_caught(
     """Let a handler take signals for as long as the context lasts.
 
     A hang-up that is ignored, as under nohup, stays ignored. From the first one on others are:
-    the shell and the system both send it, and what is being put in order shall come to its end.
+    the shell and the system both send it, and what is being put in order should come to its end.
 
     Parameters
     ----------

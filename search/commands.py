@@ -19,20 +19,20 @@ from search.errors import INTERRUPTED
 
 COMMANDS = {
     "run": "train a grid, or what a sampler proposes, and test the best trial",
-    "status": "show how a run stands, while it is running or after",
+    "status": "show the state of a run, while it is running or afterwards",
     "runs": "list runs, compare two of them, or delete old ones",
-    "report": "write the report of a finished run anew",
-    "export": "take the trials of a run to Optuna, MLflow or TensorBoard",
-    "model": "take the final model of a run to other tools",
+    "report": "write the report of a finished run again",
+    "export": "export the trials of a run to Optuna, MLflow or TensorBoard",
+    "model": "export the final model of a run to other tools",
     "data": "show a data set as a sweep would read it",
-    "check-trainer": "try whether a trainer keeps its promises",
+    "check-trainer": "test whether a trainer keeps its promises",
     "serve": "take sweeps from many people and run them on one cluster",
     "schema": "print the JSON Schema of what --json prints",
     "completion": "print the script that completes commands in a shell",
 }
 """Each command with what it does; its module has its name, with an underscore for a hyphen."""
 
-# A command that lies in a room.
+# A command that is in a room.
 _PACKAGES = {"report": "search.report.__main__"}
 
 
@@ -97,7 +97,7 @@ def parser_of(name: str, given: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _parser() -> Parser:
-    """Return the parser of what is no command: help and version."""
+    """Return the parser of what is not a command: help and version."""
     parser = Parser(
         prog=program(),
         usage="%(prog)s COMMAND ...",

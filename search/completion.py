@@ -1,4 +1,4 @@
-"""What a shell may write for its user: ``packsweep completion bash``."""
+"""Completion for shells: ``packsweep completion bash``."""
 
 import argparse
 import contextlib

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(args: argparse.Namespace) -> None:
-    # Here, because these take a second to import and --help shall not.
+    # Here, because these take a second to import and --help should not.
     from search.schemas import as_json
     from search.session import Options, data_set_lines, data_set_of, description, inspect_data
     from search.text import console, show, text_width
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "dataset", metavar="NAME|PATH",
-        help="auto, fashion-mnist, digits, or a file or folder of your own; see docs/data.md",
+        help="auto, fashion-mnist, digits, or your own file or folder; see docs/data.md",
     )  # fmt: skip
     add_reading(parser)
     parser.add_argument(

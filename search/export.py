@@ -29,7 +29,7 @@ examples:
   %(prog)s runs/full --tensorboard boards
   tensorboard --logdir boards/full
 
-Called again, it adds what is new and changes what has changed; no trial is there twice.
+Run again, it adds new trials and updates changed ones; no trial is there twice.
 """
 
 _INTERRUPTED = "Interrupted; the same command completes it.\n"
@@ -56,7 +56,7 @@ def _export(args: argparse.Namespace) -> None:
 
 
 def _export_run(args: argparse.Namespace, path: "Place", shown: str) -> None:
-    # Here, because these take a second to import and --help shall not.
+    # Here, because these take a second to import and --help should not.
     from search.trackers import MLFLOW, open_tracker, read_run, send
 
     target = _target(args)
@@ -79,7 +79,7 @@ def _target(args: argparse.Namespace) -> "Target":
         uri = args.mlflow or os.environ.get(_TRACKING)
         if not uri:
             raise ConfigError(
-                f"No place of MLflow is named. Give --mlflow URI, or the URI in {_TRACKING}."
+                f"MLflow has no address. Give --mlflow URI, or the URI in {_TRACKING}."
             )
         return Target(MLFLOW, uri)
     storage = args.storage or os.environ.get(_STORAGE)
@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         "MLflow takes them, such as MLFLOW_TRACKING_TOKEN",
     )  # fmt: skip
     target.add_argument(
-        "--tensorboard", metavar="DIR", help="a folder, in which the run gets one of its own"
+        "--tensorboard", metavar="DIR", help="a folder, in which the run gets its own folder"
     )
     parser.add_argument(
         "--name", metavar="NAME",

@@ -19,7 +19,7 @@ formats, by the ending of FILE:
   .joblib       scikit-learn's LogisticRegression
   .skops        the same, read without running code
   .onnx         for ONNX Runtime and others
-  .safetensors  arrays and what they mean
+  .safetensors  arrays and their meaning
   .md           a model card
   .json         the figures of the card
   .ubj, .txt, .joblib, .pt  what the trainers of XGBoost, LightGBM, scikit-learn and PyTorch leave
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _take(args: argparse.Namespace) -> None:
-    # Here, because what these import takes a second and --help shall not.
+    # Here, because what these import takes a second and --help should not.
     if args.server:
         from search.client import fetched
 
@@ -96,7 +96,7 @@ def _winner(args: argparse.Namespace, run: "Place") -> "Winner":
         return load_winner(run, trusted=args.trust)
     except RunFolderError as error:  # which names the folder of the copy
         raise RunFolderError(
-            f"The sweep {args.run} has no final model yet. See how it stands: "
+            f"The sweep {args.run} has no final model yet. See its state: "
             f"{program('status')} {args.run} --server {args.server}"
         ) from error
 
@@ -112,10 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("files", metavar="FILE", nargs="*", default=[], help="a path or a URI")
     parser.add_argument(
         "--predict", metavar="ROWS", type=Path,
-        help="what the model says of the rows of a table or an array: labels and probabilities, as "
+        help="predictions for the rows of a table or an array: labels and probabilities, as "
         "CSV, or to FILE (.csv, .parquet, .npz)",
     )  # fmt: skip
-    parser.add_argument("--format", metavar="ENDING", help="the format, where FILE ends otherwise")
+    parser.add_argument(
+        "--format", metavar="ENDING", help="the format, if the ending of FILE does not say it"
+    )
     parser.add_argument("--force", action="store_true", help="replace files that are there")
     parser.add_argument(
         "--trust", action="store_true",

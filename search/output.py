@@ -55,7 +55,7 @@ class Output(io.TextIOBase):
     """A stream for people that survives its reader, its disk and its terminal.
 
     The first failure is remembered and logged; from then on nothing is written. A reader that
-    stands still is no failure: what it does not take in time is left out.
+    stands still is not a failure: what it does not take in time is left out.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Output(io.TextIOBase):
 
     def __init__(self, stream: TextIO | None, needed: bool = False) -> None:
         self._stream, self._needed, self.lost = stream, needed, ""
-        # Asked once: what has hung up is no terminal any more.
+        # Asked once: what has hung up is not a terminal any more.
         self._terminal = stream is not None and not stream.closed and stream.isatty()
         self._lock = threading.RLock()
         self._behind = False  # whether the reader has let something wait too long
@@ -113,7 +113,7 @@ class Output(io.TextIOBase):
             return can_take(self, None)
         ready = can_take(self, 0.0 if self._behind else _PATIENCE)
         if not ready and not self._behind:
-            log.info("Nobody takes what is shown at the moment; what is new is left out.")
+            log.info("Nobody is reading the output at the moment; new lines are left out.")
         self._behind = not ready
         return ready
 
@@ -122,7 +122,7 @@ class Output(io.TextIOBase):
         reason = getattr(error, "strerror", None) or str(error)
         self._note(f"cannot be written ({reason})")
         with suppress(OSError, ValueError):
-            # What is left in the stream's buffer shall not fail once more at the end.
+            # What is left in the stream's buffer should not fail once more at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         if self._needed:
             raise (ReaderGoneError() if gone else OutputError(reason)) from error
@@ -130,7 +130,7 @@ class Output(io.TextIOBase):
     def _note(self, problem: str) -> None:
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         name = "standard output" if self._needed else "standard error"
-        self.lost = f"Nothing is shown since {since}: {name} {problem}. The command goes on."
+        self.lost = f"Nothing has been shown since {since}: {name} {problem}. The command goes on."
         if not self._needed:
             log.info(self.lost)
 

@@ -19,9 +19,9 @@ _EXAMPLES = """\
 examples:
   %(prog)s --grid smoke            a few seconds, no network needed
   %(prog)s --grid full             all 4096 combinations on Fashion-MNIST
-  %(prog)s --grid full --dry-run   what that would do
+  %(prog)s --grid full --dry-run   what it would do
   %(prog)s --grid tpe              256 trials that Optuna's TPE chooses
-  %(prog)s --resume runs/full      go on with an interrupted run
+  %(prog)s --resume runs/full      continue an interrupted run
   %(prog)s --dataset my.csv --target species   a table of your own
   %(prog)s --grid ./my.toml --dataset ./my.npz
 """
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _sweep(given: dict[str, Any], began: Start) -> None:
-    # Here, because these take a second to import and --help shall not.
+    # Here, because these take a second to import and --help should not.
     if server := given.pop("server", None):
         from search.client import run
 
@@ -76,7 +76,7 @@ def _refuse_what_is_settled(parser: argparse.ArgumentParser, given: Mapping[str,
     if folder := given.get("resume"):
         settled.append((f"--resume {folder} names the run already", ("grid", "run_dir")))
     if "server" in given:
-        settled.append(("--server has a cluster and folders of its own", _ELSEWHERE))
+        settled.append(("--server has its own cluster and folders", _ELSEWHERE))
     if given.get("executor") == "serial":
         settled.append(("--executor serial is one process here", ("address", "workers")))
     if "target_value" in given:
@@ -107,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--grid",
         metavar="NAME|FILE",
-        help="shipped grid or TOML file (full, or tabular for a "
-        "data set of your own that is no set of images from 0 to 255)",
+        help="shipped grid or TOML file (default: full for images with values 0 to 255, "
+        "otherwise tabular)",
     )
     what.add_argument(
         "--sampler", metavar="NAME",
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     what.add_argument(
         "--metrics", type=_names, metavar="A,B",
-        help="what is kept of each trial beside cost and accuracy (the grid's)",
+        help="recorded for each trial besides cost and accuracy (the grid's)",
     )  # fmt: skip
     what.add_argument(
         "--products",
@@ -138,8 +138,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     what.add_argument(
         "--trainer", metavar="NAME",
-        help="softmax, xgboost, lightgbm, partial_fit:ESTIMATOR, warm_start:ESTIMATOR or one of "
-        "your own, such as mypackage.train:MyTrainer; see docs/trainers.md (the grid's)",
+        help="softmax, xgboost, lightgbm, partial_fit:ESTIMATOR, warm_start:ESTIMATOR or your "
+        "own, such as mypackage.train:MyTrainer; see docs/trainers.md (the grid's)",
     )  # fmt: skip
     what.add_argument(
         "--code", type=folder_here, metavar="DIR",
@@ -148,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--dataset",
         metavar="NAME|PATH",
-        help="auto, fashion-mnist, digits, or a file or folder of your own: npz, npy, IDX, CSV, "
+        help="auto, fashion-mnist, digits, or your own file or folder: npz, npy, IDX, CSV, "
         "Parquet, Arrow, svmlight, safetensors, HDF5; see docs/data.md (the grid's)",
     )
     add_reading(what)
@@ -167,15 +167,15 @@ def _parser() -> argparse.ArgumentParser:
         "--resume", type=_folder, nargs="?", const=None, metavar="DIR",
         help="continue the run in DIR with the settings it was started with",
     )  # fmt: skip
-    run.add_argument("--fresh", action="store_true", help="move an old run aside and start anew")
+    run.add_argument("--fresh", action="store_true", help="move an old run aside and start again")
     run.add_argument(
         "--extend", action="store_true",
-        help="go on with a run in other values or more trials: what it has is taken over, the "
+        help="extend a run by other values or more trials: its trials are taken over, the "
         "rest is trained, and the old run is moved aside",
     )  # fmt: skip
     run.add_argument(
         "--retry-failed", action="store_true",
-        help="train trials again that have failed, but for those that have diverged",
+        help="train failed trials again, except for diverged ones",
     )  # fmt: skip
     run.add_argument(
         "--reuse", type=_folder, action="append", metavar="DIR",
@@ -206,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument(
         "--patience", type=_positive, metavar="N",
-        help="start no more trials after N in a row that are no better than the best one",
+        help="start no more trials after N in a row without a better one",
     )  # fmt: skip
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     add_json(run, default=argparse.SUPPRESS, help="print that plan as JSON, for programs")
@@ -216,13 +216,14 @@ def _parser() -> argparse.ArgumentParser:
     where = parser.add_argument_group("where it runs")
     where.add_argument(
         "--executor", choices=["auto", "ray", "serial"],
-        help="serial is this process alone (auto: Ray, but for what is over before it has started)",
+        help="serial uses only this process (auto: Ray, except for sweeps that end before it "
+        "could start)",
     )  # fmt: skip
     where.add_argument("--address", metavar="ADDR", help="of a Ray cluster to join (starts one)")
     where.add_argument("--workers", type=_workers, metavar="N", help="tasks at a time (all cores)")
     where.add_argument(
         "--server", metavar="URL",
-        help="of a service that runs it, such as http://127.0.0.1:8741; see docs/service.md",
+        help="service that runs it, such as http://127.0.0.1:8741; see docs/service.md",
     )  # fmt: skip
     return parser
 
@@ -258,7 +259,7 @@ def _finite(text: str) -> float:
     with suppress(ValueError):
         if isfinite(number := float(text)):
             return number
-    raise argparse.ArgumentTypeError(f"{text!r} is no finite number")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
 
 
 def _seed(text: str) -> int:

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(args: argparse.Namespace) -> None:
-    # Here, because these take half a second to import and --help shall not.
+    # Here, because these take half a second to import and --help should not.
     if args.server:
         for option in ("dir", "compare"):
             if getattr(args, option) is not None:
@@ -92,13 +92,13 @@ def _prune(args: argparse.Namespace) -> None:
     rules = args.older_than is not None or args.keep_last or args.unfinished
     if not (args.runs or rules):
         raise ConfigError(
-            "Say which runs: their folders, or a rule such as --older-than 30d or --keep-last 5."
+            "Name the runs: by folder, or by a rule such as --older-than 30d or --keep-last 5."
         )
     if args.json and args.yes:
-        raise ConfigError("--json shows what would be deleted; leave it out beside --yes.")
+        raise ConfigError("--json shows what would be deleted; leave it out with --yes.")
     if args.server:
         if args.json:
-            raise ConfigError("--json shows what goes of a folder; leave it out beside --server.")
+            raise ConfigError("--json works for folders only; leave it out with --server.")
         from search.client import prune
 
         if args.dir is not None:
@@ -130,8 +130,8 @@ def _named(run: str, folder: str | None) -> "Place":
         return place(run)
     if "/" in run or run in {"", ".", ".."}:
         raise ConfigError(
-            f"{run!r} is no name of a run in {folder}. Give its name alone, or leave --dir out and "
-            "give its path."
+            f"{run!r} is not a name of a run in {folder}. Give only the name, or leave --dir out "
+            "and give its path."
         )
     return place(folder) / run
 
@@ -179,7 +179,7 @@ def _preview_lines(preview: "Preview", *, delete: bool) -> list[str]:
 
 
 def _tell_left(error: StoreError) -> None:
-    """Say why something stays of a run that was deleted before, which is no failure of this."""
+    """Say why something stays of a run that was deleted before, which is not a failure of this."""
     from search.text import console, show
 
     show(console(sys.stderr), f"Left as it is: {error}")
@@ -246,7 +246,7 @@ def _prune_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--dir", metavar="DIR", help=f"the folder in which the runs are ({RUNS})")
     parser.add_argument(
-        "--older-than", type=span, metavar="SPAN", help="last changed so long ago, such as 30d"
+        "--older-than", type=span, metavar="SPAN", help="last changed this long ago, such as 30d"
     )
     parser.add_argument(
         "--keep-last", type=_count, default=0, metavar="N", help="but not the newest N of them"

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print(args: argparse.Namespace) -> None:
-    from search.schemas import ANSWERS, schema_of  # late: --help shall not wait for it
+    from search.schemas import ANSWERS, schema_of  # late: --help should not wait for it
 
     sys.stdout.write(f"{schema_of(ANSWERS[args.name])}\n")
 

@@ -65,7 +65,7 @@ def _serve(args: argparse.Namespace) -> None:
         except KeyboardInterrupt:  # how a service ends
             pass
         finally:
-            _say("The service ends; every sweep goes on where it is at the next start.")
+            _say("The service ends; at its next start every sweep continues where it is.")
             service.stop()
 
 
@@ -232,7 +232,7 @@ def _why_not(token: Any) -> str:
 
 def _revoke_token(args: argparse.Namespace) -> None:
     _with_ledger(args.root, lambda ledger: ledger.people.revoke(args.number))
-    sys.stdout.write(f"The token {args.number} opens nothing any more.\n")
+    sys.stdout.write(f"Token {args.number} is revoked.\n")
 
 
 def _say(text: str) -> None:
@@ -243,13 +243,13 @@ def _say(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=program("serve"),
-        description="Take sweeps from many people and run them on one cluster, link by link. What "
-        "was asked for outlives the service; results are ordinary run folders.",
+        description="Take sweeps from many people and run them on one cluster, link by link. "
+        "Submitted sweeps outlive the service; results are ordinary run folders.",
         epilog=_EXAMPLES,
     )
     _add_root(parser)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (127.0.0.1: this machine alone)"
+        "--host", default="127.0.0.1", help="address to listen at (127.0.0.1: only this machine)"
     )
     parser.add_argument("--port", type=_port, default=_PORT, metavar="N", help=f"({_PORT})")
     parser.add_argument("--executor", choices=["ray", "serial"], default="ray", help="(ray)")
@@ -263,7 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--trainer", action="append", default=[], metavar="NAME",
-        help="trainer that may be named beside those that come with it; its code runs with the "
+        help="additional trainer that may be named; its code runs with the "
         "rights of the service",
     )  # fmt: skip
     parser.add_argument(
@@ -276,15 +276,15 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--trials", type=_positive, default=10**6, metavar="N",
-        help="trials of one sweep at most (1000000)",
+        help="most trials of one sweep (1000000)",
     )  # fmt: skip
     parser.add_argument(
         "--upload", type=_positive, default=2**30, metavar="BYTES",
-        help="size of an uploaded data set at most (1 GiB)",
+        help="largest size of an uploaded data set (1 GiB)",
     )  # fmt: skip
     parser.add_argument(
         "--keep", type=span, metavar="SPAN",
-        help="delete a sweep with its files so long after its end, such as 90d (never)",
+        help="delete a sweep with its files this long after its end, such as 90d (never)",
     )  # fmt: skip
     parser.set_defaults(act=_serve)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
@@ -295,17 +295,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_hook_commands(commands: Any) -> None:
     """Add the commands for hooks, which ask a service as its other users do."""
-    hook = commands.add_parser("hook", help="have addresses told of the events of your sweeps")
+    hook = commands.add_parser("hook", help="send the events of your sweeps to addresses")
     acts = hook.add_subparsers(metavar="ACT", required=True, parser_class=Parser)
     add = acts.add_parser("add", help="add one; prints its secret, this once")
     add.add_argument("address", metavar="ADDRESS", help="such as https://host/path")
     add.add_argument(
         "--kind", action="append", default=[], metavar="KIND",
-        help="event that it is told of; may be given several times (done, failed, cancelled)",
+        help="event that it gets; may be given several times (done, failed, cancelled)",
     )  # fmt: skip
     helps = {
         "list": "list them", "test": "send something now, and say how that went",
-        "remove": "tell it nothing any more", "deliveries": "list what was sent to it",
+        "remove": "remove it", "deliveries": "list what was sent to it",
     }  # fmt: skip
     others = {name: acts.add_parser(name, help=text) for name, text in helps.items()}
     for name, act in others.items():
@@ -337,10 +337,10 @@ def _add_token_commands(commands: Any) -> None:
     token = commands.add_parser("token", help="give, list and revoke tokens")
     acts = token.add_subparsers(metavar="ACT", required=True, parser_class=Parser)
     add = acts.add_parser("add", help="give a token to somebody")
-    add.add_argument("name", type=_name, metavar="NAME", help="who it is for")
+    add.add_argument("name", type=_name, metavar="NAME", help="the person it is for")
     add.add_argument(
         "--role", choices=["viewer", "submitter", "admin"], required=True,
-        help="to look; to submit and change one's own sweeps; to change everybody's",
+        help="to look; to submit and change your own sweeps; to change everybody's",
     )  # fmt: skip
     add.add_argument("--expires", type=span, metavar="SPAN", help="such as 12h, 30d or 8w (never)")
     add.set_defaults(act=_add_token)
@@ -371,8 +371,8 @@ def _root(text: str) -> Path:
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no name: up to 100 of A-Z, a-z, 0-9, '.', '_' and '-', a letter or digit "
-            "first"
+            f"{text!r} is not a name: use up to 100 of A-Z, a-z, 0-9, '.', '_' and '-', beginning "
+            "with a letter or digit"
         )
     return text
 

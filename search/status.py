@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(args: argparse.Namespace) -> None:
-    # Here, because these take half a second to import and --help shall not.
+    # Here, because these take half a second to import and --help should not.
     if args.json and args.watch is not None:
         raise ConfigError("--json is one answer, and --watch gives many; leave one of them out.")
     if args.server:
@@ -96,8 +96,8 @@ def _watch(out: "Console", path: "Place", seconds: float) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=program("status"),
-        description="Show how a run stands, while it is running or after. Its files are read and "
-        "nothing is changed.",
+        description="Show the state of a run, while it is running or afterwards. Nothing is "
+        "changed.",
         epilog=_EXAMPLES,
     )
     parser.add_argument(

@@ -213,7 +213,7 @@ def without_links(text: str) -> str:
     """
     parts = [part.strip() for part in _PARTS.split(text)]
     kept = " ".join(part for part in parts if part and not _LINK.search(part))
-    # Of a single sentence that has a link, what stands before it.
+    # If a single sentence has a link, keep the text before it.
     return (kept or _LINK.split(text)[0]).strip().rstrip(".(: ")
 
 

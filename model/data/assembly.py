@@ -106,7 +106,7 @@ class _Extent:
 
 
 def _layout(X: NDArray[Any]) -> str:
-    """Return how images with channels lie in memory: ``first`` or ``last``; rows have ``none``."""
+    """Return how images with channels are in memory: ``first`` or ``last``; rows have ``none``."""
     if X.ndim != 4:
         return "none"
     first, last = X.shape[1] in _CHANNELS, X.shape[3] in _CHANNELS

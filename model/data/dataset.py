@@ -18,7 +18,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 MOST_CLASSES = 1000
-"""Classes of a data set at most; more are no classes, but a number or a name for each row."""
+"""Classes of a data set at most; more are not classes, but a number or a name for each row."""
 
 _CHUNK = 4096
 _LARGEST = float(np.finfo(np.float32).max)
@@ -48,15 +48,15 @@ class Dataset:
         Weight of each row in every cost and accuracy; None where all count the same.
     image_shape : tuple of int
         Height and width, and channels where there are any (last), of the image that a row is;
-        empty where rows are no images.
+        empty where rows are not images.
     channels_first : bool
         Whether a row has its channels one after the other, each a whole picture.
     features : tuple of str
         Name of each column; empty where the source has no names.
     fill : ndarray of shape (D,), float64, or None
-        What stands for a missing value of each column; None where none was replaced.
+        The value that replaces a missing value of each column; None where none was replaced.
     columns : tuple of Encoding
-        How the columns of a table have become the features; empty where it was no table.
+        How the columns of a table have become the features; empty where it was not a table.
     missing : int
         How many values were missing and are replaced.
     remarks : tuple of str
@@ -239,7 +239,7 @@ def check_rows(what: str, X: NDArray[Any], y: NDArray[Any], features: tuple[str,
             raise DataError(
                 f"{what}, row {start + row + 1} (counted from 1), holds {chunk[row, column]} at "
                 f"{_feature(features, column)}; every value must be a finite number of at most "
-                "3.4e38, so mend or remove such rows first."
+                "3.4e38, so fix or remove such rows first."
             )
     if not 0 <= int(y.min()) <= int(y.max()) < MOST_CLASSES:
         raise DataError(
@@ -251,7 +251,7 @@ def check_rows(what: str, X: NDArray[Any], y: NDArray[Any], features: tuple[str,
 def _chunks(X: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
     """Give the rows of a floating X, a few at a time, each with the place of its first.
 
-    Of float16, whose numbers are small enough, those chunks alone in which one is not finite.
+    Numbers in float16 are small enough: only chunks with one that is not finite are given.
     """
     if X.dtype.kind != "f":
         return

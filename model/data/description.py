@@ -1,4 +1,4 @@
-"""What was loaded, in words."""
+"""The loaded data, in words."""
 
 from typing import Any
 

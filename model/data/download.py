@@ -247,7 +247,7 @@ def _write(part: FileIO, piece: bytes) -> None:
     try:
         while rest:
             rest = rest[part.write(rest) :]
-    except OSError as error:  # a full disk is no fault of the source
+    except OSError as error:  # a full disk is not a fault of the source
         raise _storage_error(Path(part.name), error) from error
 
 

@@ -15,7 +15,7 @@ class Encoding:
     categories : tuple of str
         Values of a text column, each a feature; empty for numbers.
     fill : float
-        What stands for a missing number: the mean of the others. A missing text is 0 in all of
+        Replaces a missing number: the mean of the others. A missing text is 0 in all of
         its features.
     decimal_point : str
         With which the file of numbers was written: a comma, a point, or nothing where no number
@@ -36,7 +36,7 @@ class Encoding:
 
     @property
     def fills(self) -> list[float]:
-        """What stands for a missing value of each feature."""
+        """The value that replaces a missing value of each feature."""
         return [0.0] * len(self.categories) if self.categories else [self.fill]
 
 

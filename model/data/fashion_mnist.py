@@ -27,7 +27,7 @@ CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
     "Ankle boot",
 )  # fmt: skip
-"""What the labels 0 to 9 stand for."""
+"""The meaning of the labels 0 to 9."""
 
 FILES = {
     "train-images-idx3-ubyte.gz": (
@@ -135,7 +135,7 @@ def _is_right(path: Path, sha256: str) -> bool:
         return file_sha256(path) == sha256
     except OSError as error:
         raise DownloadError(
-            f"{path}: cannot be read ({error.strerror}). Mend its permissions, or set "
+            f"{path}: cannot be read ({error.strerror}). Fix its permissions, or set "
             f"{FOLDER_VARIABLE} to a folder that holds the files."
         ) from error
 
@@ -145,7 +145,7 @@ def _check(path: Path, sha256: str) -> None:
         found = file_sha256(path)
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read ({error.strerror}). Mend its permissions, or unset "
+            f"{path}: cannot be read ({error.strerror}). Fix its permissions, or unset "
             f"{FOLDER_VARIABLE} to have the file downloaded."
         ) from error
     if found != sha256:

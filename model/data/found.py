@@ -82,7 +82,7 @@ class Found:
     fill : ndarray of shape (D,), float64, or None
         What the reader has put in the place of missing values.
     columns : tuple of Encoding
-        How the columns of a table have become the features; empty where it is no table.
+        How the columns of a table have become the features; empty where it is not a table.
     missing : int
         How many values were missing.
     remarks : tuple of str
@@ -157,7 +157,7 @@ def refuse_for_arrays(path: Path, reading: Reading) -> None:
     if reading.missing != "refuse":
         raise DataError(
             f"{path}: --missing is for tables (CSV, Parquet, Arrow); arrays must be complete. "
-            f"Leave it out, and mend the rows. {HELP}"
+            f"Leave it out, and fix the rows. {HELP}"
         )
 
 

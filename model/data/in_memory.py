@@ -69,7 +69,7 @@ def _found(given: Mapping[str, Any], reading: Reading) -> Found:
         named = choose(NAME, given, Reading(keys=reading.keys))
         if any(_is_frame(given[name]) for role, name in named.items() if role.startswith("X")):
             # The weights are a column of a frame then.
-            _refuse_what_is_unread(reading, ("target",), "rows with their labels beside them")
+            _refuse_what_is_unread(reading, ("target",), "rows with their labels")
             return _found_with_labels(given, named, reading)
     _refuse_what_is_unread(reading, ("target", "missing"), "arrays")
     chosen = choose(NAME, given, reading)
@@ -118,7 +118,7 @@ def _found_with_labels(
         frames[part] = {**columns, target: labels}
     if weighted := [role for role in chosen if role.startswith("weights")]:
         raise DataError(
-            f"{NAME}: {chosen[weighted[0]]} stands beside a data frame; give the weights as a "
+            f"{NAME}: {chosen[weighted[0]]} is given with a data frame; give the weights as a "
             "column of it, and weights=NAME."
         )
     return found_frames(NAME, frames, Reading(target, reading.weights, reading.missing))
@@ -131,7 +131,7 @@ def _is_frame(value: Any) -> bool:
 
 def _columns(frame: Any) -> dict[str, Any]:
     if not _is_frame(frame):
-        raise DataError(f"{NAME}: X is a data frame in one part and none in another.")
+        raise DataError(f"{NAME}: X is a data frame in one part and not in another.")
     return {str(name): frame[name] for name in _check_names("X ", frame)}
 
 
@@ -140,7 +140,7 @@ def _check_names(part: str, frame: Any) -> list[Any]:
     names = list(getattr(frame, "column_names", None) or frame.columns)
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(
-            f"{NAME}: {part}has two columns {twice[0]!r}; each needs a name of its own. Rename "
+            f"{NAME}: {part}has two columns {twice[0]!r}; each needs its own name. Rename "
             "one, or leave it out."
         )
     return names
@@ -148,7 +148,7 @@ def _check_names(part: str, frame: Any) -> list[Any]:
 
 def _array(name: str, value: ArrayLike) -> NDArray[Any]:
     if _is_frame(value) and len(columns := _columns(value)) == 1:
-        (value,) = columns.values()  # whose text is no Python object then
+        (value,) = columns.values()  # whose text is not a Python object then
     if value is None:
         raise DataError(f"{NAME}: {name} is None; give an array, or a column of a data frame.")
     if hasattr(value, "toarray"):

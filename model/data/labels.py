@@ -27,7 +27,7 @@ def labels_of(what: str, y: NDArray[Any]) -> NDArray[Any]:
     Returns
     -------
     ndarray of shape (n,)
-        Of kind ``b``, ``i``, ``u``, ``f`` (whole numbers alone) or ``U``.
+        Labels of kind ``b``, ``i``, ``u``, ``f`` (only whole numbers) or ``U``.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def _whole(what: str, y: NDArray[Any]) -> NDArray[Any]:
         row = wrong[0]
         raise DataError(
             f"{what} holds {y[row]:g} in row {row + 1} (counted from 1); labels are whole numbers, "
-            "booleans or text. What a regression predicts is no class."
+            "booleans or text. What a regression predicts is not a class."
         )
     return y
 

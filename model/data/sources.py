@@ -92,7 +92,7 @@ def load_dataset(
     if reading != Reading():
         raise DataError(
             f"--dataset {spec} is complete as it is; --target, --weights, --missing and --keys are "
-            f"for files of your own. Leave them out. {HELP}"
+            f"for your own files. Leave them out. {HELP}"
         )
     return loaders[spec]()
 

@@ -18,7 +18,7 @@ class TrickleError(Exception):
 class _Watched(RawIOBase):
     """What comes from a server, headers and body, as long as it does not trickle.
 
-    The timeout of the socket begins anew with each byte.
+    The timeout of the socket begins again with each byte.
     """
 
     def __init__(self, raw: RawIOBase) -> None:
@@ -30,7 +30,7 @@ class _Watched(RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         began = time.monotonic()
         count: int | None = self._raw.readinto(buffer)
-        # A single long wait is no trickle: the socket has a timeout, and this process may have
+        # A single long wait is not a trickle: the socket has a timeout, and this process may have
         # been stopped meanwhile.
         self._waited += min(time.monotonic() - began, _WINDOW_S / 2)
         self._received += count or 0

@@ -29,8 +29,8 @@ def read_rows(
         A table in a format of docs/data.md, or a file that holds one array: npy, npz or IDX. An
         npz may have several, of which the rows are called X.
     columns : sequence of Encoding
-        How the columns of the training table became the features; empty where it was no table, of
-        which a table has the features in their order then.
+        How the columns of the training table became the features; empty if it was not a table, and
+        a table then has the features in their order.
     fills : bool
         Whether the model has something for missing values.
     remarks : list of str
@@ -96,7 +96,7 @@ def _wanted(
         try:
             mine = {c.name: c for c in _plain(source, name, table, remarks) if c.name in wanted}
         except DataError:
-            # Of what the model does not take, nothing need be understood.
+            # A column that the model does not use need not be understood.
             if name in wanted or any(one.startswith(f"{name}[") for one in wanted):
                 raise
             mine = {}

@@ -55,7 +55,7 @@ class PenalisedCost:
 
     @cached_property
     def per(self) -> Any:
-        """What a row's term is divided by: n, or n / w_i of shape (n,)."""
+        """The divisor of a row's term: n, or n / w_i of shape (n,)."""
         if self.weights is None:
             return len(self.y)
         with np.errstate(divide="ignore"):  # a row without weight counts 1 / infinity

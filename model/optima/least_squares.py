@@ -57,7 +57,7 @@ def newton_step(X: F64, y: F64, start: F64 | None = None) -> F64:
         )
     if not all(np.isfinite(array).all() for array in (X, y, w)):
         raise DataError(
-            "Least squares got a value that is not finite; mend or remove such examples first."
+            "Least squares got a value that is not finite; fix or remove such examples first."
         )
     solution: F64 = w + np.linalg.lstsq(X, y - X @ w)[0]
     return solution

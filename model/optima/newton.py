@@ -289,7 +289,7 @@ def _start(start: tuple[F64, F64] | None, n_features: int, n_classes: int) -> F6
     if W.shape != (n_features, n_classes) or b.shape != (n_classes,):
         raise DataError(
             f"The start has weights of shape {W.shape} and biases {b.shape}; expected "
-            f"{(n_features, n_classes)} and {(n_classes,)} for these images and classes."
+            f"{(n_features, n_classes)} and {(n_classes,)} for these rows and classes."
         )
     T = np.column_stack([W.T, b])
     if not np.isfinite(T).all():

@@ -86,7 +86,7 @@ def split(F: F32, inverse: F32, limbs: NDArray[np.int8]) -> None:
             d_1 = np.floor((q + f32(128.0)) * f32(2.0**-8))
             q -= f32(256.0) * d_1
             low[j], middle[j], high[j] = np.int32(q), np.int32(d_1), np.int32(d_2)
-        # Bytes in loops of their own: with the above in one they are no vector code.
+        # Bytes in their own loops: with the above in one they are not vector code.
         for j in range(W):
             out[j] = np.int8(low[j])
         for j in range(W):

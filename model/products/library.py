@@ -108,7 +108,7 @@ def _address(array: NDArray[Any]) -> c_void_p:
 
 
 def _stride(array: NDArray[Any]) -> c_int64:
-    # Of a single row or column numpy may have any.
+    # numpy may have any stride for a single row or column.
     return c_int64(max(array.strides[0] // array.itemsize, array.shape[1]))
 
 

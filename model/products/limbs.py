@@ -68,7 +68,7 @@ class LimbSums:
 def units(F: F32) -> tuple[F64, F32]:
     """Return the unit of each column's fixed point, and its inverse.
 
-    Of a column with a number that is not finite the unit is nan, and so is all that is made of it.
+    If a column has a number that is not finite, its unit is nan, and so is every result from it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the packed trainer asks of its products, and the plainest answer: numpy's BLAS."""
+"""The protocol of the packed trainer's products, and its plainest form: numpy's BLAS."""
 
 from typing import Protocol
 
@@ -75,9 +75,9 @@ class Products(Protocol):
         What the user calls it; part of what decides a result's last bits.
     alike : bool
         Whether each column of a product has the same bits on every machine, whatever other columns
-        stand beside it. The trainer then does all else in such a way too.
+        are beside it. The trainer then does everything else in such a way too.
     row_type : type
-        Of the rows that they read fastest: float32 or uint8.
+        The type of rows that they read fastest: float32 or uint8.
     """
 
     name: str

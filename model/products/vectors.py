@@ -141,7 +141,7 @@ def split_rows(builder: Builder, numbers: Sequence[Value]) -> None:
     words = [_all(_WORDS, 0)] * 3
     for place, row in enumerate(rows):
         product = builder.fmul(_load(builder, row, _FLOATS), factor)
-        # Of a column with nan anything is right, but not for LLVM the whole number of nan.
+        # In a column with nan any result is right, but LLVM does not define nan as a whole number.
         known = builder.fcmp_ordered("ord", product, product)
         product = builder.select(known, product, _all(_FLOATS, 0.0))
         rounded = _call(builder, "llvm.rint.v16f32", _FLOATS, product)

@@ -1,6 +1,6 @@
 """Trainers: what trains in epochs or rounds, and what the engine needs of it.
 
-Its face has the protocol. The trainers that come with it lie in files of their own, which import
+Its face has the protocol. The trainers that come with it are in their own files, which import
 their libraries only when they are used.
 """
 

@@ -36,7 +36,7 @@ class Columns:
 
     def __init__(self, trainer: Trainer, states: States) -> None:
         self.trainer, self.epoch = trainer, states.epoch
-        # Those of the link's beginning, from which a column can be trained again.
+        # The states at the link's beginning, from which a column can be trained again.
         self._before, self._params = states, states.column_params
         # The state of each column: what its trainer has returned, or the reason why there is none.
         self._states: list[State | Failure | None] = [

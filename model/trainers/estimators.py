@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from threadpoolctl import threadpool_limits
 
 from model.errors import cut
+from model.threads import limited_threads
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
 from model.trainers.trainer import Params, Predicts
@@ -38,9 +38,9 @@ def check_names(
         Who has them, for the message.
     params : mapping
     names : iterable of str
-        All that there are.
+        All parameters of the estimator.
     reserved : mapping of str to str
-        Those of them that are not the user's, with the reason, a sentence's second half.
+        Parameters that users may not set, with the reason as the second half of a sentence.
 
     Raises
     ------
@@ -108,12 +108,12 @@ class FromEstimator(Predicts):
 
     def probabilities(self, state: Any, data: Rows) -> NDArray[np.floating]:
         """Return the probability of each class for each row."""
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             return probabilities(state, data.X, data.n_classes)
 
     def predict(self, state: Any, data: Rows) -> NDArray[np.integer]:
         """Return what the estimator predicts, by margins or sums of trees if it goes by those."""
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             found: NDArray[np.integer] = state.predict(data.X)
         return found
 

@@ -1,4 +1,4 @@
-"""What a trainer's final training has given, as a file."""
+"""The result of a trainer's final training, as a file."""
 
 import json
 import zlib
@@ -47,9 +47,9 @@ class FinalState:
     feature_names : tuple of str
         Name of each feature of the rows; empty where they have none.
     fill : ndarray of shape (D,), float64, or None
-        What stands for a missing value of each feature; None where none may be missing.
+        The value that replaces a missing value of each feature; None where none may be missing.
     columns : tuple of Encoding
-        How the columns of a table become the features; empty where it was no table.
+        How the columns of a table become the features; empty where it was not a table.
     n_features : int or None
         The number D of features of a row; None where an earlier version has not written it.
     error : str or None
@@ -105,7 +105,7 @@ class FinalState:
         ----------
         path : Path or RemotePath
         seal : Seal, optional
-            Whose file it must be; anybody's where it is left out.
+            The seal that the file must have; by default any.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class FinalState:
     def open(self) -> tuple[Trainer, State]:
         """Return the trainer and its state, such as a fitted estimator.
 
-        A state that has no format of its own is unpickled, which runs code of whoever wrote it:
+        A state that has no format of its own is unpickled, which runs the code of whoever wrote it:
         open only what you trust.
 
         Raises
@@ -164,7 +164,7 @@ class FinalState:
         Raises
         ------
         DataError
-            If rows have another number of features, or hold what is no finite number.
+            If rows have another number of features, or hold what is not a finite number.
         TrainerError
             If the trainer does not predict, or cannot be imported.
         """
@@ -182,7 +182,7 @@ class FinalState:
         Raises
         ------
         DataError
-            If rows have another number of features, or hold what is no finite number.
+            If rows have another number of features, or hold what is not a finite number.
         TrainerError
             If the trainer does not predict.
         """

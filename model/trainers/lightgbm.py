@@ -23,7 +23,7 @@ from model.trainers.trainer import (
 )
 
 _EPOCHS = "the number of rounds is the trial's epochs"
-_SEED = "the seed of the training stands for it"
+_SEED = "the seed of the training is used"
 _CLASSES = "it follows from the classes of the data set"
 _RESERVED = {
     **dict.fromkeys(("num_iterations", "num_boost_round", "n_estimators"), _EPOCHS),
@@ -33,8 +33,8 @@ _RESERVED = {
     **dict.fromkeys(("objective", "num_class"), _CLASSES),
     "boosting": "only gbdt keeps its past",
     "boosting_type": "only gbdt keeps its past",
-    "data_sample_strategy": "goss counts its rounds anew whenever a training is continued",
-    "early_stopping_round": "a trial has the rounds that its grid says, and none stops early",
+    "data_sample_strategy": "goss restarts its count of rounds when a training is continued",
+    "early_stopping_round": "a trial has the rounds given by its grid, without early stopping",
 }
 _NAMES = (
     "bagging_fraction", "bagging_freq", "bin_construct_sample_cnt", "boost_from_average",
@@ -91,7 +91,7 @@ class LightGBM(KeepsPast, OwnFormat, HasModelFile, Predicts):
     https://lightgbm.readthedocs.io/en/stable/Parameters.html. As many threads train as a task has
     cores, unless ``num_threads`` or ``n_jobs`` says otherwise.
 
-    LightGBM takes up its random numbers anew when a training is continued. So rounds are trained
+    LightGBM takes up its random numbers again when a training is continued. So rounds are trained
     in blocks of 25, whoever asks for how many. Each block is seeded by its place and goes on from
     the model as it is written; within it, ``bagging_freq`` counts from its beginning. A range that
     begins within a block trains the block from its beginning.
@@ -203,7 +203,7 @@ def _block(
     rounds: int,
     seed: int,
 ) -> Model:
-    """Return a model with some more rounds, whose random numbers begin anew."""
+    """Return a model with some more rounds, whose random numbers begin again."""
     iterations: list[int] = list(model.iterations)
     names = ("bagging_seed", "feature_fraction_seed", "extra_seed", "objective_seed")
     booster = lightgbm.train(

@@ -43,7 +43,7 @@ def load_trainer(name: str) -> Trainer:
     if before in WITH_ESTIMATOR:
         if not _PATH.fullmatch(behind):
             raise TrainerError(
-                f"The trainer {name} needs the import path of an estimator behind its colon, such "
+                f"The trainer {name} needs the import path of an estimator after its colon, such "
                 f"as {before}:sklearn.neural_network.MLPClassifier."
             )
         return _made(name, _found(name, WITH_ESTIMATOR[before]), _found(name, _colon(behind)))
@@ -52,8 +52,8 @@ def load_trainer(name: str) -> Trainer:
     if not _OWN.fullmatch(name):
         known = ", ".join([*KNOWN, *(f"{prefix}:ESTIMATOR" for prefix in WITH_ESTIMATOR)])
         raise TrainerError(
-            f"There is no trainer {name!r}. Known trainers: {known}. One of your own is named "
-            "by its module and its class, such as mypackage.train:MyTrainer."
+            f"There is no trainer {name!r}. Known trainers: {known}. Name your own by its module "
+            "and its class, such as mypackage.train:MyTrainer."
         )
     return _made(name, _found(name, name))
 
@@ -64,7 +64,7 @@ def _colon(path: str) -> str:
 
 
 def _found(name: str, place: str) -> Any:
-    """Return what lies at ``module:name``."""
+    """Return what is at ``module:name``."""
     module, _, attribute = place.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
@@ -88,7 +88,8 @@ def _made(name: str, found: Any, *arguments: Any) -> Trainer:
         raise TrainerError(f"The trainer {name} cannot be made: {told(error)}.") from error
     if not isinstance(trainer, Trainer):
         raise TrainerError(
-            f"The trainer {name} is no subclass of model.trainers.Trainer, nor an object of one."
+            f"The trainer {name} is neither a subclass of model.trainers.Trainer "
+            "nor an object of one."
         )
     return _declared(name, trainer)
 
@@ -123,8 +124,8 @@ def _problem_of_schedules(trainer: Trainer) -> str:
     if not (isinstance(live, tuple) and all(isinstance(name, str) for name in live)):
         return f"its live hyperparameters are {live!r}; they are a tuple of names"
     if "epochs" in live:
-        return "epochs is no live hyperparameter: it is how long a trial trains"
+        return "epochs cannot be live: it is how long a trial trains"
     if live and isinstance(trainer, KeepsPast):
         # A stage may end between two places at which its state may be cut.
-        return "what keeps its past takes no schedules; let live be empty"
+        return "a trainer that keeps its past cannot take schedules; let live be empty"
     return ""

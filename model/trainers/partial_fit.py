@@ -4,8 +4,8 @@ import inspect
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from model.threads import limited_threads
 from model.trainers.estimators import (
     FromEstimator,
     check_names,
@@ -34,7 +34,7 @@ _LIVE = {
 class PartialFit(TakesSchedules, FromEstimator):
     """Any classifier with `partial_fit`; an epoch is one call of it with all rows.
 
-    Hyperparameters are what the estimator is made with. The estimator is seeded anew in each
+    Hyperparameters are what the estimator is made with. The estimator is seeded again in each
     epoch. One that shuffles (it has a parameter ``shuffle``) gets the rows as they are, others in
     the order of the epoch.
 
@@ -53,7 +53,7 @@ class PartialFit(TakesSchedules, FromEstimator):
     Raises
     ------
     ValueError
-        If this is no classifier with `partial_fit`.
+        If this is not a classifier with `partial_fit`.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class PartialFit(TakesSchedules, FromEstimator):
             way = "partial_fit that takes classes"
             raise ValueError(
                 f"{estimator_class.__name__} has no {way}; "
-                "SGDClassifier and MLPClassifier are examples of what has"
+                "SGDClassifier and MLPClassifier are examples that have it"
             )
         self.estimator_class = estimator_class
         bases = [base.__name__ for base in estimator_class.__mro__]
@@ -91,7 +91,7 @@ class PartialFit(TakesSchedules, FromEstimator):
         if changing := {name: params[name] for name in self.live if name in params}:
             estimator.set_params(**changing)
         names, classes = names_of(self.estimator_class), np.arange(data.n_classes)
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             for epoch in epochs:
                 if "random_state" in names:
                     estimator.random_state = int(data.rng(epoch).integers(2**31))
@@ -106,7 +106,7 @@ class PartialFit(TakesSchedules, FromEstimator):
 
     def score(self, state: Any, data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy."""
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             return figures_of(state, data)
 
     def check(self, params: Params) -> None:

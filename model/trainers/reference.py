@@ -91,7 +91,7 @@ def _packed(folder: Path) -> bytes:
                 if size > MOST_BYTES:
                     raise TrainerError(
                         f"The folder {folder} holds more than {MOST_BYTES // 2**20} MiB, and "
-                        "travels to every worker. Give --code a folder with code alone."
+                        "travels to every worker. Give --code a folder that has only code."
                     )
                 file.writestr(inside.as_posix(), path.read_bytes())
     except OSError as error:

@@ -25,9 +25,9 @@ class Rows:
     seed : int
         The seed of the training.
     threads : int
-        Cores that a training has; libraries shall use no more.
+        Cores that a training has; libraries should use no more.
     metrics : tuple of str
-        What `classification_figures` shall return beside cost and accuracy, as `model.metrics`
+        What `classification_figures` should return beside cost and accuracy, as `model.metrics`
         knows it.
 
     Examples

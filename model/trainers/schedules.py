@@ -20,7 +20,7 @@ MOST_PIECES = 1000
 
 
 class ScheduleError(ValueError):
-    """What is given is no schedule; the message is for the user, and names the rule."""
+    """What is given is not a schedule; the message is for the user, and names the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class Schedule:
 
 
 _WAYS = (
-    f"it is one of {', '.join(NAMES)}, or a list of values with their epochs, such as "
+    f"it must be one of {', '.join(NAMES)}, or a list of values with their epochs, such as "
     "[[0.1, 4], [0.01, 8]]"
 )
 
@@ -228,7 +228,7 @@ def _parsed(text: str) -> Schedule:
     end = _LAST.fullmatch(last)
     if end is None or not all(pieces) or last.startswith("then ") != bool(before):
         raise ScheduleError(
-            f"{text!r:.100} is no schedule. Schedules are written like '0.1 for 4, then 0.01', "
+            f"{text!r:.100} is not a schedule. Schedules are written like '0.1 for 4, then 0.01', "
             "'0.1 to 0 by cosine over 40', '0.1 to 0 over 40' or '0.1 times 0.5 every 10', each "
             "perhaps with ', warm-up 5'."
         )

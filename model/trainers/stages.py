@@ -116,7 +116,7 @@ def count_epochs(params: Sequence[Params], live: Sequence[str], start: int, last
     codes, ends = codes[order], lasts[order]
     differs = codes[1:] != codes[:-1]
     first = np.where(differs.any(axis=1), differs.argmax(axis=1), stop + 1)
-    # Column 0 of the codes is no epoch.
+    # Column 0 of the codes is not an epoch.
     shared = np.concatenate([[0], np.maximum(first - 1, 0)])
     return int(np.maximum(ends - np.maximum(shared, start), 0).sum())
 

@@ -1,4 +1,4 @@
-"""What a worker does for any trainer: one link of a pack, the final training, a measurement."""
+"""The tasks of a worker for any trainer: a link of a pack, the final training, a measurement."""
 
 import contextlib
 import math
@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from model.examples import LAST, Examples, Sample
 from model.results import LegResult, LegTask, LinkResult
 from model.scoring import Scores
+from model.threads import limited_threads
 from model.trainers.columns import Columns, Failure, attempt, checked, train_alone
 from model.trainers.final_state import FinalState
 from model.trainers.reference import TrainerName
@@ -78,7 +78,7 @@ class TrainerTasks:
     def _at_work(self) -> Iterator[Trainer]:
         """Load the trainer, and keep its libraries to its cores: links fill the others already."""
         trainer = self.named.load()
-        with threadpool_limits(self.threads):  # of what is loaded by now
+        with limited_threads(self.threads):  # of what is loaded by now
             yield trainer
 
     def _rows(self, sample: Sample, examples: Examples, seed: int) -> Rows:
@@ -156,7 +156,7 @@ class TrainerTasks:
             training = self._rows(examples.training(0), examples, seed)
             scoring = self._rows(examples.validation(0), examples, seed)
             seconds = math.inf
-            # The first one also loads libraries. Each begins anew: a state may be cut only at the
+            # The first one also loads libraries. Each begins again: a state may be cut only at the
             # grain, and so many epochs would take as long as a small sweep.
             for epochs in _MEASURED:
                 state = States.start(params, np.full(len(params), epochs), seed)

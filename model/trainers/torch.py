@@ -26,8 +26,8 @@ class TorchTrainer(OwnFormat, TakesSchedules, HasModelFile, Predicts):
     """A classifier in PyTorch: a subclass gives the module, and what it wants to change.
 
     An epoch goes once through the rows in the order of the epoch, in mini-batches; the last one
-    may be smaller. PyTorch's own random numbers (dropout, noise) begin anew in each epoch, by its
-    seed; the first weights have a seed of their own. A state holds the module's and the
+    may be smaller. PyTorch's own random numbers (dropout, noise) begin again in each epoch, by its
+    seed; the first weights have their own seed. A state holds the module's and the
     optimiser's `state_dict`, in PyTorch's format.
 
     It runs on the GPU where PyTorch sees one, else on the processor, in `Rows.threads` threads;
@@ -244,7 +244,7 @@ def _tensor(values: Any, rows: Any, device: torch.device) -> torch.Tensor:
 
 
 def _copied(found: Any) -> Any:
-    """Return the same with tensors of its own, in the processor's memory."""
+    """Return the same with its own tensors, in the processor's memory."""
     if isinstance(found, torch.Tensor):
         return found.detach().to("cpu", copy=True)
     if isinstance(found, dict):
@@ -256,7 +256,7 @@ def _copied(found: Any) -> Any:
 
 @contextlib.contextmanager
 def _seeded(rng: np.random.Generator) -> Iterator[None]:
-    """Let PyTorch's random numbers begin at a place of their own, and be untouched after it."""
+    """Let PyTorch's random numbers begin at their own place, and be untouched after it."""
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**63)))
         yield

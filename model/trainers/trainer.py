@@ -28,15 +28,15 @@ class Trainer(ABC):
 
     The engine decides which epochs are trained when and where. It calls `advance` with the range
     that comes next, on any machine, perhaps long after the range before, and keeps the states.
-    For that to give what training in one go gives, three things are asked of a trainer:
+    The result is that of training in one go if a trainer keeps three promises:
 
-    1. Nothing depends on how the epochs are cut into ranges. What the next range needs is in the
-       state: momentum, counters, caches.
+    1. Nothing depends on how the epochs are cut into ranges. The state has all that the next range
+       needs: momentum, counters, caches.
     2. All randomness comes from ``data.rng(epoch)`` and ``data.order(epoch)``.
     3. The number of epochs of a trial is not known. A schedule over all of them takes that number
-       as a hyperparameter of its own, which makes trials of other lengths other trainings.
+       as a separate hyperparameter, which makes trials of other lengths different trainings.
 
-    `python -m search.check_trainer` tries all three. A subclass is made without arguments, or an
+    `python -m search.check_trainer` tests all three. A subclass is made without arguments, or an
     object of it is named; either is pickled to the workers. More can be promised by the base
     classes `Packs`, `KeepsPast`, `TakesSchedules`, `OwnFormat` and `Predicts`. Nothing is guessed
     from the name of a method.
@@ -51,7 +51,7 @@ class Trainer(ABC):
         then cut at the same places whatever happens.
     metrics : tuple of str
         What `score` returns: ``cost``, by which trials are compared, less is better;
-        ``accuracy``, which is shown beside it; and any others, which the log keeps.
+        ``accuracy``, which is shown with it; and any others, which the log keeps.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class Trainer(ABC):
         Parameters
         ----------
         state : object or None
-            What `advance` returned for the epochs before, a copy of its own that may be changed;
+            The state that `advance` returned for the earlier epochs, a copy that may be changed;
             None before the first epoch.
         params : mapping of str to int, float, str or bool
             The hyperparameters, all but the epochs.
@@ -110,7 +110,7 @@ class Trainer(ABC):
         Parameters
         ----------
         state : object
-            What `advance` has returned.
+            The state that `advance` has returned.
         data : Rows
             Rows that the state was not trained on.
         """
@@ -176,9 +176,8 @@ class KeepsPast(Trainer):
     Attributes
     ----------
     grain : int
-        A state from which training goes on stands at a multiple of so many epochs. A library that
-        takes up its random numbers anew in each call needs ranges that always begin at the same
-        places.
+        Training continues only from states at a multiple of this number of epochs. A library that
+        restarts its random numbers in each call needs ranges that always begin at the same places.
     """
 
     grain: ClassVar[int] = 1
@@ -216,10 +215,10 @@ class TakesSchedules(Trainer):
 
 
 class Predicts(Trainer):
-    """A trainer whose model says what it takes a row for.
+    """A trainer whose model predicts the class of a row.
 
-    `python -m search.model --predict` asks it. What is asked is what `score` must judge: the
-    accuracy that is told is then that of the saved model's predictions.
+    `python -m search.model --predict` calls it. `score` must judge these predictions: the reported
+    accuracy is then that of the saved model's predictions.
     """
 
     @abstractmethod
@@ -229,7 +228,7 @@ class Predicts(Trainer):
         Parameters
         ----------
         state : object
-            What `advance` has returned.
+            The state that `advance` has returned.
         data : Rows
             Rows whose classes are not known: `Rows.y` says nothing.
         """
@@ -237,8 +236,8 @@ class Predicts(Trainer):
     def predict(self, state: State, data: Rows) -> NDArray[np.integer]:
         """Return the class of each row, shape (n,): the most probable one, unless overridden.
 
-        What decides by something else than probabilities, such as margins, overrides it: ties of
-        rounded probabilities hide what it decides.
+        Override it in a trainer that decides by something other than probabilities, such as
+        margins: ties of rounded probabilities would hide its decision.
         """
         found: NDArray[np.integer] = self.probabilities(state, data).argmax(axis=1)
         return found
@@ -260,14 +259,14 @@ class OwnFormat(Trainer):
 
 
 class HasModelFile(Trainer):
-    """A trainer whose library has a file of its own for a fitted model.
+    """A trainer whose library has its own file for a fitted model.
 
     `python -m search.model` writes it for the best combination of a run.
 
     Attributes
     ----------
     ending : str
-        That of such files, such as ``ubj``.
+        The ending of such files, such as ``ubj``.
     """
 
     ending: ClassVar[str]
@@ -279,7 +278,7 @@ class HasModelFile(Trainer):
         Parameters
         ----------
         state : object
-            What `advance` has returned.
+            The state that `advance` has returned.
         features : Features
             The transform of the rows with which it was trained.
         classes : sequence

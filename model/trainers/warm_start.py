@@ -13,8 +13,8 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
-from threadpoolctl import threadpool_limits
 
+from model.threads import limited_threads
 from model.trainers.estimators import (
     FromEstimator,
     check_names,
@@ -39,9 +39,9 @@ _ROUNDS = {
 _EQUAL = 1e-6
 """Probabilities that differ by less are looked at again; rounded they are by 1e-15."""
 
-_STOPS = "a trial has the rounds that its grid says, and none stops early"
+_STOPS = "a trial has the rounds given by its grid, without early stopping"
 _RESERVED = {
-    "random_state": "the seed of the training stands for it",
+    "random_state": "the seed of the training is used",
     "warm_start": "it is always true",
     "n_jobs": "a training has one thread, and the search has all cores",
     "early_stopping": _STOPS,
@@ -57,7 +57,7 @@ class WarmStart(KeepsPast, FromEstimator):
     again with more rounds keeps its trees and its random numbers, so that training may be cut
     anywhere.
 
-    Each call prepares the rows anew; `HistGradientBoostingClassifier` finds their bins. So ranges
+    Each call prepares the rows again; `HistGradientBoostingClassifier` finds their bins. So ranges
     are cut at multiples of 25 rounds where trials end at others.
 
     Parameters
@@ -69,7 +69,7 @@ class WarmStart(KeepsPast, FromEstimator):
     Raises
     ------
     ValueError
-        If it is none of these.
+        If it is not one of these.
 
     Examples
     --------
@@ -96,7 +96,7 @@ class WarmStart(KeepsPast, FromEstimator):
         more = {"random_state": seed, "warm_start": True, "early_stopping": False}
         estimator = made(self.estimator_class, params, **more) if state is None else state
         setattr(estimator, self._rounds, epochs.stop)
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             estimator.fit(data.X, data.y, sample_weight=data.weights)
         return estimator
 
@@ -106,7 +106,7 @@ class WarmStart(KeepsPast, FromEstimator):
 
     def score_at(self, state: Any, epoch: int, data: Rows) -> dict[str, float]:
         """Return the cost and the accuracy of the first rounds."""
-        with threadpool_limits(limits=data.threads):
+        with limited_threads(data.threads):
             if not hasattr(state, "staged_predict_proba"):
                 first = copy.copy(state)
                 first.estimators_ = state.estimators_[:epoch]
@@ -143,10 +143,10 @@ def _rounds_of(estimator_class: type) -> str:
     for known, rounds in _ROUNDS.items():
         if issubclass(estimator_class, known):
             return rounds
-    problem = f"{estimator_class.__name__} is none of {', '.join(k.__name__ for k in _ROUNDS)}"
+    problem = f"{estimator_class.__name__} is not one of {', '.join(k.__name__ for k in _ROUNDS)}"
     if hasattr(estimator_class, "partial_fit"):
         path = f"{estimator_class.__module__}.{estimator_class.__name__}"
         raise ValueError(
-            f"{problem}. Its max_iter counts anew in each fit; name it by partial_fit:{path}"
+            f"{problem}. Its max_iter starts again in each fit; name it by partial_fit:{path}"
         )
     raise ValueError(f"{problem}; others do not go on to the bit, or hold no past")

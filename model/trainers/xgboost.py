@@ -24,9 +24,9 @@ from model.trainers.trainer import (
 )
 
 _EPOCHS = "the number of rounds is the trial's epochs"
-_SEED = "the seed of the training stands for it"
+_SEED = "the seed of the training is used"
 _CLASSES = "it follows from the classes of the data set"
-_STOPS = "a trial has the rounds that its grid says, and none stops early"
+_STOPS = "a trial has the rounds given by its grid, without early stopping"
 _RESERVED = {
     "num_boost_round": _EPOCHS,
     "n_estimators": _EPOCHS,
@@ -51,7 +51,7 @@ class XGBoost(KeepsPast, OwnFormat, HasModelFile, Predicts):
     https://xgboost.readthedocs.io/en/stable/parameter.html. As many threads
     train as a task has cores, unless ``n_jobs`` says otherwise.
 
-    XGBoost takes up its random numbers anew when a training is continued: cut at another place,
+    XGBoost takes up its random numbers again when a training is continued: cut at another place,
     ``subsample`` draws other rows and gives other trees. So rounds are trained in blocks of 25,
     whoever asks for how many. Each block is seeded by its place and goes on from the model as it
     is written. A range that begins within a block trains the block from its beginning.
@@ -126,8 +126,8 @@ class XGBoost(KeepsPast, OwnFormat, HasModelFile, Predicts):
         unknown = _unknown(tried, 2) & _unknown(tried, 3)
         if unknown:
             raise ValueError(
-                f"XGBoost does not know {', '.join(sorted(unknown))}, or does not use it beside "
-                "the others; take its names from xgboost.readthedocs.io/en/stable/parameter.html."
+                f"XGBoost does not know {', '.join(sorted(unknown))}, or does not use it with "
+                "the others; find the names from xgboost.readthedocs.io/en/stable/parameter.html."
             )
 
 

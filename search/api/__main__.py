@@ -1,4 +1,4 @@
-"""Answers for a service as a process of its own, which `search.service.Answering` starts."""
+"""Answers for a service as a separate process, which `search.service.Answering` starts."""
 
 import logging
 import signal

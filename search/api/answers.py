@@ -1,4 +1,4 @@
-"""What is asked and answered, as it travels."""
+"""Requests and answers, as they travel."""
 
 import math
 from dataclasses import asdict
@@ -28,7 +28,7 @@ def _text(value: Any, depth: int = 0) -> Any:
         raise ValueError(f"lists and tables are nested more than {_DEEPEST} deep")
     if isinstance(value, str):
         if "\0" in value or (not value.isascii() and any(0xD800 <= ord(c) < 0xE000 for c in value)):
-            raise ValueError("a text holds what is no character")
+            raise ValueError("a text holds something that is not a character")
     elif isinstance(value, dict):
         for name, part in value.items():
             _text(name)
@@ -56,9 +56,9 @@ class SweepIn(Strict):
         None, description="Name of a shipped grid, or a table as a grid file has it."
     )
     toml: Annotated[str | None, BeforeValidator(_checked)] = Field(
-        None, description="The text of a grid file, in place of grid."
+        None, description="The text of a grid file, instead of grid."
     )
-    name: str | None = Field(None, pattern=NAME, description="What it is called (the grid's name).")
+    name: str | None = Field(None, pattern=NAME, description="Its name (default: the grid's).")
     dataset: Annotated[str | None, BeforeValidator(_checked)] = Field(
         None, max_length=1000, description="Name, path or upload; comes before the grid's own."
     )
@@ -71,7 +71,7 @@ class SweepIn(Strict):
         None, max_length=200, description="The metric by which trials are compared."
     )
     metrics: Annotated[tuple[str, ...] | None, BeforeValidator(_checked)] = Field(
-        None, max_length=20, description="What is kept of each trial beside cost and accuracy."
+        None, max_length=20, description="Recorded for each trial besides cost and accuracy."
     )
     products: Literal["auto", "numpy", "onednn", "fixed"] | None = Field(
         None, description="How the softmax trainer multiplies."
@@ -93,9 +93,7 @@ class SweepIn(Strict):
         None, allow_inf_nan=False,
         description="Value of the objective with which the best trial is good enough.",
     )  # fmt: skip
-    patience: int | None = Field(
-        None, ge=1, description="Trials in a row that are no better than the best one."
-    )
+    patience: int | None = Field(None, ge=1, description="Trials in a row without a better one.")
     queue: str = Field("all", pattern=NAME)
     priority: Priority = 0
 
@@ -106,13 +104,13 @@ class SweepIn(Strict):
 
 
 class CloneIn(Strict):
-    """What of a sweep shall be another in its copy."""
+    """What to change in the copy of a sweep."""
 
     space: Annotated[dict[str, Any] | None, BeforeValidator(_checked)] = Field(
-        None, description="Hyperparameters with other values; those not named stay."
+        None, description="Hyperparameters with new values; the others stay."
     )
     settings: Annotated[dict[str, Any] | None, BeforeValidator(_checked)] = Field(
-        None, description="Other keys of the grid file that change."
+        None, description="Other keys of the grid file to change."
     )
     name: str | None = Field(None, pattern=NAME)
     queue: str | None = Field(None, pattern=NAME)
@@ -120,12 +118,12 @@ class CloneIn(Strict):
 
 
 class SweepPatch(Strict):
-    """What shall be another with a sweep; what is left out stays."""
+    """Changes to a sweep; fields left out stay as they are."""
 
     wanted: Literal["run", "pause", "stop", "cancel"] | None = Field(
         None,
-        description="pause keeps all and can go on; stop ends it with the best of what is in the "
-        "log as its model; cancel ends at once, and what was logged stays too.",
+        description="pause keeps everything and can be continued; stop ends it with the best "
+        "trial of the log as its model; cancel ends it at once, and what was logged stays.",
     )
     priority: Priority | None = None
     queue: str | None = Field(None, pattern=NAME)
@@ -146,7 +144,7 @@ class Best(BaseModel):
     cost: float | None
     params: dict[str, Any]
     objective: str | None = Field(
-        None, description="By what it is the best, where that is not the cost."
+        None, description="The value that makes it the best, if that is not the cost."
     )
     value: float | None = Field(None, description="The value of that.")
 
@@ -177,7 +175,7 @@ class SweepOut(BaseModel):
 
     @classmethod
     def of(cls, seen: Seen) -> "SweepOut":
-        """Return what is told of a sweep."""
+        """Return the answer for a sweep."""
         row, progress = seen.row, seen.progress
         best = progress.best
         if best and not math.isfinite(best["cost"]):
@@ -194,13 +192,13 @@ class SweepOut(BaseModel):
 
 
 class SweepNews(SweepOut):
-    """A sweep with its newest links: what is told of it while it goes on."""
+    """A sweep with its newest links: its state while it goes on."""
 
     links: list[dict[str, Any]]
 
     @classmethod
     def of(cls, seen: Seen) -> "SweepNews":
-        """Return what is told of a sweep."""
+        """Return the answer for a sweep."""
         links = [vars(link) for link in list(seen.progress.newest)]
         return cls(**SweepOut.of(seen).model_dump(), links=links)
 
@@ -220,11 +218,11 @@ class SweepList(BaseModel):
     """Some sweeps, the newest first."""
 
     sweeps: list[SweepOut]
-    before: int | None = Field(description="What to ask for the next page with.")
+    before: int | None = Field(description="Cursor of the next page.")
 
 
 class Plan(BaseModel):
-    """What a sweep would do."""
+    """The plan of a sweep."""
 
     total: int
     dataset: dict[str, Any]
@@ -238,7 +236,7 @@ class QueueOut(BaseModel):
 
     name: str
     cores: float = Field(description="Cores that are its own while it has links to run.")
-    most: float | None = Field(description="Cores that it has at a time at most.")
+    most: float | None = Field(description="Most cores that it has at a time.")
     used: float = Field(description="Cores that its links have now.")
 
 
@@ -258,7 +256,7 @@ class PersonOut(BaseModel):
 
 
 class PersonIn(Strict):
-    """What changes of somebody."""
+    """Changes to a person."""
 
     # A smaller one would make a use by weight infinite, and with it that of who comes next.
     weight: float = Field(ge=1e-6, le=1e6)
@@ -276,7 +274,7 @@ class EventOut(BaseModel):
 
     @classmethod
     def of(cls, event: Event) -> "EventOut":
-        """Return what is told of an event."""
+        """Return the answer for an event."""
         return cls(**{**asdict(event), "at": _time(event.at)})
 
 
@@ -284,14 +282,14 @@ Kind = Literal["submitted", "changed", "state", "done", "failed", "cancelled", "
 
 
 class HookIn(Strict):
-    """An address that shall be told of the events of one's own sweeps."""
+    """An address to which the events of your own sweeps are sent."""
 
     url: Annotated[str, BeforeValidator(_checked)] = Field(max_length=1000)
     kinds: list[Kind] = Field(["done", "failed", "cancelled"], min_length=1, max_length=20)
 
 
 class HookOut(BaseModel):
-    """An address that is told of events."""
+    """An address that gets events."""
 
     id: int
     person: str
@@ -301,7 +299,7 @@ class HookOut(BaseModel):
 
     @classmethod
     def of(cls, hook: Hook) -> "HookOut":
-        """Return what is told of a hook."""
+        """Return the answer for a hook."""
         return cls(
             id=hook.id, person=hook.person, url=hook.url, kinds=list(hook.kinds),
             created_at=_time(hook.created_at),
@@ -311,7 +309,7 @@ class HookOut(BaseModel):
 class HookMade(HookOut):
     """A hook with its secret."""
 
-    secret: str = Field(description="With which what is sent is signed; shown this once.")
+    secret: str = Field(description="Secret that signs messages; shown only this once.")
 
 
 class DeliveryOut(BaseModel):
@@ -320,12 +318,12 @@ class DeliveryOut(BaseModel):
     id: str = Field(description="The same for every attempt.")
     kind: str
     attempts: int
-    next_attempt_at: str | None = Field(description="Null where it has arrived or was given up.")
+    next_attempt_at: str | None = Field(description="Null if it has arrived or was given up.")
     outcome: str = Field(description="How the last attempt has ended.")
 
     @classmethod
     def of(cls, delivery: Delivery) -> "DeliveryOut":
-        """Return what is told of a delivery."""
+        """Return the answer for a delivery."""
         return cls(
             id=delivery.id, kind=delivery.kind, attempts=delivery.attempts,
             next_attempt_at=time_text(delivery.due_at), outcome=delivery.outcome,
@@ -337,9 +335,9 @@ class TrialPage(BaseModel):
 
     columns: list[str]
     rows: list[list[Any]]
-    after: str | None = Field(description="What to ask for the next page with.")
+    after: str | None = Field(description="Cursor of the next page.")
     total: int = Field(description="Trials that have a row.")
-    within: int = Field(description="Those of them that lie in the ranges that were asked for.")
+    within: int = Field(description="Trials in the requested ranges.")
 
 
 def _time(seconds: float) -> str:

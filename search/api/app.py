@@ -37,7 +37,7 @@ from search.service import Desk
 
 _DESCRIPTION = """\
 Sweeps over the hyperparameters of classifiers, for many people on one cluster. Every route needs a
-bearer token. What is wrong with a request is told as RFC 9457 has it.
+bearer token. Errors are reported as RFC 9457 problems.
 """
 
 _UPLOADS = "/v1/datasets/"
@@ -51,7 +51,7 @@ MOST_STREAMS = 500
 """Streams of events that are open at a time."""
 
 MOST_STREAMS_OF_ONE = 50
-"""Those of one token, which may be that of many tabs."""
+"""Streams of one token that are open at a time; many tabs may share a token."""
 
 _IDLE_SECONDS = 60
 
@@ -130,11 +130,11 @@ def make_app(desk: Desk, rates: Rates | None = None, allowance: Allowance | None
     Parameters
     ----------
     desk : Desk
-        Of a service that is started and stopped by whoever makes the app.
+        The desk of a service that the caller starts and stops.
     rates : Rates, optional
-        How often somebody may ask.
+        How often a token may send requests.
     allowance : Allowance, optional
-        Of the processors, where the process does nothing but answer.
+        The allowance of processor time, if the process does nothing but answer.
     """
     rates = rates or Rates(PER_SECOND, BURST, time.monotonic)
     # Around the routes, and not in them: what is kept or refused costs a fraction so.

@@ -33,12 +33,12 @@ class Part:
     Attributes
     ----------
     sweep : str or None
-        Which sweep it is of.
+        The sweep that it is about.
     number : int
-        That of an event; 0 for progress, of which a newer one replaces an older.
+        The number of an event; 0 for progress, where a newer message replaces an older one.
     text : bytes
     version : int
-        That of progress.
+        The version of the progress.
     """
 
     sweep: str | None
@@ -98,7 +98,7 @@ class Broadcast:
     most : int
         Streams that are open at a time.
     most_of_one : int
-        Those of one token.
+        Streams of one token that are open at a time.
     """
 
     def __init__(self, desk: Desk, most: int, most_of_one: int) -> None:
@@ -132,7 +132,7 @@ class Broadcast:
         Parameters
         ----------
         sweep : str or None
-            Of which sweep; of all where it is None.
+            The sweep; None for all.
         last : int
             The last event that the reader has seen; one that there has not been yet is of another
             ledger, and nothing was missed then.
@@ -149,12 +149,12 @@ class Broadcast:
     async def follow(
         self, sweep: str | None, past: Past | None, token: int
     ) -> AsyncIterator[bytes]:
-        """Yield what happens, until the token opens nothing any more or the reader falls behind.
+        """Yield what happens, until the token ends or the reader falls behind.
 
         Parameters
         ----------
         sweep : str or None
-            Of which sweep; of all where it is None.
+            The sweep; None for all.
         past : Past or None
             What the reader has missed; None where it wants what happens from now on. Where that is
             not all, the stream ends behind it.

@@ -1,4 +1,4 @@
-"""Who asks, for the routes: the caller whom the door has let in, and what it may."""
+"""The caller of a route: whom the door has let in, and what they may do."""
 
 from typing import Annotated
 

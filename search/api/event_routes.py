@@ -1,4 +1,4 @@
-"""What happens, as it happens: a stream of events."""
+"""A live stream of events."""
 
 from typing import Annotated
 
@@ -20,10 +20,15 @@ def past(
     after: Annotated[Count, Query()] = 0,
     sweep: Annotated[str | None, Query(pattern=SWEEP_ID)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    *,
+    newest: Annotated[bool, Query(description="The newest, in place of those after.")] = False,
+    before: Annotated[Count | None, Query(description="With newest: those before it.")] = None,
 ) -> list[EventOut]:
-    """Return events after one, the oldest first."""
+    """Return events after one, the oldest first; with `newest` the newest, and the newest first."""
     del caller
-    return [EventOut.of(event) for event in desk.ledger.events.after(after, sweep, limit)]
+    events = desk.ledger.events
+    found = events.before(before, sweep, limit) if newest else events.after(after, sweep, limit)
+    return [EventOut.of(event) for event in found]
 
 
 @router.get(

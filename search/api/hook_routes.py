@@ -1,4 +1,4 @@
-"""Addresses that are told of what happens."""
+"""Addresses that get events."""
 
 from typing import Annotated
 
@@ -25,14 +25,14 @@ def _hook(desk: Desk, caller: Caller, number: int) -> Hook:
 
 @router.get("/hooks")
 def hooks(desk: TheDesk, caller: Submitter) -> list[HookOut]:
-    """Return one's own hooks; an administrator sees everybody's."""
+    """Return your own hooks; an administrator sees everybody's."""
     person = None if caller.may(ADMIN) else caller.person
     return [HookOut.of(hook) for hook in desk.ledger.hooks.all(person)]
 
 
 @router.post("/hooks", status_code=201)
 def add(hook: HookIn, desk: TheDesk, caller: Submitter) -> HookMade:
-    """Have an address told of the events of one's own sweeps; the secret is shown this once."""
+    """Send the events of your own sweeps to an address; the secret is shown only this once."""
     made = desk.hooks.add(caller, hook.url, hook.kinds)
     return HookMade(**HookOut.of(made).model_dump(), secret=made.secret)
 

@@ -19,9 +19,9 @@ Name = Annotated[str, Path(pattern=NAME)]
 
 @router.get("/me")
 def me(desk: TheDesk, caller: Viewer) -> dict[str, Any]:
-    """Return who the token belongs to, what there is to share, and the number of the newest event.
+    """Return the owner of the token, the queues to share, and the number of the newest event.
 
-    Who looks now and follows the events after that one misses none.
+    A reader who follows the events after that number misses none.
     """
     return {
         "person": caller.person, "role": caller.role, "cores": desk.board.cores,

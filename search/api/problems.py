@@ -1,4 +1,4 @@
-"""What is wrong with a request, as RFC 9457 has it, with the same messages as the command line."""
+"""Problems with requests, as RFC 9457 has them, with the same messages as the command line."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ class Problem(BaseModel):
     type: str = Field("about:blank", description="Nothing more than the status says.")
     title: str = Field(description="The status in words.")
     status: int
-    detail: str = Field(description="What is wrong, the rule, and the way out.")
+    detail: str = Field(description="The error, the rule, and what to do.")
 
 
 _DESCRIBED = "All paths are described by /v1/openapi.json."
@@ -83,7 +83,7 @@ class UnknownSweepError(Exception):
 
 
 class ConflictError(Exception):
-    """What is asked cannot be any more; the message is for the user."""
+    """The request is no longer possible; the message is for the user."""
 
 
 def _status_of(error: Exception) -> int:
@@ -99,7 +99,7 @@ def _status_of(error: Exception) -> int:
 
 def _told(error: Mapping[str, Any]) -> str:
     if error["type"] == "json_invalid":
-        return f"The body is no JSON: {error['ctx']['error']} at character {error['loc'][-1]}."
+        return f"The body is not JSON: {error['ctx']['error']} at character {error['loc'][-1]}."
     where = ".".join(str(part) for part in error["loc"] if part not in {"body", "query", "path"})
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message

@@ -1,7 +1,7 @@
 """Submit sweeps, look at them, change and delete them."""
 
 import pathlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
@@ -93,10 +93,14 @@ def page(
     before: Annotated[Count | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     mine: Annotated[bool, Query(description="Only those of the token's person.")] = False,
+    state: Annotated[
+        Literal["live", "ended"] | None,
+        Query(description="Only those that have not ended, or only those that have."),
+    ] = None,
 ) -> SweepList:
-    """Return sweeps, the newest first."""
+    """Return sweeps, the newest first; with `state=ended` the last that has ended first."""
     person = caller.person if mine else None
-    rows = desk.ledger.sweeps.page(before, limit + 1, person)
+    rows = desk.ledger.sweeps.page(before, limit + 1, person, state)
     shown = rows[:limit]
     more = shown[-1].place if len(rows) > limit else None
     return SweepList(sweeps=[SweepOut.of(desk.see(row)) for row in shown], before=more)
@@ -119,14 +123,14 @@ def get(sweep: SweepId, desk: TheDesk, caller: Viewer) -> SweepDetail:
 
 @router.get("/sweeps/{sweep}/status")
 def status(sweep: SweepId, desk: TheDesk, caller: Viewer) -> Status:
-    """Return how a sweep stands, as ``packsweep status --json`` has it."""
+    """Return the state of a sweep, as ``packsweep status --json`` prints it."""
     del caller
     return sweep_status(desk.see(row_of(desk, sweep)), desk.tables)
 
 
 @router.patch("/sweeps/{sweep}")
 def change(sweep: SweepId, patch: SweepPatch, desk: TheDesk, caller: Submitter) -> SweepOut:
-    """Want something else of a sweep, or move it."""
+    """Change a sweep's requested state, priority, queue or name."""
     asked = patch.model_dump(exclude_none=True)
     return SweepOut.of(desk.see(_changed(desk, caller, sweep, asked)))
 
@@ -142,7 +146,7 @@ def _changed(desk: Desk, caller: Caller, sweep: str, asked: dict[str, Any]) -> S
 
 @router.post("/sweeps/change")
 def change_many(many: ManyIn, desk: TheDesk, caller: Submitter) -> SweepList:
-    """Want the same of several sweeps: of all, or of none where one cannot."""
+    """Change several sweeps at once: all of them, or none if one cannot be changed."""
     with desk.ledger.transaction():
         rows = [_changed(desk, caller, sweep, {"wanted": many.wanted}) for sweep in many.ids]
     return SweepList(sweeps=[SweepOut.of(desk.see(row)) for row in rows], before=None)

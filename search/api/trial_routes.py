@@ -65,7 +65,7 @@ def trials(
     after: Annotated[str | None, Query(max_length=2000)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     columns: Annotated[
-        str, Query(max_length=5000, description="Names with commas; all where left out.")
+        str, Query(max_length=5000, description="Names separated by commas; by default all.")
     ] = "",
     ranges: Ranges = "",
 ) -> TrialPage:
@@ -100,9 +100,9 @@ def _cursor(text: str | None) -> list[Any] | None:
     try:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{text!r} is no cursor; take it from the page before.") from error
+        raise ConfigError(f"{text!r} is not a cursor; take it from the page before.") from error
     if not isinstance(found, list):
-        raise ConfigError(f"{text!r} is no cursor; take it from the page before.")
+        raise ConfigError(f"{text!r} is not a cursor; take it from the page before.")
     return found
 
 
@@ -157,7 +157,7 @@ def _ranges(text: str) -> dict[str, tuple[int, int]]:
         name, _, bounds = part.rpartition(":")
         first, _, last = bounds.partition("-")
         if not (name and first.isdecimal() and last.isdecimal() and len(bounds) < 20):
-            raise ConfigError(f"{part!r} is no range of bins, such as alpha:0-3.")
+            raise ConfigError(f"{part!r} is not a range of bins, such as alpha:0-3.")
         found[name] = int(first), int(last)
     return found
 

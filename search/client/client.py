@@ -24,7 +24,7 @@ _ATTEMPTS = 5
 # Before the second attempt; twice as long before each other one.
 _PAUSE_SECONDS = 0.2
 
-# What another attempt may mend.
+# What another attempt may fix.
 _AGAIN = frozenset({429, 502, 503, 504})
 
 _CHUNK = 2**20
@@ -40,7 +40,7 @@ class ServiceError(PacksweepError):
     ----------
     message : str
     status : int
-        That of the answer; 0 where there was none.
+        The status of the answer; 0 if there was none.
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -83,7 +83,7 @@ class Client:
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigError(
-                f"{url!r} is no address of a service; give one such as http://127.0.0.1:8741."
+                f"{url!r} is not an address of a service; give one such as http://127.0.0.1:8741."
             )
         self.url = url.rstrip("/")
         # The sweep that was looked at last: its path, what tells one state from another, its JSON.
@@ -110,11 +110,11 @@ class Client:
 
     @property
     def hooks(self) -> Hooks:
-        """Addresses that are told of events."""
+        """Addresses that get events."""
         return Hooks(self)
 
     def me(self) -> dict[str, Any]:
-        """Return who the token belongs to."""
+        """Return the owner of the token."""
         return self._json("GET", "me")
 
     def submit(
@@ -134,7 +134,7 @@ class Client:
         toml : str, optional
             The text of a grid file, in place of `grid`.
         key : str, optional
-            What makes it one sweep, however often it is submitted; made up where it is left out.
+            Key that makes it one sweep, however often it is submitted; by default a new one.
         **settings
             ``name``, ``dataset``, ``trainer``, ``seed``, ``seeds``, ``sampler``, ``trials``,
             ``objective``, ``metrics``, ``products``, ``pruner``, ``target``, ``weights``,
@@ -192,7 +192,10 @@ class Client:
                 return
 
     def change(self, sweep: str, **changes: Any) -> dict[str, Any]:
-        """Want something else of a sweep: ``wanted``, ``priority``, ``queue``, ``name``."""
+        """Change a sweep's requested state, priority, queue or name.
+
+        The keys are ``wanted``, ``priority``, ``queue`` and ``name``.
+        """
         return self._json("PATCH", f"sweeps/{sweep}", json=changes)
 
     def clone(self, sweep: str, *, key: str | None = None, **changes: Any) -> dict[str, Any]:
@@ -259,7 +262,7 @@ class Client:
         Parameters
         ----------
         sweep : str, optional
-            Of which sweep; of all where it is left out.
+            The sweep; by default all.
         after : int, optional
             The number of an event: those after it come first.
         """
@@ -356,7 +359,7 @@ def _encoded(options: dict[str, Any]) -> dict[str, Any]:
         content = json.dumps(options["json"], separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(
-            f"What is to be sent is no JSON: {error}. Send texts, numbers, lists and tables."
+            f"The request is not JSON: {error}. Send texts, numbers, lists and tables."
         ) from error
     others = {name: option for name, option in options.items() if name != "json"}
     headers = {**(options.get("headers") or {}), "Content-Type": "application/json"}
@@ -371,7 +374,7 @@ def _read(content: bytes, url: str) -> Any:
 
 
 def client_of(url: str) -> Client:
-    """Return the client of a command, whose token stands in the environment.
+    """Return the client of a command, whose token is in the environment.
 
     Raises
     ------

@@ -231,7 +231,7 @@ def fetched(url: str, sweep: str) -> Iterator[Path]:
     Raises
     ------
     ServiceError
-        If there is no such sweep, or what comes is no run.
+        If there is no such sweep, or what comes is not a run.
     """
     with TemporaryDirectory(prefix="packsweep-") as target:
         with closing(client_of(url)) as client:
@@ -240,5 +240,5 @@ def fetched(url: str, sweep: str) -> Iterator[Path]:
             with open_tar(fileobj=BytesIO(archive)) as tar:
                 tar.extractall(target, filter="data")
         except (TarError, OSError) as error:
-            raise ServiceError(f"What {url} sends is no archive: {error}.") from error
+            raise ServiceError(f"The answer of {url} is not an archive: {error}.") from error
         yield next(iter(Path(target).iterdir()))

@@ -36,7 +36,7 @@ def test_hook(url: str, hook: int) -> None:
     with closing(client_of(url)) as client:
         outcome = client.hooks.test(hook)["outcome"]
     if not outcome.startswith("answered 2"):
-        raise ServiceError(f"The hook {hook} was not told: {outcome}.")
+        raise ServiceError(f"Hook {hook} did not get the event: {outcome}.")
     show(console(sys.stdout), f"The hook {hook} {outcome}.")
 
 
@@ -44,7 +44,7 @@ def remove_hook(url: str, hook: int) -> None:
     """Remove a hook."""
     with closing(client_of(url)) as client:
         client.hooks.remove(hook)
-    show(console(sys.stdout), f"The hook {hook} is told nothing any more.")
+    show(console(sys.stdout), f"Hook {hook} is removed.")
 
 
 def deliveries(url: str, hook: int) -> None:

@@ -1,13 +1,13 @@
-"""A service's hooks: addresses that are told of the events of one's own sweeps."""
+"""A service's hooks: addresses that get the events of your own sweeps."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 Told = list[dict[str, Any]]
-"""What is listed."""
+"""A list of answers."""
 
 KINDS = ("submitted", "changed", "state", "done", "failed", "cancelled", "deleted")
-"""What an address can be told of."""
+"""The kinds of events that an address can get."""
 
 
 class Asking(Protocol):
@@ -18,7 +18,7 @@ class Asking(Protocol):
 
 
 class Hooks:
-    """The hooks of whoever the token of a client belongs to; an administrator has everybody's.
+    """The hooks of the client's user; an administrator has everybody's.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ class RangeTable(Strict):
             return "step must be a finite number greater than 0; give such a one, or leave it out"
         if not math.isfinite(self.high + self.step):
             return "high and step must have a finite sum; give a lower high, or a smaller step"
-        # Of the decimals as they were written: 0.3 is three steps of 0.1, not a rounding less.
+        # By the decimals as they were written: 0.3 is three steps of 0.1, not a rounding less.
         # Only high may be too large by a rounding; too small, it would lose a whole step.
         low, high, step = (Fraction(str(x)) for x in (self.low, self.high, self.step))
         steps, rest = divmod(high - low, step)

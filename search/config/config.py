@@ -60,7 +60,7 @@ class SweepConfig(GridFile):
     objective : str
         The metric by which trials are compared; see `search.config.objective`.
     metrics : tuple of str
-        What the log keeps of each trial beside cost and accuracy.
+        Metrics in the log besides cost and accuracy.
     products : str
         ``numpy``, ``onednn`` or ``fixed``: how the softmax trainer multiplies; ``auto`` becomes
         one of them before anything is trained.
@@ -69,13 +69,13 @@ class SweepConfig(GridFile):
     pruner : PrunerSettings
         The pruner that stops trials early.
     trainer : TrainerSettings
-        What trains, and what of it the plan and the log must know.
+        The trainer, and what the plan and the log must know about it.
     resources : ResourceSettings
         What a machine keeps free for each training, of another trainer than the softmax trainer.
     reading : ReadingSettings
-        What the file of the data set does not say itself.
+        Information that the data set's file does not contain.
     reference : Reference or None
-        What was reported elsewhere for the same sweep.
+        A result reported elsewhere for the same sweep.
     """
 
     name: str = Field(
@@ -103,7 +103,7 @@ class SweepConfig(GridFile):
 
     @property
     def asked_metrics(self) -> tuple[str, ...]:
-        """What is computed beside cost and accuracy, but for what a trainer returns of itself."""
+        """Metrics computed besides cost and accuracy, except those returned by a trainer itself."""
         return asked(self.metrics, self.objective)
 
     @property
@@ -263,7 +263,7 @@ def validated(model: type[_Model], data: object, source: str) -> _Model:
     Parameters
     ----------
     model : type
-        What they are.
+        The type of the settings.
     data : object
         The table that holds them.
     source : str

@@ -143,7 +143,7 @@ class FreeTable(RootModel[dict[str, Annotated[Any, PlainValidator(_axis)]]]):
     def _has_epochs(self) -> "FreeTable":
         for name in self.root:
             if not _NAME.fullmatch(name):
-                raise broken(f"{name!r} is no name; use up to 100 of A-Z, a-z, 0-9 and '_'")
+                raise broken(f"{name!r} is not a name; use up to 100 of A-Z, a-z, 0-9 and '_'")
             if name in RESERVED or name.startswith("val_"):
                 raise broken(f"{name} is a column of the log already; give it another name")
         if EPOCHS not in self.root:

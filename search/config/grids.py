@@ -126,7 +126,7 @@ def _locate(name_or_path: str) -> Path:
         return _shipped() / f"{name_or_path}.toml"
     raise ConfigError(
         f"There is no grid {show(name_or_path)}.{closest(name_or_path, grids)} Known grids: "
-        f"{', '.join(grids) or 'none'}. A file of your own needs its path, such as ./my.toml."
+        f"{', '.join(grids) or 'none'}. Your own file needs its path, such as ./my.toml."
     )
 
 

@@ -1,4 +1,4 @@
-"""What people call the hyperparameters."""
+"""The hyperparameters' names for people."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What people call a hyperparameter.
+    """Return a hyperparameter's name for people.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ class Objective:
     greater : bool
         Whether the greater value is the better one.
     title : str
-        What people call it.
+        Its name for people.
     own : bool
         Whether it is a metric that the trainer returns of itself.
     """
@@ -46,12 +46,12 @@ class Objective:
 
     @property
     def worst(self) -> float:
-        """What a trial that has diverged is reported with."""
+        """The value reported for a diverged trial."""
         return float("-inf") if self.greater else float("inf")
 
 
 BY_COST = Objective()
-"""What trials are compared by unless a grid says otherwise."""
+"""The metric that compares trials by default."""
 
 
 def objective_of(text: str) -> Objective | None:

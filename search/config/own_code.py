@@ -1,9 +1,9 @@
-"""Whose code a name in the settings imports: the user's own, or what comes with this program."""
+"""Whether a name in the settings imports the user's own code, or code of this program."""
 
 from model.trainers import KNOWN, WITH_ESTIMATOR
 
 _OPTUNA = ("optuna.samplers.", "optuna.pruners.")
-"""What the import paths of Optuna's own samplers and pruners begin with."""
+"""The beginnings of the import paths of Optuna's own samplers and pruners."""
 
 
 def is_own_trainer(name: str) -> bool:

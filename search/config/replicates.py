@@ -1,7 +1,7 @@
 """Trainings of one trial that differ in their shuffles, or in the rows that score them.
 
 A trial of a run with seeds and folds is trained once for each pair of them. Such a training is
-a replicate. Replicate r of trial t is planned, trained and resumed like a trial of its own, with
+a replicate. Replicate r of trial t is planned, trained and resumed like a separate trial, with
 the number t + r * total; of the packs, each has one replicate. What a trial's row says is made of
 all its replicates; see `search.record.ReplicateBooks`.
 """
@@ -18,7 +18,7 @@ class Replicate:
     Attributes
     ----------
     seed : int
-        Of the shuffles.
+        The seed of the shuffles.
     fold : int or None
         The part of the training rows that scores it; None without folds.
     """

@@ -133,7 +133,7 @@ class SamplerSettings(_Method):
     options: _Options = Field(
         default_factory=dict,
         description="a table of finite numbers, text, true or false, lists and tables, "
-        "such as {multivariate = true}; a seed stands beside it, as sampler.seed",
+        "such as {multivariate = true}; a seed is given beside it, as sampler.seed",
     )
 
 
@@ -230,7 +230,7 @@ class ReadingSettings(Strict):
     )
     missing: Literal["refuse", "mean"] = Field(
         default="refuse",
-        description='"refuse" or "mean": what is done where a table lacks a value',
+        description='"refuse" or "mean": what to do with a missing value in a table',
     )
     keys: _Keys = Field(
         default_factory=dict,
@@ -254,7 +254,7 @@ SOFTMAX = "softmax"
 class TrainerSettings(Strict):
     """The trainer, and what of it the plan, the log and a later command must know.
 
-    A grid file names it. The rest is found when it is imported, and stands in the manifest.
+    A grid file names it. The rest is found when it is imported, and is in the manifest.
 
     Attributes
     ----------

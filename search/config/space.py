@@ -172,7 +172,7 @@ class SearchSpace:
         Parameters
         ----------
         number : int
-            From 0 to ``len(self) - 1``. A negative one is no trial number.
+            From 0 to ``len(self) - 1``. A negative one is not a trial number.
 
         Returns
         -------

@@ -11,7 +11,7 @@ LARGEST = 4 << 20
 # setting lies as deep as this.
 _DEEPEST = 32
 
-# What may hold dots and is no key. One that does not end goes on to where it would have to: then
+# What may hold dots and is not a key. One that does not end goes on to where it would have to: then
 # each character is looked at once.
 _STRING_OR_COMMENT = re.compile(
     r'"""(?:\\.|[^"\\]|"(?!""))*+(?:"""|\\?\Z)'
@@ -34,16 +34,16 @@ def parse(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is no TOML, or too long, nested too deep or with too long a number; what it says
+        If it is not TOML, or too long, nested too deep or with too long a number; what it says
         follows the name of the text.
     """
     if len(text) > LARGEST:
         raise ValueError(
             f"is too long: it has {len(text):,} characters, and up to {LARGEST:,} are read. Give "
-            "ranges and a sampler in place of long lists, or make several grids of it"
+            "ranges and a sampler instead of long lists, or make several grids of it"
         )
     if _DEEP_KEY.search(_STRING_OR_COMMENT.sub(_stand_in, text)):
-        raise ValueError(f"has a key of more than {_DEEPEST} dots, and no setting lies so deep")
+        raise ValueError(f"has a key of more than {_DEEPEST} dots, and no setting is that deep")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

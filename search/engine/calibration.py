@@ -128,7 +128,7 @@ def _read(path: Path, batch_sizes: Sequence[int]) -> SpeedModel | None:
 def _line(values: Any) -> Line:
     fixed, column = map(float, values)
     if not (0 <= fixed < math.inf and 0 <= column < math.inf and fixed + column > 0):
-        raise ValueError(f"{values} are no times")
+        raise ValueError(f"{values} are not times")
     return fixed, column
 
 

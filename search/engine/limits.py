@@ -9,7 +9,7 @@ from search.text import duration
 
 @dataclass(frozen=True)
 class Limits:
-    """What ends a sweep early; each alone is enough.
+    """The limits that end a sweep early; each is enough.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The optimum of each alpha: found once, and kept in a file of its own."""
+"""The optimum of each alpha: found once, and kept in its own file."""
 
 import logging
 from collections.abc import Callable, Sequence

@@ -168,7 +168,7 @@ class Orchestrator:
             self._record(link, result, lost.node or "")
             return
         check_attempts(f"'{link.name}'", link.attempt, lost, _WAY_OUT)
-        # Of each pack one link is under way at a time.
+        # Each pack has one link under way at a time.
         self._avoid[link.pack.index] = with_node(self._avoid.get(link.pack.index, ()), lost)
         self._waiting.lost(link)
         self.observer.lost(link, lost.reason)

@@ -1,4 +1,4 @@
-"""What the engine asks of others: who is told, what is trained next, who prunes, who proposes."""
+"""The engine's protocols: observers, sources of work, pruners and proposers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Column = tuple[int, int]
 
 
 class Observer(Protocol):
-    """Is told how a sweep goes.
+    """Observes a sweep.
 
     The orchestrator calls it, in one thread. No method may raise: a display is never a reason to
     stop.
@@ -88,7 +88,7 @@ class EndedTrial:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a pruner has decided at a rung.
+    """A pruner's decision at a rung.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Pruning(Protocol):
     """Decides which columns of one wave go on; see `search.tuning.pruning.PruningStudy`.
 
     A `Wave` calls it, once for each rung in their order. It must decide alike whenever it is asked
-    alike: a wave that is taken up again asks anew about the rungs that it has passed.
+    alike: a wave that is taken up again asks again about the rungs that it has passed.
     """
 
     def decide(
@@ -134,9 +134,9 @@ class Pruning(Protocol):
 
 
 class Asker(Protocol):
-    """Proposes trials and is told how they ended; see `search.tuning.tuner.Tuner`.
+    """Proposes trials and learns how they ended; see `search.tuning.tuner.Tuner`.
 
-    A `SampledSearch` calls it. `ask` runs in a thread of its own, and meanwhile nothing but `stop`
+    A `SampledSearch` calls it. `ask` runs in its own thread, and meanwhile nothing but `stop`
     is called. What it proposes depends on what it was told before, and on nothing else.
     """
 

@@ -1,4 +1,4 @@
-"""The final trainings of a run: the winner on all training images, once with each seed."""
+"""The final trainings of a run: the winner on all training rows, once with each seed."""
 
 import logging
 import math
@@ -39,13 +39,13 @@ def refit(
     interrupted: Callable[[], bool],
     seconds: float = 0.0,
 ) -> Iterator[tuple[int, Any]]:
-    """Train the winner on training and validation images together, once with each seed.
+    """Train the winner on training and validation rows together, once with each seed.
 
     Parameters
     ----------
     training : FinalTraining
     seeds : sequence of int
-        Seeds of the shuffles. Two trainings share no mini-batch, so each is a task of its own.
+        Seeds of the shuffles. Two trainings share no mini-batch, so each is a separate task.
     executor : Executor
     interrupted : callable
     seconds : float
@@ -268,7 +268,7 @@ def model_is_whole(folder: RunFolder) -> bool:
 
 @dataclass(frozen=True)
 class Refits:
-    """Final trainings on all images that differ in their shuffles' seed alone.
+    """Final trainings on all rows that differ only in the seed of their shuffles.
 
     The figures of each stand in refits.json as soon as it is done. A command that was interrupted,
     or a later one that asks for more, trains those that are missing.
@@ -313,7 +313,7 @@ class Refits:
         ClusterError
             If one is lost again and again.
         TrainerError
-            If a trainer of one's own fails.
+            If your own trainer fails.
         StoreError
             If the model or the figures cannot be written.
         """

@@ -228,7 +228,7 @@ class SampledSearch:
         proposal.copies = {n: first for n, first in copies.items() if n not in proposal.reused}
         proposal.widths = self.widths(proposal, self.workers)
         if self._asked:
-            # The largest: a wave that was planned anew has packs beyond those of later ones.
+            # The largest: a wave that was planned again has packs beyond those of later ones.
             proposal.first_pack = max(p.first_pack + p.n_packs for p in self._asked)
         wave = self._open(proposal)
         proposal.n_packs = len(wave.plan.packs)  # those of all replicates

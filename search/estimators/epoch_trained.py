@@ -19,8 +19,8 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
     """A classifier with partial_fit, trained for a number of epochs.
 
     `MLPClassifier(max_iter=50).fit` cannot go on from 20 epochs: it stops early by a tolerance, and
-    begins its random numbers anew. This one has its epochs as a parameter, shuffles the rows in
-    each by a seed of its own, and goes on with ``warm_start`` to the bits of one training.
+    begins its random numbers again. This one has its epochs as a parameter, shuffles the rows in
+    each by its own seed, and goes on with ``warm_start`` to the bits of one training.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
         Raises
         ------
         ValueError
-            If ``epochs`` is no whole number from 1 or, with ``warm_start``, less than was trained;
-            or if the rows cannot be used.
+            If ``epochs`` is not a whole number from 1, or with ``warm_start`` less than before; or
+            if the rows cannot be used.
         """
         given: Any = self.epochs
         if not isinstance(given, int | np.integer) or isinstance(given, bool):

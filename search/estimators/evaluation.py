@@ -97,7 +97,7 @@ class Evaluation:
         keep : bool
             Whether they may be trained on in the next call, with more of the resource.
         contexts : Contexts, optional
-            Those of scikit-learn's callbacks.
+            The contexts of scikit-learn's callbacks.
 
         Raises
         ------
@@ -191,7 +191,7 @@ class Evaluation:
                 given = tuple(params[k] for k in group)
                 alone = isinstance(key, int)
                 context = contexts.handed_on((group[0] - first, split)) if alone else None
-                # What shares nothing does not go on either: it is trained anew in each rung.
+                # What shares nothing does not go on either: it is trained again in each rung.
                 goes_on = keep and not alone
                 yield Job(Unit(split, tuple(group)), rows, given, keep=goes_on, context=context)
 
@@ -235,15 +235,15 @@ class Evaluation:
         estimator, resource = self._work.estimator, self._work.resource
         name, splits = type(estimator).__name__, len(self._splits)
         if self._shares:
-            why = "what it draws by chance would not be the same if it went on"
+            why = "its random draws would differ if it continued"
         else:
             along = "no resource is named" if resource is None else f"resource={resource!r}"
-            why = f"{along}, and it is not known to go on along that"
+            why = f"{along}, and it is not known to continue along that"
         hint = ""
         if hasattr(estimator, "partial_fit"):
             hint = f" {name} has partial_fit: EpochTrained({name}(...)) with resource='epochs' can."
         each = "in each rung" if keep else f"for each of the {candidates} candidates"
-        text = f"{name} is trained anew {each} on each of the {splits} splits: {why}.{hint}"
+        text = f"{name} is trained again {each} on each of the {splits} splits: {why}.{hint}"
         # Where the user calls fit, by way of scikit-learn's wrapper of it.
         warnings.warn(text, SharesNothingWarning, stacklevel=7)
 

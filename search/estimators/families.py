@@ -1,4 +1,4 @@
-"""What is known of each family of estimators: how it trains shorter candidates within the longest.
+"""The families of estimators: how each trains shorter candidates within the longest.
 
 A table says what is known to be right of which estimator; nothing is guessed from the name of a
 parameter or of a method.
@@ -155,7 +155,7 @@ def _grow_warm(resource: str) -> Callable[..., Iterator[Fitted]]:
             # A generator as it was before the first fit has drawn from it.
             seeded = {"random_state": model.random_state, resource: rounds}
             with warnings.catch_warnings():
-                # The rows are the same; and the warm start is not the user's, who may not mend it.
+                # The rows are the same; and the warm start is not the user's, who may not fix it.
                 warnings.filterwarnings("ignore", "class_weight presets .* warm_start", UserWarning)
                 going.set_params(warm_start=True, **seeded).fit(X, y, **fit_params)
             yield going.set_params(warm_start=False), time.perf_counter() - began
@@ -191,7 +191,7 @@ def _grow_boosted(keyword: str) -> Callable[..., Iterator[Fitted]]:
 def _check_rounds(rounds: object) -> None:
     """Refuse what fit would refuse, so that a candidate is never cut to it."""
     if not isinstance(rounds, int | np.integer) or isinstance(rounds, bool) or rounds < 1:
-        raise ValueError(f"{rounds!r} is no number of rounds")
+        raise ValueError(f"{rounds!r} is not a number of rounds")
 
 
 def _cut_forest(model: Any, rounds: int) -> None:
@@ -256,7 +256,7 @@ _LIGHTGBM_HARMLESS = frozenset((
 
 
 def _xgboost_grows(model: Any) -> bool:
-    """Whether no random numbers are drawn: a training that goes on begins them anew."""
+    """Whether no random numbers are drawn: a training that goes on begins them again."""
     drawn = ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode")
     return all(getattr(model, name) in (None, 1) for name in drawn)
 

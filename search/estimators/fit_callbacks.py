@@ -80,7 +80,7 @@ class FitCallbacks:
         told = hasattr(self._search, "_skl_callbacks")
         if parent is None or not (told or hasattr(self._search.estimator, "_skl_callbacks")):
             return Contexts()
-        # Of a wave after the first one, the places go on.
+        # In later waves the places continue.
         begun = len(parent._children_map)
         made = {
             (k, split): parent.subcontext(

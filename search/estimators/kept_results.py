@@ -68,7 +68,7 @@ class KeptResults:
 
     def __init__(self, folder: Path, run: str) -> None:
         self._folder, self._run = folder, run
-        # Of the params of each candidate, by its number.
+        # Digests of the params of each candidate, by its number.
         self._digests: dict[int, str] = {}
 
     @classmethod
@@ -153,7 +153,7 @@ class KeptResults:
         path, content = self._path(unit, params, "fitted"), BytesIO()
         try:
             joblib.dump(fitted, content)
-        except Exception:  # they are trained anew by a search that goes on
+        except Exception:  # they are trained again by a search that goes on
             return
         seal = Seal(self._run, path.name)
         write_whole(path, seal.close(content.getvalue() + seal.blank.encode()))
@@ -211,6 +211,6 @@ def _check_own(folder: Path) -> None:
     others = [name for name in found if not name.startswith(".")]
     if others and _ABOUT not in found:
         raise ValueError(
-            f"{folder} holds {listed(others, 3)}, which are no results of a search. Give a folder "
+            f"{folder} holds {listed(others, 3)}, which are not results of a search. Give a folder "
             "that is new or empty."
         )

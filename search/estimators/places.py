@@ -33,7 +33,7 @@ def place_of(  # noqa: PLR0913 - what the search was given, by name
         As the search has checked it. None for joblib, in this process unless `n_jobs` says
         otherwise.
     address : str or None
-        Of a Ray cluster; left out, RAY_ADDRESS, or one is started here.
+        The address of a Ray cluster; by default RAY_ADDRESS, or a cluster started here.
     n_jobs : int or None
         Trainings at the same time; None with Ray, or -1, for as many as there is room for.
     pre_dispatch : int or str
@@ -82,7 +82,7 @@ def _opened(executor: str, address: str | None, n_jobs: int | None) -> "Executor
 
 @dataclass(frozen=True)
 class _Raised:
-    """An exception of the estimator or the scorer, which is no trouble of the machine.
+    """An exception of the estimator or the scorer, which is not trouble of the machine.
 
     Attributes
     ----------

@@ -61,7 +61,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         Parameter along which training is shared: ``n_estimators`` of forests, gradient boosting,
         XGBoost and LightGBM; ``max_iter`` of the histogram ensembles; ``epochs`` of
         `SoftmaxClassifier` and `EpochTrained`; of a pipeline that of its last step, as
-        ``model__epochs``. An estimator that cannot go on is trained anew for each candidate, and a
+        ``model__epochs``. An estimator that cannot go on is trained again for each candidate, and a
         `SharesNothingWarning` says so.
     strategy : str or optuna.samplers.BaseSampler
         ``"grid"``: every combination. ``"random"``: `n_trials` that are drawn, as
@@ -79,12 +79,12 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         with joblib as in `GridSearchCV`. Either gives the same bits, each training with one
         thread of BLAS.
     address : str, optional
-        Of a Ray cluster. Without it, and without RAY_ADDRESS, ``executor="ray"`` starts one here
-        for the time of `fit`.
+        The address of a Ray cluster. Without it, and without RAY_ADDRESS, ``executor="ray"`` starts
+        a cluster here for the duration of `fit`.
     factor, min_resources, max_resources, aggressive_elimination
-        Of halving, as in `HalvingGridSearchCV`, with `n_trials` too: there `HalvingRandomSearchCV`
-        has ``min_resources="smallest"``. ``max_resources="auto"`` is what the estimator itself has
-        as its `resource`.
+        Parameters of halving, as in `HalvingGridSearchCV`, also with `n_trials`, where
+        `HalvingRandomSearchCV` has ``min_resources="smallest"``. ``max_resources="auto"`` is the
+        estimator's own value of `resource`.
     random_state : int, RandomState or None
         Where the random numbers of candidates that are drawn come from.
     scoring, n_jobs, refit, cv, pre_dispatch, error_score, return_train_score
@@ -102,7 +102,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
     n_trainings_ : int
         Trainings that were begun or taken from `folder`, in place of candidates times splits.
     n_resources_, n_candidates_, n_iterations_ and others
-        Of halving, as in `HalvingGridSearchCV`.
+        Attributes of halving, as in `HalvingGridSearchCV`.
 
     Notes
     -----
@@ -253,7 +253,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         for name, default in _OF_HALVING.items():
             if named != HALVING and not _is_same(getattr(self, name), default):
                 raise ValueError(
-                    f"{name} is {getattr(self, name)!r}, which strategy='halving' alone takes, and "
+                    f"{name} is {getattr(self, name)!r}, which only strategy='halving' takes, and "
                     f"strategy is {self.strategy!r}. Leave {name} out, or name that strategy."
                 )
         if named == GRID and self.n_trials is not None:
@@ -294,7 +294,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         self, work: Work, splits: Sequence[Split], strategy: Strategy
     ) -> Iterator[tuple[Evaluation, Any]]:
         """Open the folder, the place where trainings run, and what tells how they go."""
-        seed, safe = self.random_state, "Give a folder, and the same fit goes on from there."
+        seed, safe = self.random_state, "Give a folder, and the same fit continues from there."
         with ExitStack() as stack:
             stack.enter_context(told_by_arguments(_ARGUMENTS))
             told = stack.enter_context(telling(self))
@@ -309,7 +309,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
                 kept = stack.enter_context(KeptResults.opened(Path(self.folder), about))
                 if strategy.draws:
                     seed = kept.seed(lambda: seed_of(self.random_state))
-                safe = f"What is done is kept in {self.folder}; the same fit goes on from there."
+                safe = f"What is done is kept in {self.folder}; the same fit continues from there."
             place = stack.enter_context(
                 place_of(
                     work, executor=self.executor, address=self.address, n_jobs=self.n_jobs,

@@ -48,9 +48,9 @@ class Job:
     unit : Unit
     rows : Split
     params : tuple of Params
-        Those of each candidate.
+        The params of each candidate.
     going : tuple
-        Their estimators as they were fitted with less of the resource; empty where they begin.
+        Their estimators, fitted with less of the resource; empty at the beginning.
     keep : bool
         Whether the fitted estimators are wanted, to be trained on later.
     context : object
@@ -74,9 +74,9 @@ class Done:
     ----------
     unit : Unit
     results : list of Result
-        Of each candidate.
+        The result of each candidate.
     fitted : tuple
-        Their estimators, where they are wanted and can be trained on; else empty.
+        Their estimators, if wanted and able to continue; else empty.
     """
 
     unit: Unit

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def family_of(estimator: Any, resource: str | None) -> Family | None:
     """Return how candidates of an estimator share training along a parameter; None if they do not.
 
-    Of a pipeline it is its last step that trains, and the steps before are fitted once.
+    In a pipeline the last step trains, and the steps before it are fitted once.
     """
     if resource is None:
         return None
@@ -38,13 +38,13 @@ def family_of(estimator: Any, resource: str | None) -> Family | None:
             ),
             lambda pipeline: _is_repeatable(pipeline) and inner.grows(pipeline.steps[-1][1]),
         )
-    # Of these very classes: one that is derived from them may train in another way.
+    # Only these exact classes: a subclass may train differently.
     family = FAMILIES.get(_path(type(estimator)))
     return family if family is not None and family.resource == resource else None
 
 
 def check_resource(estimator: Any, space: Any, resource: str | None) -> None:
-    """Refuse a resource that is no parameter of an estimator, nor of what a space puts into it.
+    """Refuse a resource that is not a parameter of an estimator, nor of what a space puts into it.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def check_resource(estimator: Any, space: Any, resource: str | None) -> None:
         return
     params = list(estimator.get_params())
     parts = space if isinstance(space, list | tuple) else [space]
-    # What is no space is refused where it is read.
+    # What is not a space is refused where it is read.
     searched = {name for part in parts if isinstance(part, Mapping) for name in part}
     replaced = any(resource.startswith(f"{name}__") for name in searched)
     if resource in params or resource in searched or replaced:
@@ -69,7 +69,8 @@ def check_resource(estimator: Any, space: Any, resource: str | None) -> None:
     within = [name for name in params if name.endswith(f"__{resource}")]
     close = within or difflib.get_close_matches(resource, params, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"it has {listed(params)}."
-    raise ValueError(f"resource={resource!r} is no parameter of {type(estimator).__name__}; {hint}")
+    kind = type(estimator).__name__
+    raise ValueError(f"resource={resource!r} is not a parameter of {kind}; {hint}")
 
 
 def _is_repeatable(pipeline: "Pipeline") -> bool:
@@ -83,7 +84,7 @@ def _is_repeatable(pipeline: "Pipeline") -> bool:
 
 def _grown(family: Family, fitted: Sequence[Any], given: Sequence[Any]) -> Iterator[Fitted]:
     if family.grow is None:
-        raise ValueError("it cannot go on")
+        raise ValueError("it cannot continue")
     return family.grow(fitted, *given)
 
 

@@ -27,8 +27,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     The cost is the mean cross-entropy plus ``alpha / 2`` times the sum of the squared weights.
     Weights and biases start at zero, the rows are shuffled in each epoch, and the last mini-batch
-    of an epoch holds what is left. What `search.run` sweeps is this model: the same params and
-    seed give the same weights.
+    of an epoch holds what is left. `search.run` sweeps this model: the same params and seed give
+    the same weights.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     epochs : int
         Passes over the rows.
     alpha : float
-        L2 strength, on the weights alone.
+        L2 strength, only on the weights.
     average : bool
         Whether the model is the average of the weights over the last epoch, instead of the last
         ones (Polyak and Juditsky, SIAM J. Control Optim. 30, 1992).
     features : "standardized", "unit" or "raw"
-        What the trainer sees of a row: each feature less its mean over its standard deviation; all
-        values over the largest absolute one; the values as they are. Fitted on the rows of the
-        first `fit` or `partial_fit`.
+        How the trainer sees a row: each feature minus its mean, divided by its standard deviation;
+        all values divided by the largest absolute one; the values as they are. Fitted on the rows
+        of the first `fit` or `partial_fit`.
     random_state : int, RandomState or None
         Where the seed of the shuffles comes from.
     warm_start : bool
@@ -68,7 +68,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Epochs that were trained.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (D,)
-        Of data frames whose columns have names.
+        Names of the columns of the data frame; only present with such a frame.
     model_ : SoftmaxRegression
         The model as `search.run` saves it.
 
@@ -330,7 +330,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} is {value!r}; it is a whole number from {least}.")
-        given: Any = self.learning_rate  # an array is no text, and equal to none
+        given: Any = self.learning_rate  # an array is not text, and equal to none
         if not (isinstance(given, str) and given == "auto") and not _is_number(given, above=0.0):
             raise ValueError(
                 f"learning_rate is {self.learning_rate!r}; it is a positive number, or 'auto'."

@@ -263,7 +263,7 @@ class Sampled:
                 wave = tuner.wave(index, min(WAVE, self._n_trials - start))
                 results = book(wave, callback_ctx=context)
                 if f"mean_test_{metric}" not in results:
-                    # A scorer of one's own has given several by name.
+                    # Your own scorer has given several by name.
                     metric = book.named
                 tuner.tell(results[f"mean_test_{metric}"][start:].tolist())
         return {}
@@ -271,7 +271,7 @@ class Sampled:
     def check_names(self, refit: Any) -> None:
         """Refuse several scores of which none is named."""
         if not isinstance(refit, str):
-            raise ValueError("A sampler is told one score; name it in refit.")
+            raise ValueError("A sampler uses one score; name it in refit.")
 
     def best_index(self, results: Mapping[str, Any]) -> int | None:
         """Return none: the highest score is the best."""
@@ -310,7 +310,7 @@ def _check_resource(search: Any) -> None:
         raise ValueError("strategy='halving' needs a resource: what candidates get more of.")
     if name not in search.estimator.get_params():
         kind = type(search.estimator).__name__
-        raise ValueError(f"resource is {name!r}, which is no parameter of {kind}.")
+        raise ValueError(f"resource is {name!r}, which is not a parameter of {kind}.")
     tables = [search.space] if isinstance(search.space, Mapping) else search.space
     if any(name in table for table in tables):
         raise ValueError(

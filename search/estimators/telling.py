@@ -235,8 +235,8 @@ def _how_to_go_on(counts: Counts, folder: Any) -> str:
         return "before the first training"
     done = f"after {counts.done} of {counts.total} trainings"
     if folder is None:
-        return f"{done}, which are lost. With folder='kept' the same fit would go on from there."
-    return f"{done}, which are kept in {folder}: the same fit goes on from there."
+        return f"{done}, which are lost. With folder='kept' the same fit would continue from there."
+    return f"{done}, which are kept in {folder}: the same fit continues from there."
 
 
 def _notebook() -> Any:

@@ -48,7 +48,7 @@ class Preview:
         now : float
             Seconds since 1970.
         tell : callable
-            Gets why something that is left of a run cannot be looked at.
+            Gets why something that is left of a run cannot be read.
         named : bool
             Whether somebody has named these runs. Of those that were found, one that cannot be
             looked at stays.
@@ -56,9 +56,9 @@ class Preview:
         Raises
         ------
         RunFolderError
-            If one is no run.
+            If one is not a run.
         StoreError
-            If the files of one that was named cannot be looked at.
+            If the files of one that was named cannot be read.
         """
         runs = [look(path) if named else look_or_keep(path) for path in paths]
         left = leftovers({path.parent for path in paths}, tell)

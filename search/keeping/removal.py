@@ -1,4 +1,4 @@
-"""Runs as they lie in their folders: what they take, and how they are deleted."""
+"""Runs as they are in their folders: what they take, and how they are deleted."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def look(path: Place) -> KeptRun:
     RunFolderError
         If there is no run.
     StoreError
-        If its files cannot be looked at.
+        If its files cannot be read.
     """
     folder = RunFolder(path)
     if not folder.began:
@@ -32,7 +32,7 @@ def look(path: Place) -> KeptRun:
 
 
 def look_or_keep(path: Place) -> KeptRun:
-    """Return what there is of a run; one that cannot be looked at is one that stays.
+    """Return what there is of a run; one that cannot be read is one that stays.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def look_or_keep(path: Place) -> KeptRun:
     except StoreError as error:
         cause = error.__cause__
         why = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
-        return KeptRun(path, UNREADABLE, 0.0, 0, problem=f"cannot be looked at: {why}")
+        return KeptRun(path, UNREADABLE, 0.0, 0, problem=f"cannot be read: {why}")
 
 
 def _files_of(path: Place) -> tuple[int, float]:
@@ -53,12 +53,12 @@ def _files_of(path: Place) -> tuple[int, float]:
     Raises
     ------
     StoreError
-        If one of them cannot be looked at.
+        If one of them cannot be read.
     """
     try:
         return _sizes_and_times(path)
     except OSError as error:
-        raise StoreError(f"{path} cannot be looked at: {error.strerror}.") from error
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _sizes_and_times(path: Place) -> tuple[int, float]:
@@ -110,7 +110,7 @@ def leftovers(parents: Iterable[Place], tell: Callable[[StoreError], object]) ->
     parents : iterable of Path or RemotePath
         The folders in which the runs were.
     tell : callable
-        Gets why something cannot be looked at, which keeps nothing else.
+        Gets why something cannot be read, which keeps nothing else.
 
     Returns
     -------

@@ -143,7 +143,7 @@ class Database:
     Raises
     ------
     LedgerError
-        If it is no ledger, or one of another version.
+        If it is not a ledger, or one of another version.
     """
 
     def __init__(self, path: Path) -> None:

@@ -26,7 +26,7 @@ class Event:
         Seconds since 1970.
     sweep : str or None
     person : str
-        Whose sweep it is.
+        The owner of the sweep.
     kind : str
     detail : dict
     """
@@ -95,6 +95,22 @@ class Events:
             "select * from event where id > ? and (? is null or sweep = ?) order by id limit ?",
             (number, sweep, sweep, limit),
         )
+        return [_event(row) for row in rows]
+
+    def before(
+        self, number: int | None = None, sweep: str | None = None, limit: int = 1000
+    ) -> list[Event]:
+        """Return the newest events, those before one where it is named, the newest first."""
+        most = 2**63 - 1 if number is None else number
+        if sweep is None:
+            rows = self._database.rows(
+                "select * from event where id < ? order by id desc limit ?", (most, limit)
+            )
+        else:
+            rows = self._database.rows(
+                "select * from event where sweep = ? and id < ? order by id desc limit ?",
+                (sweep, most, limit),
+            )
         return [_event(row) for row in rows]
 
     @property

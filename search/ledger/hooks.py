@@ -23,9 +23,9 @@ class Hook:
     id : int
     person, url : str
     kinds : tuple of str
-        Of which events.
+        The kinds of events that are sent.
     secret : str
-        With which what is sent is signed; kept as it is, because it signs.
+        The secret that signs messages; it is kept in plain form, because signing needs it.
     created_at : float
         Seconds since 1970.
     """
@@ -80,7 +80,7 @@ class Hooks:
         self._database, self._now = database, now
 
     def add(self, person: str, url: str, kinds: Sequence[str]) -> Hook:
-        """Write a hook down, with a secret of its own."""
+        """Write a hook down, with its own secret."""
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         cursor = self._database.write(
             "insert into hook (person, url, kinds, secret, created_at) values (?, ?, ?, ?, ?)",

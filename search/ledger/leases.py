@@ -9,7 +9,7 @@ from search.ledger.people import People
 
 @dataclass(frozen=True)
 class LeaseRow:
-    """A lease as it stands in the ledger.
+    """A lease as it is in the ledger.
 
     Attributes
     ----------

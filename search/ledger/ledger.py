@@ -27,7 +27,7 @@ class Ledger:
     Raises
     ------
     LedgerError
-        If it is no ledger, or one of another version.
+        If it is not a ledger, or one of another version.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from search.ledger.database import Database
 from search.queue import Person, decayed, entered
 
 VIEWER, SUBMITTER, ADMIN = "viewer", "submitter", "admin"
-"""What a token allows: to look, to submit and change one's own sweeps, to change everybody's."""
+"""What a token allows: to look, to submit and change your own sweeps, to change everybody's."""
 
 ROLES = (VIEWER, SUBMITTER, ADMIN)
 

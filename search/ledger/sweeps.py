@@ -5,7 +5,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from model.errors import UsageError
 from search.ledger.database import Database
@@ -34,9 +34,9 @@ class Submission:
     folder : callable
         Returns the path of the run's folder for the sweep's identity.
     request_digest : bytes
-        Of all that was sent, to tell a repeated request from another one under its key.
+        The digest of the whole request, to tell a retry from another request with its key.
     idempotency_key : str or None
-        The same key twice is the same sweep.
+        Two requests with the same key make one sweep.
     """
 
     person: str
@@ -54,7 +54,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class SweepRow:
-    """A sweep as it stands in the ledger.
+    """A sweep as it is in the ledger.
 
     Attributes
     ----------
@@ -106,6 +106,20 @@ _COLUMNS = (
     "place, id, person, queue, priority, name, settings, options, dataset, total, folder, wanted,"
     " ended, reason, result, submitted_at, started_at, ended_at"
 )
+
+
+Which = Literal["live", "ended"]
+
+# How pages go on behind a place: who is chosen, what comes behind it, and in which order.
+_PAGES: dict[Which | None, tuple[str, str, str]] = {
+    None: ("true", "place < ?", "place desc"),
+    "live": ("ended is null", "place < ?", "place desc"),
+    "ended": (
+        "ended is not null",
+        "(ended_at, place) < (select ended_at, place from sweep where place = ?)",
+        "ended_at desc, place desc",
+    ),
+}
 
 
 class RepeatedKeyError(UsageError):
@@ -165,8 +179,8 @@ class Sweeps:
             return None
         if row["request_digest"] != digest:
             raise RepeatedKeyError(
-                f"The idempotency key {key!r} was used for another request. Give each request a "
-                "key of its own."
+                f"The idempotency key {key!r} was used for another request. Give each request "
+                "its own key."
             )
         return _sweep(row)
 
@@ -219,12 +233,30 @@ class Sweeps:
         return self._select("ended_at < ? and removed_at is null order by place", (moment,))
 
     def page(
-        self, before: int | None = None, limit: int = 50, person: str | None = None
-    ) -> list[SweepRow]:
-        """Return sweeps, the newest first: those before a place, of a person where one is named."""
+        self, before: int | None = None, limit: int = 50, person: str | None = None,
+        which: Which | None = None,
+    ) -> list[SweepRow]:  # fmt: skip
+        """Return sweeps, a page at a time.
+
+        Parameters
+        ----------
+        before : int, optional
+            The place of the last one of the page before this one; it may have been removed since.
+        limit : int
+        person : str, optional
+            Whose they are.
+        which : {"live", "ended"}, optional
+            Those that have not ended, or those that have; all where it is left out.
+
+        Returns
+        -------
+        list of SweepRow
+            The newest first; of those that have ended the last that did so.
+        """
+        chosen, goes_on, order = _PAGES[which]
         return self._select(
-            "removed_at is null and (? is null or place < ?) and (? is null or person = ?)"
-            " order by place desc limit ?",
+            f"removed_at is null and {chosen} and (? is null or {goes_on})"
+            f" and (? is null or person = ?) order by {order} limit ?",
             (before, before, person, person, limit),
         )
 
@@ -248,7 +280,7 @@ class Sweeps:
         with self._database.transaction():
             row = self.get(sweep)
             wanted = wanted_after(row.wanted, asked, row.ended)
-            # Who asks anew has read why it could not go on.
+            # Who asks again has read why it could not go on.
             self._database.write(
                 "update sweep set wanted = ?, reason = case when ended is null then '' else reason"
                 " end where id = ?",

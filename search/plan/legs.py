@@ -106,7 +106,7 @@ class Remaining:
     Attributes
     ----------
     start : int
-        The epoch of the state that it goes on from; 0 if the pack starts anew.
+        The epoch of the state that it goes on from; 0 if the pack starts again.
     legs : tuple of Leg
         The legs beyond that epoch.
     """
@@ -118,9 +118,9 @@ class Remaining:
 def legs_from(legs: Sequence[Leg], epoch: int, columns: I64 | None) -> Remaining:
     """Return the rest of a pack's way, given its newest state.
 
-    The state is unusable if it stands at an open trial's end or beyond, because
+    The state is unusable if it is at an open trial's end or beyond, because
     the average of a trial needs the weights one epoch earlier, or if it lacks a
-    column that is open. Then the pack starts anew.
+    column that is open. Then the pack starts again.
 
     Parameters
     ----------

@@ -215,7 +215,7 @@ class LinkCutter:
             start = leg.epoch
 
     def _grouped(self, start: int, legs: Iterable[Leg]) -> Iterator[list[Leg]]:
-        """Yield the legs of each link. A part is a link of its own, and the last part begins one.
+        """Yield the legs of each link. A part is its own link, and the last part begins one.
 
         The other parts are as long as a link already, and the rows of a link are
         published when it ends: so it ends at what it scores last.

@@ -141,7 +141,7 @@ def _inputs(winner: Winner) -> str:
     taken = ["Rows as the data set has them, in its own scale."]
     if texts := [column.name for column in winner.columns if column.categories]:
         names = [column.name for column in winner.columns]
-        taken.append(f"Text: {_plain(', '.join(texts))}; one that training lacked is no text.")
+        taken.append(f"Text: {_plain(', '.join(texts))}; other texts match none of the categories.")
     if winner.fill is not None:
         taken.append("A missing number is replaced by the mean of its column.")
     parts = ["## Input and output", " ".join(taken)]
@@ -157,7 +157,7 @@ def _reading(winner: Winner) -> str:
     # The one type beyond what skops knows: an imputer notes that of its numbers.
     trusted = "" if winner.fill is None else ', trusted=["numpy.dtype"]'
     return "\n".join([
-        'joblib.load("model.joblib")  # runs code of whoever wrote it',
+        'joblib.load("model.joblib")  # runs the code of whoever wrote it',
         f'skops.io.load("model.skops"{trusted})  # runs none',
         'onnxruntime.InferenceSession("model.onnx")',
         'safetensors.numpy.load_file("model.safetensors")',
@@ -187,7 +187,7 @@ def _recipe(winner: Winner) -> str:
     left_out = ("sampler", "pruner", "reference", "seeds", "folds", "trials")
     kept = {name: value for name, value in config.items() if name not in left_out}
     dataset = config["dataset"]
-    if dataset not in KNOWN:  # where it lies on this machine is nobody's affair
+    if dataset not in KNOWN:  # where it is on this machine is nobody's affair
         dataset = f"./{Path(dataset).name}"
     params = dict(best.params) if best else {}
     return visible(as_toml({**kept, "dataset": dataset, "space": _values(params)})).replace(

@@ -49,7 +49,7 @@ _OF_SOFTMAX: Mapping[str, Format] = {
         "for ONNX Runtime and others", lambda w: onnx_bytes(_softmax(w), about(w))
     ),
     "safetensors": Format(
-        "arrays and what they mean", lambda w: safetensors_bytes(_softmax(w), about(w))
+        "arrays and their meaning", lambda w: safetensors_bytes(_softmax(w), about(w))
     ),
 }  # fmt: skip
 
@@ -100,7 +100,7 @@ def format_of(winner: Winner, target: Place, named: str | None) -> Format:
     said = f"--format {named}" if named else f"The ending of {target}"
     known = ", ".join(f".{name} ({form.what})" for name, form in formats_of(winner).items())
     raise ModelFileError(
-        visible(f"{said} is no format of this model. It has {known}.{_hint(winner, ending)}")
+        visible(f"{said} is not a format of this model. It has {known}.{_hint(winner, ending)}")
     )
 
 
@@ -112,7 +112,7 @@ def _hint(winner: Winner, ending: str) -> str:
         return " Converters such as skl2onnx and onnxmltools take what its own file holds."
     if len(formats_of(winner)) == len(_OF_ALL):
         return (
-            " Its trainer has no file of its own: let it be a model.trainers.HasModelFile, or open "
+            " Its trainer has no file format: let it be a model.trainers.HasModelFile, or open "
             "its state by model.trainers.FinalState.load(path).open()."
         )
     return ""

@@ -122,5 +122,5 @@ def prediction_form(target: Place, named: str | None) -> Callable[[Predicted], b
     if ending not in _FORMS:
         said = f"--format {named}" if named else f"The ending of {target}"
         known = ", ".join(f".{form}" for form in _FORMS)
-        raise ModelFileError(visible(f"{said} is no format of predictions. There are {known}."))
+        raise ModelFileError(visible(f"{said} is not a format of predictions. There are {known}."))
     return _FORMS[ending]

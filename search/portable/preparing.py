@@ -31,11 +31,11 @@ def preparing(
     ----------
     n_features : int
     columns : sequence of Encoding
-        How a table's columns become the features; empty where it was no table.
+        How a table's columns become the features; empty where it was not a table.
     names : sequence of str
         Names of the features.
     fill : ndarray of shape (D,), float64, or None
-        What stands for a missing value of each feature.
+        The value that replaces a missing value of each feature.
     scaled : Features or None
         The transform of the features; None where the classifier needs none.
 

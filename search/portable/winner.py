@@ -55,7 +55,7 @@ class Winner:
 
     @property
     def columns(self) -> Sequence[Encoding]:
-        """How the columns of a table become the features; empty where it was no table."""
+        """How the columns of a table become the features; empty where it was not a table."""
         return self.model.columns
 
     @property
@@ -65,7 +65,7 @@ class Winner:
 
     @property
     def fill(self) -> NDArray[np.float64] | None:
-        """What stands for a missing value of each feature."""
+        """The value that replaces a missing value of each feature."""
         return self.model.fill
 
     @cached_property
@@ -78,12 +78,12 @@ class Winner:
             If opening them runs code and the run is not trusted, or if that fails.
         """
         if not isinstance(self.model, FinalState):
-            raise TypeError("the softmax trainer's model is no state")
+            raise TypeError("the softmax trainer's model is not a state")
         name = self.model.trainer
         if name not in KNOWN and not self.trusted:
             raise ModelFileError(
-                f"What the trainer {name} has left is opened by running code: its module, or a "
-                "pickle in the run. Give --trust if you trust whoever made this run."
+                f"Opening the model of trainer {name} runs code (its module, or a pickle in the "
+                "run). Add --trust if you trust whoever made this run."
             )
         try:
             return self.model.open()
@@ -140,7 +140,7 @@ def _model(folder: RunFolder, *, is_softmax: bool) -> SoftmaxRegression | FinalS
     model = SoftmaxRegression.load(folder.model, seal)
     if not (np.isfinite(model.W).all() and np.isfinite(model.b).all()):
         raise ModelFileError(
-            "The final training of this run has diverged: its weights are no finite numbers. Run "
+            "The final training of this run has diverged: its weights are not finite numbers. Run "
             "it again with smaller learning rates."
         )
     return model

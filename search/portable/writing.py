@@ -92,7 +92,7 @@ def _write(targets: Sequence[Place], contents: Sequence[bytes]) -> None:
 
 
 def _check_target(target: Place, run: Place, *, force: bool) -> None:
-    """Refuse a place where a file cannot be, or where another one shall stay."""
+    """Refuse a place where a file cannot be, or where another one should stay."""
     try:
         if _belongs_to_run(target, run):
             raise ModelFileError(f"{target} is a file of the run itself; give another name.")

@@ -1,4 +1,4 @@
-"""Which sweeps a service keeps open, and what each of them shall do now."""
+"""Which sweeps a service keeps open, and what each of them should do now."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -65,7 +65,7 @@ def open_sweeps(asked: Iterable[Asked], most: int) -> list[str]:
 
 
 def mode_of(wanted: str, *, may_be_open: bool, finishes: bool = False) -> str:
-    """Return what a sweep that is open shall do: `GO`, `FINISH`, `DRAIN` or `LEAVE`."""
+    """Return what a sweep that is open should do: `GO`, `FINISH`, `DRAIN` or `LEAVE`."""
     if wanted == CANCEL:
         return LEAVE
     if wanted == STOP and finishes and may_be_open:

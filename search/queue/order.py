@@ -197,7 +197,7 @@ def _factor(table: _Table, first: Sweep, other: Sweep) -> str:
     """Say by which factor a sweep comes before another."""
     a, b = table.rank(first), table.rank(other)
     if a.borrows != b.borrows:
-        return f"it has cores of its own queue, {first.queue}"
+        return f"it has the cores of its own queue, {first.queue}"
     if a.after != b.after:
         return f"its priority is {first.priority}, not {other.priority}"
     if a.share != b.share:

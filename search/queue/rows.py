@@ -12,7 +12,7 @@ class Person:
     ----------
     name : str
     weight : float
-        Whose is twice another's gets twice as much, while both have links to run; positive.
+        Someone with twice the weight gets twice the cores while both have links to run; positive.
     use : float
         Core-seconds of the past, decayed until now; see `search.queue.use`. A link is counted in
         full when it starts.
@@ -48,9 +48,9 @@ class Sweep:
     Attributes
     ----------
     name : str
-        Of which there is no other.
+        A unique name.
     person, queue : str
-        Whose it is, and to which queue it was submitted.
+        Its owner, and the queue that it was submitted to.
     place : int
         The number of its submission; no two have the same.
     priority : int
@@ -80,7 +80,7 @@ class Lease:
     Attributes
     ----------
     sweep, queue : str
-        Of which sweep, and from which queue.
+        The sweep that has it, and the queue that it was taken from.
     cores : float
     """
 

@@ -23,7 +23,7 @@ class Checkpoint:
     Attributes
     ----------
     state : PackState or States
-        Of the softmax trainer, or of another one.
+        The state of the softmax trainer, or of another trainer.
     columns : ndarray of int64
         The pack's columns that the state has, increasing.
     seconds : ndarray of shape (M,), float64

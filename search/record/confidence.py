@@ -97,7 +97,7 @@ class RefitStatistics:
     last : ScoreStatistics
         Their test figures.
     average : ScoreStatistics or None
-        Those of the averaged weights, where the trainer has them.
+        The test figures of the averaged weights, if the trainer has them.
     """
 
     seeds: tuple[int, ...]

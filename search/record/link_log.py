@@ -86,7 +86,7 @@ class LinkLog:
         self._path = path
 
     def append(self, record: LinkRecord) -> None:
-        """Add a link. A disk that refuses is no error: the trial log tells the user of it."""
+        """Add a link. A disk that refuses is not an error: the trial log tells the user of it."""
         line = json.dumps(asdict(record)).encode() + b"\n"
         with suppress(OSError), self._path.open("ab+") as file:
             _end_last_line(file)

@@ -17,7 +17,7 @@ from search.storage import Place, place
 
 _KINDS = ("pandas", "polars", "pyarrow")
 
-# Of what is sent at a time.
+# Rows that are sent at a time.
 _ROWS = 10_000
 
 

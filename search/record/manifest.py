@@ -211,7 +211,7 @@ def _unsealed(content: bytes) -> dict[str, Any]:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON ({error})") from error
+        raise ValueError(f"it is not JSON ({error})") from error
     if not isinstance(data, dict):
         raise ValueError("it holds no table")
     return data
@@ -314,7 +314,7 @@ def new_manifest(
 ) -> Manifest:
     """Return the manifest of a run that starts now.
 
-    The data set stands in it as it was found: ``auto`` is resolved, a path is absolute, so that
+    The data set is in it as it was found: ``auto`` is resolved, a path is absolute, so that
     the run can be resumed from anywhere and on the same data.
     """
     path = config.dataset not in KNOWN

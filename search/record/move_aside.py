@@ -62,7 +62,7 @@ def delete_run(source: RemotePath) -> None:
 def finish_move(source: RemotePath) -> None:
     """Delete what is left of a run that was moved aside or deleted, if it was.
 
-    The manifest goes first, so that what is left is no run to anybody.
+    The manifest goes first, so that what is left is not a run to anybody.
 
     Raises
     ------

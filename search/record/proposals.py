@@ -150,7 +150,7 @@ class Proposals:
             except ValueError as error:
                 raise RunFolderError(
                     f"{path} cannot be believed: {error}. Put the file back as it was, or use "
-                    "--fresh to move this run aside and start anew; --reuse takes its finished "
+                    "--fresh to move this run aside and start again; --reuse takes its finished "
                     "trials over."
                 ) from error
         return proposals

@@ -22,7 +22,7 @@ FOLDER = "replicates"
 def training_books(books: Books, replicates: Sequence[Replicate]) -> Books:
     """Return where single trainings are written down: in the run's books, if each is a trial.
 
-    Else in a log of their own; see `ReplicateBooks`.
+    Else in their own log; see `ReplicateBooks`.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class ReplicateBooks(Books):
         # True for each replicate that has its row, and for all those of a trial that has its own.
         self._closed = np.zeros(shape[0] * shape[1] + 1, bool)
         self._closed[NO_TRIAL] = True
-        # Of replicate r of trial t at [r, t]; not a number before it has its row.
+        # Replicate r of trial t is at [r, t]; not a number before it has its row.
         self._seconds = np.zeros(shape)
         self._train_cost = np.full(shape, np.nan)
         # Why it has failed; None where it has not.

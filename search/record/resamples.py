@@ -100,7 +100,7 @@ class Resamples:
     def parts(self) -> Iterator[Resampled]:
         """Yield what is kept, a file at a time, the run's own files first.
 
-        The trials of a damaged file are not compared with the best; this is no error.
+        The trials of a damaged file are not compared with the best; this is not an error.
 
         Raises
         ------

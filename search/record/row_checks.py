@@ -95,7 +95,7 @@ class RowCheck:
 
     def _of_numbers(self, numbers: NDArray[Any]) -> str | None:
         if numbers.dtype != np.int64 or len(np.unique(numbers)) != len(numbers):
-            return "its rows have no numbers of their own"
+            return "its rows have no numbers"
         outside = numbers[(numbers < 0) | (numbers >= len(self._seen))]
         if len(outside):
             return f"there is no trial {outside[0]} in this run"

@@ -215,7 +215,7 @@ def _finished(pack: Pack, parts: Sequence[Rows], after: Checkpoint) -> Rows:
 def _reports(
     pack: Pack, column: NDArray[np.int64], last: Any, reports: NDArray[np.float64]
 ) -> list[list[tuple[int, float]]]:
-    """Epoch and cost at each checkpoint that a trial has passed, as far as it was scored."""
+    """Epoch and cost at each stop that a trial has passed, as far as it was scored."""
     epochs = np.array(pack.stops)
     passed = ~np.isnan(reports[column]) & (epochs <= np.reshape(last, (-1, 1)))
     return [

@@ -39,7 +39,7 @@ from search.storage import (
 log = logging.getLogger(__name__)
 
 DELETED = ".deleted-"
-"""How the name of a folder begins that is no run any more, while its files are deleted."""
+"""How the name of a folder begins that is not a run any more, while its files are deleted."""
 
 
 class RunFolder:
@@ -142,7 +142,7 @@ class RunFolder:
             target = _target(self.path)
             stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
             doomed = target.rename(target.with_name(f"{DELETED}{target.name}.{stamp}"))
-            left = f" What is left of it lies in {doomed}, and is no run any more."
+            left = f" What is left of it is in {doomed}, and is no longer a run."
             if self.path.is_symlink():
                 self.path.unlink()
             shutil.rmtree(doomed)
@@ -167,7 +167,7 @@ class RunFolder:
                 f"The run in {self.path} was deleted or moved aside. What is left of it goes as "
                 "soon as a command begins a run there."
             )
-        # Of a name that others give too, what is in it counts.
+        # For a name that other programs use too, the contents decide.
         ours = [self.links.name] if self.links.name in names else []
         if self.trials.name in names and listed(self.trials, "*.parquet"):
             ours.append(self.trials.name)
@@ -175,7 +175,7 @@ class RunFolder:
             raise RunFolderError(
                 f"The manifest of the run in {self.path} is gone: it holds {', '.join(ours)} and "
                 f"no {self._manifest.name}, which says what they are. Put that file back from a "
-                "copy, and the same command continues; or move the folder away, and it begins anew."
+                "copy, and the same command continues; or move the folder away to begin again."
             )
 
     def find_writer(self) -> Writer | None:
@@ -210,7 +210,7 @@ class RunFolder:
         except ValueError as error:
             raise RunFolderError(
                 f"{self._manifest} cannot be believed: {error}. Put the file back as it was, "
-                "choose another --run-dir, or --fresh to move this run aside and start anew."
+                "choose another --run-dir, or --fresh to move this run aside and start again."
             ) from error
 
     def existing_manifest(self) -> Manifest:
@@ -255,7 +255,7 @@ class RunFolder:
         return layout_of(manifest.sweep_config) if manifest else SOFTMAX_LAYOUT
 
     def seal(self, path: Place) -> Seal:
-        """Return the seal of a file that lies in the folder itself."""
+        """Return the seal of a file that is in the folder itself."""
         return Seal(self.run, path.name)
 
     def _check_bucket(self) -> None:
@@ -269,7 +269,7 @@ class RunFolder:
         self.run = manifest.run
 
     def restore_manifest(self, manifest: Manifest) -> None:
-        """Write the manifest again where it was removed: without it the rest is no run.
+        """Write the manifest again where it was removed: without it the rest is not a run.
 
         Raises
         ------

@@ -69,7 +69,7 @@ class Standings:
     layout: Layout = SOFTMAX_LAYOUT
     # Their sum is the number of entries of `closed` that are true, but for the last.
     states: Counter[str] = field(default_factory=Counter)
-    # Of closed trials alone, sorted by the objective and number.
+    # Only closed trials, sorted by the objective and number.
     top: list[BestTrial] = field(default_factory=list)
     # Entries only ever become true.
     closed: NDArray[np.bool_] = field(init=False)

@@ -79,9 +79,9 @@ class TopTrial:
     number : int
     params : Params
     val_cost, val_accuracy : float
-        The columns of the log that are called so.
+        The columns of the log with these names.
     val_cost_avg, val_accuracy_avg : float or None
-        Those of the averaged weights, where the trainer has them.
+        The same for the averaged weights, if the trainer has them.
     val_cost_std, val_accuracy_std, val_cost_avg_std, val_accuracy_avg_std : float or None
         Standard deviations over the trainings of the trial; None where it was trained once.
     replicates : tuple of ReplicateFigures or None
@@ -300,7 +300,7 @@ class Summary:
         Raises
         ------
         ValueError
-            If it is no summary; its text names the first place that is wrong.
+            If it is not a summary; its text names the first place that is wrong.
         """
         try:
             return _reader().validate_python(data)
@@ -323,7 +323,7 @@ def _wrong_place(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(map(str, first["loc"]))
     if not place:
-        return "it is no table"
+        return "it is not a table"
     return f"{place} is missing" if first["type"] == "missing" else f"{place} is of another kind"
 
 

@@ -1,4 +1,4 @@
-"""Writes the report of a run anew: ``python -m search.report runs/full``."""
+"""Writes the report of a run again: ``python -m search.report runs/full``."""
 
 import argparse
 import sys
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write_report(args: argparse.Namespace) -> None:
-    # Here, because these take a second to import and --help shall not.
+    # Here, because these take a second to import and --help should not.
     if args.server:
         from search.client import report
 
@@ -46,7 +46,7 @@ def _notify(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=program("report"),
-        description="Write report.html of a finished run anew: one file that opens in a browser, "
+        description="Write report.html of a finished run again: one file that opens in a browser, "
         "without a network.",
         epilog=_EXAMPLES,
     )

@@ -46,7 +46,7 @@ class Axis:
         0, 1, 2, ...; the last one is None where some trials have no value. None for a range or a
         long list.
     low, high : float
-        The smallest and the largest value; of categories that are no numbers their places.
+        The smallest and the largest value; of categories that are not numbers their places.
     log : bool
         Whether places are logarithms; never for categories.
 
@@ -97,7 +97,7 @@ class Axis:
         return self.high > self.low
 
     def places(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return where values lie on the axis."""
+        """Return where values are on the axis."""
         if self.values is not None and self._is_named:
             place = {value: float(i) for i, value in enumerate(self.values)}
             found = (None if _is_missing(v) else v for v in np.asarray(values).ravel().tolist())

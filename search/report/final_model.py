@@ -125,7 +125,7 @@ def final_model_of(run: RunData) -> FinalModel | str:
     if run.summary.test is None:
         return f"The data set has no test {rows}."
     if not run.config.trainer.is_softmax:
-        return f"What {run.config.trainer.name} has trained is not looked into here."
+        return f"What {run.config.trainer.name} has trained is not opened here."
     if run.data is None:
         return f"The data set is not at hand, so there are no test {rows} to show."
     try:

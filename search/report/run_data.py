@@ -132,7 +132,7 @@ class RunData:
         trials["val_cost_std"] = trials[f"{readout.cost}_std"]
         compared = trials[layout.compared].astype(np.float64)
         if not layout.objective.is_cost:
-            trials["reports"] = np.full(len(order), None)  # these are no costs
+            trials["reports"] = np.full(len(order), None)  # these are not costs
         axes = {
             name: Axis.of(name, axis, has_gaps=_has_gaps(trials[name]))
             for name, axis in config.axes_by_name.items()

@@ -81,7 +81,7 @@ _LEAST = {EPOCHS: 1, "alpha": 0, "batch_size": 1}
 
 
 def edge_warnings(params: Params, axes: Mapping[str, Axis]) -> list[str]:
-    """Say of which hyperparameters the best value lies on the edge of what was searched.
+    """Say of which hyperparameters the best value is on the edge of what was searched.
 
     The edge of a list is its smallest or largest value; that of a range is all within 2 % of an
     end, by the range's own scale. A lower edge below which nothing exists is none, and neither

@@ -255,7 +255,7 @@ def _useful_rates(summary: Summary, axes: Axes) -> str:
         return ""
     own = _from_to(*_ends(axes["learning_rate"]), value_text)
     return (
-        f" Learning rates for features of this size lie near {_useful(sizes.squared_norm)}; this "
+        f" Learning rates for features of this size are near {_useful(sizes.squared_norm)}; this "
         f"run's are {own}."
     )
 

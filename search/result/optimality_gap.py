@@ -158,7 +158,7 @@ def _gap(train_cost: float | None, own: AlphaFigures) -> str:
 def _bound(own: AlphaFigures) -> str:
     return (
         f" or less (Newton's method ended at a gradient of {own.gradient_norm:.0e}, "
-        f"{GRADIENT_NORM:.0e} was wanted)"
+        f"{GRADIENT_NORM:.0e} was required)"
     )
 
 
@@ -202,5 +202,5 @@ def _missing(optimum: OptimumFigures) -> list[str]:
     whole = count + optimum.with_train_cost
     return [
         f"{count:,} of {whole:,} complete trials have no training cost: a command without "
-        "--optimum has trained them, or a run that selects by the other weights."
+        "--optimum has trained them, or a run that selects by the other readout."
     ]

@@ -27,7 +27,7 @@ def tie_sentences(ties: Ties | None, best: TopTrial | None, rows: str = "images"
     if ties.count is None:
         return ["The best trial is compared with no other: its losses are not in this run."]
     return [
-        f"{_amount(ties.count)} be told from the best one on these {ties.images:,} "
+        f"{_amount(ties.count)} be told apart from the best one on these {ties.images:,} "
         f"validation {rows} ({100 * ties.level:.0f} %, paired bootstrap).",
         *_simplest(ties, best),
         *_missing(ties),
@@ -64,8 +64,8 @@ def _missing(ties: Ties) -> list[str]:
     if own:
         found.append(
             f"{own:,} more of such costs {_are(own)} not compared: this run has no losses of "
-            f"{'it' if own == 1 else 'them'}. None are kept where a cost varies too little to come "
-            f"near the best one.{_damaged(ties.damaged)}"
+            f"{'it' if own == 1 else 'them'}. Losses are not kept if a cost varies too little to "
+            f"come near the best one.{_damaged(ties.damaged)}"
         )
     if ties.reused:
         found.append(

@@ -137,7 +137,7 @@ class _Row:
 def _cheap_rows(trial_log: TrialLog, selected: str, found: Mapping[Key, Comparison]) -> list[_Row]:
     """Return the trials that cost no more than the last tie, the best one first.
 
-    Of trials with the same params it has the first one alone.
+    It has only the first one of several trials with the same params.
     """
     limit = max(comparison.cost for comparison in found.values() if comparison.open)
     number, *params, cost, source = trial_log.columns("number", *AXES, selected, "source")

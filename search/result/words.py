@@ -139,9 +139,9 @@ def _early_lines(summary: Summary, width: int | None, server: str) -> list[str]:
         return []
     left = summary.trials.total - summary.trials.ended
     way_on = (
-        "a clone of the sweep trains them, and takes over what is there."
+        "a clone of the sweep trains them and takes over the others."
         if server
-        else "the same command goes on with them, without this limit or with another one."
+        else "the same command continues with them, without this limit or with another one."
     )
     text = (
         f"It has ended early, because {summary.ended_early}. {left} trials were left out: {way_on}"
@@ -189,7 +189,7 @@ def _compared_lines(summary: Summary, width: int | None) -> list[str]:
     which = "greatest" if objective.greater else "least"
     text = (
         f"Trials were compared by {objective.title}, the {which} being the best. How many cannot "
-        "be told from the best one is worked out for costs alone."
+        "be told apart from the best one is only computed for costs."
     )
     return wrapped(text, width)
 
@@ -257,4 +257,4 @@ def _prediction_lines(timing: Timing) -> list[str]:
     if not predicted or actual < _WORTH_PREDICTING:
         return []
     error = signed(100 * (predicted / actual - 1), 0)
-    return [f"Training took {duration(actual)}, predicted were {duration(predicted)} ({error} %)"]
+    return [f"Training took {duration(actual)} (predicted: {duration(predicted)}, {error} %)"]

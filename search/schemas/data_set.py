@@ -23,8 +23,8 @@ class ClassRows(Value):
 
     label: bool | int | float | str
     training: int
-    validation: int | None = Field(description="Null where the source sets no such rows apart.")
-    test: int | None = Field(description="Null where the source has no test rows.")
+    validation: int | None = Field(description="Null if the source has no such rows.")
+    test: int | None = Field(description="Null if the source has no test rows.")
 
 
 class Scaling(Value):
@@ -48,20 +48,20 @@ class DataSet(Answer):
     form: Literal["data/1"] = Field(default="data/1", alias="schema")
     name: str
     path: str | None = Field(description="Null of one that comes with the program.")
-    kind: str = Field(description="What file it is.")
+    kind: str = Field(description="The format of the file.")
     fingerprint: str
     features: int
-    feature_names: list[str] = Field(description="Empty where the source has none.")
+    feature_names: list[str] = Field(description="Empty if the source has none.")
     dtype: str
     smallest: float = Field(description="Smallest value of the training rows.")
     largest: float
-    image_shape: list[int] = Field(description="Empty where rows are no images.")
+    image_shape: list[int] = Field(description="Empty if rows are not images.")
     parts: list[Part]
     classes: list[ClassRows]
     missing: int = Field(description="Missing values that are replaced by the mean.")
     scaling: Scaling
     memory: Memory
-    remarks: list[str] = Field(description="What the reader has done or noticed.")
-    unused: list[str] = Field(description="What looks like data and is not part of it.")
-    refused: str | None = Field(description="Why no sweep would train on it; null where one would.")
-    advice: list[str] = Field(description="What its user should know before training.")
+    remarks: list[str] = Field(description="Actions and remarks of the reader.")
+    unused: list[str] = Field(description="Parts of the source that look like data but are unused.")
+    refused: str | None = Field(description="Why a sweep cannot train on it; null if it can.")
+    advice: list[str] = Field(description="Advice before training.")

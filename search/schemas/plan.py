@@ -34,26 +34,26 @@ class DryRun(Answer):
     trainings: int = Field(description="Trainings of each trial, with seeds or folds.")
     trajectories: int
     epochs: int
-    epochs_without_sharing: int = Field(description="Epochs if each trial were trained alone.")
+    epochs_without_sharing: int = Field(description="Epochs if each trial were trained separately.")
     packs: int
     widths: list[int] = Field(description="How many trajectories a pack has.")
     links: int
     longest_link_s: float
     workers: int
     busy: float = Field(description="Fraction of the training in which workers are busy.")
-    operations: Number = Field(description="Of the training products; null where not known.")
+    operations: Number = Field(description="Operations of the products; null if not known.")
     training_s: float
     final_training_s: float = Field(description="At most.")
     rows_bytes: int = Field(description="Memory of the rows, once on each machine.")
     state_bytes: int | None = Field(description="Memory of a pack's state; null where not known.")
     link_bytes: int | None = Field(
-        description="Memory of a worker for a link, beside the rows; null where not known."
+        description="Memory of a worker for a link, besides the rows; null if not known."
     )
     process_bytes: int | None = Field(
-        description="Memory of the command's process at most; null where not known."
+        description="Most memory of the command's process; null if not known."
     )
     worker_bytes: int | None = Field(
-        description="Memory of each worker at most, beside what they share; null without workers."
+        description="Most memory of each worker, besides what they share; null without workers."
     )
     pruner: Pruner | None
     shares: list[Share] = Field(description="Where the time goes; empty where not known.")

@@ -37,7 +37,7 @@ class TestFigures(Value):
 class WriterProcess(Value):
     """The process that writes to a run."""
 
-    host: str | None = Field(description="Null where an earlier version has begun it.")
+    host: str | None = Field(description="Null if an earlier version began it.")
     process: int | None
     started_at: str | None = Field(description="UTC, ISO 8601.")
 
@@ -46,7 +46,7 @@ class Link(Value):
     """A task that has ended, with the trials that ended in it."""
 
     finished_at: str = Field(description="UTC, ISO 8601.")
-    label: str = Field(description="What its trajectories have in common.")
+    label: str = Field(description="Values that its trajectories have in common.")
     epoch: int
     trials: int
     node: str
@@ -71,7 +71,7 @@ class Status(Answer):
         description="UTC, ISO 8601; of a sweep that waits for its start, when it was submitted."
     )
     trials: Counts
-    writer: WriterProcess | None = Field(description="Null where nobody writes to it.")
+    writer: WriterProcess | None = Field(description="Null if nobody writes to it.")
     trials_per_second: Number
     seconds_left: Number = Field(description="A guess; null where the run is not running.")
     wall_s: Number = Field(description="Seconds of the command that finished it.")
@@ -145,7 +145,7 @@ class KeptRun(Value):
     run: str
     state: Literal["running", "finished", "unfinished", "unreadable"]
     changed_at: str | None = Field(description="UTC, ISO 8601; null where it is unreadable.")
-    bytes: int = Field(description="What it takes on its disk.")
+    bytes: int = Field(description="Its size on the disk.")
     goes: bool
     reason: str | None = Field(description="Why it stays.")
 
@@ -163,4 +163,4 @@ class Pruning(Answer):
     form: Literal["prune/1"] = Field(default="prune/1", alias="schema")
     runs: list[KeptRun]
     leftovers: list[Leftover]
-    bytes: int = Field(description="What deleting them frees.")
+    bytes: int = Field(description="Bytes that deleting them frees.")

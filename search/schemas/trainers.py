@@ -12,7 +12,7 @@ class Check(Value):
 
     check: str
     passed: bool | None = Field(description="Null where it could not be tried.")
-    message: str = Field(description="What is wrong, or why it was not tried.")
+    message: str = Field(description="The error, or why it was not tested.")
     seconds: float
 
 

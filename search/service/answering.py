@@ -71,11 +71,11 @@ class Answering:
             failures = 0 if time.monotonic() - began > _WORKED_SECONDS else failures + 1
             if failures >= _FAILURES and not any_came_up:
                 break
-            log.error("whoever answers has ended with exit code %s; another one is started", code)
+            log.error("the API process ended with exit code %s; starting another one", code)
             self._stopping.wait(min(_PAUSE_SECONDS * failures, _PAUSE_MOST))
         raise AnsweringError(
-            f"The process that answers ends as soon as it is started, with exit code {code}; what "
-            "it says stands above."
+            f"The API process exits right after starting, with exit code {code}; its output is "
+            "above."
         )
 
     def stop(self) -> None:
@@ -113,11 +113,11 @@ def answering_desk(line: int, gone: Callable[[], None]) -> Desk:
     line : int
         The second file descriptor that the process was given.
     gone : callable
-        Called in a thread of its own when the service has ended; nobody can be answered then.
+        Called in its own thread when the service has ended; nobody can be answered then.
     """
     runner = FarRunner(Connection(line), gone)
     root, limits = runner.surroundings()
     desk = Desk(root, Ledger(root / "ledger.sqlite"), limits, runner)
-    # Of one that was killed: nobody but this process receives anything.
+    # Left by a process that was killed: only this process receives uploads.
     desk.data_sets.remove_leftovers()
     return desk

@@ -1,4 +1,4 @@
-"""What stands in no row of the ledger: how the sweeps that are open go, as of one moment."""
+"""What is in no row of the ledger: how the sweeps that are open go, as of one moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,11 +22,11 @@ class Board:
     waits : mapping of str to Wait
         Why sweeps have no more tasks under way.
     running : mapping of str to int
-        How many tasks of a sweep run; it is not there where none does.
+        How many tasks of a sweep are running; without an entry, none.
     used : mapping of str to float
         The cores that each queue has at work.
     progress : mapping of str to Progress
-        Of each sweep that is open, and of those that were and have not ended.
+        The progress of each open sweep, and of those that were open and have not ended.
     open : frozenset of str
     at_work : frozenset of str
         The sweeps that are open and have not come to their end.
@@ -49,7 +49,7 @@ class Board:
 
     @cached_property
     def version(self) -> tuple[object, ...]:
-        """What is another on a board that says something else."""
+        """A value that differs between two boards with different contents."""
         return (
             self.cores, self.failure, *self.waits.items(), *self.running.items(),
             *self.used.items(), *((name, one.version) for name, one in self.progress.items()),

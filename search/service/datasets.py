@@ -83,11 +83,11 @@ class DataSets:
             where = " or ".join(map(str, self._limits.folders))
             paths = (
                 f"the full path of a file in {where}" if where
-                else "upload it: the administrator has allowed no folder with --data"
+                else "upload it: the administrator has not allowed any folder with --data"
             )  # fmt: skip
             raise DataError(
-                f"The data set {named} is not to be had: name {', '.join(KNOWN)} or one that was "
-                f"uploaded, or {paths}."
+                f"Data set {named} is not available. Use {', '.join(KNOWN)} or an uploaded one, or "
+                f"{paths}."
             )
         return str(path)
 
@@ -149,7 +149,7 @@ class DataSets:
             )
 
     def keep(self, path: Path, digest: str) -> Upload:
-        """Keep a file that has been received whole, unless it is no data set."""
+        """Keep a file that has been received whole, unless it is not a data set."""
         size = path.stat().st_size
         try:
             # As any reader may take it: what its labels are is said with the sweep.

@@ -131,7 +131,7 @@ class Desk:
     def change(
         self, caller: Caller, sweep: str, *, wanted: str | None = None, **moved: Any
     ) -> SweepRow:
-        """Want something else of a sweep, or move it to another priority, queue or name.
+        """Change a sweep's requested state, priority, queue or name.
 
         Parameters
         ----------
@@ -245,7 +245,7 @@ class Desk:
             If a sweep that has not ended needs it.
         """
         if not caller.may(ADMIN):
-            raise ForbiddenError(f"Only an administrator removes uploads such as {name}.")
+            raise ForbiddenError(f"Only an administrator may remove uploads such as {name}.")
         needing = [row.id for row in self.ledger.sweeps.live() if row.dataset["named"] == name]
         if needing:
             raise ConfigError(f"{name} is needed by {', '.join(needing)}, which have not ended.")

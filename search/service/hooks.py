@@ -115,7 +115,7 @@ class Hooks:
     # --- What people ask.
 
     def add(self, caller: Caller, url: str, kinds: Sequence[str]) -> Hook:
-        """Make a hook for the events of one's own sweeps.
+        """Make a hook for the events of your own sweeps.
 
         Raises
         ------
@@ -135,11 +135,11 @@ class Hooks:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
         except ValueError:
-            raise ConfigError(f"{url!r} is no address.") from None
+            raise ConfigError(f"{url!r} is not an address.") from None
         if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
             raise ConfigError(
-                f"{url!r} is no address of a hook; give one such as https://host/path, without a "
-                "login."
+                f"{url!r} is not an address of a hook; give one such as https://host/path, "
+                "without a login."
             )
         if not {host, f"{host}:{port}"} & set(self._hosts):
             known = ", ".join(self._hosts) or "none"
@@ -149,7 +149,7 @@ class Hooks:
             )
 
     def get(self, caller: Caller, number: int) -> Hook:
-        """Return one's own hook, or as an administrator anybody's.
+        """Return your own hook, or as an administrator anybody's.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class Hooks:
             while not self._stopping.is_set():
                 try:
                     sent = list(pool.map(self._try, self._ledger.hooks.due(_AT_A_TIME)))
-                except Exception:  # the next turn looks anew
+                except Exception:  # the next turn looks again
                     log.exception("a turn of the hooks has failed")
                     sent = []
                 if not sent:

@@ -202,7 +202,7 @@ class Hub:
             except ClusterError as error:
                 self._fail(str(error))
             except Exception:
-                # Of the ledger, or of one sweep: what runs goes on, and is looked at anew.
+                # An error of the ledger or of one sweep: running tasks go on, to be checked later.
                 log.exception("a turn of the hub has failed")
                 self._woken = True
                 time.sleep(_IDLE_SECONDS)
@@ -292,7 +292,7 @@ class Hub:
         return Snapshot(self.cores, tuple(people), tuple(queues), sweeps, leases)
 
     def _lease_of(self, lease: LeaseRow) -> Lease:
-        # Of the queue in which its sweep is now.
+        # The lease counts for the queue in which its sweep is now.
         _, row = self._shares.get(lease.sweep, (None, None))
         return Lease(lease.sweep, row.queue if row else lease.queue, lease.cores)
 

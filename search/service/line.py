@@ -72,7 +72,7 @@ class NearEnd:
                 self._closed.set()
                 return
             except Exception:  # whoever asks so is hung up on, and ends
-                log.exception("what the process that answers asks cannot be read")
+                log.exception("a request of the API process cannot be read")
                 self._closed.set()
                 with suppress(OSError):
                     self._end.shutdown(socket.SHUT_RDWR)
@@ -110,7 +110,7 @@ class NearEnd:
             with self._sending:
                 self._connection.send(message)
         except (OSError, ValueError):
-            self._closed.set()  # the other one is gone, and asks anew when it comes back
+            self._closed.set()  # the other one is gone, and asks again when it comes back
 
 
 def _as_sent(error: Exception) -> Exception:
@@ -120,7 +120,7 @@ def _as_sent(error: Exception) -> Exception:
             if type(pickle.loads(pickle.dumps(error))) is type(error):  # noqa: S301 - it is ours
                 return error
     else:
-        log.error("what was asked of the service has failed", exc_info=error)
+        log.error("a request to the service has failed", exc_info=error)
     return StoreError(str(error) if isinstance(error, PacksweepError) else told(error))
 
 
@@ -182,7 +182,7 @@ class FarRunner:
         except (OSError, EOFError):
             pass
         except Exception:  # what comes after it cannot be believed
-            log.exception("what the service says cannot be read")
+            log.exception("the answer of the service cannot be read")
         with self._sending:
             self._connection.close()  # so that nobody asks any more
             for answer in self._asked.values():

@@ -87,7 +87,7 @@ class _Asked(Interruption):
 
 
 class Opened:
-    """Runs a sweep in a thread of its own, on its share of the cluster.
+    """Runs a sweep in its own thread, on its share of the cluster.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Opened:
 
     @property
     def mode(self) -> str:
-        """What it shall do: go on, start no more, or end at once."""
+        """What it should do: go on, start no more, or end at once."""
         return self._mode
 
     def change(self, row: SweepRow, mode: str) -> None:
@@ -155,7 +155,7 @@ class Opened:
 
     @property
     def shall_end(self) -> bool:
-        """Whether it shall end now: what runs has ended, or nobody waits for it."""
+        """Whether it should end now: what runs has ended, or nobody waits for it."""
         drained = self._share is None or self._share.drained
         return self._mode == LEAVE or (self._mode == DRAIN and drained)
 
@@ -201,7 +201,7 @@ class Opened:
         if data.fingerprint != row.dataset["fingerprint"]:
             raise DataError(
                 f"The data set {config.dataset} is not what it was when the sweep was submitted. "
-                "Put it back as it was, or submit the sweep anew."
+                "Put it back as it was, or submit the sweep again."
             )
         share = Share(self._hub, row.id, resources_of(config))
         self._enter(share)
@@ -226,7 +226,8 @@ def stopped_text(done: int, total: int, *, has_model: bool) -> str:
     """Return what is said of a sweep that was stopped."""
     if not done:
         return "stopped before any trial had ended, so there is no model"
-    model = "the model is that of the best" if has_model else "none has a result: there is no model"
+    without = "no trial has a result, so there is no model"
+    model = "the model is that of the best" if has_model else without
     return f"stopped with {done} of {total} trials in the log; {model}"
 
 

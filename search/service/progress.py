@@ -84,7 +84,7 @@ class Progress:
         return {"finished": self.finished, "states": dict(self.states), "best": self.best}
 
     def started(self, link: Link) -> None:
-        """Take notice of a link that waits for its turn, which is no news."""
+        """Take notice of a link that waits for its turn, which is not news."""
 
     def advanced(self, link: Link, standings: Standings, node: str) -> None:
         """Count a link that is in the log."""
@@ -117,7 +117,7 @@ class Progress:
         self.version += 1
 
     def late(self, link: Link, how: str) -> None:
-        """Take notice of a link that takes long, which is no news yet."""
+        """Take notice of a link that takes long, which is not news yet."""
 
     def idle(self) -> None:
         """Nothing has ended for a moment."""

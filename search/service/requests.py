@@ -1,4 +1,4 @@
-"""What somebody asks to be swept: checked as the command line checks it, before it is written."""
+"""Requests for sweeps, checked like a command line before they are written."""
 
 import hashlib
 import json
@@ -57,7 +57,7 @@ class Request:
     toml : str or None
         The text of a grid file, in place of `grid`.
     name : str or None
-        What the sweep is called; the grid's name where it is left out.
+        The sweep's name; by default the grid's.
     dataset, trainer, seed, seeds, sampler, trials, objective, metrics, products, pruner, target, \
     weights, missing, keys
         As the options of `search.run`; they come before the grid's own.
@@ -99,12 +99,12 @@ class Request:
 
     @property
     def digest(self) -> bytes:
-        """What tells it from another request."""
+        """A digest that tells it from another request."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).digest()
 
     @property
     def options(self) -> Options:
-        """What the command line would say."""
+        """The same as options of the command line."""
         names = (
             "dataset", "trainer", "seed", "seeds", "sampler", "trials", "objective", "metrics",
             "products", "pruner", "target", "weights", "missing", "keys", *KEPT,
@@ -123,7 +123,7 @@ class Checked:
         Its data set is a name or a full path on this machine.
     data : Dataset
     named : str
-        What the request calls the data set.
+        The request's name for the data set.
     """
 
     request: Request
@@ -204,7 +204,7 @@ class Requests:
         grid = self._suited(request) if request.grid is None else request.grid
         if "/" in grid or grid.endswith(".toml"):
             raise ConfigError(
-                f"{grid} is a file, and the service reads none of yours: send its text as toml."
+                f"{grid} is a file, and the service cannot read your files: send its text as toml."
             )
         settings = read_grid(grid, request.trainer)
         return {**settings, "name": request.name or settings["name"]}, grid
@@ -213,7 +213,7 @@ class Requests:
         """Return the name of the grid that suits the data set of a request."""
         if request.trainer not in {None, "softmax"}:
             raise ConfigError(
-                f"The trainer {request.trainer} needs a grid with hyperparameters of its own."
+                f"The trainer {request.trainer} needs a grid with its own hyperparameters."
             )
         if request.dataset is None or request.dataset in KNOWN_DATA:
             return DEFAULT_GRID
@@ -240,7 +240,7 @@ class Requests:
         for what, name in names.items():
             if is_own_method(name):
                 raise ConfigError(
-                    f"The {what} {name} is none of Optuna's own {what}s, and the service does not "
+                    f"The {what} {name} is not one of Optuna's {what}s, and the service does not "
                     "import other code."
                 )
 

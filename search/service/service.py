@@ -182,7 +182,7 @@ class Service:
         while not self._stopping:
             try:
                 self._turn()
-            except Exception:  # the next turn looks at everything anew
+            except Exception:  # the next turn looks at everything again
                 log.exception("a turn of the service has failed")
             with self._news:
                 if not (self._woken or self._stopping):
@@ -224,7 +224,7 @@ class Service:
         able = [row for row in rows if row.id in self._open or self._may_try(row)]
         while True:
             ranked = open_sweeps(map(self._asked, able), self.limits.open_sweeps)
-            # Of those alone that would be opened: many may be queued.
+            # Only for those that would be opened: many may be queued.
             next_ones = [row for row in able if row.id in ranked]
             waiting = {row.id: other for row in next_ones if (other := self._awaited(row))}
             if not waiting:
@@ -272,7 +272,7 @@ class Service:
     def _open_sweep(self, row: SweepRow, mode: str) -> None:
         reusable = partial(self._reusable, row)
         opened = Opened(row, self.hub, self._data_sets, reusable, self.wake)
-        # As it stood: what shall be done with it follows from that.
+        # As it stood: what should be done with it follows from that.
         opened.start(mode, self._progress(row))
         self._open[row.id] = opened
         del self._left[row.id]

@@ -32,7 +32,7 @@ class Waiting:
     seconds : float
         What it should take.
     context : Context
-        Of the sweep that has submitted it, whose log gets what the executor says of it.
+        The context of the sweep that submitted it; its log gets the executor's messages.
     """
 
     key: Hashable

@@ -1,4 +1,4 @@
-"""What its user should know of a data set and a grid before anything is trained."""
+"""Advice on a data set and a grid before anything is trained."""
 
 import numpy as np
 
@@ -70,10 +70,10 @@ def _lost(config: SweepConfig, data: Dataset) -> list[str]:
     columns = [data.feature(column) for column in lost_columns(config.features, data.X)]
     if not columns:
         return []
-    verb = "is" if len(columns) == 1 else "are"
+    verb, its = ("is", "its") if len(columns) == 1 else ("are", "their")
     return [
-        f"{listed(columns)} {verb} large against what it varies by, and float32 cannot hold it as "
-        f'it is under features = "{config.features}"; features = "standardized" loses nothing.'
+        f"{listed(columns)} {verb} large compared with {its} spread, so float32 loses {its} "
+        f'differences under features = "{config.features}"; features = "standardized" does not.'
     ]
 
 

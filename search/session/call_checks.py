@@ -1,4 +1,4 @@
-"""What a sweep from Python may be asked, and what of it is refused."""
+"""The options of a sweep from Python, and their refusals."""
 
 import difflib
 import reprlib
@@ -17,7 +17,7 @@ _EXECUTORS = ("auto", "ray", "serial")
 
 
 class SweepOptions(TypedDict, total=False):
-    """What `search.sweep` takes besides; each is the option of `search.run` of that name."""
+    """The further arguments of `search.sweep`; each is the option of `search.run` of that name."""
 
     target: str
     weights: str
@@ -106,7 +106,7 @@ def refuse_what_is_settled(given: Mapping[str, Any], folder: Any) -> None:
     for name in ("retry_failed", "extend", "fresh"):
         if given.get(name) and folder is None:
             raise ConfigError(
-                f"{name} is True, which is about the run that is there, and without a folder there "
+                f"{name} is True, which needs an existing run, and without a folder there "
                 f"is none. Give the run's folder, or leave {name} out."
             )
     for name in ("address", "workers"):
@@ -118,7 +118,7 @@ def refuse_what_is_settled(given: Mapping[str, Any], folder: Any) -> None:
 
 
 def check_grid(grid: Any) -> None:
-    """Refuse what is no grid by its type; what is in it is checked with the settings."""
+    """Refuse what is not a grid by its type; what is in it is checked with the settings."""
     if isinstance(grid, Mapping):
         wrong = [name for name in grid if not isinstance(name, str)]
         if wrong:

@@ -1,4 +1,4 @@
-"""Who has called a sweep from Python: is told of what happens, and may stop it."""
+"""The caller of a sweep from Python, who gets its events and may stop it."""
 
 import threading
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from search.watch import Interruption
 
 
 class Call(Interruption):
-    """Who called: may press Ctrl-C, and is told of what happens.
+    """The caller, who may press Ctrl-C and gets the events.
 
     The first Ctrl-C is noted, so that the sweep stops where nothing is lost; the second one is a
     KeyboardInterrupt. What a callback raises stops the sweep too, and is raised in the end.
@@ -27,7 +27,7 @@ class Call(Interruption):
         self.failure: BaseException | None = None
 
     def __call__(self) -> bool:
-        """Whether the sweep shall stop."""
+        """Whether the sweep should stop."""
         return self.failure is not None or super().__call__()
 
     def __enter__(self) -> Self:

@@ -41,7 +41,7 @@ from search.storage import Place, RemotePath, place
 from search.text import console, show
 
 _GRID = "the grid"
-"""How messages about a grid begin that is no file."""
+"""How messages about a grid begin that is not a file."""
 
 
 def sweep_from_python(

@@ -1,4 +1,4 @@
-"""What is refused before anything is started or written."""
+"""Refusals before anything is started or written."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +48,7 @@ def check_enough_images(config: SweepConfig, data: Dataset) -> None:
     if config.folds:
         if data.y_val is not None:
             raise DataError(
-                f"{data.name} has validation rows of its own, and folds = {config.folds} take "
+                f"{data.name} has its own validation rows, but folds = {config.folds} take "
                 "their rows from the training part. Leave folds out, or the validation rows."
             )
         if config.folds > n:
@@ -159,7 +159,7 @@ def check_same_reuse(path: Place, old: Manifest, reuse: Sequence[Place]) -> None
 
 
 def check_methods(config: SweepConfig) -> None:
-    """Refuse a sampler or a pruner that is not to be had, before anything is started.
+    """Refuse a sampler or a pruner that is not available, before anything is started.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a command would do, without doing it."""
+"""The plan of a command, without running it."""
 
 import math
 import sys
@@ -227,10 +227,10 @@ def plan_text(planned: Planned) -> str:
         ("trials", f"{plan.trials}" + _in_waves(plan, config)),
         *_pruner_figures(plan),
         *_replicate_figures(config),
-        ("trajectories", f"{plan.trajectories}, shared by trials that differ in epochs alone"),
+        ("trajectories", f"{plan.trajectories}, shared by trials that differ only in epochs"),
         (
             "epochs",
-            f"{plan.epochs:,}; each trial alone would make it {plan.epochs_without_sharing:,}",
+            f"{plan.epochs:,}; without sharing {plan.epochs_without_sharing:,}",
         ),
         ("packs", f"{plan.packs}, of {' or '.join(map(str, plan.widths))} trajectories"),
         ("links", f"{plan.links}, the longest {plan.longest_link_s:.1f} s"),
@@ -257,7 +257,7 @@ def _rows_text(planned: Planned, n_bytes: int) -> str:
     if n_bytes:
         return f"{n_bytes / 2**20:.0f} MiB of {noun}, once on each machine"
     size = f"{X.nbytes / 2**20:.0f} MiB of {X.dtype.name}"
-    return f"none for {noun}: {size} are read where they lie"
+    return f"none for {noun}: {size} are read where they are"
 
 
 def _pruner_figures(plan: DryRun) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What follows the trials of a sweep: final trainings, optima, the report and the summary."""
+"""The end of a sweep, after its trials: final trainings, optima, report and summary."""
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -167,7 +167,7 @@ class Ending:
         """
         best = summary.best
         with self.told_how_to_continue(
-            lambda: "The run is finished, and what is done of the rest is kept"
+            lambda: "The run is finished, and the rest done so far is kept"
         ):
             if best and lacks_refits(summary, self.options.refits):
                 summary = with_refits(summary, self.config, self._train_winner(best.params))

@@ -1,4 +1,4 @@
-"""What is found of a run before a sweep begins: whether it is whole, and what it lacks."""
+"""The state of a run before a sweep begins: whether it is whole, and what it lacks."""
 
 import logging
 import os
@@ -77,7 +77,7 @@ def without_failed(
     run.set_aside(lambda *found: notify(set_aside_text(*found)))
     count = run.drop_failed()
     if not count:
-        notify("No trial of the run has failed, but for those that have diverged.")
+        notify("No trial of the run has failed, except for diverged ones.")
         return summary
     notify(f"{count} failed trials are trained again." if count > 1 else
            "1 failed trial is trained again.")  # fmt: skip
@@ -85,7 +85,7 @@ def without_failed(
 
 
 def set_aside_text(path: Place, problem: str, kept: Place) -> str:
-    """Return what is said of a file of the log that was moved away."""
+    """Return the message about a file of the log that was moved away."""
     return f"{path} cannot be believed: {problem}. Its trials are trained again; it is now {kept}"
 
 
@@ -112,7 +112,7 @@ def _is_good_enough(summary: Summary, options: Options) -> bool:
 
 
 def tell_other_versions(manifest: Manifest | None, notify: Callable[[str], None]) -> None:
-    """Say which versions were others when the run began, which is no reason to stop."""
+    """Say which versions were others when the run began, which is not a reason to stop."""
     if manifest and manifest.changed_versions:
         text = (
             f"The run began with {', '.join(manifest.changed_versions)}: what is trained from here "

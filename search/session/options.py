@@ -30,7 +30,7 @@ _OF_EACH_COMMAND = (
 )  # fmt: skip
 
 DEFAULT_GRID = "full"
-"""The grid where neither the command line nor a data set of one's own says another."""
+"""The grid where neither the command line nor your own data set says another."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Options:
     trainer : str or None
         Name of the trainer in place of the grid's own.
     code : Path or None
-        Folder with the modules of a trainer of one's own, which goes to all workers.
+        Folder with the modules of your own trainer, which goes to all workers.
     seed : int or None
         Seed of the split and the shuffles.
     executor : str
@@ -88,7 +88,7 @@ class Options:
     reuse : sequence of Path or RemotePath
         Folders of runs whose finished trials are taken over.
     refits : int
-        Number of final trainings, each with a seed of its own.
+        Number of final trainings, each with its own seed.
     optimum : bool
         Whether the optimum of each alpha is found, and how far trials are from it.
     budget : float or None
@@ -160,7 +160,7 @@ class Options:
 
     @property
     def joins(self) -> bool:
-        """Whether a cluster is joined, which has machines of its own."""
+        """Whether a cluster is joined, which has its own machines."""
         return self.executor != "serial" and bool(self.address or os.environ.get("RAY_ADDRESS"))
 
     @property
@@ -235,7 +235,7 @@ def resolve_config(options: Options) -> SweepConfig:
     grid = DEFAULT_GRID if options.grid is None else options.grid
     if options.grid is None and options.trainer not in _PLAIN:
         raise ConfigError(
-            f"--trainer {options.trainer} needs a grid with hyperparameters of its own: give "
+            f"--trainer {options.trainer} needs a grid with its own hyperparameters: give "
             "--grid FILE. docs/trainers.md has examples."
         )
     settings = read_grid(grid, options.trainer)

@@ -1,4 +1,4 @@
-"""What a sweep has before it trains: its examples, its executor, its manifest."""
+"""The preparation of a sweep: its examples, its executor, its manifest."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ def make_executor(
     if settled_executor(options, config, data) == "serial":
         if options.executor == "auto":
             notify(
-                "It is trained in this process: it should be over before Ray would have started "
+                "Training in this process, because it should finish before Ray could start "
                 "(--executor ray starts it)."
             )
         return SerialExecutor()

@@ -52,7 +52,7 @@ def chosen_products(config: SweepConfig, data: Dataset) -> str:
 
 
 def check_products(config: SweepConfig, data: Dataset) -> None:
-    """Refuse a way of multiplying for features that are no numbers that it multiplies.
+    """Refuse a way of multiplying for features that are not numbers that it multiplies.
 
     Raises
     ------
@@ -62,8 +62,7 @@ def check_products(config: SweepConfig, data: Dataset) -> None:
     reason = _why_not(config.products, config, data)
     if reason:
         raise ConfigError(
-            f'products = "{config.products}" {reason}. Use "numpy", or "onednn" where it is '
-            "installed."
+            f'products = "{config.products}" {reason}. Use "numpy", or "onednn" if it is installed.'
         )
 
 

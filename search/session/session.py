@@ -78,7 +78,7 @@ from search.watch import Interruption, log_file
 
 log = logging.getLogger(__name__)
 
-_GO_ON = "What was logged before is safe; mend that, then give the same command to continue."
+_GO_ON = "What was logged before is safe; fix this, then give the same command to continue."
 
 
 def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
@@ -88,7 +88,7 @@ def sweep(options: Options, out: Console, err: Console, began: Start) -> None:
     ----------
     options : Options
     out, err : Console
-        The result goes to `out`, all that is told on the way to `err`.
+        The result goes to `out`, all messages on the way to `err`.
     began : Start
         When the command was started.
 
@@ -348,7 +348,7 @@ class SweepInFolder:
 
     @property
     def standings(self) -> Standings:
-        """What is known of the trials."""
+        """The state of the trials."""
         return self.books.standings
 
     def _done(self) -> str:

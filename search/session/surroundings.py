@@ -1,4 +1,4 @@
-"""What a sweep finds around it: where its tasks run, who may ask it to stop, who is told."""
+"""The surroundings of a sweep: where its tasks run, who may stop it, and who is told."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -36,7 +36,7 @@ class Surroundings:
     observer : Observer or None
         Who else is told of its links.
     asked_to_end : callable
-        Returns why the sweep shall end with the trials that it has; None where it shall not. No
+        Returns why the sweep should end with the trials that it has; None where it should not. No
         more is started then, and the best trial is trained.
     spent : callable or None
         Returns the seconds of the sweep's budget that are used up, by earlier commands too; None
@@ -59,6 +59,6 @@ class Surroundings:
 def of_command(
     options: Options, config: SweepConfig, data: Dataset, err: Console, began: Start
 ) -> Surroundings:
-    """Return the surroundings of a command: an executor of its own, and Ctrl-C."""
+    """Return the surroundings of a command: its own executor, and Ctrl-C."""
     executor = partial(make_executor, options, config, data, partial(show, err))
     return Surroundings(executor, Interruption, err, began)

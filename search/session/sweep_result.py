@@ -1,4 +1,4 @@
-"""What a sweep from Python returns, and what it tells on the way."""
+"""The result of a sweep from Python, and its events on the way."""
 
 import html
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class SweepEvent:
         ``started``: a task runs, or runs again; ``advanced``: what it gave is in the log;
         ``lost``: its worker was lost, and it is tried again; ``late``: it takes much too long.
     task : str
-        What is trained, in words.
+        The task, in words.
     finished, total : int
         Trials that have their row, and all of them.
     best_cost : float or None
@@ -47,15 +47,15 @@ class SweepEvent:
 
 @dataclass(frozen=True, eq=False)
 class SweepResult:
-    """What a sweep has found, with its files.
+    """The result of a sweep, with its files.
 
     Attributes
     ----------
     folder : Path or RemotePath
-        The run's folder, which every command reads. Where none was given it is a temporary one,
-        which goes with this object.
+        The run's folder, which every command reads. If none was given, it is a temporary one,
+        deleted with this object.
     summary : Summary
-        What ``summary.json`` says.
+        The contents of ``summary.json``.
     config : SweepConfig
         The settings of the run.
     """

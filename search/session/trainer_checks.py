@@ -59,9 +59,9 @@ def check_before_first_sweep(
     if report.broken:
         told = "\n  ".join(f"{found.check}: no. {found.message}" for found in report.broken)
         raise TrainerError(
-            f"The trainer {named.name} cannot be trusted with shared epochs:\n  {told}\n"
-            f"{program('check-trainer')} {named.name} tries it again. One that cannot be exact "
-            "says so by exact = False, and is cut at the plan's own checkpoints alone."
+            f"The trainer {named.name} fails the checks for shared epochs:\n  {told}\n"
+            f"{program('check-trainer')} {named.name} tries it again. If it cannot be exact, set "
+            "exact = False; it is then split only at the plan's own stops."
         )
     if not report.failures:
         _remember(passed)

@@ -37,7 +37,7 @@ def with_trainer(config: SweepConfig, source: str, code: Path | None = None) -> 
     """
     if code is not None and config.trainer.name in KNOWN:
         raise ConfigError(
-            f"--code {code} holds the modules of a trainer of your own, and the trainer is "
+            f"--code {code} holds the modules of your own trainer, but the trainer is "
             f"{config.trainer.name!r}. Name yours by --trainer, or leave --code out."
         )
     if config.trainer.is_softmax:

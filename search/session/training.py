@@ -1,4 +1,4 @@
-"""All that is left of a run's trials is trained, and those who watch are told."""
+"""Trains what is left of a run's trials, and tells the observers."""
 
 import math
 from collections.abc import Callable
@@ -67,7 +67,7 @@ class Training:
     spent : callable or None
         Returns the seconds of the sweep's budget that are used up, in place of `elapsed`.
     asked_to_end : callable
-        Returns why the sweep shall end with the trials that it has; None where it shall not.
+        Returns why the sweep should end with the trials that it has; None where it should not.
     quiet : bool
         Whether no progress is shown.
     """

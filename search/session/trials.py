@@ -1,4 +1,4 @@
-"""What a run trains: its plans, and which of their trials have their row."""
+"""The plans of a run, and which of their trials have their row."""
 
 import logging
 import re
@@ -34,7 +34,7 @@ from search.storage import Place
 log = logging.getLogger(__name__)
 
 REUSED = "reused"
-"""What a grid's rows from other runs are called in the log."""
+"""The pack name of a grid's rows from other runs in the log."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class Run:
             if found and all(problem == ANOTHER_RUN for problem in found.values()):
                 raise RunFolderError(
                     f"The files in {trial_log.folder} are of another run than the manifest.json "
-                    "beside them. Put the files together again that belong together, choose "
-                    "another --run-dir, or use --fresh to move this one aside and start anew."
+                    "beside them. Put the matching files together again, choose "
+                    "another --run-dir, or use --fresh to move this one aside and start again."
                 )
             for path, problem in wrong.items():
                 tell(path, problem, trial_log.set_aside(path))
@@ -162,7 +162,7 @@ class Run:
         return int((own & (ended > ended[numbers == best.number][0])).sum())
 
     def count_again(self, *, all_trained: bool = True) -> None:
-        """Count the trials anew, as the files have them when nothing more is trained.
+        """Count the trials again, as the files have them when nothing more is trained.
 
         Parameters
         ----------
@@ -245,7 +245,7 @@ class Run:
     def _log_reused_again(self) -> None:
         """Give the rows of other runs back that the log of a sampled search has lost.
 
-        Where they are not to be had, their trials are trained: in packs that come after all
+        If they are not available, their trials are trained: in packs that come after all
         others, because no two packs of a run have the same index.
         """
         proposals, closed = self.proposals.read(), self.books.closed

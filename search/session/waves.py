@@ -1,4 +1,4 @@
-"""What is left of a run to train: the one wave of a grid, or the waves that a sampler asks for."""
+"""The waves that are left to train: the one wave of a grid, or those of a sampler."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -85,7 +85,7 @@ def parse_uri(text: str) -> tuple[StoreAddress, str]:
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None:
         raise RunFolderError(
-            f"{parts.scheme}:// is no store that a run can be in; there are s3://, gs:// and "
+            f"{parts.scheme}:// is not a store that a run can be in; there are s3://, gs:// and "
             "file://, and plain paths."
         )
     login, _, bucket = parts.netloc.rpartition("@")
@@ -103,7 +103,7 @@ def parse_uri(text: str) -> tuple[StoreAddress, str]:
     return address, f"{bucket}/{folder}"
 
 
-_FORM = "Give s3://bucket/folder, with ?endpoint_override=URL where it is not Amazon's."
+_FORM = "Give s3://bucket/folder, with ?endpoint_override=URL if it is not Amazon's."
 
 
 def _login(scheme: str, login: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from model.seal import Seal, has_seal, sealed_archive
 from search.storage.durable import read_whole, write_whole
 from search.storage.remote_path import Place
 
-# What numpy and zipfile raise on bytes that are no archive, or not the one that was written.
+# What numpy and zipfile raise on bytes that are not an archive, or not the one that was written.
 _DAMAGE = (
     OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError,
     zipfile.BadZipFile, zlib.error,
@@ -36,7 +36,7 @@ def save_arrays(path: Place, value: Any, seal: Seal = _OF_NO_RUN) -> None:
         Its fields are arrays, numbers, booleans, texts, or dataclasses of such fields, whose
         entries stand beside its own: no two fields have the same name.
     seal : Seal
-        Whose file it is.
+        The seal to write.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def load_arrays(
     kind : type
         The dataclass.
     seal : Seal
-        Whose file it must be.
+        The seal that the file must have.
     **of_types : type
         The types of fields that the dataclass leaves open.
 
@@ -131,7 +131,7 @@ def _checked(entry: Any, of_type: Any) -> Any:
     value = entry if entry.ndim else entry.item()
     fits = isinstance(value, of_type) if isinstance(of_type, type) else _is_of(value, of_type)
     if not fits:
-        raise ValueError(f"{entry.dtype} of the shape {entry.shape} is no {of_type}")
+        raise ValueError(f"{entry.dtype} of the shape {entry.shape} is not {of_type}")
     return value
 
 

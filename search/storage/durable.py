@@ -111,7 +111,7 @@ def all_within(folder: Path) -> list[Path]:
 
 def _unreadable(path: Place, error: OSError) -> StoreError:
     return StoreError(
-        f"{path} could not be read: {error.strerror or error}. Nothing was changed; mend the "
+        f"{path} could not be read: {error.strerror or error}. Nothing was changed; fix the "
         "disk or the file's permissions, then give the same command to continue."
     )
 
@@ -174,7 +174,7 @@ def write_durably(
     Parameters
     ----------
     path : Path or RemotePath
-        Whatever stands there is overwritten, so it is no name that others read.
+        Whatever stands there is overwritten, so it is not a name that others read.
     write : callable
         Gets the open file.
     of : Path, optional
@@ -246,7 +246,7 @@ def _refusals(path: Place, what: str = "written") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        first = "" if isinstance(path, RemotePath) else "make room or mend the disk, then "
+        first = "" if isinstance(path, RemotePath) else "make room or fix the disk, then "
         raise StoreError(
             f"{path} could not be {what}: {error.strerror or error}. What was logged before "
             f"is safe; {first}give the same command to continue."
@@ -280,6 +280,6 @@ def prepare_folder(folder: Place) -> None:
             leftover.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
-            f"The folder {folder} cannot be used: {error.strerror}. Make room, mend its "
+            f"The folder {folder} cannot be used: {error.strerror}. Make room, fix its "
             "permissions, or choose another --run-dir."
         ) from error

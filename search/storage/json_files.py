@@ -18,7 +18,7 @@ def json_content(
     ----------
     data : mapping
     seal : Seal
-        Whose file it is.
+        The seal to write.
     plain : callable, optional
         Turns a value that JSON does not know into one that it does.
     """
@@ -41,7 +41,7 @@ def parse_json(content: bytes, seal: Seal) -> dict[str, Any]:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON ({error})") from error
+        raise ValueError(f"it is not JSON ({error})") from error
     if not isinstance(data, dict):
         raise ValueError("it holds no table")
     data.pop(_KEY, None)

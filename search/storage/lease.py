@@ -174,7 +174,7 @@ class Lease:
         if self._lost is not None:
             raise LockedError(
                 f"{self._path.parent} was taken over by {self._lost}, which found no sign of life "
-                "of this command. It goes on with all that was logged; wait for it or stop it."
+                "of this command. It continues with everything logged; wait for it or stop it."
             )
 
     def _check(self) -> None:

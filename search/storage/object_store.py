@@ -130,7 +130,7 @@ class ObjectStore:
 
     def listed(self, key: str, *, recursive: bool = False) -> list[Any]:
         """Return `info` of all that is in a folder, which need not exist."""
-        import pyarrow.fs as pafs  # here, because --help shall not wait for it
+        import pyarrow.fs as pafs  # here, because --help should not wait for it
 
         selector = pafs.FileSelector(key, allow_not_found=True, recursive=recursive)
         with _words(self.address.uri(key)):
@@ -216,7 +216,7 @@ def _words(uri: str) -> Iterator[None]:
     except ObjectStoreError:
         raise
     except (OSError, ValueError) as error:
-        # Not as its cause: the library's text may hold what shall not be shown.
+        # Not as its cause: the library's text may hold what should not be shown.
         raise ObjectStoreError(errno.EIO, reason(str(error)), uri) from None
 
 
@@ -230,7 +230,7 @@ def reason(text: str) -> str:
 
 
 def _s3(address: StoreAddress) -> Any:
-    import pyarrow.fs as pafs  # here, because --help shall not wait for it
+    import pyarrow.fs as pafs  # here, because --help should not wait for it
 
     return pafs.S3FileSystem(
         access_key=address.user or None,
@@ -258,7 +258,7 @@ _SAY_WHERE = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPO
 
 
 def _gs(address: StoreAddress) -> Any:
-    import pyarrow.fs as pafs  # here, because --help shall not wait for it
+    import pyarrow.fs as pafs  # here, because --help should not wait for it
 
     return pafs.GcsFileSystem(
         anonymous=bool(address.user),

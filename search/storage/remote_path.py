@@ -224,6 +224,6 @@ def _local(text: str) -> Path:
     parts = urlsplit(text, allow_fragments=False)
     if parts.netloc not in ("", "localhost") or parts.query or not parts.path:
         raise RunFolderError(
-            f"{text} is on another machine, or no path. Give file:///path, or the path alone."
+            f"{text} is on another machine, or not a path. Give file:///path, or only the path."
         )
     return Path(unquote(parts.path))

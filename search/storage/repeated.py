@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Repeated:
-    """Calls a function at intervals, in a thread of its own, until it is left.
+    """Calls a function at intervals, in its own thread, until it is left.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a run's writer knows of an object store without asking it again."""
+"""What a run's writer remembers of an object store."""
 
 import threading
 from collections import OrderedDict

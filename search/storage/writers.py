@@ -1,4 +1,4 @@
-"""Who writes to a run, as its lock says it."""
+"""The writer of a run, according to its lock."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Test suites of the protocols, for trainers, executors, stores and trackers of one's own.
+"""Test suites of the protocols, for trainers, executors, stores and your own trackers.
 
 It knows what each protocol promises, and what pytest collects: a subclass of a suite. It never
 knows who keeps the promises, and nothing that a sweep does depends on it.

@@ -85,7 +85,7 @@ class ExecutorSuite:
         assert run(executor, tasks.double, 4) == 8
 
     def test_no_result_is_lost_to_the_error_of_another_task(self, executor: Executor) -> None:
-        """Who waits on gets all results, and each error once."""
+        """A caller who keeps waiting gets all results, and each error once."""
         for n in range(4):
             executor.submit(("good", n), "double", tasks.double, n)
             executor.submit(("bad", n), "fail", tasks.fail, DataError(f"no. {n}"))
@@ -154,7 +154,7 @@ class ExecutorSuite:
     def test_an_array_that_is_shared_arrives_whole_as_often_as_it_is_used(
         self, executor: Executor
     ) -> None:
-        """What is handed over once serves many tasks."""
+        """A shared value serves many tasks."""
         shared = executor.share(np.arange(100_000, dtype=np.float32))
         for _ in range(2):
             assert run(executor, tasks.last_of, shared) == 99_999

@@ -1,4 +1,4 @@
-"""What a call must raise, for suites that import no library of tests."""
+"""Expected exceptions, for suites that do not import a test library."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -32,7 +32,7 @@ class StorageSuite:
 
     Examples
     --------
-    In a file of tests, for a store of one's own::
+    In a file of tests, for your own store::
 
         import uuid
         import pytest
@@ -54,7 +54,7 @@ class StorageSuite:
         assert names(folder) == ["file"]
 
     def test_what_is_not_there_is_absent_and_nothing_else(self, folder: Place) -> None:
-        """It is no error of the place."""
+        """It is not an error of the place."""
         path = folder / "none"
         assert read_whole(path) is None
         assert not path.exists()
@@ -109,7 +109,7 @@ class StorageSuite:
     def test_a_renamed_file_has_its_new_name_at_once_and_that_alone_in_the_end(
         self, folder: Place
     ) -> None:
-        """It takes the place of another one."""
+        """It replaces another one."""
         write_whole(folder / "old", b"old")
         write_whole(folder / "new", b"new")
         rename_durably(folder / "new", folder / "old")
@@ -117,7 +117,7 @@ class StorageSuite:
         until(lambda: names(folder) == ["old"])
 
     def test_one_process_writes_and_a_second_is_refused_by_its_name(self, folder: Place) -> None:
-        """Whoever looks sees who it is; afterwards the next one may."""
+        """Readers see who the writer is; afterwards another may write."""
         path = folder / ".lock"
         assert find_writer(path) is None
         with lock(path):

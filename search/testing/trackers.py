@@ -22,7 +22,7 @@ class TrackerSuite:
     """What every tracker must do; see `search.trackers.protocol.Tracker`.
 
     A subclass has two fixtures. ``opened`` returns a function from a `Run` to its tracker, in a
-    place that is empty at first, and opened anew in each call as by another process. ``stored``
+    place that is empty at first, and opened again in each call as by another process. ``stored``
     returns a function from a `Run` to the number and the state (``COMPLETE``, ``PRUNED``,
     ``FAIL``) of each of its trials in that place, as the tracker's own library reads them.
 
@@ -52,7 +52,7 @@ class TrackerSuite:
         assert sorted(stored(a_run(4))) == [(0, COMPLETE), (1, PRUNED), (2, FAIL), (11, COMPLETE)]
 
     def test_the_same_again_changes_nothing(self, opened: Open, stored: Stored) -> None:
-        """Neither trials nor what is said of the run."""
+        """Neither trials nor the entries of the run."""
         trials = [a_trial(0), a_trial(1)]
         sent_to(opened, a_run(2), trials)
         sent = sent_to(opened, a_run(2), trials)
@@ -60,7 +60,7 @@ class TrackerSuite:
         assert len(stored(a_run(2))) == 2
 
     def test_a_run_that_has_gone_on_is_completed(self, opened: Open, stored: Stored) -> None:
-        """What is new is added, wherever it stands among the numbers."""
+        """New trials are added, wherever their numbers fall."""
         sent_to(opened, a_run(3), [a_trial(1)])
         finished = replace(a_run(3), ended=3, finished=True, ended_at=_BEGUN + timedelta(hours=1))
         sent = sent_to(opened, finished, [a_trial(0), a_trial(1), a_trial(2)])
@@ -82,7 +82,7 @@ class TrackerSuite:
     def test_what_was_killed_is_completed_without_doubles(
         self, opened: Open, stored: Stored
     ) -> None:
-        """Killed after some trials, and after all of them before the run was said."""
+        """Killed after some trials, and after all of them but before the run's entries."""
         trials = [a_trial(n) for n in range(4)]
         with closing(opened(a_run(4))) as tracker:
             tracker.add(trials[:2])
@@ -105,7 +105,7 @@ class TrackerSuite:
         assert (len(stored(one)), len(stored(other))) == (2, 1)
 
     def test_values_of_every_kind_are_taken(self, opened: Open, stored: Stored) -> None:
-        """Texts, true and false, none; figures that are no numbers; any characters; replicates."""
+        """Texts, true and false, none; figures that are not numbers; any characters; replicates."""
         odd = replace(
             a_trial(0, FAIL),
             params={"loss": _ODD, "warm": True, "alpha": 1e-300, "epochs": 2**40},
@@ -141,7 +141,7 @@ class TrackerSuite:
         assert not sent_to(opened, wider, trials).anything
 
     def test_no_trial_has_ended_yet(self, opened: Open, stored: Stored) -> None:
-        """A run without a result is said, and gets its trials later."""
+        """A run without a result is exported, and gets its trials later."""
         assert known_of(opened, a_run(1)) == {}
         assert sent_to(opened, a_run(1), []).run
         assert list(stored(a_run(1))) == []
@@ -186,7 +186,7 @@ def a_trial(number: int, state: str = COMPLETE) -> Trial:
 
 
 def sent_to(opened: Open, run: Run, trials: Sequence[Trial]) -> Sent:
-    """Send a run as a command of its own does."""
+    """Send a run as a separate command does."""
     with closing(opened(run)) as tracker:
         return send(run, trials, tracker)
 

@@ -75,11 +75,11 @@ class TrainerSuite:
 
     def test_another_process_goes_on(self) -> None:
         """Nothing lives outside of the state."""
-        self._assert_kept("another process goes on")
+        self._assert_kept("another process continues")
 
     def test_inputs_are_left_alone(self) -> None:
         """Rows, hyperparameters and scored states stay as they were."""
-        self._assert_kept("inputs are left alone")
+        self._assert_kept("inputs are not changed")
 
     def test_it_knows_its_past(self) -> None:
         """As of an epoch it is what training to that epoch gives, where it promises so."""
@@ -87,7 +87,7 @@ class TrainerSuite:
 
     def test_a_pack_is_as_each_alone(self) -> None:
         """Models side by side cost what each costs alone, where it promises so."""
-        self._assert_kept("a pack is as each alone")
+        self._assert_kept("a pack gives what separate training gives")
 
     def test_it_follows_schedules(self) -> None:
         """A hyperparameter that may change is taken up when it does, where it promises so."""

@@ -1,4 +1,4 @@
-"""What has to be done so that a tracker has what a run has: a pure function of both."""
+"""The changes that bring a tracker up to date with a run: a pure function of both."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from search.trackers.values import Trial
 
 @dataclass(frozen=True)
 class Changes:
-    """What a tracker lacks.
+    """The changes that a tracker needs.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ def changes(trials: Iterable[Trial], known: Mapping[int, str]) -> Changes:
     Parameters
     ----------
     trials : iterable of Trial
-        Those of the run that have ended.
+        The finished trials of the run.
     known : mapping of int to str
         What `Tracker.known` says.
 

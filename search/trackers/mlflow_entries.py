@@ -1,4 +1,4 @@
-"""What MLflow is told of a run and of a trial, within what it can hold."""
+"""The entries of a run and of a trial in MLflow, within its limits."""
 
 import hashlib
 import math

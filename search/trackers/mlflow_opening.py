@@ -48,8 +48,8 @@ def open_client(uri: str) -> "MlflowClient":
     folder = "://" not in uri and not uri.startswith("databricks")
     if folder or uri.lower().startswith("file:"):
         raise ConfigError(
-            f"{uri!r} is no place of MLflow: it keeps no runs in folders any more. Give a server, "
-            "such as http://127.0.0.1:5000, or a database, such as sqlite:///mlflow.db."
+            f"{uri!r} is not an MLflow address: MLflow no longer keeps runs in folders. Give a "
+            "server, such as http://127.0.0.1:5000, or a database, such as sqlite:///mlflow.db."
         )
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -92,11 +92,11 @@ def _in_our_words(uri: str, error: Exception) -> PacksweepError:
         )
     if "unsupported URI" in text or "Could not parse" in text:
         return ConfigError(
-            f"{shown} is no place of MLflow. Give a server (http, https) or a database (sqlite, "
+            f"{shown} is not an MLflow address. Give a server (http, https) or a database (sqlite, "
             "postgresql, mysql, mssql)."
         )
     if isinstance(error, ImportError):
-        return ConfigError(f"{shown} is no place of MLflow that can be used: {_said(uri, error)}.")
+        return ConfigError(f"{shown} cannot be used as an MLflow address: {_said(uri, error)}.")
     # An answer that is not MLflow's own has no code of MLflow's.
     if is_server(uri) and getattr(error, "json", None) is None:
         status = _status(error)

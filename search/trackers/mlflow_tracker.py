@@ -105,7 +105,7 @@ class MlflowTracker:
                 return False
             self._say(parent, run)
             self._attach(parent, run)
-            # The last: whoever comes after a kill begins anew without it.
+            # The last: whoever comes after a kill begins again without it.
             self._client.set_tag(parent.info.run_id, MARK, run.mark)
             self._end(parent, run, status)
             self._parent = None

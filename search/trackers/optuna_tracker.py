@@ -38,7 +38,7 @@ class OptunaTracker:
         return self._copy.marks()
 
     def remove(self, numbers: Collection[int]) -> None:
-        """Take trials away, by a study that is made anew."""
+        """Take trials away, by a study that is made again."""
         self._copy.remove(numbers)
 
     def add(self, trials: Sequence[Trial]) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of a tracker."""
+"""The protocol of a tracker."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol

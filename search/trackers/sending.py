@@ -10,7 +10,7 @@ from search.trackers.values import Run, Trial
 
 @dataclass(frozen=True)
 class Sent:
-    """What was sent.
+    """The result of an export.
 
     Attributes
     ----------
@@ -19,7 +19,7 @@ class Sent:
     same : int
         Trials that were there as they are.
     run : bool
-        Whether what is said of the run itself was new.
+        Whether anything about the run itself was new.
     """
 
     new: int

@@ -14,7 +14,7 @@ from search.extras import missing
 from search.storage import read_whole, write_whole
 from search.trackers.values import Run, Trial
 
-# Whose the folder is.
+# The file that names the folder's owner.
 _OWNER = "packsweep-run.txt"
 
 # TensorBoard reads the files of a folder in the order of their names, so they begin with a time.
@@ -154,7 +154,7 @@ def _file_name(at: float, mark: str) -> str:
 
 def _check_name(folder: str, name: str) -> None:
     if "://" in folder:
-        raise ConfigError(f"{folder!r} is no folder: event files are written to a disk alone.")
+        raise ConfigError(f"{folder!r} is not a folder: event files can only be written to a disk.")
     if not name or Path(name).name != name or name.startswith(".") or not name.isprintable():
         raise ConfigError(
             f"{name!r} cannot be the name of a folder. Give a --name without '/', which does not "

@@ -1,4 +1,4 @@
-"""What a tracker is told of a run and of its trials, in plain values."""
+"""What a tracker gets of a run and of its trials, in plain values."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ class Trial:
     last_epoch : int
         Epochs that were trained.
     started_at, finished_at : datetime
-        Of the link that finished it.
+        The times of the link that finished it.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Trial:
 
     @cached_property
     def mark(self) -> str:
-        """A digest of all that is said of it: another one where anything differs."""
+        """A digest of everything exported: it changes if anything differs."""
         return digest(asdict(self))
 
 

@@ -154,7 +154,9 @@ def _component(base: type[Any], kind: str, known: Mapping[str, str | None], name
     except Exception as error:  # whatever a module of anybody's raises
         raise ConfigError(f"There is no {kind} {path!r}: {error}.") from error
     if not (inspect.isclass(component) and issubclass(component, base)):
-        raise ConfigError(f"{kind} {name!r} is no {kind} of Optuna: it must be a {base.__name__}.")
+        raise ConfigError(
+            f"{kind} {name!r} is not a {kind} of Optuna: it must be a {base.__name__}."
+        )
     return component
 
 

@@ -37,9 +37,9 @@ class ParameterTuner:
         A name that `search.tuning.methods.make_sampler` knows, or a sampler, of which a copy is
         asked.
     seed : int
-        Of a sampler that is named.
+        The seed of a sampler given by name.
     wave : int
-        Trials that are asked for at once.
+        Trials that are proposed at once.
 
     Raises
     ------

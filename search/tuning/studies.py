@@ -86,9 +86,9 @@ def ended_trial(
         As in the log.
     params : mapping
     space : mapping of str to BaseDistribution
-        Of all hyperparameters.
+        The distributions of all hyperparameters.
     times : tuple of datetime
-        When it was begun and ended.
+        When it began and ended.
     **more
         Value, intermediate values and attributes, as `optuna.trial.create_trial` takes them.
     """

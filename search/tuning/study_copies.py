@@ -42,9 +42,9 @@ class StudyCopy:
     run : str
         Identity of the run whose trials it holds.
     space : mapping of str to BaseDistribution
-        Of its hyperparameters: all trials of a study have the same.
+        The distributions of its hyperparameters: all trials of a study have the same.
     direction : StudyDirection
-        Of its objective.
+        The direction of its objective.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class StudyCopy:
             return {of[NUMBER]: of[MARK] if times[of[NUMBER]] == 1 else "" for of in attrs}
 
     def remove(self, numbers: Collection[int]) -> None:
-        """Take trials away. A storage deletes no trial: the study is made anew of the others."""
+        """Take trials away. A storage deletes no trial: the study is made again of the others."""
         with _told(self._url):
             trials, gone = self._trials(), set(numbers)
             if any(MARK not in trial.user_attrs for trial in trials):
@@ -181,7 +181,7 @@ def _told(storage: str) -> Iterator[None]:
         raise
     except (ArgumentError, ImportError) as error:
         reason = _reason(storage, error)
-        raise ConfigError(f"{shown} is no storage that can be used: {reason}.") from None
+        raise ConfigError(f"{shown} is not a usable storage: {reason}.") from None
     except (OptunaError, SQLAlchemyError, OSError, RuntimeError, ValueError) as error:
         reason = _reason(storage, error)
         raise StoreError(f"The study cannot be written to {shown}: {reason}.") from None

@@ -26,7 +26,7 @@ _STATES = {state.name: state for state in TrialState}
 class Tuner:
     """Asks a sampler for trials.
 
-    The sampler is made anew for every batch of trials, with a seed of its own,
+    The sampler is made again for every batch of trials, with its own seed,
     and knows nothing but the study: so a search that is continued from its log
     proposes what it would have proposed undisturbed.
 
@@ -42,7 +42,7 @@ class Tuner:
         It says in which column of the log a trial's value is, and which values are the better ones.
     own : BaseSampler, optional
         A sampler in place of one that is made of a name and options. It keeps its random numbers
-        and is never made anew, so a search goes on by asking it all again.
+        and is never made again, so a search goes on by asking it all again.
     way_out : str
         Sentences that say what is safe and what to do if the sampler fails.
     """
@@ -170,7 +170,7 @@ _SMALLEST_POPULATION = 4
 
 
 def make_tuner(config: SweepConfig) -> Tuner:
-    """Return the sampler of a config with a study of its own.
+    """Return the sampler of a config with its own study.
 
     Raises
     ------

@@ -55,11 +55,11 @@ class Bins:
     total : int
         Trials that have a row.
     within : int
-        Those of them that lie in the ranges that were asked for.
+        Trials with a row that are in the requested ranges.
     axes : sequence of Axis
         The hyperparameters, and last the cost.
     pairs : sequence of dict
-        Of each two axes: their names, and for each pair of bins with a trial in it the two bins,
+        For each two axes: their names, and for each pair of bins with a trial the two bins,
         how many trials there are, and the least and the mean of their costs, None where no trial
         has one. Between neighbours of parallel coordinates these are ribbons.
     best : sequence of list
@@ -87,9 +87,9 @@ def binned(
     ----------
     table : TrialTable
     ranges : mapping of str to (int, int)
-        Of some axes the first and the last bin that count, both included.
+        For some axes the first and the last bin that count, both included.
     best : int
-        How many trials are told one by one.
+        How many trials are listed one by one.
 
     Raises
     ------
@@ -108,13 +108,13 @@ def binned(
 
 
 def among(table: TrialTable, ranges: Mapping[str, tuple[int, int]]) -> NDArray[np.bool_]:
-    """Return which trials of a table lie in some bins.
+    """Return which trials of a table are in some bins.
 
     Parameters
     ----------
     table : TrialTable
     ranges : mapping of str to (int, int)
-        Of some axes the first and the last bin that count, both included.
+        For some axes the first and the last bin that count, both included.
 
     Returns
     -------
@@ -208,7 +208,7 @@ class _Drawn:
         return Bins(len(self.costs), len(costs), self.axes, pairs, told, self.left_out)
 
     def lie_in(self, ranges: Mapping[str, tuple[int, int]]) -> NDArray[np.bool_]:
-        """Return which trials lie in some ranges, in the order of their cost."""
+        """Return which trials are in some ranges, in the order of their cost."""
         found = np.ones(len(self.costs), bool)
         for name, (first, last) in ranges.items():
             places = self._places_of(name)
@@ -273,7 +273,7 @@ def cells(
     x, y : ndarray of shape (n,), uint8
         The bin of each trial on two axes.
     costs : ndarray of shape (k,), float64
-        Of the first k trials, growing; the others have none.
+        The costs of the first k trials, growing; the others have none.
     height : int
         Bins of the axis `y`.
 

@@ -32,9 +32,9 @@ class Ranked:
     Attributes
     ----------
     values : list
-        The different ones in their order; a missing one comes last.
+        The distinct values in their order; a missing one comes last.
     places : ndarray of shape (n,), unsigned
-        Of each trial's value.
+        The place of each trial's value.
     """
 
     values: list[Value]
@@ -70,9 +70,9 @@ class Order:
     trials : ndarray of shape (n,), uint32
         Places of the trials in the columns of the table; equal ones by number, missing values last.
     column : ndarray or Ranked
-        By which they are ordered.
+        The column to sort by.
     numbers : ndarray of shape (n,), int64
-        Of the trials, in the order of the table.
+        The numbers of the trials, in the order of the table.
     sign : float
         -1 where the greatest come first, else 1.
     """
@@ -106,7 +106,7 @@ class Order:
                 known = len(column.values) - column.has_gaps
                 turned = [*range(known - 1, -1, -1), known]
                 keys = np.array(turned, column.places.dtype)[keys]
-            # Of small numbers this counts instead of comparing.
+            # With small numbers this counts instead of comparing.
             trials = by_number[np.argsort(keys, kind="stable")]
         else:
             trials = by_number[_stable(_keys(column[by_number], sign))]
@@ -139,7 +139,7 @@ class Order:
         Raises
         ------
         ConfigError
-            If it is no cursor of this order.
+            If it is not a cursor of this order.
         """
         try:
             value, number = cursor
@@ -152,7 +152,7 @@ class Order:
                 self._all, number, start, stop, key=lambda at: int(self.numbers[self.trials[at]])
             )
         except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigError(f"{list(cursor)} is no cursor of this order.") from error
+            raise ConfigError(f"{list(cursor)} is not a cursor of this order.") from error
 
     def _key_of(self, value: Value) -> float:
         if value is None:

@@ -48,7 +48,7 @@ class Page:
     total : int
         Trials of the table.
     within : int
-        Those of them that were asked for, on this page and others.
+        Requested trials, on this page and others.
     """
 
     columns: Sequence[str]
@@ -106,7 +106,7 @@ class TrialTable:
         known : PartColumns
             What was read before; see `read_new_columns`.
         manifest : Manifest, optional
-            That of the folder, where it was read before.
+            The folder's manifest, if it was read before.
 
         Raises
         ------

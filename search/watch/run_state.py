@@ -181,7 +181,7 @@ class RunState:
 def run_folders(parent: Place) -> list[Place]:
     """Return the folders of the runs in a folder, readable or not, the newest last.
 
-    What cannot be looked at may be a run, and whoever reads it is told why not. It is taken for as
+    What cannot be read may be a run, and whoever reads it is told why not. It is taken for as
     old as the last change of its folder, as far as that is known.
 
     Raises
@@ -198,7 +198,7 @@ def run_folders(parent: Place) -> list[Place]:
         ) from error
     except OSError as error:
         raise RunFolderError(
-            f"{parent.resolve()} cannot be looked at: {error.strerror}. Mend that, or name another "
+            f"{parent.resolve()} cannot be read: {error.strerror}. Fix this, or name another "
             "folder of runs."
         ) from error
     if not began:
@@ -207,7 +207,7 @@ def run_folders(parent: Place) -> list[Place]:
 
 
 def _began_at(path: Place) -> int | None:
-    """Return when a run began, in nanoseconds; None of what is no run."""
+    """Return when a run began, in nanoseconds; None of what is not a run."""
     manifest = path / "manifest.json"  # which is written once
     try:
         at = manifest.stat().st_mtime_ns

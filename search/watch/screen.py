@@ -137,7 +137,7 @@ class LiveLines:
     def __init__(self, console: Console, lines: Callable[[int, int], Sequence[Text]]) -> None:
         self._screen, self._lines = Screen(console), lines
         self._left = threading.Event()
-        # A thread of its own, because the work may keep the main one busy for seconds.
+        # Its own thread, because the work may keep the main one busy for seconds.
         self._drawing = threading.Thread(target=self._draw, name="live view", daemon=True)
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ def log_file(path: Place, say: Callable[[str], None]) -> Iterator[Path]:
     ----------
     path : Path or RemotePath
     say : callable
-        Tells the user that there can be no such file, which is no reason to stop.
+        Tells the user that there can be no such file, which is not a reason to stop.
 
     Yields
     ------

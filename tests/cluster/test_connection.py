@@ -62,7 +62,7 @@ def test_a_dashboard_that_cannot_start_is_told_and_no_failure(init, caplog):
     init.act = lambda: Context(None)
     with caplog.at_level(logging.WARNING):
         assert connection.connect(None, 1) is None
-    assert "Ray's dashboard cannot be started, and the sweep goes without it" in caplog.text
+    assert "Ray's dashboard cannot be started, and the sweep runs without it" in caplog.text
 
 
 @pytest.mark.parametrize("error", [Exception("the node timed out"), KeyError("x"), OSError("x")])

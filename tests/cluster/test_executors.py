@@ -261,13 +261,13 @@ class TestRay(ExecutorSuite):
             context.run(whose.set, name)
             context.run(ray_executor.submit, key, "flags", flags, shared)
         ended = collect(ray_executor, 3)
-        of = {name for name, text in told if text.startswith("shared anew")}
+        of = {name for name, text in told if text.startswith("shared again")}
         assert of
         assert of <= {"ann's", "bob's", "cleo's"}
         assert {task.key: task.value for task in ended} == dict.fromkeys(
             range(3), (False, False, 99_999.0)
         )
-        assert "shared anew: flags lacked its data: OwnerDiedError" in caplog.text
+        assert "shared again: flags lacked its data: OwnerDiedError" in caplog.text
         assert run(ray_executor, hash_of, shared) == hash_of(array)
 
     def test_what_is_lost_again_and_again_is_a_lost_task(self, ray_executor, monkeypatch):

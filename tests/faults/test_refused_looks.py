@@ -89,7 +89,7 @@ def test_one_run_that_cannot_be_looked_at_hides_no_other(tmp_path, refuse, capfd
 def test_a_folder_of_runs_that_cannot_be_looked_at_is_not_said_to_hold_none(tmp_path, refuse):
     run_at(tmp_path / "run")
     refuse(tmp_path)
-    with pytest.raises(RunFolderError, match=r"cannot be looked at: Permission denied\. Mend"):
+    with pytest.raises(RunFolderError, match=r"cannot be read: Permission denied\. Fix"):
         run_folders(tmp_path)
 
 
@@ -155,9 +155,7 @@ def test_what_cannot_be_looked_at_stays_and_keeps_no_other_from_going(tmp_path, 
     refuse(hidden)
     assert runs(["prune", "--dir", str(tmp_path), "--keep-last", "1", "--yes"]) == 0
     found = capfd.readouterr()
-    assert re.search(
-        r"hidden +unreadable +stays: cannot be looked at: Permission denied", found.out
-    )
+    assert re.search(r"hidden +unreadable +stays: cannot be read: Permission denied", found.out)
     assert not (tmp_path / "old").exists()
     assert (tmp_path / "new").exists()
 

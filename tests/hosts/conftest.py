@@ -51,7 +51,7 @@ def cluster(network, folder):
 
 @pytest.fixture(scope="module")
 def laptop(network):
-    """Return a host that is no part of the cluster."""
+    """Return a host that is not part of the cluster."""
     host = network.host()
     _measured(host)
     return host

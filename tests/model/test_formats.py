@@ -379,7 +379,7 @@ def strangers(folder):
         return folder / name
 
     for name in ("a.npz", "a.csv", "a.parquet", "a.h5"):
-        yield write(name, b"\n<!DOCTYPE html><html>"), "a web page and no data"
+        yield write(name, b"\n<!DOCTYPE html><html>"), "a web page, not data"
         yield write(name, b"version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"
         yield write(name, b""), "is empty"
     yield write("a.pkl", pickle.dumps({"X": X})), "a pickle"

@@ -131,7 +131,7 @@ def test_a_memory_map_stays_on_the_disk(tmp_path):
         (pd.DataFrame(X, columns=NAMES), "which column holds the labels"),
         ((pd.DataFrame(X, columns=NAMES), Y[:-1]), "each row has a label"),
         ((pd.DataFrame(X, columns=["a", "a", "c", "d"]), Y), "two columns 'a'"),
-        ((pd.DataFrame(X, columns=NAMES), Y, X, Y), "none in another"),
+        ((pd.DataFrame(X, columns=NAMES), Y, X, Y), "not in another"),
         ({"X": pd.DataFrame(X), "y": Y, "weights": np.ones(150)}, "as a column of it"),
         ((X * np.nan, Y), "nan"),
         ((X, np.zeros(150)), "at least two classes"),

@@ -217,7 +217,7 @@ def test_arrays_that_do_not_fit_each_other_are_refused(tmp_path, changed):
     with np.load(tmp_path / "model.npz") as saved:
         arrays = dict(saved)
     np.savez(tmp_path / "model.npz", **(arrays | changed))
-    with pytest.raises(DataError, match=r"model\.npz is no saved softmax regression"):
+    with pytest.raises(DataError, match=r"model\.npz is not a saved softmax regression"):
         SoftmaxRegression.load(tmp_path / "model.npz")
 
 

@@ -176,7 +176,7 @@ def rewritten(path):
 
 @pytest.mark.parametrize(
     ("harm", "said"),
-    [(rewritten, "has changed"), (lambda path: path.unlink(), "cannot be read any more")],
+    [(rewritten, "has changed"), (lambda path: path.unlink(), "can no longer be read")],
 )
 def test_a_file_that_is_not_what_it_was_is_one_message(tmp_path, harm, said, monkeypatch):
     X, y = source("float32", 0)
@@ -190,9 +190,9 @@ def test_a_file_that_is_not_what_it_was_is_one_message(tmp_path, harm, said, mon
             run_link(mine, start(), np.arange(3), legs)
         assert str(tmp_path / "X.npy") in str(caught.value)
         assert not mine.files[0].is_here()
-    # On another machine it may never have been: that is trouble of this machine alone.
+    # On another machine it may never have been: that is trouble of this machine only.
     monkeypatch.setattr(platform, "node", lambda: "another")
-    with pytest.raises(FileNotFoundError if said.startswith("cannot") else DataError):
+    with pytest.raises(FileNotFoundError if said.startswith("can no longer") else DataError):
         run_link(elsewhere, start(), np.arange(3), legs)
 
 
@@ -229,5 +229,5 @@ def test_seen_rows_are_like_an_array():
     np.testing.assert_array_equal(np.asarray(seen), X[::-1])
     np.testing.assert_array_equal(np.asarray(seen, np.float64), X[::-1])
     np.testing.assert_array_equal(seen.part(slice(3, 9))[np.array([0, 2])], X[::-1][[3, 5]])
-    with pytest.raises(ValueError, match="made anew"):
+    with pytest.raises(ValueError, match="made again"):
         np.asarray(seen, copy=False)

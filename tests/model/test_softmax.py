@@ -73,14 +73,14 @@ def test_what_is_saved_is_loaded(tmp_path):
 def test_a_file_that_is_no_model_is_refused_by_name(tmp_path, contents):
     path = tmp_path / "other.npz"
     path.write_bytes(contents)
-    with pytest.raises(DataError, match=r"other\.npz is no saved softmax regression"):
+    with pytest.raises(DataError, match=r"other\.npz is not a saved softmax regression"):
         SoftmaxRegression.load(path)
 
 
 def test_pickled_arrays_are_refused(tmp_path):
     path = tmp_path / "model.npz"
     np.savez(path, W=np.array([object()], dtype=object))
-    with pytest.raises(DataError, match="is no saved"):
+    with pytest.raises(DataError, match="is not a saved"):
         SoftmaxRegression.load(path)
 
 

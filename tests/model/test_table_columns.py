@@ -103,7 +103,7 @@ def test_labels_stand_as_they_are_written(tmp_path, written, classes):
 def test_numbers_that_are_no_whole_ones_stay_no_classes(tmp_path, written):
     rows = "".join(f"{i};2,5;{written[i % 2]}\n" for i in range(4))
     delimiter = rows if "," in written[0] else rows.replace("2,5", "2.5")
-    with pytest.raises(DataError, match="What a regression predicts is no class"):
+    with pytest.raises(DataError, match="What a regression predicts is not a class"):
         load(csv(tmp_path / "t.csv", f"a;b;label\n{delimiter}"))
 
 

@@ -23,7 +23,7 @@ _FEATHER_1 = b"FEA1"
 # The library believes its lengths and places: a changed byte ends the process, or makes numbers of
 # what lies beside the file in memory.
 _OLD = (
-    "is Feather of the first version, of which a damaged file cannot be told from a whole one. "
+    "is Feather version 1, in which a damaged file cannot be told from a whole one. "
     'Write it again: python -c "from pyarrow import feather; '
     "feather.write_feather(feather.read_table('OLD'), 'NEW')\"."
 )
@@ -34,7 +34,7 @@ MAGIC = {
     _FEATHER_1: "Feather",
     b"\xff\xff\xff\xff": "Arrow",
 }
-"""What the formats that are no text begin with."""
+"""What the formats that are not text begin with."""
 _LONGEST = max(map(len, MAGIC))
 
 
@@ -208,7 +208,7 @@ def table_of_frame(source: str, frame: Any) -> Any:
     """
     import pyarrow as pa
 
-    if hasattr(frame, "reset_index"):  # of pandas, whose index is no column
+    if hasattr(frame, "reset_index"):  # of pandas, whose index is not a column
         frame = frame.reset_index(drop=True)
     try:
         if isinstance(frame, Mapping):  # else columns of polars come as Python's floats
@@ -218,7 +218,7 @@ def table_of_frame(source: str, frame: Any) -> Any:
         raise
     except (pa.ArrowException, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError(f"{source}: is no table that can be read ({reason[0]}). {HELP}") from error
+        raise DataError(f"{source}: is not a readable table ({reason[0]}). {HELP}") from error
     if not table.num_rows:
         raise DataError(f"{source}: holds no row. {HELP}")
     return table
@@ -249,5 +249,5 @@ def concatenated(source: str, tables: list[Any]) -> Any:
             f"{source}: its files do not have the same columns ({error}). {HELP}"
         ) from None
     if not table.num_rows:
-        raise DataError(f"{source}: has no row. {HELP}")
+        raise DataError(f"{source}: has no rows. {HELP}")
     return table

@@ -27,13 +27,13 @@ def labels_as_written(texts: Any, decimal_point: str) -> Any:
     Parameters
     ----------
     texts : pyarrow.ChunkedArray
-        Of strings; null where there is none.
+        Strings, or null for a missing one.
     decimal_point : str
 
     Returns
     -------
     pyarrow.ChunkedArray
-        Of int64, float64, booleans, or the texts themselves. The codes ``01`` and ``1`` are two
+        Numbers in int64 or float64, booleans, or the texts. The codes ``01`` and ``1`` are two
         classes, ``007`` and ``10:30`` stay what they are.
     """
     import pyarrow as pa
@@ -74,7 +74,7 @@ def labels_column(source: str, table: Any, target: str) -> NDArray[Any]:
         labels: NDArray[Any] = np.asarray(column.to_numpy(zero_copy_only=False))
         return labels
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        raise DataError(f"{source}: column {target!r} holds {kind}, which are no labels. {HELP}")
+        raise DataError(f"{source}: column {target!r} holds {kind}, which are not labels. {HELP}")
     return np.array(column.cast(pa.string()).to_pylist(), dtype=str)
 
 
@@ -84,7 +84,7 @@ def weights_column(source: str, table: Any, name: str) -> NDArray[Any]:
     Raises
     ------
     DataError
-        If a row has none, or one is no number.
+        If a row has none, or one is not a number.
     """
     (column,) = plain_columns(source, name, table[name], []) or (None,)
     if column is None or column.is_text or column.missing.any():
@@ -167,7 +167,7 @@ def plain_columns(source: str, name: str, column: Any, remarks: list[str]) -> li
         kind = array.type
     if not (types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)):
         raise DataError(
-            f"{source}: column {name!r} holds {kind}, which is no number, text, time or list of "
+            f"{source}: column {name!r} holds {kind}, which is not a number, text, time or list of "
             f"numbers; leave it out of the file, or turn it into numbers. {HELP}"
         )
     filled = array.fill_null(False if types.is_boolean(kind) else 0)
@@ -226,8 +226,8 @@ def _seconds(source: str, name: str, array: Any) -> NDArray[np.float64]:
     units = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
     if not hasattr(kind, "unit") or kind.unit not in units:
         raise DataError(
-            f"{source}: column {name!r} holds {kind}, which is no number of seconds; leave it out "
-            f"of the file, or turn it into numbers. {HELP}"
+            f"{source}: column {name!r} holds {kind}, which is not a number of seconds; leave it "
+            f"out of the file, or turn it into numbers. {HELP}"
         )
     whole = array.cast(pa.int32() if types.is_time32(kind) else pa.int64()).fill_null(0)
     seconds: NDArray[np.float64] = whole.to_numpy(zero_copy_only=False) / units[kind.unit]

@@ -1,7 +1,7 @@
 """From the columns of a table to a matrix of numbers.
 
 Numbers stay what they are, booleans are 0 and 1, and a column of text becomes a column for each
-of its values in the training rows. What stands for a missing value is learnt there too.
+of its values in the training rows. The value that replaces a missing value is learnt there too.
 """
 
 import re
@@ -19,9 +19,9 @@ from model.errors import DataError
 F64 = NDArray[np.float64]
 
 MOST_VALUES = 100
-"""Different values of a text column at most; more are no categories."""
+"""Different values of a text column at most; more are not categories."""
 
-# Of a text column, the part that are numbers from which on the rest look like mistakes.
+# If this fraction of a text column are numbers, the rest look like mistakes.
 _NUMBERS = 0.8
 # A number with separators of thousands, a currency or per cent.
 _WRITTEN_NUMBER = re.compile(
@@ -103,7 +103,7 @@ def _refuse_numbers(source: str, column: Column, point: str) -> None:
     written = [] if days else [text for text in odd if _WRITTEN_NUMBER.match(text)]
     if len(written) >= _NUMBERS * len(texts):
         raise DataError(
-            f"{source}: column {column.name!r} holds numbers as people read them, such as "
+            f"{source}: column {column.name!r} holds formatted numbers, such as "
             f"{written[0]!r}; write them without signs and separators of thousands, such as "
             f"1234{point}5."
         )
@@ -111,7 +111,7 @@ def _refuse_numbers(source: str, column: Column, point: str) -> None:
         row = next(i for i, text in enumerate(column.values.tolist()) if text == odd[0])
         raise DataError(
             f"{source}: column {column.name!r} holds numbers, but {odd[0]!r} in row {row + 1}; "
-            "mend such values, or leave them empty and give --missing mean."
+            "fix such values, or leave them empty and give --missing mean."
         )
 
 
@@ -143,7 +143,7 @@ def encoded(
     Returns
     -------
     ndarray of shape (n, D)
-        Of the smallest type that holds all columns exactly.
+        An array of the smallest type that holds all columns exactly.
 
     Raises
     ------
@@ -221,7 +221,7 @@ def _refuse_larger(
             beside = "the mean of the others" if column.missing.any() else beside
             raise DataError(
                 f"{source}: column {column.name!r} holds whole numbers beyond {shown}, which "
-                f"cannot stand exactly beside {beside}; subtract a constant from them, or leave "
+                f"cannot be exact together with {beside}; subtract a constant from them, or leave "
                 "the column out."
             )
 
@@ -238,7 +238,7 @@ def refuse_missing(source: str, columns: Sequence[Column], way_out: str = _MEAN)
         Where the columns are, as a message begins.
     columns : sequence of Column
     way_out : str
-        What to do but for mending the rows.
+        What to do other than fixing the rows.
 
     Raises
     ------
@@ -255,7 +255,7 @@ def refuse_missing(source: str, columns: Sequence[Column], way_out: str = _MEAN)
     in_columns = "1 column" if len(lacking) == 1 else f"{len(lacking)} columns"
     raise DataError(
         f"{source}: column {first.name!r} has no value in row {row} ({missing} missing, "
-        f"in {in_columns}). Remove or mend such rows, or {way_out}."
+        f"in {in_columns}). Remove or fix such rows, or {way_out}."
     )
 
 
@@ -268,7 +268,8 @@ def missing_remark(source: str, columns: Sequence[Column]) -> list[str]:
     values = "1 missing value is" if total == 1 else f"{total} missing values are"
     return [
         f"{source}: {values} replaced by the mean of {'its' if total == 1 else 'their'} "
-        f"column ({listed(counts)}); a missing text is none of its column's values."
+        f"column ({listed(counts)}); "
+        "a missing text matches none of the column's categories."
     ]
 
 

@@ -13,7 +13,7 @@ from model.errors import DataError
 NULLS = (
     "", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None",
 )  # fmt: skip
-"""What stands for a missing value, where it is not in quotes."""
+"""The value that replaces a missing value, where it is not in quotes."""
 
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
@@ -40,7 +40,7 @@ class CsvForm:
     delimiter : str
     decimal_point : str
     null_values : list of str
-        What stands for a missing value.
+        The value that replaces a missing value.
     """
 
     delimiter: str
@@ -130,7 +130,7 @@ def told_point(heads: Mapping[Path, str], known: str = "") -> str:
         beside = f"{against[0]!r} in {against[1].name}" if against else _POINTS
         raise DataError(
             f"{path}: it is unclear whether the comma of {number!r} is a decimal point or "
-            f"separates thousands, beside {beside}. Write all numbers without separators of "
+            f"separates thousands, next to {beside}. Write all numbers without separators of "
             f"thousands, and with one decimal point. {HELP}"
         )
     if certain or _EITHER in found:

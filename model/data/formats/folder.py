@@ -18,7 +18,7 @@ from model.errors import DataError
 
 NPY = b"\x93NUMPY"
 _ZIP = b"PK\x03\x04"
-# Endings that are no part of an array's name.
+# Endings that are not part of an array's name.
 _ENDINGS = (".gz", ".npy", ".npz", ".idx")
 
 
@@ -55,7 +55,7 @@ class NpyReader:
         """Say how rows and labels come together."""
         del reading
         raise DataError(
-            f"{path}: is one array, and rows need labels beside them. Give the folder, with files "
+            f"{path}: is one array, and rows need labels. Give the folder, with files "
             f"such as X_train.npy and y_train.npy in it. {HELP}"
         )
 

@@ -44,7 +44,7 @@ def read_idx(path: Path) -> NDArray[Any]:
     Returns
     -------
     ndarray
-        Of the file's type and shape.
+        An array with the file's type and shape.
 
     Raises
     ------

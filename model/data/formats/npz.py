@@ -68,7 +68,7 @@ class NpzReader:
             if len(archive.files) != 1:
                 raise DataError(
                     f"{path}: holds {len(archive.files)} arrays, {', '.join(archive.files[:6])}; a "
-                    f"file of a folder is one array. Give this file alone. {HELP}"
+                    f"file of a folder is one array. Give only this file. {HELP}"
                 )
             return _member(path, archive, archive.files[0])
 

@@ -135,8 +135,8 @@ def _one_of(source: Path | str, groups: Mapping[str, dict[str, str]]) -> dict[st
         return complete[""]
     if len(complete) > 1:
         raise DataError(
-            f"{source}: holds several data sets, {' and '.join(sorted(complete))}; put each into a "
-            f"folder of its own, or say which arrays are meant: --keys X=NAME,y=NAME,... {HELP}"
+            f"{source}: holds several data sets, {' and '.join(sorted(complete))}; put each into "
+            f"its own folder, or say which arrays are meant: --keys X=NAME,y=NAME,... {HELP}"
         )
     # What is not complete is refused later, by what it lacks.
     return next(iter(complete.values())) if complete else groups.get("", _largest(groups))

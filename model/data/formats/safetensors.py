@@ -55,7 +55,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
             raise ValueError("its header is longer than the file")
         header = json.loads(file.read(size))
     if not isinstance(header, dict):
-        raise TypeError("its header is no table")
+        raise TypeError("its header is not a table")
     return header, 8 + size
 
 

@@ -1,4 +1,4 @@
-"""Files that are no data set of ours, told by their bytes, each with the way out."""
+"""Files that are not data sets, told by their bytes, each with the way out."""
 
 import zipfile
 from pathlib import Path
@@ -74,7 +74,7 @@ def _by_content(head: bytes) -> tuple[str, str] | None:
     if not head:
         return "empty", "Fetch or write the file again."
     if start.startswith(_PAGES):
-        return "a web page and no data", "Open its address in a browser, and fetch the file itself."
+        return "a web page, not data", "Open its address in a browser, and fetch the file itself."
     if head[257:262] == b"ustar":
         return "a tar archive", _UNPACK
     if start.startswith(b"{") and b'"cells"' in head:

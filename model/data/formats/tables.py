@@ -115,7 +115,7 @@ def found_tables(
     ----------
     name : str
     tables : mapping of str to _Table
-        That of each part; the training rows under ``""``.
+        The table of each part; the training rows under ``""``.
     reading : Reading
     remarks : list of str
         What was noticed so far.
@@ -127,7 +127,7 @@ def found_tables(
     if not train.columns:
         left_out = f" but {train.index[0]!r}, which {_INDEX}" if train.index else ""
         raise DataError(
-            f"{train.source}: has no column beside {reading.target!r}{left_out}. {HELP}"
+            f"{train.source}: has no column besides {reading.target!r}{left_out}. {HELP}"
         )
     encodings = [fit_encoding(train.source, column, decimal_point) for column in train.columns]
     for table in tables.values():
@@ -240,7 +240,7 @@ def _read_alike(
 
 
 def _is_text(table: Any, name: str) -> bool:
-    """Whether a column that has a name of its own holds text."""
+    """Whether a column that has its own name holds text."""
     return table.column_names.count(name) == 1 and is_text(table[name])
 
 
@@ -298,9 +298,7 @@ def checked_names(source: str, names: list[str]) -> list[str]:
     """
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise DataError(
-            f"{source}: has two columns {twice[0]!r}; each needs a name of its own. {HELP}"
-        )
+        raise DataError(f"{source}: has two columns {twice[0]!r}; each needs its own name. {HELP}")
     return names
 
 

@@ -1,6 +1,6 @@
 """What a trainer promises, tried on some rows: each demand with the likely cause where it fails.
 
-It knows trainers by their protocol alone, and starts processes of its own. `check_trainer` is all
+It knows trainers by their protocol alone, and starts its own processes. `check_trainer` is all
 that others need.
 """
 

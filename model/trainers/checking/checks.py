@@ -19,7 +19,7 @@ from model.trainers.checking.report import IN_TIME, IT_TRAINS, BrokenPromiseErro
 from model.trainers.states import dumped, loaded
 from model.trainers.trainer import KeepsPast, Packs, Params, State, TakesSchedules, Value
 
-LEFT_ALONE = "inputs are left alone"
+LEFT_ALONE = "inputs are not changed"
 
 # An epoch takes longer than an early one by this factor, and by so many seconds, to be told of.
 # What makes a machine slow for a moment does not do so at the same epoch each time.
@@ -53,7 +53,7 @@ def _travels(probe: Probe) -> None:
     found = probe.score(back)
     if not same(probe.figures, found):
         raise BrokenPromiseError(
-            "A state is another after it was written down and read: "
+            "A state differs after it was written and read: "
             f"{difference(probe.figures, found)}. Look for what pickling leaves out, such as by "
             "__getstate__ or dump."
         )
@@ -79,18 +79,15 @@ def _why_it_does_not_repeat(probe: Probe) -> str:
     one, other = runs
     if one is None or other is None:
         return (
-            f"{_SEEDED}: look for random numbers without a seed, or for what lives outside of the "
+            f"{_SEEDED}: look for random numbers without a seed, or for something outside of the "
             f"state, such as {_OUTSIDE}."
         )
     if same(one[0], other[0]):
         return (
-            "Two fresh processes agree with each other, so that something goes on from one call to "
+            "Two fresh processes agree with each other, so something is carried from one call to "
             f"the next outside of the state, such as {_OUTSIDE}. Put it into the state."
         )
-    return (
-        "Two fresh processes differ as well, so that there are random numbers without a seed. "
-        f"{_SEEDED}."
-    )
+    return f"Two fresh processes differ as well, so some random numbers have no seed. {_SEEDED}."
 
 
 def _may_be_cut(probe: Probe) -> str | None:
@@ -120,21 +117,21 @@ def _parting(probe: Probe) -> str:
 def _why_it_cannot_be_cut(probe: Probe) -> str:
     if same(probe.figures, _after_a_cut(probe, probe.advance(None, range(probe.cut)))):
         return (
-            "From the state as it is in memory it goes on right, so that something is lost where "
+            "Continuing from the state in memory is correct, so something is lost where "
             "the state is written down, such as what __getstate__ or dump leaves out."
         )
     total = (
-        "epochs.stop is no total number of epochs: a schedule over all of them takes that number "
-        "as a hyperparameter."
+        "epochs.stop is not the total number of epochs: a schedule over all of them takes that "
+        "number as a hyperparameter."
     )
     if _looks_at_the_end(probe):
         return (
-            f"Of a range that says it ends at {probe.last}, it trains the first {probe.cut} epochs "
-            f"differently. But {total}"
+            f"If a range says that it ends at {probe.last}, its first {probe.cut} epochs are "
+            f"trained differently. But {total}"
         )
     return (
-        "What the next range needs must be in the state: momentum, counters, caches. Random "
-        "numbers must not begin anew with a range, as those of a fixed seed do. And nothing may "
+        "Everything the next range needs must be in the state: momentum, counters, caches. Random "
+        "numbers must not restart with a range, as those of a fixed seed do. And nothing may "
         f"depend on where a range ends: {total}"
     )
 
@@ -151,7 +148,7 @@ def _looks_at_the_end(probe: Probe) -> bool:
     except Exception:  # it takes true ranges alone, and nothing is known
         return False
     honest = probe.score(probe.advance(None, range(probe.cut)))
-    # One that trains up to the end that it is told has all epochs then.
+    # One that trains up to the announced end has all epochs then.
     return not same(found, honest) and not same(found, probe.figures)
 
 
@@ -159,12 +156,12 @@ def _goes_on_elsewhere(probe: Probe) -> str | None:
     if probe.unsettled:
         return probe.unsettled
     if not probe.can_be_cut:
-        return "what is cut here is another result already"
+        return "cutting here already changes the result"
     ranges = [r for r in (range(probe.cut), range(probe.cut, probe.last)) if r]
     try:
         found = probe.elsewhere(*ranges)
     except TrainerError as error:
-        raise BrokenPromiseError(f"Where another process goes on, {error}.") from error
+        raise BrokenPromiseError(f"Where another process continues, {error}.") from error
     if same(probe.figures, found[-1]):
         return None
     first = probe.score(probe.advance(None, range(probe.cut)))
@@ -176,9 +173,9 @@ def _goes_on_elsewhere(probe: Probe) -> str | None:
             "outside of the state."
         )
     raise BrokenPromiseError(
-        f"Each range in a process of its own gives {difference(probe.figures, found[-1])} after "
-        f"epoch {probe.last}; after {probe.cut} they were the same. Something lives outside of the "
-        "state: a global variable, an attribute of the trainer, a file."
+        f"Each range in a separate process gives {difference(probe.figures, found[-1])} after "
+        f"epoch {probe.last}; after {probe.cut} they were the same. Something is kept outside of "
+        "the state: a global variable, an attribute of the trainer, a file."
     )
 
 
@@ -198,15 +195,15 @@ def _leaves_alone(probe: Probe) -> None:
         unscored = _after_a_cut(probe, probe.advance(None, range(probe.cut)))
         if not same(unscored, found):
             raise BrokenPromiseError(
-                f"Training that goes on after scoring gives {difference(unscored, found)}: score "
-                "changes what training needs. Let it work on a copy."
+                f"Training that continues after scoring gives {difference(unscored, found)}: score "
+                "changes something that training needs. Let it work on a copy."
             )
 
 
 def _knows_its_past(probe: Probe) -> str | None:
     trainer = probe.trainer
     if not isinstance(trainer, KeepsPast):
-        return "it is scored where it stands"
+        return "it is scored at its own epoch"
     if probe.unsettled and not isinstance(probe.written, Exception):
         return probe.unsettled
     known = {} if isinstance(probe.written, Exception) else {probe.cut: probe.first}
@@ -251,7 +248,7 @@ def _packs_as_alone(probe: Probe) -> str | None:
             apart = abs(packed - alone) / abs(alone) if alone else math.inf
             raise BrokenPromiseError(
                 f"In a pack {params} costs {packed:.9g}, alone {alone:.9g}: a relative "
-                f"difference of {apart:.2g}, with a tolerance of {trainer.tolerance:g}. Mend "
+                f"difference of {apart:.2g}, with a tolerance of {trainer.tolerance:g}. Fix "
                 "advance_pack, or declare a tolerance."
             )
     return None
@@ -266,7 +263,7 @@ def _follows_schedules(probe: Probe) -> str | None:
     if probe.cut >= probe.last:
         return "its epochs take too long to be cut here"
     if not probe.can_be_cut:
-        return "what is cut is another result already"
+        return "cutting already changes the result"
     numbers = [name for name in trainer.live if isinstance(probe.params[0].get(name), int | float)]
     for name in numbers:
         _follows_schedule_of(probe, name)
@@ -282,7 +279,7 @@ def _follows_schedule_of(probe: Probe, name: str) -> None:
     found = probe.score(probe.advance(probe.first(), rest, other))
     if same(probe.figures, found):
         raise BrokenPromiseError(
-            f"{name} is said to be live, but another value after epoch {probe.cut} changes "
+            f"{name} is declared live, but another value after epoch {probe.cut} changes "
             "nothing: the state keeps the first one, as an optimiser does. Let advance take it "
             "from params in each call."
         )
@@ -323,9 +320,9 @@ def _time_stays(probe: Probe) -> str | None:
         if late <= _SLOWER * early or late - early <= _SECONDS * probe.grain:
             return None
     raise BrokenPromiseError(
-        f"An epoch takes longer the later it is: {early / probe.grain:.3g} s at the beginning, "
+        f"Later epochs take longer: {early / probe.grain:.3g} s at the beginning, "
         f"{late / probe.grain:.3g} s after {(ranges - third) * probe.grain}. Look for training "
-        "that begins anew, or for a history that is copied each time."
+        "that starts again, or for a history that is copied each time."
     )
 
 
@@ -347,10 +344,10 @@ CHECKS: dict[str, Callable[[Probe], str | None]] = {
     "a state can be written down": _travels,
     "twice the same is the same": _repeats,
     "epochs may be cut anywhere": _may_be_cut,
-    "another process goes on": _goes_on_elsewhere,
+    "another process continues": _goes_on_elsewhere,
     LEFT_ALONE: _leaves_alone,
     "it knows its past": _knows_its_past,
-    "a pack is as each alone": _packs_as_alone,
+    "a pack gives what separate training gives": _packs_as_alone,
     "it follows schedules": _follows_schedules,
     IN_TIME: _time_stays,
 }

@@ -1,4 +1,4 @@
-"""Epochs trained in a process of their own, which knows nothing but what it is given."""
+"""Epochs trained in their own process, which knows nothing but what it is given."""
 
 import pickle
 import subprocess

@@ -28,7 +28,7 @@ _VERY_LONG = 20.0
 # A fresh process may take so many seconds to start, and so many times as long as this one does.
 _START_S, _PATIENCE = 120.0, 20.0
 
-NOT_EXACT = "exact = False: it is cut at the plan's own checkpoints alone, whatever happens"
+NOT_EXACT = "exact = False: it is split only at the plan's own stops, whatever happens"
 
 Figures = Mapping[str, float]
 
@@ -95,8 +95,8 @@ class Probe:
         if self.last > self.cut and (self.grain > 1 or self.last == EPOCHS):
             return ""
         return (
-            f"An epoch takes {self.epoch_s:.3g} s, so that each check has trained {self.last} of "
-            "them: what goes wrong later is not found."
+            f"An epoch takes {self.epoch_s:.3g} s, so each check trained only {self.last} of "
+            "them: later faults are not found."
         )
 
     @cached_property
@@ -173,7 +173,7 @@ class Probe:
         return loaded(self.trainer, self.written)
 
     def elsewhere(self, *ranges: range) -> list[Figures]:
-        """Return the metrics after each range, each trained in a process of its own.
+        """Return the metrics after each range, each trained in a separate process.
 
         Raises
         ------
@@ -234,7 +234,7 @@ def figures_of(trainer: Trainer, found: object) -> dict[str, float]:
     Raises
     ------
     BrokenPromiseError
-        If it is no mapping of numbers by the names of the metrics.
+        If it is not a mapping of numbers by the names of the metrics.
     """
     if not isinstance(found, Mapping):
         raise BrokenPromiseError(
@@ -258,7 +258,7 @@ def figures_of(trainer: Trainer, found: object) -> dict[str, float]:
 
 
 def same(a: Figures, b: Figures) -> bool:
-    """Whether all metrics are equal to the bit; two that are no numbers are equal."""
+    """Whether all metrics are equal to the bit; two that are not numbers are equal."""
     return all(a[name] == b[name] or (math.isnan(a[name]) and math.isnan(b[name])) for name in a)
 
 

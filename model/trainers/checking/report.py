@@ -8,12 +8,12 @@ IT_TRAINS, IN_TIME = "it trains, and is scored", "time does not grow"
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check has found.
+    """The result of a check.
 
     Attributes
     ----------
     check : str
-        What was tried, in a few words.
+        The tested promise, in a few words.
     passed : bool or None
         None where it could not be tried.
     message : str

@@ -1,4 +1,4 @@
-"""What a request passes before its route: who asks, how often, how much, and whose turn it is.
+"""The checks before a route: who asks, how often, how much, and whose turn it is.
 
 It knows headers, bodies and the processor seconds that answers take. It never knows what a route
 does: what is refused or kept here is answered without one.

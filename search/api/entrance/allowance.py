@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SHARE = 0.02
-"""Of the processors of this machine, in the long run."""
+"""The part of this machine's processors that answers may have in the long run."""
 
 BURST_SECONDS = 1.0
-"""Processor seconds that may be used at once, by whoever has asked little before."""
+"""Processor seconds that may be used at once, by a token that has used little before."""
 
 AT_ONCE_SECONDS = 0.1
-"""Processor seconds that anybody may owe without waiting, whatever others have used."""
+"""Processor seconds that a token may owe without waiting, whatever others have used."""
 
 
 def processors() -> int:
@@ -26,14 +26,14 @@ def processors() -> int:
 
 @dataclass(frozen=True)
 class Account:
-    """Who pays for requests of a kind.
+    """The token that pays for requests of a kind.
 
     Attributes
     ----------
     who : str
         A token, or an address without one.
     kind : str
-        Of requests: one kind does not wait for what another has used.
+        The kind of its requests: one kind does not wait for what another has used.
     """
 
     who: str
@@ -104,7 +104,7 @@ class Allowance:
         self._inside[account] += 1
 
     def leave(self, account: Account) -> None:
-        """Take notice that it is not any more: it is answered, or waits for whoever has asked."""
+        """Take notice that it no longer is: it is answered, or waits for the reader."""
         self._count()
         self._inside[account] -= 1
         self._inside += Counter()  # forget who has none

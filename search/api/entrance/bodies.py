@@ -140,7 +140,7 @@ class _Request(Request):
         except (json.JSONDecodeError, HTTPException):
             raise
         except UnicodeDecodeError as error:
-            raise HTTPException(400, "The body is no text in UTF-8, as JSON is.") from error
+            raise HTTPException(400, "The body is not UTF-8 text, as JSON must be.") from error
         except RecursionError as error:
             raise HTTPException(400, "The body is nested too deeply to be read.") from error
         except ValueError as error:  # of an integer, the only one that is left
@@ -155,5 +155,5 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = next(name for name in found if names.count(name) > 1)
         shown = twice if len(twice) <= _LONGEST else f"{twice[:_LONGEST]}..."
-        raise HTTPException(422, f"{shown!r} stands twice in one table of the body: say it once.")
+        raise HTTPException(422, f"{shown!r} is twice in one table of the body: give it once.")
     return found

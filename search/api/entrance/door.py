@@ -1,4 +1,4 @@
-"""Who comes in: tokens and rates are looked at before anything else is done for a request."""
+"""The door: tokens and rates are checked before anything else is done for a request."""
 
 import asyncio
 import math
@@ -26,7 +26,7 @@ _REFUSED_SECONDS = 1.0
 
 
 class Door:
-    """Lets in who has a token and does not ask too often; all others are answered here.
+    """Lets in requests with a token and within its rate; all others are answered here.
 
     Without the rest of the way, so that a flood costs little.
 

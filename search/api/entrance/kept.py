@@ -23,7 +23,7 @@ _SWEEP = re.compile(r"/v1/sweeps/([0-9a-f]{10})(?:/status|(/trials|/bins))?")
 _SECONDS = 1.0
 """How long an answer is believed: a command may have written to a run without the service."""
 
-# What was asked for, and by whom where each gets an answer of their own.
+# What was asked for, and by whom where each gets their own answer.
 _Key = tuple[str, str]
 
 # Answers, and bytes of them, that are kept.
@@ -50,7 +50,7 @@ class Answer:
 
 
 class Kept:
-    """Works an answer out once for all who ask for it, and anew when anything of it may differ.
+    """Works an answer out once for all who ask for it, and again when anything of it may differ.
 
     Whoever shows the ``ETag`` of what it has is told that it has it (304).
 

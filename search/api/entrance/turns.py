@@ -1,4 +1,4 @@
-"""Who is answered when: each in a line of one's own, so that nobody waits for another one's."""
+"""The order of answers: each token has its own line, so nobody waits for another's requests."""
 
 import asyncio
 import math
@@ -13,11 +13,11 @@ from search.api.entrance.bodies import App, Message, Receive, Scope, Send
 from search.api.entrance.door import WHO
 from search.api.problems import problem
 
-# Requests that wait. Whoever comes then takes the last place of the longest line, unless that is
-# one's own.
+# Requests that wait. A further one takes the last place of the longest line, unless that is its
+# own line.
 _MOST_WAITING = 200
 
-# Whoever would have to wait longer, or has waited so long behind others, is told to come again.
+# A request that would wait longer, or has waited this long behind others, is sent away for now.
 _LONGEST_SECONDS = 30.0
 
 # A line that waits is looked at again so soon at least: training may have ended meanwhile, after
@@ -142,7 +142,7 @@ class Turns:
                 self._allowance.leave(account)
 
     async def _has_come(self, account: Account, has_left: Callable[[], Awaitable[object]]) -> bool:
-        """Wait for a place; False where who waits for it has left before."""
+        """Wait for a place; False if the one who waits has left before."""
         place = self._queue(account)
         if place.done():  # at once, as it mostly is: nothing is to be watched meanwhile
             return True
@@ -184,7 +184,7 @@ class Turns:
         _refuse(longest.waiting.pop())
 
     def _let_in(self, account: Account) -> None:
-        """Let in who may come now, and see to it that the next one will."""
+        """Let in whoever may come now, and make sure that the next one will."""
         line = self._lines.get(account)
         if line is None:
             return

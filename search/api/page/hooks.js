@@ -10,7 +10,7 @@ const USUAL = ["done", "failed", "cancelled"];
 export async function hooks(place, { me, signal, ask, tellError }) {
   document.title = "Hooks - packsweep";
   if (me.role === "viewer") {
-    place.append(element("h1", {}, "Hooks"), element("p", {}, "Your token lets you look, not be told."));
+    place.append(element("h1", {}, "Hooks"), element("p", {}, "Your token only lets you look; hooks need the role submitter."));
     return;
   }
   const list = element("div"), deliveries = element("div"), said = element("p", { role: "status" });
@@ -93,9 +93,9 @@ export async function hooks(place, { me, signal, ask, tellError }) {
   place.append(
     element("h1", { tabIndex: -1 }, "Hooks"),
     element("p", { className: "hint" },
-      "An address is told of the events of "
+      "A hook sends an address the events of "
       + (me.role === "admin" ? "its owner's sweeps; you see everybody's hooks. " : "your sweeps. ")
-      + "The administrator names the hosts that may be told (--hook HOST). What is sent is signed with the hook's secret."),
+      + "The administrator names the allowed hosts (--hook HOST). Messages are signed with the hook's secret."),
     said, list, deliveries,
     element("h2", {}, "Add a hook"),
     element("form", { onsubmit: add },

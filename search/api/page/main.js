@@ -18,6 +18,14 @@ const leave = /** @type {HTMLElement} */ (document.getElementById("leave"));
 /** Ends what the page before this one was doing. */
 let before = new AbortController();
 
+const UNREACHABLE = "The service cannot be reached. The page may be out of date.";
+
+/** @type {typeof follow} which takes back what is no longer so */
+const following = (tell, ...rest) => follow((kind, data) => {
+  if (kind === "again" && note.textContent === UNREACHABLE) note.hidden = true;
+  tell(kind, data);
+}, ...rest);
+
 /** @param {unknown} error */
 export function tellError(error) {
   if (error instanceof DOMException && error.name === "AbortError") return;
@@ -27,7 +35,7 @@ export function tellError(error) {
     return;
   }
   const problem = error instanceof TypeError
-    ? "The service cannot be reached. What is shown may be old." : String(/** @type {any} */ (error).message);
+    ? UNREACHABLE : String(/** @type {any} */ (error).message);
   if (!main.hasChildNodes()) signIn(problem);  // with the token, so that one can try again
   note.textContent = problem;
   note.hidden = false;
@@ -54,7 +62,7 @@ function signIn(problem = "") {
   },
     element("label", {}, element("span", {}, "Token"), field),
     element("p", { className: "hint" },
-      "An administrator gives it: python -m search.serve token add NAME --role ROLE. "
+      "An administrator makes it: packsweep serve token add NAME --role ROLE. "
       + "It stays in this tab until you sign out or close it."),
     element("button", { className: "first", type: "submit" }, "Sign in"));
   main.replaceChildren(element("h1", {}, "Sign in"), form);
@@ -93,7 +101,7 @@ async function show() {
       main.focus({ preventScroll: true });
       scrollTo(0, 0);
       try {
-        await page(place, { me, argument: found[1] ?? "", signal, ask: asking, follow, tellError });
+        await page(place, { me, argument: found[1] ?? "", signal, ask: asking, follow: following, tellError });
       } catch (error) {
         tellError(error);
       }

@@ -95,8 +95,8 @@ export function parallel(bins, shown, others, change) {
     switches(shown, axes, change), box, readout(box, texts),
     element("figcaption", {},
       `${bins.within} trials${picked}, ribbons as wide as their number; the ${count} best as lines. `
-      + "A bin is picked by a click, or by Enter (arrow keys go along its axis); another one widens the range; "
-      + "picked alone, it lets it go."
+      + "Click a bin to pick it, or press Enter (arrow keys move along its axis); another bin widens the range; "
+      + "picking a single bin again releases it."
       + (bins.left_out.length ? ` Not drawn, because there are too many axes: ${bins.left_out.join(", ")}.` : "")));
 }
 
@@ -202,5 +202,5 @@ function switches(shown, axes, change) {
       ...names.map((name, i) => element("span", {}, move(i, -1, "◂", "left"), name, move(i, 1, "▸", "right")))),
     shown.ranges.size ? element("button", {
       type: "button", "data-key": "all", onclick: () => change({ ranges: new Map() }),
-    }, "Let all bins go") : null);
+    }, "Release all bins") : null);
 }

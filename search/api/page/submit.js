@@ -1,7 +1,7 @@
 // @ts-check
 // Submit a sweep, or one like another with other values.
 
-import { exactly } from "./api.js";
+import { read, write } from "./exact.js";
 import { element } from "./parts.js";
 
 const EXAMPLE = `dataset = "digits"
@@ -17,17 +17,18 @@ alpha = [0.1, 1.0, 10.0]
 export async function submit(place, { me, argument: from, signal, ask, tellError }) {
   document.title = "Submit - packsweep";
   if (me.role === "viewer") {
-    place.append(element("h1", {}, "Submit"), element("p", {}, "Your token lets you look, not submit."));
+    place.append(element("h1", {}, "Submit"), element("p", {}, "Your token only lets you look; submitting needs the role submitter."));
     return;
   }
-  const text = from ? await ask("GET", `sweeps/${from}`, { form: "text" }) : "null";
-  const original = JSON.parse(text);
+  /** @type {string | null} */
+  const text = from ? await ask("GET", `sweeps/${from}`, { form: "text" }) : null;
+  const original = text ? JSON.parse(text) : null;
   const [data, queues] = await Promise.all([ask("GET", "datasets"), ask("GET", "queues")]);
   // What makes it one sweep, however often the button is pressed.
   const key = crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2);
   const grid = /** @type {HTMLTextAreaElement} */ (element("textarea", {
     id: "grid", spellcheck: false,
-    value: original ? JSON.stringify(exactly(text).settings.space, null, 2) : EXAMPLE,
+    value: text ? write(read(text).settings.space, 2) : EXAMPLE,
   }));
   const name = field("Name", original ? `${original.name}-2` : "", { placeholder: "grid", pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,99}" });
   const dataset = field("Data set (the grid's)", "", { list: "known" });
@@ -44,7 +45,11 @@ export async function submit(place, { me, argument: from, signal, ask, tellError
       queue: /** @type {HTMLSelectElement} */ (queue).value, priority: Number(priority.input.value),
       ...(name.input.value ? { name: name.input.value } : {}),
     };
-    if (original) return { ...shared, space: exactly(grid.value) };
+    if (original) {
+      JSON.parse(grid.value);  // says what is wrong with it
+      // The space as it stands: its numbers keep their form, and it may be several tables.
+      return `${JSON.stringify(shared).slice(0, -1)},"settings":{"space":${grid.value}}}`;
+    }
     return {
       ...shared, toml: grid.value, refits: Number(refits.input.value),
       ...(dataset.input.value ? { dataset: dataset.input.value } : {}),
@@ -76,8 +81,8 @@ export async function submit(place, { me, argument: from, signal, ask, tellError
   place.append(
     element("h1", {}, original ? `Clone of ${original.name}` : "Submit a sweep"),
     element("p", { className: "hint" }, original
-      ? "Change values of hyperparameters; what the first sweep has trained is taken over, and the difference alone is trained."
-      : "A grid as its file has it. What another sweep of the same data has trained is taken over."),
+      ? "Change values of hyperparameters. Trials of the first sweep are taken over; only the difference is trained."
+      : "The text of a grid file. Trials that another sweep has trained on the same data are taken over."),
     element("form", { onsubmit: send },
       element("label", {}, element("span", {}, original ? "Space (JSON)" : "Grid (TOML)"), grid),
       element("div", { className: "fields" }, name.label, ...(original ? [] : [dataset.label, known, refits.label]),

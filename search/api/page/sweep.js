@@ -4,20 +4,46 @@
 import { Refused } from "./api.js";
 import { pairs } from "./charts.js";
 import { parallel } from "./parallel.js";
-import { element, facts, number, stateOf, table, told, when, ENDED } from "./parts.js";
+import { element, facts, number, redraw, size, stateOf, table, told, when, ENDED } from "./parts.js";
 
 const ROWS = 50;
+const EVENTS = 200;
+
+// What is asked about first, since it cannot be undone.
+const FINAL = /** @type {Record<string, string>} */ ({
+  stop: "Nothing more of it is trained, and the best trial so far becomes its model.",
+  cancel: "What runs is ended at once, and there is no model. What was logged stays.",
+});
+
 // Charts and table are drawn anew at most once in as many milliseconds, and in as many times as long as
 // the last time took: a service that is busy is asked less.
 const PAUSE = 4000, TIMES = 20;
 
 /** @param {HTMLElement} place @param {import("./sweeps.js").Page} page */
 export async function sweep(place, { me, argument: id, signal, ask, follow, tellError }) {
-  const head = element("div"), charts = element("div"), trials = element("div");
-  const links = element("div"), events = element("div"), acts = element("p", { className: "acts" });
+  const head = element("div"), charts = element("div"), links = element("div");
+  const acts = element("p", { className: "acts" });
+  const picks = element("p", { className: "quiet", hidden: true }), trials = element("div");
+  const events = element("div");
+  // What is read aloud where it changes: the state, and not every count.
+  const heard = element("p", { className: "heard", role: "status" });
   const heading = (/** @type {string} */ text) => element("h2", {}, text);
-  place.append(head, acts, charts, heading("Trials"), trials, heading("Newest links"), links,
-    heading("What has happened"), events);
+  /** @param {string} text @param {() => Promise<void>} bring */
+  const below = (text, bring) => {
+    const button = /** @type {HTMLButtonElement} */ (element("button", {
+      type: "button", hidden: true,
+      onclick: () => {
+        button.disabled = true;  // a second click would bring the same ones again
+        bring().catch(tellError).finally(() => { button.disabled = false; });
+      },
+    }, text));
+    return button;
+  };
+  /** @type {() => Promise<void>} */
+  let goOn = async () => {};
+  const more = below("More trials", () => goOn()), older = below("Older ones", () => olderEvents());
+  place.append(head, heard, acts, charts, heading("Trials"), picks, trials, element("p", { className: "acts" }, more),
+    heading("Newest links"), links, heading("What has happened"), events, element("p", { className: "acts" }, older));
   const { event: newest } = await ask("GET", "me");  // before the look: nothing falls in between
   let found = await ask("GET", `sweeps/${id}`);
   document.title = `${found.name} - packsweep`;
@@ -29,9 +55,19 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
   let drawnAt = -1, drawAfter = 0;
   // The newest questions for bins and for a table: what an older one is answered comes too late.
   let binsAsked = 0, tableAsked = 0;
+  /** @type {any[]} what has happened, the newest first */
+  let past = [];
+  let isGone = false;
 
+  const leave = () => {
+    isGone = true;
+    place.replaceChildren(element("h1", {}, `${found.name} is deleted`),
+      element("p", {}, element("a", { href: "#/" }, "To the sweeps")));
+  };
   const change = (/** @type {string} */ wanted) => async () => {
     try {
+      const verb = wanted[0].toUpperCase() + wanted.slice(1);
+      if (wanted in FINAL && !confirm(`${verb} ${found.name}? ${FINAL[wanted]} This cannot be undone.`)) return;
       await ask("PATCH", `sweeps/${id}`, { body: { wanted } });
       await load();
     } catch (error) {
@@ -39,17 +75,18 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
     }
   };
   const drawHead = () => {
-    const best = found.best;
-    head.replaceChildren(
-      element("h1", {}, found.name, " ", stateOf(found.state)),
+    const best = found.best, by = best?.objective;
+    redraw(head,
+      element("h1", { tabIndex: -1 }, found.name, " ", stateOf(found.state)),
       element("progress", { max: found.total, value: found.finished, "aria-label": "trials" }),
-      element("p", { className: "quiet", role: "status" },
+      element("p", { className: "quiet" },
         `${found.finished} of ${found.total} trials`
         + (found.running ? `, ${found.running} under way` : "")
         + (found.position ? `, no. ${found.position} of those that wait` : "")
         + (found.reason ? `. ${found.reason}` : "")),
       facts([
-        ["best cost", best ? number(best.cost) : "-"],
+        ...(by ? [/** @type {[string, string]} */ ([`best ${by}`, number(best.value)])] : []),
+        [by ? "cost of that trial" : "best cost", number(best?.cost)],
         ["with", best ? told(best.params) : "-"],
         ["person, queue, priority", `${found.person}, ${found.queue}, ${found.priority}`],
         ["data", `${found.dataset.name} (${found.dataset.fingerprint})`],
@@ -57,21 +94,43 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
         ["submitted", when(found.submitted_at)],
         [found.ended_at ? "ended" : "started", when(found.ended_at ?? found.started_at)],
       ]));
+    const said = `${found.name} ${found.state}${found.reason ? `: ${found.reason}` : ""}`;
+    if (heard.textContent !== said) heard.textContent = said;
+  };
+  const drawActs = () => {
     const mine = me.role === "admin" || (me.role === "submitter" && me.person === found.person);
     const over = ENDED.includes(found.state), final = ["stop", "cancel"].includes(found.wanted);
-    const button = (/** @type {string} */ text, /** @type {string} */ wanted, /** @type {boolean} */ can) =>
-      element("button", { type: "button", disabled: !can, onclick: change(wanted) }, text);
-    acts.replaceChildren(
+    const wanting = (/** @type {string} */ text, /** @type {string} */ wanted, /** @type {boolean} */ can) =>
+      element("button", {
+        type: "button", disabled: !can, onclick: change(wanted), "data-key": text === "Resume" ? "Pause" : text,
+      }, text);
+    const had = acts.contains(document.activeElement);
+    redraw(acts,
       ...(mine && !over ? [
-        found.wanted === "pause" ? button("Resume", "run", true) : button("Pause", "pause", !final),
-        button("Stop", "stop", !final), button("Cancel", "cancel", found.wanted !== "cancel"),
+        found.wanted === "pause" ? wanting("Resume", "run", true) : wanting("Pause", "pause", !final),
+        wanting("Stop", "stop", !final), wanting("Cancel", "cancel", found.wanted !== "cancel"),
       ] : []),
-      ...(me.role === "viewer" ? [] : [element("a", { href: `#/submit/${id}` }, "Clone with other values")]),
-      element("a", { href: `#/compare/${id}` }, "Compare"),
-      ...["report", "model", "summary", "messages"].map((name) => element("button", {
-        type: "button", onclick: () => open(name),
-      }, `Get ${name}`)),
-      element("button", { type: "button", onclick: () => open("log") }, "Get log (CSV)"));
+      ...(me.role === "viewer" ? [] : [
+        element("a", { href: `#/submit/${id}`, "data-key": "clone" }, "Clone with other values"),
+      ]),
+      element("a", { href: `#/compare/${id}`, "data-key": "compare" }, "Compare"),
+      ...["report", "model", "summary", "messages", "log"].map((name) => element("button", {
+        type: "button", onclick: () => open(name), "data-key": name,
+      }, name === "log" ? "Get log (CSV)" : `Get ${name}`)),
+      ...(mine && over ? [element("button", { type: "button", onclick: remove, "data-key": "delete" }, "Delete")] : []));
+    // Who was at a button that is gone goes on above.
+    if (had && !acts.contains(document.activeElement)) head.querySelector("h1")?.focus({ preventScroll: true });
+  };
+  const remove = async () => {
+    try {
+      const path = `sweeps/${id}`, { bytes } = await ask("DELETE", `${path}?dry_run=true`, { reads: true });
+      if (signal.aborted || !confirm(`Delete ${found.name} (${id}) with its log, model and report? `
+        + `That frees ${size(bytes)} and cannot be undone.`)) return;
+      await ask("DELETE", path);
+      if (!signal.aborted) location.hash = "#/";
+    } catch (error) {
+      tellError(error);
+    }
   };
   const open = async (/** @type {string} */ name) => {
     try {
@@ -131,6 +190,7 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
   const drawTable = async (/** @type {string[]} */ names) => {
     const mine = ++tableAsked, ranges = picked();
     const path = `sweeps/${id}/trials?limit=${ROWS}&order=${order}&ranges=${ranges}`;
+    /** @type {any} */
     let page;
     try {
       page = await ask("GET", `${path}&columns=${names.join(",")}`);
@@ -142,66 +202,66 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
     const cells = (/** @type {any} */ result) =>
       result.rows.map((/** @type {any[]} */ row) => row.map((value) => number(value)));
     const rows = cells(page);
-    const shown = element("div");
-    const header = page.columns.map((/** @type {string} */ name) => element("button", {
+    const header = () => page.columns.map((/** @type {string} */ name) => element("button", {
       type: "button", "aria-label": `Order by ${name}`,
       onclick: () => {
         order = order === name ? `-${name}` : name;
         drawTable(names).catch(tellError);
       },
     }, name, order === name ? " ▲" : order === `-${name}` ? " ▼" : ""));
-    const more = element("button", {
-      type: "button", hidden: page.after === null,
-      onclick: () => goOn().catch(tellError).finally(() => more.disabled = false),
-    }, "More trials");
-    const goOn = async () => {
-      more.disabled = true;  // a second click would bring the same ones again
+    const draw = () => {
+      redraw(trials, table(header(), rows, {
+        numbers: page.columns.map((/** @type {any} */ _, /** @type {number} */ i) => i).filter((i) => i !== 1),
+        label: "Trials",
+      }));
+      more.hidden = page.after === null;
+    };
+    goOn = async () => {
       const next = await ask("GET", `${path}&columns=${page.columns.join(",")}&after=${page.after}`);
+      if (mine !== tableAsked) return;  // another table stands there meanwhile
       page.after = next.after;
-      more.hidden = next.after === null;
       rows.push(...cells(next));
       draw();
     };
-    const draw = () => shown.replaceChildren(table(header, rows, {
-      numbers: page.columns.map((/** @type {any} */ _, /** @type {number} */ i) => i).filter((i) => i !== 1),
-      label: "Trials",
-    }));
     draw();
-    trials.replaceChildren(
-      ...(ranges ? [element("p", { className: "quiet" },
-        `${page.within} of ${page.total} trials, those in the bins that are picked.`)] : []),
-      shown, element("p", { className: "acts" }, more));
+    picks.hidden = !ranges;
+    picks.textContent = ranges ? `${page.within} of ${page.total} trials, those in the bins that are picked.` : "";
   };
-  const drawLinks = () => links.replaceChildren(found.links.length
+  const drawLinks = () => redraw(links, found.links.length
     ? table(["ended", "pack", "epochs", "width", "machine"], [...found.links].reverse().map((link) => [
-      new Date(link.at * 1000).toLocaleTimeString(), link.label, `${link.start_epoch} to ${link.epoch}`,
-      number(link.width), link.node,
+      when(link.at * 1000), link.label, `${link.start_epoch} to ${link.epoch}`, number(link.width), link.node,
     ]), { numbers: [3], label: "Newest links" })
     : element("p", { className: "quiet" }, "None since it was opened."));
-  const drawEvents = async () => {
-    const past = await ask("GET", `events/past?sweep=${id}&limit=200`);
-    events.replaceChildren(table(["when", "what", "more"], past.reverse().map((/** @type {any} */ event) => [
-      when(event.at), event.kind,
-      told(Object.fromEntries(Object.entries(event.detail).filter(([, value]) => value !== ""))),
-    ]), { free: [2], label: "Events" }));
+  const drawEvents = () => redraw(events, table(["when", "what", "more"], past.map((event) => [
+    when(event.at), event.kind,
+    told(Object.fromEntries(Object.entries(event.detail).filter(([, value]) => value !== ""))),
+  ]), { free: [2], label: "Events", keys: past.map((event) => event.id) }));
+  const olderEvents = async () => {
+    const before = past.length ? `&before=${past[past.length - 1].id}` : "";
+    const found = await ask("GET", `events/past?sweep=${id}&newest=true&limit=${EVENTS}${before}`);
+    if (signal.aborted) return;
+    past.push(...found);
+    older.hidden = found.length < EVENTS;
+    drawEvents();
   };
   const drawFound = () => {
     drawHead();
+    drawActs();
     drawLinks();
-    if (!found.finished) trials.replaceChildren(element("p", { className: "quiet" }, "None yet."));
+    if (!found.finished) redraw(trials, element("p", { className: "quiet" }, "None yet."));
   };
   const load = async () => {
     found = await ask("GET", `sweeps/${id}`);
-    if (signal.aborted) return;
+    if (signal.aborted || isGone) return;
     drawFound();
-    await drawEvents();
   };
-  await load();
+  drawFound();
+  await olderEvents();
   if (found.finished) await drawTrials();
   // One thing at a time, and once more where something has come meanwhile.
   let busy = false, news = false, waiting = false;
   const look = async () => {
-    if (busy || signal.aborted) return;
+    if (busy || isGone || signal.aborted) return;
     busy = true;
     try {
       while (news && !signal.aborted) {
@@ -220,7 +280,7 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
         }
       }
     } catch (error) {
-      tellError(error);
+      if (!isGone) tellError(error);
     }
     busy = false;
     if (news) look();
@@ -230,7 +290,14 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
     if (kind === "progress") {  // which brings all that is said of the sweep
       found = { ...found, ...data };
       drawFound();
-    } else news = true;
+    } else {
+      news = true;
+      if (data && data.id > (past[0]?.id ?? 0)) {
+        past.unshift(data);
+        drawEvents();
+      }
+      if (kind === "deleted") leave();
+    }
     look();
   }, signal, newest, id).catch(tellError);
 }

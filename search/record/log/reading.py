@@ -305,9 +305,9 @@ def _problem_of_unsealed(content: bytes) -> str | None:
     except MemoryError as error:  # an ArrowException too
         if asked_bytes(error) <= most_unpacked():
             raise
-        return f"it is no whole parquet file: {error}"
+        return f"it is not a whole parquet file: {error}"
     except (pa.ArrowException, OSError, ValueError) as error:
-        return f"it is no whole parquet file: {error}"
+        return f"it is not a whole parquet file: {error}"
     return None
 
 
@@ -388,7 +388,7 @@ def lost_rows(run: Place, rows: int, total: int) -> str:
     """
     trials = f"{total - rows} of its {total} trials have"
     return (
-        f"The run was finished, and {trials} no row in its log any more: files are gone. The "
+        f"The run was finished, and {trials} no row in its log: files are gone. The "
         f"command that began it, or {program('run')} --resume {run}, trains them again."
     )
 

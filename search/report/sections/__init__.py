@@ -1,4 +1,4 @@
-"""What stands on the page of a report, a file for each section.
+"""What is on the page of a report, a file for each section.
 
 It knows charts, tables and the values of a run that is read already. It never knows the order of
 sections on the page, and reads no file.

@@ -1,6 +1,6 @@
 """The section on pairs of hyperparameters: cells where both are lists, points elsewhere.
 
-Of more values, trials or pairs than a page can show, cells are bins, as the service has them.
+If there are more values, trials or pairs than a page can show, cells are bins, as in the service.
 """
 
 import math
@@ -71,7 +71,7 @@ class Pairs:
     ----------
     run : Drawn
     axes : sequence of Axis, optional
-        Of which there are pairs; all that vary where it is left out.
+        The axes to pair; by default all that vary.
     most : int
         Points of a chart at most.
     """

@@ -48,7 +48,7 @@ def weight_pictures(final: FinalModel) -> list[Picture]:
 
 
 def mistake_pictures(final: FinalModel) -> list[Picture]:
-    """Return pictures of the worst mistakes; none where rows are no images."""
+    """Return pictures of the worst mistakes; none where rows are not images."""
     if not final.data.image_shape:
         return []
     low, high = min(0.0, float(final.X.min())), float(final.X.max())

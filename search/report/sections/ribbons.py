@@ -70,7 +70,7 @@ class Ribbons:
     total : int
         Trials that have a row.
     ribbons : list of Ribbon
-        Those of the lowest costs last, so that nothing covers them.
+        Ribbons with the lowest costs come last, so that nothing covers them.
     axes : list of DrawnAxis
     left_out : sequence of str
         Hyperparameters for which there is no room.
@@ -152,7 +152,7 @@ _Span = tuple[float, float]
 def _stacked(
     left: _Placed, right: _Placed, cells: Sequence[_Cell]
 ) -> list[tuple[_Cell, tuple[_Span, _Span]]]:
-    """Return where each ribbon begins and ends: those of a bin lie on top of each other.
+    """Return where each ribbon begins and ends: those of a bin are on top of each other.
 
     The fullest bin of an axis takes nine tenths of its height.
     """

@@ -83,7 +83,7 @@ _GAP = 5.0
 # More colours than these cannot be told apart.
 _MOST_COLOURS = 16
 
-# Of more links, several are one bar.
+# With more links, one bar stands for several.
 _MOST_BARS = 1000
 
 Lane = tuple[str, int]
@@ -120,9 +120,9 @@ def joined(
     links : sequence of Span
         In the order of their starts.
     chosen : sequence of Lane
-        That of each link.
+        The lane of each link.
     most : int
-        How many bars are wanted at most, beside one for each lane.
+        The most bars to draw, besides one for each lane.
     """
     each = math.ceil(len(links) / most)
     by_lane: dict[Lane, list[Span]] = {}
@@ -248,4 +248,4 @@ def _prediction_note(timing: Timing) -> str:
     if not predicted or not actual:
         return ""
     error = signed(100 * (predicted / actual - 1), 0)
-    return f" Training took {duration(actual)}; predicted were {duration(predicted)} ({error} %)."
+    return f" Training took {duration(actual)} (predicted: {duration(predicted)}, {error} %)."

@@ -69,7 +69,7 @@ def trajectory_chart(
     ----------
     run : Drawn
     hardly_seen : str, optional
-        A hyperparameter whose lines lie on each other: one of them is shown.
+        A hyperparameter whose lines coincide: one of them is shown.
     along : str
         The hyperparameter along which a line goes.
     """

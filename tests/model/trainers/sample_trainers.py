@@ -301,7 +301,7 @@ class Loud(Descent):
 
 
 class DivergesAboveOne(Packed):
-    """Its weights are no numbers at large rates, alone and in a pack."""
+    """Its weights are not numbers at large rates, alone and in a pack."""
 
     def score(self, state, data):
         found = super().score(state[:2], data)

@@ -37,22 +37,22 @@ def test_a_good_one_keeps_its_promises(name, capfd):
 
 BROKEN = [
     ("GlobalCounter", REPEATS, "Two fresh processes agree", "a global counter"),
-    ("UnseededDropout", REPEATS, "Two fresh processes differ", "random numbers without a seed"),
+    ("UnseededDropout", REPEATS, "Two fresh processes differ", "random numbers have no seed"),
     ("OpenFile", TRAVELS, "cannot pickle", "no open files"),
     ("LosesMomentum", CUT, "part at epoch 4: cost ", "what __getstate__ or dump leaves out"),
-    ("FixedSeed", CUT, "part at epoch 4: cost ", "must not begin anew with a range"),
-    ("Cosine", CUT, "that says it ends at 6", "epochs.stop is no total number of epochs"),
+    ("FixedSeed", CUT, "part at epoch 4: cost ", "must not restart with a range"),
+    ("Cosine", CUT, "says that it ends at 6", "epochs.stop is not the total number of epochs"),
     ("RememberingObject", ELSEWHERE, "after 3 they were the same", "an attribute of the trainer"),
     ("Noticing", ELSEWHERE, "3 epochs in a fresh process", "differs from process to process"),
     ("WritesPastProtection", ALONE, "writes to the rows", "as torch.from_numpy does"),
     ("WritesToParams", ALONE, "changes the hyperparameters", "Let it change a copy"),
     ("ScoreTrains", ALONE, "Scoring changes the state", "Let score work on a copy"),
     ("Dart", PAST, "As of epoch 1, a state of 6", "derive from Trainer instead of KeepsPast"),
-    ("OtherPack", PACK, "with a tolerance of 1e-06", "Mend advance_pack"),
+    ("OtherPack", PACK, "with a tolerance of 1e-06", "Fix advance_pack"),
     ("ShortPack", PACK, "gets 3 states and returns 2", "one for each, in their order"),
     ("KeepsRate", LIVE, "after epoch 3 changes nothing", "from params in each call"),
     ("CountsCalls", LIVE, "one range and single epochs give", "must be in the state"),
-    ("Slower", TIME, "takes longer the later it is", "training that begins anew"),
+    ("Slower", TIME, "Later epochs take longer", "training that starts again"),
     ("WritesToRows", TRAINS, "writes to the rows", "Let it change a copy"),
     ("OtherMetric", TRAINS, "score returns loss", "metrics says cost, accuracy"),
     ("NoMapping", TRAINS, "score returns a tuple", "cost, accuracy"),
@@ -108,7 +108,7 @@ def test_long_epochs_are_fewer_and_the_report_says_so(monkeypatch):
     monkeypatch.setattr(probe, "LONG", 0.0)
     report = report_of("Descent")
     assert (report.failures, report.epochs) == ([], 2)
-    assert "each check has trained 2 of them: what goes wrong later is not found" in report.limits
+    assert "each check trained only 2 of them: later faults are not found" in report.limits
     assert [found.check for found in report_of("FixedSeed").failures] == [CUT]
 
 

@@ -84,7 +84,7 @@ def test_pieces_that_say_the_same_are_one_schedule():
 
 
 WRONG = [
-    ({"schedule": "cosin", "start": 1}, "schedule is 'cosin'; it is one of cosine, linear, step"),
+    ({"schedule": "cosin", "start": 1}, "schedule is 'cosin'; it must be one of cosine, linear"),
     ({"schedule": []}, "schedule is []"),
     ({"schedule": [0.1, 0.2]}, "values with their epochs"),
     ({"schedule": [[0.1, 0]]}, "epochs of a value is 0"),
@@ -114,7 +114,7 @@ def test_what_is_no_schedule_is_refused_with_its_rule(given_, said):
     "text", ["", "fast", "0.1 for 4", "then 0.1", "0.1 for 4, 0.2", "0.1 to 0.2", "0.1, warm-up x"]
 )
 def test_a_text_that_is_no_schedule_is_refused(text):
-    with pytest.raises(ScheduleError, match="is no schedule"):
+    with pytest.raises(ScheduleError, match="is not a schedule"):
         Schedule.parse(text)
 
 

@@ -58,7 +58,7 @@ def test_a_class_and_an_object_are_trainers(own, name):
         ("own_trainers:NoCost", "cost and accuracy must be among them"),
         ("own_trainers:Half", "abstract"),
         ("own_trainers:Raises", "RuntimeError: no GPU"),
-        ("own_trainers:stranger", "is no subclass"),
+        ("own_trainers:stranger", "is neither a subclass"),
         ("own_trainers:nothing", "has no nothing"),
         ("no_such_module:X", "there is no module no_such_module"),
         ("broken_trainers:X", "ZeroDivisionError"),

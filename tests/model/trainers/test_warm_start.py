@@ -51,9 +51,9 @@ def test_more_rows_than_would_stop_early_do_not():
 
 
 def test_what_counts_anew_is_sent_to_partial_fit():
-    with pytest.raises(TrainerError, match=r"counts anew .* partial_fit:.*MLPClassifier"):
+    with pytest.raises(TrainerError, match=r"starts again .* partial_fit:.*MLPClassifier"):
         load_trainer("warm_start:sklearn.neural_network.MLPClassifier")
-    with pytest.raises(ValueError, match=r"LogisticRegression is none of .*; others do not go on"):
+    with pytest.raises(ValueError, match=r"LogisticRegression is not one of .*; others do not"):
         WarmStart(LogisticRegression)
     with pytest.raises(ValueError, match="partial_fit:sklearn"):
         WarmStart(MLPClassifier)

@@ -41,7 +41,7 @@ def _partial(path, params, *wrong, **more):
 
 
 def _warm(path, params, *wrong):
-    stops = ({"n_iter_no_change": 3}, "none stops early")
+    stops = ({"n_iter_no_change": 3}, "without early stopping")
     named = ({"learning_rat": 1}, "has no parameter learning_rat.")
     name = f"warm_start:sklearn.ensemble.{path}"
     return Case(name, params, rounds=30, wrong=(stops, named, *wrong))
@@ -89,7 +89,7 @@ CASES = {
         "HistGradientBoostingClassifier",
         {"max_features": 0.5, "min_samples_leaf": 5},
         ({"max_iter": 3}, "the number of rounds is the trial's epochs"),
-        ({"early_stopping": True}, "none stops early"),
+        ({"early_stopping": True}, "without early stopping"),
         ({"learning_rate": "fast"}, "learning_rate"),
     ),
     "gradient": _warm("GradientBoostingClassifier", {"subsample": 0.5, "max_features": 2}, _TREES),

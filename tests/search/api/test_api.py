@@ -140,7 +140,7 @@ def test_a_role_is_enough_or_403_and_what_was_refused_is_written_down(person, do
         ({"grid": "nosuch"}, "There is no grid"),
         ({"toml": "x = ["}, "not valid TOML"),
         ({"grid": {"space": {"alpha": []}}}, "space.alpha"),
-        ({"grid": "smoke", "dataset": "/etc/passwd"}, "is not to be had"),
+        ({"grid": "smoke", "dataset": "/etc/passwd"}, "is not available"),
         ({"grid": "smoke", "trainer": "os:system"}, "not allowed here"),
         ({"grid": "smoke", "seed": -1}, "seed"),
         ({"grid": "smoke", "seed": 2**63}, "seed"),
@@ -433,6 +433,11 @@ def test_a_stream_tells_what_happens_and_goes_on_behind_the_last_event(tmp_path)
         assert (int(number), kind, data["detail"]["name"]) == (int(last) + 1, "changed", "other")
         past = ann.json("GET", "events/past", params={"sweep": sweep})
         assert past[0]["kind"] == "submitted"
+        newest = {"sweep": sweep, "newest": True, "limit": 2}
+        first = ann.json("GET", "events/past", params=newest)
+        rest = ann.json("GET", "events/past", params={**newest, "before": first[-1]["id"]})
+        assert [*first, *rest] == past[: -len([*first, *rest]) - 1 : -1]
+        assert len(rest) == 2
 
 
 def test_a_sweep_whose_folder_and_whose_owner_are_gone_is_trained_whole(tmp_path):
@@ -463,13 +468,13 @@ def test_what_is_at_no_path_and_what_is_no_json_are_told_so(person):
     answer = ann(
         "POST", "sweeps", expect=422, content=b"{oops", headers={"Content-Type": "application/json"}
     )
-    assert problem_of(answer).startswith("The body is no JSON: ")
+    assert problem_of(answer).startswith("The body is not JSON: ")
     told = problem_of(ann("GET", "sweeps/zzz", expect=422))
     assert told.startswith("sweep: String should match pattern")
     told = problem_of(
         ann("POST", "sweeps", expect=422, json={"grid": "smoke", "dataset": "/etc/passwd"})
     )
-    assert told.endswith("or upload it: the administrator has allowed no folder with --data.")
+    assert told.endswith("or upload it: the administrator has not allowed any folder with --data.")
 
 
 @pytest.mark.parametrize("more", [{}, {"sampler": "random", "trials": 10}])

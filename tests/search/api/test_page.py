@@ -66,21 +66,33 @@ def test_from_signing_in_to_signing_out(tmp_path, opened):
         gate.allowed = 2  # a measurement of speed, where none is kept, and a link
         sweep = page.url.rpartition("/")[2]
         api = person("ann")
+        pause = page.get_by_role("button", name="Pause")
+        pause.hover()
+        page.mouse.down()
         wait_for(lambda: api.json("GET", f"sweeps/{sweep}")["finished"])
-        page.get_by_role("region", name="Newest links").get_by_text("batch=").first.wait_for()
+        link = page.get_by_role("region", name="Newest links").get_by_role("row").nth(1)
+        link.get_by_text("batch=").wait_for()
+        assert re.search(r"20\d\d.* [A-Z]{3}", link.inner_text())  # a date, and its zone
         page.get_by_role("region", name="Trials").wait_for()
         assert page.locator("svg .cell").count() > 0
-        page.get_by_role("button", name="Pause").click()
+        # All was drawn anew while the button was held down, and it still is the button.
+        pause.hover()
+        page.mouse.up()
         page.get_by_role("heading", name="mine pausing").wait_for()
+        page.get_by_role("status").get_by_text("mine pausing").wait_for()
         gate.allowed = 1
         page.get_by_role("heading", name="mine paused").wait_for()
+        assert page.evaluate("document.activeElement.textContent") == "Resume"
         assert_it_is_told_and_does_not_ask(page)
+        for act in ("Cancel", "Stop"):
+            assert "cannot be undone" in dismissed(page, page.get_by_role("button", name=act))
+        assert api.json("GET", f"sweeps/{sweep}")["wanted"] == "pause"
         gate.allowed = None
         page.get_by_role("button", name="Resume").click()
         page.get_by_role("heading", name="mine done").wait_for()
         page.get_by_role("link", name="Clone with other values").click()
         space = page.get_by_label("Space (JSON)")
-        space.fill(space.input_value().replace("10.0", "10.0, 3.0").replace("10\n", "10, 3\n"))
+        space.fill(space.input_value().replace("10.0", "10.0, 3.0"))
         page.get_by_role("button", name="Submit").click()
         page.get_by_role("heading", name="mine-2 done").wait_for()
         assert page.get_by_text(f"48 trials of mine-{sweep}").count() == 1
@@ -93,9 +105,37 @@ def test_from_signing_in_to_signing_out(tmp_path, opened):
             page.goto(f"{person.url}/#/sweeps/{sweep}")
             page.get_by_role("button", name="Get report").click()
         assert download.value.suggested_filename == f"mine-{sweep}.html"
+        assert_a_sweep_is_deleted_after_a_question(page, api, sweep)
         page.get_by_role("button", name="Sign out").click()
         page.get_by_label("Token").wait_for()
         assert page.evaluate("sessionStorage.length") == 0
+        (other,) = api.json("GET", "sweeps")["sweeps"]
+        sign_in(page, token_of(person, "bob"))
+        page.goto(f"{person.url}/#/sweeps/{other['id']}")
+        page.get_by_role("button", name="Get report").wait_for()
+        assert page.get_by_role("button", name="Delete").count() == 0
+
+
+def dismissed(page, button):
+    """Press a button, say no to what it asks, and return that."""
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    button.click()
+    wait_for(lambda: page.evaluate("0") == 0 and asked)
+    (text,) = asked
+    return text
+
+
+def assert_a_sweep_is_deleted_after_a_question(page, api, sweep):
+    delete = page.get_by_role("button", name="Delete")
+    size = api.json("DELETE", f"sweeps/{sweep}?dry_run=true")["bytes"]
+    assert f"frees {round(size / 2**20, 1):g} MiB" in dismissed(page, delete)
+    page.once("dialog", lambda dialog: dialog.accept())
+    delete.click()
+    page.get_by_role("heading", name="Sweeps").wait_for()
+    page.get_by_role("link", name="mine-2").wait_for()
+    page.get_by_role("link", name="mine", exact=True).wait_for(state="detached")
+    api("GET", f"sweeps/{sweep}", expect=404)
 
 
 def assert_it_is_told_and_does_not_ask(page):
@@ -187,7 +227,7 @@ def test_a_mistake_is_told_in_the_service_s_words_and_a_viewer_cannot_submit(tmp
         page.get_by_role("button", name="Sign out").click()
         sign_in(page, token_of(person, "eve", "viewer"))
         page.get_by_role("navigation").get_by_role("link", name="Submit").click()
-        page.get_by_text("lets you look, not submit").wait_for()
+        page.get_by_text("only lets you look").wait_for()
         # The browser tells of each answer that is a refusal.
         refused = [text for text in opened.complaints if "status of 4" in text]
         assert len(refused) == 3
@@ -222,7 +262,7 @@ def test_what_only_reads_is_asked_again_when_the_service_says(tmp_path, opened):
     with asked(tmp_path) as person:
         page = opened(person.url)
         page.clock.install()
-        lists = Busy(page, "GET", r"/v1/sweeps\?", left=2)
+        lists = Busy(page, "GET", r"/v1/sweeps\?state=live", left=2)
         streams = Busy(page, "GET", "/v1/events$", left=1, status=429)
         page.reload()
         page.get_by_label("Token").fill(token_of(person))
@@ -252,7 +292,8 @@ def wait_for_requests(page, busy, count):
 
 
 def test_an_act_is_asked_again_under_its_key_or_not_at_all(tmp_path, opened):
-    with asked(tmp_path, lambda: Gate(allowed=0)) as person:
+    # The first sweep is open, so that those after it only wait.
+    with asked(tmp_path, lambda: Gate(allowed=0), open_sweeps=1) as person:
         page = opened(person.url)
         page.clock.install()
         page.reload()
@@ -273,8 +314,175 @@ def test_an_act_is_asked_again_under_its_key_or_not_at_all(tmp_path, opened):
         page.clock.run_for(60_000)
         page.evaluate("0")
         assert changes.keys == [None]
-        assert person("ann").json("GET", "sweeps")["sweeps"][0]["wanted"] == "run"
+        api = person("ann")
+        assert api.json("GET", "sweeps")["sweeps"][0]["wanted"] == "run"
+        assert_numbers_keep_their_form(page, person.url, api)
         opened.complaints.clear()
+
+
+# To scikit-learn 1.0 are all features, and 1 is one of them. Two tables, as [[space]] has them.
+FOREST = {
+    "dataset": "digits",
+    "trainer": "warm_start:sklearn.ensemble.RandomForestClassifier",
+    "space": [
+        {"epochs": [5, 10], "max_features": [1.0], "max_leaf_nodes": [1048576]},
+        {"epochs": [5], "max_features": [1], "max_leaf_nodes": [1048577]},
+    ],
+}
+
+
+def assert_numbers_keep_their_form(page, url, api):
+    made = [api.submit(grid=FOREST, name="forest")["id"]]
+    for text, other in (("1048577", "1048577"), ("1.0", "1")):
+        page.goto(f"{url}/#/submit/{made[0]}")
+        space = page.get_by_label("Space (JSON)")
+        assert space.input_value().count(text) == 1
+        space.fill(space.input_value().replace(text, other))
+        page.get_by_role("button", name="Submit").click()
+        page.get_by_role("heading", name="forest-2").wait_for()
+        made.append(page.url.rpartition("/")[2])
+    # Not compared as numbers, of which Python takes 1 and 1.0 for the same.
+    spaces = [json.dumps(api.json("GET", f"sweeps/{one}")["settings"]["space"]) for one in made]
+    assert spaces[0] == spaces[1] == json.dumps(FOREST["space"])
+    assert spaces[2] == spaces[0].replace("1.0", "1")
+    differ = page.get_by_role("region", name="Settings that differ")
+    page.goto(f"{url}/#/compare/{made[0]},{made[1]}")
+    differ.get_by_text("forest-2").last.wait_for()
+    assert differ.locator("tbody tr").count() == 1  # their names
+    page.goto(f"{url}/#/compare/{made[0]},{made[2]}")
+    for form in ("1.0", "1"):
+        differ.get_by_text(f'"max_features":[{form}],"max_leaf_nodes":[1048576]').wait_for()
+    numbers = "(url) => import(url).then((m) => [1048576, 123456.7, 5e-7].map(m.number))"
+    assert page.evaluate(numbers, f"{url}/parts.js") == ["1048576", "123460", "5e-7"]
+
+
+def test_the_list_has_all_that_runs_and_what_has_ended_page_by_page(tmp_path, opened):
+    with asked(tmp_path, lambda: Gate(allowed=0)) as person:
+        api, ledger = person("ann"), person.served.service.ledger
+        ids = {"runs": api.submit(name="runs")["id"]}
+        wait_for(lambda: listed(api)[0]["state"] == "running")  # and has the only core
+        for seed, name in enumerate(("paused", "waits")):
+            ids[name] = api.submit(name=name, seed=seed + 1)["id"]
+        api("PATCH", f"sweeps/{ids['paused']}", json={"wanted": "pause"})
+        wait_for(lambda: [s["state"] for s in listed(api)] == ["queued", "paused", "running"])
+        old = ended_ones(ledger, ids["runs"], 120)
+        page = opened(person.url)
+        sign_in(page, token_of(person))
+        # What is at work comes first, and what has no place last.
+        live, ended = (
+            page.get_by_role("region", name=name)
+            for name in ("What runs and what waits", "What has ended")
+        )
+        ended.wait_for()
+        assert names_in(live) == ["runs", "waits", "paused"]
+        assert names_in(ended) == [f"old-{n}" for n in range(119, 69, -1)]
+        more = page.get_by_role("button", name="Older ones")
+        more.click()
+        ended.get_by_role("link", name="old-20").wait_for()
+        # Who stands at a link stays there, and what ends moves to the table that it belongs to.
+        live.get_by_role("link", name="waits").focus()
+        api("PATCH", f"sweeps/{ids['paused']}", json={"wanted": "cancel"})
+        ended.get_by_role("link", name="paused").wait_for()
+        assert names_in(live) == ["runs", "waits"]
+        assert page.evaluate("document.activeElement.textContent") == "waits"
+        shown = ["paused", *(f"old-{n}" for n in range(119, 19, -1))]
+        assert names_in(ended) == shown
+        with ledger.transaction():
+            for gone in (old[30], old[110]):
+                ledger.sweeps.remove(gone)
+                ledger.events.add(gone, "ann", "deleted", bytes=0)
+        ended.get_by_role("link", name="old-30").wait_for(state="detached")
+        ended.get_by_role("link", name="old-110").wait_for(state="detached")
+        more.click()
+        ended.get_by_role("link", name="old-0").wait_for()
+        assert names_in(ended) == [
+            name for name in [*shown, *(f"old-{n}" for n in range(19, -1, -1))]
+            if name not in ("old-30", "old-110")
+        ]  # fmt: skip
+        assert not more.is_visible()
+        assert_the_newest_events_come_first(page, person, ids["waits"])
+
+
+def listed(api):
+    return api.json("GET", "sweeps?state=live")["sweeps"]
+
+
+def ended_ones(ledger, like, count):
+    """Write sweeps down that have ended, as copies of another one; return their identities."""
+    same = (
+        "person, queue, priority, settings, options, dataset, total, folder, request_digest,"
+        " wanted, submitted_at"
+    )
+    ids = [f"{n:010x}" for n in range(count)]
+    with ledger.transaction():
+        for n, sweep in enumerate(ids):
+            ledger._database.write(
+                f"insert into sweep (id, name, ended, ended_at, {same})"
+                f" select ?, ?, 'done', ?, {same} from sweep where id = ?",
+                (sweep, f"old-{n}", 1e9 + n, like),
+            )
+    return ids
+
+
+def names_in(region):
+    """Return the names of the sweeps in a table."""
+    return region.locator("tbody a").all_inner_texts()
+
+
+def assert_the_newest_events_come_first(page, person, sweep):
+    events = person.served.service.ledger.events
+    with person.served.service.ledger.transaction():
+        for n in range(250):
+            events.add(sweep, "ann", "changed", number=n)
+    page.goto(f"{person.url}/#/sweeps/{sweep}")
+    rows = page.get_by_role("region", name="Events").locator("tbody tr")
+    rows.filter(has_text="number 249").wait_for()
+    assert "number 249" in rows.first.inner_text()
+    assert rows.count() == 200
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    events.add(sweep, "ann", "changed", number=250)
+    rows.filter(has_text="number 250").wait_for()  # by the stream
+    assert not [url for url in asked if "events/past" in url]
+    page.get_by_role("button", name="Older ones").click()
+    rows.filter(has_text="submitted").wait_for()
+    numbers = [int(n) for n in re.findall(r"number (\d+)", "\n".join(rows.all_inner_texts()))]
+    assert numbers == list(range(250, -1, -1))
+
+
+# A stream says each 15 seconds that it is there; the page's patience is shortened here.
+IMPATIENT = """
+const timeout = AbortSignal.timeout.bind(AbortSignal);
+AbortSignal.timeout = (milliseconds) => timeout(milliseconds / 50);
+"""
+
+
+def test_a_service_that_is_gone_is_told_until_it_is_there_again(tmp_path, opened):
+    with asked(tmp_path, lambda: Gate(allowed=0)) as person:
+        page = opened(person.url)
+        page.add_init_script(IMPATIENT)
+        page.reload()
+        sign_in(page, token_of(person))
+        held = []
+
+        def hold(route):
+            held.append(route)
+
+        page.route(re.compile("/v1/events$"), hold)
+        lost = page.locator("#lost")
+        lost.get_by_text(re.compile(r"No connection to the service since \d+:\d\d")).wait_for()
+        # A stream that was open and silent was given up, and so is one that does not begin.
+        wait_for(lambda: page.evaluate("0") == 0 and len(held) > 1)
+        assert lost.inner_text()
+        person("ann").submit(name="meanwhile")
+        page.unroute(re.compile("/v1/events$"))
+        page.get_by_role("link", name="meanwhile").wait_for()
+        page.locator("#lost:empty").wait_for(state="attached")
+        page.route(re.compile("/v1/events$"), lambda route: route.abort())
+        lost.get_by_text("trying again").wait_for()
+        page.get_by_role("navigation").get_by_role("link", name="Submit").click()
+        page.locator("#lost:empty").wait_for(state="attached")  # nobody listens there
+        opened.complaints.clear()  # the browser tells of what was cut off
 
 
 @pytest.mark.parametrize("seconds", [61, 3600, 2**31])
@@ -282,7 +490,7 @@ def test_nothing_waits_for_longer_than_a_minute(tmp_path, opened, seconds):
     with asked(tmp_path) as person:
         page = opened(person.url)
         page.clock.install()
-        lists = Busy(page, "GET", r"/v1/sweeps\?", left=1, wait=seconds)
+        lists = Busy(page, "GET", r"/v1/sweeps\?state=live", left=1, wait=seconds)
         streams = Busy(page, "GET", "/v1/events$", left=1, wait=seconds)
         page.reload()
         page.get_by_label("Token").fill(token_of(person))
@@ -295,25 +503,6 @@ def test_nothing_waits_for_longer_than_a_minute(tmp_path, opened, seconds):
         page.clock.run_for(11_000)
         wait_for_requests(page, streams, 2)
         opened.complaints.clear()  # the browser tells of each refusal
-
-
-def test_a_clone_has_the_values_of_its_sweep_with_their_points(tmp_path, opened):
-    """1.0 is another value than 1, and JavaScript has one number for both."""
-    estimator = "partial_fit:sklearn.linear_model.SGDClassifier"
-    space = {"alpha": [1.0, 2.0], "power_t": [0.5], "n_iter_no_change": [5, 2**60], "epochs": [1]}
-    with asked(tmp_path, lambda: Gate(allowed=0)) as person:
-        api, page = person("ann"), opened(person.url)
-        sign_in(page, token_of(person))
-        sweep = api.submit(grid={"dataset": "digits", "trainer": estimator, "space": space})["id"]
-        page.goto(f"{person.url}/#/submit/{sweep}")
-        text = page.get_by_label("Space (JSON)").input_value()
-        assert repr(json.loads(text)) == repr(space)
-        page.get_by_label("Space (JSON)").fill(text.replace("2.0", "3.0"))
-        page.get_by_role("button", name="Submit").click()
-        wait_for(lambda: len(api.json("GET", "sweeps")["sweeps"]) == 2)
-        [clone] = {one["id"] for one in api.json("GET", "sweeps")["sweeps"]} - {sweep}
-        found = api.json("GET", f"sweeps/{clone}")["settings"]["space"]
-        assert repr(found) == repr({**space, "alpha": [1.0, 3.0]})
 
 
 def test_a_page_that_was_left_sends_and_says_no_more(tmp_path, opened):
@@ -386,13 +575,14 @@ def test_who_is_refused_at_first_keeps_the_token_and_can_try_again(tmp_path, ope
 def test_names_and_values_are_shown_as_text(tmp_path, opened):
     with asked(tmp_path) as person:
         api = person("ann")
-        sweep = api.submit(name="x.y-z", grid=WIDE)["id"]
-        api.ended(sweep)
+        sweep = api.submit(name="x.y-z", grid=WIDE, objective="accuracy")["id"]
+        best = api.ended(sweep)["best"]
         page = opened(person.url)
         page.evaluate("window.hit = false")
         page.add_init_script("window.hit = false")
         sign_in(page, token_of(person))
         page.get_by_text("x.y-z").first.wait_for()
+        assert_what_it_is_best_by_is_told(page, person.url, sweep, best)
         service = person.served.service
         with service.ledger.transaction():
             service.ledger._database.write(
@@ -402,6 +592,25 @@ def test_names_and_values_are_shown_as_text(tmp_path, opened):
         page.reload()
         page.get_by_text("<img src=x").first.wait_for()
         assert page.evaluate("window.hit") is False
+
+
+def assert_what_it_is_best_by_is_told(page, url, sweep, best):
+    assert best["objective"] == "accuracy"
+    value, cost = (f"{best[name]:.5g}" for name in ("value", "cost"))
+    both = f"accuracy {value}, cost {cost}"
+    page.get_by_role("region", name="What has ended").get_by_text(both).wait_for()
+    page.goto(f"{url}/#/compare/{sweep}")
+    results = page.get_by_role("region", name="Results")
+    results.get_by_text(both).wait_for()
+    assert results.get_by_role("link", name="x.y-z").count() == 1
+    page.goto(f"{url}/#/sweeps/{sweep}")
+    page.locator("dt", has_text="best accuracy").wait_for()
+    facts = dict(
+        zip(page.locator("dt").all_inner_texts(), page.locator("dd").all_inner_texts(), strict=True)
+    )
+    assert (facts["best accuracy"], facts["cost of that trial"]) == (value, cost)
+    assert "best cost" not in facts
+    page.goto(f"{url}/#/")
 
 
 def test_nothing_is_wider_than_the_window_and_all_is_reached_by_keys(tmp_path, opened):
@@ -440,7 +649,7 @@ def assert_all_is_reached(page, url, sweep, width):
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     page.locator("svg .band").nth(1).wait_for()
-    page.get_by_role("button", name="Let all bins go").press("Enter")
+    page.get_by_role("button", name="Release all bins").press("Enter")
     bin_of_alpha.locator("xpath=self::*[@aria-pressed='false']").wait_for()
     assert axes_of(page) == ["batch_size", "learning_rate", "epochs", "alpha", "val_cost"]
     for _ in range(2):
@@ -519,7 +728,7 @@ def test_the_table_has_the_trials_in_the_bins_that_are_picked(tmp_path, opened):
         assert {row["alpha"] for row in rows} == {"10"}
         assert len({row["number"] for row in rows}) == len(rows) == total // 3
         assert (epochs := [int(row["epochs"]) for row in rows]) == sorted(epochs)
-        page.get_by_role("button", name="Let all bins go").press("Enter")
+        page.get_by_role("button", name="Release all bins").press("Enter")
         page.get_by_text("those in the bins that are picked").wait_for(state="detached")
         assert {row["alpha"] for row in rows_of(page)} == {"0.1", "1", "10"}
         page.get_by_role("region", name="Events").get_by_text("params batch_size").wait_for()

@@ -75,7 +75,7 @@ def test_many_slow_ones_hold_up_nobody(person, slow, monkeypatch):
     assert ann.submit(grid="smoke")["state"] == "queued"
     for connection in under_way:
         connection.sendall(b"\n")
-    # As soon as it has come, each is looked at; what is no data set is said.
+    # As soon as it has come, each is looked at; what is not a data set is said.
     assert {status(connection) for connection in under_way} <= {201, 422}
     received(person, 0)
 

@@ -94,8 +94,8 @@ def test_the_same_from_the_command_line(there, capfd, monkeypatch):
     assert len(got.got) == 1
     gone = run("add", "http://127.0.0.1:1/x")
     other = re.search(r"Hook (\d+)\.", gone.err)[1]
-    assert f"The hook {other} was not told: " in run("test", other, code=1).err
-    assert "is told nothing any more" in run("remove", number).out
+    assert f"Hook {other} did not get the event: " in run("test", other, code=1).err
+    assert "is removed" in run("remove", number).out
     said = run("add", address, "--kind", "nonsense", code=2).err
     assert "done" in said
     assert "Traceback" not in said

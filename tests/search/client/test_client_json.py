@@ -113,7 +113,7 @@ def test_one_that_was_cancelled_is_told_as_such(answer, held, person):
         (["runs", "elsewhere"], "leave DIR out"),
         (["runs", "--compare", "a", "b"], "leave --compare out"),
         (["status", "--watch", "--json"], "--json is one answer"),
-        (["runs", "prune", "a", "--json"], "leave it out beside --server"),
+        (["runs", "prune", "a", "--json"], "leave it out with --server"),
     ],
 )
 def test_what_is_not_of_a_service_is_refused_before_it_is_asked(capfd, args, said):

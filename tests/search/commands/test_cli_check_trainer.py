@@ -89,7 +89,7 @@ def test_a_good_one_is_a_short_table_and_what_things_take(check):
         "twice the same is the same",
     ]
     assert " NO " not in outcome.out
-    assert "a pack is as each alone" in outcome.out
+    assert "a pack gives what separate training gives" in outcome.out
     assert "it trains one at a time" in outcome.out
     assert lines[-1].startswith("An epoch took ")
     assert lines[-1].endswith(" bytes.")
@@ -140,7 +140,7 @@ def test_a_hyperparameter_that_is_not_given_is_named(check):
         (("nobody",), "There is no trainer 'nobody'"),
         (("nothing:There", *RATE), "there is no module nothing"),
         (("means:Other", *RATE), "the module means has no Other"),
-        (("means:Means", "--param", "rate"), "'rate' is no pair such as learning_rate=0.1"),
+        (("means:Means", "--param", "rate"), "'rate' is not a pair such as learning_rate=0.1"),
         (("means:Means", "--code", "gone"), "there is no folder 'gone'"),
         (("means:Means", "--dataset", "./gone.npz"), "gone.npz"),
         (("means:Means", "--grid", "./gone.toml"), "gone.toml"),

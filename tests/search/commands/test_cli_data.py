@@ -187,7 +187,7 @@ def test_weights_and_a_validation_part_of_ones_own(folder, capfd):
     grid("folds = 3", "folds.toml")
     refused = invoke(capfd, "--grid", "./folds.toml", *args)
     assert refused.code == 2
-    assert "has validation rows of its own" in refused.err
+    assert "has its own validation rows" in refused.err
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_weights_and_a_validation_part_of_ones_own(folder, capfd):
         (("--dataset", "iris.csv", "--target", "specis"), "Did you mean 'species'?"),
         (("--dataset", "iris.csv", "--keys", "X=a"), "--keys names the arrays"),
         (("--dataset", "digits", "--target", "a"), "digits is complete as it is"),
-        (("--dataset", "iris.csv", "--keys", "X"), "is no list such as X=images,y=labels"),
+        (("--dataset", "iris.csv", "--keys", "X"), "is not a list such as X=images,y=labels"),
         (("--dataset", "iris.csv", "--keys", "Q=a"), "keys must be a table such as"),
         (("--dataset", "parts"), "such as --target 'species'"),
         (("--dataset", "."), "holds no training data"),

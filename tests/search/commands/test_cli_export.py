@@ -85,10 +85,10 @@ def test_a_database_of_mlflow_by_its_own_variables(run, exported, monkeypatch):
     ("args", "said"),
     [
         ((), "No storage is named. Give --storage, or its URL in OPTUNA_STORAGE."),
-        (("--mlflow",), "No place of MLflow is named. Give --mlflow URI"),
-        (("--mlflow", "mlruns"), "'mlruns' is no place of MLflow: it keeps no runs in folders"),
+        (("--mlflow",), "MLflow has no address. Give --mlflow URI"),
+        (("--mlflow", "mlruns"), "'mlruns' is not an MLflow address: MLflow no longer keeps runs"),
         (("--storage", "x.journal", "--tensorboard", "y"), "not allowed with argument"),
-        (("--tensorboard", "s3://bucket/x"), "event files are written to a disk alone"),
+        (("--tensorboard", "s3://bucket/x"), "event files can only be written to a disk"),
         (("--tensorboard", "x", "--name", "../y"), "'../y' cannot be the name of a folder"),
     ],
 )

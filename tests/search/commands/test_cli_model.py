@@ -88,9 +88,9 @@ def test_another_ending_with_the_format_named(folder, capfd, tmp_path):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("m.pt",), r"The ending of .*m\.pt is no format of this model\. It has \.joblib \("),
-        (("m",), r"The ending of .*m is no format"),
-        (("m.onnx", "--format", "h5"), r"--format h5 is no format"),
+        (("m.pt",), r"The ending of .*m\.pt is not a format of this model\. It has \.joblib \("),
+        (("m",), r"The ending of .*m is not a format"),
+        (("m.onnx", "--format", "h5"), r"--format h5 is not a format"),
         (("none/m.onnx",), r"There is no folder .*none; make it first"),
         (("m.onnx", "m.onnx"), r"m\.onnx is named twice"),
         (("there.md",), r"there\.md exists\. Give another name, or --force"),
@@ -170,7 +170,7 @@ def test_a_model_that_was_changed_is_not_believed(folder, capfd, tmp_path):
     (run / "best_model.npz").write_bytes(content)
     outcome = take(capfd, run, tmp_path / "m.onnx")
     assert outcome.code == 2
-    assert "best_model.npz is no saved softmax regression" in outcome.err
+    assert "best_model.npz is not a saved softmax regression" in outcome.err
     (run / "best_model.npz").unlink()
     assert take(capfd, run, tmp_path / "m.onnx").code == 2
 
@@ -279,6 +279,6 @@ def test_a_sweep_of_a_service(folder, capfd, tmp_path, monkeypatch):
     outcome = take(capfd, "7", tmp_path / "m.skops", *where)
     assert outcome.code == 2
     assert outcome.err == (
-        "error: The sweep 7 has no final model yet. See how it stands: "
+        "error: The sweep 7 has no final model yet. See its state: "
         "python -m search.status 7 --server http://127.0.0.1:1\n"
     )

@@ -77,7 +77,7 @@ def assert_ended(run, *losses):
     assert all((run / name).exists() for name in ENDED)
     assert json.loads((run / "summary.json").read_text())["trials"]["total"] == 16
     assert_same_results(table(run), table(run.parent / "undisturbed"))
-    logged = [line for line in _log(run) if "Nothing is shown since" in line]
+    logged = [line for line in _log(run) if "Nothing has been shown since" in line]
     assert len(logged) == len(losses), logged
     assert all(loss in line for loss, line in zip(losses, logged, strict=True))
 
@@ -154,7 +154,7 @@ def test_a_reader_that_stands_still_does_not_hold_the_sweep_up(folder):
         os.close(ours)
         os.close(theirs)
     assert_ended(folder / "still")
-    assert sum("Nobody takes what is shown" in line for line in _log(folder / "still")) == 1
+    assert sum("Nobody is reading the output" in line for line in _log(folder / "still")) == 1
 
 
 @pytest.mark.parametrize("name", ["status", "runs", "report"])

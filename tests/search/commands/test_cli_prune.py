@@ -86,7 +86,7 @@ def test_it_is_shown_first_and_then_deleted(folder, prune, rules, gone):
 def test_nobody_deletes_everything_by_saying_nothing(folder, prune):
     code, _, said = prune("--yes")
     assert code == 2
-    assert "Say which runs" in said
+    assert "Name the runs" in said
     assert names(folder) == ALL
 
 
@@ -123,7 +123,7 @@ def test_names_are_those_of_the_folder_that_is_given(folder, prune, tmp_path, mo
     assert prune("old", "--dir", folder)[0] == 2  # it is gone
     for wrong in ("runs/older", "..", str(folder / "older")):
         code, _, err = prune(wrong, "--dir", folder, "--yes")
-        assert (code, "is no name of a run in" in err) == (2, True)
+        assert (code, "is not a name of a run in" in err) == (2, True)
     code, _, err = prune("older", "--dir", folder, "--server", "http://127.0.0.1:1")
     assert (code, "leave --dir out" in err) == (2, True)
     assert names(folder) == ALL - {"old", "new"}
@@ -149,7 +149,7 @@ def test_what_a_killed_command_left_is_deleted_too(folder, prune):
 def test_a_span_is_a_number_and_a_unit(folder, prune, span, capfd):
     with pytest.raises(SystemExit):
         prune(f"--older-than={span}", "--yes")
-    assert "no span of time" in capfd.readouterr().err
+    assert "not a span of time" in capfd.readouterr().err
     assert names(folder) == ALL
 
 

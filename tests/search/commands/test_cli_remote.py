@@ -359,7 +359,7 @@ def test_a_folder_of_something_else_in_a_store_is_left_alone(s3, command, capfd)
 @pytest.mark.parametrize("look", ["status", "runs", "report"])
 def test_a_run_that_is_not_there_ends_with_one_message(s3, look, capfd):
     main = importlib.import_module(f"search.{look}{'.__main__' if look == 'report' else ''}").main
-    for uri, said in ((s3.uri("none"), "no run in s3://"), ("s4://a/b", "s4:// is no store")):
+    for uri, said in ((s3.uri("none"), "no run in s3://"), ("s4://a/b", "s4:// is not a store")):
         assert main([uri]) == 2
         err = capfd.readouterr().err
         assert err.startswith("error: ")

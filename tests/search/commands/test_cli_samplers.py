@@ -239,10 +239,10 @@ def test_a_dry_run_shows_the_first_batch_and_writes_nothing(folder, capfd, prune
     [
         ("optuna.samplers.Nothing", "halving", "There is no sampler 'optuna.samplers.Nothing': "),
         ("no_such_package.Best", "none", "There is no sampler 'no_such_package.Best': "),
-        ("math.sqrt", "none", "sampler 'math.sqrt' is no sampler of Optuna: it must be a"),
-        ("optuna.pruners.NopPruner", "none", "is no sampler of Optuna"),
+        ("math.sqrt", "none", "sampler 'math.sqrt' is not a sampler of Optuna: it must be a"),
+        ("optuna.pruners.NopPruner", "none", "is not a sampler of Optuna"),
         ("tpe", "optuna.pruners.Nothing", "There is no pruner 'optuna.pruners.Nothing': "),
-        ("tpe", "collections.Counter", "pruner 'collections.Counter' is no pruner of Optuna"),
+        ("tpe", "collections.Counter", "pruner 'collections.Counter' is not a pruner of Optuna"),
         ("optuna.samplers.PartialFixedSampler", "none", "does not take these options: "),
         ("tpe", "optuna.pruners.PercentilePruner", "does not take these options: "),
     ],

@@ -136,7 +136,7 @@ def test_a_grid_trains_the_union_of_its_stages_and_says_so_before(own, capfd, mo
     trained = [line.partition(" ")[2] for line in links.read_text().splitlines()]
     assert len(trained) == len(set(trained))
     assert set(trained) == union
-    assert f"epochs          {len(union)}; each trial alone would make it 260" in dry.out
+    assert f"epochs          {len(union)}; without sharing 260" in dry.out
     assert "0.1 for 4, then 0.01" in (own / "run/report.html").read_text()
 
 
@@ -182,7 +182,7 @@ def test_interrupted_and_continued_it_is_the_same(own, capfd, monkeypatch, more)
         ("{schedule = [[0.1, 4], [0.01, 8]]}", "chronicles:Fixed", "chronicles:Fixed takes none"),
         ('{schedule = "cosin", start = 1}', "chronicles:Chronicle", "one of cosine, linear, step"),
         ('["0.1, warm-up 5", "0.2"]', "chronicles:Fixed", "chronicles:Fixed takes none"),
-        ('["fast", "slow"]', "chronicles:Chronicle", "'fast' is no schedule"),
+        ('["fast", "slow"]', "chronicles:Chronicle", "'fast' is not a schedule"),
         (
             "[0.1, {schedule = [[0.1, 4]]}]", "chronicles:Chronicle", "'0.1' is given twice"
         ),

@@ -215,7 +215,7 @@ def test_told_to_end_twice_it_ends_once_and_in_order(root, tmp_path):
             for number in (signal.SIGHUP, signal.SIGTERM):
                 process.send_signal(number)
             (tmp_path / "go").touch()
-            list(lines)  # to its end, which is no broken one
+            list(lines)  # to its end, which is not a broken one
         assert process.wait(LIMIT) == 0
         assert process.stderr.read() == ""
 
@@ -272,9 +272,9 @@ def test_on_ray_two_people_s_sweeps_at_once(root, tmp_path):
 
 MISTAKES = {
     "a role that there is not": (("token", "add", "ann", "--role", "boss"), "invalid choice"),
-    "a name that is none": (("token", "add", "../ann", "--role", "admin"), "is no name"),
+    "a name that is none": (("token", "add", "../ann", "--role", "admin"), "is not a name"),
     "a span that is none": (
-        ("token", "add", "ann", "--role", "admin", "--expires", "soon"), "no span of time",
+        ("token", "add", "ann", "--role", "admin", "--expires", "soon"), "not a span of time",
     ),
     "a token that there is not": (("token", "revoke", "9"), "There is no token 9"),
     "no act": (("token",), "required"),

@@ -763,7 +763,7 @@ def test_staged_rows_count_where_their_state_was_saved(tmp_path):
         path.unlink()
         for epoch in (2, 4, 8):
             trial_log.stage(link_name(pack.index, epoch), columns)
-    for name in ("reused", link_name(99, 2)):  # what is no link, or of no pack
+    for name in ("reused", link_name(99, 2)):  # what is not a link, or of no pack
         trial_log.stage(name, columns_of(rows / f"{link_name(2, 8)}.parquet"))
     state = replace(start(one), epoch=4)
     checkpoints.save(one, Checkpoint.before(one, state))

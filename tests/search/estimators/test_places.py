@@ -106,7 +106,9 @@ def test_what_is_lost_again_and_again_says_what_is_kept(monkeypatch, tmp_path):
     search = PackSweepSearchCV(
         FOREST, SPACE, resource="n_estimators", cv=2, executor="serial", folder=tmp_path
     )
-    with pytest.raises(ClusterError, match=re.escape(f"kept in {tmp_path}; the same fit goes")):
+    with pytest.raises(
+        ClusterError, match=re.escape(f"kept in {tmp_path}; the same fit continues")
+    ):
         search.fit(X, Y)
 
 
@@ -277,7 +279,7 @@ def interrupted_after(monkeypatch, count):
 def test_ctrl_c_says_how_to_go_on_and_the_same_fit_does(monkeypatch, tmp_path, executor):
     whole, given = fitted(), {"folder": tmp_path, "executor": executor}
     interrupted_after(monkeypatch, 2)
-    says = re.escape(f"after 2 of 6 trainings, which are kept in {tmp_path}: the same fit goes on")
+    says = re.escape(f"which are kept in {tmp_path}: the same fit continues")
     with pytest.raises(KeyboardInterrupt, match=says):
         fitted(**given)
     monkeypatch.undo()

@@ -234,7 +234,7 @@ def test_what_cannot_go_on_is_trained_anew_and_told(model, space, resource):
         warnings.simplefilter("always")
         found = PackSweepSearchCV(model, space, resource=resource, cv=2).fit(X, Y)
     [shares] = [w for w in told if issubclass(w.category, SharesNothingWarning)]
-    assert "is trained anew for each of the 2 candidates on each of the 2 splits" in str(
+    assert "is trained again for each of the 2 candidates on each of the 2 splits" in str(
         shares.message
     )
     assert ("EpochTrained(MLPClassifier" in str(shares.message)) == isinstance(model, MLPClassifier)
@@ -403,7 +403,7 @@ def test_killed_it_goes_on_in_another_process(tmp_path, written, monkeypatch):
 def test_a_folder_with_other_things_is_refused_and_left_as_it_is(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     search = PackSweepSearchCV(FOREST, SPACE, resource="n_estimators", cv=2, folder=tmp_path)
-    with pytest.raises(ValueError, match=r"holds thesis\.tex, which are no results of a search"):
+    with pytest.raises(ValueError, match=r"holds thesis\.tex, which are not results of a search"):
         search.fit(X, Y)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     search.set_params(folder=tmp_path / "thesis.tex")
@@ -421,7 +421,7 @@ def test_a_folder_with_other_things_is_refused_and_left_as_it_is(tmp_path):
     ],
 )  # fmt: skip
 def test_a_resource_that_the_estimator_lacks_is_refused(model, space, resource, said):
-    with pytest.raises(ValueError, match=f"resource='{resource}' is no parameter") as error:
+    with pytest.raises(ValueError, match=f"resource='{resource}' is not a parameter") as error:
         PackSweepSearchCV(model, space, resource=resource, cv=2).fit(X, Y)
     assert said in str(error.value)
 

@@ -164,7 +164,7 @@ def test_what_draws_by_chance_is_trained_anew_and_told():
     model = XGBClassifier(random_state=0, n_jobs=1, subsample=0.5)
     rules = {"resource": "n_estimators", "cv": 2, "factor": 2, "max_resources": 8}
     space = {"max_depth": [1, 2, 3]}
-    with pytest.warns(SharesNothingWarning, match="XGBClassifier is trained anew in each rung"):
+    with pytest.warns(SharesNothingWarning, match="XGBClassifier is trained again in each rung"):
         mine = PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y)
     alike(mine, HalvingGridSearchCV(model, space, return_train_score=False, **rules).fit(X, Y))
 
@@ -238,7 +238,7 @@ def test_what_shares_nothing_is_trained_anew_in_each_rung(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the models' own
         warnings.simplefilter("error", SharesNothingWarning)
-        with pytest.raises(SharesNothingWarning, match="trained anew in each rung"):
+        with pytest.raises(SharesNothingWarning, match="trained again in each rung"):
             PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y, **fit)
         warnings.simplefilter("ignore")
         mine = PackSweepSearchCV(
@@ -274,7 +274,7 @@ def test_to_go_on_says_nothing_that_the_user_did_not_ask_for(model, resource):
         "aggressive_elimination": True,
     }  # fmt: skip
     space = {name: [1, 2, 3, 4, 5, 6, 7, 8]}
-    # Noted, not raised: what raises in a training that goes on is trained anew in silence.
+    # Noted, not raised: what raises in a training that goes on is trained again in silence.
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         mine = PackSweepSearchCV(model, space, strategy="halving", **rules).fit(X, Y)
@@ -399,7 +399,7 @@ def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
         ({"space": {"max_depth": stats.randint(1, 3)}}, "max_depth is a distribution"),
         ({"strategy": "halving"}, "Take it out of the space"),
         ({"strategy": "halving", "resource": None}, "needs a resource"),
-        ({"strategy": "halving", "resource": "epochs"}, "no parameter of RandomForest"),
+        ({"strategy": "halving", "resource": "epochs"}, "not a parameter of RandomForest"),
         (
             {"strategy": "halving", "scoring": ["accuracy", "f1_macro"], "refit": "accuracy",
              "space": {"max_depth": [2]}},
@@ -409,7 +409,7 @@ def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
         ({"strategy": "tpe", "space": {"max_depth": 3}}, "list of values, or a distribution"),
         ({"strategy": "tpe", "n_trials": 0}, "n_trials"),
         ({"strategy": "halving", "factor": 1}, "factor"),
-        ({"factor": 2}, "factor is 2, which strategy='halving' alone takes"),
+        ({"factor": 2}, "factor is 2, which only strategy='halving' takes"),
         ({"strategy": "random", "max_resources": 9}, "max_resources is 9, which"),
         ({"strategy": "tpe", "min_resources": "x"}, "min_resources is 'x', which"),
         ({"aggressive_elimination": True}, "aggressive_elimination is True, which"),

@@ -119,6 +119,25 @@ def test_pages_have_each_sweep_once_the_newest_first(ledger):
     assert [row.id for row in ledger.sweeps.page(person="ann")] == ids[1::2][::-1]
 
 
+def test_pages_of_what_has_ended_begin_with_the_last_that_did_so(ledger, clock):
+    ids = [ledger.sweeps.submit(submission())[0].id for _ in range(9)]
+    live, ended = [ids[0], ids[4]], ids[8:4:-1] + ids[3:0:-1]  # in another order than they came in
+    for n, sweep in enumerate(ended):
+        clock.now += n % 3  # some at the same moment
+        ledger.sweeps.end(sweep, "done")
+    moments = {sweep: ledger.sweeps.get(sweep).ended_at for sweep in ended}
+    seen, before = [], None
+    while page := ledger.sweeps.page(before, limit=2, which="ended"):
+        seen += [row.id for row in page]
+        before = page[-1].place
+        ledger.sweeps.remove(page[-1].id)  # the next page goes on behind it all the same
+    assert sorted(seen) == sorted(ended)
+    assert [moments[sweep] for sweep in seen] == sorted(moments.values(), reverse=True)
+    assert [row.id for row in ledger.sweeps.page(which="live")] == live[::-1]
+    last = ledger.sweeps.page(limit=1, which="live")[0].place
+    assert [row.id for row in ledger.sweeps.page(last, which="live")] == live[:1]
+
+
 def test_nothing_of_a_transaction_that_fails_is_there(ledger):
     def fail():
         with ledger.transaction():
@@ -214,6 +233,9 @@ def test_events_come_in_order_and_those_of_a_sweep_apart(ledger):
     assert [event.detail["n"] for event in ledger.events.after(0)] == list(range(5))
     assert [event.detail["n"] for event in ledger.events.after(2, "s0")] == [2, 4]
     assert ledger.events.newest == 5
+    assert [event.detail["n"] for event in ledger.events.before()] == [4, 3, 2, 1, 0]
+    assert [event.detail["n"] for event in ledger.events.before(5, "s0", limit=1)] == [2]
+    assert [event.detail["n"] for event in ledger.events.before(3, "s0")] == [0]
 
 
 def test_events_and_acts_do_not_grow_without_end(ledger, monkeypatch):

@@ -139,7 +139,7 @@ def test_no_link_is_too_long_and_none_without_need_short(drawn):
         assert seconds <= max(most, epoch * (1 + 1e-9))
         assert link.seconds == pytest.approx(seconds + len(link.stops) * 2e-6)
     for one, other in pairwise(chain):
-        # Two links that follow each other are no single link that was cut for nothing.
+        # Two links that follow each other are not a single link that was cut for nothing.
         goal = next(leg for leg in legs if leg.epoch > one.epoch)
         ours = one.legs if one.stops else ()
         assert training(cut, one.start_epoch, [*ours, goal]) * most > SLACK

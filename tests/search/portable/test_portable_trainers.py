@@ -219,7 +219,7 @@ def test_a_state_that_cannot_be_opened_is_told_in_one_message(tmp_path):
 def test_code_of_a_run_runs_only_where_it_is_trusted(tmp_path):
     winner, *_ = trained(f"{__name__}:Own", {}, data_of(), trusted=False)
     for name in ("m.joblib", "m.own"):
-        with pytest.raises(ModelFileError, match="Give --trust if you trust"):
+        with pytest.raises(ModelFileError, match="Add --trust if you trust"):
             format_of(winner, tmp_path / name, None)
     format_of(winner, tmp_path / "card.md", None)  # which opens nothing
 
@@ -246,7 +246,7 @@ def test_a_sweep_with_xgboost_leaves_a_file_that_reaches_its_figure(tmp_path):
     p = xgboost.Booster(model_file=tmp_path / "m.ubj").inplace_predict(data.X_test)
     assert np.mean(p.argmax(axis=1) == data.y_test) == found.summary.test.accuracy
     assert "# xgboost on data" in (tmp_path / "card.md").read_text()
-    with pytest.raises(ModelFileError, match=r"no format .* It has \.ubj .*onnxmltools"):
+    with pytest.raises(ModelFileError, match=r"not a format .* It has \.ubj .*onnxmltools"):
         found.export_model(tmp_path / "m.onnx")
     assert load_winner(found.folder).model.trainer == "xgboost"
 

@@ -150,11 +150,11 @@ def test_what_else_is_refused(runs, tmp_path, capsys):
     assert "there is no such file" in capsys.readouterr().err
     table(9, 2).to_csv(rows, index=False)
     assert asked(runs["sgd"], rows, tmp_path / "p.onnx") == 2
-    assert "no format of predictions. There are .csv" in capsys.readouterr().err
+    assert "not a format of predictions. There are .csv" in capsys.readouterr().err
     assert asked(runs["silent"], rows) == 2
     assert "let it be a model.trainers.Predicts" in capsys.readouterr().err
     assert main([str(runs["sgd"].folder), "--predict", str(rows)]) == 2
-    assert "Give --trust" in capsys.readouterr().err
+    assert "Add --trust" in capsys.readouterr().err
 
 
 def test_labels_are_visible_in_a_terminal_and_themselves_in_a_file(tmp_path, capsys, monkeypatch):

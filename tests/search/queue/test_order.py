@@ -163,7 +163,7 @@ PEOPLE = (Person("ann"), Person("bob"))
         ),
         (
             1, (one(), one("b", "bob", queue="own", place=2)), (Lease("c", "all"),),
-            "all 1 cores are at work, and b is before it: it has cores of its own queue, own",
+            "all 1 cores are at work, and b is before it: it has the cores of its own queue, own",
         ),
     ],
 )  # fmt: skip

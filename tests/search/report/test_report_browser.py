@@ -13,7 +13,7 @@ from search.run import main
 pytestmark = pytest.mark.xdist_group("browser")
 
 DRAWN = "[...document.querySelectorAll('.chart')].every((box) => box.dataset.drawn !== undefined)"
-# What a chart draws that is no axis: marks of a trace, an image, or the lines of a canvas.
+# What a chart draws that is not an axis: marks of a trace, an image, or the lines of a canvas.
 EMPTY = """[...document.querySelectorAll('.chart')].filter((box) => {
   const marks = box.querySelectorAll('.trace path, .points path, .hm image, .imagelayer image');
   const canvas = [...box.querySelectorAll('canvas')].some((c) => c.width && c.height);

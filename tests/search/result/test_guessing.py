@@ -185,7 +185,7 @@ def test_an_accuracy_of_the_largest_class_alone_is_told(accuracy):
     )
     assert reason == (
         "More epochs, smaller alphas or other learning rates may help. Learning rates for features "
-        "of this size lie near 5e-8 to 5e-5; this run's are 5e-08 to 1e-05."
+        "of this size are near 5e-8 to 5e-5; this run's are 5e-08 to 1e-05."
     )
 
 
@@ -201,7 +201,7 @@ def test_the_figures_of_the_readout_that_selects_decide():
         ({"learning_rate": (0.1, 0.5)}, FITTING, "learning rates of 0.1 to 0.5 make steps that go"),
         ({"learning_rate": Range(0.1, 0.5)}, FITTING, "of 0.1 to 0.5 make steps that go too far"),
         ({"alpha": (2e8, 1e9)}, FITTING, "times alpha is 10 at least, and from 2 on the penalty"),
-        ({}, FITTING, "smaller alphas. Learning rates for features of this size lie near 5e-8 to"),
+        ({}, FITTING, "smaller alphas. Learning rates for features of this size are near 5e-8 to"),
         ({}, SMALL, "Give lower learning rates or smaller alphas. Learning rates for features"),
         ({}, None, "Give lower learning rates or smaller alphas."),
     ],

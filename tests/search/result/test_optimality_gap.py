@@ -61,7 +61,9 @@ def test_one_that_did_not_converge_is_a_bound():
     rows = [row(1.0, 0.3, 0.42, converged=False), ROWS[1]]
     text = said(rows)
     assert "ends at least 0.1000 above" in text
-    assert "0.3000 or less (Newton's method ended at a gradient of 8e-02, 1e-05 was wanted)" in text
+    assert (
+        "0.3000 or less (Newton's method ended at a gradient of 8e-02, 1e-05 was required)" in text
+    )
     assert optimum_rows(summary(rows).optimum)[1][1] == "< 0.3000"
     assert optimum_table(summary(rows).optimum).has_bounds
     assert not optimum_table(summary(ROWS).optimum).has_bounds
@@ -70,7 +72,7 @@ def test_one_that_did_not_converge_is_a_bound():
 def test_trials_without_a_training_cost_are_counted():
     assert said(ROWS, without=5).endswith(
         "5 of 15 complete trials have no training cost: a command without --optimum has trained "
-        "them, or a run that selects by the other weights."
+        "them, or a run that selects by the other readout."
     )
     text = said(ROWS, train_cost=None)
     assert "above the optimum of its alpha 1 is not known: it has no training cost." in text

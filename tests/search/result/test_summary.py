@@ -275,8 +275,8 @@ def test_the_text_counts_shows_the_result_and_says_where_the_files_are():
 @pytest.mark.parametrize(
     ("actual", "predicted", "line"),
     [
-        (80.0, 90.0, "Training took 1:20 min, predicted were 1:30 min (+12 %)"),
-        (100.0, 50.0, "Training took 1:40 min, predicted were 50 s (-50 %)"),
+        (80.0, 90.0, "Training took 1:20 min (predicted: 1:30 min, +12 %)"),
+        (100.0, 50.0, "Training took 1:40 min (predicted: 50 s, -50 %)"),
         (0.0, 50.0, None),
         (100.0, None, None),
     ],

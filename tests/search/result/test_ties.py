@@ -166,7 +166,7 @@ def test_a_far_better_trial_is_alone(tmp_path):
     found = Log(tmp_path, losses).link(range(len(SPACE))).find()
     assert (found.count, found.trials, found.simplest.number) == (0, (), 20)
     assert tie_sentences(found, trial_of(20)) == [
-        "Every other trial can be told from the best one on these 300 validation images "
+        "Every other trial can be told apart from the best one on these 300 validation images "
         "(95 %, paired bootstrap)."
     ]
 
@@ -204,8 +204,8 @@ def test_what_varies_too_little_is_left_out_and_nothing_else_is_given_as_the_rea
     assert (found.not_compared, found.reused, found.damaged) == (1, 0, 0)
     said = tie_sentences(found, trial_of(best))[-1]
     assert said == (
-        "1 more of such costs is not compared: this run has no losses of it. None are kept where "
-        "a cost varies too little to come near the best one."
+        "1 more of such costs is not compared: this run has no losses of it. Losses are not "
+        "kept if a cost varies too little to come near the best one."
     )
 
 
@@ -224,14 +224,14 @@ def test_the_result_says_how_many_and_which_is_the_simplest(whole):
     whole = replace(whole, simplest=replace(found, number=12, params=params, cost=1.23456))
     best = trial_of(60)
     assert tie_sentences(whole, best) == [
-        f"{whole.count} other trials cannot be told from the best one on these 300 validation "
-        "images (95 %, paired bootstrap).",
+        f"{whole.count} other trials cannot be told apart from the best one on these 300 "
+        "validation images (95 %, paired bootstrap).",
         f"The simplest of them: 5 epochs, mini-batch size {params['batch_size']}, learning rate "
         f"1e-7, alpha {params['alpha']:g} (trial 12, cost 1.2346).",
     ]
     same = replace(whole, simplest=replace(found, number=60), count=1)
     assert tie_sentences(same, best) == [
-        "1 other trial cannot be told from the best one on these 300 validation images "
+        "1 other trial cannot be told apart from the best one on these 300 validation images "
         "(95 %, paired bootstrap).",
         "None of them is simpler than the best one.",
     ]

@@ -161,8 +161,8 @@ def test_tokens_are_listed_without_themselves(answer, place, capfd):
     ("args", "said"),
     [
         (["status", "--watch", "--json"], "--json is one answer, and --watch gives many"),
-        (["runs", "prune", "a", "--server", "http://x", "--json"], "leave it out beside --server"),
-        (["runs", "prune", "runs/tiny", "--yes", "--json"], "leave it out beside --yes"),
+        (["runs", "prune", "a", "--server", "http://x", "--json"], "leave it out with --server"),
+        (["runs", "prune", "runs/tiny", "--yes", "--json"], "leave it out with --yes"),
         (["run", "--grid", "smoke", "--json"], "--json prints the plan of --dry-run"),
         (["schema", "stats"], "invalid choice: 'stats'"),
     ],

@@ -98,7 +98,7 @@ class OddOfOursError(OddError, PacksweepError):
     ("error", "kind", "text"),
     [
         (KeyError("0123456789"), KeyError, "0123456789"),
-        (ConfigError("it is no number"), ConfigError, "it is no number"),
+        (ConfigError("it is not a number"), ConfigError, "it is not a number"),
         (OddOfOursError("this", "that"), StoreError, "^this and that$"),
         (OddError("this", "that"), StoreError, "OddError: this and that"),
         (ValueError(threading.Lock()), StoreError, "ValueError: .*lock"),
@@ -168,7 +168,7 @@ def test_one_that_cannot_start_is_told(tmp_path, listener, monkeypatch):
     monkeypatch.setattr(answering_module, "_PAUSE_SECONDS", 0.0)
     with serving(tmp_path, lambda: Gate(0)) as served:
         never = Answering(served.service, listener, [sys.executable, "-c", "raise SystemExit(3)"])
-        with pytest.raises(AnsweringError, match="as soon as it is started, with exit code 3"):
+        with pytest.raises(AnsweringError, match="exits right after starting, with exit code 3"):
             never.run()
 
 

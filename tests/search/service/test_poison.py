@@ -28,7 +28,7 @@ class Loud(Trainer):
 
 
 class Unknown(Loud):
-    """Has costs that are no numbers."""
+    """Has costs that are not numbers."""
 
     def advance(self, state, params, epochs, data):
         return 1

@@ -348,8 +348,8 @@ def test_a_poisoned_sweep_says_why_and_the_others_go_on(tmp_path, alone, name):
     ("request_", "message"),
     [
         ({"grid": grid(alpha=[0.001 * i for i in range(300)])}, "has 2,400 trials"),
-        ({"grid": grid(), "dataset": "/etc/passwd"}, "is not to be had"),
-        ({"grid": grid(), "dataset": "../data.npz"}, "is not to be had"),
+        ({"grid": grid(), "dataset": "/etc/passwd"}, "is not available"),
+        ({"grid": grid(), "dataset": "../data.npz"}, "is not available"),
         ({"grid": grid(), "dataset": "upload-1"}, "no uploaded data set upload-1"),
         ({"grid": grid(), "trainer": "os:system"}, "not allowed here"),
         ({"grid": {**grid(), "trainer": "os:system"}}, "not allowed here"),

@@ -174,7 +174,7 @@ def test_stopped_with_costs_that_are_no_numbers_there_is_no_model(tmp_path, gate
         gate.allowed = None
         seen = served.ended(sweep)
         assert 0 < seen.progress.finished < seen.row.total
-        assert "none has a result: there is no model" in seen.reason
+        assert "no trial has a result, so there is no model" in seen.reason
         assert not (served.folder(sweep) / "best_model.npz").exists()
 
 

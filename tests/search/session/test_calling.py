@@ -198,7 +198,7 @@ MASKED = np.ma.masked_greater(ROWS[0], 7)
     [
         (ROWS, {"target": "kind"}, "target is 'kind', .* the data is arrays. Leave target out"),
         (ROWS, {"missing": "mean"}, "missing is 'mean', .* the data is arrays"),
-        ((FRAME, ROWS[1]), {"target": "kind"}, "the data is rows with their labels beside them"),
+        ((FRAME, ROWS[1]), {"target": "kind"}, "the data is rows with their labels"),
         (load_digits(), {"target": "kind"}, "the data is a Dataset"),
         (load_digits(), {"weights": "w"}, "weights is 'w', .* the data is a Dataset"),
         (FRAME, {"target": "a", "keys": {"X": "b"}}, "keys is .* the data is a data frame"),

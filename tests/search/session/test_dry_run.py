@@ -50,7 +50,7 @@ def test_a_dry_run_of_the_full_grid_shows_the_plan_and_what_it_takes():
     links = [link for chain in chains for link in chain]
     assert told["trials"] == "4096"
     assert told["trajectories"].startswith("512,")
-    assert told["epochs"] == "20,480; each trial alone would make it 92,160"
+    assert told["epochs"] == "20,480; without sharing 92,160"
     assert told["packs"] == "8, of 64 trajectories"
     assert len(links) == 64
     assert told["links"] == f"64, the longest {max(link.seconds for link in links):.1f} s"
@@ -88,4 +88,4 @@ def test_rows_that_stay_in_place_take_no_memory():
     assert told.worker_bytes is None
     # Resamples of 120,000 rows, labels and order, and a link.
     assert told.process_bytes > 120_000 * 1000 + 2 * 8 * 600_000 + told.link_bytes
-    assert "none for rows: 897 MiB of float16 are read where they lie" in plan_text(planned)
+    assert "none for rows: 897 MiB of float16 are read where they are" in plan_text(planned)

@@ -183,7 +183,7 @@ def test_a_metric_without_a_value_is_told_as_such(one_sided, tmp_path):
     assert by_cost.log().val_roc_auc_ovr.isna().all()
     json.loads(
         (tmp_path / "cost" / "summary.json").read_text(),
-        parse_constant=lambda name: pytest.fail(f"{name} is no JSON"),
+        parse_constant=lambda name: pytest.fail(f"{name} is not JSON"),
     )
     by_area = trained("area", objective="roc_auc_ovr", reuse=[tmp_path / "cost"])
     assert set(by_area.log().error) == {"one-vs-rest AUC has no value on the validation rows"}

@@ -64,7 +64,7 @@ def changed(path):
 
 @pytest.mark.parametrize(
     ("harm", "said"),
-    [(changed, "has changed"), (lambda path: path.unlink(), "cannot be read any more")],
+    [(changed, "has changed"), (lambda path: path.unlink(), "can no longer be read")],
 )
 @pytest.mark.usefixtures("in_place")
 def test_a_file_that_changes_on_the_way_stops_it_with_one_message(folder, tmp_path, harm, said):

@@ -91,7 +91,7 @@ def test_a_path_is_shown_as_it_was_given():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("http://host/runs", "http:// is no store that a run can be in; there are s3://, gs://"),
+        ("http://host/runs", "http:// is not a store that a run can be in; there are s3://, gs://"),
         ("s3:///runs", "lacks a bucket"),
         ("s3://bucket", "s3://bucket lacks a plain name for the folder"),
         ("s3://bucket/", "lacks a plain name"),

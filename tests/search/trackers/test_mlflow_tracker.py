@@ -141,7 +141,7 @@ class Refused(Exception):  # noqa: N818 - as short as the table of its uses need
         (Refused("HTTPConnectionPool(host='h'): Max retries exceeded with url: /x (Caused by "
                 "NewConnectionError(\"HTTPConnection(host='h', port=9): Connection refused\"))"),
          StoreError, "MLflow: HTTPConnection(host='h', port=9): Connection refused."),
-        (Refused("got unsupported URI 'foo://x'"), ConfigError, "is no place of MLflow. Give a"),
+        (Refused("got unsupported URI 'foo://x'"), ConfigError, "is not an MLflow address. Give a"),
         (ImportError("No module named 'psycopg'"), ConfigError, "No module named 'psycopg'."),
         (Refused("INVALID: bad key s3cr3t-token. See https://mlflow.org/docs.", "INVALID", {}),
          StoreError, "cannot be written to http://h:9: INVALID: bad key ***."),

@@ -94,7 +94,7 @@ def test_a_name_that_is_none_of_a_folder(opened, name):
 
 
 def test_a_store_of_objects_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="written to a disk alone"):
+    with pytest.raises(ConfigError, match="only be written to a disk"):
         TensorboardTracker("s3://bucket/x", a_run(1))
 
 

@@ -99,8 +99,8 @@ def test_copied_into_a_storage(runs, tmp_path, capfd, storage):
 @pytest.mark.parametrize(
     ("storage", "code", "text"),
     [
-        ("nothing", 2, "nothing is no storage that can be used"),
-        ("foo://bar", 2, "foo://bar is no storage that can be used"),
+        ("nothing", 2, "nothing is not a usable storage"),
+        ("foo://bar", 2, "foo://bar is not a usable storage"),
         ("sqlite:////nowhere/x.db", 1, "The study cannot be written to sqlite:////nowhere/x.db"),
         ("/nowhere/x.journal", 1, "The study cannot be written to /nowhere/x.journal"),
     ],

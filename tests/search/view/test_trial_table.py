@@ -98,7 +98,7 @@ def test_what_is_no_cursor_is_refused(after):
     table = TrialTable(
         {"number": np.arange(3), "val_cost": np.arange(3.0)}, (), ("val_cost",), "val_cost"
     )
-    with pytest.raises(ConfigError, match="no cursor of this order"):
+    with pytest.raises(ConfigError, match="not a cursor of this order"):
         table.page("val_cost", after, 2)
 
 

@@ -475,4 +475,4 @@ def test_a_lack_of_memory_is_no_damage(tmp_path, monkeypatch):
         with pytest.raises(MemoryError, match="size 4096"):
             act()
     asked = 2**60  # as a damaged length does
-    assert "no whole parquet file" in part_problem(b"", Seal(EARLIER))
+    assert "not a whole parquet file" in part_problem(b"", Seal(EARLIER))
