@@ -1,10 +1,12 @@
 """Options that several commands have, and the values that they take."""
 
 import argparse
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 _SPANS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+_DIGITS = 5
 
 
 def add_json(parser: argparse._ActionsContainer, **settings: Any) -> None:
@@ -82,7 +84,20 @@ def span(text: str, least: float = 3600.0) -> float:
     """
     number, unit = text[:-1], text[-1:]
     known = {name: seconds for name, seconds in _SPANS.items() if seconds >= least}
-    if not (number.isascii() and number.isdigit() and len(number) < 6 and unit in known):
+    if not (number.isascii() and number.isdigit() and len(number) <= _DIGITS and unit in known):
         such_as = "90s, 10m or 2h" if "s" in known else "12h, 30d or 8w"
         raise argparse.ArgumentTypeError(f"{text!r} is not a span of time, such as {such_as}")
     return int(number) * _SPANS[unit]
+
+
+def span_text(seconds: float) -> str:
+    """Return a span of time as an option takes it, in the smallest unit that can say it.
+
+    Examples
+    --------
+    >>> span_text(600.0), span_text(0.5), span_text(1e6)
+    ('600s', '1s', '16667m')
+    """
+    counts = {unit: ceil(seconds / length) for unit, length in _SPANS.items()}
+    unit = next((unit for unit, count in counts.items() if count < 10**_DIGITS), "w")
+    return f"{counts[unit]}{unit}"

@@ -6,7 +6,7 @@ run or a worker, and it writes nothing.
 
 from search.config.axes import AXES
 from search.config.config import SweepConfig
-from search.config.free_axes import RESERVED
+from search.config.free_axes import RESERVED, FreeAxes
 from search.config.grids import grid_of, known_grids, load_config, read_grid, read_reading
 from search.config.labels import Label, in_order, label_of, short_text
 from search.config.messages import show
@@ -46,6 +46,7 @@ __all__ = [
     "SAMPLERS",
     "SOFTMAX",
     "Axis",
+    "FreeAxes",
     "Label",
     "Objective",
     "Params",

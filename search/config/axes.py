@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -53,7 +54,15 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # -0.0 passes as >= 0; adding 0.0 drops the sign, which would show in the log.
 Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(lambda a: a + 0.0)]
 
+WHOLE_LIMITS = "from -2**63 to 2**63 - 1"
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
 LIMITS = {"batch_size": f"from 1 to {_INT32_MAX}", "epochs": f"from 1 to {MAX_EPOCHS}"}
+
+
+def _as_whole(value: object) -> object:
+    """Return a float that is a whole number as an int, which earlier versions wrote so."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class RangeTable(Strict):
@@ -72,18 +81,30 @@ class RangeTable(Strict):
         return self
 
     def _mistake(self) -> str | None:
+        return self._end_mistake() or self._log_mistake() or self._step_mistake()
+
+    def _end_mistake(self) -> str | None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return "low and high must be finite numbers"
         if self.low > self.high:
             return "low must not be greater than high; exchange the two"
+        if not math.isfinite(self.high - self.low):
+            return "high - low must be a finite number; give ends that are nearer to each other"
+        return None
+
+    def _log_mistake(self) -> str | None:
         if self.log and self.step is not None:
             return "log and step exclude each other; leave one of them out"
-        if self.log and not self.low:
+        if self.log and self.low <= 0:
             return "a range with log must have a low greater than 0; raise it, or leave log out"
-        return self._step_mistake()
+        return None
 
     def _step_mistake(self) -> str | None:
         """Refuse a step that misses high: Optuna would lower high without a word."""
         if self.step is None:
             return None
+        if not (math.isfinite(self.step) and self.step > 0):
+            return "step must be a finite number greater than 0; give such a one, or leave it out"
         if not math.isfinite(self.high + self.step):
             return "high and step must have a finite sum; give a lower high, or a smaller step"
         # By the decimals as they were written: 0.3 is three steps of 0.1, not a rounding less.
@@ -106,6 +127,14 @@ class RangeTable(Strict):
     def to_range(self) -> Range:
         """Return the range as a plain value."""
         return Range(self.low, self.high, self.log, self.step)
+
+
+class WholeRange(RangeTable):
+    """A range of whole numbers, of which none is rounded."""
+
+    low: Whole
+    high: Whole
+    step: Annotated[Whole, BeforeValidator(_as_whole)] | None = None
 
 
 class BatchSizeRange(RangeTable):

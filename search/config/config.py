@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from search.config.axes import RANGE_RULES, Axes, Strict, broken
+from search.config.free_axes import FreeAxes
 from search.config.messages import conflicts, explain
 from search.config.objective import BY_COST, Objective, asked, objective_of
 from search.config.own_code import is_own_method, is_own_trainer
@@ -197,6 +198,15 @@ class SweepConfig(GridFile):
             return tuple(own)
         step = interval or max(1, most // _REPORTS)
         return tuple(range(step, most, step))
+
+    def in_order_of(self, other: "SweepConfig") -> Self:
+        """Return the same settings with the hyperparameters in the order of another config.
+
+        Their order numbers the trials, and decides what a sampler draws for which of them.
+        """
+        if not (isinstance(self.axes, FreeAxes) and isinstance(other.axes, FreeAxes)):
+            return self
+        return self.model_copy(update={"axes": self.axes.in_order_of(other.axes)})
 
     def refit_seeds(self, count: int) -> list[int]:
         """Return the seeds of the final trainings: the run's own and those that follow it."""

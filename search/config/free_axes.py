@@ -2,13 +2,22 @@
 
 import math
 import re
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import PlainValidator, RootModel, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from model.trainers import Schedule, ScheduleError
-from search.config.axes import LIMITS, MAX_EPOCHS, RangeTable, broken, grid_of
+from search.config.axes import (
+    LIMITS,
+    MAX_EPOCHS,
+    WHOLE_LIMITS,
+    RangeTable,
+    WholeRange,
+    broken,
+    grid_of,
+)
 from search.config.space import EPOCHS, Axis, SearchSpace
 
 RESERVED = frozenset({
@@ -16,6 +25,8 @@ RESERVED = frozenset({
     "pack", "node", "started_at", "finished_at", "attempt", "error", "source",
 })  # fmt: skip
 """Names of other columns of the log, and so of no hyperparameter."""
+
+_WITH_POINT = "numbers with a point, such as 1.0e20, may be any"
 
 _VALUES = (
     "one or more numbers, texts, or true and false, all of one kind, such as [1, 2], or a range of "
@@ -40,9 +51,29 @@ def _axis(given: Any) -> tuple[Any, ...] | RangeTable:
     # -0.0 and 0.0 are one number, and so are 1 and 1.0.
     if len(set(values)) < len(values):
         raise PydanticCustomError("duplicates", "duplicates")
-    whole = all(isinstance(value, int) for value in values)
-    mixed = not whole and isinstance(values[0], int | float)
-    return tuple(float(value) + 0.0 for value in values) if mixed else values
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        _check_whole(values)
+    return tuple(map(_as_float, values)) if float in kinds else values
+
+
+def _check_whole(values: tuple[int, ...]) -> None:
+    """Refuse whole numbers that no column of the log holds."""
+    if not all(-(2**63) <= value < 2**63 for value in values):
+        raise broken(f"whole numbers must be {WHOLE_LIMITS}; {_WITH_POINT}")
+
+
+def _as_float(value: float) -> float:
+    """Return a number as a float, which stands beside others: 1 is 1.0 there, and never rounded."""
+    if isinstance(value, float):
+        return value + 0.0  # -0.0 and 0.0 are one number
+    with suppress(OverflowError):
+        if float(value) == value:
+            return float(value)
+    raise broken(
+        "a whole number beside one with a point is a float too, and not all above 2**53 can be; "
+        "give one that can, such as 9007199254740992"
+    )
 
 
 def _schedule(given: Any) -> str:
@@ -60,7 +91,7 @@ def _are_alike(values: tuple[Any, ...]) -> bool:
         return False
     kinds = {type(value) for value in values}
     if kinds <= {int, float}:
-        return all(-(2**63) <= value < 2**63 for value in values)
+        return True
     texts = kinds == {str} and all(0 < len(value) <= 1000 for value in values)
     return texts or kinds == {bool}
 
@@ -69,14 +100,37 @@ def _range(given: dict[str, Any]) -> RangeTable:
     ends = [given.get(key) for key in ("low", "high")]
     if not all(type(end) in (int, float) for end in ends):
         raise broken("a range needs low and high, both numbers")
-    whole = all(type(end) is int for end in ends)
+    if all(type(end) is int for end in ends):
+        return _checked(WholeRange, given)
+    return _checked(RangeTable, given | {key: _as_float(given[key]) for key in ("low", "high")})
+
+
+def _checked(kind: type[RangeTable], given: dict[str, Any]) -> RangeTable:
     try:
-        found = RangeTable.model_validate(given)
+        return kind.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        raise broken(f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()) from error
-    ends_as_given = {"low": int(found.low), "high": int(found.high)} if whole else {}
-    return found.model_copy(update=ends_as_given)
+    if not first["loc"]:
+        raise broken(first["msg"])
+    key = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        raise broken(f"unknown key {key!r}; a range has {', '.join(kind.model_fields)}")
+    raise broken(f"{key} must be {_RANGE_RULES[kind][key]}")
+
+
+_TRUE_OR_FALSE = {"log": "true or false"}
+_RANGE_RULES: dict[type[RangeTable], dict[str, str]] = {
+    RangeTable: _TRUE_OR_FALSE | dict.fromkeys(("low", "high", "step"), "a number"),
+    WholeRange: _TRUE_OR_FALSE
+    | dict.fromkeys(
+        ("low", "high"),
+        f"{WHOLE_LIMITS}, as whole numbers are; {_WITH_POINT}",
+    )
+    | {
+        "step": "a whole number too where low and high are; give such a one, or ends with a point, "
+        "such as low = 1.0"
+    },
+}
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -139,13 +193,37 @@ class FreeAxes(RootModel[tuple[FreeTable, ...]]):
                 kind = _kind(axis)
                 if kinds.setdefault(name, kind) != kind:
                     raise broken(f"{name} has {kinds[name]} in one table and {kind} in another")
+        self._make_floats()
         return self
+
+    def _make_floats(self) -> None:
+        """Have floats in all tables where one has them: a hyperparameter has one column."""
+        floats = {
+            name
+            for table in self.root
+            for name, axis in table.by_name().items()
+            if isinstance(axis, tuple) and type(axis[0]) is float
+        }
+        for table in self.root:
+            for name in floats & table.root.keys():
+                if isinstance(table.root[name], tuple):
+                    table.root[name] = tuple(map(_as_float, table.root[name]))
 
     def by_name(self) -> dict[str, Axis]:
         """Return the values or the range of each hyperparameter over all tables."""
         if len(self.root) == 1:
             return self.root[0].by_name()
         return dict(self.search_space().axes)
+
+    def in_order_of(self, other: "FreeAxes") -> "FreeAxes":
+        """Return the same tables, with the keys in the order of another's where they are its."""
+        orders = [list(table.root) for table in other.root]
+        if [set(table.root) for table in self.root] != [set(order) for order in orders]:
+            return self
+        pairs = zip(self.root, orders, strict=True)
+        return FreeAxes(
+            tuple(FreeTable({name: mine.root[name] for name in order}) for mine, order in pairs)
+        )
 
     @property
     def tables(self) -> list[dict[str, Axis]]:

@@ -249,11 +249,12 @@ def _shape(table: Mapping[str, Sequence[Any]]) -> tuple[int, ...]:
 def _columns(
     table: Mapping[str, Sequence[Any]], axes: Mapping[str, Axis], numbers: NDArray[np.integer]
 ) -> dict[str, NDArray[Any]]:
-    positions = np.unravel_index(numbers, _shape(table))
-    return {
-        name: np.array(values, dtype_of(name, axes[name]))[position]
-        for (name, values), position in zip(table.items(), positions, strict=True)
-    }
+    found: dict[str, NDArray[Any]] = dict.fromkeys(table, numbers)
+    rest = numbers
+    for name in reversed(found):  # np.unravel_index takes 64 hyperparameters at most
+        rest, position = np.divmod(rest, len(table[name]))
+        found[name] = np.array(table[name], dtype_of(name, axes[name]))[position]
+    return found
 
 
 def _narrowed(name: str, axis: Axis, values: NDArray[Any]) -> NDArray[Any]:

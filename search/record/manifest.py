@@ -22,7 +22,7 @@ from model.features import RAW
 from model.pack import trainer_version
 from model.products import NUMPY
 from model.seal import EARLIER, Seal
-from search.config import ACCURACY, COST, SOFTMAX, Range, SweepConfig, asked
+from search.config import ACCURACY, COST, SOFTMAX, FreeAxes, Range, SweepConfig, asked
 from search.errors import ConfigError
 from search.record.log import Layout
 from search.storage import Place, parse_json
@@ -113,7 +113,7 @@ class Manifest:
         """Return what decides the results, one entry per setting."""
         folds = self.config.get("folds", 0)
         return {
-            **_space_texts(self.config["space"]),
+            **self._space_texts(),
             "trainer": _trainer_text(self.config.get("trainer", {"name": SOFTMAX})),
             "resources": _resources_text(self.config.get("resources", {})),
             "sampler": _method_text(self.config.get("sampler", {"name": "grid"})),
@@ -157,13 +157,35 @@ class Manifest:
             return _ROUNDING
         return (*_ROUNDING, "scikit-learn", *_TRAINING)
 
+    def _space_texts(self) -> dict[str, Any]:
+        """Return each hyperparameter's values, of several tables by the number of each.
+
+        As they are used: where one value of a list is a float, all are, whatever is written.
+        """
+        axes = self.sweep_config.axes
+        tables = axes.tables if isinstance(axes, FreeAxes) else [axes.by_name()]
+        return {
+            name if len(tables) == 1 else f"{name} in table {i}": (
+                str(axis) if isinstance(axis, Range) else list(axis)
+            )
+            for i, table in enumerate(tables, 1)
+            for name, axis in table.items()
+        }
+
+    def differing(self, other: "Manifest") -> dict[str, tuple[Any, Any]]:
+        """Return the settings in which another manifest differs, with both values; None for none.
+
+        1 and 1.0 are two values, which mean two things to some trainers.
+        """
+        mine, theirs = self.settings(), other.settings()
+        pairs = {name: (mine.get(name), theirs.get(name)) for name in mine | theirs}
+        return {name: pair for name, pair in pairs.items() if repr(pair[0]) != repr(pair[1])}
+
     def differences(self, other: "Manifest") -> list[str]:
         """Name the settings in which another manifest differs, with both values."""
-        mine, theirs = self.settings(), other.settings()
         return [
-            f"{name}: the run has {mine.get(name, 'none')}, the command {theirs.get(name, 'none')}"
-            for name in mine | theirs
-            if mine.get(name) != theirs.get(name)
+            f"{name}: the run has {_said(mine)}, the command {_said(theirs)}"
+            for name, (mine, theirs) in self.differing(other).items()
         ]
 
 
@@ -217,16 +239,8 @@ def _reader() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)
 
 
-def _space_texts(space: Any) -> dict[str, Any]:
-    """Return each hyperparameter's values, of several tables by the number of each."""
-    tables = space if isinstance(space, list) else [space]
-    return {
-        name if len(tables) == 1 else f"{name} in table {i}": (
-            str(Range(**axis)) if isinstance(axis, dict) else axis
-        )
-        for i, table in enumerate(tables, 1)
-        for name, axis in table.items()
-    }
+def _said(value: Any) -> Any:
+    return "none" if value is None else value
 
 
 def _resources_text(table: Mapping[str, Any]) -> str:

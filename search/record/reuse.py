@@ -197,13 +197,48 @@ def _finished(folder: Place, manifest: Manifest) -> list[dict[str, Any]]:
     same_readout = select == other.config.get("select", LAST)
     compared_alike = manifest.config.get("objective", COST) == other.config.get("objective", COST)
     reported = {} if same_readout and compared_alike else {"reports": None}
-    compared = layout_of(manifest.sweep_config).compared
-    layout = layout_of(other.sweep_config)
-    rows = read_log(RunFolder(folder).trials, run=other.run, layout=layout).to_pylist()
+    mine, theirs = layout_of(manifest.sweep_config), layout_of(other.sweep_config)
+    rows = read_log(RunFolder(folder).trials, run=other.run, layout=theirs).to_pylist()
+    is_held = _held_by(mine, theirs)
+    # Logs of earlier versions say so too of a trial that had a cost, and no value of its objective.
+    says_why = compared_alike or theirs.objective.is_cost or other.sweep_config.trainer.is_softmax
     return [
-        copied(row, row["number"], row["source"] or f"{folder.resolve()}, trial {row['number']}")
+        dict.fromkeys(mine.axes)
+        | copied(row, row["number"], row["source"] or f"{folder.resolve()}, trial {row['number']}")
         | ({} if same_readout else _of_other_readout(row, READOUTS[select].cost))
         | reported
         for row in rows
-        if row["state"] == FAIL or (row["state"] == COMPLETE and row[compared] is not None)
+        if is_held(row)
+        and (
+            (row["state"] == FAIL and says_why)
+            or (row["state"] == COMPLETE and row[mine.compared] is not None)
+        )
     ]
+
+
+def _held_by(mine: Layout, theirs: Layout) -> Callable[[Mapping[str, Any]], bool]:
+    """Return what tells whether the params of another run's row can be those of a trial of this.
+
+    Not where they have a hyperparameter that this run lacks, or one of another kind: 1 is another
+    value than 1.0, and a log with floats would take it for that.
+    """
+    kinds = dict(theirs.dtypes)
+    alike = [name for name, kind in mine.dtypes if np.dtype(kind).kind == _kind(kinds.get(name))]
+    others = [name for name in theirs.axes if name not in alike]
+    ends = {
+        name: (np.iinfo(kind).min, np.iinfo(kind).max)
+        for name, kind in mine.dtypes
+        if name in alike and np.dtype(kind).kind == "i"
+    }
+
+    def is_held(row: Mapping[str, Any]) -> bool:
+        whole = ((row[name], low, high) for name, (low, high) in ends.items())
+        return all(row[name] is None for name in others) and all(
+            value is None or low <= value <= high for value, low, high in whole
+        )
+
+    return is_held
+
+
+def _kind(dtype: str | None) -> str | None:
+    return None if dtype is None else np.dtype(dtype).kind

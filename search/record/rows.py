@@ -22,6 +22,10 @@ from search.record.log import (
 
 Rows = dict[str, Any]
 
+# Beside the columns of the log, until a link's rows are together. No hyperparameter has a name
+# with a blank.
+_COLUMN = "column of the pack"
+
 
 def record(
     link: Link,
@@ -60,7 +64,7 @@ def record(
         values, worst = figures[layout.compared], layout.objective.worst
         reports[leg.scored, leg.position] = np.where(np.isfinite(values), values, worst)
         figures["seconds"] = seconds[leg.scored]
-        errors = ended.errors or _without_value(ended, values, layout)
+        errors = _reasons(ended, values, layout)
         parts.append(_complete(leg, figures, errors, layout.readout.cost))
         seconds[leg.scored[leg.numbers != NO_TRIAL]] = 0.0
     times = (node, result.started_at, result.finished_at, link.attempt)
@@ -122,7 +126,7 @@ def _complete(leg: Leg, figures: Rows, errors: Sequence[str | None], cost_name: 
     figures : dict of str to ndarray of shape (k,)
         Costs, accuracies and seconds of the leg's scored columns.
     errors : sequence of str or None
-        Why each of them has failed, if it is known to have; empty where none has.
+        Why each of them has failed, if it is known to have.
     cost_name : str
         The column of the cost by the readout that selects.
     """
@@ -131,7 +135,7 @@ def _complete(leg: Leg, figures: Rows, errors: Sequence[str | None], cost_name: 
     figures = {name: values[done] for name, values in figures.items()}
     cost = figures[cost_name]
     finite = np.isfinite(cost)
-    reasons = np.array([*errors] or [None] * len(leg.scored), object)[done]
+    reasons = np.array(errors, object)[done]
     return _params(leg.pack, columns, np.full(len(columns), leg.position)) | {
         "state": np.where(finite, COMPLETE, FAIL),
         **figures,
@@ -163,13 +167,19 @@ def _figures(ended: LegResult, compared: str) -> Rows:
     }
 
 
-def _without_value(
-    ended: LegResult, values: NDArray[np.float64], layout: Layout
-) -> list[str | None]:
-    """Say of columns that have a cost, and no value to be compared by, that this is why."""
+def _reasons(ended: LegResult, values: NDArray[np.float64], layout: Layout) -> list[str | None]:
+    """Return why each column has failed: as its trainer says, or because nothing compares it.
+
+    None where the column has not failed, or its cost alone says that it has.
+    """
+    given = ended.errors or [None] * len(values)
     costs = np.isfinite([score.cost for score in ended.scores.values()]).all(axis=0)
-    why = f"{layout.objective.title} has no value on the validation rows"
-    return [why if has_cost else None for has_cost in (costs & ~np.isfinite(values)).tolist()]
+    without = f"{layout.objective.title} has no value on the validation rows"
+    lacks = costs & ~np.isfinite(values)
+    return [
+        why or (without if lacking else None)
+        for why, lacking in zip(given, lacks.tolist(), strict=True)
+    ]
 
 
 def _train_cost(ended: LegResult) -> NDArray[np.float64]:
@@ -183,14 +193,14 @@ def _params(pack: Pack, columns: NDArray[np.int64], positions: NDArray[np.int64]
     return {
         "number": pack.numbers[columns, positions],
         **pack.params(columns, positions),
-        "column": columns,
+        _COLUMN: columns,
     }
 
 
 def _finished(pack: Pack, parts: Sequence[Rows], after: Checkpoint) -> Rows:
     """Join the parts, and add what is the same for all rows of a link."""
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    column, last = rows.pop("column"), rows["last_epoch"]
+    column, last = rows.pop(_COLUMN), rows["last_epoch"]
     return rows | {
         "reports": _reports(pack, column, last, after.reports) if pack.rungs else None,
         "pack": pack.index,

@@ -40,7 +40,7 @@ def reusable_runs(config: SweepConfig, data: Dataset, folders: Iterable[Path]) -
             continue
         theirs = manifest.settings()
         same = all(mine[name] == theirs[name] for name in REUSE_KEY)
-        if same and _overlap(config, manifest.sweep_config) and _can_be_read(folder):
+        if same and may_share(config, manifest.sweep_config) and _can_be_read(folder):
             found.append(folder)
     return found
 
@@ -95,7 +95,7 @@ def _can_be_read(folder: Path) -> bool:
     return True
 
 
-def _overlap(mine: SweepConfig, theirs: SweepConfig) -> bool:
+def may_share(mine: SweepConfig, theirs: SweepConfig) -> bool:
     """Whether two sweeps may have a trial in common."""
     ours, others = mine.axes_by_name, theirs.axes_by_name
     return ours.keys() == others.keys() and all(
@@ -106,4 +106,5 @@ def _overlap(mine: SweepConfig, theirs: SweepConfig) -> bool:
 def _meet(mine: Axis, theirs: Axis) -> bool:
     if isinstance(mine, Range) or isinstance(theirs, Range):
         return True
-    return any(value in theirs for value in mine)
+    # Of the same kind: 1 and 1.0 are equal in Python, and two trials.
+    return bool({(type(value), value) for value in mine} & {(type(v), v) for v in theirs})

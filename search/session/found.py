@@ -23,6 +23,21 @@ def is_read_only(path: Place) -> bool:
     return isinstance(path, Path) and os.access(path, os.F_OK) and not os.access(path, os.W_OK)
 
 
+def in_its_order(folder: RunFolder, config: SweepConfig) -> SweepConfig:
+    """Return the settings with the hyperparameters in the order of a run that is there.
+
+    It numbers the trials of the run, and a command may have another: settings are the same by their
+    names and values.
+
+    Raises
+    ------
+    RunFolderError
+        If the manifest cannot be read.
+    """
+    manifest = None if config.trainer.is_softmax else folder.read_manifest()
+    return config if manifest is None else config.in_order_of(manifest.sweep_config)
+
+
 def found_run(
     folder: RunFolder,
     config: SweepConfig,

@@ -10,6 +10,7 @@ from typing import Any
 
 from model.data.sources import KNOWN
 from model.user_folders import expanded
+from search.arguments import span_text
 from search.command import program
 from search.config import SweepConfig, read_grid
 from search.engine import Limits
@@ -22,6 +23,11 @@ from search.storage import Place
 _PLAIN = (None, "grid", "none", "softmax")
 # What the name of a folder is better without.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+# What each command of a run says anew.
+_OF_EACH_COMMAND = (
+    "executor", "address", "workers", "refits", "budget", "target_value", "target_cost", "patience",
+)  # fmt: skip
 
 DEFAULT_GRID = "full"
 """The grid where neither the command line nor your own data set says another."""
@@ -190,6 +196,8 @@ class Options:
     def command_to_continue(self, run: Place) -> str:
         """Return the command that continues a run, whose folder knows its settings; empty if none.
 
+        It says what the folder does not know, and what holds for each command of a run.
+
         Parameters
         ----------
         run : Path or RemotePath
@@ -198,10 +206,11 @@ class Options:
         if self.in_memory:
             return ""
         command = [*program("run").split(), "--resume", str(run)]
-        for name in ("executor", "address", "workers", "refits"):
+        for name in _OF_EACH_COMMAND:
             value = getattr(self, name)
             if value != getattr(Options, name):
-                command.append(f"--{name}={value}")
+                text = span_text(value) if name == "budget" else value
+                command.append(f"--{name.replace('_', '-')}={text}")
         if self.optimum:
             command.append("--optimum")
         return shlex.join(command)

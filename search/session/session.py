@@ -48,6 +48,7 @@ from search.session.ending import Ending
 from search.session.extension import extended
 from search.session.found import (
     found_run,
+    in_its_order,
     is_read_only,
     lacks,
     run_of,
@@ -175,12 +176,14 @@ def run_sweep(
     anew = options.fresh or options.retry_failed
     if not anew and is_read_only(options.run_path):
         folder = RunFolder(options.run_path.absolute())
+        config = in_its_order(folder, config)
         _, summary = found_run(folder, config, data, reuse, notify)
         if summary and not lacks(summary, options, folder):
             return summary
     with RunFolder.locked(options.run_path, fresh=options.fresh, notify=notify) as folder:
         if folder.moved_to:
             notify(f"The old run is kept in {folder.moved_to}")
+        config = in_its_order(folder, config)
         manifest, summary = found_run(folder, config, data, reuse, notify)
         if (
             manifest and summary and not summary.ended_early

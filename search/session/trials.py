@@ -1,6 +1,7 @@
 """The plans of a run, and which of their trials have their row."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -118,7 +119,8 @@ class Run:
     def drop_failed(self) -> int:
         """Take the rows of failed trials out of the log, and return how many trials that are.
 
-        One that has diverged stays: it would diverge again.
+        One that has diverged stays: it would diverge again. With a trial go those that have its
+        result, which a sampler has asked for again.
 
         Raises
         ------
@@ -133,6 +135,7 @@ class Run:
             if state == FAIL and error != DIVERGED
         }
         of_trials = {number % self.config.total for number in failed}
+        of_trials |= _copies_to_drop(trials, of_trials)
         # Single trainings last: as long as they are there, a row of the trial comes again.
         dropped = trials.drop(lambda row: row["number"] in of_trials)
         if trainings is not trials:
@@ -293,3 +296,22 @@ class Run:
     def replicated(self, plan: Plan) -> Plan:
         """Return the plan for all replicates of each trial."""
         return replicated(plan, self.config.replicates, self.config.total)
+
+
+def _copies_to_drop(trials: TrialLog, dropped: set[int]) -> set[int]:
+    """Return the failed trials that repeat one that is dropped, or has not failed any more.
+
+    Those have no trainings of their own to tell that they have failed.
+    """
+    columns = trials.columns("number", "state", "error", "source")
+    rows = [*zip(*(column.tolist() for column in columns), strict=True)]
+    states = {number: state for number, state, _, _ in rows}
+    found = set()
+    for number, state, error, source in rows:
+        repeats = re.fullmatch(r"trial (\d+)", source or "")
+        if state != FAIL or repeats is None:
+            continue
+        first = int(repeats[1])
+        if first in dropped or (error != DIVERGED and states.get(first) != FAIL):
+            found.add(number)
+    return found

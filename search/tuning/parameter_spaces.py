@@ -21,6 +21,8 @@ from search.tuning.tuner import Tuner
 # Ends of the probabilities of a distribution, some of whose quantiles at 0 and 1 are infinite.
 _LEAST = 1e-9
 
+_LOGARITHMIC = ("loguniform", "reciprocal")
+
 
 class ParameterTuner:
     """Asks a sampler of Optuna for the params of an estimator, and tells it their scores.
@@ -120,22 +122,39 @@ def _is_axis(values: Sequence[Any]) -> bool:
 
 def _of_distribution(name: str, given: Any) -> tuple[BaseDistribution, Any]:
     kind, (low, high) = getattr(getattr(given, "dist", None), "name", ""), _ends(name, given)
-    if kind == "uniform":
-        return FloatDistribution(low, high), float
-    if kind in ("loguniform", "reciprocal"):
-        return FloatDistribution(low, high, log=True), float
+    if kind == "uniform" and math.isfinite(high - low):
+        return FloatDistribution(float(low), float(high)), float
+    # Moved by a loc, it may begin at 0 or below, and is no logarithmic range then.
+    if kind in _LOGARITHMIC and low > 0 and math.isfinite(high):
+        return FloatDistribution(float(low), float(high), log=True), float
     if kind == "randint":
         return IntDistribution(int(low), int(high)), int
+    if kind in ("uniform", *_LOGARITHMIC) and not math.isfinite(high - low):
+        raise _no_values(name)
     kind_of_value = int if hasattr(given, "pmf") else float
     return FloatDistribution(_LEAST, 1 - _LEAST), lambda p: kind_of_value(given.ppf(p))
 
 
-def _ends(name: str, given: Any) -> tuple[float, float]:
-    """Return the ends of a distribution's values."""
+def _ends(name: str, given: Any) -> tuple[Any, Any]:
+    """Return the ends of a distribution's values, whole numbers where they are some."""
     if not (hasattr(given, "ppf") and hasattr(given, "support")):
         raise ValueError(
             f"{name} has no quantiles, which a sampler needs: give a list, or a frozen "
             "distribution of scipy.stats such as loguniform(1e-4, 1)."
         )
-    low, high = given.support()
-    return float(low), float(high)
+    try:
+        with np.errstate(all="ignore"):
+            low, high = given.support()
+    except TypeError as error:  # of whole numbers that have more than 64 bits
+        raise _no_values(name) from error
+    if np.ndim(low) or np.ndim(high) or math.isnan(low) or math.isnan(high):
+        raise _no_values(name)
+    return low, high
+
+
+def _no_values(name: str) -> ValueError:
+    return ValueError(
+        f"{name} has no values that can be drawn: its distribution does not take these parameters. "
+        "Give others, such as uniform(0, 1) for all from 0 to 1, loguniform(1e-4, 1), or "
+        "randint(1, 10)."
+    )

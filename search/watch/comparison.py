@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from search.record import COMPLETE, Key
 from search.text import fixed, signed, table_lines, wrapped
 from search.watch.run_state import RunState
@@ -36,7 +39,8 @@ class Shared:
 
 def shared_trials(a: RunState, b: RunState) -> Shared:
     """Compare the trials that both runs have."""
-    if set(a.layout.axes) != set(b.layout.axes) or a.config.trainer.name != b.config.trainer.name:
+    # 1 and 1.0 are two values, though Python says that they are equal.
+    if _kinds(a) != _kinds(b) or a.config.trainer.name != b.config.trainer.name:
         return Shared(0, 0, 0.0, 0)
     mine, theirs = _costs(a, a.layout.axes), _costs(b, a.layout.axes)
     keys = mine.keys() & theirs.keys()
@@ -45,14 +49,28 @@ def shared_trials(a: RunState, b: RunState) -> Shared:
     return Shared(len(keys), len(apart), max(apart, default=0.0), sum(d > TOLERANCE for d in apart))
 
 
+def _kinds(state: RunState) -> dict[str, str]:
+    """Return of which kind the values of each hyperparameter are."""
+    return {name: np.dtype(dtype).kind for name, dtype in state.layout.dtypes}
+
+
 def _costs(state: RunState, axes: Sequence[str]) -> dict[Key, tuple[float, ...] | None]:
     """Return the costs of each trial by its params; None where it is not complete."""
     names = (*axes, "state", *(readout.cost for readout in state.layout.readouts.values()))
-    columns = (column.tolist() for column in state.columns(*names))
+    columns = map(_without_nan, state.columns(*names))
     n = len(axes)
     return {
         row[:n]: row[n + 1 :] if row[n] == COMPLETE else None for row in zip(*columns, strict=True)
     }
+
+
+def _without_nan(column: NDArray[Any]) -> list[Any]:
+    """Return values with None for those that are missing, which are NaN among numbers."""
+    values: list[Any] = column.tolist()
+    missing = column != column  # noqa: PLR0124 - NaN is not itself
+    for place in np.flatnonzero(missing).tolist():
+        values[place] = None
+    return values
 
 
 def relative(x: float, y: float) -> float:
@@ -82,13 +100,7 @@ def comparison_lines(a: RunState, b: RunState, width: int | None = None) -> list
 
 def differing(a: RunState, b: RunState) -> dict[str, tuple[Any, Any]]:
     """Return the settings that differ, with the values of both runs; None where one has none."""
-    mine, theirs = a.manifest.settings(), b.manifest.settings()
-    names = dict.fromkeys((*mine, *theirs))
-    return {
-        name: (mine.get(name), theirs.get(name))
-        for name in names
-        if mine.get(name) != theirs.get(name)
-    }
+    return a.manifest.differing(b.manifest)
 
 
 def _settings(a: RunState, b: RunState, width: int | None) -> list[str]:

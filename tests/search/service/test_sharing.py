@@ -9,7 +9,7 @@ from serving import GRID, Gate, grid, serving, wait_for
 
 from search.config import SweepConfig, grid_of
 from search.queue import CANCEL, PAUSE
-from search.service.sharing import trials_in_common
+from search.service.sharing import may_share, trials_in_common
 
 # Three quarters of it are those of GRID with another learning rate.
 OTHER = grid(learning_rate=[5e-6, 2e-6], alpha=[0.1, 10.0])
@@ -65,6 +65,17 @@ def test_spaces_of_several_tables_are_not_compared():
     several = row(**trainer, space=[{"alpha": [0.1], "epochs": [2]}, {"l1": [1.0], "epochs": [4]}])
     assert trials_in_common(one, one) == 1
     assert trials_in_common(one, several) == trials_in_common(several, one) == 0
+
+
+def test_values_of_other_kinds_are_other_trials():
+    """1 and 1.0 are equal in Python, and two values to a trainer."""
+    kinds = {"trainer": "partial_fit:sklearn.linear_model.SGDClassifier"}
+    rows = [row(**kinds, space={"m": [m], "epochs": [2]}) for m in (1, 1.0, True, "1")]
+    configs = [SweepConfig.from_dict(one.settings) for one in rows]
+    for i, one in enumerate(rows):
+        for j, other in enumerate(rows):
+            assert trials_in_common(one, other) == (i == j)
+            assert may_share(configs[i], configs[j]) == (i == j)
 
 
 def test_at_the_same_time_what_both_have_is_trained_once(tmp_path):

@@ -157,6 +157,50 @@ def test_failed_trials_are_trained_again_in_place(tmp_path, seeds):
     assert trained(retry_failed=True).summary == summary
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_so_are_those_that_a_sampler_has_asked_for_again(tmp_path, seeds, monkeypatch):
+    """They have the result of an earlier trial, and no training of their own."""
+    told = tmp_path / "told.json"
+    grid = {
+        "dataset": "digits",
+        "trainer": f"{__name__}:Fails",
+        "seeds": seeds,
+        "sampler": {"name": "random", "trials": 12, "batch": 4},
+        "space": {"rate": [0.1, 0.2, 0.4], "epochs": [1], "told_by": str(told)},
+    }
+
+    def trained(folder="run", **options):
+        return search.sweep(
+            grid, folder=tmp_path / folder, executor="serial", progress=False, **options
+        )
+
+    told.write_text("[]")
+    whole = trained("whole").log()
+    told.write_text("[0.2, 0.4]")
+    before = trained().log()
+    failed = before.state == "FAIL"
+    assert before[failed].source.notna().any()
+    assert failed.equals(before.rate > 0.1)
+    told.write_text("[0.4]")
+    again = trained(retry_failed=True).log()
+    assert (again.state == "FAIL").equals(again.rate == 0.4)
+    told.write_text("[]")
+    # As an earlier version did, which left the failures of those.
+    with monkeypatch.context() as patch:
+        patch.setattr("search.session.trials._copies_to_drop", lambda *_: set())
+        trained(retry_failed=True)
+    log = trained(retry_failed=True).log()
+    assert (log.state == "COMPLETE").all()
+    assert figures_of(log).equals(figures_of(whole))
+    summary = trained().summary
+    assert (summary.trials.failed, summary.trials.complete) == (0, 12)
+    assert trained(retry_failed=True).summary == summary
+
+
+def figures_of(log):
+    return log.sort_values("number").set_index("number")[["rate", "val_cost", "source"]]
+
+
 def test_what_has_failed_is_not_taken_over(tmp_path):
     told = tmp_path / "told.json"
     told.write_text("[0.2]")

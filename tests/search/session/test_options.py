@@ -1,9 +1,12 @@
 """What the command line puts on top of a grid, and the folder that a run gets."""
 
+import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from search import run
 from search.errors import ConfigError
 from search.session import Options
 from search.session.options import resolve_config
@@ -131,3 +134,55 @@ def test_a_mistake_is_told_once_with_its_source(resolved, text, options, expecte
 )
 def test_a_run_with_a_sampler_or_pruner_of_its_own_has_a_folder_of_its_own(options, expected):
     assert Options(**options).run_path == Path(expected)
+
+
+# --- The command that continues
+
+# What the manifest of a run knows, of which --resume reads it.
+IN_THE_RUN = {*run._SETTLED, "grid", "named_after"} - {"fresh", "extend", "code"}
+# What an interrupted command has done already, or what no command could go on with.
+DONE_ONCE = {"fresh", "extend", "retry_failed", "dry_run", "json", "code", "in_memory", "progress"}
+LIMITS = {"budget": 5400.0, "target_value": 0.25, "patience": 50}
+WHERE = {"executor": "ray", "address": "auto", "workers": 3}
+MORE = {"refits": 4, "optimum": True}
+IN_THE_COMMAND = LIMITS | WHERE | MORE
+
+
+def parsed(command):
+    """Return what a command says, by the parser of `search.run`."""
+    words = shlex.split(command)
+    return vars(run._parser().parse_args(words[words.index("--resume") :]))
+
+
+@pytest.mark.parametrize("name", IN_THE_COMMAND)
+def test_the_command_that_continues_says_what_the_run_does_not_know(name):
+    options = Options(**{name: IN_THE_COMMAND[name]})
+    found = parsed(options.command_to_continue(Path("runs/a b")))
+    assert found == {"resume": Path("runs/a b"), name: IN_THE_COMMAND[name]}
+
+
+def test_it_says_all_of_it_at_once_and_nothing_else():
+    run_dir = Path("runs/full")
+    options = Options(**IN_THE_COMMAND, grid="full", seed=3, retry_failed=True, progress=False)
+    assert parsed(options.command_to_continue(run_dir)) == {"resume": run_dir, **IN_THE_COMMAND}
+    options = Options(target_cost=0.4)
+    assert parsed(options.command_to_continue(run_dir)) == {"resume": run_dir, "target_cost": 0.4}
+    assert parsed(Options().command_to_continue(run_dir)) == {"resume": run_dir}
+
+
+def test_no_option_is_forgotten():
+    """A new one is one of the three kinds."""
+    known = {*IN_THE_RUN, *DONE_ONCE, *IN_THE_COMMAND, "target_cost", "run_dir", "resume"}
+    assert {field.name for field in fields(Options)} == known
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1.0, "1s"), (90.0, "90s"), (600.0, "600s"), (99999.0, "99999s"), (100_020.0, "1667m"),
+        (100_001.0, "1667m"), (0.25, "1s"), (90.5, "91s"), (99999 * 3600.0, "99999h"),
+    ],
+)  # fmt: skip
+def test_a_budget_is_said_as_the_option_takes_it(seconds, text):
+    assert f"--budget={text}" in Options(budget=seconds).command_to_continue(Path("r")).split()
+    assert run._span(text) >= seconds

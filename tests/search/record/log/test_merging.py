@@ -112,6 +112,47 @@ def test_killed_at_any_step_nothing_is_lost_and_nothing_counts_twice(tmp_path, m
     assert sum(not name.startswith("merged") for name in names(tmp_path)) <= 2
 
 
+@pytest.mark.parametrize("unwanted", [{3}, {0, 1, 2, 3, 4, 5}, {3, 9}, set(range(2 * MANY))])
+def test_killed_while_rows_of_a_merged_log_are_dropped_no_row_counts_twice(
+    tmp_path, monkeypatch, unwanted
+):
+    """Between a file of the rows that stay and the deletion of those that it replaces."""
+    log = filled(tmp_path)
+    log.merge()
+    assert all(name.startswith("merged") for name in names(tmp_path))
+    before, really = content(tmp_path), trial_log_module.write_whole
+    for steps in range(1, 4):
+        written = []
+
+        def killed(path, data, written=written, steps=steps):
+            if len(written) == steps:
+                raise KeyboardInterrupt
+            written.append(path)
+            really(path, data)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(trial_log_module, "write_whole", killed)
+            patch.setattr(TrialLog, "_delete_replaced", lambda _: 1 / 0)
+            with pytest.raises((KeyboardInterrupt, ZeroDivisionError)):
+                log_of(tmp_path).drop(lambda row: row["number"] in unwanted)
+        # Some are gone, all others are there once, and no file is thought to be damaged.
+        left = content(tmp_path)
+        assert {row["number"] for row in before} - {row["number"] for row in left} <= unwanted
+        assert [row for row in before if row["number"] not in unwanted] == [
+            row for row in left if row["number"] not in unwanted
+        ]
+        new = read_new_columns(tmp_path, {}, "number", run=RUN, layout=SOFTMAX_LAYOUT)
+        assert sorted(new[0]) == [row["number"] for row in left]
+        assert [problem for _, problem in log_of(tmp_path).problems() if problem] == []
+    again = log_of(tmp_path)
+    again.drop(lambda row: row["number"] in unwanted)
+    assert [row["number"] for row in content(tmp_path)] == [
+        row["number"] for row in before if row["number"] not in unwanted
+    ]
+    again.merge()
+    assert len(content(tmp_path)) == 2 * MANY - len(unwanted)
+
+
 def test_a_damaged_merged_file_replaces_nothing(tmp_path, monkeypatch):
     log = filled(tmp_path)
     before = content(tmp_path)
