@@ -111,13 +111,19 @@ def check(stack: Stack) -> None:
     sweep_by_the_service(stack, started(stack))
 
 
+def _told_to_end(*_: object) -> None:
+    # Others send it twice, to the process and to its group, and the second would end the end.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit("told to end")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cold", action="store_true", help="build the image without the cache")
     parser.add_argument("--remove-images", action="store_true", help="keep no image of the check")
     options = parser.parse_args()
     # Told to end, it takes its containers down as after any other error.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
+    signal.signal(signal.SIGTERM, _told_to_end)
     compose, chosen = compose_command(), images.settings()
     skipped = reason_to_skip(compose, chosen)
     if compose is None or skipped:

@@ -65,9 +65,11 @@ class Stack:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
-            print(self.compose("logs", "--tail", "40"), flush=True)
-        self.compose("--profile", "sweep", "down", "--volumes", "--remove-orphans", "-t", "5")
+        try:
+            if error is not None:
+                print(self.compose("logs", "--tail", "40"), flush=True)
+        finally:
+            self.compose("--profile", "sweep", "down", "--volumes", "--remove-orphans", "-t", "5")
 
     def command(self, *args: str) -> list[str]:
         return [*self._compose, *args]

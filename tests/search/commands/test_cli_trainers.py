@@ -360,7 +360,7 @@ def test_one_that_breaks_its_promise_is_not_swept(own, capfd):
     grid(own, "rate = [0.01]\nepochs = [1, 2]", "own:Unseeded")
     outcome = run(capfd)
     assert outcome.code == 2
-    assert "random numbers without a seed" in outcome.err
+    assert "some random numbers have no seed" in outcome.err
     assert "exact = False" in outcome.err
 
 
@@ -376,7 +376,7 @@ def test_packs_are_tried_before_the_first_sweep_that_has_some(own, capfd):
     grid(own, 'kind = ["a"]\nrate = [0.01, 0.1]\nepochs = [1]', "own:FirstOfPack")
     outcome = run(capfd, "--fresh")
     assert outcome.code == 2
-    assert "a pack is as each alone: no. In a pack {'kind': 'a', 'rate': 0.1}" in outcome.err
+    assert "a pack gives what separate training gives: no. In a pack {'kind': 'a', 'rate': 0.1}" in outcome.err
 
 
 def test_resume_imports_nobodys_code(own, capfd):

@@ -160,12 +160,12 @@ class TestRefused:
         ["collections.Counter", "math.sqrt", "optuna.create_study", "optuna.trial.Trial"],
     )
     def test_what_is_none(self, make, kind, path):
-        with pytest.raises(ConfigError, match=rf"^{kind} '{path}' is no {kind} of Optuna: it must"):
+        with pytest.raises(ConfigError, match=rf"^{kind} '{path}' is not a {kind} of Optuna: it must"):
             make(path, {})
 
     def test_the_other_kind(self, make, kind):
         other = {"sampler": "optuna.pruners.NopPruner", "pruner": "optuna.samplers.RandomSampler"}
-        with pytest.raises(ConfigError, match=f"is no {kind} of Optuna"):
+        with pytest.raises(ConfigError, match=f"is not a {kind} of Optuna"):
             make(other[kind], {})
 
     def test_the_bare_base(self, make, kind):
