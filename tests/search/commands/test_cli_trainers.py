@@ -376,7 +376,7 @@ def test_packs_are_tried_before_the_first_sweep_that_has_some(own, capfd):
     grid(own, 'kind = ["a"]\nrate = [0.01, 0.1]\nepochs = [1]', "own:FirstOfPack")
     outcome = run(capfd, "--fresh")
     assert outcome.code == 2
-    assert "a pack gives what separate training gives: no. In a pack {'kind': 'a', 'rate': 0.1}" in outcome.err
+    assert "separate training gives: no. In a pack {'kind': 'a', 'rate': 0.1}" in outcome.err
 
 
 def test_resume_imports_nobodys_code(own, capfd):

@@ -160,7 +160,7 @@ class TestRefused:
         ["collections.Counter", "math.sqrt", "optuna.create_study", "optuna.trial.Trial"],
     )
     def test_what_is_none(self, make, kind, path):
-        with pytest.raises(ConfigError, match=rf"^{kind} '{path}' is not a {kind} of Optuna: it must"):
+        with pytest.raises(ConfigError, match=rf"^{kind} '{path}' is not a {kind} of Optuna: it"):
             make(path, {})
 
     def test_the_other_kind(self, make, kind):
