@@ -107,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--grid",
         metavar="NAME|FILE",
-        help="shipped grid or TOML file (default: full for images with values 0 to 255, "
-        "otherwise tabular)",
+        help="shipped grid or TOML file (default: full; tabular for your own data that is not "
+        "images with values 0 to 255)",
     )
     what.add_argument(
         "--sampler", metavar="NAME",

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Return a hyperparameter's name for people.
+    """A hyperparameter's name for people.
 
     Attributes
     ----------

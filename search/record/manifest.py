@@ -59,7 +59,7 @@ class DatasetSetting:
     """
 
     fingerprint: str
-    name: str = field(compare=False)
+    name: str = field(compare=False, repr=False)  # settings are compared by their repr
 
     def __str__(self) -> str:
         return f"{self.name} ({self.fingerprint})"
@@ -211,16 +211,32 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
     if version >= SEALED_SINCE or "seal" in data:
         parse_json(content, Seal(str(data.get("run")), name))
     data.pop("seal", None)
+    if isinstance(data.get("config"), dict):
+        data["config"] = _as_it_ran(data["config"])
     try:
         manifest = _reader().validate_json(json.dumps(data), strict=True)
         manifest.settings()
-        SweepConfig.from_dict(manifest.config)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))} is missing or wrong") from error
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
         raise ValueError(f"its settings cannot be read ({error})") from error
     return manifest
+
+
+def _as_it_ran(value: Any) -> Any:
+    """Return settings with the steps that earlier versions used.
+
+    They took a step that is not whole between whole numbers, and its whole part counted.
+    """
+    if isinstance(value, list):
+        return [_as_it_ran(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    low, high, step = map(value.get, ("low", "high", "step"))
+    if isinstance(step, float) and isinstance(low, int) and isinstance(high, int) and step >= 1:
+        return {**value, "step": int(step)}
+    return {name: _as_it_ran(one) for name, one in value.items()}
 
 
 def _unsealed(content: bytes) -> dict[str, Any]:

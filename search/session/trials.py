@@ -135,12 +135,13 @@ class Run:
             if state == FAIL and error != DIVERGED
         }
         of_trials = {number % self.config.total for number in failed}
-        of_trials |= _copies_to_drop(trials, of_trials)
+        copies = set() if self.config.is_grid else _copies_to_drop(trials, of_trials)
         # Single trainings last: as long as they are there, a row of the trial comes again.
-        dropped = trials.drop(lambda row: row["number"] in of_trials)
+        dropped = trials.drop(lambda row: row["number"] in of_trials | copies)
         if trainings is not trials:
             trainings.drop(lambda row: row["number"] in failed)
-        return len(dropped)
+        # Copies alone, which an earlier version left, are trained no more than others.
+        return len(set(dropped) - copies) or len(dropped)
 
     def log_is_whole(self, count: int) -> bool:
         """Whether all files of the log can be believed, and as many trials have their row."""
@@ -308,8 +309,8 @@ def _copies_to_drop(trials: TrialLog, dropped: set[int]) -> set[int]:
     states = {number: state for number, state, _, _ in rows}
     found = set()
     for number, state, error, source in rows:
-        repeats = re.fullmatch(r"trial (\d+)", source or "")
-        if state != FAIL or repeats is None:
+        repeats = re.fullmatch(r"trial (\d+)", source or "") if state == FAIL else None
+        if repeats is None:
             continue
         first = int(repeats[1])
         if first in dropped or (error != DIVERGED and states.get(first) != FAIL):

@@ -42,7 +42,7 @@ COMMANDS = {
 
 # Of each state what each command says, and its exit code; the files are as the state's name says.
 NO_RUN = "There is no run in"
-LOST = r"8 of its\s16 trials\shave no\srow in its log any\smore.*--resume"
+LOST = r"8 of its\s16 trials\shave no\srow in its log\b.*--resume"
 DAMAGED = "cannot be believed: "
 TABLE = {
     "nothing": {

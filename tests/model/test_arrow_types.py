@@ -56,6 +56,8 @@ MOMENTS = {
     "time32": pa.array(WHOLE, pa.time32("s")),
     "time64": pa.array(WHOLE, pa.time64("us")),
     "duration": pa.array(WHOLE, pa.duration("s")),
+    "categories of days": pa.array(DAYS, pa.date32()).dictionary_encode(),
+    "run ends of days": pc.run_end_encode(pa.array(DAYS, pa.date32())),
 }
 NOWHERE_KNOWN = {"timestamp with a zone of nowhere": pa.array(TIMES, pa.timestamp("us", NOWHERE))}
 LISTS = {

@@ -172,6 +172,24 @@ def test_what_may_be_right_is_read_and_told(tmp_path, names, said):
     assert re.search(said, data.remarks[0])
 
 
+@pytest.mark.parametrize(
+    ("names", "remarks"),
+    [
+        (["fold-1-of-5-train.csv", "fold-1-of-5-test.csv"], 2),
+        (["sales-part-2024.csv", "sales-part-2024-test.csv"], 2),
+        (["counterpart-2.csv"], 0),
+        (["top-10-of-100.csv"], 1),
+        (["sales-part-1.csv"], 0),
+    ],
+)
+def test_a_lone_table_may_have_any_number_in_its_name(tmp_path, names, remarks):
+    write(tmp_path, *names)
+    data = load(tmp_path)
+    assert len(data.X) == 4
+    assert [said for said in data.remarks if "is read as a whole table" in said] == [*data.remarks]
+    assert len(data.remarks) == remarks
+
+
 @pytest.mark.parametrize("book", ["_delta_log", ".hoodie"])
 def test_a_table_of_which_a_book_says_what_counts_is_refused(tmp_path, book):
     write(tmp_path, SPARK.format("00000"))

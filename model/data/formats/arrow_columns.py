@@ -125,7 +125,7 @@ def weights_column(source: str, table: Any, name: str) -> NDArray[Any]:
     """
     columns = plain_columns(source, name, table[name], [])
     # Lists are several; a time is a number of seconds as a feature, and weighs nothing.
-    column = columns[0] if len(columns) == 1 and not _is_time(table[name].type) else None
+    column = columns[0] if len(columns) == 1 and not _is_time(_plain(table[name]).type) else None
     if column is None or column.is_text or column.missing.any():
         raise DataError(
             f"{source}: column {name!r} holds the weights of the rows, and must be a number in "

@@ -13,7 +13,7 @@ from model.errors import DataError
 NULLS = (
     "", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None",
 )  # fmt: skip
-"""The value that replaces a missing value, where it is not in quotes."""
+"""Texts that stand for a missing value, where they are not in quotes."""
 
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
@@ -40,7 +40,7 @@ class CsvForm:
     delimiter : str
     decimal_point : str
     null_values : list of str
-        The value that replaces a missing value.
+        Texts that stand for a missing value.
     """
 
     delimiter: str

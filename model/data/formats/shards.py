@@ -13,13 +13,15 @@ _LISTED = 6
 # As the libraries of data sets write them: train-00000-of-00003.
 _OF = re.compile(r"(?<![0-9])([0-9]{1,18})[-_]of[-_]([0-9]{1,18})(?![0-9])", re.IGNORECASE)
 # As pyarrow, Dask, Hadoop and Spark write them: part-0, part.0, part-r-00000.
-_PART = re.compile(r"part[-_.](?:[rm]-)?([0-9]{1,18})(?![0-9])", re.IGNORECASE)
+_PART = re.compile(r"(?<![A-Za-z0-9])part[-_.](?:[rm]-)?([0-9]{1,18})(?![0-9])", re.IGNORECASE)
 # What Spark writes behind the number: the job's own name, and the piece of what one task wrote.
 _JOB = re.compile(
     r"(?:-tid-[0-9]+)?-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
     r"((?:-[0-9]+)*(?:_[0-9]+)?(?:[-.]c[0-9]+)?)",
     re.IGNORECASE,
 )
+# What stands before the number of a shard; before other numbers anything may.
+_PARTS = ("", "train", "training", "test", "testing", "val", "valid", "validation", "dev", "data")
 # Folders of tables whose files are not all theirs any more, by what lies in them.
 _KEPT_BOOKS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 
@@ -94,8 +96,30 @@ def check_shards(folder: Path, paths: Sequence[Path]) -> list[str]:
     found = {name: shard for name, shard in shards.items() if shard is not None}
     if not found:
         return []
+    if len(paths) == 1 and not _is_surely_one(*found):
+        return _alone(folder, *found.items())
     _check_each_once(folder, found)
     return [*_check_all(folder, found), *_of_several_jobs(folder, found)]
+
+
+def _is_surely_one(name: str) -> bool:
+    """Whether a file that stands alone is a shard by its name: others have numbers there too.
+
+    >>> _is_surely_one("train-1-of-5.csv"), _is_surely_one("fold-1-of-5-train.csv")
+    (True, False)
+    """
+    found = _OF.search(name) or _PART.search(name)
+    if found is None:
+        return False
+    before = name[: found.start()].rstrip("-_.").lower()
+    return before in _PARTS or found[1].startswith("00")
+
+
+def _alone(folder: Path, found: tuple[str, Shard]) -> list[str]:
+    name, shard = found
+    if shard.total == 1 or (shard.total is None and shard.number <= 1):
+        return []
+    return [f"{folder}: {name} is read as a whole table; if it is {shard}, the others are missing."]
 
 
 def _check_each_once(folder: Path, shards: Mapping[str, Shard]) -> None:

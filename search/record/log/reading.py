@@ -225,7 +225,7 @@ def published(folder: Place, run: str) -> list[Place]:
         # Quicker, because a log of a million trials has no other files: only one that has lost rows
         # since it was merged is replaced in its turn.
         merged = [path for path in merged if len(merged) > 1 and _may_replace_merged(path)]
-    gone = set().union(*(replaced_names(path, run) for path in merged))
+    gone = set().union(*(_replaced(path, found, run) for path, found in _contents(folder, merged)))
     return [path for path in paths if path.stem not in gone]
 
 
@@ -243,7 +243,10 @@ def _may_replace_merged(path: Place) -> bool:
 
 def replaced_names(path: Place, run: str) -> set[str]:
     """Return which files a merged one replaces, by their names; none where it is not believed."""
-    content = read_whole(path)
+    return _replaced(path, read_whole(path), run)
+
+
+def _replaced(path: Place, content: bytes | None, run: str) -> set[str]:
     if content is None or part_problem(content, seal_of(path, run)):
         return set()
     with pq.ParquetFile(pa.BufferReader(content)) as file:

@@ -326,7 +326,7 @@ FOREST = {
     "trainer": "warm_start:sklearn.ensemble.RandomForestClassifier",
     "space": [
         {"epochs": [5, 10], "max_features": [1.0], "max_leaf_nodes": [1048576]},
-        {"epochs": [5], "max_features": [1], "max_leaf_nodes": [1048577]},
+        {"epochs": [5], "max_leaf_nodes": [1048577]},
     ],
 }
 

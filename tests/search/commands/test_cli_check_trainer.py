@@ -180,7 +180,7 @@ def test_in_a_narrow_terminal_no_line_is_broken_by_it(own):
     assert recording.code == 1
     written = recording.written.decode().replace("\r", "")
     assert max(map(len, written.splitlines())) <= 60
-    assert "random numbers without" in " ".join(written.split())
+    assert "random numbers have no seed" in " ".join(written.split())
 
 
 def test_help_fits_80_columns(check, monkeypatch):

@@ -273,6 +273,19 @@ def test_the_same_data_by_another_name_is_no_difference():
     assert str(other.settings()["dataset"]) == "/home/ada/digits.csv (0123456789abcdef)"
 
 
+def test_a_step_of_an_earlier_version_is_what_it_was_used_as(tmp_path):
+    folder = make_run(tmp_path)
+    config = {
+        **MANIFEST.config,
+        "trainer": {"name": "mine:Trainer", "pack_by": None},
+        "sampler": {"name": "random", "trials": 3},
+        "space": {"epochs": [1], "m": {"low": 1, "high": 10, "log": False, "step": 1.5}},
+    }
+    folder.write_manifest(replace(MANIFEST, config=config))
+    found = folder.read_manifest().sweep_config.axes_by_name["m"].step
+    assert (found, type(found)) == (1, int)
+
+
 def test_differences_are_readable_for_samplers_pruners_and_ranges():
     changed = asdict(MANIFEST)
     changed["config"]["space"]["alpha"] = {"low": 5e-8, "high": 1e-5, "log": True, "step": None}

@@ -32,7 +32,7 @@ def test_a_file_is_read_whole_or_absent_or_not_to_be_judged(tmp_path, monkeypatc
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(Path, "read_bytes", broken)
-    with pytest.raises(StoreError, match=r"file could not be read: Input/output error\. .*mend"):
+    with pytest.raises(StoreError, match=r"file could not be read: Input/output error\. .*fix"):
         read_whole(tmp_path / "file")
 
 
