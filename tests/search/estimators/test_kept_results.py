@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from search.estimators import PackSweepSearchCV
+from search.estimators import PackSweepSearchCV, digests
 from search.estimators.digests import digest_of
 from search.estimators.kept_results import identity_of
 from search.estimators.shared_fits import Work
@@ -246,6 +246,136 @@ def test_what_cannot_be_told_from_others_is_refused_before_anything_is_trained(t
     )).fit(X, Y)  # fmt: skip
 
 
+GUARDED = """
+import functools
+import threading
+import weakref
+class Held:
+    scale = VALUE
+def guarded(function):
+    lock, state = threading.Lock(), {"lock": threading.RLock(), "scale": VALUE, "held": Held()}
+    seen = weakref.ref(state["held"])
+    @functools.wraps(function)
+    def locked(*given, guard=threading.Lock()):
+        with lock:
+            return state["scale"] * seen().scale * function(*given)
+    return locked
+@guarded
+def mine(model, X, y): return model.score(X, y)
+"""
+DISPATCHED = """
+import functools
+@functools.singledispatch
+def mine(model, X, y): return VALUE * model.score(X, y)
+@mine.register(int)
+@mine.register(str)
+def other(model, X, y): return VALUE
+"""
+
+
+@pytest.mark.parametrize("source", [GUARDED, DISPATCHED], ids=["guarded", "dispatched"])
+def test_locks_and_weak_references_that_a_function_was_made_with_are_no_part_of_it(source):
+    one, other = edited("1", "2", source)
+    before = digest_of(one)
+    assert digest_of(edited("1", "2", source)[0]) == before
+    assert digest_of(other) != before
+    one(TREE.fit(X, Y), X, Y)
+    assert digest_of(one) == before
+
+
+def test_what_a_function_was_made_with_is_refused_where_it_may_say_what_it_does(tmp_path):
+    source = "def made(rows):\n    def mine(model, X, y): return next(rows)\n    return mine\n"
+    reader = defined(source, "made")(row for row in [1.0])
+    with pytest.raises(ValueError, match="the scoring of this one cannot be told from others"):
+        search(tmp_path, scoring=reader).fit(X, Y)
+
+
+MEMBERS = {
+    "functions": "def made(n): return lambda: n",
+    "defaults": "def made(n): return lambda n=n: n",
+    "classes": "def made(n): return type('Made', (), {'n': n})",
+    "methods": "def made(n): return type('Made', (), {'a': eval(f'lambda self: {n}')})",
+    "within": "def made(n): return (lambda: n, frozenset({lambda: -n, n}))",
+}
+
+
+@pytest.mark.parametrize("source", MEMBERS.values(), ids=MEMBERS)
+def test_a_set_of_functions_is_the_same_in_whatever_order_they_lie_in_memory(source):
+    rng, made = np.random.default_rng(0), defined(source, "made")
+    alive, said = [], set()
+    for _ in range(8):
+        members = {int(n): made(int(n)) for n in rng.permutation(8)}
+        alive.append(members)
+        say = dict.fromkeys(members.values(), "one of them")
+        said.add((digest_of(set(members.values())), digest_of(say)))
+    assert len(said) == 1
+    assert digest_of({made(n) for n in range(7)} | {made(9)}) != next(iter(said))[0]
+
+
+LATE = {
+    "from": "def mine():\n    from NAME import inner\n    return inner()",
+    "module": "def mine():\n    import NAME\n    return NAME.inner()",
+    "within": "def mine():\n    def f():\n        from NAME import inner\n        return inner()\n"
+    "    return f()",
+    "submodule": "def mine():\n    import NAME.deep.low as low\n    return low.inner()",
+    "from package": "def mine():\n    from NAME.deep import low\n    return low.inner()",
+    "package": "def mine():\n    import NAME.deep.low\n    return NAME.deep.low.inner()",
+}
+
+
+@pytest.mark.parametrize("is_imported", [False, True])
+@pytest.mark.parametrize("how", LATE)
+def test_what_a_function_imports_when_it_runs_is_a_part_of_it(
+    tmp_path, monkeypatch, how, is_imported
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    name = "somebodys_helpers"
+    package, mine = tmp_path / name, defined(LATE[how].replace("NAME", name))
+    (package / "deep").mkdir(parents=True)
+    inner = "def inner():\n    from {}beyond import core\n    return core()\n"
+    (package / "__init__.py").write_text(inner.format("."))
+    (package / "deep" / "__init__.py").touch()
+    (package / "deep" / "low.py").write_text(inner.format(".."))
+
+    def modules():
+        return [module for module in sys.modules if module.partition(".")[0] == name]
+
+    def found(value):
+        (package / "beyond.py").write_text(f"def core(): return {value}")
+        if is_imported:
+            assert mine() == value
+        before = modules()
+        digest = digest_of(mine)
+        assert modules() == before  # nothing is imported to look at it
+        for module in before:
+            del sys.modules[module]
+        return digest
+
+    first, other = found(1), found(2)
+    assert first != other
+    assert found(1) == first
+
+
+def test_what_a_function_imports_of_others_when_it_runs_is_of_their_version(tmp_path):
+    digest_of(
+        defined("def mine():\n    import nowhere, xml.dom, joblib.nothing\n    from . import x")
+    )
+
+
+def test_plain_elements_of_a_set_have_one_digest_together(monkeypatch):
+    made = []
+    really = digests._Digester.__init__
+    monkeypatch.setattr(
+        digests._Digester, "__init__",
+        lambda self, *given: made.append(1) or really(self, *given),
+    )  # fmt: skip
+    one, other = set(range(1000)) | {"a", None}, set(range(1, 1001)) | {"a", None}
+    assert digest_of(one) != digest_of(other)
+    assert len(made) == 2
+    assert digest_of({1}) != digest_of({1.0}) != digest_of({True})
+
+
 def test_what_a_function_sets_itself_is_no_part_of_it():
     lazy = defined(
         "made = None\ndef mine():\n    global made\n    made = made or object()\n    return made\n"
@@ -284,6 +414,7 @@ def cached(): return Held
 def mine(model, *, words={"x", "y", "z"}): return cached(), words, sys.path
 mixed = {None: 1, "a": 2, 3: {"p", "q", "r"}, (4,): {5, "s"}}
 print(digest_of([mine, mixed, Held(), Held.two, {1.5, None, "t", ("u",)}]))
+print(digest_of([{mine, Held, "a", None, 1}, {mine: 1, Held: 2, 3: 4, lambda: 1: 5}]))
 print(digest_of(known_space({"a": stats.uniform, "b": stats.expon(scale=2)})))
 """
 
