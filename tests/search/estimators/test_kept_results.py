@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -20,10 +21,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from search.estimators import PackSweepSearchCV, digests
+from search.estimators import PackSweepSearchCV, digests, kept_results
 from search.estimators.digests import digest_of
 from search.estimators.kept_results import identity_of
-from search.estimators.shared_fits import Work
+from search.estimators.shared_fits import Unit, Work
 
 X, Y = load_iris(return_X_y=True)
 TREE = DecisionTreeClassifier(random_state=0)
@@ -361,6 +362,95 @@ def test_what_a_function_imports_of_others_when_it_runs_is_of_their_version(tmp_
     digest_of(
         defined("def mine():\n    import nowhere, xml.dom, joblib.nothing\n    from . import x")
     )
+
+
+CHANGED = {
+    "count": "calls = {'n': 0}\ndef mine(model, X, y):\n    calls['n'] += 1\n    return 1.0",
+    "cache": "seen = []\ndef mine(model, X, y):\n    seen.append(len(y))\n    return 1.0",
+    "draws": "import numpy as np\nrng = np.random.default_rng(0)\n"
+    "def mine(model, X, y): return rng.random()",
+    "class": "class Scorer:\n    n = 0\n    def __call__(self, model, X, y):\n"
+    "        type(self).n += 1\n        return 1.0\nmine = Scorer()",
+    "nonlocal": "def made():\n    n = 0\n    def mine(model, X, y):\n        nonlocal n\n"
+    "        n += 1\n        return 1.0\n    return mine\nmine = made()",
+    "stopped": "calls = []\ndef mine(model, X, y):\n    calls.append(1)\n"
+    "    if len(calls) == 3: raise KeyboardInterrupt\n    return 1.0",
+}
+
+
+@pytest.mark.parametrize("how", CHANGED)
+def test_what_a_search_itself_changes_is_no_other_search(tmp_path, how):
+    scorer = defined(CHANGED[how])
+    before = digest_of(scorer)
+    with suppress(KeyboardInterrupt):
+        search(tmp_path, scoring=scorer).fit(X, Y)
+    assert digest_of(scorer) != before
+    found = [search(tmp_path, scoring=scorer).fit(X, Y).cv_results_ for _ in range(2)]
+    for name in ("mean_fit_time", "mean_test_score"):
+        assert list(found[0][name]) == list(found[1][name])
+    kept_results._BEGAN.clear()  # as in another process, where it is as it was at first
+    again = search(tmp_path, scoring=defined(CHANGED[how])).fit(X, Y)
+    assert list(again.cv_results_["mean_fit_time"]) == list(found[0]["mean_fit_time"])
+
+
+def test_what_others_change_is_another_search(tmp_path):
+    scorer = defined(CHANGED["count"] + " * calls.get('scale', 1)")
+    search(tmp_path, scoring=scorer).fit(X, Y)
+    search(tmp_path, scoring=scorer).fit(X, Y)
+    scorer.__globals__["calls"]["scale"] = 2
+    with pytest.raises(ValueError, match=r"its scoring differs.*a cache that a call outside of"):
+        search(tmp_path, scoring=scorer).fit(X, Y)
+
+
+def test_a_class_that_counts_its_fits_is_no_other_one(tmp_path):
+    source = ESTIMATOR.replace("VALUE", "0")
+    source = source.replace("def fit", "n = 0\n    def fit").replace(
+        "self.classes_ =", "type(self).n += 1\n        self.classes_ ="
+    )
+    model = defined(source)
+    for fits in (5, 6):  # of which one is the refit
+        search(tmp_path, model).fit(X, Y)
+        assert type(model).n == fits
+
+
+def test_functions_in_a_space_that_change_what_they_hold_are_found_again(tmp_path):
+    counts = defined("calls = []\ndef mine(Z):\n    calls.append(len(Z))\n    return Z")
+    model = make_pipeline(FunctionTransformer(), GaussianNB())
+    space = {"functiontransformer__func": [counts]}
+    times = [
+        list(search(tmp_path, model, space).fit(X, Y).cv_results_["mean_fit_time"])
+        for _ in range(3)
+    ]
+    assert times[0] == times[1] == times[2]
+
+
+def test_what_one_function_has_become_is_not_another_one(tmp_path):
+    source = "def made(n):\n    def mine(Z):\n        nonlocal n\n        n += 1\n"
+    made = defined(source + "        return Z[:, : n % 5 + 1]\n    return mine", "made")
+    one, other = made(0), made(2)
+    kept = kept_results.KeptResults(tmp_path, {})
+    unit = Unit(0, (0,))
+    before = kept._path(unit, [{"f": one}], "json")
+    one(X), one(X)
+    assert kept._path(unit, [{"f": one}], "json") == before
+    kept.note_changed(dict)
+    kept = kept_results.KeptResults(tmp_path, {})
+    assert kept._path(unit, [{"f": one}], "json") == before
+    kept = kept_results.KeptResults(tmp_path, {})
+    assert kept._path(unit, [{"f": other}], "json") != before
+
+
+def test_a_function_of_many_candidates_is_digested_once(tmp_path, monkeypatch):
+    really, digested = digests._parts_of_function, []
+    monkeypatch.setattr(
+        digests, "_parts_of_function",
+        lambda function, met: digested.append(function) or really(function, met),
+    )  # fmt: skip
+    model = make_pipeline(FunctionTransformer(), TREE)
+    space = {"functiontransformer__func": [defined("def mine(Z): return Z")]}
+    space["decisiontreeclassifier__max_depth"] = list(range(1, 9))
+    search(tmp_path, model, space).fit(X, Y)
+    assert len(digested) <= 4  # of the space and of the candidates, at the beginning and at the end
 
 
 def test_plain_elements_of_a_set_have_one_digest_together(monkeypatch):
