@@ -52,7 +52,7 @@ _PARTS: tuple[tuple[type, Callable[[Any], tuple[Any, ...]]], ...] = (
 )
 """What some things are made of that cannot be pickled, or are pickled by their name."""
 
-_TELLS_NOTHING = frozenset({
+_TELLS_NOTHING: frozenset[type] = frozenset({
     type(threading.Lock()), type(threading.RLock()), weakref.WeakKeyDictionary,
 })  # fmt: skip
 """What code may hold without doing anything else for it: locks, and what it has found before."""
@@ -150,7 +150,7 @@ class _Met:
         kinds = set(map(type, found))
         if len(kinds) == 1 and kinds <= _ORDERED:
             return sorted(found)
-        if kinds <= _PLAIN:
+        if all(map(_is_constant, found)):
             return sorted(found, key=_constant)
         looks = _Looks(set())
         return sorted(found, key=looks.held)
@@ -162,7 +162,9 @@ class _Looks(_Met):
     def number(self, of: Any) -> str:
         """Return what stands in a function or class itself."""
         if isinstance(of, type):
-            parts = {name: part for name, part in vars(of).items() if name not in _SAYS_NOTHING}
+            parts: dict[Any, Any] = {
+                name: part for name, part in vars(of).items() if name not in _SAYS_NOTHING
+            }
         else:
             cells = map(_content, of.__closure__ or ())
             parts = dict(enumerate((of.__code__, *(of.__defaults__ or ()), *cells)))
@@ -278,6 +280,12 @@ def _code(code: CodeType) -> str:
     ))  # fmt: skip
 
 
+def _is_constant(value: Any) -> bool:
+    if type(value) in (tuple, frozenset):
+        return all(map(_is_constant, value))
+    return type(value) in _PLAIN
+
+
 def _constant(value: Any) -> str:
     if isinstance(value, CodeType):
         return _code(value)
@@ -356,7 +364,7 @@ def _imported(
 
 def _names_imported(codes: Iterable[CodeType], package: str) -> set[str]:
     """Return the full names of all that may be a module of what code imports."""
-    found = set()
+    found: set[str] = set()
     for code in codes:
         steps = [i for i in dis.get_instructions(code) if i.opname != "EXTENDED_ARG"]
         for level, names, step in zip(steps, steps[1:], steps[2:], strict=False):

@@ -176,9 +176,12 @@ class KeptResults:
         """
         with suppress(Exception):  # what cannot be told from others now is refused by the next fit
             now = code()
-            self._began |= {now[name]: self._about[name] for name in now}
+            self._began |= {
+                now[name]: self._about[name] for name in now if now[name] != self._about[name]
+            }
             for function, began in list(self._functions.values()):
-                self._began[function, digest_of(function)] = began
+                if (digest := digest_of(function)) != began:
+                    self._began[function, digest] = began
 
     def seed(self, draw: Callable[[], int]) -> int:
         """Return the seed of the search, drawn when the folder was new."""

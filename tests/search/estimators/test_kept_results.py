@@ -393,6 +393,18 @@ def test_what_a_search_itself_changes_is_no_other_search(tmp_path, how):
     assert list(again.cv_results_["mean_fit_time"]) == list(found[0]["mean_fit_time"])
 
 
+def test_a_module_that_a_search_imports_makes_it_no_other_one(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "somebodys_late_one.py").write_text("def one(): return 1.0")
+    source = "def mine(*_):\n    import somebodys_late_one as late\n    return late.one()"
+    for _ in range(2):
+        search(tmp_path / "kept", scoring=defined(source)).fit(X, Y)
+        assert "somebodys_late_one" in sys.modules
+    kept_results._BEGAN.clear()
+    del sys.modules["somebodys_late_one"]
+    search(tmp_path / "kept", scoring=defined(source)).fit(X, Y)
+
+
 def test_what_others_change_is_another_search(tmp_path):
     scorer = defined(CHANGED["count"] + " * calls.get('scale', 1)")
     search(tmp_path, scoring=scorer).fit(X, Y)
