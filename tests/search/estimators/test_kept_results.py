@@ -403,6 +403,7 @@ def test_a_module_that_a_search_imports_makes_it_no_other_one(tmp_path, monkeypa
     kept_results._BEGAN.clear()
     del sys.modules["somebodys_late_one"]
     search(tmp_path / "kept", scoring=defined(source)).fit(X, Y)
+    assert "somebodys_late_one" not in sys.modules  # all was kept
 
 
 def test_what_others_change_is_another_search(tmp_path):
