@@ -7,10 +7,16 @@ module they use; those of an installed package by its version.
 
 import dis
 import sys
+import threading
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import suppress
 from functools import cache, cached_property
 from importlib import metadata
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec, resolve_name
+from itertools import accumulate
 from pathlib import Path
 from types import (
     CodeType,
@@ -28,9 +34,11 @@ from joblib.hashing import Hasher, NumpyHasher
 _OURS = frozenset({"search", "model", "cluster"})
 """The packages of this project, which are of one version."""
 
-_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_ORDERED = frozenset({bool, int, float, str, bytes})
+_PLAIN = _ORDERED | {type(None), complex}
 
 _PARTS: tuple[tuple[type, Callable[[Any], tuple[Any, ...]]], ...] = (
+    (weakref.ref, lambda reference: (reference(),)),
     (MethodType, lambda method: (method.__func__, method.__self__)),
     (type(cache(len)), lambda cached: (cached.__wrapped__,)),
     (cached_property, lambda made: (made.func,)),
@@ -44,6 +52,11 @@ _PARTS: tuple[tuple[type, Callable[[Any], tuple[Any, ...]]], ...] = (
 )
 """What some things are made of that cannot be pickled, or are pickled by their name."""
 
+_TELLS_NOTHING: frozenset[type] = frozenset({
+    type(threading.Lock()), type(threading.RLock()), weakref.WeakKeyDictionary,
+})  # fmt: skip
+"""What code may hold without doing anything else for it: locks, and what it has found before."""
+
 _READS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 """Instructions that may read a name of a module."""
 
@@ -56,7 +69,11 @@ _SAYS_NOTHING = frozenset((
 ))  # fmt: skip
 
 
-def digest_of(value: object, packages: set[str] | None = None) -> str:
+def digest_of(
+    value: object,
+    packages: set[str] | None = None,
+    apart: Callable[[Any], str] | None = None,
+) -> str:
     """Return a digest of a value, with the code of functions and classes of one's own.
 
     Parameters
@@ -64,13 +81,15 @@ def digest_of(value: object, packages: set[str] | None = None) -> str:
     value : object
     packages : set of str, optional
         The installed packages, and this one, of which functions or estimators were met are added.
+    apart : callable, optional
+        Gives the digest of a function or class of one's own, where it is known already.
 
     Raises
     ------
     Exception
         Of any kind, where something in it cannot be pickled, such as a lock.
     """
-    met = _Met(set() if packages is None else packages)
+    met = _Met(set() if packages is None else packages, apart)
     digester = _Digester(met)
     digester.add(value)
     # One after the other: functions that call each other are no deep nest, nor an endless one.
@@ -93,39 +112,76 @@ def version_of(package: str) -> str:
 class _Met:
     """The functions and classes that were met in a value, each of which counts once."""
 
-    def __init__(self, packages: set[str]) -> None:
-        self.packages = packages
+    def __init__(self, packages: set[str], apart: Callable[[Any], str] | None = None) -> None:
+        self.packages, self._apart = packages, apart
         self.waiting: deque[Any] = deque()
         # With the objects themselves, so that no other has the address of one.
         self._numbers: dict[int, tuple[int, Any]] = {}
 
-    def number(self, of: Any) -> int:
-        """Return the number of a function or class, whose parts are added later."""
+    def number(self, of: Any) -> int | str:
+        """Return the number of a function or class, whose parts are added later, or its digest."""
+        if self._apart is not None:
+            return self._apart(of)
         if id(of) not in self._numbers:
             self._numbers[id(of)] = len(self._numbers), of
             self.waiting.append(of)
         return self._numbers[id(of)][0]
 
-    def digest(self, value: Any) -> str:
+    def digest(self, value: Any, leaves_out: Set[type] = frozenset()) -> str:
         """Return a digest of a value that is written down apart from others."""
-        digester = _Digester(self)
+        digester = _Digester(self, leaves_out)
         digester.add(value)
         return digester.result()
+
+    def bound(self, value: Any) -> str:
+        """Return a digest of what a function was made with, without the locks in it."""
+        return self.digest(value, _TELLS_NOTHING)
 
     def held(self, value: Any) -> str:
         """Return a digest of what code refers to; of what cannot be pickled, its type alone."""
         try:
-            return self.digest(value)
-        except Exception:  # such as a lock of a module, which is no part of what a function does
+            return self.bound(value)
+        except Exception:  # such as a file of a module, which is no part of what a function does
             return f"a {type(value).__qualname__}"
+
+    def ordered(self, values: Iterable[Any]) -> list[Any]:
+        """Return values in the same order in every process, before any of them gets a number."""
+        found = list(values)
+        kinds = set(map(type, found))
+        if len(kinds) == 1 and kinds <= _ORDERED:
+            return sorted(found)
+        if all(map(_is_constant, found)):
+            return sorted(found, key=_constant)
+        looks = _Looks(set())
+        return sorted(found, key=looks.held)
+
+
+class _Looks(_Met):
+    """Knows functions and classes by their own code alone, so that none has to be the first."""
+
+    def number(self, of: Any) -> str:
+        """Return what stands in a function or class itself."""
+        if isinstance(of, type):
+            parts: dict[Any, Any] = {
+                name: part for name, part in vars(of).items() if name not in _SAYS_NOTHING
+            }
+        else:
+            cells = map(_content, of.__closure__ or ())
+            parts = dict(enumerate((of.__code__, *(of.__defaults__ or ()), *cells)))
+        return str([(name, _look(parts[name])) for name in sorted(parts)])
+
+
+def _look(part: Any) -> str:
+    part = part.__code__ if isinstance(part, FunctionType) else part
+    return _constant(part) if type(part) in {CodeType, *_PLAIN} else type(part).__qualname__
 
 
 class _Digester(NumpyHasher):  # type: ignore[misc]
     """joblib's digest, in which what it knows by name or by order is known by what it is."""
 
-    def __init__(self, met: _Met) -> None:
+    def __init__(self, met: _Met, leaves_out: Set[type] = frozenset()) -> None:
         super().__init__("md5")
-        self._met = met
+        self._met, self._leaves_out = met, leaves_out
 
     def add(self, value: object) -> None:
         """Add a value; which objects of one before are the very same does not count."""
@@ -145,8 +201,14 @@ class _Digester(NumpyHasher):  # type: ignore[misc]
         """Return what is written in place of an object."""
         if isinstance(obj, FunctionType | type):
             return self._named(obj)
+        if type(obj) in self._leaves_out:
+            return f"a {type(obj).__qualname__}"
         if isinstance(obj, set | frozenset):
-            return type(obj).__name__, sorted(map(self._met.digest, obj))
+            ordered = self._met.ordered(obj)
+            if not set(map(type, ordered)) <= _PLAIN:
+                # Each apart: which objects within two of them are the very same does not count.
+                ordered = [self._met.digest(value, self._leaves_out) for value in ordered]
+            return type(obj).__name__, ordered
         for kind, parts in _PARTS:
             if isinstance(obj, kind):
                 return type(obj).__name__, *parts(obj)
@@ -174,11 +236,8 @@ class _Digester(NumpyHasher):  # type: ignore[misc]
 
     def _batch_setitems(self, items: Any, *rest: Any) -> None:
         """Write a dict down in an order that is the same in every process."""
-        ordered = list(items)
-        try:
-            ordered.sort(key=lambda item: item[0])
-        except TypeError:  # keys of several types
-            ordered.sort(key=lambda item: self._met.digest(item[0]))
+        found = dict(items)
+        ordered = [(key, found[key]) for key in self._met.ordered(found)]
         super(Hasher, self)._batch_setitems(iter(ordered), *rest)
 
 
@@ -197,9 +256,9 @@ def _parts_of_function(function: FunctionType, met: _Met) -> tuple[Any, ...]:
     used = _used(function) if is_own else {}
     return (
         _code(function.__code__),
-        list(function.__defaults__ or ()),
-        dict(function.__kwdefaults__ or {}),
-        [_content(cell) for cell in function.__closure__ or ()],
+        list(map(met.bound, function.__defaults__ or ())),
+        {name: met.bound(value) for name, value in (function.__kwdefaults__ or {}).items()},
+        [met.bound(_content(cell)) for cell in function.__closure__ or ()],
         {name: met.held(value) for name, value in vars(function).items()},
         {name: met.held(value) for name, value in used.items()},
     )
@@ -221,6 +280,12 @@ def _code(code: CodeType) -> str:
     ))  # fmt: skip
 
 
+def _is_constant(value: Any) -> bool:
+    if type(value) in (tuple, frozenset):
+        return all(map(_is_constant, value))
+    return type(value) in _PLAIN
+
+
 def _constant(value: Any) -> str:
     if isinstance(value, CodeType):
         return _code(value)
@@ -234,13 +299,13 @@ def _constant(value: Any) -> str:
 def _used(function: FunctionType) -> dict[str, Any]:
     """Return what of its module a function uses, by name; of other modules of one's own as well.
 
-    What it sets itself, such as a count or what is made at the first call, says nothing of it.
+    A name that it gives another value itself, such as what is made at the first call, says nothing
+    of it. What it changes in place counts as it is now.
     """
     codes = list(_codes(function.__code__))
     done = [(i.opname, i.argval) for code in codes for i in dis.get_instructions(code)]
     put = {name for what, name in done if what in ("STORE_GLOBAL", "DELETE_GLOBAL")}
     read = {name for what, name in done if what in _READS} - put
-    attributes = {name for code in codes for name in code.co_names}
     found: dict[str, Any] = {}
     modules = []
     for name in sorted(read & set(function.__globals__)):
@@ -249,6 +314,11 @@ def _used(function: FunctionType) -> dict[str, Any]:
             modules.append(value)
         else:
             found[name] = value
+    files, imported = _imported(codes, str(function.__globals__.get("__package__") or ""))
+    found |= {f"the file of {name}": content for name, (content, _) in files.items()}
+    modules += imported
+    codes += [code for _, within in files.values() for code in within]
+    attributes = {name for code in codes for name in code.co_names}
     seen = set()
     while modules:
         module = modules.pop()
@@ -262,6 +332,62 @@ def _used(function: FunctionType) -> dict[str, Any]:
             else:
                 found[f"{module.__name__}.{name}"] = value
     return found
+
+
+def _imported(
+    codes: Iterable[CodeType], package: str
+) -> tuple[dict[str, tuple[bytes, list[CodeType]]], list[ModuleType]]:
+    """Return what code imports when it runs: files not imported yet, and modules that are.
+
+    Nothing is imported for it. A file counts whole, and so does what it would import.
+    """
+    waiting = sorted(_names_imported(codes, package))
+    files: dict[str, tuple[bytes, list[CodeType]]] = {}
+    modules: dict[str, ModuleType] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in files or name in modules or _is_of_others(name):
+            continue
+        if name in sys.modules:
+            modules[name] = sys.modules[name]
+        elif (spec := _spec_of(name)) is not None and spec.has_location:
+            file = Path(str(spec.origin))
+            content = file.read_bytes()
+            within: list[CodeType] = []
+            with suppress(SyntaxError, ValueError):  # of one that is compiled, or broken
+                within += _codes(compile(content, file, "exec", dont_inherit=True))
+            files[name] = content, within
+            above = name if spec.submodule_search_locations else name.rpartition(".")[0]
+            waiting += sorted(_names_imported(within, above))
+    return files, list(modules.values())
+
+
+def _names_imported(codes: Iterable[CodeType], package: str) -> set[str]:
+    """Return the full names of all that may be a module of what code imports."""
+    found: set[str] = set()
+    for code in codes:
+        steps = [i for i in dis.get_instructions(code) if i.opname != "EXTENDED_ARG"]
+        for level, names, step in zip(steps, steps[1:], steps[2:], strict=False):
+            if step.opname == "IMPORT_NAME" and (package or not level.argval):
+                with suppress(ImportError):  # of too many dots
+                    name = resolve_name("." * level.argval + step.argval, package)
+                    found.update(f"{name}.{inner}" for inner in names.argval or ())
+                    found.update(accumulate(name.split("."), "{}.{}".format))
+    return found
+
+
+def _spec_of(name: str) -> ModuleSpec | None:
+    """Return where a module is that was not imported, in files of one's own; imports nothing."""
+    above, _, _ = name.rpartition(".")
+    spec = None
+    with suppress(ImportError, ValueError, KeyError):  # the last within folders without a file
+        if not above:
+            spec = find_spec(name)
+        elif above in sys.modules:
+            spec = PathFinder.find_spec(name, getattr(sys.modules[above], "__path__", []))
+        elif (package := _spec_of(above)) is not None:
+            spec = PathFinder.find_spec(name, package.submodule_search_locations or [])
+    return None if spec is None or _is_installed(spec.origin) else spec
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -280,12 +406,19 @@ def _is_found(obj: Any) -> bool:
     return found is obj
 
 
+def _is_of_others(module: str) -> bool:
+    top = module.partition(".")[0]
+    return top in _OURS or top in sys.stdlib_module_names
+
+
+def _is_installed(file: str | None) -> bool:
+    return file is not None and bool({"site-packages", "dist-packages"} & set(Path(file).parts))
+
+
 @cache
 def _is_own(module: str) -> bool:
     """Whether a module is its user's: of no installed package, where a version says what it is."""
-    top = module.partition(".")[0]
-    if top in _OURS or top in sys.stdlib_module_names:
+    if _is_of_others(module):
         return False
-    loaded = sys.modules.get(module) or sys.modules.get(top)
-    file = getattr(loaded, "__file__", None)
-    return file is None or not {"site-packages", "dist-packages"} & set(Path(file).parts)
+    loaded = sys.modules.get(module) or sys.modules.get(module.partition(".")[0])
+    return not _is_installed(getattr(loaded, "__file__", None))

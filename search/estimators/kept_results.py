@@ -38,6 +38,34 @@ def identity_of(work: Work, asked: object, splits: Sequence[Split]) -> dict[str,
     ValueError
         If there is something in it that cannot be told from others in another process.
     """
+    parts = {
+        "data": (work.X, work.y),
+        "splits": [(np.asarray(train), np.asarray(test)) for train, test in splits],
+        "error_score": work.how["error_score"],
+        "configuration of scikit-learn": {name: work.config.get(name) for name in _CONFIGURED},
+    }
+    packages = {"sklearn", "packsweep"}
+    found = code_of(work, asked, packages)
+    found |= {name: _digest(value, name) for name, value in parts.items()}
+    versions = {_VERSION + _DISTRIBUTION.get(p, p): version_of(p) for p in sorted(packages)}
+    return found | versions
+
+
+def code_of(work: Work, asked: object, packages: set[str] | None = None) -> dict[str, str]:
+    """Return the digests among those of `identity_of` that may be of functions.
+
+    Parameters
+    ----------
+    work : Work
+    asked : object
+    packages : set of str, optional
+        The packages of which something is in the estimator, the space or the scoring are added.
+
+    Raises
+    ------
+    ValueError
+        As `identity_of`.
+    """
     how, estimator = work.how, work.estimator
     given = vars(estimator) if hasattr(estimator, "__dict__") else {}
     parts = {
@@ -47,20 +75,13 @@ def identity_of(work: Work, asked: object, splits: Sequence[Split]) -> dict[str,
             given.get("_metadata_request"), given.get("_sklearn_output_config"),
         ),
         "space": asked,
-        "data": (work.X, work.y),
-        "splits": [(np.asarray(train), np.asarray(test)) for train, test in splits],
         "scoring": _scoring(how["scorer"]),
         "fit": (how["fit_params"], how["score_params"], how["return_train_score"]),
-        "error_score": how["error_score"],
-        "configuration of scikit-learn": {name: work.config.get(name) for name in _CONFIGURED},
     }  # fmt: skip
-    packages = {"sklearn", "packsweep"}
-    found = {
-        name: _digest(value, name, packages if name in ("estimator", "space", "scoring") else None)
+    return {
+        name: _digest(value, name, None if name == "fit" else packages)
         for name, value in parts.items()
     }
-    versions = {_VERSION + _DISTRIBUTION.get(p, p): version_of(p) for p in sorted(packages)}
-    return found | versions
 
 
 _CONFIGURED = ("enable_metadata_routing", "transform_output")
@@ -76,9 +97,14 @@ def _scoring(scorer: Any) -> Any:
     return scorer
 
 
-def _digest(value: object, name: str, packages: set[str] | None = None) -> str:
+def _digest(
+    value: object,
+    name: str,
+    packages: set[str] | None = None,
+    apart: Callable[[Any], str] | None = None,
+) -> str:
     try:
-        return digest_of(value, packages)
+        return digest_of(value, packages, apart)
     except Exception as error:  # of anybody's class
         raise ValueError(
             f"folder is given, and its results are of one search alone; but the {name} of this one "
@@ -87,20 +113,33 @@ def _digest(value: object, name: str, packages: set[str] | None = None) -> str:
         ) from error
 
 
+_BEGAN: dict[Path, dict[str | tuple[Any, str], str]] = {}
+"""By folder and digest, what it was before a search of this process changed what it is of.
+
+A function may count its calls, keep what it has found or draw numbers: it is the same one then.
+One of a candidate is in the key itself, since another may be now what this one was before.
+"""
+
+
 class KeptResults:
     """The results in a folder; one process writes to it at a time.
 
     Parameters
     ----------
     folder : Path
-    run : str
-        Digest of what the search is; a file of another one is not believed.
+    about : mapping
+        Digests of what the search is, as it began; a file of another one is not believed.
     """
 
-    def __init__(self, folder: Path, run: str) -> None:
-        self._folder, self._run = folder, run
+    def __init__(self, folder: Path, about: Mapping[str, str]) -> None:
+        self._folder, self._about = folder, about
+        content = json.dumps(dict(about), sort_keys=True).encode()
+        self._run = hashlib.sha256(content).hexdigest()[:16]
+        self._began = _BEGAN.setdefault(folder.resolve(), {})
         # Digests of the params of each candidate, by its number.
         self._digests: dict[int, str] = {}
+        # Of functions and classes in them, each with itself: no other has its address then.
+        self._functions: dict[int, tuple[Any, str]] = {}
 
     @classmethod
     @contextmanager
@@ -119,13 +158,30 @@ class KeptResults:
         _check_own(folder)
         prepare_folder(folder)
         with lock(folder / ".lock"):
-            run = hashlib.sha256(json.dumps(dict(about), sort_keys=True).encode()).hexdigest()[:16]
             content = read_whole(folder / _ABOUT)
             if content is None:
+                _BEGAN.pop(folder.resolve(), None)
                 write_whole(folder / _ABOUT, json.dumps(dict(about), indent=2).encode())
             else:
-                _check_same(folder, content, about)
-            yield cls(folder, run)
+                about = _check_same(folder, content, about)
+            yield cls(folder, about)
+
+    def note_changed(self, code: Callable[[], Mapping[str, str]]) -> None:
+        """Note what the search has itself changed, so that the same fit can go on from here.
+
+        Parameters
+        ----------
+        code : callable
+            Gives the digests of `code_of`, as they are now.
+        """
+        with suppress(Exception):  # what cannot be told from others now is refused by the next fit
+            now = code()
+            self._began |= {
+                now[name]: self._about[name] for name in now if now[name] != self._about[name]
+            }
+            for function, began in list(self._functions.values()):
+                if (digest := digest_of(function)) != began:
+                    self._began[function, digest] = began
 
     def seed(self, draw: Callable[[], int]) -> int:
         """Return the seed of the search, drawn when the folder was new."""
@@ -205,10 +261,17 @@ class KeptResults:
         """
         for number, given in zip(unit.candidates, params, strict=True):
             if number not in self._digests:
-                self._digests[number] = _digest(dict(given), "space")
+                self._digests[number] = _digest(dict(given), "space", apart=self._function)
         what = json.dumps([[number, self._digests[number]] for number in unit.candidates])
         digest = hashlib.sha256(what.encode()).hexdigest()[:12]
         return self._folder / f"split-{unit.split:03d}-{digest}.{ending}"
+
+    def _function(self, of: Any) -> str:
+        """Return the digest of a function or class, as it was when the search began."""
+        if id(of) not in self._functions:
+            digest = digest_of(of)
+            self._functions[id(of)] = of, self._began.get((of, digest), digest)
+        return self._functions[id(of)][1]
 
 
 def _plain(value: Any) -> Any:
@@ -218,7 +281,8 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _check_same(folder: Path, content: bytes, about: Mapping[str, str]) -> None:
+def _check_same(folder: Path, content: bytes, about: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what the search in a folder is of, where it is the same one."""
     try:
         known = json.loads(content)
     except ValueError:
@@ -229,6 +293,11 @@ def _check_same(folder: Path, content: bytes, about: Mapping[str, str]) -> None:
             f"{folder} holds the results of a search by an earlier version of packsweep, which did "
             "not write down all that they depend on. Give another folder, or remove this one."
         )
+    began = _BEGAN.get(folder.resolve(), {})
+    about = {
+        name: known[name] if name in known and known[name] == began.get(digest) else digest
+        for name, digest in about.items()
+    }
     names = [*about, *(name for name in known if name not in about)]
     differ = [name for name in names if known.get(name) != about.get(name)]
     if differ:
@@ -236,11 +305,15 @@ def _check_same(folder: Path, content: bytes, about: Mapping[str, str]) -> None:
         # As in each fold of cross_val_score.
         one = " A folder is of one search on the same rows." if "data" in differ else ""
         if {"estimator", "scoring"} & set(differ):
-            one += " Functions of your own count by their code and the values that they use."
+            one += (
+                " Functions of your own count by their code and the values that they use, such as "
+                "a cache that a call outside of this search has changed."
+            )
         raise ValueError(
             f"{folder} holds the results of another search: its {' and its '.join(differ)} {verb}. "
             f"Give another folder, or remove this one.{one}"
         )
+    return about
 
 
 def _check_own(folder: Path) -> None:

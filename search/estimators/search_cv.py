@@ -230,22 +230,23 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
         work = Work(self.estimator, self.resource, X, y, how)
         strategy = strategy_of(self, cv, (X, y, routed.splitter.split))
         callbacks = FitCallbacks(self, X, y, params)
-        with self._opened(work, splits, strategy) as (evaluation, random_state):
-            book = ResultBook(self, evaluation, callbacks, len(splits))
-            more = strategy.run(book, random_state, metric)
-            self.n_trainings_ = evaluation.n_trainings
-        for name, value in more.items():
-            setattr(self, name, value)
-        self.cv_results_ = book.results
-        self.multimetric_ = isinstance(book.first_scores, dict)
-        if callable(self.scoring) and self.multimetric_:
-            self._check_refit_for_multimetric(book.first_scores)
-            metric = self.refit
-        self._choose(metric, strategy)
-        if self.refit:
-            self._refit(X, y, routed.estimator.fit, callbacks)
-        self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
-        callbacks.finish()
+        with ExitStack() as at_last:
+            with self._opened(work, splits, strategy, at_last) as (evaluation, random_state):
+                book = ResultBook(self, evaluation, callbacks, len(splits))
+                more = strategy.run(book, random_state, metric)
+                self.n_trainings_ = evaluation.n_trainings
+            for name, value in more.items():
+                setattr(self, name, value)
+            self.cv_results_ = book.results
+            self.multimetric_ = isinstance(book.first_scores, dict)
+            if callable(self.scoring) and self.multimetric_:
+                self._check_refit_for_multimetric(book.first_scores)
+                metric = self.refit
+            self._choose(metric, strategy)
+            if self.refit:
+                self._refit(X, y, routed.estimator.fit, callbacks)
+            self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
+            callbacks.finish()
         return self
 
     def _refuse_what_has_no_effect(self) -> None:
@@ -295,7 +296,7 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     @contextmanager
     def _opened(
-        self, work: Work, splits: Sequence[Split], strategy: Strategy
+        self, work: Work, splits: Sequence[Split], strategy: Strategy, at_last: ExitStack
     ) -> Iterator[tuple[Evaluation, Any]]:
         """Open the folder, the place where trainings run, and what tells how they go."""
         seed, safe = self.random_state, "Give a folder, and the same fit continues from there."
@@ -305,12 +306,13 @@ class PackSweepSearchCV(BaseSearchCV):  # type: ignore[misc]
             kept = None
             if self.folder is not None:
                 # Files and locks, which a search without a folder has no use for.
-                from search.estimators.kept_results import KeptResults, identity_of
+                from search.estimators.kept_results import KeptResults, code_of, identity_of
 
                 fixed = seed if isinstance(seed, Integral) else None
                 asked = (strategy.identity, fixed) if strategy.draws else strategy.identity
                 about = identity_of(work, asked, splits)
                 kept = stack.enter_context(KeptResults.opened(Path(self.folder), about))
+                at_last.callback(kept.note_changed, partial(code_of, work, asked))
                 if strategy.draws:
                     seed = kept.seed(lambda: seed_of(self.random_state))
                 safe = f"What is done is kept in {self.folder}; the same fit continues from there."

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -20,10 +21,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from search.estimators import PackSweepSearchCV
+from search.estimators import PackSweepSearchCV, digests, kept_results
 from search.estimators.digests import digest_of
 from search.estimators.kept_results import identity_of
-from search.estimators.shared_fits import Work
+from search.estimators.shared_fits import Unit, Work
 
 X, Y = load_iris(return_X_y=True)
 TREE = DecisionTreeClassifier(random_state=0)
@@ -246,6 +247,238 @@ def test_what_cannot_be_told_from_others_is_refused_before_anything_is_trained(t
     )).fit(X, Y)  # fmt: skip
 
 
+GUARDED = """
+import functools
+import threading
+import weakref
+class Held:
+    scale = VALUE
+def guarded(function):
+    lock, state = threading.Lock(), {"lock": threading.RLock(), "scale": VALUE, "held": Held()}
+    seen = weakref.ref(state["held"])
+    @functools.wraps(function)
+    def locked(*given, guard=threading.Lock()):
+        with lock:
+            return state["scale"] * seen().scale * function(*given)
+    return locked
+@guarded
+def mine(model, X, y): return model.score(X, y)
+"""
+DISPATCHED = """
+import functools
+@functools.singledispatch
+def mine(model, X, y): return VALUE * model.score(X, y)
+@mine.register(int)
+@mine.register(str)
+def other(model, X, y): return VALUE
+"""
+
+
+@pytest.mark.parametrize("source", [GUARDED, DISPATCHED], ids=["guarded", "dispatched"])
+def test_locks_and_weak_references_that_a_function_was_made_with_are_no_part_of_it(source):
+    one, other = edited("1", "2", source)
+    before = digest_of(one)
+    assert digest_of(edited("1", "2", source)[0]) == before
+    assert digest_of(other) != before
+    one(TREE.fit(X, Y), X, Y)
+    assert digest_of(one) == before
+
+
+def test_what_a_function_was_made_with_is_refused_where_it_may_say_what_it_does(tmp_path):
+    source = "def made(rows):\n    def mine(model, X, y): return next(rows)\n    return mine\n"
+    reader = defined(source, "made")(row for row in [1.0])
+    with pytest.raises(ValueError, match="the scoring of this one cannot be told from others"):
+        search(tmp_path, scoring=reader).fit(X, Y)
+
+
+MEMBERS = {
+    "functions": "def made(n): return lambda: n",
+    "defaults": "def made(n): return lambda n=n: n",
+    "classes": "def made(n): return type('Made', (), {'n': n})",
+    "methods": "def made(n): return type('Made', (), {'a': eval(f'lambda self: {n}')})",
+    "within": "def made(n): return (lambda: n, frozenset({lambda: -n, n}))",
+}
+
+
+@pytest.mark.parametrize("source", MEMBERS.values(), ids=MEMBERS)
+def test_a_set_of_functions_is_the_same_in_whatever_order_they_lie_in_memory(source):
+    rng, made = np.random.default_rng(0), defined(source, "made")
+    alive, said = [], set()
+    for _ in range(8):
+        members = {int(n): made(int(n)) for n in rng.permutation(8)}
+        alive.append(members)
+        say = dict.fromkeys(members.values(), "one of them")
+        said.add((digest_of(set(members.values())), digest_of(say)))
+    assert len(said) == 1
+    assert digest_of({made(n) for n in range(7)} | {made(9)}) != next(iter(said))[0]
+
+
+LATE = {
+    "from": "def mine():\n    from NAME import inner\n    return inner()",
+    "module": "def mine():\n    import NAME\n    return NAME.inner()",
+    "within": "def mine():\n    def f():\n        from NAME import inner\n        return inner()\n"
+    "    return f()",
+    "submodule": "def mine():\n    import NAME.deep.low as low\n    return low.inner()",
+    "from package": "def mine():\n    from NAME.deep import low\n    return low.inner()",
+    "package": "def mine():\n    import NAME.deep.low\n    return NAME.deep.low.inner()",
+}
+
+
+@pytest.mark.parametrize("is_imported", [False, True])
+@pytest.mark.parametrize("how", LATE)
+def test_what_a_function_imports_when_it_runs_is_a_part_of_it(
+    tmp_path, monkeypatch, how, is_imported
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    name = "somebodys_helpers"
+    package, mine = tmp_path / name, defined(LATE[how].replace("NAME", name))
+    (package / "deep").mkdir(parents=True)
+    inner = "def inner():\n    from {}beyond import core\n    return core()\n"
+    (package / "__init__.py").write_text(inner.format("."))
+    (package / "deep" / "__init__.py").touch()
+    (package / "deep" / "low.py").write_text(inner.format(".."))
+
+    def modules():
+        return [module for module in sys.modules if module.partition(".")[0] == name]
+
+    def found(value):
+        (package / "beyond.py").write_text(f"def core(): return {value}")
+        if is_imported:
+            assert mine() == value
+        before = modules()
+        digest = digest_of(mine)
+        assert modules() == before  # nothing is imported to look at it
+        for module in before:
+            del sys.modules[module]
+        return digest
+
+    first, other = found(1), found(2)
+    assert first != other
+    assert found(1) == first
+
+
+def test_what_a_function_imports_of_others_when_it_runs_is_of_their_version(tmp_path):
+    digest_of(
+        defined("def mine():\n    import nowhere, xml.dom, joblib.nothing\n    from . import x")
+    )
+
+
+CHANGED = {
+    "count": "calls = {'n': 0}\ndef mine(model, X, y):\n    calls['n'] += 1\n    return 1.0",
+    "cache": "seen = []\ndef mine(model, X, y):\n    seen.append(len(y))\n    return 1.0",
+    "draws": "import numpy as np\nrng = np.random.default_rng(0)\n"
+    "def mine(model, X, y): return rng.random()",
+    "class": "class Scorer:\n    n = 0\n    def __call__(self, model, X, y):\n"
+    "        type(self).n += 1\n        return 1.0\nmine = Scorer()",
+    "nonlocal": "def made():\n    n = 0\n    def mine(model, X, y):\n        nonlocal n\n"
+    "        n += 1\n        return 1.0\n    return mine\nmine = made()",
+    "stopped": "calls = []\ndef mine(model, X, y):\n    calls.append(1)\n"
+    "    if len(calls) == 3: raise KeyboardInterrupt\n    return 1.0",
+}
+
+
+@pytest.mark.parametrize("how", CHANGED)
+def test_what_a_search_itself_changes_is_no_other_search(tmp_path, how):
+    scorer = defined(CHANGED[how])
+    before = digest_of(scorer)
+    with suppress(KeyboardInterrupt):
+        search(tmp_path, scoring=scorer).fit(X, Y)
+    assert digest_of(scorer) != before
+    found = [search(tmp_path, scoring=scorer).fit(X, Y).cv_results_ for _ in range(2)]
+    for name in ("mean_fit_time", "mean_test_score"):
+        assert list(found[0][name]) == list(found[1][name])
+    kept_results._BEGAN.clear()  # as in another process, where it is as it was at first
+    again = search(tmp_path, scoring=defined(CHANGED[how])).fit(X, Y)
+    assert list(again.cv_results_["mean_fit_time"]) == list(found[0]["mean_fit_time"])
+
+
+def test_a_module_that_a_search_imports_makes_it_no_other_one(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "somebodys_late_one.py").write_text("def one(): return 1.0")
+    source = "def mine(*_):\n    import somebodys_late_one as late\n    return late.one()"
+    for _ in range(2):
+        search(tmp_path / "kept", scoring=defined(source)).fit(X, Y)
+        assert "somebodys_late_one" in sys.modules
+    kept_results._BEGAN.clear()
+    del sys.modules["somebodys_late_one"]
+    search(tmp_path / "kept", scoring=defined(source)).fit(X, Y)
+    assert "somebodys_late_one" not in sys.modules  # all was kept
+
+
+def test_what_others_change_is_another_search(tmp_path):
+    scorer = defined(CHANGED["count"] + " * calls.get('scale', 1)")
+    search(tmp_path, scoring=scorer).fit(X, Y)
+    search(tmp_path, scoring=scorer).fit(X, Y)
+    scorer.__globals__["calls"]["scale"] = 2
+    with pytest.raises(ValueError, match=r"its scoring differs.*a cache that a call outside of"):
+        search(tmp_path, scoring=scorer).fit(X, Y)
+
+
+def test_a_class_that_counts_its_fits_is_no_other_one(tmp_path):
+    source = ESTIMATOR.replace("VALUE", "0")
+    source = source.replace("def fit", "n = 0\n    def fit").replace(
+        "self.classes_ =", "type(self).n += 1\n        self.classes_ ="
+    )
+    model = defined(source)
+    for fits in (5, 6):  # of which one is the refit
+        search(tmp_path, model).fit(X, Y)
+        assert type(model).n == fits
+
+
+def test_functions_in_a_space_that_change_what_they_hold_are_found_again(tmp_path):
+    counts = defined("calls = []\ndef mine(Z):\n    calls.append(len(Z))\n    return Z")
+    model = make_pipeline(FunctionTransformer(), GaussianNB())
+    space = {"functiontransformer__func": [counts]}
+    times = [
+        list(search(tmp_path, model, space).fit(X, Y).cv_results_["mean_fit_time"])
+        for _ in range(3)
+    ]
+    assert times[0] == times[1] == times[2]
+
+
+def test_what_one_function_has_become_is_not_another_one(tmp_path):
+    source = "def made(n):\n    def mine(Z):\n        nonlocal n\n        n += 1\n"
+    made = defined(source + "        return Z[:, : n % 5 + 1]\n    return mine", "made")
+    one, other = made(0), made(2)
+    kept = kept_results.KeptResults(tmp_path, {})
+    unit = Unit(0, (0,))
+    before = kept._path(unit, [{"f": one}], "json")
+    one(X), one(X)
+    assert kept._path(unit, [{"f": one}], "json") == before
+    kept.note_changed(dict)
+    kept = kept_results.KeptResults(tmp_path, {})
+    assert kept._path(unit, [{"f": one}], "json") == before
+    kept = kept_results.KeptResults(tmp_path, {})
+    assert kept._path(unit, [{"f": other}], "json") != before
+
+
+def test_a_function_of_many_candidates_is_digested_once(tmp_path, monkeypatch):
+    really, digested = digests._parts_of_function, []
+    monkeypatch.setattr(
+        digests, "_parts_of_function",
+        lambda function, met: digested.append(function) or really(function, met),
+    )  # fmt: skip
+    model = make_pipeline(FunctionTransformer(), TREE)
+    space = {"functiontransformer__func": [defined("def mine(Z): return Z")]}
+    space["decisiontreeclassifier__max_depth"] = list(range(1, 9))
+    search(tmp_path, model, space).fit(X, Y)
+    assert len(digested) <= 4  # of the space and of the candidates, at the beginning and at the end
+
+
+def test_plain_elements_of_a_set_have_one_digest_together(monkeypatch):
+    made = []
+    really = digests._Digester.__init__
+    monkeypatch.setattr(
+        digests._Digester, "__init__",
+        lambda self, *given: made.append(1) or really(self, *given),
+    )  # fmt: skip
+    one, other = set(range(1000)) | {"a", None}, set(range(1, 1001)) | {"a", None}
+    assert digest_of(one) != digest_of(other)
+    assert len(made) == 2
+    assert digest_of({1}) != digest_of({1.0}) != digest_of({True})
+
+
 def test_what_a_function_sets_itself_is_no_part_of_it():
     lazy = defined(
         "made = None\ndef mine():\n    global made\n    made = made or object()\n    return made\n"
@@ -284,6 +517,7 @@ def cached(): return Held
 def mine(model, *, words={"x", "y", "z"}): return cached(), words, sys.path
 mixed = {None: 1, "a": 2, 3: {"p", "q", "r"}, (4,): {5, "s"}}
 print(digest_of([mine, mixed, Held(), Held.two, {1.5, None, "t", ("u",)}]))
+print(digest_of([{mine, Held, "a", None, 1}, {mine: 1, Held: 2, 3: 4, lambda: 1: 5}]))
 print(digest_of(known_space({"a": stats.uniform, "b": stats.expon(scale=2)})))
 """
 
