@@ -102,8 +102,8 @@ def next_ones(
     [4, 3, 1]
     """
     of_person: dict[str, int] = {}
-    for hook, person in owners.items():
-        of_person[person] = max(of_person.get(person, 0), turns.get(hook, 0))
+    for hook, owner in owners.items():
+        of_person[owner] = max(of_person.get(owner, 0), turns.get(hook, 0))
 
     def last_turn(delivery: Delivery) -> tuple[int, int]:
         hook = delivery.hook
