@@ -17,7 +17,7 @@ router = APIRouter(tags=["events"], responses=PROBLEMS)
 def past(
     desk: TheDesk,
     caller: Viewer,
-    after: Annotated[Count, Query()] = 0,
+    after: Annotated[Count | None, Query()] = None,
     sweep: Annotated[str | None, Query(pattern=SWEEP_ID)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     *,
@@ -26,8 +26,15 @@ def past(
 ) -> list[EventOut]:
     """Return events after one, the oldest first; with `newest` the newest, and the newest first."""
     del caller
+    if before is not None and not newest:
+        raise HTTPException(422, f"before={before} needs newest=true: give both, or after.")
+    if after is not None and newest:
+        raise HTTPException(422, f"after={after} and newest=true exclude each other: give one.")
     events = desk.ledger.events
-    found = events.before(before, sweep, limit) if newest else events.after(after, sweep, limit)
+    if newest:
+        found = events.before(before, sweep, limit)
+    else:
+        found = events.after(after or 0, sweep, limit)
     return [EventOut.of(event) for event in found]
 
 

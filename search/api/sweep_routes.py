@@ -165,7 +165,8 @@ def clone(
     try:
         made = desk.clone(caller, sweep, changes.model_dump(exclude_none=True), key)
     except KeyError:
-        raise UnknownSweepError(sweep) from None
+        row_of(desk, sweep)  # which tells where it is the sweep that is missing
+        raise
     return _submitted(desk, made, response)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from search.errors import StoreError
 
-VERSION = 3
+VERSION = 4
 """Version of the tables; an earlier file gets what it lacks, a later one is refused."""
 
 _TABLES = """
@@ -124,7 +124,13 @@ alter table sweep add column busy_seconds real not null default 0.0;
 alter table sweep add column busy_since real;
 """
 
-_STEPS = (_TABLES, _HOOKS, _BUSY)
+# Since version 4: of each hook what waits, in order, with when it is due; no body is read for it.
+_DUE = """
+drop index due;
+create index due on delivery (hook, number, due_at) where due_at is not null;
+"""
+
+_STEPS = (_TABLES, _HOOKS, _BUSY, _DUE)
 """What makes a file of each version one of the next."""
 
 

@@ -157,7 +157,9 @@ class Hooks:
     def due(self) -> list[Delivery]:
         """Return the deliveries that are to be tried now, one of each hook, the oldest first."""
         rows = self._database.rows(
-            "select *, min(number) from delivery where due_at <= ? group by hook order by number",
+            "select delivery.* from hook join delivery on delivery.number ="
+            " (select number from delivery as waits where waits.hook = hook.id"
+            " and waits.due_at <= ? order by number limit 1) order by delivery.number",
             (self._now(),),
         )
         return [_delivery(row) for row in rows]

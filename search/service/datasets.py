@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 # Data sets that are kept in memory: those of the sweeps that are open share them.
 _KEPT = 2
 
+# Those that are loaded at a time: reading one takes more memory than it has in the end.
+_AT_A_TIME = 2
+
 _UPLOADED = "upload-"
 
 
@@ -63,6 +66,7 @@ class DataSets:
         self._lock = threading.Lock()
         # Of each data set that is loaded: held by who does so, and who waits finds it loaded.
         self._loading: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._places = threading.BoundedSemaphore(_AT_A_TIME)
         self._kept: OrderedDict[str, Dataset] = OrderedDict()
 
     def resolve(self, named: str) -> str:
@@ -110,7 +114,8 @@ class DataSets:
             with self._lock:
                 data = self._kept.get(key)
             if data is None:
-                data = load_dataset(named, reading, notify=lambda _: None)
+                with self._places:
+                    data = load_dataset(named, reading, notify=lambda _: None)
             with self._lock:
                 self._kept[key] = data
                 self._kept.move_to_end(key)

@@ -376,9 +376,13 @@ def _changed_space(space: Any, changes: Any) -> Any:
     tables = [dict(table) for table in space]
     known = dict.fromkeys(name for table in tables for name in table)
     if unknown := [name for name in changes if name not in known]:
+        lacking, they = (
+            ("1 table, which has no", "it has") if len(tables) == 1
+            else (f"{len(tables)} tables, and none of them has", "they have")
+        )  # fmt: skip
         raise ConfigError(
-            f"The space has {len(tables)} tables, and none of them has {', '.join(unknown)}; they "
-            f"have {', '.join(known)}. Change one of these, or give all tables as a list."
+            f"The space has {lacking} {', '.join(unknown)}; {they} {', '.join(known)}. Change one "
+            "of these, or give all tables as a list."
         )
     return [{name: changes.get(name, values) for name, values in t.items()} for t in tables]
 

@@ -3,13 +3,15 @@
 import base64
 import hashlib
 import hmac
+import itertools
 import logging
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
@@ -29,6 +31,9 @@ _ANSWER_SECONDS, _WHOLE_SECONDS = 5.0, 10.0
 # Deliveries that are tried at a time, and those of one person.
 _AT_A_TIME, _OF_ONE = 8, 2
 _IDLE_SECONDS = 1.0
+
+# How long those that are under way as all ends may still take: whoever ends a service waits.
+_LAST_SECONDS = 2.0
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -66,11 +71,15 @@ def next_attempt(attempts: int, now: float) -> float | None:
 
 
 def next_ones(
-    due: Iterable[Delivery], owners: Mapping[int, str], busy: Iterable[int]
+    due: Iterable[Delivery],
+    owners: Mapping[int, str],
+    busy: Iterable[int],
+    turns: Mapping[int, int] = MappingProxyType({}),
 ) -> list[Delivery]:
     """Return the deliveries that are tried now, beside those to hooks that are busy.
 
-    One of each hook at a time, and few of one person: whose hosts are silent delays nobody else.
+    One of each hook at a time, and few of one person. Whose turn was longest ago comes first, and
+    of one person the hook whose turn was: however many hosts are silent, all others have theirs.
 
     Parameters
     ----------
@@ -80,6 +89,8 @@ def next_ones(
         Whose each hook is; one that is not there was removed.
     busy : iterable of int
         The hooks to which something is on its way.
+    turns : mapping of int to int
+        When each hook had its last turn, as a number that grows; one that is not there had none.
 
     Examples
     --------
@@ -87,11 +98,21 @@ def next_ones(
     >>> owners = {1: "ann", 2: "ann", 3: "ann", 4: "bob"}
     >>> [delivery.hook for delivery in next_ones(due, owners, busy=[])]
     [1, 2, 4]
+    >>> [delivery.hook for delivery in next_ones(due, owners, busy=[], turns={1: 7, 2: 8})]
+    [4, 3, 1]
     """
+    of_person: dict[str, int] = {}
+    for hook, owner in owners.items():
+        of_person[owner] = max(of_person.get(owner, 0), turns.get(hook, 0))
+
+    def last_turn(delivery: Delivery) -> tuple[int, int]:
+        hook = delivery.hook
+        return of_person.get(owners.get(hook, ""), 0), turns.get(hook, 0)
+
     taken = set(busy)
     of_each = Counter(owners[hook] for hook in taken if hook in owners)
     found = []
-    for delivery in due:
+    for delivery in sorted(due, key=last_turn):
         person = owners.get(delivery.hook)
         if len(taken) == _AT_A_TIME:
             break
@@ -128,9 +149,15 @@ class Hooks:
         self._certificates: ssl.SSLContext | None = None
         self._making = threading.Lock()
         self._stopping = threading.Event()
-        # The hooks to which something is on its way, changed under the lock.
-        self._busy: set[int] = set()
+        # The hooks to which something is on its way, by whom; changed under the lock.
+        self._busy: dict[int, threading.Thread] = {}
+        # When each had its last turn, by a count of them; for the thread alone.
+        self._turns: dict[int, int] = {}
+        self._turn = itertools.count(1)
         self._changing = threading.Lock()
+        # Held while an attempt is written down, which nobody does once all is over.
+        self._writing = threading.Lock()
+        self._is_over = False
         # Set when one is not busy any more, or all ends.
         self._news = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hooks", daemon=True)
@@ -140,11 +167,21 @@ class Hooks:
         self._thread.start()
 
     def stop(self) -> None:
-        """End; what was not sent is sent after the next start."""
+        """End; what was not sent is sent after the next start.
+
+        A host that is silent is not waited for, and nothing is written of it: it is due still.
+        """
         self._stopping.set()
         self._news.set()
         if self._thread.is_alive():
             self._thread.join()
+        with self._changing:
+            under_way = list(self._busy.values())
+        last = time.monotonic() + _LAST_SECONDS
+        for thread in under_way:
+            thread.join(max(0.0, last - time.monotonic()))
+        with self._writing:
+            self._is_over = True
 
     @contextmanager
     def _connected(self) -> Iterator[httpx2.Client]:
@@ -155,13 +192,19 @@ class Hooks:
             with self._making:
                 self._certificates = self._certificates or httpx2.create_ssl_context()
             client = httpx2.Client(verify=self._certificates, timeout=_ANSWER_SECONDS)
-        late = threading.Timer(_WHOLE_SECONDS, client.close)
+        was_late = threading.Event()
+
+        def cut() -> None:
+            was_late.set()  # before, so that whoever is cut off finds it set
+            client.close()
+
+        late = threading.Timer(_WHOLE_SECONDS, cut)
         late.daemon = True
         late.start()
         try:
             yield client
-        except Exception as error:
-            if late.finished.is_set():
+        except Exception as error:  # a RuntimeError too, where nothing was asked before
+            if was_late.is_set():
                 raise TimeoutError(f"no whole answer within {_WHOLE_SECONDS:g} s") from error
             raise
         finally:
@@ -235,18 +278,17 @@ class Hooks:
     # --- In its own thread.
 
     def _run(self) -> None:
-        with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="hooks") as pool:
-            while not self._stopping.is_set():
-                self._news.clear()
-                try:
-                    began = self._begin(pool)
-                except Exception:  # the next turn looks again
-                    log.exception("a turn of the hooks has failed")
-                    began = 0
-                if not began and not self._stopping.is_set():
-                    self._news.wait(_IDLE_SECONDS)
+        while not self._stopping.is_set():
+            self._news.clear()
+            try:
+                began = self._begin()
+            except Exception:  # the next turn looks again
+                log.exception("a turn of the hooks has failed")
+                began = 0
+            if not began and not self._stopping.is_set():
+                self._news.wait(_IDLE_SECONDS)
 
-    def _begin(self, pool: ThreadPoolExecutor) -> int:
+    def _begin(self) -> int:
         """Begin with what is due and has a place; return how much that is."""
         with self._changing:
             busy = set(self._busy)  # before the look: what arrives meanwhile looks due
@@ -254,22 +296,27 @@ class Hooks:
         if not due:
             return 0
         owners = {hook.id: hook.person for hook in self._ledger.hooks.all()}
-        found = next_ones(due, owners, busy)
-        with self._changing:
-            self._busy |= {delivery.hook for delivery in found}
+        found = next_ones(due, owners, busy, self._turns)
+        had = {hook: turn for hook, turn in self._turns.items() if hook in owners}
+        self._turns = had | {delivery.hook: next(self._turn) for delivery in found}
         for delivery in found:
-            pool.submit(self._try, delivery)
+            # Not of a pool, whose threads are waited for at the end of the process.
+            thread = threading.Thread(target=self._try, args=(delivery,), name="hook", daemon=True)
+            with self._changing:  # which it waits for before it is not busy any more
+                thread.start()
+                self._busy[delivery.hook] = thread
         return len(found)
 
     def _try(self, delivery: Delivery) -> None:
         try:
             self._deliver(delivery)
         except Exception:  # of the ledger: it is due still
-            log.exception("what was sent to a hook cannot be written down")
+            if not self._is_over:
+                log.exception("what was sent to a hook cannot be written down")
             self._stopping.wait(_IDLE_SECONDS)
         finally:
             with self._changing:
-                self._busy.discard(delivery.hook)
+                del self._busy[delivery.hook]
             self._news.set()
 
     def _deliver(self, delivery: Delivery) -> None:
@@ -278,9 +325,12 @@ class Hooks:
         except KeyError:
             return  # removed meanwhile
         arrived, outcome = self._send(hook, delivery)
-        now = self._ledger.now()
-        again = None if arrived else next_attempt(delivery.attempts + 1, now)
-        self._ledger.hooks.tried(delivery, outcome, again)
+        with self._writing:
+            if self._is_over:
+                return
+            now = self._ledger.now()
+            again = None if arrived else next_attempt(delivery.attempts + 1, now)
+            self._ledger.hooks.tried(delivery, outcome, again)
 
     def _send(self, hook: Hook, delivery: Delivery) -> tuple[bool, str]:
         """Send once; return whether it arrived, and in words how that went."""

@@ -1,4 +1,4 @@
-"""Test suites of the protocols, for trainers, executors, stores and your own trackers.
+"""Test suites of the protocols, for your own trainers, executors, stores and trackers.
 
 It knows what each protocol promises, and what pytest collects: a subclass of a suite. It never
 knows who keeps the promises, and nothing that a sweep does depends on it.

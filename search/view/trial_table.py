@@ -28,6 +28,9 @@ from search.view.ordered import Order, Ranked, Value, by_number, plain
 # Tables that are kept in memory, and orders of each.
 _KEPT, _ORDERS = 8, 4
 
+# Logs that are read at a time: reading one takes more memory than its table has.
+_AT_A_TIME = 2
+
 # What is small, of as many runs.
 _SMALL_KEPT = 1000
 
@@ -253,7 +256,7 @@ class TrialTable:
 class TrialTables:
     """Reads the log of a run once for all who look, and again where it has grown.
 
-    Who looks at one run waits for nobody who looks at another one.
+    Who looks at one run waits for nobody who looks at another one, as long as few are read.
     """
 
     def __init__(self) -> None:
@@ -261,6 +264,7 @@ class TrialTables:
         self._lock = threading.Lock()
         # Of each folder that is being read: held by who does so.
         self._reading: WeakValueDictionary[Path, threading.Lock] = WeakValueDictionary()
+        self._places = threading.BoundedSemaphore(_AT_A_TIME)
         # By folder: what tells one state of the log from another, the table, and its files by name.
         self._kept: OrderedDict[Path, tuple[object, TrialTable, PartColumns]] = OrderedDict()
         # By folder and name: the same, and what follows from that log.
@@ -291,7 +295,8 @@ class TrialTables:
                 known = self._kept.get(folder)
             if known is None or known[0] != stamp:
                 parts = known[2] if known else {}
-                known = stamp, TrialTable.read(run, parts, manifest), parts
+                with self._places:
+                    known = stamp, TrialTable.read(run, parts, manifest), parts
             with self._lock:
                 self._kept[folder] = known
                 self._kept.move_to_end(folder)

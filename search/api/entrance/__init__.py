@@ -5,8 +5,17 @@ does: what is refused or kept here is answered without one.
 """
 
 from search.api.entrance.allowance import BURST_SECONDS, SHARE, Allowance, processors
-from search.api.entrance.bodies import App, Guard, Headers, OneMeaning, Receive, Scope, Send
-from search.api.entrance.door import CALLER, Door
+from search.api.entrance.bodies import (
+    CALLER,
+    App,
+    Guard,
+    Headers,
+    OneMeaning,
+    Receive,
+    Scope,
+    Send,
+)
+from search.api.entrance.door import Door
 from search.api.entrance.kept import Kept, is_kept
 from search.api.entrance.rates import Rates
 from search.api.entrance.turns import Turns

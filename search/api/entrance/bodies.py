@@ -16,6 +16,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+CALLER = "packsweep.caller"
+"""Where the scope of a request has its caller."""
+
 MOST_BYTES = 2**20
 """Bytes of a body, but for data sets."""
 
@@ -73,6 +76,9 @@ class Headers:
 class Guard:
     """Refuses bodies that are too large before they are read.
 
+    A body is read of a caller alone: nothing that is open to everybody needs one, and who sends
+    half of one would keep a connection from making room for others.
+
     Parameters
     ----------
     app : callable
@@ -93,6 +99,9 @@ class Guard:
         if declared.isdigit() and int(declared) > MOST_BYTES:
             await _refuse(scope, receive, send)
             return
+        if CALLER not in scope:
+            await self._app(scope, _giving(b"", receive), send)
+            return
         await self._counted(scope, receive, send)
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,16 +117,21 @@ class Guard:
         if len(body) > MOST_BYTES:
             await _refuse(scope, receive, send)
             return
-        sent = False
+        await self._app(scope, _giving(body, receive), send)
 
-        async def again() -> Message:
-            nonlocal sent
-            if sent:
-                return await receive()  # that the client leaves, some time
-            sent = True
-            return {"type": "http.request", "body": body, "more_body": False}
 
-        await self._app(scope, again, send)
+def _giving(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body whole, and then whatever comes."""
+    given = False
+
+    async def give() -> Message:
+        nonlocal given
+        if given:
+            return await receive()  # that the client leaves, some time
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return give
 
 
 async def _body(receive: Receive) -> bytes | None:

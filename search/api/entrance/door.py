@@ -7,14 +7,11 @@ from collections.abc import Callable, Mapping
 from starlette.exceptions import HTTPException
 
 from model.errors import PacksweepError
-from search.api.entrance.bodies import LAST, App, Receive, Scope, Send, dropped
+from search.api.entrance.bodies import CALLER, LAST, App, Receive, Scope, Send, dropped
 from search.api.entrance.rates import Rates
 from search.api.problems import problem
 from search.ledger import Caller
 from search.service import Desk
-
-CALLER = "packsweep.caller"
-"""Where the scope of a request has its caller."""
 
 WHO = "packsweep.who"
 """Where it has whose part of the service it takes: a token's, or an address's without one."""

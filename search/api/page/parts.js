@@ -124,8 +124,6 @@ export function size(bytes) {
 /** @param {string} state */
 export const stateOf = (state) => element("span", { className: `state ${state}` }, state);
 
-export const ENDED = ["done", "failed", "cancelled"];
-
 /**
  * A table.
  * @param {Array<string | Node>} header

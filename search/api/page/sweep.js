@@ -4,7 +4,7 @@
 import { Refused } from "./api.js";
 import { pairs } from "./charts.js";
 import { parallel } from "./parallel.js";
-import { element, facts, number, redraw, size, stateOf, table, told, when, ENDED } from "./parts.js";
+import { element, facts, number, redraw, size, stateOf, table, told, when } from "./parts.js";
 
 const ROWS = 50;
 const EVENTS = 200;
@@ -99,7 +99,7 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
   };
   const drawActs = () => {
     const mine = me.role === "admin" || (me.role === "submitter" && me.person === found.person);
-    const over = ENDED.includes(found.state), final = ["stop", "cancel"].includes(found.wanted);
+    const over = found.ended_at !== null, final = ["stop", "cancel"].includes(found.wanted);
     const wanting = (/** @type {string} */ text, /** @type {string} */ wanted, /** @type {boolean} */ can) =>
       element("button", {
         type: "button", disabled: !can, onclick: change(wanted), "data-key": text === "Resume" ? "Pause" : text,
@@ -268,7 +268,7 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
         news = false;
         await load();
       }
-      const rest = ENDED.includes(found.state) ? 0 : drawAfter - performance.now();
+      const rest = found.ended_at !== null ? 0 : drawAfter - performance.now();
       if (found.finished && found.version !== drawnAt && !signal.aborted) {
         if (rest <= 0) await drawTrials();
         else if (!waiting) {

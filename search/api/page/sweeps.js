@@ -114,11 +114,15 @@ async function everyLive(ask) {
 
 const STATES = ["running", "pausing", "stopping", "queued", "paused"];
 
+/** @param {any} sweep */
+const rank = (sweep) => STATES.includes(sweep.state) ? STATES.indexOf(sweep.state) : STATES.length;
+
 /**
- * What is at work comes first, then what waits, by its place, then what is paused.
+ * What is at work comes first, then what waits, by its place, then what is paused, then what is
+ * only just ending.
  * @param {any} a @param {any} b
  */
-const inOrder = (a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state)
+const inOrder = (a, b) => rank(a) - rank(b)
   || (a.position ?? Infinity) - (b.position ?? Infinity) || a.submitted_at.localeCompare(b.submitted_at);
 
 /** @param {any} sweep */

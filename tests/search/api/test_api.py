@@ -16,9 +16,9 @@ from command_line import table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
-from over_http import asked
+from over_http import Api, asked, listening
 from schemathesis import GenerationMode
-from serving import GRID, Gate, grid, wait_for
+from serving import GRID, Gate, grid, still, wait_for, written
 
 from search.api.entrance.bodies import MOST_BYTES
 from search.api.entrance.rates import Rates
@@ -638,3 +638,25 @@ def try_operation(cases, headers, sweep):
 
     with suppress(Unsatisfiable):  # a route whose requests cannot be broken
         tried()
+
+
+def test_a_clone_that_fails_is_told_as_a_failure_where_there_is_such_a_sweep(tmp_path, monkeypatch):
+    with still(tmp_path) as served, listening(served.desk) as url:
+        ann = Api(url, served.service.ledger.people.add_token("ann", "submitter"))
+        sweep = written(served)
+
+        def cloned(row, changes):
+            raise KeyError("space")
+
+        monkeypatch.setattr(served.desk, "cloned", cloned)
+        unknown = ann("POST", "sweeps/0123456789/clone", expect=404, json={})
+        assert "There is no sweep 0123456789" in problem_of(unknown)
+        failed = ann("POST", f"sweeps/{sweep}/clone", expect=500, json={})
+        assert "has failed at this" in problem_of(failed)
+        ann.close()
+
+
+@pytest.mark.parametrize("query", [{"before": 3}, {"after": 3, "newest": True}])
+def test_what_does_not_go_together_is_refused_of_past_events(person, query):
+    refused = person("ann")("GET", "events/past", expect=422, params=query)
+    assert "newest=true" in problem_of(refused)

@@ -104,6 +104,16 @@ def test_without_a_token_a_body_is_not_waited_for(there, monkeypatch, path):
     assert b"\r\nconnection: close\r\n" in answer.lower()
 
 
+@pytest.mark.parametrize("path", ["", "nowhere", "v1/openapi.json"])
+def test_where_no_token_is_needed_a_body_is_not_waited_for_either(there, path):
+    head = f"POST /{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode()
+    ask = b"GET /v1/me HTTP/1.1\r\nHost: x\r\n\r\n"
+    with connected(there[1], head) as connection:
+        assert "405" in one_of(connection)
+        connection.sendall(b"{" * 9 + ask)  # the rest of it is no request
+        assert "401" in one_of(connection)
+
+
 def test_one_that_has_come_whole_leaves_the_connection_as_it_is(there):
     head = b"POST /v1/sweeps HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
     with connected(there[1]) as connection:

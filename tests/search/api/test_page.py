@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from over_http import asked
-from serving import Gate, grid, wait_for
+from over_http import asked, listening
+from serving import Gate, grid, still, wait_for, written
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -401,6 +401,24 @@ def test_the_list_has_all_that_runs_and_what_has_ended_page_by_page(tmp_path, op
         ]  # fmt: skip
         assert not more.is_visible()
         assert_the_newest_events_come_first(page, person, ids["waits"])
+
+
+def test_what_is_cancelled_and_has_not_ended_is_last_of_what_lives_and_cannot_be_deleted(
+    tmp_path, opened
+):
+    with still(tmp_path) as served, listening(served.desk) as url:
+        first, last = written(served, name="first"), written(served, name="last")
+        served.desk.change(served.person("ann"), last, wanted="cancel")
+        served.desk.change(served.person("ann"), first, wanted="pause")
+        page = opened(url)
+        sign_in(page, served.service.ledger.people.add_token("ann", "submitter"))
+        live = page.get_by_role("region", name="What runs and what waits")
+        live.get_by_role("link", name="last").wait_for()
+        assert names_in(live) == ["first", "last"]
+        live.get_by_role("link", name="last").click()
+        page.get_by_role("heading", name="last cancelled").wait_for()
+        page.get_by_role("button", name="Cancel").wait_for()
+        assert page.get_by_role("button", name="Delete").count() == 0
 
 
 def listed(api):

@@ -333,7 +333,7 @@ def test_a_ledger_of_the_version_before_gets_what_it_lacks(tmp_path, monkeypatch
     ledger.close()
 
 
-@pytest.mark.parametrize("version", [0, 1, 2])
+@pytest.mark.parametrize("version", [0, 1, 2, 3])
 def test_many_that_open_an_older_ledger_or_none_at_once_all_find_it_whole(
     tmp_path, monkeypatch, version
 ):
@@ -372,7 +372,7 @@ def test_a_ledger_of_another_version_and_what_is_none_are_refused_in_one_message
     connection = sqlite3.connect(tmp_path / "newer")
     connection.execute("pragma user_version = 99")
     connection.close()
-    with pytest.raises(LedgerError, match="has version 99, and this program reads 3"):
+    with pytest.raises(LedgerError, match="has version 99, and this program reads 4"):
         Ledger(tmp_path / "newer")
     (tmp_path / "none").write_text("no ledger at all, but long enough to be looked at\n" * 50)
     with pytest.raises(LedgerError, match="cannot be opened: file is not a database"):

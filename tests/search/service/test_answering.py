@@ -1,5 +1,6 @@
 """The process that answers: it may die at any moment, and what runs does not notice."""
 
+import pickle
 import socket
 import sys
 import threading
@@ -10,11 +11,11 @@ from serving import Gate, serving, wait_for
 
 from model.errors import PacksweepError
 from search.errors import ConfigError, StoreError
-from search.service import Answering, Desk
+from search.service import Answering, Desk, ForbiddenError, errors
 from search.service import answering as answering_module
 from search.service.answering import AnsweringError
 from search.service.errors import LineError
-from search.service.line import FarRunner, NearEnd
+from search.service.line import FarRunner, NearEnd, _as_sent
 
 COMMAND = [sys.executable, "-m", "search.api"]
 
@@ -34,6 +35,21 @@ def line(tmp_path):
         end.close()
         gone.wait(30)
         mine.close()
+
+
+@pytest.mark.parametrize("error", [ForbiddenError("It is ann's.", "hook", "1"), LineError()])
+def test_a_refusal_arrives_over_the_line_as_it_is(error):
+    """All of `search.service.errors`, which a test below counts."""
+    sent = pickle.loads(pickle.dumps(_as_sent(error)))
+    assert (type(sent), str(sent), vars(sent)) == (type(error), str(error), vars(error))
+
+
+def test_there_are_no_more_refusals_than_those_that_are_known_to_arrive():
+    found = {
+        one for one in vars(errors).values()
+        if isinstance(one, type) and one.__module__ == errors.__name__
+    }  # fmt: skip
+    assert found == {ForbiddenError, LineError}
 
 
 def test_over_the_line_everything_is_seen_and_done_as_beside_it(line):

@@ -75,6 +75,30 @@ def test_a_data_set_that_loads_slowly_holds_up_nobody_who_needs_another_one(tmp_
     assert loaded == ["slow", "quick"]
 
 
+def test_few_data_sets_are_loaded_at_a_time_however_many_are_asked_for(tmp_path, monkeypatch):
+    entered, may, inside, most = threading.Semaphore(0), threading.Event(), [], []
+
+    def load(named, reading, notify):
+        inside.append(named)
+        most.append(len(inside))
+        entered.release()
+        assert may.wait(60)
+        inside.remove(named)
+        return object()
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    sets = datasets.DataSets(tmp_path, Limits())
+    with ThreadPoolExecutor(5) as pool:
+        asked = [pool.submit(sets.load, str(n), ReadingSettings()) for n in range(5)]
+        try:
+            assert all(entered.acquire(timeout=60) for _ in range(2))
+            assert not entered.acquire(timeout=0.2)  # a third one
+        finally:
+            may.set()
+        assert len({id(one.result(60)) for one in asked}) == 5
+    assert max(most) == 2
+
+
 def test_what_was_shared_is_told_without_reading_logs_again(tmp_path, monkeypatch):
     read, really = [], TrialTable.read
     with serving(tmp_path) as served:
@@ -106,6 +130,9 @@ def test_a_clone_changes_each_table_that_has_the_hyperparameter(there):
     assert space({}) == TABLES
     with pytest.raises(ConfigError, match="none of them has max_depth; they have kind, epochs, de"):
         space({"depth": [9], "max_depth": [9]})
+    of_one = row(there, written(there, settings={"name": "grid", "space": TABLES[:1]}))
+    with pytest.raises(ConfigError, match="has 1 table, which has no width; it has kind"):
+        there.desk.cloned(of_one, {"space": {"width": [9]}})
 
 
 def test_a_clone_is_called_as_its_original_is_now(there):

@@ -13,11 +13,11 @@ import pytest
 from serving import Clock, wait_for
 
 from search.errors import ConfigError
-from search.ledger import ADMIN, Ledger
+from search.ledger import ADMIN, Delivery, Ledger
 from search.ledger import hooks as ledger_hooks
 from search.service import ForbiddenError
 from search.service import hooks as hooks_module
-from search.service.hooks import Hooks, next_attempt, signature
+from search.service.hooks import Hooks, next_attempt, next_ones, signature
 
 URL = "https://hooks.example/a"
 
@@ -195,6 +195,151 @@ def test_one_person_s_silent_hosts_hold_up_nobody_else(tmp_path):
     assert max(most) <= 2
 
 
+def test_four_people_s_silent_hosts_hold_up_no_fifth_one(tmp_path):
+    """All that have had their turn are silent until what a fifth person waits for has come."""
+    arrived, lock, turns = threading.Event(), threading.Lock(), []
+
+    def answers(request):
+        with lock:
+            turns.append(request.url.path)
+            mine = len(turns)
+        if request.url.path == "/good":
+            arrived.set()
+        elif mine > 8:
+            assert arrived.wait(30)
+        return httpx2.Response(204)
+
+    with hooks(tmp_path, answers) as (ledger, made, _, bob):
+        people = [
+            ledger.people.caller(ledger.people.add_token(f"silent {n}", "submitter"))
+            for n in range(4)
+        ]
+        with ledger.transaction():
+            for caller in people:
+                for n in range(2):
+                    made.add(caller, f"{URL}/{n}", ["done"])
+            good = made.add(bob, "https://hooks.example/good", ["done"])
+            for _ in range(20):
+                for caller in people:
+                    ledger.events.add("a" * 10, caller.person, "done")
+            ledger.events.add("b" * 10, "bob", "done")
+        wait_for(lambda: ledger.hooks.deliveries(good.id)[0].attempts, 60)
+        assert arrived.is_set()
+        wait_for(lambda: not ledger.hooks.due(), 60)
+    assert turns.index("/good") < 16
+
+
+def test_of_one_person_too_each_hook_has_its_turn():
+    waiting = {1: 50, 2: 50, 3: 1, 4: 50}  # the first two are the oldest
+    owners = {1: "ann", 2: "ann", 3: "ann", 4: "bob"}
+    turns = {}
+    for turn in range(1, 4):
+        due = [Delivery(str(hook), hook, "done", "", 0, 0.0, "") for hook in waiting]
+        found = [one.hook for one in next_ones(due, owners, [], turns)]
+        turns |= {hook: 10 * turn + place for place, hook in enumerate(found)}
+        assert len(found) == 3
+        assert 4 in found
+        if 3 in found:
+            break
+    assert turn == 2
+
+
+class CutOff(httpx2.BaseTransport):
+    """A request that fails as soon as its connection is cut, while that is still being cut."""
+
+    def __init__(self):
+        self.cut, self.has_failed = threading.Event(), threading.Event()
+
+    def handle_request(self, request):
+        assert self.cut.wait(60)
+        raise httpx2.ReadError("it is gone", request=request)
+
+    def close(self):
+        self.cut.set()
+        assert self.has_failed.wait(60)
+
+
+class AtOnce(threading.Timer):
+    """A timer whose time has come before anything else happens."""
+
+    def start(self):
+        self.function()
+
+
+@contextmanager
+def of_ann(root, transport):
+    """Give hooks that nothing is sent to but tests, their owner and one of them."""
+    ledger = Ledger(root / "ledger.sqlite")
+    made = Hooks(ledger, ["hooks.example"], transport)
+    ann = ledger.people.caller(ledger.people.add_token("ann", "submitter"))
+    yield made, ann, made.add(ann, URL, ["done"])
+    ledger.close()
+
+
+def test_who_is_cut_off_is_told_so_however_soon_it_notices(tmp_path, monkeypatch):
+    monkeypatch.setattr(hooks_module, "_WHOLE_SECONDS", 0.01)
+    transport = CutOff()
+    with of_ann(tmp_path, lambda: transport) as (made, ann, hook):
+        try:
+            outcome = made.test(ann, hook).outcome
+        finally:
+            transport.has_failed.set()
+    assert outcome == "TimeoutError: no whole answer within 0.01 s"
+
+
+def test_who_is_cut_off_before_anything_was_sent_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(threading, "Timer", AtOnce)
+
+    def transport():
+        return httpx2.MockTransport(lambda _: httpx2.Response(200))
+
+    with of_ann(tmp_path, transport) as (made, ann, hook):
+        outcome = made.test(ann, hook).outcome
+    assert outcome == "TimeoutError: no whole answer within 10 s"
+
+
+def test_a_silent_host_does_not_hold_up_the_end_and_is_due_still(tmp_path, monkeypatch):
+    monkeypatch.setattr(hooks_module, "_LAST_SECONDS", 0.05)
+    under_way, may, threads = threading.Event(), threading.Event(), []
+
+    def answers(request):
+        threads.append(threading.current_thread())
+        under_way.set()
+        assert may.wait(10)
+        return httpx2.Response(204)
+
+    with hooks(tmp_path, answers) as (ledger, made, ann, _):
+        hook = made.add(ann, URL, ["done"])
+        ledger.events.add("a" * 10, "ann", "done")
+        try:
+            assert under_way.wait(60)
+            made.stop()
+            assert threads[0].is_alive()
+        finally:
+            may.set()
+        threads[0].join(60)
+        (delivery,) = ledger.hooks.due()
+        assert (delivery.hook, delivery.attempts, delivery.outcome) == (hook.id, 0, "")
+
+
+def test_what_arrives_as_all_ends_is_written_down(tmp_path):
+    under_way, may = threading.Event(), threading.Event()
+
+    def answers(request):
+        under_way.set()
+        assert may.wait(60)
+        return httpx2.Response(204)
+
+    with hooks(tmp_path, answers) as (ledger, made, ann, _):
+        hook = made.add(ann, URL, ["done"])
+        ledger.events.add("a" * 10, "ann", "done")
+        assert under_way.wait(60)
+        made._stopping.set()  # as `stop` does first
+        may.set()
+        made.stop()
+        assert ledger.hooks.deliveries(hook.id)[0].outcome == "answered 204"
+
+
 def test_an_answer_that_comes_letter_by_letter_is_cut_off(tmp_path, monkeypatch):
     monkeypatch.setattr(hooks_module, "_WHOLE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -231,6 +376,32 @@ def test_of_what_waits_for_a_hook_the_newest_are_kept(tmp_path, monkeypatch):
     assert [one.due_at is None for one in found] == [False] * 5 + [True] * 3
     assert found[-1].outcome == "given up: 5 newer ones wait"
     assert [one.id for one in ledger.hooks.due()] == [f"event_16_{hook.id}"]
+    ledger.close()
+
+
+def test_how_much_waits_for_a_hook_does_not_make_the_look_longer(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite", clock := Clock())
+    ledger.people.add("ann")
+    made = [ledger.hooks.add("ann", URL, ["done"]) for _ in range(5)]
+    looked = []
+    for count in (10, 200):
+        with ledger.transaction():
+            for _ in range(count):
+                ledger.events.add("a" * 10, "ann", "done")
+        steps = []
+        connection = ledger._database._connection
+        connection.set_progress_handler(lambda seen=steps: seen.append(1) and None, 1)
+        due = ledger.hooks.due()
+        connection.set_progress_handler(None, 0)
+        looked.append(len(steps))
+        assert [one.id for one in due] == [f"event_1_{hook.id}" for hook in made]
+    assert looked[0] == looked[1]
+    ledger.hooks.tried(due[0], "answered 500", clock.now + 5.0)
+    assert [one.id for one in ledger.hooks.due()] == [
+        *(f"event_1_{hook.id}" for hook in made[1:]), f"event_2_{made[0].id}"
+    ]  # fmt: skip
+    clock.now += 5.0
+    assert ledger.hooks.due() == [ledger.hooks.delivery(f"event_1_{made[0].id}"), *due[1:]]
     ledger.close()
 
 

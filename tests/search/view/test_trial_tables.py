@@ -49,6 +49,33 @@ def test_a_slow_log_holds_up_nobody_who_looks_at_another_one(folders, monkeypatc
     assert slow.read == folders[:2]
 
 
+def test_few_logs_are_read_at_a_time_however_many_are_looked_at(tmp_path, monkeypatch):
+    entered, may, inside, most = threading.Semaphore(0), threading.Event(), [], []
+
+    def read(run, parts, manifest=None):
+        inside.append(run.path)
+        most.append(len(inside))
+        entered.release()
+        assert may.wait(60)
+        inside.remove(run.path)
+        return object()
+
+    monkeypatch.setattr(TrialTable, "read", read)
+    folders = [tmp_path / str(n) for n in range(5)]
+    for folder in folders:
+        (folder / "trials").mkdir(parents=True)
+    tables = TrialTables()
+    with ThreadPoolExecutor(5) as pool:
+        looks = [pool.submit(tables.get, folder) for folder in folders]
+        try:
+            assert all(entered.acquire(timeout=60) for _ in range(2))
+            assert not entered.acquire(timeout=0.2)  # a third one
+        finally:
+            may.set()
+        assert len({id(look.result(60)) for look in looks}) == 5
+    assert max(most) == 2
+
+
 def test_what_is_small_is_kept_longer_than_the_table(folders, monkeypatch):
     monkeypatch.setattr(table_module, "_KEPT", 1)
     tables, slow = TrialTables(), Slow(monkeypatch, None)

@@ -7,12 +7,13 @@ import selectors
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from serving import serving
+from serving import serving, still
 
 from search.api.app import make_app
 from search.api.entrance import turns as turns_module
 from search.api.entrance.allowance import AT_ONCE_SECONDS, Account, Allowance
-from search.api.entrance.door import CALLER, WHO
+from search.api.entrance.bodies import CALLER
+from search.api.entrance.door import WHO
 from search.api.entrance.rates import Rates
 from search.api.entrance.turns import Turns
 
@@ -521,3 +522,24 @@ def test_who_is_refused_takes_no_turn(tmp_path, monkeypatch):
 
     assert machine.run(main()) == [401, 429, 429]
     assert not machine.order
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/openapi.json"])
+def test_of_who_has_no_token_no_body_is_waited_for(tmp_path, monkeypatch, path):
+    monkeypatch.setattr("search.api.entrance.bodies.BODY_SECONDS", 0.1)  # behind which is a 408
+    statuses = []
+
+    async def send(message):
+        statuses.append(message.get("status"))
+
+    async def ask(desk):
+        allowance = Allowance(SHARE, 1.0, lambda: False, lambda: 0.0, lambda: 0.0)
+        app = make_app(desk, Rates(1.0, 1, lambda: 0.0), allowance)
+        scope = {"type": "http", "path": path, "headers": [(b"content-length", b"9")],
+                 "method": "POST", "client": ("::1", 1), "query_string": b"", "root_path": "",
+                 "scheme": "http", "server": ("::1", 1)}  # fmt: skip
+        await asyncio.wait_for(app(scope, asyncio.Event().wait, send), 60)
+
+    with still(tmp_path) as served:
+        asyncio.run(ask(served.desk))
+    assert statuses[0] == 405
