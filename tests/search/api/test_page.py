@@ -715,7 +715,7 @@ def test_the_table_has_the_trials_in_the_bins_that_are_picked(tmp_path, opened):
         sign_in(page, token_of(person))
         page.goto(f"{person.url}/#/sweeps/{sweep}")
         page.get_by_role("button", name="alpha 10", exact=True).press("Enter")
-        page.get_by_text(f"{total // 3} of {total} trials, those in the bins").wait_for()
+        page.get_by_text(f"{total // 3} of {total} trials, those in the selected bins").wait_for()
         rows = rows_of(page)
         assert {row["alpha"] for row in rows} == {"10"}
         page.get_by_role("button", name="Order by epochs").click()

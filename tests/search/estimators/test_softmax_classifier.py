@@ -230,7 +230,7 @@ def test_rows_that_do_not_count_change_nothing_but_the_batches(digits):
         ({"learning_rate": np.nan}, "learning_rate is nan"),
         ({"alpha": -0.1}, "alpha is -0.1; it must be a number from 0"),
         ({"alpha": np.inf}, "alpha is inf"),
-        ({"learning_rate": np.array([1.0, 2.0])}, "learning_rate is array([1., 2.]); it is"),
+        ({"learning_rate": np.array([1.0, 2.0])}, "learning_rate is array([1., 2.]); it must be"),
         ({"average": "yes"}, "average is 'yes'; it must be True or False"),
         ({"warm_start": 1}, "warm_start is 1; it must be True or False"),
         ({"random_state": -1}, "random_state is -1; it must be a whole number from 0"),

@@ -386,8 +386,8 @@ def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
     ("given", "says"),
     [
         ({"strategy": "gird"}, "strategy is 'gird'; it must be 'grid', 'random', 'halving', 'tpe'"),
-        ({"strategy": 3}, "strategy is 3; it is"),
-        ({"strategy": optuna.samplers.TPESampler}, r"it is .* sampler of Optuna, such as TPES"),
+        ({"strategy": 3}, "strategy is 3; it must be"),
+        ({"strategy": optuna.samplers.TPESampler}, r"it must be .* sampler of Optuna, such as TPES"),
         ({"space": "ab"}, "space is 'ab'; it must be a dict"),
         ({"space": "ab", "strategy": "random"}, "space is 'ab'; it must be a dict"),
         ({"space": ["ab"], "strategy": "halving"}, r"space is \['ab'\]; it must be a dict"),
