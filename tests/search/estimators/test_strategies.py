@@ -387,7 +387,7 @@ def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
     [
         ({"strategy": "gird"}, "strategy is 'gird'; it must be 'grid', 'random', 'halving', 'tpe'"),
         ({"strategy": 3}, "strategy is 3; it must be"),
-        ({"strategy": optuna.samplers.TPESampler}, r"it must be .* sampler of Optuna, such as TPES"),
+        ({"strategy": optuna.samplers.TPESampler}, r"it must be .* sampler of Optuna, such as TPE"),
         ({"space": "ab"}, "space is 'ab'; it must be a dict"),
         ({"space": "ab", "strategy": "random"}, "space is 'ab'; it must be a dict"),
         ({"space": ["ab"], "strategy": "halving"}, r"space is \['ab'\]; it must be a dict"),
