@@ -1,4 +1,4 @@
-"""Costs of a grid of 1,000,000 trials besides training: plan, log, resume, queries, memory.
+"""Overhead of a grid of 1,000,000 trials besides training: plan, log, resume, queries, memory.
 
 Every link of the plan is logged through the real trial log with made-up scores, so that all but the
 arithmetic happens as in a sweep.

@@ -1,4 +1,4 @@
-"""The cost of a misbehaving sweep to others on a service, beyond a harmless one of its size.
+"""Processor time of a service with a misbehaving sweep, beyond that with a harmless one.
 
 In pairs, each time with a service of its own in this process: processor seconds until a sweep and
 one of another person have ended, which was submitted just before it. The other one has 80 trials

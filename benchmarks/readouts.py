@@ -1,4 +1,4 @@
-"""The cost of scoring every trial by averaged weights too, and the effect of sparser readings.
+"""The time for scoring every trial by averaged weights too, and the effect of sparser samples.
 
 For each mini-batch size of the full grid, one pack of 64 columns on one core: an epoch, an epoch
 that is averaged, and the scores of the validation images, in turn, several times. A trial every

@@ -1,4 +1,4 @@
-"""The cost of leaving rows in their source: an epoch on such rows and on copied ones.
+"""The time that leaving rows in their source takes: an epoch on such rows and on copied ones.
 
 Processor seconds of an epoch in place over those of the same epoch on rows laid out in float32:
 the median of seven pairs, one after the other, on one core.

@@ -368,7 +368,8 @@ def _add_token_commands(commands: Any) -> None:
     add.add_argument("name", type=_name, metavar="NAME", help="the person it is for")
     add.add_argument(
         "--role", choices=["viewer", "submitter", "admin"], required=True,
-        help="to look; to submit and change your own sweeps; to change everybody's",
+        help="a viewer may look; a submitter may also submit, and change their own sweeps; an "
+        "admin may also change everybody's",
     )  # fmt: skip
     add.add_argument("--expires", type=span, metavar="SPAN", help="such as 12h, 30d or 8w (never)")
     add.set_defaults(act=_add_token)

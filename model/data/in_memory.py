@@ -63,7 +63,8 @@ def dataset_of(
         given = dict(zip(_TUPLES[len(given)], given, strict=True))
     if not isinstance(given, Mapping):
         raise DataError(
-            f"The data is {type(given).__name__}; it is a name or a path, (X, y), (X, y, X_test, "
+            f"The data is {type(given).__name__}; it must be a name or a path, (X, y), (X, y, "
+            "X_test, "
             "y_test), a mapping of arrays such as {'X': ..., 'y': ...}, a data frame with target, "
             "or a Dataset."
         )

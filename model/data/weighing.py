@@ -35,12 +35,14 @@ def check_parts_count(data: Dataset, fraction: float, seed: int, folds: int = 0)
     # In the precision of the trainer, for which a weight may be too small.
     counts = data.weights[split_order(len(data.y), seed)].astype(np.float32) > 0
     for part, size in _weightless(data, counts, fraction, folds):
-        some = "1 row has" if counts.sum() == 1 else f"{counts.sum():,} rows have"
+        rows = "the only row" if size == 1 else f"all {size:,} rows"
+        have = "has" if size == 1 else "have"
+        larger = int(counts.sum())
         mend = "fewer folds" if folds else "another validation_fraction"
         raise DataError(
-            f"{data.name}: no row of {part} counts: by the weights of the rows all {size:,} have "
-            f"0, while {some} more in the whole of {len(counts):,}. Give {mend}, another seed, "
-            "other weights, or leave out rows that do not count."
+            f"{data.name}: {rows} of {part} {have} weight 0; in the whole data set {larger:,} of "
+            f"{len(counts):,} rows {'has' if larger == 1 else 'have'} a larger weight. Give "
+            f"{mend}, another seed, other weights, or leave out rows of weight 0."
         )
 
 

@@ -147,14 +147,14 @@ _WAYS = (
 
 def _number(name: str, given: object) -> float:
     if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise ScheduleError(f"{name} is {given!r:.100}; it is a finite number")
+        raise ScheduleError(f"{name} is {given!r:.100}; it must be a finite number")
     return float(given) + 0.0
 
 
 def _epochs(name: str, given: object, least: int = 1) -> int:
     if type(given) is not int or not least <= given <= MOST_EPOCHS:
         raise ScheduleError(
-            f"{name} is {given!r:.100}; it is a whole number from {least} to {MOST_EPOCHS}"
+            f"{name} is {given!r:.100}; it must be a whole number from {least} to {MOST_EPOCHS}"
         )
     return given
 

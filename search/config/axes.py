@@ -104,7 +104,7 @@ class RangeTable(Strict):
         if self.step is None:
             return None
         if not (math.isfinite(self.step) and self.step > 0):
-            return "step must be a finite number greater than 0; give such a one, or leave it out"
+            return "step must be a finite number greater than 0; give one, or leave it out"
         if not math.isfinite(self.high + self.step):
             return "high and step must have a finite sum; give a lower high, or a smaller step"
         # By the decimals as they were written: 0.3 is three steps of 0.1, not a rounding less.

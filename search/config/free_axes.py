@@ -26,7 +26,7 @@ RESERVED = frozenset({
 })  # fmt: skip
 """Names of other columns of the log, and so of no hyperparameter."""
 
-_WITH_POINT = "numbers with a point, such as 1.0e20, may be any"
+_WITH_POINT = "floats, such as 1.0e20, have no limit"
 
 _VALUES = (
     "one or more numbers, texts, or true and false, all of one kind, such as [1, 2], or a range of "
@@ -127,7 +127,7 @@ _RANGE_RULES: dict[type[RangeTable], dict[str, str]] = {
         f"{WHOLE_LIMITS}, as whole numbers are; {_WITH_POINT}",
     )
     | {
-        "step": "a whole number too where low and high are; give such a one, or ends with a point, "
+        "step": "a whole number too where low and high are; give one, or ends with a point, "
         "such as low = 1.0"
     },
 }

@@ -95,11 +95,11 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
         """
         given: Any = self.epochs
         if not isinstance(given, int | np.integer) or isinstance(given, bool):
-            raise ValueError(f"epochs is {self.epochs!r}; it is a whole number from 1.")
+            raise ValueError(f"epochs is {self.epochs!r}; it must be a whole number from 1.")
         if isinstance(self.estimator, type) or not takes_classes(self.estimator):
             raise TypeError(
-                f"estimator is {self.estimator!r}; it is a classifier with partial_fit, such as "
-                "SGDClassifier()."
+                f"estimator is {self.estimator!r}; it must be a classifier with partial_fit, such "
+                "as SGDClassifier()."
             )
         go_on = self.warm_start and hasattr(self, "estimator_")
         found: Any = validate_data(
@@ -118,7 +118,7 @@ class EpochTrained(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type:
             self.estimator_ = clone(self.estimator)
         if self.epochs < max(self.n_iter_, 1):
             raise ValueError(
-                f"epochs is {self.epochs!r}; it is a whole number from {max(self.n_iter_, 1)}."
+                f"epochs is {self.epochs!r}; it must be a whole number from {max(self.n_iter_, 1)}."
             )
         for epoch in range(self.n_iter_, self.epochs):
             self._train_epoch(epoch, rows, labels, weights)

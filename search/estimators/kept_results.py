@@ -36,7 +36,7 @@ def identity_of(work: Work, asked: object, splits: Sequence[Split]) -> dict[str,
     Raises
     ------
     ValueError
-        If there is something in it that cannot be told from others in another process.
+        If there is something in it that cannot be identified in another process.
     """
     parts = {
         "data": (work.X, work.y),
@@ -107,8 +107,8 @@ def _digest(
         return digest_of(value, packages, apart)
     except Exception as error:  # of anybody's class
         raise ValueError(
-            f"folder is given, and its results are of one search alone; but the {name} of this one "
-            f"cannot be told from others ({told(error)}). Keep files, locks and generators out of "
+            f"folder is given, and a folder holds one search, but the {name} of this search cannot "
+            f"be identified ({told(error)}). Keep files, locks and generators out of "
             "it, or leave folder out."
         ) from error
 

@@ -331,27 +331,28 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for name, least in (("batch_size", 1), ("epochs", 1)):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} is {value!r}; it is a whole number from {least}.")
+                raise ValueError(f"{name} is {value!r}; it must be a whole number from {least}.")
         given: Any = self.learning_rate  # an array is not text, and equal to none
         if not (isinstance(given, str) and given == "auto") and not _is_number(given, above=0.0):
             raise ValueError(
-                f"learning_rate is {self.learning_rate!r}; it is a positive number, or 'auto'."
+                f"learning_rate is {self.learning_rate!r}; it must be a positive number, or 'auto'."
             )
         if not (_is_number(self.alpha, above=0.0) or self.alpha == 0):
-            raise ValueError(f"alpha is {self.alpha!r}; it is a number from 0.")
+            raise ValueError(f"alpha is {self.alpha!r}; it must be a number from 0.")
         if self.features not in (RAW, UNIT, STANDARDIZED):
             raise ValueError(
-                f"features is {self.features!r}; it is 'standardized', 'unit' or 'raw'."
+                f"features is {self.features!r}; it must be 'standardized', 'unit' or 'raw'."
             )
         for name in ("average", "warm_start"):
             if not isinstance(getattr(self, name), bool | np.bool_):
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it is True or False.")
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be True or False.")
         seed: Any = self.random_state
         is_seed = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
         known = seed is None or seed is np.random or isinstance(seed, np.random.RandomState)
         if not (is_seed or known):
             raise ValueError(
-                f"random_state is {seed!r}; it is a whole number from 0, a RandomState or None."
+                f"random_state is {seed!r}; it must be a whole number from 0, a RandomState or "
+                "None."
             )
 
 

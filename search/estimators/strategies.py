@@ -91,7 +91,8 @@ def strategy_of(search: Any, cv: Any, given: tuple[Any, Any, Any]) -> Strategy:
     if not _is_sampler(named):
         known = ", ".join(map(repr, (GRID, RANDOM, HALVING, *SAMPLERS)))
         raise ValueError(
-            f"strategy is {named!r}; it is {known} or a sampler of Optuna, such as TPESampler()."
+            f"strategy is {named!r}; it must be {known} or a sampler of Optuna, such as "
+            "TPESampler()."
         )
     return Sampled(search.space, named, search.n_trials or _TRIALS)
 
@@ -108,11 +109,11 @@ def _check_space(space: Any) -> None:
     several = isinstance(listed, Sequence) and not isinstance(listed, str)
     if not several or not all(isinstance(table, Mapping) for table in listed):
         raise ValueError(
-            f"space is {space!r}; it is a dict of the values of each parameter, or a list of such "
-            "dicts."
+            f"space is {space!r}; it must be a dict of the values of each parameter, or a list "
+            "of such dicts."
         )
     if wrong := [name for table in listed for name in table if not isinstance(name, str)]:
-        raise ValueError(f"space has the key {wrong[0]!r}; each is the name of a parameter.")
+        raise ValueError(f"space has the key {wrong[0]!r}; each must be the name of a parameter.")
 
 
 def seed_of(random_state: Any) -> int:

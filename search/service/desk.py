@@ -25,11 +25,11 @@ PRIORITIES = range(-1000, 1001)
 
 # Why what has not ended is not deleted, by what is wanted of it.
 _NOT_ENDED = {
-    RUN: "has not ended; cancel it before.",
-    PAUSE: "has not ended; cancel it before.",
+    RUN: "has not ended; cancel it first.",
+    PAUSE: "has not ended; cancel it first.",
     STOP: "is being stopped: its last tasks and the training of its model may take minutes. Wait "
-    "for its end, or cancel it before.",
-    CANCEL: "is only just ending. Try again in a moment.",
+    "for its end, or cancel it first.",
+    CANCEL: "is still ending. Try again in a moment.",
 }
 
 

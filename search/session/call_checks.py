@@ -78,23 +78,27 @@ def check_options(given: Mapping[str, Any]) -> None:
     for name in ("seeds", "trials", "refits", "workers", "patience"):
         value = given.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(f"{name} is {value!r}; it is a whole number from 1.")
+            raise ConfigError(f"{name} is {value!r}; it must be a whole number from 1.")
     target: Any = given.get("target_value")
     is_number = isinstance(target, Real) and not isinstance(target, bool)
     if target is not None and not (is_number and isfinite(target)):
-        raise ConfigError(f"target_value is {target!r}; it is a finite number.")
+        raise ConfigError(f"target_value is {target!r}; it must be a finite number.")
     budget = given.get("budget")
     if budget is not None and not (isinstance(budget, Real) and 0 < float(budget) < inf):
-        raise ConfigError(f"budget is {budget!r}; it is a number of seconds above 0.")
+        raise ConfigError(f"budget is {budget!r}; it must be a number of seconds above 0.")
     for name in sorted(FLAGS & set(given)):
         if not isinstance(given[name], bool):
-            raise ConfigError(f"{name} is {given[name]!r}; it is True or False.")
+            raise ConfigError(f"{name} is {given[name]!r}; it must be True or False.")
     if not isinstance(given.get("address", ""), str):
-        raise ConfigError(f"address is {given['address']!r}; it is that of a Ray cluster, as text.")
+        raise ConfigError(
+            f"address is {given['address']!r}; it must be that of a Ray cluster, as text."
+        )
     if not isinstance(given.get("code", ""), str | PathLike):
-        raise ConfigError(f"code is {given['code']!r}; it is the folder of a trainer's modules.")
+        raise ConfigError(
+            f"code is {given['code']!r}; it must be the folder of a trainer's modules."
+        )
     if (executor := given.get("executor", "auto")) not in _EXECUTORS:
-        raise ConfigError(f"executor is {executor!r}; it is 'auto', 'ray' or 'serial'.")
+        raise ConfigError(f"executor is {executor!r}; it must be 'auto', 'ray' or 'serial'.")
 
 
 def refuse_what_is_settled(given: Mapping[str, Any], folder: Any) -> None:
@@ -122,9 +126,9 @@ def check_grid(grid: Any) -> None:
     if isinstance(grid, Mapping):
         wrong = [name for name in grid if not isinstance(name, str)]
         if wrong:
-            raise ConfigError(f"grid has the key {wrong[0]!r}; each is the name of a setting.")
+            raise ConfigError(f"grid has the key {wrong[0]!r}; each must be the name of a setting.")
     elif not (grid is None or isinstance(grid, str | PathLike)):
         raise ConfigError(
-            f"grid is {reprlib.repr(grid)}; it is the name of a grid that comes with it, the path "
-            "of a grid file, or a dict of the values of each hyperparameter."
+            f"grid is {reprlib.repr(grid)}; it must be the name of a grid that comes with it, the "
+            "path of a grid file, or a dict of the values of each hyperparameter."
         )

@@ -69,7 +69,7 @@ def _in_its_folder(
     if "code" in given:
         given = {**given, "code": Path(given["code"])}
     if on_event is not None and not callable(on_event):
-        raise ConfigError(f"on_event is {on_event!r}; it is a function that takes an event.")
+        raise ConfigError(f"on_event is {on_event!r}; it must be a function that takes an event.")
     if "reuse" in given:
         named: Any = given["reuse"]
         one = isinstance(named, str | PathLike | RemotePath) or not isinstance(named, Iterable)
@@ -89,7 +89,7 @@ def _in_its_folder(
 
 def _place_of(name: str, given: Any) -> Place:
     if given == "" or not isinstance(given, str | PathLike | RemotePath):
-        raise ConfigError(f"{name} is {given!r}; it is the name of a folder, or its URI.")
+        raise ConfigError(f"{name} is {given!r}; it must be the name of a folder, or its URI.")
     return place(str(given) if isinstance(given, PathLike) else given)
 
 

@@ -104,7 +104,7 @@ def _axis_of(name: str, values: Any) -> tuple[BaseDistribution, Any]:
         return _of_distribution(name, values)
     if isinstance(values, str) or not hasattr(values, "__len__") or not len(values):
         raise ValueError(
-            f"{name} is {values!r}; it is a list of values, or a distribution of scipy.stats."
+            f"{name} is {values!r}; it must be a list of values, or a distribution of scipy.stats."
         )
     listed = list(values)
     if _is_axis(listed):

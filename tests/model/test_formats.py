@@ -310,7 +310,7 @@ def test_a_tensor_that_is_twice_in_a_header_is_refused(tmp_path):
     header = header[:-1] + b"," + header[1:]
     twice = len(header).to_bytes(8, "little") + header + content[8 + size :]
     (tmp_path / "a.safetensors").write_bytes(twice)
-    with pytest.raises(DataError, match="stands in it twice"):
+    with pytest.raises(DataError, match="occurs twice in it"):
         load(tmp_path / "a.safetensors")
 
 

@@ -62,11 +62,11 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that stands twice, of which Python takes the last and others the first."""
+    """Refuse a name that occurs twice, of which Python takes the last and others the first."""
     table = dict(pairs)
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands in it twice")
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} occurs twice in it")
     return table
 
 

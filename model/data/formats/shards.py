@@ -152,19 +152,19 @@ def _check_all(folder: Path, shards: Mapping[str, Shard]) -> list[str]:
     gap = next((number for number in range(start, end) if number not in numbers), None)
     if gap is not None and all(shard.job for shard in shards.values()):
         return [
-            f"{folder}: has no shard {gap} beside {names}. Spark writes none that has no rows; is "
-            "it lost?"
+            f"{folder}: has no shard {gap} beside {names}. Spark writes no file for an "
+            "empty part, so it was empty, or it is lost."
         ]
     if gap is not None:
         raise DataError(
             f"{folder}: lacks {Shard(gap, total)}, counted from {start}; found {names}. Fetch it, "
-            "or where these are all that you mean, number them anew: part-0, part-1 and so on. "
+            "or if these are all you need, renumber them: part-0, part-1 and so on. "
             f"{HELP}"
         )
     if beyond := [name for name, shard in shards.items() if shard.number >= end]:
         raise DataError(
-            f"{folder}: {beyond[0]} is {shards[beyond[0]]}, counted from {start}; is it of another "
-            f"table? {HELP}"
+            f"{folder}: {beyond[0]} is {shards[beyond[0]]}, counted from {start}; it may be of "
+            f"another table. {HELP}"
         )
     if total is None and start == 1:
         return [f"{folder}: its shards are counted from 1; if others count from 0, one is lacking."]
@@ -177,7 +177,7 @@ def _of_several_jobs(folder: Path, shards: Mapping[str, Shard]) -> list[str]:
         return []
     return [
         f"{folder}: its files are of {len(jobs)} jobs, such as {listed(sorted(jobs.values()), 2)}, "
-        "and all are read; are rows of earlier ones left there?"
+        "and all are read; rows of earlier jobs may be left among them."
     ]
 
 

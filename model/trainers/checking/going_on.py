@@ -50,7 +50,7 @@ def check_it_goes_on(probe: Probe, *, elsewhere: bool = False) -> None:
     if not anew or not _is_anew(whole, gone_on, anew):
         return
     probe.begins_anew = True
-    where = "In a process of its own each, " if elsewhere else ""
+    where = "In separate processes, " if elsewhere else ""
     raise BrokenPromiseError(
         f"{where}epochs {probe.cut + 1} to {probe.last} give a {_COST} of {gone_on[0]:.6g} from "
         f"its state and {anew[0]:.6g} without one, where all epochs in one range give "

@@ -219,5 +219,5 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = next(name for name in found if names.count(name) > 1)
         shown = twice if len(twice) <= _LONGEST else f"{twice[:_LONGEST]}..."
-        raise HTTPException(422, f"{shown!r} is twice in one table of the body: give it once.")
+        raise HTTPException(422, f"{shown!r} occurs twice in one table of the body: give it once.")
     return found

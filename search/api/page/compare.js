@@ -26,7 +26,7 @@ export async function compare(place, { argument, ask }) {
   });
   place.append(element("h1", {}, "Compare"));
   if (found.length) place.append(comparison(found));
-  place.append(element("h2", {}, `Pick up to ${MOST}`), element("ul", { className: "plain" }, ...choices));
+  place.append(element("h2", {}, `Select up to ${MOST}`), element("ul", { className: "plain" }, ...choices));
 }
 
 /** @param {string[]} texts sweeps, as the service sends them */
@@ -53,7 +53,7 @@ function comparison(texts) {
     element("h2", {}, "Settings that differ"),
     differ.length ? table(header(), differ.map((name) => [name, ...flat.map((one) => one[name] ?? "-")]), {
       free: sweeps.map((_, i) => i + 1), label: "Settings that differ",
-    }) : element("p", { className: "quiet" }, sweeps.length > 1 ? "None." : "Pick another sweep."));
+    }) : element("p", { className: "quiet" }, sweeps.length > 1 ? "None." : "Select another sweep."));
 }
 
 /** @param {any} value as `exact.read` gives it @param {string} [before] @returns {Record<string, string>} */

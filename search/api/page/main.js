@@ -109,7 +109,7 @@ async function show() {
     }
   }
   main.replaceChildren(element("h1", {}, "There is no such page"),
-    element("p", {}, element("a", { href: "#/" }, "To the sweeps")));
+    element("p", {}, element("a", { href: "#/" }, "Back to the sweeps")));
 }
 
 async function start() {

@@ -1,6 +1,6 @@
 // @ts-check
 // Parallel coordinates: all trials as ribbons between the bins of neighbouring axes, the best ones
-// as lines, and buttons that pick bins.
+// as lines, and buttons that select bins.
 
 import { COLOURED, cellText, colour, costsOf, label, readout, scale, short, svg } from "./charts.js";
 import { element, number } from "./parts.js";
@@ -13,7 +13,7 @@ const MOST_MARKS = 4800;
 /**
  * What is shown, and how.
  * @typedef {object} Shown
- * @property {Map<string, [number, number]>} ranges bins that are picked, by axis
+ * @property {Map<string, [number, number]>} ranges the selected bins, by axis
  * @property {string[]} order names of the axes; those of none go behind
  * @property {import("./charts.js").Coloured} by
  * @property {boolean} ribbons
@@ -90,13 +90,13 @@ export function parallel(bins, shown, others, change) {
   axes.forEach((axis, i) => chart.append(...axisOf(axis, i, { at, slot, x, step, top, height, shown, change })));
 
   const box = element("div", {}, chart);
-  const picked = shown.ranges.size ? " in the bins that are picked" : "";
+  const picked = shown.ranges.size ? " in the selected bins" : "";
   return element("figure", {},
     switches(shown, axes, change), box, readout(box, texts),
     element("figcaption", {},
       `${bins.within} trials${picked}, ribbons as wide as their number; the ${count} best as lines. `
-      + "Click a bin to pick it, or press Enter (arrow keys move along its axis); another bin widens the range; "
-      + "picking a single bin again releases it."
+      + "Click a bin to select it, or press Enter (arrow keys move along its axis); another bin widens the range; "
+      + "selecting a single bin again clears it."
       + (bins.left_out.length ? ` Not drawn, because there are too many axes: ${bins.left_out.join(", ")}.` : "")));
 }
 
@@ -202,5 +202,5 @@ function switches(shown, axes, change) {
       ...names.map((name, i) => element("span", {}, move(i, -1, "◂", "left"), name, move(i, 1, "▸", "right")))),
     shown.ranges.size ? element("button", {
       type: "button", "data-key": "all", onclick: () => change({ ranges: new Map() }),
-    }, "Release all bins") : null);
+    }, "Clear the selection") : null);
 }

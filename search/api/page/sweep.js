@@ -11,8 +11,8 @@ const EVENTS = 200;
 
 // What is asked about first, since it cannot be undone.
 const FINAL = /** @type {Record<string, string>} */ ({
-  stop: "Nothing more of it is trained, and the best trial so far becomes its model.",
-  cancel: "What runs is ended at once, and there is no model. What was logged stays.",
+  stop: "No more trials are trained, and the best trial so far becomes its model.",
+  cancel: "Running tasks are ended at once, and there is no model. What was logged stays.",
 });
 
 // Charts and table are drawn anew at most once in as many milliseconds, and in as many times as long as
@@ -43,7 +43,7 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
   let goOn = async () => {};
   const more = below("More trials", () => goOn()), older = below("Older ones", () => olderEvents());
   place.append(head, heard, acts, charts, heading("Trials"), picks, trials, element("p", { className: "acts" }, more),
-    heading("Newest links"), links, heading("What has happened"), events, element("p", { className: "acts" }, older));
+    heading("Newest links"), links, heading("Events"), events, element("p", { className: "acts" }, older));
   const { event: newest } = await ask("GET", "me");  // before the look: nothing falls in between
   let found = await ask("GET", `sweeps/${id}`);
   document.title = `${found.name} - packsweep`;
@@ -62,7 +62,7 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
   const leave = () => {
     isGone = true;
     place.replaceChildren(element("h1", {}, `${found.name} is deleted`),
-      element("p", {}, element("a", { href: "#/" }, "To the sweeps")));
+      element("p", {}, element("a", { href: "#/" }, "Back to the sweeps")));
   };
   const change = (/** @type {string} */ wanted) => async () => {
     try {
@@ -225,7 +225,7 @@ export async function sweep(place, { me, argument: id, signal, ask, follow, tell
     };
     draw();
     picks.hidden = !ranges;
-    picks.textContent = ranges ? `${page.within} of ${page.total} trials, those in the bins that are picked.` : "";
+    picks.textContent = ranges ? `${page.within} of ${page.total} trials, those in the selected bins.` : "";
   };
   const drawLinks = () => redraw(links, found.links.length
     ? table(["ended", "pack", "epochs", "width", "machine"], [...found.links].reverse().map((link) => [

@@ -76,7 +76,7 @@ export async function sweeps(place, { me, signal, ask, follow, tellError }) {
     redraw(queues,
       table(["queue", "cores at work", "its own", "at most"], rows.map((/** @type {any} */ q) =>
         [q.name, number(q.used), number(q.cores), number(q.most)]), { numbers: [1, 2, 3], label: "Queues" }),
-      table(["person", "weight", "core-seconds, halved each ten minutes"], people.map((/** @type {any} */ p) =>
+      table(["person", "weight", "core-seconds, halved every ten minutes"], people.map((/** @type {any} */ p) =>
         [p.name, number(p.weight), number(Math.round(p.use))]), { numbers: [1, 2], label: "People" }));
   };
   const { event: newest } = await ask("GET", "me");  // before the look: nothing falls in between
@@ -136,7 +136,7 @@ function liveTable(rows) {
       name(sweep), sweep.person, stateOf(sweep.state), number(sweep.position), bar(sweep),
       bestOf(sweep.best), sweep.reason,
     ]),
-    { keys: rows.map((sweep) => sweep.id), numbers: [3], spare: [1], free: [6], label: "What runs and what waits" });
+    { keys: rows.map((sweep) => sweep.id), numbers: [3], spare: [1], free: [6], label: "Running and waiting" });
 }
 
 /** @param {any} sweep */
@@ -152,5 +152,5 @@ function endedTable(rows) {
       name(sweep), sweep.person, stateOf(sweep.state), `${sweep.finished} of ${sweep.total}`,
       bestOf(sweep.best), sweep.best ? told(sweep.best.params) : sweep.reason, when(sweep.ended_at),
     ]),
-    { keys: rows.map((sweep) => sweep.id), numbers: [3], spare: [1, 6], free: [5], label: "What has ended" });
+    { keys: rows.map((sweep) => sweep.id), numbers: [3], spare: [1, 6], free: [5], label: "Ended sweeps" });
 }

@@ -49,7 +49,7 @@ BROKEN = [
     ("WarmsUp", CUT, "cut after 3, part at epoch 4", "not its place there"),
     ("BeginsAnew", CUT, "epochs 4 to 6 give a training cost of", "begin with the state"),
     ("BeginsAnewByChance", CUT, "epochs 4 to 6 give a training cost of", "begin with the state"),
-    ("KeepsItsModel", ELSEWHERE, "In a process of its own each, epochs 4 to 6", "with the state"),
+    ("KeepsItsModel", ELSEWHERE, "In separate processes, epochs 4 to 6", "with the state"),
     ("RememberingObject", ELSEWHERE, "after 3 they were the same", "an attribute of the trainer"),
     ("Noticing", ELSEWHERE, "3 epochs in a fresh process", "differs from process to process"),
     ("WritesPastProtection", ALONE, "writes to the rows", "as torch.from_numpy does"),

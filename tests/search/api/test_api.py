@@ -239,7 +239,7 @@ def test_a_name_that_stands_twice_is_refused(person, method, path, content, name
     )
     assert answer.status_code == 422
     assert name in (said := problem_of(answer))
-    assert "is twice" in said
+    assert "occurs twice" in said
     assert len(said) < 200
 
 

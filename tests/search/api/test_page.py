@@ -371,7 +371,7 @@ def test_the_list_has_all_that_runs_and_what_has_ended_page_by_page(tmp_path, op
         # What is at work comes first, and what has no place last.
         live, ended = (
             page.get_by_role("region", name=name)
-            for name in ("What runs and what waits", "What has ended")
+            for name in ("Running and waiting", "Ended sweeps")
         )
         ended.wait_for()
         assert names_in(live) == ["runs", "waits", "paused"]
@@ -616,7 +616,7 @@ def assert_what_it_is_best_by_is_told(page, url, sweep, best):
     assert best["objective"] == "accuracy"
     value, cost = (f"{best[name]:.5g}" for name in ("value", "cost"))
     both = f"accuracy {value}, cost {cost}"
-    page.get_by_role("region", name="What has ended").get_by_text(both).wait_for()
+    page.get_by_role("region", name="Ended sweeps").get_by_text(both).wait_for()
     page.goto(f"{url}/#/compare/{sweep}")
     results = page.get_by_role("region", name="Results")
     results.get_by_text(both).wait_for()
@@ -661,13 +661,13 @@ def assert_all_is_reached(page, url, sweep, width):
     bin_of_alpha = page.get_by_role("button", name="alpha 0.1")
     bin_of_alpha.focus()
     page.keyboard.press("Enter")
-    page.get_by_text("trials in the bins that are picked").wait_for()
+    page.get_by_text("trials in the selected bins").wait_for()
     # What is drawn anew keeps the keyboard, and the next bin widens the range.
     page.locator("[aria-label='alpha 0.1']:focus").wait_for()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     page.locator("svg .band").nth(1).wait_for()
-    page.get_by_role("button", name="Release all bins").press("Enter")
+    page.get_by_role("button", name="Clear the selection").press("Enter")
     bin_of_alpha.locator("xpath=self::*[@aria-pressed='false']").wait_for()
     assert axes_of(page) == ["batch_size", "learning_rate", "epochs", "alpha", "val_cost"]
     for _ in range(2):
@@ -733,7 +733,7 @@ def test_the_table_has_the_trials_in_the_bins_that_are_picked(tmp_path, opened):
         sign_in(page, token_of(person))
         page.goto(f"{person.url}/#/sweeps/{sweep}")
         page.get_by_role("button", name="alpha 10", exact=True).press("Enter")
-        page.get_by_text(f"{total // 3} of {total} trials, those in the bins").wait_for()
+        page.get_by_text(f"{total // 3} of {total} trials, those in the selected bins").wait_for()
         rows = rows_of(page)
         assert {row["alpha"] for row in rows} == {"10"}
         page.get_by_role("button", name="Order by epochs").click()
@@ -746,8 +746,8 @@ def test_the_table_has_the_trials_in_the_bins_that_are_picked(tmp_path, opened):
         assert {row["alpha"] for row in rows} == {"10"}
         assert len({row["number"] for row in rows}) == len(rows) == total // 3
         assert (epochs := [int(row["epochs"]) for row in rows]) == sorted(epochs)
-        page.get_by_role("button", name="Release all bins").press("Enter")
-        page.get_by_text("those in the bins that are picked").wait_for(state="detached")
+        page.get_by_role("button", name="Clear the selection").press("Enter")
+        page.get_by_text("those in the selected bins").wait_for(state="detached")
         assert {row["alpha"] for row in rows_of(page)} == {"0.1", "1", "10"}
         page.get_by_role("region", name="Events").get_by_text("params batch_size").wait_for()
         assert "[object" not in page.locator("main").inner_text()

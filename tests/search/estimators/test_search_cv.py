@@ -359,7 +359,9 @@ def test_a_hint_is_one_that_can_be_followed(model, space, given, hint):
 
 @pytest.mark.parametrize("model", [SGDRegressor(), LogisticRegression(), SGDClassifier])
 def test_epochs_are_for_classifiers_with_partial_fit(model):
-    with pytest.raises(TypeError, match=r"; it is a classifier with partial_fit, such as SGDCl"):
+    with pytest.raises(
+        TypeError, match=r"; it must be a classifier with partial_fit, such as SGDCl"
+    ):
         EpochTrained(model).fit(X, Y)
 
 

@@ -385,13 +385,13 @@ def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"strategy": "gird"}, "strategy is 'gird'; it is 'grid', 'random', 'halving', 'tpe'"),
-        ({"strategy": 3}, "strategy is 3; it is"),
-        ({"strategy": optuna.samplers.TPESampler}, r"it is .* sampler of Optuna, such as TPES"),
-        ({"space": "ab"}, "space is 'ab'; it is a dict"),
-        ({"space": "ab", "strategy": "random"}, "space is 'ab'; it is a dict"),
-        ({"space": ["ab"], "strategy": "halving"}, r"space is \['ab'\]; it is a dict"),
-        ({"space": None, "strategy": "tpe"}, "space is None; it is a dict"),
+        ({"strategy": "gird"}, "strategy is 'gird'; it must be 'grid', 'random', 'halving', 'tpe'"),
+        ({"strategy": 3}, "strategy is 3; it must be"),
+        ({"strategy": optuna.samplers.TPESampler}, r"it must be .* sampler of Optuna, such as TPE"),
+        ({"space": "ab"}, "space is 'ab'; it must be a dict"),
+        ({"space": "ab", "strategy": "random"}, "space is 'ab'; it must be a dict"),
+        ({"space": ["ab"], "strategy": "halving"}, r"space is \['ab'\]; it must be a dict"),
+        ({"space": None, "strategy": "tpe"}, "space is None; it must be a dict"),
         (
             {"strategy": "halving", "space": {"max_depth": [2]}, "max_resources": "x"},
             "'max_resources' parameter of PackSweepSearchCV",
@@ -416,7 +416,7 @@ def test_several_scores_are_told_by_the_one_that_refits(monkeypatch):
         ({"n_trials": 3}, "n_trials is 3, and strategy='grid' tries every combination"),
         ({"n_jobs": 2, "executor": "serial"}, "n_jobs is 2, and executor='serial'"),
         ({"pre_dispatch": 1, "executor": "serial"}, "pre_dispatch is 1, which is for joblib"),
-        ({"space": {5: [1]}}, "space has the key 5; each is the name"),
+        ({"space": {5: [1]}}, "space has the key 5; each must be the name"),
         ({"refit": "nope"}, "refit is 'nope', and scoring=None gives one score"),
         ({"refit": "f1_macro", "scoring": "accuracy"}, "gives one score, which is not"),
         (

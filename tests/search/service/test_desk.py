@@ -34,7 +34,7 @@ def row(there, sweep):
     ("wanted", "said"),
     [
         ("run", "has not ended; cancel"), ("pause", "has not ended; cancel"),
-        ("stop", "training of its model may take minutes"), ("cancel", "only just ending"),
+        ("stop", "training of its model may take minutes"), ("cancel", "still ending"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("dry_run", [True, False])

@@ -85,6 +85,6 @@ def test_weights_with_which_nothing_could_be_compared_are_refused_before_a_start
     data = dataclasses.replace(images(16), weights=weights)
     check_enough_images(config, data)
     weights[compared] = 0
-    with pytest.raises(DataError, match=f"no row of {part}.* counts") as caught:
+    with pytest.raises(DataError, match=f"the only row of {part}.* has weight 0") as caught:
         check_enough_images(config, data)
     assert data_set_of(config, data).refused == str(caught.value)
