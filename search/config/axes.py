@@ -57,6 +57,8 @@ Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(lambda
 WHOLE_LIMITS = "from -2**63 to 2**63 - 1"
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
+# Whole numbers up to here are floats without rounding.
+_EXACT = 2**53
 LIMITS = {"batch_size": f"from 1 to {_INT32_MAX}", "epochs": f"from 1 to {MAX_EPOCHS}"}
 
 
@@ -135,6 +137,14 @@ class WholeRange(RangeTable):
     low: Whole
     high: Whole
     step: Annotated[Whole, BeforeValidator(_as_whole)] | None = None
+
+    def _end_mistake(self) -> str | None:
+        if max(abs(self.low), abs(self.high)) > _EXACT:
+            return (
+                "low and high must be from -2**53 to 2**53 where both are whole: samplers calculate "
+                "with floats, which do not hold all larger ones; give a list"
+            )
+        return super()._end_mistake()
 
 
 class BatchSizeRange(RangeTable):

@@ -412,7 +412,7 @@ def test_what_is_cancelled_and_has_not_ended_is_last_of_what_lives_and_cannot_be
         served.desk.change(served.person("ann"), first, wanted="pause")
         page = opened(url)
         sign_in(page, served.service.ledger.people.add_token("ann", "submitter"))
-        live = page.get_by_role("region", name="What runs and what waits")
+        live = page.get_by_role("region", name="Running and waiting")
         live.get_by_role("link", name="last").wait_for()
         assert names_in(live) == ["first", "last"]
         live.get_by_role("link", name="last").click()

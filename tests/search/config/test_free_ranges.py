@@ -10,6 +10,7 @@ from search.config import Range, SweepConfig
 from search.errors import ConfigError
 
 WHOLE = st.integers(-(2**63), 2**63 - 1)
+EXACT = st.integers(-(2**53), 2**53)
 
 
 def config_of(*tables, sampler="random"):
@@ -56,6 +57,8 @@ def refused(values, name="m"):
         ({"low": -1e308, "high": 1e308}, "high - low must be a finite number"),
         ({"low": 1, "high": 10**20}, "high must be from -2**63 to 2**63 - 1"),
         ({"low": -(2**63) - 1, "high": 0}, "low must be from -2**63 to 2**63 - 1"),
+        ({"low": 2**53 + 1, "high": 2**53 + 1}, "low and high must be from -2**53 to 2**53"),
+        ({"low": -(2**53) - 1, "high": 0}, "low and high must be from -2**53 to 2**53"),
         ({"low": 1.5, "high": 10**400}, "a whole number beside one with a point is a float too"),
         ({"low": 2**53 + 1, "high": 1e17}, "a whole number beside one with a point is a float too"),
         ({"low": 1, "high": 9, "steps": 2}, "unknown key 'steps'; a range has low, high, log, st"),
@@ -76,12 +79,16 @@ def test_epochs_are_whole(given):
     assert "whole number" in refused(given, "epochs")
 
 
-@given(WHOLE, WHOLE, st.integers(1, 2**40))
-def test_whole_numbers_of_64_bits_are_kept_as_they_are(one, other, step):
+@given(WHOLE)
+def test_whole_numbers_of_64_bits_are_kept_in_a_list(value):
+    assert axis_of([value]) == (value,)
+
+
+@given(EXACT, EXACT, st.integers(1, 2**40))
+def test_a_range_keeps_the_whole_numbers_that_floats_hold(one, other, step):
     low, high = sorted((one, other))
     axis = axis_of({"low": low, "high": high})
     assert (axis, type(axis.low), type(axis.high)) == (Range(low, high), int, int)
-    assert axis_of([low]) == (low,)
     high -= (high - low) % step
     if (high - low) // step <= 2**52:
         stepped = axis_of({"low": low, "high": high, "step": step})

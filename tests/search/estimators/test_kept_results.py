@@ -287,7 +287,7 @@ def test_locks_and_weak_references_that_a_function_was_made_with_are_no_part_of_
 def test_what_a_function_was_made_with_is_refused_where_it_may_say_what_it_does(tmp_path):
     source = "def made(rows):\n    def mine(model, X, y): return next(rows)\n    return mine\n"
     reader = defined(source, "made")(row for row in [1.0])
-    with pytest.raises(ValueError, match="the scoring of this one cannot be told from others"):
+    with pytest.raises(ValueError, match="the scoring of this search cannot be identified"):
         search(tmp_path, scoring=reader).fit(X, Y)
 
 

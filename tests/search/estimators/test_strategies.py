@@ -451,7 +451,7 @@ def test_a_class_is_no_estimator():
     search = PackSweepSearchCV(RandomForestClassifier, {"n_estimators": [2]})
     with pytest.raises(TypeError, match=r"give an estimator, such as RandomForestClassifier\(\)"):
         search.fit(X, Y)
-    with pytest.raises(TypeError, match="it is a classifier with partial_fit"):
+    with pytest.raises(TypeError, match="it must be a classifier with partial_fit"):
         EpochTrained(RandomForestClassifier()).fit(X, Y)
 
 
