@@ -141,8 +141,8 @@ class WholeRange(RangeTable):
     def _end_mistake(self) -> str | None:
         if max(abs(self.low), abs(self.high)) > _EXACT:
             return (
-                "low and high must be from -2**53 to 2**53 where both are whole: samplers calculate "
-                "with floats, which do not hold all larger ones; give a list"
+                "low and high must be from -2**53 to 2**53 where both are whole: samplers "
+                "calculate with floats, which do not hold all larger ones; give a list"
             )
         return super()._end_mistake()
 
