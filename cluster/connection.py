@@ -33,6 +33,9 @@ _FOR_US = ("PYTHONWARNINGS", "PYTHONOPTIMIZE")
 _NOT_STARTED = (
     "Starting Ray client server failed",
     "Proxy failed to Connect to backend",
+    # That process has ended just as the head looked at it.
+    "psutil.ZombieProcess",
+    "psutil.NoSuchProcess",
     "The current node timed out during startup",
 )
 _ATTEMPTS = 3
