@@ -12,7 +12,7 @@ from cluster.outcomes import Finished, Lost, Running, Trouble
 from cluster.resources import Resources
 from model.errors import PacksweepError
 from model.steps import Steps, run_to_end
-from model.threads import limited_threads
+from model.thread_limits import limited_threads
 
 _HERE = "localhost"
 

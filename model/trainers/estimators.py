@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from model.errors import cut
-from model.threads import limited_threads
+from model.thread_limits import limited_threads
 from model.trainers.figures import classification_figures
 from model.trainers.rows import Rows
 from model.trainers.trainer import Params, Predicts

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from model.threads import limited_threads
+from model.thread_limits import limited_threads
 from model.trainers.estimators import (
     FromEstimator,
     check_names,

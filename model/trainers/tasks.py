@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.examples import LAST, Examples, Sample
 from model.results import LegResult, LegTask, LinkResult
 from model.scoring import Scores
-from model.threads import limited_threads
+from model.thread_limits import limited_threads
 from model.trainers.columns import Columns, Failure, attempt, checked, train_alone
 from model.trainers.final_state import FinalState
 from model.trainers.reference import TrainerName

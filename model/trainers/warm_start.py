@@ -14,7 +14,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 
-from model.threads import limited_threads
+from model.thread_limits import limited_threads
 from model.trainers.estimators import (
     FromEstimator,
     check_names,

@@ -7,12 +7,12 @@ import pytest
 import scipy.linalg.blas  # noqa: F401  (loads a BLAS)
 from threadpoolctl import threadpool_info
 
-from model.threads import limited_threads
+from model.thread_limits import limited_threads
 
 LOADED_LATER = """
 import numpy
 from threadpoolctl import threadpool_info
-from model.threads import limited_threads
+from model.thread_limits import limited_threads
 
 with limited_threads(1, "blas"):
     before = {one["filepath"] for one in threadpool_info()}
